@@ -1,0 +1,1 @@
+"""psgimg.builder: from a corpus on disk to an image + label dataset."""

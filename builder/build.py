@@ -1,0 +1,144 @@
+"""Build: from corpora on disk to a dataset that ``load_dataset`` opens. The main path."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
+from psgimg.builder import card, engine, files, night, report, shards, sources, worklist
+from psgimg.builder.config import BuildConfig
+from psgimg.builder.corpora import corpus
+from psgimg.builder.errors import BuildError, RecordingError
+from psgimg.builder.report import Report, SetAside
+from psgimg.builder.worklist import Task
+
+
+class Progress(Protocol):
+    """What a build tells while it works."""
+
+    def start(self, n_recordings: int, n_kept: int) -> None:
+        """``n_recordings`` are to be drawn; ``n_kept`` are there from an earlier run."""
+
+    def advance(self, recording: str, n_pictures: int) -> None:
+        """A recording is drawn, or set aside with 0 pictures."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A recording that became a part."""
+
+    recording: str
+    n_pictures: int
+
+
+def build(config: BuildConfig, progress: Progress) -> Report:
+    """Build a dataset, or go on with one: finished recordings are kept.
+
+    Raises
+    ------
+    BuildError
+        If the command can't go on. What is finished stays, and the same command goes on from there.
+    """
+    found = sources.locate(config.source, config.root)
+    shards.check_writable(config.out)
+    with _alone(config.out):
+        _refuse_other_settings(config)
+        policy = config.split_policy()
+        tasks, set_aside = worklist.make(config, found, policy)
+        done = shards.finished(config.out)
+        todo = [task for task in tasks if not _is_done(task, done)]
+        progress.start(len(todo), len(tasks) - len(todo))
+        for outcome in engine.run(draw, todo, config.workers, crashed=_crashed):
+            if isinstance(outcome, SetAside):
+                set_aside.append(outcome)
+                shards.discard(config.out, (outcome.corpus, outcome.recording))
+            progress.advance(outcome.recording, outcome.n_pictures)
+
+        done = shards.finished(config.out)
+        if not done:
+            raise BuildError(report.nothing_built(set_aside))
+        split_of = report.splits([value.facts for value in done.values()], policy)
+        shards.publish(config.out, shards.plan(done.values(), split_of))
+        result = report.collect(config, set_aside, split_of)
+        card.write(config.out, result)
+        report.write(config.out, result)
+        return result
+
+
+def draw(task: Task) -> Drawn | SetAside:
+    """Draw one recording and write it as a part; runs in a worker."""
+    recording = task.recording
+    source = corpus(recording.corpus)
+    try:
+        plan = night.plan(source, recording, task.recipe, task.scorer, task.trim_min)
+        rows, facts = night.draw(source, plan, task.recipe)
+    except RecordingError as error:
+        return SetAside(recording.corpus, recording.recording, error.reason, error.detail)
+    except (
+        MemoryError,
+        Exception,
+    ) as error:  # a fault of ours in one night must not cost the others
+        detail = f"{recording.signal.name}: {type(error).__name__}: {error}; please report it"
+        return SetAside(recording.corpus, recording.recording, "unexpected error", detail)
+    shards.write_part(task.out, rows, {**facts, "fingerprint": task.fingerprint})
+    return Drawn(recording.recording, len(rows))
+
+
+def _is_done(task: Task, done: dict[shards.Key, shards.Done]) -> bool:
+    key = (task.recording.corpus, task.recording.recording)
+    return key in done and done[key].facts["fingerprint"] == task.fingerprint
+
+
+def _crashed(task: Task) -> SetAside:
+    detail = f"{task.recording.signal.name} twice ended the worker that drew it; try more memory or --workers 1"
+    return SetAside(task.recording.corpus, task.recording.recording, "worker died", detail)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold the folder: two builds at once would take each other's files for their own."""
+    try:
+        with FileLock(out / shards.STATE / "lock", timeout=0):
+            yield
+    except Timeout:
+        raise BuildError(
+            f"another build is at work in {out}; wait for it or choose another --out"
+        ) from None
+    shutil.rmtree(out / shards.STATE)
+
+
+def _refuse_other_settings(config: BuildConfig) -> None:
+    """Refuse a folder that was built, or begun, with settings that give other rows."""
+    fixed = config.fixed()
+    path = config.out / shards.STATE / "settings.json"
+    before = _fixed_before(config.out, path)
+    if before is not None and before != fixed:
+        changed = ", ".join(sorted(key for key in fixed if before.get(key) != fixed[key]))
+        raise BuildError(
+            f"{config.out} was built with other settings ({changed}); use the same ones or choose another --out"
+        )
+    if not path.exists():
+        files.write_text(path, json.dumps(fixed, sort_keys=True))
+
+
+def _fixed_before(out: Path, settings: Path) -> dict[str, Any] | None:
+    try:
+        if (out / report.FILE).exists():
+            values: dict[str, Any] = json.loads((out / report.FILE).read_text(encoding="utf-8"))[
+                "fixed"
+            ]
+            return values
+        if settings.exists():
+            begun: dict[str, Any] = json.loads(settings.read_text(encoding="utf-8"))
+            return begun
+    except (OSError, ValueError, KeyError) as error:
+        raise BuildError(
+            f"{out / report.FILE} is damaged ({error}); choose another --out"
+        ) from error
+    return None

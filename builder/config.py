@@ -1,0 +1,96 @@
+"""Config: what a build is told, in one frozen value, and which parts of it must never change."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psgimg.builder import montage, splits, style
+from psgimg.builder.corpora import corpus
+from psgimg.builder.errors import BuildError
+from psgimg.builder.recipe import Recipe
+from psgimg.builder.splits import SplitPolicy
+
+DEFAULT_SEED = 0
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """One field an option of ``psgimg build``; the options' help says what each means.
+
+    Parameters
+    ----------
+    root
+        ``DIR`` for a single source, ``NAME=DIR`` for several.
+    trim_min
+        Minutes kept around sleep; None keeps all.
+    """
+
+    source: tuple[str, ...]
+    root: tuple[str, ...] = ()
+    out: Path = Path("psg-images")
+    style: str = "clinical"
+    montage: str = ""
+    scorer: str = ""
+    trim_min: float | None = 30.0
+    splits: str = "80/10/10"
+    seed: int = DEFAULT_SEED
+    split_file: Path | None = None
+    folds: int = 0
+    subjects: tuple[str, ...] = ()
+    limit: int = 0
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.source:
+            raise BuildError(
+                "no --source; `psgimg sources` lists them, `--source demo` needs no corpus"
+            )
+        for name in self.source:
+            corpus(name)
+        if self.folds == 1 or self.folds < 0:
+            raise BuildError(f"--folds {self.folds}: give 2 or more")
+
+    def recipe(self) -> Recipe:
+        """What decides the pixels. Without ``--montage``, the corpus's own; AASM for a mixture."""
+        own = {corpus(name).montage for name in self.source}
+        name = self.montage or (own.pop() if len(own) == 1 else montage.DEFAULT_MONTAGE)
+        return Recipe(montage.montage(name), style.load_style(self.style))
+
+    def split_policy(self) -> SplitPolicy:
+        """Who comes to which split."""
+        published = splits.read_published(self.split_file) if self.split_file else {}
+        return SplitPolicy(splits.parse_shares(self.splits), self.seed, published)
+
+    def command(self) -> str:
+        """The command that makes these rows again, without what names this machine's folders."""
+        words = ["psgimg", "build", *(word for name in self.source for word in ("--source", name))]
+        style_name = Path(self.style).name
+        trim = "none" if self.trim_min is None else f"{self.trim_min:g}"
+        options = {
+            "--montage": self.montage,
+            "--style": "" if style_name == "clinical" else style_name,
+            "--scorer": self.scorer,
+            "--trim": "" if trim == "30" else trim,
+            "--subjects": ",".join(self.subjects),
+            "--limit": str(self.limit or ""),
+            "--splits": "" if self.splits == "80/10/10" else self.splits,
+            "--split-file": self.split_file.name if self.split_file else "",
+            "--seed": "" if self.seed == DEFAULT_SEED else str(self.seed),
+            "--folds": str(self.folds or ""),
+        }
+        return shlex.join(words + [word for pair in options.items() if pair[1] for word in pair])
+
+    def fixed(self) -> dict[str, Any]:
+        """What must stay as it is for a folder to grow: rows made otherwise must not meet in it."""
+        policy = self.split_policy()
+        return {
+            "recipe": self.recipe().to_dict(),
+            "scorer": self.scorer,
+            "trim_min": self.trim_min,
+            "splits": list(policy.shares),
+            "seed": self.seed,
+            "published_split": sorted([*key, split] for key, split in policy.published.items()),
+        }

@@ -1,0 +1,56 @@
+"""Files that are whole or absent: written under another name, flushed, then renamed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from psgimg.builder.errors import BuildError
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary name to write to; on success it becomes ``path``, on failure it goes.
+
+    Raises
+    ------
+    BuildError
+        If the disk is full or the folder can't be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise BuildError(unwritable(path, error)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file, or none."""
+    with whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def unwritable(path: Path, error: OSError) -> str:
+    """One line for a failed write, with the remedy."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"the disk is full at {path.parent}; free some space or choose another --out, then run "
+            "the same command again: finished recordings are kept"
+        )
+    return f"can't write {path}: {error.strerror or error}; choose another --out or mend its permissions"
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

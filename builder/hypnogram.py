@@ -1,0 +1,112 @@
+"""Hypnogram: the stages of one recording as one scorer saw them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from psgimg.builder.errors import RecordingError
+from psgimg.builder.stages import Score, Stage
+
+TOLERANCE_S = 0.01
+"""Two times nearer than this are the same: EDF+ writes onsets with few decimals."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A run of one score, as annotation files store it: it may last many epochs."""
+
+    onset_s: float
+    duration_s: float
+    score: Score
+
+
+@dataclass(frozen=True)
+class Hypnogram:
+    """Scores in time order.
+
+    Assumptions, checked on creation: every epoch lasts ``epoch_s``; epochs do not overlap; onsets
+    count from the recording's first sample and ascend. Epochs need *not* touch: where the scoring
+    has a hole, so has the hypnogram, and ``contiguous`` tells.
+
+    Parameters
+    ----------
+    scores
+        One a scored epoch; ``Unscored`` members stand for epochs that the scorer left without stage.
+    onsets_s
+        Start of each epoch, in seconds from the recording's first sample.
+    epoch_s
+        30 by the AASM manual; 20 in some R&K corpora.
+    scorer
+        Who scored, in the corpus's own words; empty where there is but one.
+    partial
+        Number of runs that ended with less than an epoch, which was left out.
+    """
+
+    scores: tuple[Score, ...]
+    onsets_s: tuple[float, ...]
+    epoch_s: float = 30.0
+    scorer: str = ""
+    partial: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.scores) != len(self.onsets_s):
+            raise ValueError(f"{len(self.scores)} scores but {len(self.onsets_s)} onsets")
+        for before, after in zip(self.onsets_s, self.onsets_s[1:], strict=False):
+            if after < before + self.epoch_s - TOLERANCE_S:
+                raise RecordingError(
+                    "overlapping scoring",
+                    f"two epochs of {self.epoch_s:g} s start at {before:g} s and {after:g} s; "
+                    "mend or remove one of the two annotations",
+                )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __iter__(self) -> Iterator[tuple[float, Score]]:
+        return iter(zip(self.onsets_s, self.scores, strict=True))
+
+    def index(self, onset_s: float) -> int:
+        """Epoch number of an onset, counted from the recording's start (0-based)."""
+        return int((onset_s + TOLERANCE_S) // self.epoch_s)
+
+    def contiguous(self, i: int) -> bool:
+        """Whether epoch ``i`` begins where epoch ``i - 1`` ends."""
+        return abs(self.onsets_s[i] - self.onsets_s[i - 1] - self.epoch_s) <= TOLERANCE_S
+
+    @property
+    def n_staged(self) -> int:
+        """Number of epochs with a stage."""
+        return sum(isinstance(score, Stage) for score in self.scores)
+
+
+def from_scores(
+    scores: Iterable[Score], *, epoch_s: float = 30.0, start_s: float = 0.0, scorer: str = ""
+) -> Hypnogram:
+    """Hypnogram of a list with one score an epoch, the first at ``start_s``."""
+    found = tuple(scores)
+    onsets_s = tuple(start_s + epoch_s * i for i in range(len(found)))
+    return Hypnogram(found, onsets_s, epoch_s, scorer)
+
+
+def from_events(events: Iterable[Event], *, epoch_s: float = 30.0, scorer: str = "") -> Hypnogram:
+    """Hypnogram of runs with onset and duration: a run of 390 s is 13 epochs of 30 s.
+
+    A run's last stretch shorter than an epoch is left out and counted in ``partial``.
+
+    Raises
+    ------
+    RecordingError
+        If no run lasts an epoch, or if runs overlap.
+    """
+    scores: list[Score] = []
+    onsets_s: list[float] = []
+    partial = 0
+    for event in sorted(events, key=lambda event: event.onset_s):
+        n_epochs = int((event.duration_s + TOLERANCE_S) // epoch_s)
+        partial += event.duration_s - n_epochs * epoch_s > TOLERANCE_S
+        scores += [event.score] * n_epochs
+        onsets_s += [round(event.onset_s + epoch_s * i, 6) for i in range(n_epochs)]
+    if not scores:
+        raise RecordingError("empty scoring", f"no run of at least {epoch_s:g} s has a known stage")
+    return Hypnogram(tuple(scores), tuple(onsets_s), epoch_s, scorer, partial)

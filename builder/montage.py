@@ -1,0 +1,197 @@
+"""Montage: which derivations are drawn, in which order, and how a file's channels yield them.
+
+Pure: no I/O, nothing heavy. A lane asks for derivations by preference; a corpus's channel table
+says which derivation each label of a file is; ``resolve`` joins the two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from psgimg.builder.errors import BuildError, RecordingError
+
+
+class Kind(Enum):
+    """Kinds of lane: each has its own filter band and its own scale."""
+
+    EEG = "eeg"
+    EOG = "eog"
+    EMG = "emg"
+    ECG = "ecg"
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One strip of the page.
+
+    Parameters
+    ----------
+    name
+        Name of the lane, the derivation it is meant for.
+    derivations
+        What may fill it, best first. All are of one polarity: scalp or eye minus reference.
+    """
+
+    name: str
+    kind: Kind
+    derivations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Montage:
+    """The lanes of a page from top to bottom."""
+
+    name: str
+    lanes: tuple[Lane, ...]
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A derivation as a signed sum of a file's channels: ``plus`` minus ``minus`` (None: as is)."""
+
+    name: str
+    plus: int
+    minus: int | None = None
+    sign: int = 1
+
+
+_LINKED = ("LER", "CLE")
+
+
+def _eeg(name: str, *derivations: str, electrodes: str) -> Lane:
+    """An EEG lane: the derivations, then each electrode against linked ears, as MASS records it."""
+    linked = (f"{electrode}-{ref}" for electrode in electrodes.split() for ref in _LINKED)
+    return Lane(name, Kind.EEG, (*derivations, *linked))
+
+
+# The AASM manual recommends F4-M1, C4-M1 and O2-M1 with F3-M2, C3-M2 and O1-M2 as backup, and
+# accepts Fz-Cz and Cz-Oz. Sleep-EDF's Fpz-Cz and Pz-Oz are the nearest that corpus has.
+_F4 = _eeg("F4", "F4-M1", "F3-M2", "Fz-Cz", electrodes="F4 F3")
+_C4 = _eeg("C4", "C4-M1", "C3-M2", electrodes="C4 C3")
+_C3 = _eeg("C3", "C3-M2", "C4-M1", electrodes="C3 C4")
+_O2 = _eeg("O2", "O2-M1", "O1-M2", "Cz-Oz", electrodes="O2 O1")
+_E1 = Lane("E1", Kind.EOG, ("E1-M2", "E1-M1", "E1-PG1", "E1-Fpz", "E1-LER", "E1-CLE", "E1-REF"))
+_E2 = Lane("E2", Kind.EOG, ("E2-M2", "E2-M1", "E2-PG1", "E2-Fpz", "E2-LER", "E2-CLE", "E2-REF"))
+_CHIN = Lane("chin", Kind.EMG, ("Chin1-Chin2", "Chin", "Chin1-Chin3", "Chin3-Chin2"))
+_ECG = Lane("ECG", Kind.ECG, ("ECG", "ECG1-ECG2"))
+
+MONTAGES: Mapping[str, Montage] = {
+    montage.name: montage
+    for montage in (
+        Montage("aasm", (_F4, _C4, _O2, _E1, _E2, _CHIN)),
+        # What every NSRR corpus records: two central derivations, both eyes, chin.
+        Montage("central", (_C4, _C3, _E1, _E2, _CHIN)),
+        # arXiv 2509.22810 draws EEG, EOG, EMG and ECG.
+        Montage("central-ecg", (_C4, _C3, _E1, _E2, _CHIN, _ECG)),
+        Montage(
+            "sleep-edf",
+            (
+                Lane("Fpz-Cz", Kind.EEG, ("Fpz-Cz",)),
+                Lane("Pz-Oz", Kind.EEG, ("Pz-Oz",)),
+                Lane("EOG", Kind.EOG, ("EOGh",)),
+                _CHIN,
+            ),
+        ),
+    )
+}
+
+DEFAULT_MONTAGE = "aasm"
+
+_ELECTRODES = {"A1": "M1", "A2": "M2", "LOC": "E1", "ROC": "E2", "EOGL": "E1", "EOGR": "E2"}
+
+
+def montage(name: str) -> Montage:
+    """The montage of that name, or a BuildError that lists the names."""
+    try:
+        return MONTAGES[name]
+    except KeyError:
+        raise BuildError(f"no montage {name!r}; there are {', '.join(MONTAGES)}") from None
+
+
+def resolve(
+    montage: Montage, labels: Sequence[str], channels: Mapping[str, str], where: str
+) -> tuple[Derivation | None, ...]:
+    """Find each lane's derivation among a file's channels; None where the file has none.
+
+    No two lanes get the same derivation. A derivation recorded the other way round is turned over;
+    ``C4-M1`` is also found as ``C4-X`` minus ``M1-X`` for any common reference X.
+
+    Raises
+    ------
+    RecordingError
+        If no EEG lane can be filled; the message has both lists.
+    """
+    known = _derivations(labels, channels)
+    used: set[str] = set()
+    found: list[Derivation | None] = []
+    for lane in montage.lanes:
+        candidates = (_derive(name, known) for name in lane.derivations if name not in used)
+        best = next((candidate for candidate in candidates if candidate), None)
+        if best:
+            used.add(best.name)
+        found.append(best)
+    if not any(
+        best and lane.kind is Kind.EEG for best, lane in zip(found, montage.lanes, strict=True)
+    ):
+        wanted = [
+            name for lane in montage.lanes if lane.kind is Kind.EEG for name in lane.derivations
+        ]
+        raise RecordingError(
+            "no usable EEG",
+            f"{where} has the channels {', '.join(labels)}; montage {montage.name} looks for "
+            f"{', '.join(wanted)}; choose another --montage",
+        )
+    return tuple(found)
+
+
+def standard_channels(labels: Sequence[str]) -> dict[str, str]:
+    """A channel table for a file of no known corpus, read off labels such as ``EEG C4-A1``.
+
+    The type in front is dropped, A1 and A2 become M1 and M2, LOC and ROC become E1 and E2; an
+    electrode without reference counts as recorded against a common one.
+    """
+    table = {}
+    for label in labels:
+        bare = re.sub(r"^(EEG|EOG|EMG|ECG|EKG)[\s_]+", "", label.strip(), flags=re.IGNORECASE)
+        kind = re.match(r"(ECG|EKG|EMG|chin)\b", label.strip(), flags=re.IGNORECASE)
+        parts = [_ELECTRODES.get(part.upper(), part) for part in re.split(r"[-–:]", bare)]
+        parts = [re.sub(r"(?i)^chin\s*", "Chin", part) for part in parts]
+        if kind and len(parts) == 1 and not re.search(r"\d", bare):
+            parts = ["ECG" if kind[1].upper() in ("ECG", "EKG") else "Chin"]
+        elif len(parts) == 1:
+            parts.append("REF")
+        table[label] = "-".join(part.strip() for part in parts)
+    return table
+
+
+def plain(label: str) -> str:
+    """A label without what varies between files of one corpus: case, spaces, dots."""
+    return re.sub(r"[\s.]+", "", label).lower()
+
+
+def _derivations(labels: Sequence[str], channels: Mapping[str, str]) -> dict[str, int]:
+    """Standard derivation name → channel number; the first of two equal labels counts."""
+    table = {plain(label): name for label, name in channels.items()}
+    known: dict[str, int] = {}
+    for number, label in enumerate(labels):
+        name = table.get(plain(label))
+        if name is not None:
+            known.setdefault(name, number)
+    return known
+
+
+def _derive(name: str, known: Mapping[str, int]) -> Derivation | None:
+    if name in known:
+        return Derivation(name, known[name])
+    plus, _, minus = name.partition("-")
+    if not minus:
+        return None
+    if f"{minus}-{plus}" in known:
+        return Derivation(name, known[f"{minus}-{plus}"], sign=-1)
+    for reference in sorted({other.partition("-")[2] for other in known} - {""}):
+        if f"{plus}-{reference}" in known and f"{minus}-{reference}" in known:
+            return Derivation(name, known[f"{plus}-{reference}"], known[f"{minus}-{reference}"])
+    return None

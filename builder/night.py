@@ -1,0 +1,218 @@
+"""Night: from one recording to its rows. What every worker of a build does, top to bottom."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psgimg.builder import pages
+from psgimg.builder.edf import MISSING_UNIT, EdfFile, open_edf
+from psgimg.builder.errors import RecordingError
+from psgimg.builder.hypnogram import Hypnogram
+from psgimg.builder.montage import Derivation, resolve
+from psgimg.builder.pages import Selection
+from psgimg.builder.recipe import Recipe
+from psgimg.builder.recording import Corpus, Recording
+from psgimg.builder.rows import Row
+from psgimg.builder.signals import read_signals
+from psgimg.builder.stages import STAGE_NAMES, Stage
+
+SAMPLE_BLOCKS = 16
+BLOCK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a recording would give, known without reading a sample.
+
+    Parameters
+    ----------
+    second
+        Stages of a second scorer by onset in milliseconds.
+    """
+
+    recording: Recording
+    edf: EdfFile
+    derivations: tuple[Derivation | None, ...]
+    hypnogram: Hypnogram
+    second: dict[int, Stage]
+    selection: Selection
+
+
+def plan(
+    corpus: Corpus, recording: Recording, recipe: Recipe, scorer: str, trim_min: float | None
+) -> Plan:
+    """Read header and scoring, choose channels and epochs.
+
+    Raises
+    ------
+    RecordingError
+        If the recording can't be used; the message says why and what to do.
+    """
+    if recording.recording in corpus.absent:
+        raise RecordingError(
+            "listed as wrong by the distributor",
+            f"{recording.recording}: {corpus.absent[recording.recording]}",
+        )
+    edf = open_edf(recording.signal)
+    hypnogram, second = _scorings(corpus, recording, scorer)
+    derivations = resolve(recipe.montage, edf.labels, corpus.channels, recording.signal.name)
+    selection = pages.select(hypnogram, edf, trim_min)
+    return Plan(recording, edf, derivations, hypnogram, second, selection)
+
+
+def draw(corpus: Corpus, plan: Plan, recipe: Recipe) -> tuple[list[Row], dict[str, Any]]:
+    """Draw a planned recording: its rows in time order, and the facts of it for the report.
+
+    Raises
+    ------
+    RecordingError
+        If no EEG lane carries a signal, or a channel can't be brought to µV.
+    """
+    from psgimg.builder.render import Page
+
+    signals = read_signals(
+        plan.edf,
+        recipe.montage,
+        plan.derivations,
+        filters=recipe.filters,
+        mains_hz=corpus.mains_hz,
+        sfreq_hz=recipe.sfreq_hz,
+        span_s=plan.selection.span_s,
+    )
+    live = [name and not flat for name, flat in zip(signals.lanes, signals.flat, strict=True)]
+    if not any(
+        on for on, lane in zip(live, recipe.montage.lanes, strict=True) if lane.kind.value == "eeg"
+    ):
+        raise RecordingError(
+            "flat EEG",
+            f"{plan.edf.path.name}: every EEG lane ({', '.join(filter(None, signals.lanes))}) is one "
+            "constant value; the electrodes were not recorded",
+        )
+    page = Page(
+        recipe.style, recipe.montage, [name is None for name in signals.lanes], signals.envelopes
+    )
+    pictures = (page.png(data_uv) for data_uv in pages.cut(signals, plan.selection.epochs))
+    rows = list(_rows(plan, pictures, list(signals.lanes)))
+    return rows, {
+        **facts(plan),
+        "flat": [name for name, flat in zip(signals.lanes, signals.flat, strict=True) if flat],
+        "envelopes": [
+            name for name, on in zip(signals.lanes, signals.envelopes, strict=True) if on
+        ],
+    }
+
+
+def facts(plan: Plan) -> dict[str, Any]:
+    """What the report and ``build.json`` say of a recording; nothing of it names a person or a date."""
+    recording = plan.recording
+    counts = Counter(epoch.stage for epoch in plan.selection.epochs)
+    return {
+        "corpus": recording.corpus,
+        "subject": recording.subject,
+        "recording": recording.recording,
+        "kin": recording.split_key,
+        "scorer": plan.hypnogram.scorer,
+        "epoch_s": plan.hypnogram.epoch_s,
+        "duration_s": round(plan.edf.duration_s, 3),
+        "stages": {name: counts[Stage[name]] for name in STAGE_NAMES},
+        "left_out": dict(sorted(plan.selection.left_out.items())),
+        "lanes": [derivation.name if derivation else None for derivation in plan.derivations],
+        "gaps": len(plan.edf.segments) - 1,
+        "notes": [*plan.edf.notes, *_unit_notes(plan)],
+    }
+
+
+def fingerprint(recording: Recording) -> str:
+    """Hash of a recording's files: the scorings whole, the signal by its size and sampled blocks.
+
+    A night of 300 MB is told from another, or from its re-export, in milliseconds.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    try:
+        digest.update(signal_fingerprint(recording.signal).encode())
+        for scorer, path in recording.scorings.items():
+            digest.update(scorer.encode())
+            digest.update(path.read_bytes())
+    except OSError as error:
+        raise RecordingError(
+            "unreadable file",
+            f"{Path(error.filename or recording.signal).name}: {error.strerror}; check that it exists "
+            "and may be read",
+        ) from error
+    return digest.hexdigest()
+
+
+def signal_fingerprint(path: Path) -> str:
+    """Hash of a signal file's size and of blocks spread over it."""
+    digest = hashlib.blake2b(digest_size=16)
+    size = path.stat().st_size
+    digest.update(str(size).encode())
+    with path.open("rb") as file:
+        for i in range(SAMPLE_BLOCKS + 1):
+            file.seek(max(0, size - BLOCK_BYTES) * i // SAMPLE_BLOCKS)
+            digest.update(file.read(BLOCK_BYTES))
+    return digest.hexdigest()
+
+
+def _scorings(
+    corpus: Corpus, recording: Recording, scorer: str
+) -> tuple[Hypnogram, dict[int, Stage]]:
+    """The reference scorer's hypnogram, and the stages of the next scorer if there is one."""
+    if not recording.scorings:
+        raise RecordingError(
+            "no scoring", f"{recording.recording} has a signal but no scoring file"
+        )
+    if scorer and scorer not in recording.scorings:
+        offered = ", ".join(filter(None, recording.scorings)) or "a single, unnamed one"
+        raise RecordingError(
+            "no such scorer", f"{recording.recording} has no scorer {scorer!r}; it has {offered}"
+        )
+    reference = scorer or next(iter(recording.scorings))
+    hypnogram = _read(corpus, recording, reference)
+    others = [name for name in recording.scorings if name != reference]
+    if not others:
+        return hypnogram, {}
+    second = _read(corpus, recording, others[0])
+    if second.epoch_s != hypnogram.epoch_s:
+        return hypnogram, {}
+    return hypnogram, {round(1000 * at_s): s for at_s, s in second if isinstance(s, Stage)}
+
+
+def _read(corpus: Corpus, recording: Recording, scorer: str) -> Hypnogram:
+    try:
+        return corpus.read_hypnogram(recording, scorer)
+    except OSError as error:
+        raise RecordingError(
+            "unreadable file",
+            f"{recording.scorings[scorer].name}: {error.strerror or error}; check that it may be read",
+        ) from error
+
+
+def _unit_notes(plan: Plan) -> list[str]:
+    channels = {d.plus for d in plan.derivations if d} | {
+        d.minus for d in plan.derivations if d and d.minus is not None
+    }
+    missing = any(not plan.edf.unit(channel) for channel in channels)
+    return [MISSING_UNIT] if missing else []
+
+
+def _rows(plan: Plan, pictures: Iterator[bytes], lanes: list[str | None]) -> Iterator[Row]:
+    recording = plan.recording
+    for epoch, picture in zip(plan.selection.epochs, pictures, strict=True):
+        second = plan.second.get(round(1000 * epoch.onset_s))
+        yield {
+            "image": {"bytes": picture, "path": None},
+            "label": int(epoch.stage),
+            "corpus": recording.corpus,
+            "subject": recording.subject,
+            "recording": recording.recording,
+            "epoch": epoch.index,
+            "onset_s": epoch.onset_s,
+            "label_2": None if second is None else int(second),
+            "lanes": lanes,
+        }

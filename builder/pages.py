@@ -1,0 +1,122 @@
+"""Pages: which 30 s of signal become a picture, and why the other epochs do not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from psgimg.builder.edf import EdfFile
+from psgimg.builder.errors import RecordingError
+from psgimg.builder.hypnogram import TOLERANCE_S, Hypnogram
+from psgimg.builder.signals import Signals
+from psgimg.builder.stages import Stage, Unscored
+
+PAGE_S = 30.0
+"""Length of a page. A 20-s epoch is shown with 5 s of signal on either side, as published work does."""
+
+MIN_SHARE = 0.5
+"""A scoring of which less than this share lies on the signal belongs to another recording."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A scored epoch that has signal for its whole page."""
+
+    index: int
+    onset_s: float
+    stage: Stage
+    page_start_s: float
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The epochs of a recording that become pictures, and a count of those that do not, by reason."""
+
+    epochs: tuple[Epoch, ...]
+    left_out: dict[str, int]
+
+    @property
+    def span_s(self) -> tuple[float, float]:
+        """Start of the first page and end of the last."""
+        return self.epochs[0].page_start_s, self.epochs[-1].page_start_s + PAGE_S
+
+
+def select(hypnogram: Hypnogram, edf: EdfFile, trim_min: float | None) -> Selection:
+    """Choose the epochs to draw: staged, within ``trim_min`` minutes of sleep, on gapless signal.
+
+    Parameters
+    ----------
+    trim_min
+        Minutes of wakefulness kept before the first and after the last epoch of sleep; None keeps
+        all.
+
+    Raises
+    ------
+    RecordingError
+        If signal and scoring don't belong together in time, or nothing is left.
+    """
+    left_out: Counter[str] = Counter({"partial": hypnogram.partial})
+    epochs: list[Epoch] = []
+    first_s, last_s = _kept_s(hypnogram, trim_min)
+    margin_s = (PAGE_S - hypnogram.epoch_s) / 2
+    for onset_s, score in hypnogram:
+        page_start_s = onset_s - margin_s
+        if isinstance(score, Unscored):
+            left_out[score.value] += 1
+        elif not first_s - TOLERANCE_S <= onset_s <= last_s + TOLERANCE_S:
+            left_out["trimmed"] += 1
+        elif fate := _missing_signal(edf, page_start_s):
+            left_out[fate] += 1
+        else:
+            epochs.append(Epoch(hypnogram.index(onset_s), onset_s, score, page_start_s))
+    lost = left_out["beyond the signal"]
+    if lost > (1 - MIN_SHARE) * (lost + len(epochs)):
+        raise RecordingError(
+            "scoring of another time",
+            f"{edf.path.name}: {lost} of {lost + len(epochs)} scored epochs lie outside the signal, "
+            f"which lasts {edf.duration_s:g} s; check that both files are of one night",
+        )
+    if not epochs:
+        raise RecordingError("no epoch to draw", f"{edf.path.name}: {dict(+left_out)}")
+    return Selection(tuple(epochs), dict(+left_out))
+
+
+def cut(signals: Signals, epochs: tuple[Epoch, ...]) -> Iterator[npt.NDArray[np.float32]]:
+    """Samples of each epoch's page in µV, shape (n_lanes, n_samples); NaN in an absent lane."""
+    n_page = round(PAGE_S * signals.sfreq_hz)
+    for epoch in epochs:
+        stretch = max(
+            (s for s in signals.stretches if s.start_s <= epoch.page_start_s + TOLERANCE_S),
+            key=lambda s: s.start_s,
+        )
+        first = max(0, round((epoch.page_start_s - stretch.start_s) * signals.sfreq_hz))
+        page = stretch.data_uv[:, first : first + n_page]
+        short = n_page - page.shape[1]  # rounding of rates may cost the last sample of a stretch
+        yield np.pad(page, ((0, 0), (0, short)), mode="edge") if short else page
+
+
+def _kept_s(hypnogram: Hypnogram, trim_min: float | None) -> tuple[float, float]:
+    """Onsets of the first and last epoch to keep."""
+    asleep = [
+        onset_s for onset_s, score in hypnogram if isinstance(score, Stage) and score != Stage.W
+    ]
+    if trim_min is None or not asleep:
+        return float("-inf"), float("inf")
+    return asleep[0] - 60 * trim_min, asleep[-1] + 60 * trim_min
+
+
+def _missing_signal(edf: EdfFile, page_start_s: float) -> str:
+    """Why a page can't be drawn: "" if it lies wholly on one gapless segment."""
+    stop_s = page_start_s + PAGE_S
+    for segment in edf.segments:
+        segment_stop_s = segment.onset_s + float((segment.stop - segment.first) * edf.record_s)
+        if page_start_s >= segment.onset_s - TOLERANCE_S and stop_s <= segment_stop_s + TOLERANCE_S:
+            return ""
+    inside = -PAGE_S < page_start_s < edf.duration_s
+    if not inside:
+        return "beyond the signal"
+    at_edge = page_start_s < 0 or stop_s > edf.duration_s
+    return "at the signal's edge" if at_edge else "in a gap"

@@ -1,0 +1,76 @@
+"""Rows: the dataset's contract, one row a scored epoch. ``finetune`` reads nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from psgimg.builder.stages import STAGE_NAMES
+
+if TYPE_CHECKING:
+    import datasets
+    import pyarrow as pa
+
+SPLITS = ("train", "validation", "test")
+
+_CLASS_LABEL = {"names": list(STAGE_NAMES), "_type": "ClassLabel"}
+_STRING = {"dtype": "string", "_type": "Value"}
+
+# As `datasets.Features.to_dict` spells them; a test compares. Written out here because a worker
+# that only draws would pay 1.5 s and 80 MB to import `datasets`.
+FEATURES: dict[str, dict[str, Any]] = {
+    "image": {"_type": "Image"},
+    "label": _CLASS_LABEL,
+    "corpus": _STRING,
+    "subject": _STRING,
+    "recording": _STRING,
+    "epoch": {"dtype": "int32", "_type": "Value"},
+    "onset_s": {"dtype": "float32", "_type": "Value"},
+    "label_2": _CLASS_LABEL,
+    "lanes": {"feature": _STRING, "_type": "List"},
+}
+
+
+class Row(TypedDict):
+    """One epoch.
+
+    ``image`` holds PNG bytes and no path: a file name could give the stage away. ``epoch`` counts
+    from the recording's start in units of the scoring's epoch length; two rows are neighbours in
+    time if their ``onset_s`` differ by that length. ``lanes`` has None for an absent lane.
+    """
+
+    image: dict[str, bytes | None]
+    label: int
+    corpus: str
+    subject: str
+    recording: str
+    epoch: int
+    onset_s: float
+    label_2: int | None
+    lanes: list[str | None]
+
+
+def schema(metadata: dict[str, str] | None = None) -> pa.Schema:
+    """Arrow schema that ``datasets`` opens with ``Image`` and ``ClassLabel`` decoded."""
+    import pyarrow as pa
+
+    types = {
+        "image": pa.struct({"bytes": pa.binary(), "path": pa.string()}),
+        "label": pa.int64(),
+        "corpus": pa.string(),
+        "subject": pa.string(),
+        "recording": pa.string(),
+        "epoch": pa.int32(),
+        "onset_s": pa.float32(),
+        "label_2": pa.int64(),
+        "lanes": pa.list_(pa.string()),
+    }
+    huggingface = json.dumps({"info": {"features": FEATURES}})
+    return pa.schema(types).with_metadata({"huggingface": huggingface, **(metadata or {})})
+
+
+def features() -> datasets.Features:
+    """The contract as ``datasets`` knows it."""
+    from datasets import Features
+
+    return Features.from_dict(FEATURES)

@@ -1,0 +1,254 @@
+"""Signals: a recording's lanes in µV, filtered while still continuous, on one time base.
+
+Every lane is filtered without phase shift over each gapless stretch of the whole recording, then
+resampled through an anti-alias filter. Only after that are pages cut (``pages.py``): no page has
+a filter's edge in it but at the ends of the recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil, floor
+
+import numpy as np
+import numpy.typing as npt
+from psgimg.builder.edf import EdfFile, Segment
+from psgimg.builder.montage import Derivation, Kind, Montage
+
+Samples = npt.NDArray[np.float64]
+
+ENVELOPE_BELOW_HZ = 20.0
+"""An EMG sampled slower than this holds no waveform but its level (Sleep-EDF SC: 1 Hz, rectified)."""
+
+NOTCH_Q = 30.0
+EDGE_S = 10.0
+"""Signal kept on either side of what is wanted, so that resampling has no edge inside it."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """Pass band in Hz; an end beyond what the recording's rate can hold is left open."""
+
+    low_hz: float
+    high_hz: float
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Bands by kind of lane (the AASM manual's routine settings) and the filters' order."""
+
+    eeg: Band = field(default=Band(0.3, 35.0))
+    eog: Band = field(default=Band(0.3, 35.0))
+    emg: Band = field(default=Band(10.0, 100.0))
+    ecg: Band = field(default=Band(0.3, 70.0))
+    order: int = 4
+    notch: bool = True
+
+    def band(self, kind: Kind) -> Band:
+        """Band of a kind of lane."""
+        bands = {Kind.EEG: self.eeg, Kind.EOG: self.eog, Kind.EMG: self.emg, Kind.ECG: self.ecg}
+        return bands[kind]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A gapless stretch of all lanes.
+
+    Parameters
+    ----------
+    data_uv : (n_lanes, n_samples) float32
+        NaN throughout a lane that the recording does not have.
+    start_s
+        Time of the first sample from the recording's start.
+    """
+
+    data_uv: npt.NDArray[np.float32]
+    start_s: float
+
+
+@dataclass(frozen=True)
+class Signals:
+    """The lanes of a recording.
+
+    Parameters
+    ----------
+    lanes
+        Name of the derivation drawn in each lane, None where there is none.
+    envelopes
+        Lanes that hold an EMG level instead of a waveform.
+    flat
+        Lanes whose channel never changes: an electrode that was not connected.
+    """
+
+    sfreq_hz: float
+    lanes: tuple[str | None, ...]
+    envelopes: tuple[bool, ...]
+    flat: tuple[bool, ...]
+    stretches: tuple[Stretch, ...]
+
+
+def read_signals(
+    edf: EdfFile,
+    montage: Montage,
+    derivations: Sequence[Derivation | None],
+    *,
+    filters: Filters,
+    mains_hz: float,
+    sfreq_hz: float,
+    span_s: tuple[float, float],
+) -> Signals:
+    """Read, derive, filter and resample the lanes of a recording.
+
+    Parameters
+    ----------
+    span_s
+        Start and stop of what is wanted, in seconds from the recording's start. Filters run over
+        the whole recording all the same.
+
+    Raises
+    ------
+    RecordingError
+        If a wanted channel is not in a unit of voltage, or has no range.
+    """
+    spans = [span for segment in edf.segments if (span := _records(edf, segment, span_s))]
+    lanes = [
+        _read_lane(edf, lane.kind, derivation, spans, filters, mains_hz, sfreq_hz)
+        for lane, derivation in zip(montage.lanes, derivations, strict=True)
+    ]
+    return Signals(
+        sfreq_hz,
+        tuple(derivation.name if derivation else None for derivation in derivations),
+        tuple(lane is not None and lane.envelope for lane in lanes),
+        tuple(lane is not None and lane.flat for lane in lanes),
+        tuple(_stretch(lanes, i, span.start_s) for i, span in enumerate(spans)),
+    )
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Whole records of one segment: what is filtered, and what of it is kept."""
+
+    segment: Segment
+    first: int
+    stop: int
+    start_s: float
+
+
+@dataclass(frozen=True)
+class _LaneSamples:
+    parts: tuple[Samples, ...]
+    envelope: bool
+    flat: bool
+
+
+def _records(edf: EdfFile, segment: Segment, span_s: tuple[float, float]) -> _Span | None:
+    """The records of a segment that hold the wanted span and its edges; all channels share them."""
+    before = floor((span_s[0] - EDGE_S - segment.onset_s) / edf.record_s)
+    after = ceil((span_s[1] + EDGE_S - segment.onset_s) / edf.record_s)
+    first, stop = max(0, before), min(segment.stop - segment.first, after)
+    if stop <= first:
+        return None
+    start_s = segment.onset_s + float(first * edf.record_s)
+    return _Span(segment, segment.first + first, segment.first + stop, start_s)
+
+
+def _read_lane(
+    edf: EdfFile,
+    kind: Kind,
+    derivation: Derivation | None,
+    spans: Sequence[_Span],
+    filters: Filters,
+    mains_hz: float,
+    sfreq_hz: float,
+) -> _LaneSamples | None:
+    if derivation is None:
+        return None
+    raw, rate = _derive(edf, derivation)
+    envelope = kind is Kind.EMG and rate < ENVELOPE_BELOW_HZ
+    n_record = int(rate * edf.record_s)
+    parts = []
+    for span in spans:
+        part = raw[span.segment.first * n_record : span.segment.stop * n_record]
+        if not envelope:
+            part = _filter(part, float(rate), filters, kind, mains_hz)
+        offset = span.segment.first
+        part = part[(span.first - offset) * n_record : (span.stop - offset) * n_record]
+        parts.append(_resample(part, rate, sfreq_hz, linear=envelope))
+    return _LaneSamples(tuple(parts), envelope, bool(np.ptp(raw) == 0))
+
+
+def _derive(edf: EdfFile, derivation: Derivation) -> tuple[Samples, Fraction]:
+    """Samples of a derivation in µV and their exact rate."""
+    rate = edf.sfreqs_hz[derivation.plus]
+    samples = edf.read_uv(derivation.plus)
+    if derivation.sign < 0:
+        np.negative(samples, out=samples)
+    if derivation.minus is not None:
+        reference = edf.read_uv(derivation.minus)
+        reference_rate = edf.sfreqs_hz[derivation.minus]
+        if reference_rate != rate:
+            reference = _resample(reference, reference_rate, float(rate))
+            reference = np.pad(reference, (0, max(0, len(samples) - len(reference))), mode="edge")
+        samples -= reference[: len(samples)]
+    return samples, rate
+
+
+def _filter(
+    samples: Samples, rate_hz: float, filters: Filters, kind: Kind, mains_hz: float
+) -> Samples:
+    """Band-pass and mains notch without phase shift; edges beyond the Nyquist rate are left out."""
+    from scipy.signal import butter, iirnotch, sosfiltfilt, tf2sos
+
+    band, nyquist = filters.band(kind), rate_hz / 2
+    low = band.low_hz if band.low_hz < nyquist else None
+    high = band.high_hz if band.high_hz < 0.95 * nyquist else None
+    # High-pass and low-pass apart: a 0.3-35 Hz Butterworth band-pass is badly conditioned at 512 Hz.
+    sections = []
+    if low is not None:
+        sections.append(butter(filters.order // 2, low, "highpass", fs=rate_hz, output="sos"))
+    if high is not None:
+        sections.append(butter(filters.order, high, "lowpass", fs=rate_hz, output="sos"))
+    if filters.notch and mains_hz < 0.98 * nyquist:
+        sections.append(tf2sos(*iirnotch(mains_hz, NOTCH_Q, fs=rate_hz)))
+    sos = np.concatenate(sections)
+    settle = min(len(samples) - 1, round(rate_hz / min(band.low_hz, 1.0)))
+    filtered: Samples = sosfiltfilt(sos, samples, padlen=max(settle, 0))
+    return filtered
+
+
+def _resample(
+    samples: Samples, rate: Fraction, sfreq_hz: float, *, linear: bool = False
+) -> Samples:
+    """Samples at another rate, without drift and without aliases.
+
+    Rates are exact fractions (MASS has 256.016 Hz): the up/down ratio is the simplest that drifts
+    by less than half a sample over the whole stretch. ``linear`` is for slow levels, which hold no
+    frequency that could alias.
+    """
+    from scipy.signal import resample_poly
+
+    exact = Fraction(sfreq_hz).limit_denominator(10**6) / rate
+    n_out = floor(len(samples) * exact)
+    if linear:
+        times = np.arange(n_out) / float(exact)
+        return np.interp(times, np.arange(len(samples)), samples)
+    ratio = next(
+        close
+        for limit in (10**2, 10**3, 10**4, 10**9)
+        if abs((close := exact.limit_denominator(limit)) - exact) * len(samples) < Fraction(1, 2)
+    )
+    if ratio == 1:
+        return samples
+    resampled: Samples = resample_poly(samples, ratio.numerator, ratio.denominator, padtype="line")
+    return resampled[:n_out]
+
+
+def _stretch(lanes: Sequence[_LaneSamples | None], i: int, start_s: float) -> Stretch:
+    n_samples = min(len(lane.parts[i]) for lane in lanes if lane is not None)
+    data_uv = np.full((len(lanes), n_samples), np.nan, np.float32)
+    for row, lane in zip(data_uv, lanes, strict=True):
+        if lane is not None:
+            row[:] = lane.parts[i][:n_samples]
+    return Stretch(data_uv, start_s)

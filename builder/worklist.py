@@ -1,0 +1,69 @@
+"""Worklist: the recordings that a build is to draw, each looked at from outside first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from psgimg.builder import night, sources
+from psgimg.builder.config import BuildConfig
+from psgimg.builder.errors import RecordingError
+from psgimg.builder.recipe import Recipe
+from psgimg.builder.recording import Recording
+from psgimg.builder.report import SetAside
+from psgimg.builder.sources import Source
+from psgimg.builder.splits import SplitPolicy
+
+
+@dataclass(frozen=True)
+class Task:
+    """One recording to draw, with all that a worker must know."""
+
+    recording: Recording
+    fingerprint: str
+    recipe: Recipe
+    scorer: str
+    trim_min: float | None
+    out: Path
+
+
+def make(
+    config: BuildConfig, found: Sequence[Source], policy: SplitPolicy
+) -> tuple[list[Task], list[SetAside]]:
+    """A task for each recording that is what it says; the others are set aside."""
+    tasks: list[Task] = []
+    set_aside: list[SetAside] = []
+    recipe = config.recipe()
+    names: dict[tuple[str, str], str] = {}
+    prints: dict[str, str] = {}
+    for recording in _wanted(config, found):
+        key = (recording.corpus, recording.recording)
+        try:
+            fingerprint = night.fingerprint(recording)
+            if key in names:
+                raise RecordingError(
+                    "duplicate recording", f"{recording.signal} has the name of {names[key]}"
+                )
+            if (twin := prints.setdefault(fingerprint, recording.recording)) != recording.recording:
+                raise RecordingError(
+                    "duplicate recording",
+                    f"{recording.signal.name} and its scoring have the bytes of {twin}; remove one of the two",
+                )
+            if policy.split(recording.corpus, recording.subject, recording.split_key) is None:
+                raise RecordingError(
+                    "not in the split file", f"subject {recording.subject} has no split there"
+                )
+        except RecordingError as error:
+            set_aside.append(SetAside(*key, error.reason, error.detail))
+            continue
+        names[key] = recording.signal.name
+        tasks.append(
+            Task(recording, fingerprint, recipe, config.scorer, config.trim_min, config.out)
+        )
+    return tasks, set_aside
+
+
+def _wanted(config: BuildConfig, found: Sequence[Source]) -> Iterator[Recording]:
+    for source in found:
+        yield from sources.recordings(source, config.subjects, config.limit)

@@ -1,0 +1,1 @@
+"""psgimg.cards: the templates of the dataset and model cards."""
