@@ -115,7 +115,8 @@ def uv_per_unit(unit: str, where: str) -> float:
     """Factor from a header's unit to µV, however "µ" was encoded; a missing unit means µV."""
     # The Greek mu (µ U+00B5, μ U+03BC) arrives as itself, as "Âµ" or as "Î¼", by encoding.
     letters = re.sub(r"[^a-z]", "", re.sub("µ|μ|î¼", "u", unit.lower()))
-    letters = re.sub("volts?$", "v", letters).replace("micro", "u").replace("milli", "m") or "uv"
+    letters = re.sub("volts?$", "v", letters).replace("micro", "u").replace("milli", "m")
+    letters = "uv" if not unit.strip() else letters
     if letters not in UV_PER_UNIT:
         raise RecordingError(
             "unit not of voltage",
@@ -173,13 +174,24 @@ def read_annotations(path: Path) -> list[Annotation]:
 
 
 def start_datetime(path: Path) -> datetime:
-    """Start of an EDF as its header gives it; used only to align files, never published."""
-    edf = _read(path)
+    """Start of an EDF by its main header; used only to align files, never published.
+
+    EDF+ hides the date of anonymised files in its recording field (``Startdate X``); the plain
+    fields ``dd.mm.yy`` and ``hh.mm.ss`` stay valid for aligning two files of one night.
+    """
     try:
-        return edf.startdatetime
+        with path.open("rb") as file:
+            text = file.read(MAIN_HEADER_BYTES)[168:184].decode("ascii", "replace")
+        return datetime.strptime(text.replace(":", "."), "%d.%m.%y%H.%M.%S")
+    except OSError as error:
+        raise RecordingError(
+            "unreadable file",
+            f"{path.name}: {error.strerror or error}; check that it exists and may be read",
+        ) from error
     except ValueError as error:
         raise RecordingError(
-            "no start time", f"{path.name}: {_brief(error)}; mend the header's start date and time"
+            "no start time",
+            f"{path.name}: {text!r} is no date and time; mend bytes 168-183 of the header",
         ) from error
 
 

@@ -167,15 +167,10 @@ def _scorings(
         raise RecordingError(
             "no scoring", f"{recording.recording} has a signal but no scoring file"
         )
-    if scorer and scorer not in recording.scorings:
-        offered = ", ".join(filter(None, recording.scorings)) or "a single, unnamed one"
-        raise RecordingError(
-            "no such scorer", f"{recording.recording} has no scorer {scorer!r}; it has {offered}"
-        )
     reference = scorer or next(iter(recording.scorings))
     hypnogram = _read(corpus, recording, reference)
     others = [name for name in recording.scorings if name != reference]
-    if not others:
+    if not others or reference not in recording.scorings:  # one scorer's scoring in two forms
         return hypnogram, {}
     second = _read(corpus, recording, others[0])
     if second.epoch_s != hypnogram.epoch_s:

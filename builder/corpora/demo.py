@@ -1,0 +1,229 @@
+"""psgimg demo: synthetic nights, written as real EDF and EDF+ files where no corpus is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, time
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from psgimg.builder.corpora.annotations import read_annotated
+from psgimg.builder.corpora.files import scoring_of
+from psgimg.builder.errors import BuildError
+from psgimg.builder.hypnogram import Hypnogram
+from psgimg.builder.physiology import CHIN_SFREQ_HZ, SFREQ_HZ
+from psgimg.builder.recording import Corpus, Policy, Recording, Terms
+from psgimg.builder.stages import Score, Stage, Unscored
+
+if TYPE_CHECKING:
+    import edfio
+    import numpy.typing as npt
+
+NAME = "demo"
+N_SUBJECTS = 8
+N_EPOCHS = 200
+"""Eight nights of 100 minutes stay below 100 MB; each further epoch costs half a megabyte."""
+
+EPOCH_S = 30
+SIGNAL_SUFFIX = "-PSG.edf"
+SCORING_SUFFIX = "-Hypnogram.edf"
+
+LABELS: dict[str, Score] = {
+    "Sleep stage W": Stage.W,
+    "Sleep stage N1": Stage.N1,
+    "Sleep stage N2": Stage.N2,
+    "Sleep stage N3": Stage.N3,
+    "Sleep stage R": Stage.REM,
+    "Sleep stage ?": Unscored.UNSCORED,
+    "Movement time": Unscored.MOVEMENT,
+}
+
+CHANNELS = {
+    "EEG F4-M1": "F4-M1",
+    "EEG C4-M1": "C4-M1",
+    "EEG O2-M1": "O2-M1",
+    "EOG E1-M2": "E1-M2",
+    "EOG E2-M2": "E2-M2",
+    "EMG chin": "Chin",
+    "ECG": "ECG",
+}
+
+SCRIPT: tuple[tuple[Score, int, int], ...] = (
+    (Stage.W, 15, 17),
+    (Stage.N1, 7, 8),
+    (Stage.N2, 0, 0),
+    (Stage.N3, 18, 20),
+    (Stage.N2, 0, 0),
+    (Stage.N1, 3, 4),
+    (Stage.REM, 10, 12),
+    (Unscored.MOVEMENT, 1, 1),
+    (Stage.W, 3, 4),
+    (Stage.N1, 6, 7),
+    (Stage.N2, 0, 0),
+    (Stage.N3, 22, 24),
+    (Stage.N2, 0, 0),
+    (Stage.N1, 3, 4),
+    (Stage.REM, 20, 22),
+    (Stage.W, 2, 3),
+    (Stage.N1, 6, 7),
+    (Stage.N2, 0, 0),
+    (Stage.W, 20, 22),
+    (Unscored.UNSCORED, 0, 1),
+)
+"""Fewest and most epochs of each bout; those of N2 share what is left of the night."""
+
+NEIGHBOURS = ({Stage.W, Stage.N1}, {Stage.N1, Stage.N2}, {Stage.N2, Stage.N3})
+"""Stages between which sleep wavers at a border."""
+CHANCE_WAVER = 0.4
+
+
+def write(root: Path, n_subjects: int = N_SUBJECTS) -> None:
+    """Write the nights that are not yet there, whole, under ``root``.
+
+    The same machine writes the same bytes each time. A file appears under its name only when it
+    is complete, and the scoring after its signals, so a night with its scoring is whole.
+
+    Parameters
+    ----------
+    root
+        Folder to write to; made if need be.
+    n_subjects
+        How many nights.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    for number in range(1, n_subjects + 1):
+        _write_night(root, number)
+
+
+def recordings(root: Path) -> Iterator[Recording]:
+    """Yield the nights that ``write`` left under ``root``, in name order."""
+    found = False
+    for signal in sorted(root.glob(f"{NAME}-*{SIGNAL_SUFFIX}")):
+        subject = signal.name.removesuffix(SIGNAL_SUFFIX)
+        scoring = signal.with_name(subject + SCORING_SUFFIX)
+        if scoring.exists():
+            found = True
+            yield Recording(NAME, subject, subject, signal, {"": scoring})
+    if not found:
+        raise BuildError(
+            f"{root} holds no night of the demo (looked for {NAME}-01{SIGNAL_SUFFIX} and "
+            f"{NAME}-01{SCORING_SUFFIX}); build with --source {NAME} to have them written"
+        )
+
+
+def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
+    """Stages of a night by the annotations of its EDF+ file."""
+    path = scoring_of(recording, scorer)
+    return read_annotated(path, recording.signal, LABELS, epoch_s=EPOCH_S, scorer=scorer)
+
+
+def _write_night(root: Path, number: int) -> None:
+    from psgimg.builder.synthesis import synthesize
+
+    rng = np.random.default_rng(number)
+    scores = draw_scores(rng)
+    scoring = _edf([], scores).to_bytes()
+    signal_path = root / f"{NAME}-{number:02d}{SIGNAL_SUFFIX}"
+    scoring_path = root / f"{NAME}-{number:02d}{SCORING_SUFFIX}"
+    if (
+        scoring_path.is_file()
+        and scoring_path.read_bytes() == scoring
+        and signal_path.is_file()
+        and signal_path.stat().st_size == _signal_bytes(len(scores))
+    ):
+        return
+    night = synthesize(scores, rng)
+    rows = [*night.leads_uv, night.chin_uv, night.ecg_mv]
+    signals = [_signal(label, row) for label, row in zip(CHANNELS, rows, strict=True)]
+    _put(signal_path, _edf(signals, ()).to_bytes())
+    _put(scoring_path, scoring)
+
+
+def draw_scores(rng: np.random.Generator) -> list[Score]:
+    """One score per epoch: the script, with bouts of chance length and wavering borders."""
+    lengths = [int(rng.integers(fewest, most + 1)) for _, fewest, most in SCRIPT]
+    fills = [i for i, (score, _, _) in enumerate(SCRIPT) if score is Stage.N2]
+    least = 6
+    left = N_EPOCHS - sum(lengths) - least * len(fills)
+    parts = rng.multinomial(left, rng.dirichlet(np.full(len(fills), 4.0)))
+    for i, part in zip(fills, parts, strict=True):
+        lengths[i] = least + int(part)
+    scores = [row[0] for row, length in zip(SCRIPT, lengths, strict=True) for _ in range(length)]
+    borders = [i for i in range(1, N_EPOCHS) if {scores[i - 1], scores[i]} in NEIGHBOURS]
+    for i in borders:
+        if rng.random() < CHANCE_WAVER:
+            scores[i - 1], scores[i] = scores[i], scores[i - 1]
+    return scores
+
+
+def _signal_bytes(n_epochs: int) -> int:
+    """Size of a complete signal file: header, then two bytes a sample."""
+    n_samples = n_epochs * EPOCH_S * ((len(CHANNELS) - 1) * SFREQ_HZ + CHIN_SFREQ_HZ)
+    return 256 * (1 + len(CHANNELS)) + 2 * n_samples
+
+
+def _signal(label: str, samples: npt.NDArray[np.float32]) -> edfio.EdfSignal:
+    import edfio
+
+    unit, limit = ("mV", 5.0) if label == "ECG" else ("uV", 500.0)
+    return edfio.EdfSignal(
+        np.clip(samples, -limit, limit).astype(np.float64),
+        CHIN_SFREQ_HZ if label == "EMG chin" else SFREQ_HZ,
+        label=label,
+        physical_dimension=unit,
+        physical_range=(-limit, limit),
+    )
+
+
+def _edf(signals: list[edfio.EdfSignal], scores: list[Score] | tuple[()]) -> edfio.Edf:
+    """EDF of the signals, or EDF+ with nothing but the runs of scores."""
+    import edfio
+
+    texts = {score: text for text, score in LABELS.items()}
+    runs: list[edfio.EdfAnnotation] = []
+    onset_s = 0
+    for score, run in groupby(scores):
+        duration_s = EPOCH_S * len(list(run))
+        runs.append(edfio.EdfAnnotation(onset_s, duration_s, texts[score]))
+        onset_s += duration_s
+    return edfio.Edf(
+        signals,
+        recording=edfio.Recording(startdate=date(1985, 1, 1), additional=("synthetic",)),
+        starttime=time(22),
+        annotations=runs or None,
+    )
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write a file so that it is never seen half-written."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+CORPUS = Corpus(
+    name=NAME,
+    title="psgimg demo (synthetic)",
+    terms=Terms(
+        policy=Policy.OPEN,
+        licence="CC0-1.0",
+        licence_url="https://creativecommons.org/publicdomain/zero/1.0/",
+        access="Nothing to ask for: psgimg generates it itself when it is built.",
+        citation="Synthetic signals generated by psgimg, of no person; they must not be used for "
+        "any claim about sleep.",
+    ),
+    mains_hz=50.0,
+    montage="aasm",
+    channels=CHANNELS,
+    home="psgimg-demo",
+    recordings=recordings,
+    read_hypnogram=read_hypnogram,
+    notes=(
+        "Synthetic: the signals are computed from the stages, so a model scores far better here "
+        "than on any person's sleep.",
+        f"Synthetic: a night is compressed to {N_EPOCHS * EPOCH_S // 60} minutes and has more N1, "
+        "N3 and REM than a real one.",
+    ),
+)

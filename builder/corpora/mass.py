@@ -1,0 +1,116 @@
+"""MASS: the Montreal Archive of Sleep Studies, cohort 1, subsets SS1 to SS5.
+
+``01-0S-NNNN PSG.edf`` with ``01-0S-NNNN Base.edf`` (older releases: ``Annotations.edf``), an EDF+
+that holds annotations only. Names have a space; some mirrors put an underscore. Subsets may lie in
+a folder each or all in one: the name tells the subset.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from psgimg.builder.corpora.annotations import read_annotated
+from psgimg.builder.corpora.files import listed, matching, scoring_of
+from psgimg.builder.hypnogram import Hypnogram
+from psgimg.builder.recording import Corpus, Policy, Recording, Terms
+from psgimg.builder.stages import Score, Stage, Unscored
+
+# SS1 and SS3 were scored by AASM rules, the others by R&K on 20-s epochs
+# (pquochuy/xsleepnet, nicolasigor/Sleep-EEG-Event-Detector).
+EPOCH_S: dict[str, float] = {"1": 30.0, "2": 20.0, "3": 30.0, "4": 20.0, "5": 20.0}
+
+CODES: dict[str, Score] = {
+    "Sleep stage W": Stage.W,
+    "Sleep stage 1": Stage.N1,
+    "Sleep stage 2": Stage.N2,
+    "Sleep stage 3": Stage.N3,
+    "Sleep stage 4": Stage.N3,
+    "Sleep stage R": Stage.REM,
+    "Sleep stage ?": Unscored.UNSCORED,
+}
+
+FILE = re.compile(
+    r"(?P<recording>01-0(?P<subset>[1-5])-\d{4})[ _]+(?P<kind>PSG|Base|Annotations)\.edf",
+    re.IGNORECASE,
+)
+SCORINGS = ("base", "annotations")
+"""Kinds of scoring file, the newer first."""
+
+
+def recordings(root: Path) -> Iterator[Recording]:
+    """Yield the nights in name order; BuildError if there are none."""
+    found = matching(root, FILE)
+    files = {(match["recording"], match["kind"].lower()): path for match, path in found}
+    nights = []
+    for match, path in found:
+        name = match["recording"]
+        scorings = [files[name, kind] for kind in SCORINGS if (name, kind) in files]
+        if match["kind"].lower() == "psg":
+            nights.append(
+                Recording("mass", name, name, path, {"": scorings[0]} if scorings else {})
+            )
+    return listed(nights, root, 'files like "01-01-0001 PSG.edf"')
+
+
+def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
+    """Read the scoring, on epochs of 20 s or 30 s by subset; RecordingError if it can't be read."""
+    path = scoring_of(recording, scorer)
+    epoch_s = EPOCH_S[recording.recording[4]]
+    return read_annotated(path, recording.signal, CODES, epoch_s=epoch_s, scorer=scorer)
+
+
+def _channels() -> dict[str, str]:
+    """Labels of all subsets; CLE (computed) and LER (recorded) linked ears differ by recording."""
+    channels = {
+        # The labels of eyes and chin name no reference, and sources disagree on it (linked ears;
+        # crossed ears). It is the amplifier's own, common to all: REF says no more than that.
+        "EOG Left Horiz": "E1-REF",
+        "EOG Right Horiz": "E2-REF",
+        "EMG Chin1": "Chin1-REF",
+        "EMG Chin2": "Chin2-REF",
+        "EMG Chin3": "Chin3-REF",
+        "EMG Chin": "Chin",  # SS2 and SS4: one bipolar input
+        "ECG ECGI": "ECG",
+        "ECG I": "ECG",
+    }
+    for reference in ("CLE", "LER"):
+        for electrode in ("F3", "F4", "C3", "C4", "O1", "O2", "Fz", "Cz", "Pz", "Oz", "Fpz"):
+            channels[f"EEG {electrode}-{reference}"] = f"{electrode}-{reference}"
+        # Only one ear is stored, mostly A2: it gives C3-M2 where the reference is CLE.
+        channels[f"EEG A1-{reference}"] = f"M1-{reference}"
+        channels[f"EEG A2-{reference}"] = f"M2-{reference}"
+    return channels
+
+
+CORPUS = Corpus(
+    name="mass",
+    title="Montreal Archive of Sleep Studies, cohort 1 (SS1 to SS5)",
+    terms=Terms(
+        policy=Policy.RESTRICTED,
+        licence="restricted access, by application",
+        licence_url="https://doi.org/10.5683/SP3/9MYUCS",
+        access=(
+            "Application per user with ethics approval, over Borealis: "
+            "https://doi.org/10.5683/SP3/9MYUCS."
+        ),
+        citation=(
+            "O'Reilly C, Gosselin N, Carrier J, Nielsen T. Montreal Archive of Sleep Studies: an "
+            "open-access resource for instrument benchmarking and exploratory research. "
+            "J Sleep Res 2014;23(6):628-635."
+        ),
+    ),
+    mains_hz=60.0,
+    montage="aasm",
+    channels=_channels(),
+    home="MASS",
+    recordings=recordings,
+    read_hypnogram=read_hypnogram,
+    notes=(
+        "SS1 and SS3 are scored by AASM rules on 30-s epochs; SS2, SS4 and SS5 by the rules of "
+        "Rechtschaffen and Kales on 20-s epochs, whose stages 3 and 4 are N3.",
+        "EEG is against linked ears, recorded (LER) or computed (CLE), by recording.",
+        "Scoring begins after the signal, and may have holes.",
+    ),
+)

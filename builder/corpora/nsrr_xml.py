@@ -1,0 +1,162 @@
+"""The two annotation formats of the National Sleep Research Resource (NSRR).
+
+Each night of an NSRR corpus is exported twice from one scorer's work: as Compumedics Profusion
+wrote it (one code per epoch), and translated by NSRR into its own XML (runs with onset and
+duration). NSRR's translator had a legacy form that named stages by an ontology and lost the night's
+last run (nsrr/edf-editor-translator, CHANGELOG).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from psgimg.builder.corpora.files import check_runs, number, read_bytes, score
+from psgimg.builder.errors import RecordingError
+from psgimg.builder.hypnogram import Event, Hypnogram, from_events, from_scores
+from psgimg.builder.stages import Score, Stage, Unscored
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+EPOCH_S = 30.0
+
+# `SleepStage` of Profusion XML, one per epoch. R&K, so 4 is N3 too; 5 is REM, as in ISRUC.
+PROFUSION_CODES: dict[str, Score] = {
+    "0": Stage.W,
+    "1": Stage.N1,
+    "2": Stage.N2,
+    "3": Stage.N3,
+    "4": Stage.N3,
+    "5": Stage.REM,
+    "6": Unscored.MOVEMENT,
+    "9": Unscored.UNSCORED,
+}
+
+# `EventConcept` of the NSRR form, where `EventType` is `Stages|Stages`.
+NSRR_STAGES = "Stages|Stages"
+NSRR_CODES: dict[str, Score] = {
+    "Wake|0": Stage.W,
+    "Stage 1 sleep|1": Stage.N1,
+    "Stage 2 sleep|2": Stage.N2,
+    "Stage 3 sleep|3": Stage.N3,
+    "Stage 4 sleep|4": Stage.N3,
+    "REM sleep|5": Stage.REM,
+    "Movement|6": Unscored.MOVEMENT,
+    "Unscored|9": Unscored.UNSCORED,
+}
+
+# `EventConcept` of the legacy NSRR form, which had no `EventType`. Movement and unscored epochs
+# have no known name there, so an unknown name that looks like a stage is refused.
+LEGACY_CODES: dict[str, Score] = {
+    "SDO:WakeState": Stage.W,
+    "SDO:NonRapidEyeMovementSleep-N1": Stage.N1,
+    "SDO:NonRapidEyeMovementSleep-N2": Stage.N2,
+    "SDO:NonRapidEyeMovementSleep-N3": Stage.N3,
+    "SDO:NonRapidEyeMovementSleep-N4": Stage.N3,
+    "SDO:RapidEyeMovementSleep": Stage.REM,
+}
+LEGACY_STAGE_WORDS = ("SDO:Wake", "SDO:NonRapidEyeMovement", "SDO:RapidEyeMovement")
+
+
+def read_profusion(path: Path, *, scorer: str = "") -> Hypnogram:
+    """Hypnogram of a Compumedics Profusion file.
+
+    Raises
+    ------
+    RecordingError
+        If the file can't be read, is another kind of XML, or holds an unknown code.
+    """
+    root = _root(path, "CMPStudyConfig")
+    codes = [(stage.text or "").strip() for stage in root.iterfind("SleepStages/SleepStage")]
+    if not codes:
+        raise RecordingError("empty scoring", f"{path.name} has no SleepStage; get the file again")
+    scores = [
+        score(code, PROFUSION_CODES, f"{path.name}, epoch {i}") for i, code in enumerate(codes)
+    ]
+    return from_scores(scores, epoch_s=EPOCH_S, scorer=scorer)
+
+
+def read_nsrr(path: Path, *, scorer: str = "") -> Hypnogram:
+    """Hypnogram of a file in NSRR's own form, new or legacy.
+
+    Raises
+    ------
+    RecordingError
+        If the file can't be read, is another kind of XML, or holds an unknown code.
+    """
+    root = _root(path, "PSGAnnotation")
+    events = list(_stage_events(root, path.name))
+    if not events:
+        raise RecordingError(
+            "empty scoring", f"{path.name} has no event of a stage; get the file again"
+        )
+    return from_events(check_runs(events, EPOCH_S, path.name), epoch_s=EPOCH_S, scorer=scorer)
+
+
+def is_legacy(path: Path) -> bool:
+    """Whether a file in NSRR's own form is of the legacy kind, which lost the last run."""
+    return any(_legacy_stage(concept) for _, concept, _ in _events(_root(path, "PSGAnnotation")))
+
+
+def _stage_events(root: Element, where: str) -> Iterator[Event]:
+    for kind, concept, event in _events(root):
+        if kind == NSRR_STAGES:
+            found = score(concept, NSRR_CODES, where)
+        elif _legacy_stage(concept):
+            found = score(concept, LEGACY_CODES, where)
+        else:
+            continue  # apnoeas, arousals, desaturations; `Unsure|Unsure` is a kind of hypopnoea
+        onset_s = number(event.findtext("Start", ""), f"{where}, Start")
+        duration_s = number(event.findtext("Duration", ""), f"{where}, Duration")
+        yield Event(onset_s, duration_s, found)
+
+
+def _events(root: Element) -> Iterator[tuple[str, str, Element]]:
+    for event in root.iter("ScoredEvent"):
+        kind = event.findtext("EventType") or ""
+        yield kind.strip(), (event.findtext("EventConcept") or "").strip(), event
+
+
+def _legacy_stage(concept: str) -> bool:
+    return concept.startswith(LEGACY_STAGE_WORDS)
+
+
+def _root(path: Path, expected: str) -> Element:
+    """Parse and check the root element and the epoch length, which both formats state."""
+    root = _parse(path)
+    if root.tag != expected:
+        raise RecordingError(
+            "another kind of XML",
+            f"{path.name} is <{str(root.tag)[:40]}>, not <{expected}>; get the file again",
+        )
+    epoch_s = number(root.findtext("EpochLength", str(EPOCH_S)), f"{path.name}, EpochLength")
+    if epoch_s != EPOCH_S:
+        raise RecordingError(
+            "wrong epoch length",
+            f"{path.name} has epochs of {epoch_s:g} s, this corpus has {EPOCH_S:g} s; check that "
+            "the file belongs to it",
+        )
+    return root
+
+
+def _parse(path: Path) -> Element:
+    # An annotation file never needs entities; one that has them is damaged or hostile.
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import ParseError, fromstring
+
+    content = read_bytes(path)
+    try:
+        root: Element = fromstring(content, forbid_dtd=True)
+    except DefusedXmlException as error:
+        raise RecordingError(
+            "refused XML",
+            f"{path.name} declares a DTD, an entity or an external reference "
+            f"({type(error).__name__}), which no scoring needs; get the file again",
+        ) from error
+    except (ParseError, ValueError, LookupError) as error:
+        raise RecordingError(
+            "unreadable scoring", f"{path.name} is no XML ({error}); get the file again"
+        ) from error
+    return root

@@ -1,0 +1,143 @@
+"""Sleep-EDF Expanded: cassette (SC, two nights at home) and telemetry (ST, placebo and temazepam).
+
+Names are ``SC4ssNE0-PSG.edf`` and ``SC4ssNEx-Hypnogram.edf``: subject ``ss``, night ``N``, and in
+the hypnogram's eighth letter the scorer, so a pair is matched by its first six characters. Both the
+tree of PhysioNet (``sleep-cassette/``, ``sleep-telemetry/``) and the flat folder of MNE's
+downloader are read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from psgimg.builder.corpora.annotations import read_annotated
+from psgimg.builder.corpora.files import listed, matching, scoring_of
+from psgimg.builder.errors import BuildError
+from psgimg.builder.hypnogram import Hypnogram
+from psgimg.builder.recording import Corpus, Policy, Recording, Terms
+from psgimg.builder.stages import Score, Stage, Unscored
+
+EPOCH_S = 30.0
+
+# Annotation texts of all 197 hypnograms (PhysioNet sleep-edfx 1.0.0). R&K: stage 4 is N3 too.
+CODES: dict[str, Score] = {
+    "Sleep stage W": Stage.W,
+    "Sleep stage 1": Stage.N1,
+    "Sleep stage 2": Stage.N2,
+    "Sleep stage 3": Stage.N3,
+    "Sleep stage 4": Stage.N3,
+    "Sleep stage R": Stage.REM,
+    "Movement time": Unscored.MOVEMENT,
+    "Sleep stage ?": Unscored.UNSCORED,
+}
+
+FILE = re.compile(
+    r"(?P<recording>(?P<subject>S[CT][47]\d\d)\d)[A-Z][A-Z0-9]-(?P<kind>PSG|Hypnogram)\.edf",
+    re.IGNORECASE,
+)
+
+SC_SUBJECTS = tuple(f"SC4{n:02d}" for n in range(83) if n not in {39, 68, 69, 78, 79})
+ST_SUBJECTS = tuple(f"ST7{n:02d}" for n in range(1, 25) if n not in {3, 23})
+"""Telemetry subjects; MNE numbers them 0 to 21 in this order (its ``temazepam_records.csv``)."""
+
+
+def recordings(root: Path) -> Iterator[Recording]:
+    """Yield the nights in name order; BuildError if there are none."""
+    found = matching(root, FILE)
+    hypnograms = {
+        match["recording"].upper(): path for match, path in found if match["kind"].lower() != "psg"
+    }
+    nights = []
+    for match, path in found:
+        name = match["recording"].upper()
+        if match["kind"].lower() == "psg":
+            scorings = {"": hypnograms[name]} if name in hypnograms else {}
+            nights.append(Recording("sleep-edf", match["subject"].upper(), name, path, scorings))
+    return listed(nights, root, "files like SC4001E0-PSG.edf")
+
+
+def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
+    """Read the hypnogram; RecordingError if it can't be read."""
+    path = scoring_of(recording, scorer)
+    return read_annotated(path, recording.signal, CODES, epoch_s=EPOCH_S, scorer=scorer)
+
+
+def fetch(subjects: Sequence[str], root: Path) -> None:
+    """Download nights through MNE into ``root/physionet-sleep-data``; what is there stays.
+
+    Parameters
+    ----------
+    subjects
+        Subjects as this corpus names them (``SC400``, ``ST701``); none means all, some 8 GB. Of
+        the telemetry subjects MNE knows the placebo night only.
+
+    Raises
+    ------
+    BuildError
+        If a subject does not exist, or the download fails.
+    """
+    wanted = [name.upper() for name in subjects] or [*SC_SUBJECTS, *ST_SUBJECTS]
+    unknown = sorted(set(wanted) - {*SC_SUBJECTS, *ST_SUBJECTS})
+    if unknown:
+        raise BuildError(
+            f"sleep-edf has no subject {', '.join(unknown)}; there are {SC_SUBJECTS[0]} to "
+            f"{SC_SUBJECTS[-1]} and {ST_SUBJECTS[0]} to {ST_SUBJECTS[-1]}, with some numbers missing"
+        )
+    cassette = [int(name[3:]) for name in wanted if name in SC_SUBJECTS]
+    telemetry = [ST_SUBJECTS.index(name) for name in wanted if name in ST_SUBJECTS]
+    try:
+        _download(cassette, telemetry, root)
+    except (OSError, ValueError, RuntimeError, ImportError) as error:  # of requests, pooch, MNE
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise BuildError(
+            f"the download of sleep-edf failed ({reason}); try again, or get it from "
+            f"{CORPUS.terms.licence_url} and give --root"
+        ) from error
+
+
+def _download(cassette: list[int], telemetry: list[int], root: Path) -> None:
+    from mne.datasets.sleep_physionet import age, temazepam  # heavy
+
+    root.mkdir(parents=True, exist_ok=True)
+    if cassette:  # "ignore": three subjects have one night only, and MNE would refuse them
+        age.fetch_data(cassette, path=root, on_missing="ignore", verbose="error")
+    if telemetry:
+        temazepam.fetch_data(telemetry, path=root, verbose="error")
+
+
+CORPUS = Corpus(
+    name="sleep-edf",
+    title="Sleep-EDF Database Expanded",
+    terms=Terms(
+        policy=Policy.OPEN,
+        licence="ODC-By 1.0",
+        licence_url="https://physionet.org/content/sleep-edfx/1.0.0/",
+        access="Open, without login: https://physionet.org/content/sleep-edfx/1.0.0/ (8 GB).",
+        citation=(
+            "Kemp B, Zwinderman AH, Tuk B, Kamphuisen HAC, Oberyé JJL. Analysis of a "
+            "sleep-dependent neuronal feedback loop: the slow-wave microcontinuity of the EEG. "
+            "IEEE Trans Biomed Eng 2000;47(9):1185-1194. Goldberger AL et al. PhysioBank, "
+            "PhysioToolkit, and PhysioNet. Circulation 2000;101(23):e215-e220."
+        ),
+    ),
+    mains_hz=50.0,
+    montage="sleep-edf",
+    channels={
+        "EEG Fpz-Cz": "Fpz-Cz",
+        "EEG Pz-Oz": "Pz-Oz",
+        "EOG horizontal": "EOGh",
+        "EMG submental": "Chin",
+    },
+    home="physionet-sleep-data",
+    recordings=recordings,
+    read_hypnogram=read_hypnogram,
+    notes=(
+        "Scored by the rules of Rechtschaffen and Kales. Stages 3 and 4 of the files are N3.",
+        "The chin EMG of the SC nights is a rectified envelope at 1 Hz, not a waveform.",
+        "SC nights last about 20 h, most of it waking; the last unscored run reaches beyond the "
+        "signal's end.",
+        "Some ST hypnograms begin after the signal's start, and two have holes.",
+    ),
+)
