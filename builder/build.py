@@ -105,6 +105,8 @@ def _alone(out: Path) -> Iterator[None]:
     """Hold the folder: two builds at once would take each other's files for their own."""
     try:
         with FileLock(out / shards.STATE / "lock", timeout=0):
+            for torn in out.glob(".*.tmp"):  # of a build that was killed while it wrote
+                torn.unlink()
             yield
     except Timeout:
         raise BuildError(

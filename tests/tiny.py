@@ -147,7 +147,7 @@ def write_isruc(root: Path, n_subjects: int = 2, minutes: int = 10) -> Truth:
         folder = root / f"subgroup{group}" / str(subject)
         stem = str(number or subject)
         folder = folder / stem if number else folder
-        write_psg(folder / f"{stem}.rec", inputs, words, record_s=2.0, seed=subject)
+        write_psg(folder / f"{stem}.rec", inputs, words, record_s=2.0, seed=len(found))
         for expert, seen in ((1, words), (2, ["2" if word == "1" else word for word in words])):
             write_isruc_expert(folder / f"{stem}_{expert}.txt", seen)
         found[f"{group}-{subject:03d}" + (f"-{number}" if number else "")] = truth(words)
