@@ -41,17 +41,18 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
         raise click.ClickException(f"--config {path}: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise click.ClickException(f"--config {path}: expected `option: value` lines")
-    known = {p.name for p in ctx.command.params} - {"config", "push"}
-    values = {str(key).replace("-", "_"): value for key, value in values.items()}
-    unknown = sorted(set(values) - known)
-    if unknown:
+    known = {
+        o.opts[-1].removeprefix("--"): o.name for o in ctx.command.params if o.opts != ["--config"]
+    }
+    values = {str(key).replace("_", "-"): value for key, value in values.items()}
+    if unknown := ", ".join(sorted(set(values) - set(known))):
         raise click.ClickException(
-            f"--config {path}: unknown option {', '.join(unknown)}; there are {', '.join(sorted(filter(None, known)))}"
+            f"--config {path}: unknown option {unknown}; there are {', '.join(sorted(known))}"
         )
     for key in ("source", "root"):
         if isinstance(values.get(key), str):
             values[key] = [values[key]]
-    ctx.default_map = values
+    ctx.default_map = {str(known[key]): value for key, value in values.items()}
     return path
 
 

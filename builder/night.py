@@ -120,6 +120,7 @@ def facts(plan: Plan) -> dict[str, Any]:
         "epoch_s": plan.hypnogram.epoch_s,
         "duration_s": round(plan.edf.duration_s, 3),
         "stages": {name: counts[Stage[name]] for name in STAGE_NAMES},
+        "second": sum(_ms(epoch.onset_s) in plan.second for epoch in plan.selection.epochs),
         "left_out": dict(sorted(plan.selection.left_out.items())),
         "lanes": [derivation.name if derivation else None for derivation in plan.derivations],
         "gaps": len(plan.edf.segments) - 1,
@@ -175,7 +176,7 @@ def _scorings(
     second = _read(corpus, recording, others[0])
     if second.epoch_s != hypnogram.epoch_s:
         return hypnogram, {}
-    return hypnogram, {round(1000 * at_s): s for at_s, s in second if isinstance(s, Stage)}
+    return hypnogram, {_ms(at_s): s for at_s, s in second if isinstance(s, Stage)}
 
 
 def _read(corpus: Corpus, recording: Recording, scorer: str) -> Hypnogram:
@@ -186,6 +187,11 @@ def _read(corpus: Corpus, recording: Recording, scorer: str) -> Hypnogram:
             "unreadable file",
             f"{recording.scorings[scorer].name}: {error.strerror or error}; check that it may be read",
         ) from error
+
+
+def _ms(onset_s: float) -> int:
+    """Onset in whole milliseconds: two scorers' epochs are one if these are equal."""
+    return round(1000 * onset_s)
 
 
 def _unit_notes(plan: Plan) -> list[str]:
@@ -199,7 +205,7 @@ def _unit_notes(plan: Plan) -> list[str]:
 def _rows(plan: Plan, pictures: Iterator[bytes], lanes: list[str | None]) -> Iterator[Row]:
     recording = plan.recording
     for epoch, picture in zip(plan.selection.epochs, pictures, strict=True):
-        second = plan.second.get(round(1000 * epoch.onset_s))
+        second = plan.second.get(_ms(epoch.onset_s))
         yield {
             "image": {"bytes": picture, "path": None},
             "label": int(epoch.stage),

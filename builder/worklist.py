@@ -43,7 +43,8 @@ def make(
             fingerprint = night.fingerprint(recording)
             if key in names:
                 raise RecordingError(
-                    "duplicate recording", f"{recording.signal} has the name of {names[key]}"
+                    "duplicate recording",
+                    f"{recording.signal.parent.name}/{recording.signal.name} has the name of {names[key]}; remove one of the two",
                 )
             if (twin := prints.setdefault(fingerprint, recording.recording)) != recording.recording:
                 raise RecordingError(

@@ -15,3 +15,13 @@ def shared_psg() -> Path:
     if not (SHARED_PSG / "INDEX.md").exists():
         pytest.skip("no folder ../shared/psg with real recordings beside the project")
     return SHARED_PSG
+
+
+@pytest.fixture(scope="session")
+def demo_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole demo corpus, written once."""
+    from psgimg.builder.corpora import demo
+
+    root = tmp_path_factory.mktemp("demo")
+    demo.write(root)
+    return root
