@@ -76,6 +76,7 @@ WRITERS = {
     "mesa": tiny.write_mesa,
     "mros": tiny.write_mros,
     "cfs": tiny.write_cfs,
+    "wsc": tiny.write_wsc,
     "isruc": tiny.write_isruc,
     "mass": tiny.write_mass,
     "sleep-edf": tiny.write_sleep_edf,

@@ -137,3 +137,11 @@ def test_nights_that_the_distributor_calls_wrong_are_named_as_the_reader_names_t
     for name in ("mesa", "mros"):
         names = CORPORA[name].recordings.args[0]
         assert all(re.fullmatch(names.stem, night_) for night_ in CORPORA[name].absent)
+
+
+def test_a_wsc_scoring_with_an_unknown_word_names_its_line(tmp_path: Path) -> None:
+    scoring = tmp_path / "wsc-visit1-10119-nsrr.eannot"
+    scoring.write_text("wake\nN1\nN7\n")
+    night = Recording("wsc", "10119", "wsc-visit1-10119", tmp_path / "x.edf", {"": scoring})
+    with pytest.raises(RecordingError, match=r"wsc-visit1-10119-nsrr\.eannot, line 3 has 'n7'"):
+        corpus("wsc").read_hypnogram(night, "")

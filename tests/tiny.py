@@ -124,6 +124,33 @@ def write_cfs(root: Path, n_subjects: int = 3, minutes: int = 10) -> Truth:
     return found
 
 
+def write_wsc(root: Path, n_subjects: int = 2, minutes: int = 10) -> Truth:
+    """Two visits of a subject, on the old and on the new recording system; ``.eannot`` scorings."""
+    words_of = {"W": "wake", "R": "REM", "M": "?", "?": "?"}
+    found: Truth = {}
+    for number in range(1, n_subjects + 1):
+        for visit, rate_hz, eeg, chin in (
+            (1, 100, ["C3_M2", "O1_M2"], "chin"),
+            (2, 200, ["F3_M2", "C3_M2", "O1_M2"], "cchin_l"),
+        ):
+            name, words = f"wsc-visit{visit}-{10119 + number}", night(minutes * 2, number + visit)
+            inputs = [
+                *channels(["E1", "E2"], rate_hz, "eog"),
+                *channels(eeg, rate_hz),
+                *channels([chin], rate_hz, "emg"),
+                *channels(["ECG"], rate_hz, "ecg"),
+            ]
+            folder = root / "wsc" / "polysomnography"
+            write_psg(folder / f"{name}-nsrr.edf", inputs, words, seed=len(found))
+            lines = "".join(
+                f"{words_of.get(w, f'N{min(int(w), 3)}' if w.isdigit() else w)}\n" for w in words
+            )
+            (folder / f"{name}-nsrr.eannot").write_text(lines)
+            (folder / f"{name}-nsrr.stg.txt").write_text("Epoch\tUser-Defined Stage\n1\t0\n")
+            found[name] = truth(words)
+    return found
+
+
 def write_isruc(root: Path, n_subjects: int = 2, minutes: int = 10) -> Truth:
     """Write ``n_subjects`` of subgroup I and of III, one of II with two nights; truth of expert 1.
 

@@ -1,9 +1,4 @@
-"""The corpora that psgimg reads, by the names of ``--source``.
-
-The Wisconsin Sleep Cohort (WSC) is missing on purpose. Its nights are scored in two formats of the
-scoring systems (``.stg.txt``, ``.allscore.txt``) that count from clock times and log entries;
-without a file at hand there is no way to prove that stages would land on the right epochs.
-"""
+"""The corpora that psgimg reads, by the names of ``--source``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SHHS, MESA, MrOS and CFS: corpora of the National Sleep Research Resource (NSRR).
+"""SHHS, MESA, MrOS, CFS and WSC: corpora of the National Sleep Research Resource (NSRR).
 
 Tables only; the reader that serves them all is in ``nsrr_reader.py``.
 """
@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from functools import partial
 
-from psgimg.builder.corpora.nsrr_reader import Names, read_hypnogram, recordings
+from psgimg.builder.corpora import eannot
+from psgimg.builder.corpora.nsrr_reader import (
+    EANNOT_SCORING,
+    Names,
+    read_hypnogram,
+    recordings,
+)
 from psgimg.builder.recording import Corpus, Policy, Terms
 
 _ACCESS = (
@@ -216,4 +222,48 @@ CFS = Corpus(
     ),
 )
 
-CORPORA = (SHHS, MESA, MROS, CFS)
+_WSC_NAMES = Names(
+    "wsc",
+    r"(?P<recording>wsc-visit\d-(?P<subject>\d+))-nsrr",
+    "wsc-visit1-10119-nsrr.edf",
+    EANNOT_SCORING,
+)
+WSC = Corpus(
+    name="wsc",
+    title="Wisconsin Sleep Cohort",
+    terms=_terms(
+        "wsc",
+        "Young T et al. Burden of sleep apnea: rationale, design, and major findings of the "
+        "Wisconsin Sleep Cohort study. WMJ 2009;108(5):246-249.",
+    ),
+    mains_hz=60.0,
+    montage="aasm",
+    # nsrr/wsc-documentation, montage and sampling rate information: both recording systems. The
+    # eyes are E1 against M2 and E2 against M1; single files have the other sides of the head too.
+    channels={
+        "F3_M2": "F3-M2",
+        "F4_M1": "F4-M1",
+        "C3_M2": "C3-M2",
+        "C4_M1": "C4-M1",
+        "O1_M2": "O1-M2",
+        "O2_M1": "O2-M1",
+        "E1": "E1-M2",
+        "E2": "E2-M1",
+        "chin": "Chin",
+        "cchin_l": "Chin",
+        "ECG": "ECG",
+    },
+    home="wsc",
+    recordings=partial(recordings, _WSC_NAMES),
+    read_hypnogram=eannot.read_hypnogram,
+    notes=(
+        "Scorings are NSRR's own .eannot files, one stage for each 30 s from the signal's start; "
+        "the laboratory's .stg.txt and .allscore.txt, which count from clock times, are not read.",
+        "Recordings of 2000 to 2009 are sampled at 100 Hz behind a 30 Hz low-pass, their chin EMG "
+        "included: its level is below that of later recordings.",
+        "All visits of a person carry one number and stay in one split.",
+        "No file of this corpus was at hand when the reader was written.",
+    ),
+)
+
+CORPORA = (SHHS, MESA, MROS, CFS, WSC)

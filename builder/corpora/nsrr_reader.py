@@ -25,6 +25,9 @@ from psgimg.builder.recording import Recording
 FORMS = ("nsrr", "profusion")
 """Suffixes of the annotation files, the preferred one first."""
 
+XML_SCORING = r"-(?P<form>nsrr|profusion)\.xml"
+EANNOT_SCORING = r"\.(?P<form>eannot)"
+
 
 @dataclass(frozen=True)
 class Names:
@@ -37,16 +40,19 @@ class Names:
         relatives took part, ``family``.
     example
         An EDF's name, for messages.
+    scoring
+        Fits the end of a scoring's name, after the stem; its group ``form`` tells which kind.
     """
 
     corpus: str
     stem: str
     example: str
+    scoring: str = XML_SCORING
 
 
 def recordings(names: Names, root: Path) -> Iterator[Recording]:
     """Yield the nights of one NSRR corpus in name order; BuildError if there are none."""
-    pattern = re.compile(rf"{names.stem}(?:\.edf|-(?P<form>nsrr|profusion)\.xml)", re.IGNORECASE)
+    pattern = re.compile(rf"{names.stem}(?:\.edf|{names.scoring})", re.IGNORECASE)
     signals: list[tuple[re.Match[str], Path]] = []
     scorings: dict[tuple[str, str], Path] = {}
     for path in walk(root):
@@ -64,7 +70,7 @@ def _recording(
 ) -> Recording:
     name = match["recording"].lower()
     family = match.groupdict().get("family")
-    forms = [scorings[name, form] for form in FORMS if (name, form) in scorings]
+    forms = [scorings[name, form] for form in (*FORMS, "eannot") if (name, form) in scorings]
     return Recording(
         corpus,
         match["subject"].lower(),
