@@ -1,1 +1,1 @@
-"""psgimg.finetune: teaches an open vision-language model to stage sleep. Comes with a later release."""
+"""psgimg.finetune: the fine-tuning half of psgimg, which a later release brings."""

@@ -19,7 +19,7 @@ from datasets import ClassLabel, load_dataset
 from datasets import Image as ImageFeature
 from huggingface_hub import DatasetCard
 from PIL import Image
-from psgimg.builder import card, contact, report, shards
+from psgimg.builder import card, contact, metadata, report, shards
 from psgimg.builder.config import BuildConfig
 from psgimg.builder.pages import PAGE_S
 from psgimg.builder.render import Page
@@ -321,7 +321,7 @@ def test_an_open_corpus_alone_keeps_its_licence_and_needs_no_gate(tmp_path):
     [(1, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (99_999, "10K<n<100K"), (10**6, "1M<n<10M")],
 )
 def test_size_category_holds_the_number_of_rows(n, category):
-    assert card._size(n) == category
+    assert metadata._size(n) == category
 
 
 # load_dataset

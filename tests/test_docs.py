@@ -1,0 +1,86 @@
+"""Documents: they are run, not trusted."""
+
+import re
+from pathlib import Path
+
+import pytest
+from make_docs import COMMANDS_MD, commands_md
+from psgimg.builder.cli import cli
+from psgimg.builder.corpora import CORPORA
+from psgimg.builder.montage import MONTAGES
+from psgimg.builder.style import PRESETS
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_command_reference_is_what_the_commands_say():
+    assert COMMANDS_MD.read_text(encoding="utf-8") == commands_md(), "run python tests/make_docs.py"
+
+
+def test_every_command_option_corpus_style_and_montage_of_the_readme_exists():
+    for line in re.findall(r"^\$? ?(psgimg [^\n#|&]*)", README, re.M):
+        words = line.split()
+        command = cli.commands[words[1]]
+        known = {name for option in command.params for name in option.opts}
+        used = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert used <= known | {"--help"}, line
+    for name in (*cli.commands, *CORPORA, *PRESETS, *MONTAGES):
+        assert f"`{name}`" in README or f"psgimg {name}" in README, name
+
+
+def test_the_file_map_has_every_module_once():
+    listed = re.findall(r"^\| `([\w/]+\.py)`", README, re.M)
+    found = {p.relative_to(ROOT).as_posix() for p in (ROOT / "builder").rglob("*.py")}
+    assert sorted(listed) == sorted(p for p in found if not p.endswith("__init__.py"))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_and_picture_of_a_document_is_there(document):
+    text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.S)
+    places = re.findall(r"\]\(([^)#]+)[^)]*\)|src=\"([^\"]+)\"", text)
+    for place in filter(None, (a or b for a, b in places)):
+        if not place.startswith(("http", "mailto")):
+            assert (document.parent / place).exists(), place
+
+
+def test_no_document_or_module_names_the_machine_it_was_written_on():
+    paths = [
+        p
+        for folder in ("builder", "cards", "docs", ".ci", "benchmarks")
+        for p in (ROOT / folder).rglob("*")
+    ]
+    for path in [*paths, *ROOT.glob("*.md"), ROOT / "pyproject.toml"]:
+        if path.is_file() and path.suffix in (".py", ".md", ".toml", ".j2", ".json", ""):
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"/work/|/root/|/home/\w", text), path
+
+
+def test_modules_fit_in_300_lines_and_functions_on_a_screen():
+    import ast
+
+    for path in (ROOT / "builder").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 300, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                doc = ast.get_docstring(node, clean=False)
+                n_lines = (
+                    node.end_lineno
+                    - node.body[0].lineno
+                    + 1
+                    - (len(doc.splitlines()) if doc else 0)
+                )
+                assert n_lines <= 50, f"{path}: {node.name} has {n_lines} lines"
+
+
+def test_the_real_pages_on_the_card_are_what_is_drawn_today(shared_psg, tmp_path):
+    from psgimg.builder.build import build
+    from psgimg.builder.config import BuildConfig
+    from test_build import Silent
+
+    root = (str(shared_psg / "sleep-edf"),)
+    build(BuildConfig(("sleep-edf",), root, tmp_path / "out"), Silent())
+    for path in sorted((ROOT / "cards" / "sleep-edf").glob("*.png")):
+        assert path.read_bytes() == (tmp_path / "out" / "card" / path.name).read_bytes(), path
