@@ -26,7 +26,9 @@ def main(wheel: str) -> None:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     missing, extra = sorted(in_tree() - held), sorted(held - in_tree())
     if missing or extra:
-        sys.exit(f"{Path(wheel).name} lacks {missing or 'nothing'} and has besides {extra or 'nothing'}")
+        sys.exit(
+            f"{Path(wheel).name} lacks {missing or 'nothing'} and has besides {extra or 'nothing'}"
+        )
     sys.stdout.write(f"{Path(wheel).name}: {len(held)} files, as in the tree\n")
 
 

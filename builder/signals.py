@@ -14,7 +14,8 @@ from math import ceil, floor
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.edf import EdfFile, Segment
+from psgimg.builder.edf import EdfFile
+from psgimg.builder.edfheader import Segment
 from psgimg.builder.montage import Derivation, Kind, Montage
 
 Samples = npt.NDArray[np.float64]

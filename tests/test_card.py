@@ -429,7 +429,8 @@ def test_a_stage_that_nobody_has_leaves_its_places_blank_and_no_old_picture(tmp_
     (tmp_path / "card").mkdir()
     (tmp_path / "card" / "N3.png").write_bytes(b"of an earlier build")
     finish(tmp_path)
-    assert sorted(p.stem for p in (tmp_path / "card").iterdir()) == ["N2", "REM", "W"]
+    own = sorted(p.stem for p in (tmp_path / "card").iterdir() if "real" not in p.stem)
+    assert own == ["N2", "REM", "W"]
     assert "| **N3** | no epoch of this stage |" in readme(tmp_path)
     with Image.open(tmp_path / "preview.png") as colours:
         sheet = colours.convert("L")
@@ -439,6 +440,14 @@ def test_a_stage_that_nobody_has_leaves_its_places_blank_and_no_old_picture(tmp_
         y = int(contact.MARGIN_PX + number * line)
         strip = np.asarray(sheet)[y + 5 : y + 200, column]
         assert (np.ptp(strip) == 0) == (stage in ("N1", "N3"))
+
+
+def test_a_real_night_stands_beside_synthetic_pages_of_the_same_style_with_its_source(tmp_path):
+    finish(add(tmp_path / "clinical", Night("demo-1")) or tmp_path / "clinical")
+    assert "ODC-By 1.0" in readme(tmp_path / "clinical")
+    for stage in STAGE_NAMES:
+        with Image.open(tmp_path / "clinical" / "card" / f"real-{stage}.png") as page:
+            assert page.size == (896, 448)
 
 
 def test_the_sheet_is_legible_and_small(out):

@@ -12,7 +12,6 @@ from pathlib import Path
 import edfio
 import numpy as np
 import pytest
-
 from psgimg.builder.corpora import demo
 from psgimg.builder.edf import open_edf
 from psgimg.builder.errors import BuildError, RecordingError

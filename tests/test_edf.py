@@ -5,7 +5,8 @@ from fractions import Fraction
 import edfio
 import numpy as np
 import pytest
-from psgimg.builder.edf import MISSING_UNIT, Segment, open_edf, read_annotations, uv_per_unit
+from psgimg.builder.edf import MISSING_UNIT, open_edf, read_annotations, uv_per_unit
+from psgimg.builder.edfheader import Segment
 from psgimg.builder.errors import RecordingError
 
 
@@ -147,7 +148,7 @@ def test_annotations_are_read_in_time_order(tmp_path, wave):
 
 
 def test_a_scoring_without_annotation_is_refused(tmp_path, wave):
-    with pytest.raises(RecordingError, match="empty scoring: a.edf"):
+    with pytest.raises(RecordingError, match=r"empty scoring: a\.edf"):
         read_annotations(write(tmp_path / "a.edf", wave))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from psgimg.builder.edf import Segment
+from psgimg.builder.edfheader import Segment
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.hypnogram import from_scores
 from psgimg.builder.pages import cut, select
@@ -91,7 +91,7 @@ def test_a_scoring_of_another_night_is_refused():
 
 
 def test_a_recording_with_nothing_to_draw_says_what_it_had():
-    with pytest.raises(RecordingError, match="no epoch to draw.*unscored"):
+    with pytest.raises(RecordingError, match=r"no epoch to draw.*unscored"):
         select(from_scores([Unscored.UNSCORED] * 3), whole(90), None)
 
 

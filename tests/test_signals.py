@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import edfio
 import numpy as np
 import pytest
 from psgimg.builder.edf import open_edf
@@ -9,9 +10,8 @@ from psgimg.builder.montage import Derivation, Kind, Lane, Montage
 from psgimg.builder.signals import Filters, _resample, read_signals
 from test_edf import discontinuous
 
-import edfio
-
 SFREQ_HZ = 200.0
+AS_RECORDED = (Derivation("C4-M1", 0),)
 EEG = Montage("one", (Lane("C4", Kind.EEG, ("C4-M1",)),))
 EMG = Montage("chin", (Lane("chin", Kind.EMG, ("Chin",)),))
 
@@ -30,7 +30,7 @@ def write(path, waves, sfreqs_hz, record_s=1.0, annotations=None):
 def read(
     edf,
     montage=EEG,
-    derivations=(Derivation("C4-M1", 0),),
+    derivations=AS_RECORDED,
     *,
     mains_hz=50.0,
     span_s=None,
