@@ -56,83 +56,83 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
     return path
 
 
+DATA_OPTIONS = (
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        callback=read_config,
+        is_eager=True,
+        expose_value=False,
+        help="YAML file with any of these options.",
+    ),
+    click.option(
+        "--source",
+        multiple=True,
+        metavar="NAME",
+        help="Corpus; may be repeated. `psgimg sources` lists them.",
+    ),
+    click.option(
+        "--root",
+        multiple=True,
+        metavar="[NAME=]DIR",
+        help="Folder of the corpus (or PSGIMG_<NAME>_ROOT).",
+    ),
+    click.option(
+        "--montage",
+        default="",
+        metavar="NAME",
+        help="Lanes to draw [default: the corpus's own; aasm for several].",
+    ),
+    click.option(
+        "--style",
+        default="clinical",
+        show_default=True,
+        metavar="NAME|FILE",
+        help="clinical, paper, sleepvlm or a YAML file.",
+    ),
+    click.option(
+        "--scorer",
+        default="",
+        metavar="NAME",
+        help="Whose stages are the label [default: the first].",
+    ),
+    click.option(
+        "--trim",
+        "trim_min",
+        type=minutes,
+        default="30",
+        show_default=True,
+        help="Wake kept around sleep, or none to keep all.",
+    ),
+    click.option(
+        "--subjects", type=names, default="", metavar="A,B,…", help="Only these subjects."
+    ),
+    click.option(
+        "--limit",
+        type=click.IntRange(0),
+        default=0,
+        metavar="N",
+        help="Only the first N recordings of each source.",
+    ),
+    click.option(
+        "--splits",
+        default="80/10/10",
+        show_default=True,
+        help="Shares of train/validation/test, by subject.",
+    ),
+    click.option(
+        "--split-file",
+        type=click.Path(path_type=Path),
+        help="A published split: CSV or JSON.",
+    ),
+    click.option("--seed", type=int, default=0, show_default=True, help="Seed of the split."),
+)
+"""What `build` and `check` share: what to read, and how."""
+
+
 def data_options(command: Any) -> Any:
-    """Options that `build` and `check` share: what to read, and how."""
-    for option in reversed(
-        (
-            click.option(
-                "--config",
-                type=click.Path(path_type=Path),
-                callback=read_config,
-                is_eager=True,
-                expose_value=False,
-                help="YAML file with any of these options.",
-            ),
-            click.option(
-                "--source",
-                multiple=True,
-                metavar="NAME",
-                help="Corpus; may be repeated. `psgimg sources` lists them.",
-            ),
-            click.option(
-                "--root",
-                multiple=True,
-                metavar="[NAME=]DIR",
-                help="Folder of the corpus (or PSGIMG_<NAME>_ROOT).",
-            ),
-            click.option(
-                "--montage",
-                default="",
-                metavar="NAME",
-                help="Lanes to draw [default: the corpus's own; aasm for several].",
-            ),
-            click.option(
-                "--style",
-                default="clinical",
-                show_default=True,
-                metavar="NAME|FILE",
-                help="clinical, paper, sleepvlm or a YAML file.",
-            ),
-            click.option(
-                "--scorer",
-                default="",
-                metavar="NAME",
-                help="Whose stages are the label [default: the first].",
-            ),
-            click.option(
-                "--trim",
-                "trim_min",
-                type=minutes,
-                default="30",
-                show_default=True,
-                help="Wake kept around sleep, or none to keep all.",
-            ),
-            click.option(
-                "--subjects", type=names, default="", metavar="A,B,…", help="Only these subjects."
-            ),
-            click.option(
-                "--limit",
-                type=click.IntRange(0),
-                default=0,
-                metavar="N",
-                help="Only the first N recordings of each source.",
-            ),
-            click.option(
-                "--splits",
-                default="80/10/10",
-                show_default=True,
-                help="Shares of train/validation/test, by subject.",
-            ),
-            click.option(
-                "--split-file",
-                type=click.Path(path_type=Path),
-                help="A published split: CSV or JSON.",
-            ),
-            click.option(
-                "--seed", type=int, default=0, show_default=True, help="Seed of the split."
-            ),
-        )
-    ):
+    """Give a command the shared options."""
+    for option in reversed(DATA_OPTIONS):
         command = option(command)
     return command
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import datasets
 import pyarrow.parquet as pq
@@ -262,3 +263,48 @@ def test_build_json_counts_what_lies_in_the_shards(built):
 
 def test_no_state_is_left_in_a_finished_folder(built):
     assert not [path for path in built[0].rglob("*") if path.name.startswith(".")]
+
+
+def test_the_demo_has_all_three_splits_and_says_it_is_synthetic_everywhere(demo_corpus, tmp_path):
+    report, _ = run(tmp_path / "out", demo_corpus, "demo", workers=2)
+    assert report.empty_splits == []
+    assert all(report.n_epochs(stage=stage.name) for stage in Stage)
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "synthetic" in card.split("---")[1]
+    assert "**Synthetic.** Nobody slept here" in card
+    assert "synthetic" in report.values["corpora"]["demo"]["title"]
+
+
+def test_ten_thousand_rows_cost_no_more_memory_than_a_hundred(tmp_path):
+    """What the parent keeps of a recording is its facts, not its pictures."""
+    program = (
+        "import resource, sys; from pathlib import Path; sys.path.insert(0, sys.argv[2])\n"
+        "from test_shards import publish, rows, facts; from psgimg.builder import shards\n"
+        "out = Path(sys.argv[1])\n"
+        "for i in range(int(sys.argv[3])):\n"
+        "    some = rows(f'{i:04d}-night', 100)\n"
+        "    for row in some: row['image']['bytes'] = bytes(20_000)\n"
+        "    shards.write_part(out, some, facts(f'{i:04d}-night'))\n"
+        "publish(out)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    peak = [
+        int(
+            subprocess.run(
+                [
+                    sys.executable,
+                    "-P",
+                    "-c",
+                    program,
+                    tmp_path / str(n),
+                    Path(__file__).parent,
+                    str(n),
+                ],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for n in (4, 60)
+    ]
+    assert peak[1] < peak[0] * 1.25
