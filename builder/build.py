@@ -57,7 +57,7 @@ def build(config: BuildConfig, progress: Progress) -> Report:
         for outcome in engine.run(draw, todo, config.workers, crashed=_crashed):
             if isinstance(outcome, SetAside):
                 set_aside.append(outcome)
-                shards.discard(config.out, (outcome.corpus, outcome.recording))
+                shards.discard(config.out, done.get((outcome.corpus, outcome.recording)))
             progress.advance(outcome.recording, outcome.n_pictures)
 
         done = shards.finished(config.out)
@@ -80,10 +80,7 @@ def draw(task: Task) -> Drawn | SetAside:
         rows, facts = night.draw(source, plan, task.recipe)
     except RecordingError as error:
         return SetAside(recording.corpus, recording.recording, error.reason, error.detail)
-    except (
-        MemoryError,
-        Exception,
-    ) as error:  # a fault of ours in one night must not cost the others
+    except Exception as error:  # a fault of ours in one night must not cost the others
         detail = f"{recording.signal.name}: {type(error).__name__}: {error}; please report it"
         return SetAside(recording.corpus, recording.recording, "unexpected error", detail)
     shards.write_part(task.out, rows, {**facts, "fingerprint": task.fingerprint})
@@ -112,6 +109,10 @@ def _alone(out: Path) -> Iterator[None]:
         raise BuildError(
             f"another build is at work in {out}; wait for it or choose another --out"
         ) from None
+    except BaseException:
+        if not shards.finished(out):  # nothing to go on from: the next build may have its way
+            shutil.rmtree(out / shards.STATE)
+        raise
     shutil.rmtree(out / shards.STATE)
 
 
@@ -132,10 +133,8 @@ def _refuse_other_settings(config: BuildConfig) -> None:
 def _fixed_before(out: Path, settings: Path) -> dict[str, Any] | None:
     try:
         if (out / report.FILE).exists():
-            values: dict[str, Any] = json.loads((out / report.FILE).read_text(encoding="utf-8"))[
-                "fixed"
-            ]
-            return values
+            built: dict[str, Any] = report.read(out)["fixed"]
+            return built
         if settings.exists():
             begun: dict[str, Any] = json.loads(settings.read_text(encoding="utf-8"))
             return begun

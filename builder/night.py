@@ -128,14 +128,19 @@ def facts(plan: Plan) -> dict[str, Any]:
     }
 
 
-def fingerprint(recording: Recording) -> str:
-    """Hash of a recording's files: the scorings whole, the signal by its size and sampled blocks.
+def fingerprints(recording: Recording) -> tuple[str, str]:
+    """Hash of the signal file, by its size and sampled blocks; and of it with all scorings.
 
     A night of 300 MB is told from another, or from its re-export, in milliseconds.
+
+    Raises
+    ------
+    RecordingError
+        If one of the files can't be read.
     """
-    digest = hashlib.blake2b(digest_size=16)
     try:
-        digest.update(signal_fingerprint(recording.signal).encode())
+        signal = _sampled(recording.signal)
+        digest = hashlib.blake2b(signal.encode(), digest_size=16)
         for scorer, path in recording.scorings.items():
             digest.update(scorer.encode())
             digest.update(path.read_bytes())
@@ -145,11 +150,11 @@ def fingerprint(recording: Recording) -> str:
             f"{Path(error.filename or recording.signal).name}: {error.strerror}; check that it exists "
             "and may be read",
         ) from error
-    return digest.hexdigest()
+    return signal, digest.hexdigest()
 
 
-def signal_fingerprint(path: Path) -> str:
-    """Hash of a signal file's size and of blocks spread over it."""
+def _sampled(path: Path) -> str:
+    """Hash of a file's size and of blocks spread over it."""
     digest = hashlib.blake2b(digest_size=16)
     size = path.stat().st_size
     digest.update(str(size).encode())

@@ -8,7 +8,7 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ def collect(
     """Count what lies in ``config.out``."""
     done = shards.finished(config.out)
     recordings = [{**done[key].facts, "split": split_of[key]} for key in sorted(split_of)]
-    aside = _merged(config.out, set_aside, done)
+    aside = _merged(config, set_aside, done)
     names = sorted({fact["corpus"] for fact in recordings} | {entry["corpus"] for entry in aside})
     recipe = config.recipe()
     return Report(
@@ -127,6 +127,12 @@ def write(out: Path, report: Report) -> None:
     files.write_text(out / FILE, json.dumps(report.values, indent=1, ensure_ascii=False) + "\n")
 
 
+def read(out: Path) -> dict[str, Any]:
+    """What ``build.json`` of a folder says."""
+    values: dict[str, Any] = json.loads((out / FILE).read_text(encoding="utf-8"))
+    return values
+
+
 def nothing_built(set_aside: Sequence[SetAside]) -> str:
     """One line for a build in which no recording could be used."""
     reasons = Counter(entry.reason for entry in set_aside)
@@ -135,27 +141,26 @@ def nothing_built(set_aside: Sequence[SetAside]) -> str:
             "no recording to build; `psgimg check` with the same options shows what was looked at"
         )
     listed = ", ".join(f"{reason} ({n})" for reason, n in reasons.most_common())
-    return f"nothing to build: every recording was set aside: {listed}. For example, {set_aside[0].detail}"
+    return f"nothing to build: every recording was set aside: {listed}. For example, {min(set_aside, key=astuple).detail}"
 
 
 def _merged(
-    out: Path, set_aside: Sequence[SetAside], done: Mapping[Key, Any]
-) -> list[dict[str, str]]:
-    """Recordings set aside by this run, and by earlier runs that this one did not look at."""
-    try:
-        before = json.loads((out / FILE).read_text(encoding="utf-8"))["set_aside"]
-    except (OSError, ValueError, KeyError):
-        before = []
-    entries = {(e["corpus"], e["recording"]): e for e in before}
-    entries = {key: entry for key, entry in entries.items() if key not in done}
-    for entry in set_aside:
-        entries[entry.corpus, entry.recording] = {
-            "corpus": entry.corpus,
-            "recording": entry.recording,
-            "reason": entry.reason,
-            "detail": entry.detail,
-        }
-    return [entries[key] for key in sorted(entries)]
+    config: BuildConfig, set_aside: Sequence[SetAside], done: Mapping[Key, Any]
+) -> list[dict[str, Any]]:
+    """Recordings that this run set aside, and those of earlier runs that it did not look at."""
+    fresh = [SetAside(*entry) for entry in sorted({astuple(entry) for entry in set_aside})]
+    looked_at = {(entry.corpus, entry.recording) for entry in fresh} | set(done)
+    partly = bool(config.subjects or config.limit)
+    kept = [
+        SetAside(**entry)
+        for entry in (read(config.out)["set_aside"] if (config.out / FILE).exists() else [])
+        if (entry["corpus"], entry["recording"]) not in looked_at
+        and (partly or entry["corpus"] not in config.source)
+    ]
+    return [
+        {"corpus": e.corpus, "recording": e.recording, "reason": e.reason, "detail": e.detail}
+        for e in sorted([*fresh, *kept], key=astuple)
+    ]
 
 
 def _strictest(names: Sequence[str]) -> str:

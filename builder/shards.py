@@ -103,11 +103,10 @@ def plan(recordings: Iterable[Done], splits: Mapping[Key, str]) -> list[Shard]:
     return shards
 
 
-def discard(out: Path, key: Key) -> None:
+def discard(out: Path, done: Done | None) -> None:
     """Forget a recording that can no longer be built, should it be there from an earlier run."""
-    done = finished(out).get(key)
     if done is not None:
-        path = out / STATE / "parts" / key[0] / f"{key[1]}.parquet"
+        path = out / STATE / "parts" / done.key[0] / f"{done.key[1]}.parquet"
         _write(
             path, [{**done.facts, "withdrawn": True}], []
         )  # outlives the shard that still has it

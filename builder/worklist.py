@@ -40,16 +40,16 @@ def make(
     for recording in _wanted(config, found):
         key = (recording.corpus, recording.recording)
         try:
-            fingerprint = night.fingerprint(recording)
+            signal, fingerprint = night.fingerprints(recording)
             if key in names:
                 raise RecordingError(
                     "duplicate recording",
                     f"{recording.signal.parent.name}/{recording.signal.name} has the name of {names[key]}; remove one of the two",
                 )
-            if (twin := prints.setdefault(fingerprint, recording.recording)) != recording.recording:
+            if (twin := prints.setdefault(signal, recording.recording)) != recording.recording:
                 raise RecordingError(
                     "duplicate recording",
-                    f"{recording.signal.name} and its scoring have the bytes of {twin}; remove one of the two",
+                    f"{recording.signal.name} has the bytes of {twin}'s signal; remove one of the two",
                 )
             if policy.split(recording.corpus, recording.subject, recording.split_key) is None:
                 raise RecordingError(
