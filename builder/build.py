@@ -50,8 +50,9 @@ def build(config: BuildConfig, progress: Progress) -> Report:
     with _alone(config.out):
         _refuse_other_settings(config)
         policy = config.split_policy()
-        tasks, set_aside = worklist.make(config, found, policy)
         done = shards.finished(config.out)
+        built = [value.facts for value in done.values()]
+        tasks, set_aside = worklist.make(config, found, policy, built)
         todo = [task for task in tasks if not _is_done(task, done)]
         progress.start(len(todo), len(tasks) - len(todo))
         for outcome in engine.run(draw, todo, config.workers, crashed=_crashed):
@@ -81,9 +82,9 @@ def draw(task: Task) -> Drawn | SetAside:
     except RecordingError as error:
         return SetAside(recording.corpus, recording.recording, error.reason, error.detail)
     except Exception as error:  # a fault of ours in one night must not cost the others
-        detail = f"{recording.signal.name}: {type(error).__name__}: {error}; please report it"
-        return SetAside(recording.corpus, recording.recording, "unexpected error", detail)
-    shards.write_part(task.out, rows, {**facts, "fingerprint": task.fingerprint})
+        return report.unexpected(recording, error)
+    prints = {"signal": task.signal, "fingerprint": task.fingerprint}
+    shards.write_part(task.out, rows, {**facts, **prints})
     return Drawn(recording.recording, len(rows))
 
 
@@ -102,8 +103,9 @@ def _alone(out: Path) -> Iterator[None]:
     """Hold the folder: two builds at once would take each other's files for their own."""
     try:
         with FileLock(out / shards.STATE / "lock", timeout=0):
-            for torn in out.glob(".*.tmp"):  # of a build that was killed while it wrote
-                torn.unlink()
+            for folder in (out, out / card.PICTURES):
+                for torn in folder.glob(".*.tmp"):  # of a build that was killed while it wrote
+                    torn.unlink()
             yield
     except Timeout:
         raise BuildError(

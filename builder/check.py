@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from psgimg.builder import night, sources, worklist
+from psgimg.builder import night, report, sources, worklist
 from psgimg.builder.config import BuildConfig
 from psgimg.builder.corpora import corpus
 from psgimg.builder.errors import RecordingError
@@ -36,6 +36,9 @@ def check(
             set_aside.append(
                 SetAside(recording.corpus, recording.recording, error.reason, error.detail)
             )
+            continue
+        except Exception as error:  # as in a build, it must not cost the others
+            set_aside.append(report.unexpected(recording, error))
             continue
         split = policy.split(recording.corpus, recording.subject, recording.split_key)
         found.append({**night.facts(plan), "split": split})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from psgimg.builder.edfheader import (
     Segment,
     brief,
     count_records,
+    first_onset_s,
     segments,
 )
 from psgimg.builder.errors import RecordingError
@@ -107,10 +108,11 @@ class EdfFile:
 
 def uv_per_unit(unit: str, where: str) -> float:
     """Factor from a header's unit to µV, however "µ" was encoded; a missing unit means µV."""
-    # The Greek mu (µ U+00B5, μ U+03BC) arrives as itself, as "Âµ" or as "Î¼", by encoding.
-    letters = re.sub(r"[^a-z]", "", re.sub("µ|μ|î¼", "u", unit.lower()))
+    # The Greek mu arrives as itself (µ U+00B5, μ U+03BC) or, by way of another encoding, as Âµ, Î¼,
+    # æ (code page 437 and 850) or ì (ISO 8859-7). Anything else in front of V is not guessed at.
+    letters = re.sub("Âµ|Î¼|[µμæì]", "u", unit.strip()).lower().replace(" ", "")
     letters = re.sub("volts?$", "v", letters).replace("micro", "u").replace("milli", "m")
-    letters = "uv" if not unit.strip() else letters
+    letters = letters or "uv"
     if letters not in UV_PER_UNIT:
         raise RecordingError(
             "unit not of voltage",
@@ -155,8 +157,10 @@ def read_annotations(path: Path) -> list[Annotation]:
         If the file can't be read or holds no annotation.
     """
     try:
-        found = _read(path).annotations
-    except (ValueError, UnicodeDecodeError) as error:
+        edf = _read(path)
+        count_records(path, RawHeader.read(path))
+        found = edf.annotations
+    except (ValueError, IndexError, ArithmeticError) as error:
         raise RecordingError(
             "unreadable annotations", f"{path.name}: {brief(error)}; get the file again"
         ) from error
@@ -168,25 +172,27 @@ def read_annotations(path: Path) -> list[Annotation]:
 
 
 def start_datetime(path: Path) -> datetime:
-    """Start of an EDF by its main header; used only to align files, never published.
+    """Time of an EDF's first sample or annotation; used only to align files, never published.
 
     EDF+ hides the date of anonymised files in its recording field (``Startdate X``); the plain
-    fields ``dd.mm.yy`` and ``hh.mm.ss`` stay valid for aligning two files of one night.
+    fields ``dd.mm.yy`` and ``hh.mm.ss`` stay valid for aligning two files of one night. They count
+    whole seconds; the first record's own onset adds the fraction.
     """
     try:
         with path.open("rb") as file:
             text = file.read(MAIN_HEADER_BYTES)[168:184].decode("ascii", "replace")
-        return datetime.strptime(text.replace(":", "."), "%d.%m.%y%H.%M.%S")
+        start = datetime.strptime(text.replace(":", "."), "%d.%m.%y%H.%M.%S")
     except OSError as error:
         raise RecordingError(
             "unreadable file",
             f"{path.name}: {error.strerror or error}; check that it exists and may be read",
         ) from error
-    except ValueError as error:
+    except ValueError:  # what stands there may be a real date: it is not repeated
         raise RecordingError(
             "no start time",
-            f"{path.name}: {text!r} is no date and time; mend bytes 168-183 of the header",
-        ) from error
+            f"{path.name}: bytes 168-183 of the header are no date and time; mend them",
+        ) from None
+    return start + timedelta(seconds=float(first_onset_s(path, RawHeader.read(path))))
 
 
 def _read(path: Path) -> edfio.Edf:

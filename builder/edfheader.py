@@ -12,6 +12,7 @@ from psgimg.builder.errors import RecordingError
 
 MAIN_HEADER_BYTES = 256
 SAMPLE_BYTES = 2
+NOTES = "EDF Annotations"
 RECORD_ONSET = re.compile(rb"^([+-]\d+(?:\.\d+)?)\x14\x14")
 """The timekeeping entry at the head of each record's annotation block, EDF+ section 2.2.4."""
 
@@ -66,6 +67,12 @@ class RawHeader:
         """Size of a data record, annotation channels included."""
         return SAMPLE_BYTES * sum(self.samples)
 
+    @property
+    def notes_block(self) -> tuple[int, int]:
+        """Place of the first annotation channel in a record, and its size, in bytes."""
+        channel = self.labels.index(NOTES)
+        return SAMPLE_BYTES * sum(self.samples[:channel]), SAMPLE_BYTES * self.samples[channel]
+
 
 def count_records(path: Path, header: RawHeader) -> tuple[int, tuple[str, ...]]:
     """Number of whole records, after comparing the header's promise with the file's size."""
@@ -88,14 +95,23 @@ def count_records(path: Path, header: RawHeader) -> tuple[int, tuple[str, ...]]:
     return n_whole, ("bytes after the last record ignored",) if rest else ()
 
 
+def first_onset_s(path: Path, header: RawHeader) -> Fraction:
+    """Onset of the first record: the fraction of a second that the header's start leaves out."""
+    if NOTES not in header.labels:
+        return Fraction(0)
+    first, n_bytes = header.notes_block
+    with path.open("rb") as file:
+        file.seek(header.n_bytes + first)
+        return _record_onset(path, file.read(n_bytes))
+
+
 def segments(path: Path, header: RawHeader, n_records: int) -> tuple[Segment, ...]:
     """Stretches without gap, from the records' own onsets where the file is EDF+D."""
-    if header.continuous or "EDF Annotations" not in header.labels:
+    if header.continuous or NOTES not in header.labels:
         return (Segment(0.0, 0, n_records),)
-    channel = header.labels.index("EDF Annotations")
-    first = SAMPLE_BYTES * sum(header.samples[:channel])
+    first, n_bytes = header.notes_block
     records = np.memmap(path, np.uint8, "r", header.n_bytes, (n_records, header.bytes_per_record))[
-        :, first : first + SAMPLE_BYTES * header.samples[channel]
+        :, first : first + n_bytes
     ]
     onsets = [_record_onset(path, bytes(record)) for record in records]
     starts = [0] + [
@@ -121,7 +137,7 @@ def _record_onset(path: Path, block: bytes) -> Fraction:
     if match is None:
         raise RecordingError(
             "record without onset",
-            f"{path.name} is EDF+D, but a record carries no onset ({block[:12]!r}); re-export it",
+            f"{path.name} is EDF+, but a record carries no onset; re-export it",
         )
     return Fraction(match[1].decode("ascii"))
 

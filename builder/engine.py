@@ -49,8 +49,8 @@ def _run_pool(work: Callable[[T], R], queue: deque[T], workers: int) -> Generato
     try:
         while queue or under_way:
             while queue and len(under_way) < workers * QUEUED_PER_WORKER:
-                task = queue.popleft()
-                under_way[pool.submit(work, task)] = task
+                under_way[pool.submit(work, queue[0])] = queue[0]
+                queue.popleft()  # only now: a broken pool takes no task, and none must be lost
             ready, _ = wait(under_way, return_when=FIRST_COMPLETED)
             for future in ready:
                 result = future.result()
@@ -59,15 +59,18 @@ def _run_pool(work: Callable[[T], R], queue: deque[T], workers: int) -> Generato
     except BrokenProcessPool:
         return list(under_way.values())
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
         _end(pool)
     return []
 
 
 def _end(pool: ProcessPoolExecutor) -> None:
-    """End the pool's processes now: after Ctrl-C nobody waits for half-drawn nights."""
-    for process in list((pool._processes or {}).values()):
+    """End the pool's processes now: after an error or Ctrl-C none may go on writing."""
+    processes = list((pool._processes or {}).values())  # `shutdown` forgets them
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
         process.terminate()
+    for process in processes:
+        process.join()
 
 
 def _watch_parent(parent: int) -> None:

@@ -5,9 +5,11 @@ can differ in nothing but how a trace is drawn.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor
 
 import numpy as np
 import numpy.typing as npt
+from psgimg.builder.errors import BuildError
 from psgimg.builder.montage import Montage
 from psgimg.builder.pages import PAGE_S
 from psgimg.builder.style import Colour, LaneStyle, Style, colour
@@ -17,6 +19,9 @@ INSET_PX = 1.0
 
 MARK_PX = 3
 """Height of the bar at a lane's edge where a wave is clipped."""
+
+LEAST_PX = 8
+"""Least height of a lane: both marks, and a trace between them."""
 
 Image = npt.NDArray[np.uint8]
 
@@ -41,17 +46,29 @@ class Box:
 
 
 def boxes(style: Style, montage: Montage) -> tuple[Box, ...]:
-    """Place the lanes from top to bottom by weight."""
+    """Place the lanes from top to bottom by weight.
+
+    Raises
+    ------
+    BuildError
+        If a lane gets too few pixels.
+    """
     styles = [style.lane(lane.kind) for lane in montage.lanes]
     weights = np.cumsum([0.0, *(lane.weight for lane in styles)])
     edges = np.rint(weights / weights[-1] * style.height_px).astype(int)
     seen: dict[str, int] = {}
     found = []
     for i, (lane, lane_style) in enumerate(zip(montage.lanes, styles, strict=True)):
+        top, bottom = int(edges[i]), int(edges[i + 1])
+        if bottom - top < LEAST_PX:
+            raise BuildError(
+                f"style {style.name}: lane {lane.name} of montage {montage.name} would be "
+                f"{bottom - top} px high, {LEAST_PX} is the least; raise height_px or its weight"
+            )
         number = seen.get(lane.kind.value, 0)
         seen[lane.kind.value] = number + 1
         ink = lane_style.colours[min(number, len(lane_style.colours) - 1)]
-        found.append(Box(int(edges[i]), int(edges[i + 1]), colour(ink), lane_style))
+        found.append(Box(top, bottom, colour(ink), lane_style))
     return tuple(found)
 
 
@@ -60,14 +77,14 @@ def background(style: Style, lanes: tuple[Box, ...], absent: tuple[bool, ...]) -
     page = np.empty((style.height_px, style.width_px, 3), np.uint8)
     page[:] = colour(style.background)
     for box in lanes:
-        if box.style.guide_uv:
-            for uv in (-box.style.guide_uv, box.style.guide_uv):
-                page[round(box.middle - uv * box.px_per_uv(box.style.scale_uv))] = colour(
-                    style.guide
-                )
+        guide_uv, px_per_uv = box.style.guide_uv, box.px_per_uv(box.style.scale_uv)
+        # An amplitude has its place only where the scale is fixed, and within the lane.
+        if style.scaling == "fixed" and 0 < guide_uv < box.style.scale_uv:
+            for uv in (-guide_uv, guide_uv):
+                page[floor(box.middle - uv * px_per_uv)] = colour(style.guide)
     for step_s, ink in zip(style.grid_s, style.grid, strict=True):
         for onset_s in np.arange(step_s, PAGE_S, step_s):
-            page[:, round(onset_s / PAGE_S * style.width_px)] = colour(ink)
+            page[:, floor(onset_s / PAGE_S * style.width_px)] = colour(ink)
     for box, gone in zip(lanes, absent, strict=True):
         if gone:
             page[box.top : box.bottom] = _hatched(style, box.bottom - box.top)

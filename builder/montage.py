@@ -61,18 +61,25 @@ class Derivation:
 _LINKED = ("LER", "CLE")
 
 
-def _eeg(name: str, *derivations: str, electrodes: str) -> Lane:
-    """An EEG lane: the derivations, then each electrode against linked ears, as MASS records it."""
-    linked = (f"{electrode}-{ref}" for electrode in electrodes.split() for ref in _LINKED)
-    return Lane(name, Kind.EEG, (*derivations, *linked))
+def _eeg(name: str, electrode: str, other: str, *midline: str) -> Lane:
+    """An EEG lane: an electrode against the other side's mastoid, or its twin on the other side.
+
+    Then the same against linked ears, as MASS records them; last a midline derivation, for files
+    that have nothing else. It can often be computed, but shows other amplitudes: slow waves that
+    both its electrodes see cancel out.
+    """
+    linked = (f"{e}-{ref}" for e in (electrode, other) for ref in _LINKED)
+    mastoids = {"3": "M2", "1": "M2", "4": "M1", "2": "M1"}
+    crossed = (f"{e}-{mastoids[e[-1]]}" for e in (electrode, other))
+    return Lane(name, Kind.EEG, (*crossed, *linked, *midline))
 
 
 # The AASM manual recommends F4-M1, C4-M1 and O2-M1 with F3-M2, C3-M2 and O1-M2 as backup, and
 # accepts Fz-Cz and Cz-Oz. Sleep-EDF's Fpz-Cz and Pz-Oz are the nearest that corpus has.
-_F4 = _eeg("F4", "F4-M1", "F3-M2", "Fz-Cz", electrodes="F4 F3")
-_C4 = _eeg("C4", "C4-M1", "C3-M2", electrodes="C4 C3")
-_C3 = _eeg("C3", "C3-M2", "C4-M1", electrodes="C3 C4")
-_O2 = _eeg("O2", "O2-M1", "O1-M2", "Cz-Oz", electrodes="O2 O1")
+_F4 = _eeg("F4", "F4", "F3", "Fz-Cz")
+_C4 = _eeg("C4", "C4", "C3")
+_C3 = _eeg("C3", "C3", "C4")
+_O2 = _eeg("O2", "O2", "O1", "Cz-Oz")
 _E1 = Lane("E1", Kind.EOG, ("E1-M2", "E1-M1", "E1-PG1", "E1-Fpz", "E1-LER", "E1-CLE", "E1-REF"))
 _E2 = Lane("E2", Kind.EOG, ("E2-M2", "E2-M1", "E2-PG1", "E2-Fpz", "E2-LER", "E2-CLE", "E2-REF"))
 _CHIN = Lane("chin", Kind.EMG, ("Chin1-Chin2", "Chin", "Chin1-Chin3", "Chin3-Chin2"))

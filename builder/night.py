@@ -33,6 +33,8 @@ class Plan:
     ----------
     second
         Stages of a second scorer by onset in milliseconds.
+    notes
+        What was tolerated in the scorings.
     """
 
     recording: Recording
@@ -41,6 +43,7 @@ class Plan:
     hypnogram: Hypnogram
     second: dict[int, Stage]
     selection: Selection
+    notes: tuple[str, ...]
 
 
 def plan(
@@ -59,10 +62,12 @@ def plan(
             f"{recording.recording}: {corpus.absent[recording.recording]}",
         )
     edf = open_edf(recording.signal)
-    hypnogram, second = _scorings(corpus, recording, scorer)
+    reference = _reference(recording, scorer)
+    hypnogram = _read(corpus, recording, reference)
+    second, notes = _second(corpus, recording, hypnogram, reference)
     derivations = resolve(recipe.montage, edf.labels, corpus.channels, recording.signal.name)
     selection = pages.select(hypnogram, edf, trim_min)
-    return Plan(recording, edf, derivations, hypnogram, second, selection)
+    return Plan(recording, edf, derivations, hypnogram, second, selection, notes)
 
 
 def draw(corpus: Corpus, plan: Plan, recipe: Recipe) -> tuple[list[Row], dict[str, Any]]:
@@ -121,10 +126,11 @@ def facts(plan: Plan) -> dict[str, Any]:
         "duration_s": round(plan.edf.duration_s, 3),
         "stages": {name: counts[Stage[name]] for name in STAGE_NAMES},
         "second": sum(_ms(epoch.onset_s) in plan.second for epoch in plan.selection.epochs),
+        "unscored_signal_s": _unscored_signal_s(plan),
         "left_out": dict(sorted(plan.selection.left_out.items())),
         "lanes": [derivation.name if derivation else None for derivation in plan.derivations],
         "gaps": len(plan.edf.segments) - 1,
-        "notes": [*plan.edf.notes, *_unit_notes(plan)],
+        "notes": [*plan.edf.notes, *plan.notes, *_unit_notes(plan)],
     }
 
 
@@ -143,6 +149,8 @@ def fingerprints(recording: Recording) -> tuple[str, str]:
         digest = hashlib.blake2b(signal.encode(), digest_size=16)
         for scorer, path in recording.scorings.items():
             digest.update(scorer.encode())
+            digest.update(path.read_bytes())
+        for path in recording.side_files:
             digest.update(path.read_bytes())
     except OSError as error:
         raise RecordingError(
@@ -165,23 +173,28 @@ def _sampled(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _scorings(
-    corpus: Corpus, recording: Recording, scorer: str
-) -> tuple[Hypnogram, dict[int, Stage]]:
-    """The reference scorer's hypnogram, and the stages of the next scorer if there is one."""
+def _reference(recording: Recording, scorer: str) -> str:
     if not recording.scorings:
         raise RecordingError(
             "no scoring", f"{recording.recording} has a signal but no scoring file"
         )
-    reference = scorer or next(iter(recording.scorings))
-    hypnogram = _read(corpus, recording, reference)
+    return scorer or next(iter(recording.scorings))
+
+
+def _second(
+    corpus: Corpus, recording: Recording, hypnogram: Hypnogram, reference: str
+) -> tuple[dict[int, Stage], tuple[str, ...]]:
+    """Stages of the next scorer by onset, if there is one; a note if they can't be used."""
     others = [name for name in recording.scorings if name != reference]
     if not others or reference not in recording.scorings:  # one scorer's scoring in two forms
-        return hypnogram, {}
-    second = _read(corpus, recording, others[0])
+        return {}, ()
+    try:
+        second = _read(corpus, recording, others[0])
+    except RecordingError as error:  # the label does not need it
+        return {}, (f"second scorer not usable: {error.reason}",)
     if second.epoch_s != hypnogram.epoch_s:
-        return hypnogram, {}
-    return hypnogram, {_ms(at_s): s for at_s, s in second if isinstance(s, Stage)}
+        return {}, ("second scorer not usable: other epoch length",)
+    return {_ms(onset_s): stage for onset_s, stage in second if isinstance(stage, Stage)}, ()
 
 
 def _read(corpus: Corpus, recording: Recording, scorer: str) -> Hypnogram:
@@ -190,8 +203,20 @@ def _read(corpus: Corpus, recording: Recording, scorer: str) -> Hypnogram:
     except OSError as error:
         raise RecordingError(
             "unreadable file",
-            f"{recording.scorings[scorer].name}: {error.strerror or error}; check that it may be read",
+            f"{recording.recording}: a scoring file can't be read ({error.strerror}); check its permissions",
         ) from error
+
+
+def _unscored_signal_s(plan: Plan) -> float:
+    """Signal that no epoch of the scoring covers: before it, in its holes, and after it."""
+    signal_s = sum(float((s.stop - s.first) * plan.edf.record_s) for s in plan.edf.segments)
+    stop_s = plan.edf.duration_s
+    length_s = plan.hypnogram.epoch_s
+    covered_s = sum(
+        max(0.0, min(onset_s + length_s, stop_s) - max(onset_s, 0.0))
+        for onset_s, _ in plan.hypnogram
+    )
+    return round(max(0.0, signal_s - covered_s), 3)
 
 
 def _ms(onset_s: float) -> int:

@@ -68,7 +68,7 @@ def select(hypnogram: Hypnogram, edf: EdfFile, trim_min: float | None) -> Select
             left_out[score.value] += 1
         elif not first_s - TOLERANCE_S <= onset_s <= last_s + TOLERANCE_S:
             left_out["trimmed"] += 1
-        elif fate := _missing_signal(edf, page_start_s):
+        elif fate := missing_signal(edf, page_start_s):
             left_out[fate] += 1
         else:
             epochs.append(Epoch(hypnogram.index(onset_s), onset_s, score, page_start_s))
@@ -108,7 +108,7 @@ def _kept_s(hypnogram: Hypnogram, trim_min: float | None) -> tuple[float, float]
     return asleep[0] - 60 * trim_min, asleep[-1] + 60 * trim_min
 
 
-def _missing_signal(edf: EdfFile, page_start_s: float) -> str:
+def missing_signal(edf: EdfFile, page_start_s: float) -> str:
     """Why a page can't be drawn: "" if it lies wholly on one gapless segment."""
     stop_s = page_start_s + PAGE_S
     for segment in edf.segments:

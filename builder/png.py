@@ -1,4 +1,8 @@
-"""PNG: the container around a page's pixels. Only the pixels: no text, no time, no gamma."""
+"""PNG: the container around a page's pixels. Only the pixels: no text, no time, no gamma.
+
+A page has shape (n_channels, height, width), uint8. One channel means grey in values 0 (black) to
+15 (white), stored with 4 bits a pixel; three mean red, green and blue, 8 bits each.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +19,16 @@ GREY, RGB = 0, 2
 LEVEL = 1
 """igzip level: 2 and 3 take longer and save under 1 % on pages."""
 
-
-LEVELS = 16
-GREY_STEP = 255 // (LEVELS - 1)
-_LEVEL = ((np.arange(256) + GREY_STEP // 2) // GREY_STEP).astype(np.uint8)
+GREY_STEP = 17
+"""Difference between two of the 16 greys."""
 
 
-def encode(page: Image) -> bytes:
-    """PNG file of a page of shape (height, width, 1), 4 bits a pixel, or (height, width, 3)."""
-    height, width, n_channels = page.shape
-    rows = page.reshape(height, width * n_channels)
+def encode(page: raster.Bytes, work: raster.Bytes | None = None) -> bytes:
+    """PNG file of a page; ``work`` is what ``scanlines`` gave for a page of this shape."""
+    n_channels, height, width = page.shape
+    filtered = scanlines(page) if work is None else work
     depth, colour_type = (4, GREY) if n_channels == 1 else (8, RGB)
-    if n_channels == 1:
-        even = np.pad(rows, ((0, 0), (0, 1))) if width % 2 else rows
-        rows = np.empty((height, even.shape[1] // 2), np.uint8)
-        raster.pack_nibbles(even, _LEVEL, rows)
-    filtered = np.empty((height, 1 + rows.shape[1]), np.uint8)
-    raster.filter_up(rows, filtered)
+    (raster.pack_grey if n_channels == 1 else raster.pack_colour)(page, filtered)
     header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
     data = isal_zlib.compress(filtered, LEVEL)
     return b"".join(
@@ -39,9 +36,24 @@ def encode(page: Image) -> bytes:
     )
 
 
-def stored(page: Image) -> Image:
-    """A page as its PNG gives it back: grey in 16 levels, colour as it is."""
-    return _LEVEL[page] * np.uint8(GREY_STEP) if page.shape[2] == 1 else page
+def scanlines(page: raster.Bytes) -> raster.Bytes:
+    """Room for the filtered rows of pages of this shape, (height, 1 + bytes a row)."""
+    n_channels, height, width = page.shape
+    return np.empty((height, 1 + (width + 1) // 2 if n_channels == 1 else 1 + 3 * width), np.uint8)
+
+
+def page_of(image: Image) -> raster.Bytes:
+    """The page that is nearest to an image of shape (height, width, 1 or 3)."""
+    page = np.ascontiguousarray(image.transpose(2, 0, 1))
+    if len(page) == 1:
+        return ((page.astype(np.uint16) + GREY_STEP // 2) // GREY_STEP).astype(np.uint8)
+    return page
+
+
+def image_of(page: raster.Bytes) -> Image:
+    """A page as its PNG gives it back, shape (height, width, 1 or 3)."""
+    image = np.ascontiguousarray(page.transpose(1, 2, 0))
+    return image * np.uint8(GREY_STEP) if len(page) == 1 else image
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from psgimg.builder import files, montage, sources
 from psgimg.builder.corpora import corpus
 from psgimg.builder.edf import EdfFile, open_edf
 from psgimg.builder.errors import BuildError
-from psgimg.builder.pages import PAGE_S
+from psgimg.builder.pages import PAGE_S, Epoch, cut, missing_signal
 from psgimg.builder.recipe import Recipe
 from psgimg.builder.signals import read_signals
+from psgimg.builder.stages import Stage
 from psgimg.builder.style import load_style
 
 DEFAULT_MAINS_HZ = 50.0
@@ -60,8 +60,7 @@ def preview(config: PreviewConfig) -> PreviewPage:
     )
     channels = known.channels if known else montage.standard_channels(edf.labels)
     derivations = montage.resolve(recipe.montage, edf.labels, channels, edf.path.name)
-    start_s = config.epoch * PAGE_S
-    _refuse_beyond(edf, config.epoch)
+    epoch = _page(edf, config.epoch)
     signals = read_signals(
         edf,
         recipe.montage,
@@ -69,19 +68,18 @@ def preview(config: PreviewConfig) -> PreviewPage:
         filters=recipe.filters,
         mains_hz=known.mains_hz if known else DEFAULT_MAINS_HZ,
         sfreq_hz=recipe.sfreq_hz,
-        span_s=(start_s, start_s + PAGE_S),
+        span_s=(epoch.page_start_s, epoch.page_start_s + PAGE_S),
     )
-    stretch = signals.stretches[0]
-    first = max(0, round((start_s - stretch.start_s) * recipe.sfreq_hz))
-    data_uv = stretch.data_uv[:, first : first + round(PAGE_S * recipe.sfreq_hz)]
+    data_uv = next(cut(signals, (epoch,)))
     page = Page(recipe.style, recipe.montage, [d is None for d in derivations], signals.envelopes)
     with files.whole(config.out) as temporary:
-        temporary.write_bytes(page.png(np.ascontiguousarray(data_uv)))
+        temporary.write_bytes(page.png(data_uv))
     lanes = tuple(
         (lane.name, derivation.name if derivation else "absent")
         for lane, derivation in zip(recipe.montage.lanes, derivations, strict=True)
     )
-    return PreviewPage(config.out, f"{edf.path.name}, {start_s:g} to {start_s + PAGE_S:g} s", lanes)
+    title = f"{edf.path.name}, {epoch.onset_s:g} to {epoch.onset_s + PAGE_S:g} s"
+    return PreviewPage(config.out, title, lanes)
 
 
 def _path(config: PreviewConfig) -> Path:
@@ -101,9 +99,15 @@ def _path(config: PreviewConfig) -> Path:
     return found[config.recording]
 
 
-def _refuse_beyond(edf: EdfFile, epoch: int) -> None:
+def _page(edf: EdfFile, number: int) -> Epoch:
+    """The n-th 30 s of a recording, whatever its stage."""
     n_pages = int(edf.duration_s // PAGE_S)
-    if epoch >= n_pages:
+    if number >= n_pages:
         raise BuildError(
-            f"{edf.path.name} lasts {edf.duration_s:g} s, {n_pages} pages; give --epoch 0 to {n_pages - 1}"
+            f"{edf.path.name} lasts {edf.duration_s:g} s, {n_pages} pages; "
+            f"give --epoch 0 to {n_pages - 1}"
         )
+    start_s = number * PAGE_S
+    if missing := missing_signal(edf, start_s):
+        raise BuildError(f"{edf.path.name}: page {number} lies {missing}; give another --epoch")
+    return Epoch(number, start_s, Stage.W, start_s)

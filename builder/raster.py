@@ -1,166 +1,255 @@
 """Rasteriser: traces with fractional coverage, compiled. Knows nothing of lanes, stages or files.
 
-Each pixel column is cut into ``SUB`` slices. Within a slice a trace covers one vertical extent; a
-round pen widens it by the extents of its neighbour slices. The covered share of each pixel is
-summed over the slices: what an anti-aliasing renderer computes, at the price of a running
-minimum and maximum.
+Each pixel column is cut into slices. Within a slice a trace covers one vertical extent; a round pen
+widens it by the extents of its neighbour slices. The share of a pixel that is covered is the mean
+over its slices: true area coverage, at the price of a running minimum and maximum. All arithmetic
+is in a fixed order and without fused operations, so the same input gives the same bytes anywhere.
 """
 
 from __future__ import annotations
 
-from math import floor, sqrt
+from collections.abc import Callable
+from math import ceil, floor, sqrt
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-SUB = 5
-"""Slices a pixel column. Odd, so that a pen of 1 px is a whole number of slices wide."""
-
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
+Kernel = TypeVar("Kernel", bound=Callable[..., object])
+
+SHADES = 15
+"""Ink covers a pixel in this many steps: finer ones no eye sees, and each costs bytes in the PNG."""
+
+SLICES = (4, 5, 6, 7, 8, 9)
+"""Slices a pixel column may have: the fewest that bring the pen within ``PEN_TOLERANCE_PX``."""
+
+PEN_TOLERANCE_PX = 0.05
 
 
-@njit(cache=True, nogil=True)
-def extend(rows: Floats, top: Floats, bottom: Floats) -> None:
-    """Extend each slice's extent by the line through the samples.
+def _compiled(function: Kernel) -> Kernel:
+    """Compile on the first call and keep the result on disk, where there is a folder for it."""
+    try:
+        return cast(Kernel, njit(cache=True, nogil=True)(function))
+    except RuntimeError:  # neither the package's nor the user's cache folder can be written
+        return cast(Kernel, njit(nogil=True)(function))
 
-    Parameters
-    ----------
-    rows : (n_samples,) float32
-        Row of the page at each sample. Sample i lies at (i + 0.5) / n_samples of the width; between
-        samples the line runs straight, before the first and after the last it is level.
-    top, bottom : (n_slices,) float32
-        Smallest and largest row reached in each slice; infinities where nothing was drawn yet.
+
+class Brush:
+    """A pen of one width for pages of one size, with its work space.
+
+    A page has shape (n_channels, height, width), uint8; an ink has a value for each channel.
     """
-    n = len(rows)
-    n_slices = len(top)
-    per = n_slices / n
-    here = 0
-    y0 = rows[0]
-    x0 = 0.0
-    for i in range(n + 1):
-        y1 = rows[min(i, n - 1)]
-        x1 = (i + 0.5) * per
-        there = min(int(x1), n_slices - 1)
-        top[here] = min(top[here], y0)
-        bottom[here] = max(bottom[here], y0)
-        if there > here:
-            slope = (y1 - y0) / (x1 - x0)
-            for s in range(here, there):
-                edge = np.float32(y0 + slope * (s + 1 - x0))
-                top[s] = min(top[s], edge)
-                bottom[s] = max(bottom[s], edge)
-                top[s + 1] = min(top[s + 1], edge)
-                bottom[s + 1] = max(bottom[s + 1], edge)
-            here = there
-        x0 = x1
-        y0 = y1
-    top[here] = min(top[here], y0)
-    bottom[here] = max(bottom[here], y0)
+
+    def __init__(self, width_px: int, height_px: int, line_px: float) -> None:
+        slices, self._pen = _pen(line_px)
+        reach = len(self._pen) - 1
+        n_slices = width_px * slices
+        self._shades_a_slice = SHADES / slices
+        # Slices beyond the page's sides hold nothing: an empty extent, never written.
+        self._top = np.full(n_slices + 2 * reach, np.inf, np.float32)
+        self._bottom = np.full(n_slices + 2 * reach, -np.inf, np.float32)
+        self._inner_top = self._top[reach : reach + n_slices]
+        self._inner_bottom = self._bottom[reach : reach + n_slices]
+        self._pen_top, self._pen_bottom = np.empty((2, n_slices), np.float32)
+        self._cover = np.zeros((height_px + 2, width_px), np.float32)
+
+    def line(self, page: Bytes, rows: Floats, ink: Bytes) -> None:
+        """Draw a line through samples.
+
+        Parameters
+        ----------
+        rows : (n_samples,) float32
+            Row of the page at each sample, finite. Sample i lies at (i + 0.5) / n_samples of the
+            width; between samples the line is straight, before the first and after the last level.
+        """
+        low, high = _extend(rows, self._inner_top, self._inner_bottom)
+        self._lay(page, low, high, ink)
+
+    def band(self, page: Bytes, rows: Floats, middle: float, ink: Bytes) -> None:
+        """Fill what lies between a line and its mirror image in the row ``middle``."""
+        low, high = _extend(rows, self._inner_top, self._inner_bottom)
+        _mirror(self._inner_top, self._inner_bottom, middle)
+        half = max(middle - low, high - middle)
+        self._lay(page, middle - half, middle + half, ink)
+
+    def _lay(self, page: Bytes, low: float, high: float, ink: Bytes) -> None:
+        """Widen what lies between the rows ``low`` and ``high`` by the pen and ink it."""
+        height, radius = page.shape[1], float(self._pen[0])
+        first, stop = floor(max(low - radius, 0)), ceil(min(high + radius, height))
+        if first < stop:
+            _widen(self._top, self._bottom, self._pen, self._pen_top, self._pen_bottom)
+            _collect(self._pen_top, self._pen_bottom, first, stop, self._cover)
+            _blend(page, first, stop, self._cover, self._shades_a_slice, ink)
 
 
-@njit(cache=True, nogil=True)
-def pen_halves(line_px: float) -> Floats:
-    """Half heights of a round pen, by slices from its centre."""
+def _pen(line_px: float) -> tuple[int, Floats]:
+    """Slices a pixel column, and half heights of a round pen by slices from its centre.
+
+    The pen is an odd number of slices wide; columns are cut so that this comes near ``line_px``.
+    """
+
+    def odd(slices: int) -> int:
+        return 2 * floor(line_px * slices / 2) + 1
+
+    def misfit(slices: int) -> float:
+        return max(round(abs(odd(slices) / slices - line_px), 6), PEN_TOLERANCE_PX)
+
+    slices = min(SLICES, key=misfit)
     radius = line_px / 2
-    reach = max(int(floor(radius * SUB - 0.5 + 1e-6)), 0)
-    halves = np.empty(reach + 1, np.float32)
-    for k in range(reach + 1):
-        across = min((k + 0.5) / SUB, radius)
-        halves[k] = sqrt(radius * radius - across * across)
-    return halves
+    reach = odd(slices) // 2
+    halves = [sqrt(max(radius**2 - (k / slices) ** 2, 0.0)) for k in range(reach + 1)]
+    return slices, np.array(halves, np.float32)
 
 
-@njit(cache=True, nogil=True)
-def widen(top: Floats, bottom: Floats, halves: Floats, out_top: Floats, out_bottom: Floats) -> None:
-    """Widen extents by a round pen, into ``out_top`` and ``out_bottom``."""
-    n = len(top)
-    reach = len(halves) - 1
+@_compiled
+def _extend(rows: Floats, top: Floats, bottom: Floats) -> tuple[float, float]:
+    """Smallest and largest row that the line reaches in each slice; returns those of all slices."""
+    n, n_slices = len(rows), len(top)
+    step, per_step = n_slices / n, n / n_slices
+    here = 0  # the slice of the sample before
+    x0, y0 = 0.0, rows[0]
+    low, high = y0, y0
+    lowest, highest = y0, y0
+    for i in range(n):
+        y1 = rows[i]
+        x1 = (i + 0.5) * step
+        there = min(int(x1), n_slices - 1)
+        if there > here:
+            slope = np.float32((y1 - y0) * per_step)  # before the first sample y1 is y0
+            while here < there:
+                edge = y0 + slope * np.float32(here + 1 - x0)
+                top[here], bottom[here] = min(low, edge), max(high, edge)
+                low, high = edge, edge
+                here += 1
+        low, high = min(low, y1), max(high, y1)
+        lowest, highest = min(lowest, y1), max(highest, y1)
+        x0, y0 = x1, y1
+    top[here], bottom[here] = low, high
+    top[here + 1 :] = y0
+    bottom[here + 1 :] = y0
+    return lowest, highest
+
+
+@_compiled
+def _mirror(top: Floats, bottom: Floats, middle: float) -> None:
+    """Extend each extent to its mirror image."""
+    for s in range(len(top)):
+        half = max(middle - top[s], bottom[s] - middle)
+        top[s], bottom[s] = middle - half, middle + half
+
+
+@_compiled
+def _widen(top: Floats, bottom: Floats, pen: Floats, out_top: Floats, out_bottom: Floats) -> None:
+    """Extents of the pen moved along the line; ``top`` and ``bottom`` are longer by its reach."""
+    n, reach = len(out_top), len(pen) - 1
     for s in range(n):
-        out_top[s] = top[s] - halves[0]
-        out_bottom[s] = bottom[s] + halves[0]
+        out_top[s] = top[reach + s] - pen[0]
+        out_bottom[s] = bottom[reach + s] + pen[0]
     for k in range(1, reach + 1):
-        half = halves[k]
-        for s in range(n - k):
-            out_top[s] = min(out_top[s], top[s + k] - half)
-            out_bottom[s] = max(out_bottom[s], bottom[s + k] + half)
-            out_top[s + k] = min(out_top[s + k], top[s] - half)
-            out_bottom[s + k] = max(out_bottom[s + k], bottom[s] + half)
+        left, right = top[reach - k :], top[reach + k :]
+        for s in range(n):
+            out_top[s] = min(out_top[s], min(left[s], right[s]) - pen[k])
+        left, right = bottom[reach - k :], bottom[reach + k :]
+        for s in range(n):
+            out_bottom[s] = max(out_bottom[s], max(left[s], right[s]) + pen[k])
 
 
-@njit(cache=True, nogil=True)
-def fill(page: Bytes, top: Floats, bottom: Floats, ink: Bytes, cover: Floats) -> None:
-    """Blend the stroked extents into a page.
+@_compiled
+def _collect(top: Floats, bottom: Floats, first: int, stop: int, cover: Floats) -> None:
+    """Note where coverage begins and ends, so that its running sum down a column is the coverage.
 
     Parameters
     ----------
-    page : (height, width, n_channels) uint8
-    top, bottom : (width * SUB,) float32
-        Extents in rows; what lies outside the page is cut off.
-    ink : (n_channels,) uint8
-    cover : (height,) float32
-        Work space, zero on entry and on return.
+    cover : (at least stop - first + 2, width) float32
+        Changes of coverage from row to row, in slices, zero on entry; row 0 is ``first``.
     """
-    height, width, n_channels = page.shape
+    width = cover.shape[1]
+    slices = len(top) // width
+    offset, height = np.float32(first), np.float32(stop - first)
+    one = np.float32(1.0)
     for x in range(width):
-        first = height
-        last = -1
-        for s in range(x * SUB, x * SUB + SUB):
-            t = max(top[s], 0.0)
-            b = min(bottom[s], float(height))
-            if not b > t:  # also where a sample was no number
+        for s in range(x * slices, (x + 1) * slices):
+            begin = max(top[s] - offset, np.float32(0.0))
+            end = min(bottom[s] - offset, height)
+            if not end > begin:
                 continue
-            r0 = int(floor(t))
-            r1 = min(int(floor(b)), height - 1)
-            first = min(first, r0)
-            last = max(last, r1)
-            if r0 == r1:
-                cover[r0] += b - t
-                continue
-            cover[r0] += r0 + 1 - t
-            for r in range(r0 + 1, r1):
-                cover[r] += 1.0
-            cover[r1] += b - r1
-        for r in range(first, last + 1):
-            share = cover[r] / SUB
-            cover[r] = 0.0
-            for c in range(n_channels):
-                ground = page[r, x, c]
-                page[r, x, c] = np.uint8(ground + (float(ink[c]) - ground) * share + 0.5)
+            r = int(begin)
+            below = begin - np.float32(r)
+            cover[r, x] += one - below
+            cover[r + 1, x] += below
+            r = int(end)
+            below = end - np.float32(r)
+            cover[r, x] -= one - below
+            cover[r + 1, x] -= below
 
 
-@njit(cache=True, nogil=True)
-def pack_nibbles(rows: Bytes, level: Bytes, out: Bytes) -> None:
-    """Two pixels a byte, after looking up each one's level.
+@_compiled
+def _blend(page: Bytes, first: int, stop: int, cover: Floats, shades: float, ink: Bytes) -> None:
+    """Lay ink on rows ``first`` to ``stop`` and leave ``cover`` zero; ``shades`` is one slice's."""
+    n_channels, _, width = page.shape
+    share = np.zeros(width, np.float32)
+    shade = np.empty(width, np.uint16)
+    half, full, rate = np.float32(0.5), np.uint16(SHADES), np.float32(shades)
+    for r in range(first, stop):
+        change = cover[r - first]
+        for x in range(width):
+            share[x] += change[x]
+            change[x] = 0
+            shade[x] = np.uint16(np.int32(share[x] * rate + half))
+        for c in range(n_channels):
+            line, value = page[c, r], np.uint16(ink[c])
+            for x in range(width):
+                ground = np.uint16(line[x]) * np.uint16(full - shade[x])
+                line[x] = np.uint16(ground + value * shade[x] + full // np.uint16(2)) // full
+    cover[stop - first : stop - first + 2] = 0
+
+
+@_compiled
+def pack_grey(page: Bytes, out: Bytes) -> None:
+    """Rows of a grey page of values 0 to 15, two pixels a byte, each less the row above.
 
     Parameters
     ----------
-    rows : (height, width) uint8, of even width
-    level : (256,) uint8
-        Grey → one of 16 levels.
-    out : (height, width / 2) uint8
+    page : (1, height, width) uint8
+    out : (height, 1 + ceil(width / 2)) uint8
+        PNG's scanlines; the first byte names the filter, "up".
     """
-    height, width = rows.shape
+    _, height, width = page.shape
+    above = np.zeros(out.shape[1] - 1, np.uint8)
     for r in range(height):
+        line, row = page[0, r], out[r, 1:]
+        out[r, 0] = 2
         for i in range(width // 2):
-            out[r, i] = level[rows[r, 2 * i]] << 4 | level[rows[r, 2 * i + 1]]
+            both = np.uint8(line[2 * i] << 4 | line[2 * i + 1])
+            row[i] = both - above[i]
+            above[i] = both
+        if width % 2:
+            last = np.uint8(line[width - 1] << 4)
+            row[width // 2] = last - above[width // 2]
+            above[width // 2] = last
 
 
-@njit(cache=True, nogil=True)
-def filter_up(rows: Bytes, out: Bytes) -> None:
-    """PNG's filter "up": each byte less the one above it.
+@_compiled
+def pack_colour(page: Bytes, out: Bytes) -> None:
+    """Rows of a colour page, three bytes a pixel, each less the row above.
 
     Parameters
     ----------
-    rows : (height, n_bytes) uint8
-    out : (height, 1 + n_bytes) uint8
-        The first byte of a row names the filter.
+    page : (3, height, width) uint8
+    out : (height, 1 + 3 * width) uint8
+        PNG's scanlines; the first byte names the filter, "up".
     """
-    height, n_bytes = rows.shape
-    out[:, 0] = 2
-    for i in range(n_bytes):
-        out[0, 1 + i] = rows[0, i]
-    for r in range(1, height):
-        for i in range(n_bytes):
-            out[r, 1 + i] = rows[r, i] - rows[r - 1, i]
+    _, height, width = page.shape
+    above = np.zeros((3, width), np.uint8)
+    for r in range(height):
+        row = out[r, 1:]
+        out[r, 0] = 2
+        red, green, blue = page[0, r], page[1, r], page[2, r]
+        for x in range(width):
+            row[3 * x] = red[x] - above[0, x]
+            row[3 * x + 1] = green[x] - above[1, x]
+            row[3 * x + 2] = blue[x] - above[2, x]
+        above = page[:, r]

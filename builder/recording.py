@@ -31,6 +31,8 @@ class Recording:
     scorings
         Scorer (as ``--scorer`` takes it; ``""`` where there is one only) to scoring file, the
         reference scorer first. Empty if the corpus ships no scoring for this night.
+    side_files
+        Further files that the reader may look at; a change in one has the recording drawn anew.
     kin
         Who must stay in one split: the subject, or the family where relatives took part.
     """
@@ -41,6 +43,7 @@ class Recording:
     signal: Path
     scorings: Mapping[str, Path]
     kin: str = ""
+    side_files: tuple[Path, ...] = ()
 
     @property
     def split_key(self) -> str:

@@ -4,8 +4,9 @@ dataset, ``draw_reference`` says with matplotlib what the picture should be.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from math import isfinite
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,20 +15,36 @@ from psgimg.builder.layout import Box, Image
 from psgimg.builder.montage import Montage
 from psgimg.builder.style import Style, colour
 
+if TYPE_CHECKING:
+    from matplotlib.patches import PathPatch
+
 Samples = npt.NDArray[np.float32]
+Columns = npt.NDArray[np.intp]
+
+REFERENCE_SCALE = 4
+"""The reference draws this many times larger and averages: Agg adds up the coverage of strokes that
+lie over each other, which darkens the edges of a dense trace; at four times the size hardly."""
+
+NOWHERE = np.empty(0, np.intp)
 
 
-@dataclass(frozen=True)
-class Trace:
-    """A lane's samples as rows of the page; a line has ``low`` equal to ``high``.
+class Trace(NamedTuple):
+    """A lane's samples as rows of the page.
 
-    ``above`` and ``below`` mark the pixel columns where the wave left its lane.
+    Parameters
+    ----------
+    rows : (n_samples,) float32
+    band
+        Whether the space between the trace and its mirror image in the lane's middle is filled.
+    above, below
+        Pixel columns where the wave was cut off at the lane's upper and lower edge.
     """
 
-    low: Samples
-    high: Samples
-    above: npt.NDArray[np.bool_]
-    below: npt.NDArray[np.bool_]
+    box: Box
+    rows: Samples
+    band: bool
+    above: Columns
+    below: Columns
 
 
 class Page:
@@ -47,110 +64,123 @@ class Page:
         self.envelopes = tuple(envelopes)
         self.boxes = layout.boxes(style, montage)
         background = layout.background(style, self.boxes, self.absent)
-        self._background = background[:, :, :1].copy() if style.grey else background
-        n_slices = style.width_px * raster.SUB
-        self._extents = np.empty((4, n_slices), np.float32)
-        self._pen = raster.pen_halves(style.line_px)
-        self._cover = np.zeros(style.height_px, np.float32)
+        self._background = png.page_of(background[:, :, :1] if style.grey else background)
+        # One page for all: memory that is new for each costs more time than the background in it.
+        self._page = np.empty_like(self._background)
+        self._scanlines = png.scanlines(self._page)
+        self._inks = [self._ink(box.ink) for box in self.boxes]
+        self._clip_mark = self._ink(colour(style.clip_mark))
+        self._brush = raster.Brush(style.width_px, style.height_px, style.line_px)
 
     def png(self, data_uv: Samples) -> bytes:
         """PNG file of a page; ``data_uv`` : (n_lanes, n_samples) float32, in µV."""
-        return png.encode(self._ink(data_uv))
+        return png.encode(self._draw(data_uv), self._scanlines)
 
     def draw(self, data_uv: Samples) -> Image:
         """Pixels of a page, shape (height, width, 1 or 3); in 16 levels if the style is grey."""
-        return png.stored(self._ink(data_uv))
+        return png.image_of(self._draw(data_uv))
 
-    def _ink(self, data_uv: Samples) -> Image:
-        page = self._background.copy()
-        top, bottom, pen_top, pen_bottom = self._extents
-        for box, trace in self._traces(data_uv):
-            ink = np.array(box.ink[: page.shape[2]], np.uint8)
-            top.fill(np.inf)
-            bottom.fill(-np.inf)
-            raster.extend(trace.low, top, bottom)
-            if trace.high is not trace.low:
-                raster.extend(trace.high, top, bottom)
-            raster.widen(top, bottom, self._pen, pen_top, pen_bottom)
-            raster.fill(page, pen_top, pen_bottom, ink, self._cover)
-            self._mark(page, box, trace)
+    def _draw(self, data_uv: Samples) -> raster.Bytes:
+        page = self._page
+        np.copyto(page, self._background)
+        for trace, ink in self._traces(data_uv):
+            if trace.band:
+                self._brush.band(page, trace.rows, trace.box.middle, ink)
+            else:
+                self._brush.line(page, trace.rows, ink)
+            self._mark(page, trace)
         return page
 
     def draw_reference(self, data_uv: Samples) -> Image:
         """The same page by matplotlib's Agg, slowly."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
-        from matplotlib.lines import Line2D
-        from matplotlib.patches import Polygon
+
+        k, dpi = REFERENCE_SCALE, 72  # one point is one dot
+        width, height = self.style.width_px, self.style.height_px
+        figure = Figure(figsize=(k * width / dpi, k * height / dpi), dpi=dpi)
+        canvas: Any = FigureCanvasAgg(figure)  # its methods are not typed
+        ground = png.image_of(self._background).repeat(k, axis=0).repeat(k, axis=1)
+        figure.figimage(np.broadcast_to(ground, (*ground.shape[:2], 3)), resize=False)
+        traces = list(self._traces(data_uv))
+        for trace, _ in traces:
+            figure.add_artist(self._patch(trace))
+        canvas.draw()
+        drawn = np.asarray(canvas.buffer_rgba())[:, :, : ground.shape[2]]
+        mean = drawn.reshape(height, k, width, k, -1).mean(axis=(1, 3))
+        page = png.page_of(np.rint(mean).astype(np.uint8))
+        for trace, _ in traces:
+            self._mark(page, trace)
+        return png.image_of(page)
+
+    def _patch(self, trace: Trace) -> PathPatch:
+        """A trace as matplotlib draws it, in dots of the enlarged page from its lower left corner."""
+        from matplotlib.patches import PathPatch
+        from matplotlib.path import Path
         from matplotlib.transforms import IdentityTransform
 
-        width, height = self.style.width_px, self.style.height_px
-        dpi = 72  # one point is one pixel
-        figure = Figure(figsize=(width / dpi, height / dpi), dpi=dpi)
-        canvas = FigureCanvasAgg(figure)
-        figure.figimage(np.broadcast_to(self._background, (height, width, 3)), resize=False)
-        for box, trace in self._traces(data_uv):
-            n = len(trace.low)
-            x = np.concatenate(([0.0], (np.arange(n) + 0.5) * width / n, [float(width)]))
-            low, high = (height - np.pad(rows, 1, mode="edge") for rows in (trace.low, trace.high))
-            pen = {
-                "color": np.array(box.ink) / 255,
-                "linewidth": self.style.line_px,
-                "transform": IdentityTransform(),
-                "snap": False,
-            }
-            for rows in (low,) if trace.low is trace.high else (low, high):
-                line = Line2D(x, rows, solid_joinstyle="round", **pen)
-                line.set_rasterized(False)
-                figure.add_artist(line)
-            if trace.low is not trace.high:
-                corners = np.column_stack((np.r_[x, x[::-1]], np.r_[low, high[::-1]]))
-                figure.add_artist(Polygon(corners, closed=True, **{**pen, "linewidth": 0}))
-        canvas.draw()
-        page = np.asarray(canvas.buffer_rgba())[:, :, : self._background.shape[2]].copy()
-        for box, trace in self._traces(data_uv):
-            self._mark(page, box, trace)
-        return png.stored(page)
+        width, n = self.style.width_px, len(trace.rows)
+        x = np.concatenate(([0.0], (np.arange(n) + 0.5) * width / n, [float(width)]))
+        rows = np.pad(trace.rows, 1, mode="edge").astype(np.float64)
+        if trace.band:
+            x = np.concatenate((x, x[::-1]))
+            rows = np.concatenate((rows, 2 * trace.box.middle - rows[::-1]))
+        points = np.column_stack((x, self.style.height_px - rows)) * REFERENCE_SCALE
+        path = Path(points)
+        path.should_simplify = False
+        ink = tuple(value / 255 for value in trace.box.ink)
+        return PathPatch(
+            path,
+            edgecolor=ink,
+            facecolor=ink if trace.band else "none",
+            linewidth=self.style.line_px * REFERENCE_SCALE,
+            joinstyle="round",
+            snap=False,
+            transform=IdentityTransform(),
+        )
 
-    def _traces(self, data_uv: Samples) -> list[tuple[Box, Trace]]:
-        return [
-            (box, self._trace(box, samples, envelope))
-            for box, samples, gone, envelope in zip(
-                self.boxes, data_uv, self.absent, self.envelopes, strict=True
-            )
-            if not gone
-        ]
+    def _ink(self, rgb: tuple[int, int, int]) -> raster.Bytes:
+        """An ink in the values of the page's channels."""
+        n_channels = len(self._background)
+        return png.page_of(np.array(rgb[:n_channels], np.uint8).reshape(1, 1, -1)).ravel()
 
-    def _trace(self, box: Box, samples_uv: Samples, envelope: bool) -> Trace:
+    def _traces(self, data_uv: Samples) -> Iterator[tuple[Trace, raster.Bytes]]:
+        """The lanes that are there, each with its ink."""
+        low_uv, high_uv = data_uv.min(axis=1).tolist(), data_uv.max(axis=1).tolist()
+        for i, box in enumerate(self.boxes):
+            if not self.absent[i]:
+                band = self.envelopes[i]
+                yield self._trace(box, data_uv[i], low_uv[i], high_uv[i], band), self._inks[i]
+
+    def _trace(
+        self, box: Box, samples_uv: Samples, low_uv: float, high_uv: float, band: bool
+    ) -> Trace:
         """Samples in µV to rows: up is positive, the lane's middle is 0 µV."""
+        if not isfinite(high_uv - low_uv):
+            raise ValueError("a lane that is there has samples that are no numbers")
         centre_uv = 0.0
-        scale_uv = self.style.envelope_uv if envelope else box.style.scale_uv
+        scale_uv = self.style.envelope_uv if band else box.style.scale_uv
         if self.style.scaling == "epoch":
-            low_uv, high_uv = float(samples_uv.min()), float(samples_uv.max())
-            centre_uv = 0.0 if envelope else (low_uv + high_uv) / 2
-            scale_uv = (high_uv if envelope else (high_uv - low_uv) / 2) or 1.0
-        rows = (samples_uv - np.float32(centre_uv)) * np.float32(-box.px_per_uv(scale_uv))
-        mirrored = -rows if envelope else rows
+            centre_uv = 0.0 if band else (low_uv + high_uv) / 2
+            scale_uv = (high_uv if band else high_uv - centre_uv) or 1.0
+        centred = samples_uv - np.float32(centre_uv) if centre_uv else samples_uv
+        rows = centred * np.float32(-box.px_per_uv(scale_uv))
+        rows += np.float32(box.middle)
+        fits = self.style.scaling == "epoch" or max(high_uv, -low_uv) <= scale_uv
+        if fits or not self.style.clip:
+            return Trace(box, rows, band, NOWHERE, NOWHERE)
         limit = np.float32(box.px_per_uv(1.0))
-        above, below = self._columns(rows < -limit), self._columns(rows > limit)
-        if self.style.clip:
-            rows = np.clip(rows, -limit, limit)
-            mirrored = np.clip(mirrored, -limit, limit) if envelope else rows
-        middle = np.float32(box.middle)
-        low = rows + middle
-        return Trace(low, mirrored + middle if envelope else low, above, below)
+        top, bottom = np.float32(box.middle) - limit, np.float32(box.middle) + limit
+        above, below = self._columns(samples_uv > scale_uv), self._columns(samples_uv < -scale_uv)
+        return Trace(box, np.clip(rows, top, bottom), band, above, above if band else below)
 
-    def _columns(self, samples: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    def _columns(self, samples: npt.NDArray[np.bool_]) -> Columns:
         """Pixel columns that hold any of the given samples."""
-        columns = np.zeros(self.style.width_px, np.bool_)
-        places = np.flatnonzero(samples)
-        columns[places * self.style.width_px // len(samples)] = True
-        return columns
+        return np.unique(np.flatnonzero(samples) * self.style.width_px // len(samples))
 
-    def _mark(self, page: Image, box: Box, trace: Trace) -> None:
+    def _mark(self, page: raster.Bytes, trace: Trace) -> None:
         """A bar at the lane's edge over each column where the wave was cut off."""
-        if not self.style.clip:
-            return
-        ink = colour(self.style.clip_mark)[: page.shape[2]]
-        page[box.top + 1 : box.top + 1 + layout.MARK_PX, trace.above] = ink
-        page[box.bottom - layout.MARK_PX : box.bottom, trace.below] = ink
+        top, bottom = trace.box.top, trace.box.bottom
+        for columns, first in ((trace.above, top + 1), (trace.below, bottom - layout.MARK_PX)):
+            if columns.size:
+                page[:, first : first + layout.MARK_PX, columns] = self._clip_mark[:, None, None]

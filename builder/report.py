@@ -16,7 +16,7 @@ from typing import Any
 from psgimg.builder import files, shards
 from psgimg.builder.config import BuildConfig
 from psgimg.builder.corpora import corpus
-from psgimg.builder.recording import Policy
+from psgimg.builder.recording import Policy, Recording
 from psgimg.builder.rows import SPLITS
 from psgimg.builder.shards import Key
 from psgimg.builder.splits import SplitPolicy, fold
@@ -45,7 +45,7 @@ class Report:
     Parameters
     ----------
     values
-        ``psgimg`` and ``versions``; ``command``; ``recipe`` and ``recipe_hash``; ``fixed`` (the
+        ``psgimg`` and ``versions``; ``command`` (a line each, where the folder grew); ``recipe`` and ``recipe_hash``; ``fixed`` (the
         settings that may not change), ``folds``; ``policy`` (the strictest of the corpora);
         ``corpora`` (name → title, policy, licence, licence_url, access, citation, notes, mains_hz,
         found, built, set_aside, subjects); ``counts`` (corpus → split → stage → epochs);
@@ -104,11 +104,11 @@ def collect(
         {
             "psgimg": version("psgimg"),
             "versions": {"python": platform.python_version(), **{n: version(n) for n in LIBRARIES}},
-            "command": config.command(),
+            "command": "\n".join(_commands(config)),
             "recipe": recipe.to_dict(),
             "recipe_hash": recipe.hash,
             "fixed": config.fixed(),
-            "folds": config.folds,
+            "folds": config.folds or _before(config.out).get("folds", 0),
             "policy": _strictest(names),
             "corpora": {name: _corpus(name, recordings, aside) for name in names},
             "counts": {name: _counts(name, recordings) for name in names},
@@ -125,6 +125,13 @@ def write(out: Path, report: Report) -> None:
     if report.values["folds"]:
         files.write_text(out / FOLDS_FILE, _folds(report.values))
     files.write_text(out / FILE, json.dumps(report.values, indent=1, ensure_ascii=False) + "\n")
+
+
+def unexpected(recording: Recording, error: Exception) -> SetAside:
+    """A recording set aside by a fault that nobody foresaw. System errors name whole paths: not so here."""
+    said = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+    detail = f"{recording.signal.name}: {type(error).__name__}: {said}; please report it"
+    return SetAside(recording.corpus, recording.recording, "unexpected error", detail)
 
 
 def read(out: Path) -> dict[str, Any]:
@@ -153,7 +160,7 @@ def _merged(
     partly = bool(config.subjects or config.limit)
     kept = [
         SetAside(**entry)
-        for entry in (read(config.out)["set_aside"] if (config.out / FILE).exists() else [])
+        for entry in _before(config.out).get("set_aside", [])
         if (entry["corpus"], entry["recording"]) not in looked_at
         and (partly or entry["corpus"] not in config.source)
     ]
@@ -161,6 +168,17 @@ def _merged(
         {"corpus": e.corpus, "recording": e.recording, "reason": e.reason, "detail": e.detail}
         for e in sorted([*fresh, *kept], key=astuple)
     ]
+
+
+def _before(out: Path) -> dict[str, Any]:
+    """``build.json`` of an earlier run; empty where there was none."""
+    return read(out) if (out / FILE).exists() else {}
+
+
+def _commands(config: BuildConfig) -> list[str]:
+    """The commands that made the folder: a folder that grew came about by more than one."""
+    known = _before(config.out).get("command", "").splitlines()
+    return known if config.command() in known else [*known, config.command()]
 
 
 def _strictest(names: Sequence[str]) -> str:

@@ -208,7 +208,9 @@ def _read_footer(path: Path) -> Iterator[Done]:
     try:
         metadata = pq.read_schema(path).metadata or {}
         facts = json.loads(metadata[FOOTER.encode()])
-    except (pa.ArrowInvalid, KeyError, ValueError):
+    except PermissionError as error:
+        raise BuildError(files.unwritable(path, error)) from error
+    except (pa.ArrowException, OSError, KeyError, ValueError):
         return  # torn by something else than us: the recording is simply drawn again
     for row_group, fact in enumerate(facts):
         yield Done(path, row_group, fact)

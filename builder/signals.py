@@ -20,8 +20,8 @@ from psgimg.builder.montage import Derivation, Kind, Montage
 
 Samples = npt.NDArray[np.float64]
 
-ENVELOPE_BELOW_HZ = 20.0
-"""An EMG sampled slower than this holds no waveform but its level (Sleep-EDF SC: 1 Hz, rectified)."""
+ENVELOPE_HZ = 20.0
+"""An EMG sampled no faster than this holds no waveform but its level (Sleep-EDF SC: 1 Hz, rectified)."""
 
 NOTCH_Q = 30.0
 EDGE_S = 10.0
@@ -167,7 +167,7 @@ def _read_lane(
     if derivation is None:
         return None
     raw, rate = _derive(edf, derivation)
-    envelope = kind is Kind.EMG and rate < ENVELOPE_BELOW_HZ
+    envelope = kind is Kind.EMG and rate <= ENVELOPE_HZ
     n_record = int(rate * edf.record_s)
     parts = []
     for span in spans:
@@ -225,7 +225,7 @@ def _resample(
     """Samples at another rate, without drift and without aliases.
 
     Rates are exact fractions (MASS has 256.016 Hz): the up/down ratio is the simplest that drifts
-    by less than half a sample over the whole stretch. ``linear`` is for slow levels, which hold no
+    by less than half a sample over the whole stretch, or the finest with a filter of usable length. ``linear`` is for slow levels, which hold no
     frequency that could alias.
     """
     from scipy.signal import resample_poly
@@ -236,9 +236,12 @@ def _resample(
         times = np.arange(n_out) / float(exact)
         return np.interp(times, np.arange(len(samples)), samples)
     ratio = next(
-        close
-        for limit in (10**2, 10**3, 10**4, 10**9)
-        if abs((close := exact.limit_denominator(limit)) - exact) * len(samples) < Fraction(1, 2)
+        (
+            close
+            for limit in (10**2, 10**3, 10**4)
+            if abs((close := exact.limit_denominator(limit)) - exact) * len(samples) < 0.5
+        ),
+        exact.limit_denominator(10**5),  # finer ones need filters of a gigabyte
     )
     if ratio == 1:
         return samples

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,15 +40,13 @@ def locate(names: Sequence[str], roots: Sequence[str]) -> list[Source]:
 
 
 def recordings(source: Source, subjects: Sequence[str], limit: int) -> list[Recording]:
-    """Recordings of the wanted subjects, the first ``limit`` of them (0: all)."""
-    found = list(_wanted(source, subjects))
-    if subjects:
-        missing = set(subjects) - {recording.subject for recording in found}
-        if missing and not found:
-            raise BuildError(
-                f"{source.corpus.name} in {source.root} has no subject {', '.join(sorted(missing))}; "
-                f"`psgimg check --source {source.corpus.name}` lists what it has"
-            )
+    """Recordings of the wanted subjects (none named: all), the first ``limit`` of them (0: all)."""
+    chosen = set(subjects)
+    found = [
+        recording
+        for recording in source.corpus.recordings(source.root)
+        if not chosen or recording.subject in chosen
+    ]
     return found[:limit] if limit else found
 
 
@@ -59,13 +57,6 @@ def on_disk(name: str) -> Path | None:
         return Path(place)
     home = Path(corpus(name).home)
     return home if home.is_dir() else None
-
-
-def _wanted(source: Source, subjects: Sequence[str]) -> Iterator[Recording]:
-    chosen = set(subjects)
-    for recording in source.corpus.recordings(source.root):
-        if not chosen or recording.subject in chosen:
-            yield recording
 
 
 def _given(names: Sequence[str], roots: Sequence[str]) -> dict[str, Path]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from psgimg.builder import night, sources
 from psgimg.builder.config import BuildConfig
-from psgimg.builder.errors import RecordingError
+from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recipe import Recipe
 from psgimg.builder.recording import Recording
 from psgimg.builder.report import SetAside
@@ -18,9 +19,13 @@ from psgimg.builder.splits import SplitPolicy
 
 @dataclass(frozen=True)
 class Task:
-    """One recording to draw, with all that a worker must know."""
+    """One recording to draw, with all that a worker must know.
+
+    ``signal`` and ``fingerprint`` are the hashes of its signal, and of all its files.
+    """
 
     recording: Recording
+    signal: str
     fingerprint: str
     recipe: Recipe
     scorer: str
@@ -29,14 +34,23 @@ class Task:
 
 
 def make(
-    config: BuildConfig, found: Sequence[Source], policy: SplitPolicy
+    config: BuildConfig,
+    found: Sequence[Source],
+    policy: SplitPolicy,
+    built: Iterable[Mapping[str, Any]] = (),
 ) -> tuple[list[Task], list[SetAside]]:
-    """A task for each recording that is what it says; the others are set aside."""
+    """A task for each recording that is what it says; the others are set aside.
+
+    Parameters
+    ----------
+    built
+        Facts of the recordings that are in the folder already: no signal comes in twice.
+    """
     tasks: list[Task] = []
     set_aside: list[SetAside] = []
     recipe = config.recipe()
     names: dict[tuple[str, str], str] = {}
-    prints: dict[str, str] = {}
+    prints: dict[str, str] = {fact["signal"]: fact["recording"] for fact in built}
     for recording in _wanted(config, found):
         key = (recording.corpus, recording.recording)
         try:
@@ -60,11 +74,19 @@ def make(
             continue
         names[key] = recording.signal.name
         tasks.append(
-            Task(recording, fingerprint, recipe, config.scorer, config.trim_min, config.out)
+            Task(recording, signal, fingerprint, recipe, config.scorer, config.trim_min, config.out)
         )
     return tasks, set_aside
 
 
-def _wanted(config: BuildConfig, found: Sequence[Source]) -> Iterator[Recording]:
-    for source in found:
-        yield from sources.recordings(source, config.subjects, config.limit)
+def _wanted(config: BuildConfig, found: Sequence[Source]) -> list[Recording]:
+    wanted = [
+        r for source in found for r in sources.recordings(source, config.subjects, config.limit)
+    ]
+    missing = sorted(set(config.subjects) - {recording.subject for recording in wanted})
+    if missing and not config.limit:
+        raise BuildError(
+            f"no subject {', '.join(missing)} in {', '.join(config.source)}; `psgimg check` without "
+            "--subjects lists those there are"
+        )
+    return wanted

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 
@@ -24,4 +25,10 @@ def lost(task):
 
 
 def refuse(task):
+    raise ValueError(f"task {task}")
+
+
+def refuse_or_sleep(task):
+    if task:
+        time.sleep(60)
     raise ValueError(f"task {task}")

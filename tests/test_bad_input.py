@@ -291,3 +291,72 @@ def test_a_bad_file_that_was_removed_is_no_longer_reported(tmp_path):
     assert len(build(config, Silent()).values["set_aside"]) == 1
     first(tmp_path / "corpus", "shhs1-200001.edf").unlink()
     assert build(config, Silent()).values["set_aside"] == []
+
+
+def test_a_signal_that_is_built_already_does_not_come_in_under_another_name(tmp_path):
+    tiny.write_shhs(tmp_path / "corpus", n_subjects=2, visits=(1,))
+    roots = (str(tmp_path / "corpus"),)
+    build(BuildConfig(("shhs",), roots, tmp_path / "out", subjects=("200001",)), Silent())
+    first(tmp_path / "corpus", "shhs1-200002.edf").write_bytes(
+        first(tmp_path / "corpus", "shhs1-200001.edf").read_bytes()
+    )
+    report = build(BuildConfig(("shhs",), roots, tmp_path / "out", subjects=("200002",)), Silent())
+    assert [entry["recording"] for entry in report.values["set_aside"]] == ["shhs1-200002"]
+    assert [fact["recording"] for fact in report.values["recordings"]] == ["shhs1-200001"]
+
+
+def test_a_damaged_second_scorer_costs_its_labels_and_not_the_night(tmp_path):
+    tiny.write_isruc(tmp_path / "corpus")
+    first(tmp_path / "corpus" / "subgroupI" / "1", "1_2.txt").write_bytes(bytes(range(256)))
+    report = build(BuildConfig(("isruc",), (str(tmp_path / "corpus"),), tmp_path / "out"), Silent())
+    assert report.values["set_aside"] == []
+    night = next(f for f in report.values["recordings"] if f["recording"] == "I-001")
+    assert night["second"] == 0
+    assert "second scorer not usable" in night["notes"][0]
+
+
+def test_a_table_that_appears_later_has_its_night_drawn_anew(tmp_path):
+    tiny.write_isruc(tmp_path / "corpus")
+    table = first(tmp_path / "corpus" / "subgroupI" / "1", "1_1.xlsx")
+    content_of_table = table.read_bytes()
+    table.unlink()
+    config = BuildConfig(("isruc",), (str(tmp_path / "corpus"),), tmp_path / "out")
+    before = build(config, Silent()).n_epochs()
+    table.write_bytes(content_of_table)
+    progress = Silent()
+    after = build(config, progress).n_epochs()
+    assert progress.n_drawn == 1
+    assert after < before, "the table marks epochs as unscored that the text calls W"
+
+
+def test_a_file_in_the_wrong_place_costs_no_other(tmp_path):
+    tiny.write_isruc(tmp_path / "corpus")
+    (tmp_path / "corpus" / "backup").mkdir()
+    (tmp_path / "corpus" / "backup" / "7.rec").write_bytes(b"")
+    report = build(BuildConfig(("isruc",), (str(tmp_path / "corpus"),), tmp_path / "out"), Silent())
+    assert [entry["recording"] for entry in report.values["set_aside"]] == ["astray-backup-7"]
+    assert len(report.values["recordings"]) == 6
+
+
+def test_a_subject_that_no_source_has_is_refused(tmp_path):
+    tiny.write_shhs(tmp_path / "corpus", n_subjects=2, visits=(1,))
+    config = BuildConfig(
+        ("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out", subjects=("200001", "299999")
+    )
+    with pytest.raises(BuildError, match="no subject 299999 in shhs"):
+        build(config, Silent())
+
+
+def test_check_survives_what_nobody_foresaw(tmp_path, monkeypatch):
+    from psgimg.builder import check, night
+
+    tiny.write_shhs(tmp_path, n_subjects=1, visits=(1,))
+
+    def fail(*_):
+        raise OSError(5, "Input/output error", str(tmp_path / "secret" / "x.edf"))
+
+    monkeypatch.setattr(night, "plan", fail)
+    plans, aside = check.check(BuildConfig(("shhs",), (str(tmp_path),)), iter)
+    assert plans == []
+    assert aside[0].reason == "unexpected error"
+    assert "secret" not in aside[0].detail

@@ -5,7 +5,13 @@ from fractions import Fraction
 import edfio
 import numpy as np
 import pytest
-from psgimg.builder.edf import MISSING_UNIT, open_edf, read_annotations, uv_per_unit
+from psgimg.builder.edf import (
+    MISSING_UNIT,
+    open_edf,
+    read_annotations,
+    start_datetime,
+    uv_per_unit,
+)
 from psgimg.builder.edfheader import Segment
 from psgimg.builder.errors import RecordingError
 
@@ -177,3 +183,37 @@ def discontinuous(path, onsets_s):
         raw[start : start + 2 * samples[notes]] = stamp.ljust(2 * samples[notes], b"\0")
         at_s += 1.0
     path.write_bytes(raw)
+
+
+@pytest.mark.parametrize("unit", ["?V", "\ufffdV", "V^2", "1/V", "kV", "dB", "VV"])
+def test_a_garbled_unit_is_refused_and_not_taken_for_volts(unit):
+    with pytest.raises(RecordingError, match="unit not of voltage"):
+        uv_per_unit(unit, "night.edf")
+
+
+@pytest.mark.parametrize("unit", ["æV", "ìV", "µV", "Î¼V", "u V"])
+def test_a_micro_sign_that_changed_encodings_is_still_micro(unit):
+    assert uv_per_unit(unit, "night.edf") == 1.0
+
+
+def test_a_truncated_scoring_is_refused_not_shortened(tmp_path, wave):
+    notes = [edfio.EdfAnnotation(i, 1, "Sleep stage W") for i in range(60)]
+    path = write(tmp_path / "a.edf", wave, annotations=notes)
+    path.write_bytes(path.read_bytes()[:-4000])
+    with pytest.raises(RecordingError, match=r"truncated EDF: a\.edf"):
+        read_annotations(path)
+
+
+def test_a_start_within_a_second_counts(tmp_path, wave):
+    path = write(tmp_path / "a.edf", wave, annotations=[edfio.EdfAnnotation(0, 30, "x")])
+    whole = start_datetime(path)
+    discontinuous(path, {0: 0.9})
+    assert (start_datetime(path) - whole).total_seconds() == pytest.approx(0.9)
+
+
+def test_a_broken_date_is_not_repeated_where_others_read_it(tmp_path, wave):
+    path = write(tmp_path / "a.edf", wave)
+    patch(path, 168, b"31.02.07")
+    with pytest.raises(RecordingError, match="no start time") as refused:
+        start_datetime(path)
+    assert "31.02" not in str(refused.value)

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from engine_work import double, fragile, lost, refuse
+from engine_work import double, fragile, lost, refuse, refuse_or_sleep
 from psgimg.builder import engine
 
 
@@ -68,3 +68,20 @@ def wait_for(condition, seconds):
     while not condition():
         assert time.monotonic() < stop, "waited in vain"
         time.sleep(0.1)
+
+
+def test_a_task_is_not_lost_when_the_pool_breaks_while_results_are_consumed(tmp_path):
+    """The consumer is slow; meanwhile a worker dies and the next submission meets a broken pool."""
+    tasks = [(i, str(tmp_path)) for i in (0, 3, 1, 2, 4, 5, 6, 7)]
+    found = []
+    for result in engine.run(fragile, tasks, 2, crashed=lost):
+        time.sleep(0.5)
+        found.append(result[1] if isinstance(result, tuple) else result)
+    assert sorted(found) == list(range(8))
+
+
+def test_after_an_error_no_worker_goes_on(tmp_path):
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="task 0"):
+        list(engine.run(refuse_or_sleep, range(4), 2, crashed=lost))
+    assert time.monotonic() - began < 20, "a worker that sleeps for a minute was waited for"

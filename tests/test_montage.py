@@ -91,3 +91,17 @@ def test_every_montage_has_an_eeg_lane_and_each_lane_a_choice():
 )
 def test_common_labels_of_unknown_files_are_understood(label, derivation):
     assert standard_channels([label])[label] == derivation
+
+
+def test_a_lane_keeps_its_electrode_where_a_midline_derivation_could_be_computed():
+    """MASS against linked ears: Fz-Cz would cancel the slow waves that Fz and Cz share."""
+    labels = [
+        f"EEG {name}-LER" for name in ("F3", "F4", "C3", "C4", "O1", "O2", "Fz", "Cz", "Pz", "Oz")
+    ]
+    lanes = found(labels, {label: label[4:] for label in labels})
+    assert [lane.name for lane in lanes[:3]] == ["F4-LER", "C4-LER", "O2-LER"]
+
+
+def test_fz_cz_and_cz_oz_serve_where_nothing_else_is_recorded():
+    lanes = found(["a", "b", "c"], {"a": "Fz-Cz", "b": "Cz-Oz", "c": "C4-M1"})
+    assert [lane.name for lane in lanes[:3]] == ["Fz-Cz", "C4-M1", "Cz-Oz"]

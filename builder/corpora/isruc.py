@@ -44,17 +44,27 @@ def recordings(root: Path) -> Iterator[Recording]:
     Raises
     ------
     BuildError
-        If there are none, or if a night's place in the tree can't be told.
+        If there are none, or if no night's place in the tree can be told.
     """
     signals = [path for path in walk(root) if SIGNAL.fullmatch(path.name)]
     # A renamed copy (some EDF readers insist on the suffix) is the same night.
     originals = {path.with_suffix("") for path in signals if path.suffix.lower() == ".rec"}
-    nights = [
-        _recording(path)
-        for path in signals
-        if path.suffix.lower() == ".rec" or path.with_suffix("") not in originals
-    ]
-    return listed(nights, root, "files like subgroupI/1/1.rec")
+    nights: list[Recording] = []
+    astray: dict[Path, BuildError] = {}
+    for path in signals:
+        if path.suffix.lower() == ".rec" or path.with_suffix("") not in originals:
+            try:
+                nights.append(_recording(path))
+            except BuildError as error:
+                astray[path] = error
+    if astray and not nights:
+        raise next(iter(astray.values()))
+    # A file in the wrong place is listed without scoring: the build sets it aside and says so.
+    strays = (
+        Recording("isruc", f"astray-{p.stem}", f"astray-{p.parent.name}-{p.stem}", p, {})
+        for p in astray
+    )
+    return listed([*nights, *strays], root, "files like subgroupI/1/1.rec")
 
 
 def _recording(signal: Path) -> Recording:
@@ -74,8 +84,14 @@ def _recording(signal: Path) -> Recording:
             f"{'<subject>/<night>/<night>.rec' if subgroup == 'II' else '<subject>/<subject>.rec'}"
         )
     scorings = ((expert, _scoring(signal, expert)) for expert in EXPERTS)
+    tables = (signal.with_name(f"{signal.stem}_{expert}.xlsx") for expert in EXPERTS)
     return Recording(
-        "isruc", subject, name, signal, {expert: path for expert, path in scorings if path}
+        "isruc",
+        subject,
+        name,
+        signal,
+        {expert: path for expert, path in scorings if path},
+        side_files=tuple(path for path in tables if path.is_file()),
     )
 
 

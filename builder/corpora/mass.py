@@ -110,7 +110,7 @@ CORPUS = Corpus(
     notes=(
         "SS1 and SS3 are scored by AASM rules on 30-s epochs; SS2, SS4 and SS5 by the rules of "
         "Rechtschaffen and Kales on 20-s epochs, whose stages 3 and 4 are N3.",
-        "EEG is against linked ears, recorded (LER) or computed (CLE), by recording.",
+        "EEG is against linked ears, recorded (LER) or computed (CLE), by recording; where an ear is stored too, a lane is against that ear.",
         "Scoring begins after the signal, and may have holes.",
     ),
 )

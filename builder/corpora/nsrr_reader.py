@@ -78,6 +78,7 @@ def _recording(
         signal,
         {"": forms[0]} if forms else {},
         kin=f"family-{family}" if family else "",
+        side_files=tuple(forms[1:]),
     )
 
 

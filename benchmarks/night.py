@@ -1,0 +1,90 @@
+"""Nights: EDF to Parquet against the naive way, memory, and what a second worker brings."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import child
+import nights
+
+
+def speed(root: Path, scratch: Path, n_naive: int, repeats: int) -> dict[str, Any]:
+    """One 8-h night with one worker on one core, against MNE and matplotlib.
+
+    The naive night is extrapolated from ``n_naive`` pages: all else of it is measured whole.
+    """
+    edf, _ = nights.paths(root, 0)
+    naive = child.run("naive_night", edf, _fresh(scratch / "naive"), n_naive)
+    nights_s = [child.run("night", root, _fresh(scratch / "out")) for _ in range(repeats)]
+    builds = [_build(root, scratch, 1, 1, cores=1) for _ in range(repeats)]
+    night = min(nights_s, key=lambda run: run["night_seconds"])
+    build = min(builds, key=lambda run: run["seconds"])
+    n_pages = night["pages"]
+    naive_s = naive["read_and_filter_seconds"] + n_pages * naive["seconds_per_page"]
+    whole_s = naive["seconds"] + (n_pages - naive["pages_drawn"]) * naive["seconds_per_page"]
+    return {
+        "naive": {**naive, "extrapolated_to_pages": n_pages},
+        "edf_to_parquet": {
+            "timed": "reading, filters, pages, Parquet; neither side's imports, no card",
+            "pages": n_pages,
+            "psgimg_seconds": night["night_seconds"],
+            "naive_seconds_extrapolated": round(naive_s, 1),
+            "ratio": round(naive_s / night["night_seconds"], 1),
+        },
+        "whole_command": {
+            "timed": "the process from start to end: imports on both sides, and for psgimg alone "
+            "shards, contact sheet and card",
+            "psgimg_seconds": build["seconds"],
+            "psgimg_peak_mb": build["peak_mb"],
+            "naive_seconds_extrapolated": round(whole_s, 1),
+            "ratio": round(whole_s / build["seconds"], 1),
+        },
+    }
+
+
+def workers(root: Path, scratch: Path, n_nights: int) -> dict[str, Any]:
+    """The same nights with one worker on one core and with two on two."""
+    one = _build(root, scratch, n_nights, 1, cores=1)
+    two = _build(root, scratch, n_nights, 2, cores=2)
+    return {
+        "timed": "whole process: imports, start of the workers, drawing, shards, card",
+        "nights": n_nights,
+        "one_worker": one,
+        "two_workers": two,
+        "ratio": round(one["seconds"] / two["seconds"], 2),
+    }
+
+
+def memory(speed: dict[str, Any], workers: dict[str, Any]) -> dict[str, Any]:
+    """Peak resident memory of two builds by one worker, imports included."""
+    one, many = speed["whole_command"]["psgimg_peak_mb"], workers["one_worker"]["peak_mb"]
+    return {
+        "naive_1_night_peak_mb": speed["naive"]["peak_mb"],
+        "1_night_peak_mb": one,
+        f"{workers['nights']}_nights_peak_mb": many,
+        "growth_mb": round(many - one, 1),
+    }
+
+
+def start_up(scratch: Path) -> dict[str, Any]:
+    """The first page in a process, with and without the compiled kernels on disk."""
+    import os
+
+    cache = _fresh(scratch / "kernels")
+    os.environ["NUMBA_CACHE_DIR"] = str(cache)
+    try:
+        cold, warm = child.run("first_page"), child.run("first_page")
+    finally:
+        del os.environ["NUMBA_CACHE_DIR"]
+    return {"compiling": cold, "compiled": warm}
+
+
+def _build(root: Path, scratch: Path, n_nights: int, n_workers: int, cores: int) -> dict[str, Any]:
+    return child.run("build", root, _fresh(scratch / "out"), n_nights, n_workers, cores=cores)
+
+
+def _fresh(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder

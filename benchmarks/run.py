@@ -1,0 +1,70 @@
+"""All benchmarks, as JSON: ``python benchmarks/run.py [--quick] [--out FILE.json]``.
+
+Every figure has its naive twin, measured in the same run; the ratios travel, the milliseconds
+don't. ``--quick`` ends within a minute: fewer pages, no first start, and so few nights that the
+second worker's start outweighs its work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import child
+import night
+import nights
+
+PACKAGES = ("psgimg", "numpy", "scipy", "numba", "isal", "matplotlib", "mne", "pillow", "pyarrow")
+
+
+def main() -> None:
+    """Measure, print, and write if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer pages and nights")
+    parser.add_argument("--out", type=Path, help="also write the JSON here")
+    options = parser.parse_args()
+    text = json.dumps(measure(options.quick), indent=2)
+    print(text)
+    if options.out:
+        options.out.write_text(text + "\n", encoding="utf-8")
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Every figure; the parent process imports nothing heavy and only waits."""
+    n_nights = 2 if quick else 24
+    with tempfile.TemporaryDirectory(prefix="psgimg-benchmark-") as folder:
+        root, scratch = Path(folder) / "shhs", Path(folder) / "scratch"
+        nights.write(root, n_nights)
+        start_up = {} if quick else night.start_up(scratch)
+        page = child.run("measure_pages", 6 if quick else 60)
+        one_night = night.speed(root, scratch, 60 if quick else 240, 1 if quick else 3)
+        workers = night.workers(root, scratch, n_nights)
+    return {
+        "machine": _machine(),
+        "quick": quick,
+        "page": page,
+        "night": one_night,
+        "memory": night.memory(one_night, workers),
+        "workers": workers,
+        "start_up": start_up,
+    }
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpus": os.cpu_count(),
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+
+
+if __name__ == "__main__":
+    main()
