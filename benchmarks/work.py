@@ -83,8 +83,7 @@ def naive_night(edf: str, out: str, n_pages: str) -> dict[str, Any]:
     mne.filter.filter_data(np.zeros((1, 5000)), 100.0, 1.0, 30.0, verbose="error")  # lazy imports
     start = time.perf_counter()
     raw = mne.io.read_raw_edf(edf, include=list(nights.WANTED), preload=True, verbose="error")
-    brain = [name for name in raw.ch_names if name != "EMG"]
-    raw.filter(0.3, 35.0, picks=brain, verbose="error")
+    raw.filter(0.3, 35.0, picks=[x for x in raw.ch_names if x != "EMG"], verbose="error")
     raw.filter(10.0, None, picks=["EMG"], verbose="error")
     raw.notch_filter(60.0, verbose="error")
     data_uv = raw.get_data(list(nights.WANTED)) * 1e6

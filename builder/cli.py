@@ -37,7 +37,7 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
 
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise click.ClickException(f"--config {path}: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise click.ClickException(f"--config {path}: expected `option: value` lines")

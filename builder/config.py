@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import montage, splits, style
+from psgimg.builder import layout, montage, splits, style
 from psgimg.builder.corpora import corpus
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recipe import Recipe
@@ -57,7 +57,9 @@ class BuildConfig:
         """What decides the pixels. Without ``--montage``, the corpus's own; AASM for a mixture."""
         own = {corpus(name).montage for name in self.source}
         name = self.montage or (own.pop() if len(own) == 1 else montage.DEFAULT_MONTAGE)
-        return Recipe(montage.montage(name), style.load_style(self.style))
+        recipe = Recipe(montage.montage(name), style.load_style(self.style))
+        layout.boxes(recipe.style, recipe.montage)  # refuses a page too low for its lanes
+        return recipe
 
     def split_policy(self) -> SplitPolicy:
         """Who comes to which split."""

@@ -63,8 +63,7 @@ class Shard:
 def write_part(out: Path, rows: list[Row], facts: Mapping[str, Any]) -> None:
     """Write one recording as a part, whole or not at all."""
     path = out / STATE / "parts" / facts["corpus"] / f"{facts['recording']}.parquet"
-    table = pa.Table.from_pylist(rows, schema=schema())
-    _write(path, [facts], [table])
+    _write(path, [facts], (pa.Table.from_pylist(some, schema=schema()) for some in [rows]))
 
 
 def finished(out: Path) -> dict[Key, Done]:
@@ -187,6 +186,8 @@ def _write(path: Path, facts: list[Mapping[str, Any]], tables: Iterable[pa.Table
             writer.write_table(
                 table.replace_schema_metadata(arrow.metadata), row_group_size=len(table)
             )
+            del table
+            pa.default_memory_pool().release_unused()  # it would keep a night's pictures for good
 
 
 def _leaves(arrow: pa.Schema) -> list[str]:

@@ -19,6 +19,7 @@ from psgimg.builder.edfheader import Segment
 from psgimg.builder.montage import Derivation, Kind, Montage
 
 Samples = npt.NDArray[np.float64]
+Wave = npt.NDArray[np.float64] | npt.NDArray[np.float32]
 
 ENVELOPE_HZ = 20.0
 """An EMG sampled no faster than this holds no waveform but its level (Sleep-EDF SC: 1 Hz, rectified)."""
@@ -114,16 +115,24 @@ def read_signals(
         If a wanted channel is not in a unit of voltage, or has no range.
     """
     spans = [span for segment in edf.segments if (span := _records(edf, segment, span_s))]
-    lanes = [
-        _read_lane(edf, lane.kind, derivation, spans, filters, mains_hz, sfreq_hz)
-        for lane, derivation in zip(montage.lanes, derivations, strict=True)
-    ]
+    # Filled lane by lane: at 8 h, the lanes together in float64 would cost twice the whole night.
+    pages_uv = [_empty(len(derivations), edf, span, sfreq_hz) for span in spans]
+    envelopes, flat = [], []
+    for number, (lane, derivation) in enumerate(zip(montage.lanes, derivations, strict=True)):
+        rows = [data_uv[number] for data_uv in pages_uv]
+        state = _Lane(False, False)
+        if derivation is not None:
+            state = _fill(rows, edf, lane.kind, derivation, spans, filters, mains_hz, sfreq_hz)
+        envelopes.append(state.envelope)
+        flat.append(state.flat)
     return Signals(
         sfreq_hz,
         tuple(derivation.name if derivation else None for derivation in derivations),
-        tuple(lane is not None and lane.envelope for lane in lanes),
-        tuple(lane is not None and lane.flat for lane in lanes),
-        tuple(_stretch(lanes, i, span.start_s) for i, span in enumerate(spans)),
+        tuple(envelopes),
+        tuple(flat),
+        tuple(
+            Stretch(data_uv, span.start_s) for data_uv, span in zip(pages_uv, spans, strict=True)
+        ),
     )
 
 
@@ -138,8 +147,7 @@ class _Span:
 
 
 @dataclass(frozen=True)
-class _LaneSamples:
-    parts: tuple[Samples, ...]
+class _Lane:
     envelope: bool
     flat: bool
 
@@ -155,29 +163,38 @@ def _records(edf: EdfFile, segment: Segment, span_s: tuple[float, float]) -> _Sp
     return _Span(segment, segment.first + first, segment.first + stop, start_s)
 
 
-def _read_lane(
+def _empty(n_lanes: int, edf: EdfFile, span: _Span, sfreq_hz: float) -> npt.NDArray[np.float32]:
+    """Room for a span of all lanes at the new rate, absent until filled."""
+    n_samples = floor((span.stop - span.first) * edf.record_s * Fraction(sfreq_hz))
+    return np.full((n_lanes, n_samples), np.nan, np.float32)
+
+
+def _fill(
+    rows: Sequence[npt.NDArray[np.float32]],
     edf: EdfFile,
     kind: Kind,
-    derivation: Derivation | None,
+    derivation: Derivation,
     spans: Sequence[_Span],
     filters: Filters,
     mains_hz: float,
     sfreq_hz: float,
-) -> _LaneSamples | None:
-    if derivation is None:
-        return None
+) -> _Lane:
+    """Read a lane, filter it over each segment, and fill its rows with the wanted spans."""
     raw, rate = _derive(edf, derivation)
+    flat = bool(np.ptp(raw) == 0)
     envelope = kind is Kind.EMG and rate <= ENVELOPE_HZ
     n_record = int(rate * edf.record_s)
-    parts = []
-    for span in spans:
+    for row, span in zip(rows, spans, strict=True):
         part = raw[span.segment.first * n_record : span.segment.stop * n_record]
         if not envelope:
             part = _filter(part, float(rate), filters, kind, mains_hz)
         offset = span.segment.first
         part = part[(span.first - offset) * n_record : (span.stop - offset) * n_record]
-        parts.append(_resample(part, rate, sfreq_hz, linear=envelope))
-    return _LaneSamples(tuple(parts), envelope, bool(np.ptp(raw) == 0))
+        # float32 from here on: its rounding is far below a µV, and the night half as large.
+        wave = _resample(part.astype(np.float32), rate, sfreq_hz, linear=envelope)
+        row[: len(wave)] = wave[: len(row)]
+        row[len(wave) :] = wave[-1]  # the rounding of rates may cost the last sample
+    return _Lane(envelope, flat)
 
 
 def _derive(edf: EdfFile, derivation: Derivation) -> tuple[Samples, Fraction]:
@@ -187,7 +204,7 @@ def _derive(edf: EdfFile, derivation: Derivation) -> tuple[Samples, Fraction]:
     if derivation.sign < 0:
         np.negative(samples, out=samples)
     if derivation.minus is not None:
-        reference = edf.read_uv(derivation.minus)
+        reference: Wave = edf.read_uv(derivation.minus)
         reference_rate = edf.sfreqs_hz[derivation.minus]
         if reference_rate != rate:
             reference = _resample(reference, reference_rate, float(rate))
@@ -200,7 +217,7 @@ def _filter(
     samples: Samples, rate_hz: float, filters: Filters, kind: Kind, mains_hz: float
 ) -> Samples:
     """Band-pass and mains notch without phase shift; edges beyond the Nyquist rate are left out."""
-    from scipy.signal import butter, iirnotch, sosfiltfilt, tf2sos
+    from scipy.signal import butter, iirnotch, tf2sos
 
     band, nyquist = filters.band(kind), rate_hz / 2
     low = band.low_hz if band.low_hz < nyquist else None
@@ -213,20 +230,36 @@ def _filter(
         sections.append(butter(filters.order, high, "lowpass", fs=rate_hz, output="sos"))
     if filters.notch and mains_hz < 0.98 * nyquist:
         sections.append(tf2sos(*iirnotch(mains_hz, NOTCH_Q, fs=rate_hz)))
-    sos = np.concatenate(sections)
+    if not sections:
+        return samples
     settle = min(len(samples) - 1, round(rate_hz / min(band.low_hz, 1.0)))
-    filtered: Samples = sosfiltfilt(sos, samples, padlen=max(settle, 0))
+    return _both_ways(np.concatenate(sections), samples, settle)
+
+
+def _both_ways(sos: Samples, samples: Samples, n_pad: int) -> Samples:
+    """Filter forwards, then backwards, as ``scipy.signal.sosfiltfilt`` does, at half its memory.
+
+    That function holds four copies of the night at its peak; this one lets each go in time.
+    """
+    from scipy.signal import sosfilt, sosfilt_zi
+
+    start = 2 * samples[0] - samples[n_pad:0:-1]
+    stop = 2 * samples[-1] - samples[-2 : -n_pad - 2 : -1]
+    padded = np.concatenate((start, samples, stop))
+    at_rest = sosfilt_zi(sos)
+    forwards, _ = sosfilt(sos, padded, zi=at_rest * padded[0])
+    del padded
+    backwards, _ = sosfilt(sos, forwards[::-1], zi=at_rest * forwards[-1])
+    filtered: Samples = backwards[::-1][n_pad : n_pad + len(samples)]
     return filtered
 
 
-def _resample(
-    samples: Samples, rate: Fraction, sfreq_hz: float, *, linear: bool = False
-) -> Samples:
+def _resample(samples: Wave, rate: Fraction, sfreq_hz: float, *, linear: bool = False) -> Wave:
     """Samples at another rate, without drift and without aliases.
 
     Rates are exact fractions (MASS has 256.016 Hz): the up/down ratio is the simplest that drifts
-    by less than half a sample over the whole stretch, or the finest with a filter of usable length. ``linear`` is for slow levels, which hold no
-    frequency that could alias.
+    by less than half a sample over the whole stretch, or the finest with a filter of usable length.
+    ``linear`` is for slow levels, which hold no frequency that could alias.
     """
     from scipy.signal import resample_poly
 
@@ -245,14 +278,5 @@ def _resample(
     )
     if ratio == 1:
         return samples
-    resampled: Samples = resample_poly(samples, ratio.numerator, ratio.denominator, padtype="line")
+    resampled: Wave = resample_poly(samples, ratio.numerator, ratio.denominator, padtype="line")
     return resampled[:n_out]
-
-
-def _stretch(lanes: Sequence[_LaneSamples | None], i: int, start_s: float) -> Stretch:
-    n_samples = min(len(lane.parts[i]) for lane in lanes if lane is not None)
-    data_uv = np.full((len(lanes), n_samples), np.nan, np.float32)
-    for row, lane in zip(data_uv, lanes, strict=True):
-        if lane is not None:
-            row[:] = lane.parts[i][:n_samples]
-    return Stretch(data_uv, start_s)

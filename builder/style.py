@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.montage import Kind
 
 Colour = tuple[int, int, int]
+INK = re.compile("#[0-9a-fA-F]{6}")
 Part = TypeVar("Part", "Style", "LaneStyle")
 
 
@@ -79,24 +81,33 @@ class Style:
     envelope_uv: float = 5.0
 
     def __post_init__(self) -> None:
+        for fault in self._faults():
+            raise BuildError(f"style {self.name}: {fault}")
+
+    def _faults(self) -> Iterator[str]:
+        """What makes no sense, each with what does."""
         if not (16 <= self.width_px <= 4096 and 16 <= self.height_px <= 4096):
-            raise BuildError(
-                f"style {self.name}: {self.width_px}x{self.height_px} px; use 16 to 4096"
-            )
+            yield f"{self.width_px}x{self.height_px} px; use 16 to 4096"
         if self.scaling not in ("fixed", "epoch"):
-            raise BuildError(f"style {self.name}: scaling {self.scaling!r}; use fixed or epoch")
+            yield f"scaling {self.scaling!r}; use fixed or epoch"
         if not 0.3 <= self.line_px <= 8:
-            raise BuildError(f"style {self.name}: line_px {self.line_px:g}; use 0.3 to 8")
-        if len(self.grid) != len(self.grid_s) or any(step <= 0 for step in self.grid_s):
-            raise BuildError(f"style {self.name}: grid_s needs one step > 0 for each ink of grid")
-        for ink in self.inks:
-            colour(ink)
+            yield f"line_px {self.line_px:g}; use 0.3 to 8"
+        if not 0 < self.envelope_uv < inf:
+            yield f"envelope_uv {self.envelope_uv:g}; use a number above 0"
+        if len(self.grid) != len(self.grid_s):
+            yield f"{len(self.grid_s)} steps in grid_s, {len(self.grid)} inks in grid; use as many"
+        for step_s in self.grid_s:
+            if not isinstance(step_s, int | float) or not 0.1 <= step_s < inf:
+                yield f"grid_s has {step_s!r}; use seconds, 0.1 or more"
         for kind in Kind:
             lane = self.lane(kind)
-            if lane.scale_uv <= 0 or lane.weight <= 0 or not lane.colours:
-                raise BuildError(
-                    f"style {self.name}: {kind.value} needs scale_uv, weight and colours"
-                )
+            if not (0 < lane.scale_uv < inf and 0 < lane.weight < inf and 0 <= lane.guide_uv < inf):
+                yield f"{kind.value} needs scale_uv and weight above 0, and guide_uv of 0 or more"
+            if not lane.colours:
+                yield f"{kind.value} needs at least one of colours"
+        for ink in self.inks:
+            if not isinstance(ink, str) or not INK.fullmatch(ink):
+                yield f"ink {ink!r}; use #rrggbb in quotes"
 
     def lane(self, kind: Kind) -> LaneStyle:
         """Style of a kind of lane."""
@@ -119,8 +130,6 @@ class Style:
 
 def colour(ink: str) -> Colour:
     """Red, green and blue of ``#rrggbb``."""
-    if not re.fullmatch("#[0-9a-fA-F]{6}", ink):
-        raise BuildError(f"ink {ink!r} is not of the form #rrggbb")
     return int(ink[1:3], 16), int(ink[3:5], 16), int(ink[5:7], 16)
 
 
@@ -193,11 +202,11 @@ def load_style(name: str) -> Style:
 
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BuildError(f"style file {name}: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise BuildError(f"style file {name}: expected `key: value` lines")
-    base = PRESETS.get(values.pop("base", "clinical"))
+    base = PRESETS.get(str(values.pop("base", "clinical")))
     if base is None:
         raise BuildError(f"style file {name}: base must be one of {', '.join(PRESETS)}")
     return _amended(base, {"name": path.stem, **values}, f"style file {name}")

@@ -5,8 +5,10 @@ each module.
 """
 
 import ast
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 from click.testing import CliRunner
 from psgimg.builder.cli import cli
@@ -14,7 +16,9 @@ from psgimg.builder.cli import cli
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS_MD = ROOT / "docs" / "commands.md"
 README = ROOT / "README.md"
+BENCHMARKS = ROOT / "docs" / "benchmarks.json"
 MAP = re.compile(r"(?<=<!-- map -->\n).*(?=<!-- end of map -->)", re.DOTALL)
+SPEED = re.compile(r"(?<=<!-- speed -->\n).*(?=<!-- end of speed -->)", re.DOTALL)
 
 ORDER = [
     "cli",
@@ -73,7 +77,48 @@ def readme(text: str) -> str:
         key=lambda path: (path.parent != folder, *_place(path)),
     )
     lines = [f"| `{p.relative_to(ROOT).as_posix()}` | {_first_sentence(p)} |\n" for p in modules]
-    return MAP.sub(lambda _: "| | |\n|:--|:--|\n" + "".join(lines), text)
+    mapped = MAP.sub(lambda _: "| | |\n|:--|:--|\n" + "".join(lines), text)
+    return SPEED.sub(lambda _: speed(json.loads(BENCHMARKS.read_text(encoding="utf-8"))), mapped)
+
+
+def speed(found: dict[str, Any]) -> str:
+    """A table of the benchmark's figures, each beside its naive twin of the same run."""
+    lines = ["| | psgimg | naive matplotlib | ratio |", "|:--|--:|--:|--:|"]
+    for style in ("clinical", "paper", "sleepvlm"):
+        page = found["page"][style]
+        ours, naive = page["psgimg_ms"]["median"], page["naive_ms"]["median"]
+        size = "×".join(str(px) for px in page["size_px"])
+        lines.append(
+            f"| a page of `{style}`, {size} px, drawn and encoded | {ours:.2f} ms, "
+            f"{page['png_kb']:.0f} kB | {naive:.0f} ms | {page['ratio_of_medians']:.0f}× |"
+        )
+    night, memory, workers = found["night"], found["memory"], found["workers"]
+    for words, key in (
+        ("a night of 8 h, EDF to Parquet, one worker", "edf_to_parquet"),
+        ("the same as a whole command, with imports, shards and card", "whole_command"),
+    ):
+        part = night[key]
+        lines.append(
+            f"| {words} | {part['psgimg_seconds']:.1f} s | "
+            f"{part['naive_seconds_extrapolated']:.0f} s | {part['ratio']:.0f}× |"
+        )
+    nights = next(key for key in memory if key.endswith("_nights_peak_mb"))
+    n_nights = nights.partition("_")[0]
+    lines += [
+        f"| peak memory, one night / {n_nights} nights | {memory['1_night_peak_mb']:.0f} / "
+        f"{memory[nights]:.0f} MB | {memory['naive_1_night_peak_mb']:.0f} MB | |",
+        f"| {workers['nights']} nights with two workers instead of one | "
+        f"{workers['two_workers']['seconds']:.0f} s | {workers['one_worker']['seconds']:.0f} s "
+        f"(psgimg, one worker) | {workers['ratio']:.2f}× |",
+    ]
+    machine = found["machine"]
+    return (
+        "\n".join(lines)
+        + f"\n\nMedians of one run of `python benchmarks/run.py` on {machine['cpus']} cores of "
+        f"{machine['system']} ([all figures](docs/benchmarks.json)); the ratios travel, the "
+        "milliseconds do not. The naive night is extrapolated from "
+        f"{night['naive']['pages_drawn']} pages.\n"
+    )
 
 
 def _place(path: Path) -> tuple[int, str]:

@@ -110,6 +110,7 @@ def add(out: Path, *nights: Night) -> None:
             "stages": {name: night.stages.count(name) for name in STAGE_NAMES},
             "left_out": night.left_out,
             "gaps": 0,
+            "unscored_signal_s": 0.0,
             "notes": list(night.notes),
             "flat": [],
             "envelopes": [],

@@ -118,7 +118,6 @@ def test_a_bad_file_is_refused_in_one_line_with_what_is_allowed(style_file, text
         assert part in message
 
 
-@pytest.mark.xfail(reason="style.py accepts these or stumbles over them", strict=True)
 @pytest.mark.parametrize(
     "text",
     [
