@@ -208,8 +208,9 @@ def _derive(edf: EdfFile, derivation: Derivation) -> tuple[Samples, Fraction]:
         reference_rate = edf.sfreqs_hz[derivation.minus]
         if reference_rate != rate:
             reference = _resample(reference, reference_rate, float(rate))
-            reference = np.pad(reference, (0, max(0, len(samples) - len(reference))), mode="edge")
-        samples -= reference[: len(samples)]
+        both = min(len(samples), len(reference))  # rounding of rates: the last sample may lack one
+        samples[:both] -= reference[:both]
+        samples[both:] -= reference[-1]
     return samples, rate
 
 
