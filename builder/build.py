@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from psgimg.builder import card, engine, files, night, report, shards, sources, worklist
 from psgimg.builder.config import BuildConfig
 from psgimg.builder.corpora import corpus
-from psgimg.builder.errors import BuildError, RecordingError
+from psgimg.builder.errors import BuildError
 from psgimg.builder.report import Report, SetAside
 from psgimg.builder.worklist import Task
 
@@ -79,10 +79,8 @@ def draw(task: Task) -> Drawn | SetAside:
     try:
         plan = night.plan(source, recording, task.recipe, task.scorer, task.trim_min)
         rows, facts = night.draw(source, plan, task.recipe)
-    except RecordingError as error:
-        return SetAside(recording.corpus, recording.recording, error.reason, error.detail)
-    except Exception as error:  # a fault of ours in one night must not cost the others
-        return report.unexpected(recording, error)
+    except Exception as error:  # even a fault of ours in one night must not cost the others
+        return report.set_aside_for(recording, error)
     prints = {"signal": task.signal, "fingerprint": task.fingerprint}
     shards.write_part(task.out, rows, {**facts, **prints})
     return Drawn(recording.recording, len(rows))

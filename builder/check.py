@@ -8,7 +8,6 @@ from typing import Any
 from psgimg.builder import night, report, sources, worklist
 from psgimg.builder.config import BuildConfig
 from psgimg.builder.corpora import corpus
-from psgimg.builder.errors import RecordingError
 from psgimg.builder.report import SetAside
 from psgimg.builder.worklist import Task
 
@@ -32,13 +31,8 @@ def check(
             plan = night.plan(
                 corpus(recording.corpus), recording, task.recipe, task.scorer, task.trim_min
             )
-        except RecordingError as error:
-            set_aside.append(
-                SetAside(recording.corpus, recording.recording, error.reason, error.detail)
-            )
-            continue
         except Exception as error:  # as in a build, it must not cost the others
-            set_aside.append(report.unexpected(recording, error))
+            set_aside.append(report.set_aside_for(recording, error))
             continue
         split = policy.split(recording.corpus, recording.subject, recording.split_key)
         found.append({**night.facts(plan), "split": split})

@@ -25,7 +25,7 @@ from psgimg.builder.edfheader import (
     first_onset_s,
     segments,
 )
-from psgimg.builder.errors import RecordingError
+from psgimg.builder.errors import RecordingError, unreadable
 
 if TYPE_CHECKING:
     import edfio
@@ -73,7 +73,7 @@ class EdfFile:
     def duration_s(self) -> float:
         """Time from the first sample to the end of the last, gaps included."""
         last = self.segments[-1]
-        return last.onset_s + float((last.stop - last.first) * self.record_s)
+        return last.onset_s + last.length_s(self.record_s)
 
     def unit(self, channel: int) -> str:
         """Physical unit as the header spells it."""
@@ -183,10 +183,7 @@ def start_datetime(path: Path) -> datetime:
             text = file.read(MAIN_HEADER_BYTES)[168:184].decode("ascii", "replace")
         start = datetime.strptime(text.replace(":", "."), "%d.%m.%y%H.%M.%S")
     except OSError as error:
-        raise RecordingError(
-            "unreadable file",
-            f"{path.name}: {error.strerror or error}; check that it exists and may be read",
-        ) from error
+        raise unreadable(path.name, error) from error
     except ValueError:  # what stands there may be a real date: it is not repeated
         raise RecordingError(
             "no start time",
@@ -203,10 +200,7 @@ def _read(path: Path) -> edfio.Edf:
             warnings.simplefilter("ignore")
             return edfio.read_edf(path, header_encoding="latin-1")
     except OSError as error:
-        raise RecordingError(
-            "unreadable file",
-            f"{path.name}: {error.strerror or error}; check that it exists and may be read",
-        ) from error
+        raise unreadable(path.name, error) from error
     except (ValueError, IndexError, ArithmeticError) as error:
         raise RecordingError(
             "no EDF", f"{path.name} is no readable EDF ({brief(error)}); get the file again"

@@ -25,6 +25,10 @@ class Segment:
     first: int
     stop: int
 
+    def length_s(self, record_s: Fraction) -> float:
+        """Its length, for records of ``record_s`` seconds."""
+        return float((self.stop - self.first) * record_s)
+
 
 @dataclass(frozen=True)
 class RawHeader:

@@ -32,5 +32,13 @@ class RecordingError(PsgimgError):
         return f"{self.reason}: {self.detail}"
 
 
+def unreadable(name: str, error: OSError) -> RecordingError:
+    """The error for a file that the system does not hand out."""
+    return RecordingError(
+        "unreadable file",
+        f"{name}: {error.strerror or error}; check that it exists and may be read",
+    )
+
+
 class BuildError(PsgimgError):
     """The command can't go on, whatever recording it works on."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from psgimg.builder import pages
 from psgimg.builder.edf import MISSING_UNIT, EdfFile, open_edf
-from psgimg.builder.errors import RecordingError
+from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.hypnogram import Hypnogram
 from psgimg.builder.montage import Derivation, resolve
 from psgimg.builder.pages import Selection
@@ -153,11 +153,7 @@ def fingerprints(recording: Recording) -> tuple[str, str]:
         for path in recording.side_files:
             digest.update(path.read_bytes())
     except OSError as error:
-        raise RecordingError(
-            "unreadable file",
-            f"{Path(error.filename or recording.signal).name}: {error.strerror}; check that it exists "
-            "and may be read",
-        ) from error
+        raise unreadable(Path(error.filename or recording.signal).name, error) from error
     return signal, digest.hexdigest()
 
 
@@ -209,7 +205,7 @@ def _read(corpus: Corpus, recording: Recording, scorer: str) -> Hypnogram:
 
 def _unscored_signal_s(plan: Plan) -> float:
     """Signal that no epoch of the scoring covers: before it, in its holes, and after it."""
-    signal_s = sum(float((s.stop - s.first) * plan.edf.record_s) for s in plan.edf.segments)
+    signal_s = sum(segment.length_s(plan.edf.record_s) for segment in plan.edf.segments)
     stop_s = plan.edf.duration_s
     length_s = plan.hypnogram.epoch_s
     covered_s = sum(

@@ -112,7 +112,7 @@ def missing_signal(edf: EdfFile, page_start_s: float) -> str:
     """Why a page can't be drawn: "" if it lies wholly on one gapless segment."""
     stop_s = page_start_s + PAGE_S
     for segment in edf.segments:
-        segment_stop_s = segment.onset_s + float((segment.stop - segment.first) * edf.record_s)
+        segment_stop_s = segment.onset_s + segment.length_s(edf.record_s)
         if page_start_s >= segment.onset_s - TOLERANCE_S and stop_s <= segment_stop_s + TOLERANCE_S:
             return ""
     inside = -PAGE_S < page_start_s < edf.duration_s

@@ -7,15 +7,16 @@ import io
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from psgimg.builder import files, shards
 from psgimg.builder.config import BuildConfig
 from psgimg.builder.corpora import corpus
+from psgimg.builder.errors import RecordingError
 from psgimg.builder.recording import Policy, Recording
 from psgimg.builder.rows import SPLITS
 from psgimg.builder.shards import Key
@@ -27,7 +28,7 @@ FOLDS_FILE = "folds.csv"
 LIBRARIES = ("psgimg", "numpy", "scipy", "numba", "isal", "edfio", "pyarrow", "datasets")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class SetAside:
     """A recording that could not be used."""
 
@@ -35,7 +36,7 @@ class SetAside:
     recording: str
     reason: str
     detail: str
-    n_pictures: int = 0
+    n_pictures: ClassVar[int] = 0
 
 
 @dataclass(frozen=True)
@@ -97,18 +98,19 @@ def collect(
     """Count what lies in ``config.out``."""
     done = shards.finished(config.out)
     recordings = [{**done[key].facts, "split": split_of[key]} for key in sorted(split_of)]
-    aside = _merged(config, set_aside, done)
+    before = _before(config.out)
+    aside = _merged(config, set_aside, done, before)
     names = sorted({fact["corpus"] for fact in recordings} | {entry["corpus"] for entry in aside})
     recipe = config.recipe()
     return Report(
         {
             "psgimg": version("psgimg"),
             "versions": {"python": platform.python_version(), **{n: version(n) for n in LIBRARIES}},
-            "command": "\n".join(_commands(config)),
+            "command": "\n".join(_commands(config, before)),
             "recipe": recipe.to_dict(),
             "recipe_hash": recipe.hash,
             "fixed": config.fixed(),
-            "folds": config.folds or _before(config.out).get("folds", 0),
+            "folds": config.folds or before.get("folds", 0),
             "policy": _strictest(names),
             "corpora": {name: _corpus(name, recordings, aside) for name in names},
             "counts": {name: _counts(name, recordings) for name in names},
@@ -127,8 +129,13 @@ def write(out: Path, report: Report) -> None:
     files.write_text(out / FILE, json.dumps(report.values, indent=1, ensure_ascii=False) + "\n")
 
 
-def unexpected(recording: Recording, error: Exception) -> SetAside:
-    """A recording set aside by a fault that nobody foresaw. System errors name whole paths: not so here."""
+def set_aside_for(recording: Recording, error: Exception) -> SetAside:
+    """A recording set aside for an error; one that nobody foresaw must not cost the others either.
+
+    System errors name whole paths in their text; here they do not.
+    """
+    if isinstance(error, RecordingError):
+        return SetAside(recording.corpus, recording.recording, error.reason, error.detail)
     said = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
     detail = f"{recording.signal.name}: {type(error).__name__}: {said}; please report it"
     return SetAside(recording.corpus, recording.recording, "unexpected error", detail)
@@ -148,26 +155,25 @@ def nothing_built(set_aside: Sequence[SetAside]) -> str:
             "no recording to build; `psgimg check` with the same options shows what was looked at"
         )
     listed = ", ".join(f"{reason} ({n})" for reason, n in reasons.most_common())
-    return f"nothing to build: every recording was set aside: {listed}. For example, {min(set_aside, key=astuple).detail}"
+    return f"nothing to build: every recording was set aside: {listed}. For example, {min(set_aside).detail}"
 
 
 def _merged(
-    config: BuildConfig, set_aside: Sequence[SetAside], done: Mapping[Key, Any]
-) -> list[dict[str, Any]]:
+    config: BuildConfig,
+    set_aside: Sequence[SetAside],
+    done: Collection[Key],
+    before: Mapping[str, Any],
+) -> list[dict[str, str]]:
     """Recordings that this run set aside, and those of earlier runs that it did not look at."""
-    fresh = [SetAside(*entry) for entry in sorted({astuple(entry) for entry in set_aside})]
-    looked_at = {(entry.corpus, entry.recording) for entry in fresh} | set(done)
+    looked_at = {(entry.corpus, entry.recording) for entry in set_aside} | set(done)
     partly = bool(config.subjects or config.limit)
     kept = [
         SetAside(**entry)
-        for entry in _before(config.out).get("set_aside", [])
+        for entry in before.get("set_aside", [])
         if (entry["corpus"], entry["recording"]) not in looked_at
         and (partly or entry["corpus"] not in config.source)
     ]
-    return [
-        {"corpus": e.corpus, "recording": e.recording, "reason": e.reason, "detail": e.detail}
-        for e in sorted([*fresh, *kept], key=astuple)
-    ]
+    return [asdict(entry) for entry in sorted({*set_aside, *kept})]
 
 
 def _before(out: Path) -> dict[str, Any]:
@@ -175,9 +181,9 @@ def _before(out: Path) -> dict[str, Any]:
     return read(out) if (out / FILE).exists() else {}
 
 
-def _commands(config: BuildConfig) -> list[str]:
+def _commands(config: BuildConfig, before: Mapping[str, Any]) -> list[str]:
     """The commands that made the folder: a folder that grew came about by more than one."""
-    known = _before(config.out).get("command", "").splitlines()
+    known: list[str] = before.get("command", "").splitlines()
     return known if config.command() in known else [*known, config.command()]
 
 

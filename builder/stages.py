@@ -20,7 +20,6 @@ class Unscored(Enum):
 
     MOVEMENT = "movement"
     UNSCORED = "unscored"
-    ARTIFACT = "artifact"
 
 
 Score = Stage | Unscored

@@ -12,7 +12,7 @@ from psgimg.builder.config import BuildConfig
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recipe import Recipe
 from psgimg.builder.recording import Recording
-from psgimg.builder.report import SetAside
+from psgimg.builder.report import SetAside, set_aside_for
 from psgimg.builder.sources import Source
 from psgimg.builder.splits import SplitPolicy
 
@@ -70,7 +70,7 @@ def make(
                     "not in the split file", f"subject {recording.subject} has no split there"
                 )
         except RecordingError as error:
-            set_aside.append(SetAside(*key, error.reason, error.detail))
+            set_aside.append(set_aside_for(recording, error))
             continue
         names[key] = recording.signal.name
         tasks.append(
