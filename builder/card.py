@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import contact, files, metadata
+from psgimg.builder import contact, files, metadata, release_notes
 from psgimg.builder.config import BuildConfig
 from psgimg.builder.contact import Picture
 from psgimg.builder.corpora import demo
@@ -36,31 +36,37 @@ N_LISTED = 20
 def write(out: Path, report: Report) -> None:
     """Write card, pictures and contact sheet beside the shards in ``out/data``."""
     pictures = contact.choose(out, report.values["recordings"])
-    for stage in STAGE_NAMES:
-        path = out / PICTURES / f"{stage}.png"
-        if pictures[stage]:
-            _write_bytes(path, pictures[stage][0].png)
-        else:
-            path.unlink(missing_ok=True)  # of an earlier build that had this stage
-    for stage, png in real_pages(report).items():
-        _write_bytes(out / PICTURES / f"real-{stage}.png", png)
-    _write_bytes(out / SHEET, contact.sheet(pictures))
     examples = {stage: chosen[0] for stage, chosen in pictures.items() if chosen}
+    shown = {f"{stage}.png": picture.png for stage, picture in examples.items()}
+    shown |= {f"real-{stage}.png": png for stage, png in real_pages(report, examples).items()}
+    for old in (out / PICTURES).glob("*.png"):
+        if old.name not in shown:  # of an earlier build that had this stage, or only the demo
+            old.unlink()
+    for name, png in shown.items():
+        _write_bytes(out / PICTURES / name, png)
+    _write_bytes(out / SHEET, contact.sheet(pictures))
     files.write_text(out / FILE, text(report, examples))
 
 
-def real_pages(report: Report) -> Mapping[str, bytes]:
+def real_pages(report: Report, examples: Mapping[str, Picture]) -> Mapping[str, bytes]:
     """A page of each stage from a real night, to stand beside synthetic ones drawn in its style."""
-    if demo.NAME not in report.counts or report.values["recipe"]["style"] != plain(
-        asdict(CLINICAL)
-    ):
+    synthetic = any(picture.corpus == demo.NAME for picture in examples.values())
+    if not synthetic or report.values["recipe"]["style"] != plain(asdict(CLINICAL)):
         return {}
     folder = resources.files("psgimg.cards").joinpath("sleep-edf")
     return {stage: folder.joinpath(f"{stage}.png").read_bytes() for stage in STAGE_NAMES}
 
 
 def text(report: Report, examples: Mapping[str, Picture]) -> str:
-    """The card, YAML and Markdown; ``examples`` are the pictures it shows, by stage."""
+    """The card, YAML and Markdown.
+
+    Parameters
+    ----------
+    report
+        Of a folder, or of a release (``release_notes``), which may hold more than was built here.
+    examples
+        The pictures that the card shows, by stage; a stage may have none, and a corpus too.
+    """
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
@@ -70,10 +76,20 @@ def text(report: Report, examples: Mapping[str, Picture]) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # Markdown, not HTML; what comes from files goes through `cell`
     )
-    environment.filters |= {"n": _number, "counted": _counted, "cell": _cell}
+    environment.filters |= {
+        "n": _number,
+        "counted": _counted,
+        "size": _size,
+        "cell": _cell,
+        "code": _code,
+        "linked": _linked,
+    }
     template = resources.files("psgimg.cards").joinpath(TEMPLATE).read_text(encoding="utf-8")
     card = environment.from_string(template).render(
-        metadata=metadata.head(report), examples=examples, **_facts(report)
+        metadata=metadata.head(report),
+        examples=examples,
+        real=bool(real_pages(report, examples)),
+        **_facts(report),
     )
     return re.sub(r"\n{3,}", "\n\n", card)
 
@@ -85,10 +101,11 @@ def _facts(report: Report) -> dict[str, Any]:
     recordings = values["recordings"]
     return {
         "report": report,
-        "real": real_pages(report),
         "v": values,
         "title": metadata.title(corpora),
+        "release": release_notes.of(values),
         "folder": BuildConfig.out.name,
+        "n_bytes": sum(shard["bytes"] for shard in values["shards"]),
         "corpora": corpora,
         "synthetic": [name for name in corpora if name == demo.NAME],
         "restricted": metadata.restricted(corpora),
@@ -182,11 +199,28 @@ def _counted(n: int, noun: str) -> str:
     return f"{_number(n)} {noun}" + ("" if n == 1 else "s")
 
 
+def _size(n_bytes: int) -> str:
+    """Size of files in decimal units, as the Hub gives it."""
+    exponent = min(4, (len(str(n_bytes)) - 1) // 3)
+    value = n_bytes / 1000**exponent
+    return f"{value:.{0 if value >= 10 or not exponent else 1}f} {('B', 'kB', 'MB', 'GB', 'TB')[exponent]}"
+
+
 def _cell(words: str) -> str:
     """Text from outside, safe in a table: one line, no folder of this machine, no mark-up."""
     line = re.sub(r"(?<![\w:/.])/(?:[^/\s]+/)+", "", " ".join(words.split()))
     line = line.replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\`*_|\[\]])", r"\\\1", line)
+    return re.sub(r"([\\`*_~|\[\]])", r"\\\1", line)
+
+
+def _code(words: str) -> str:
+    """A name from outside as inline code, safe in a table."""
+    return f"`{' '.join(words.replace('`', '').split())}`".replace("|", "\\|")
+
+
+def _linked(words: str) -> str:
+    """Bare addresses made links in the one way that every Markdown reader knows."""
+    return re.sub(r"https?://[^\s<>()]*[\w/]", r"<\g<0>>", words)
 
 
 def _write_bytes(path: Path, data: bytes) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from psgimg.builder import release_notes
 from psgimg.builder.corpora import demo
 from psgimg.builder.recording import Policy
 from psgimg.builder.report import Report
@@ -16,6 +17,9 @@ ALL = "all"
 
 HUB_LICENCES = {"CC0-1.0": "cc0-1.0", "CC BY 4.0": "cc-by-4.0", "ODC-By 1.0": "odc-by"}
 TAGS = ("sleep", "sleep-staging", "polysomnography", "eeg", "medical", "psgimg")
+N_NAMED = 4
+"""Corpora that a title names; of more it says how many."""
+
 SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B")
 """Steps of the Hub's size categories, from a thousand up by tens."""
 
@@ -38,7 +42,7 @@ def head(report: Report) -> str:
         source_datasets=["original"],
         tags=[*TAGS, *(["synthetic"] if synthetic else []), *sorted(corpora)],
         **_licence(corpora),
-        **_gate(corpora),
+        **_gate(report, corpora),
         configs=[_config(report, name, members) for name, members in names.items()],
     )
     infos = {name: _info(report, name, members) for name, members in names.items()}
@@ -93,17 +97,27 @@ def _licence(corpora: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {"license": "other", "license_name": slug, "license_link": link}
 
 
-def _gate(corpora: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _gate(report: Report, corpora: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Text of the form that asks for access, if any corpus is restricted."""
     titles = [corpora[name]["title"] for name in restricted(corpora)]
     if not titles:
         return {}
-    boxes = {f"I have been granted access to {title}": "checkbox" for title in titles}
+    release = release_notes.of(report.values)
+    if release and release.permission:
+        rule = "They are published by permission, which the card quotes."
+        pledge = "I keep to the terms of"
+    else:
+        rule = (
+            "Whoever uses them needs access to those recordings in their own name, and keeps to "
+            "their terms."
+        )
+        pledge = "I have been granted access to"
     return {
-        "extra_gated_prompt": f"These pictures were made from recordings of {'; '.join(titles)}. "
-        "Whoever uses them needs access to those recordings in their own name, and keeps to their "
-        "terms.",
-        "extra_gated_fields": {"Institution": "text", **boxes},
+        "extra_gated_prompt": f"These pictures were made from recordings of {'; '.join(titles)}. {rule}",
+        "extra_gated_fields": {
+            "Institution": "text",
+            **{f"{pledge} {title}": "checkbox" for title in titles},
+        },
     }
 
 
@@ -123,8 +137,9 @@ def with_rows(report: Report) -> dict[str, Mapping[str, Any]]:
 
 def title(corpora: Mapping[str, Mapping[str, Any]]) -> str:
     """Title of the dataset."""
-    titles = [entry["title"] for entry in corpora.values()]
-    return f"Sleep stages as pictures: {titles[0] if len(titles) == 1 else ', '.join(corpora)}"
+    names = [entry["title"] for entry in corpora.values()] if len(corpora) == 1 else [*corpora]
+    listed = ", ".join(names) if len(names) <= N_NAMED else f"{len(names)} corpora"
+    return f"Sleep stages as pictures: {listed}"
 
 
 def _size(n_rows: int) -> str:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import show_card
 from datasets import ClassLabel, load_dataset
 from datasets import Image as ImageFeature
 from huggingface_hub import DatasetCard
 from PIL import Image
-from psgimg.builder import card, contact, metadata, report, shards
+from psgimg.builder import card, contact, metadata, release_notes, report, shards
 from psgimg.builder.config import BuildConfig
 from psgimg.builder.pages import PAGE_S
+from psgimg.builder.release_notes import Release, Revision
 from psgimg.builder.render import Page
 from psgimg.builder.report import SetAside
 from psgimg.builder.rows import FEATURES, SPLITS
@@ -164,7 +168,9 @@ def readme(out: Path) -> str:
 def table(text: str, first_cell: str) -> list[dict[str, str]]:
     """The lines of the card's table whose head begins with a cell."""
     lines = text[text.index(f"\n| {first_cell} |") + 1 :].split("\n\n", maxsplit=1)[0].splitlines()
-    head, _, *body = [[c.strip(" *") for c in line.strip("|").split("|")] for line in lines]
+    head, _, *body = [
+        [cell.strip(" *") for cell in re.split(r"(?<!\\)\|", line.strip("|"))] for line in lines
+    ]
     return [dict(zip(head, line, strict=True)) for line in body]
 
 
@@ -206,7 +212,7 @@ def test_shares_of_the_stages_are_of_all_pictures(out, rows):
     *_, shares = table(readme(out), "corpus")
     for stage in STAGE_NAMES:
         n = sum(row["stage"] == stage for row in rows)
-        assert shares[stage] == f"{100 * n / len(rows):.1f} %"
+        assert shares[stage] == f"{100 * n / len(rows):.1f}&nbsp;%"
 
 
 def test_first_paragraph_counts_pictures_recordings_and_subjects(out, rows):
@@ -244,7 +250,7 @@ def test_text_from_files_cannot_break_the_card_or_name_a_folder(out):
 def test_every_column_and_lane_is_explained(out):
     text = readme(out)
     assert [line["column"].strip("`") for line in table(text, "column")] == list(FEATURES)
-    assert all(line[""] for line in table(text, "column"))
+    assert all(line["meaning"] for line in table(text, "column"))
     names = [lane.name for lane in CONFIG.recipe().montage.lanes]
     assert [line["lane"].split("*")[0].split()[0] for line in table(text, "lane")] == names
 
@@ -358,9 +364,11 @@ def test_a_grown_folder_is_not_loaded_from_a_stale_cache(tmp_path):
     assert (before, after) == (3 * len(CYCLE), 6 * len(CYCLE))
 
 
-def test_the_code_on_the_card_runs(out, tmp_path):
+def test_the_five_lines_of_code_on_the_card_run(out, tmp_path):
     shutil.copytree(out, tmp_path / BuildConfig.out)
-    (code,) = re.findall(r"<!-- psgimg: .*? -->\n```python\n(.*?)```", readme(out), re.S)
+    (code,) = re.findall(r"```python\n(.*?)```", readme(out), re.S)
+    assert len(code.splitlines()) == 5
+    assert all(code.splitlines())
     offline = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -432,7 +440,7 @@ def test_a_stage_that_nobody_has_leaves_its_places_blank_and_no_old_picture(tmp_
     finish(tmp_path)
     own = sorted(p.stem for p in (tmp_path / "card").iterdir() if "real" not in p.stem)
     assert own == ["N2", "REM", "W"]
-    assert "| **N3** | no epoch of this stage |" in readme(tmp_path)
+    assert "**N3**: no epoch of this stage." in readme(tmp_path)
     with Image.open(tmp_path / "preview.png") as colours:
         sheet = colours.convert("L")
     line = (sheet.height - 2 * contact.MARGIN_PX + contact.GAP_PX) / len(STAGE_NAMES)
@@ -451,6 +459,16 @@ def test_a_real_night_stands_beside_synthetic_pages_of_the_same_style_with_its_s
             assert page.size == (896, 448)
 
 
+def test_no_real_night_is_borrowed_where_the_pictures_are_real(tmp_path):
+    (tmp_path / "card").mkdir()
+    (tmp_path / "card" / "real-N2.png").write_bytes(b"of a build of the demo alone")
+    add(tmp_path, Night("demo-1"), Night("I-001", "isruc", stages=tuple(CYCLE * 2)))
+    finish(tmp_path)
+    shown = {path.name for path in (tmp_path / "card").iterdir()}
+    assert shown == {f"{stage}.png" for stage in STAGE_NAMES}
+    assert "card/real-" not in readme(tmp_path)
+
+
 def test_the_sheet_is_legible_and_small(out):
     data = (out / "preview.png").read_bytes()
     assert len(data) < 1_500_000
@@ -464,6 +482,203 @@ def test_a_long_name_is_shortened_to_its_place():
     assert caption.startswith("isruc")
     assert caption.endswith("…, epoch 123")
     assert contact._font(contact.CAPTION_SIZE).getlength(caption) <= contact.THUMB_PX[0]
+
+
+# as it is seen
+
+
+class Seen(HTMLParser):
+    """What a browser makes of a card: headings, pictures, cells a row of each table, and the text
+    outside of code.
+    """
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.headings: list[int] = []
+        self.pictures: list[str] = []
+        self.tables: list[list[int]] = []
+        self.text = ""
+        self._code = 0
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        elif tag == "img":
+            self.pictures.append(dict(attrs)["src"])
+        elif tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append(0)
+        elif tag in ("td", "th"):
+            self.tables[-1][-1] += 1
+        self._code += tag in CODE
+
+    def handle_endtag(self, tag):
+        self._code -= tag in CODE
+
+    def handle_data(self, data):
+        self.text += "" if self._code else data
+
+
+CODE = ("code", "pre", "style")
+
+
+def assert_sound(folder: Path, missing: tuple[str, ...] = ()) -> Seen:
+    """Fail if a card shows its own mark-up, a ragged table, or a picture that is not there."""
+    page = Seen(show_card.html(folder))
+    assert not re.findall(r"^\s*\||\|\s*$|:--|\{\{|\{%|\*\*|!\[|\]\(|```|None", page.text, re.M)
+    assert page.headings[0] == 1
+    assert page.headings.count(1) == 1
+    steps = zip(page.headings, page.headings[1:], strict=False)
+    assert all(after <= before + 1 for before, after in steps)
+    assert all(len(set(cells)) == 1 for cells in page.tables)
+    assert all((folder / picture).is_file() for picture in page.pictures)
+    stages = [Path(p).stem for p in page.pictures if Path(p).stem in STAGE_NAMES]
+    assert stages == [stage for stage in STAGE_NAMES if stage not in missing]
+    return page
+
+
+def test_the_card_as_html_has_its_pictures_whole_tables_and_no_mark_up_left(out):
+    page = assert_sound(out)
+    assert len(page.tables) == 5
+    assert "ends <early>" in page.text
+
+
+def test_code_comes_before_the_first_heading_and_the_pictures(out):
+    top = readme(out).split("\n## ")[0]
+    assert "```python\n" in top
+    assert "![" not in top
+
+
+def test_the_size_of_the_files_is_told_in_the_units_of_the_hub(out):
+    n_bytes = sum(path.stat().st_size for path in (out / "data").rglob("*.parquet"))
+    assert f"({n_bytes / 1e6:.0f} MB)" in readme(out)
+    sizes = (999, 1000, 12_345, 51_170_780, 2_340_000_000, 1_500 * 10**12)
+    assert [card._size(n) for n in sizes] == [
+        "999 B",
+        "1.0 kB",
+        "12 kB",
+        "51 MB",
+        "2.3 GB",
+        "1500 TB",
+    ]
+
+
+def test_a_title_names_few_corpora_and_counts_many():
+    corpora = {name: {"title": name.upper()} for name in "abcde"}
+    assert metadata.title({"a": corpora["a"]}).endswith(": A")
+    assert metadata.title({name: corpora[name] for name in "abcd"}).endswith(": a, b, c, d")
+    assert metadata.title(corpora).endswith(": 5 corpora")
+
+
+@pytest.mark.skipif(show_card.CHROMIUM is None, reason="no chromium on the PATH")
+def test_on_a_phone_everything_fits_in_the_width(out):
+    width_px = 420
+    shot = show_card.picture(out, width_px)
+    assert show_card.beside(shot, width_px).getextrema() == ((255, 255),) * 3
+    ink = np.asarray(shot.convert("L").crop((0, 0, width_px, shot.height))) < 128
+    screens = [ink[y : y + 800].mean() for y in range(0, shot.height - 800, 800)]
+    assert len(screens) > 5
+    assert min(screens) > 0.005
+
+
+# released
+
+
+REVISIONS = (
+    Revision("v1", "a" * 16, 168, 8, ("demo",), (), "first release"),
+    Revision("v2", "b" * 16, 273, 11, ("demo", "isruc"), ("isruc",), "isruc | 3 nights"),
+)
+PRIVATE = Release("sleep-lab/psg-images", False, "", REVISIONS)
+PERMITTED = Release(
+    "sleep-lab/psg-images",
+    True,
+    "Dr *A* Example, letter of 12 March 2026\n| <b>ref 17</b>",
+    REVISIONS,
+)
+OPEN = Release("sleep-lab/psg-images", True, "", REVISIONS[:1])
+
+
+def released(out: Path, folder: Path, release: Release, missing: tuple[str, ...] = ()) -> str:
+    """A card in ``folder`` as a repository shows it, with no picture of some stages at hand."""
+    config = BuildConfig(("demo", "isruc"), out=out)
+    values = report.collect(config, ASIDE, _splits(out)).values
+    result = report.Report({**values, release_notes.KEY: release.to_dict()})
+    pictures = contact.choose(out, values["recordings"])
+    examples = {stage: pictures[stage][0] for stage in STAGE_NAMES if stage not in missing}
+    shutil.copytree(out, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("data"))
+    (folder / "README.md").write_text(card.text(result, examples), encoding="utf-8")
+    return readme(folder)
+
+
+@pytest.mark.parametrize("release", [PRIVATE, PERMITTED, OPEN])
+def test_release_notes_survive_json(release):
+    assert Release.from_dict(json.loads(json.dumps(release.to_dict()))) == release
+
+
+def test_release_notes_of_another_making_are_refused():
+    values = OPEN.to_dict()
+    for odd in ({**values, "more": 1}, {k: v for k, v in values.items() if k != "public"}):
+        with pytest.raises((KeyError, TypeError)):
+            Release.from_dict(odd)
+
+
+def test_a_folder_that_was_only_built_tells_of_no_release(out):
+    assert release_notes.of(report.collect(CONFIG, [], {}).values) is None
+    assert "## Revisions" not in readme(out)
+
+
+def test_a_released_card_loads_from_the_repository_and_lists_revisions_newest_first(out, tmp_path):
+    text = released(out, tmp_path, PRIVATE)
+    assert_sound(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
+    (local,) = re.findall(r"```python\n(.*?)```", readme(out), re.S)
+    assert code == local.replace('"psg-images"', '"sleep-lab/psg-images"')
+    lines = table(text, "revision")
+    assert [line["revision"] for line in lines] == ["`v2`", "`v1`"]
+    assert [number(line["pictures"]) for line in lines] == [273, 168]
+    assert 'load_dataset("sleep-lab/psg-images", revision="v1")' in text
+
+
+def test_a_release_says_who_may_see_it_and_how(out, tmp_path):
+    private = released(out, tmp_path, PRIVATE).split("\n## ")[0]
+    assert "This repository is private and gated: the terms of `isruc`" in private
+    assert "Ask for access on the repository's page" in private
+    assert "Published by permission" not in released(out, tmp_path, PRIVATE)
+    permitted = released(out, tmp_path, PERMITTED)
+    assert "**Published by permission.** The terms of `isruc`" in permitted.split("\n## ")[0]
+    assert "private" not in permitted.split("\n# ")[1].split("\n## ")[0]
+
+
+def test_a_permission_is_quoted_as_it_was_written_and_asks_no_more_of_the_reader(out, tmp_path):
+    text = released(out, tmp_path, PERMITTED)
+    assert "> Dr \\*A\\* Example, letter of 12 March 2026 \\| &lt;b>ref 17&lt;/b>\n" in text
+    page = assert_sound(tmp_path)
+    assert "Dr *A* Example, letter of 12 March 2026 | <b>ref 17</b>" in page.text
+    head = DatasetCard.load(tmp_path / "README.md").data
+    assert "published by permission" in head.extra_gated_prompt
+    assert not any("granted" in field for field in head.extra_gated_fields)
+
+
+def test_an_open_release_asks_for_nothing(tmp_path):
+    add(tmp_path / "built", *NIGHTS[:3])
+    finish(tmp_path / "built", [])
+    shown = released(tmp_path / "built", tmp_path / "open", OPEN).split("\n# ")[1]
+    assert "hf auth login" not in shown
+    assert "private" not in shown
+    private = released(tmp_path / "built", tmp_path / "open", replace(OPEN, public=False))
+    assert "The repository is private: log in with `hf auth login`." in private
+
+
+def test_a_release_of_more_than_is_at_hand_says_where_each_picture_is_from(out, tmp_path):
+    text = released(out, tmp_path, PRIVATE, missing=("N1", "REM"))
+    assert_sound(tmp_path, missing=("N1", "REM"))
+    assert (
+        len(re.findall(r"^<sub>`(?:demo|isruc)`, recording \S+, epoch \d+</sub>$", text, re.M)) == 3
+    )
+    n = sum(night.stages.count("N1") for night in NIGHTS)
+    assert f"**N1**: {n} pictures, none of them at hand" in text
 
 
 # the same, and little memory
