@@ -1,0 +1,77 @@
+"""ImageFolder: a PNG a page, and a table of their labels beside them.
+
+    DIR/<split>/<corpus>/<recording>/00012.png
+    DIR/<split>/metadata.parquet
+
+``load_dataset("imagefolder", data_dir=DIR)`` takes splits from the top folders and everything else
+from the tables (https://huggingface.co/docs/datasets/image_dataset#imagefolder). As Parquet, unlike
+CSV or JSON lines, they keep the stages' names: datasets reads features from the schema.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from psgimg.builder.exports import readme, target
+from psgimg.builder.exports.source import ALL, Progress, Source, name, open_folder, png
+from psgimg.builder.rows import FEATURES, schema
+
+FORMAT = "imagefolder"
+TABLE = "metadata.parquet"
+
+N_BUFFERED = 10_000
+"""Lines of a table that are held in memory; each is some hundred bytes."""
+
+
+def write(folder: Path, out: Path, split: str = ALL, progress: Progress = lambda n: None) -> None:
+    """Export a finished dataset folder, one of its splits or ``all``.
+
+    Raises
+    ------
+    BuildError
+        If the dataset is not whole, or ``out`` can't be written or holds something else.
+    """
+    source = open_folder(folder, split)
+    with target.new(source, out, FORMAT) as room:
+        for part in source.splits:
+            _write_split(source, part, room / part, progress)
+        readme.write(room, source, FORMAT, out.name)
+
+
+def _write_split(source: Source, split: str, folder: Path, progress: Progress) -> None:
+    folder.mkdir()
+    arrow = _schema()
+    with pq.ParquetWriter(folder / TABLE, arrow) as writer:
+        lines = []
+        for line in _write_pages(source, split, folder, progress):
+            lines.append(line)
+            if len(lines) == N_BUFFERED:
+                writer.write_table(pa.Table.from_pylist(lines, schema=arrow))
+                lines = []
+        if lines:
+            writer.write_table(pa.Table.from_pylist(lines, schema=arrow))
+
+
+def _write_pages(
+    source: Source, split: str, folder: Path, progress: Progress
+) -> Iterator[dict[str, Any]]:
+    """Write the pictures of a split; yield each one's line of the table."""
+    for row in source.pages(split, progress):
+        path = folder / f"{name(row)}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(row))
+        yield {**row, "file_name": path.relative_to(folder).as_posix()}
+
+
+def _schema() -> pa.Schema:
+    """The contract with a file's name in the place of the picture."""
+    contract = schema()
+    fields = [pa.field("file_name", pa.string()), *list(contract)[1:]]
+    features = {"file_name": {"dtype": "string", "_type": "Value"}, **FEATURES}
+    del features["image"]
+    return pa.schema(fields, {"huggingface": json.dumps({"info": {"features": features}})})

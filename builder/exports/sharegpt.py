@@ -1,0 +1,114 @@
+"""ShareGPT: a conversation a page as JSON lines, with the picture as a file, for fine-tuning tools.
+
+    DIR/<split>.jsonl           {"messages": [{"role", "content"}, …], "images": ["images/…"], …}
+    DIR/images/<corpus>/<recording>/00012.png
+    DIR/dataset_info.json       the splits as LLaMA-Factory's datasets `psgimg_<split>`
+
+LLaMA-Factory: https://github.com/hiyouga/LLaMA-Factory/blob/main/data/README.md (ShareGPT with
+OpenAI's roles, multimodal). ms-swift takes the same lines as they are:
+https://github.com/modelscope/ms-swift/blob/main/docs/source_en/Customization/Custom-dataset.md.
+Both want as many ``<image>`` in the messages as there are images. There is no key ``label``:
+ms-swift would take it for the label of a preference or a class.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from psgimg.builder import prompts
+from psgimg.builder.exports import readme, target
+from psgimg.builder.exports.source import ALL, Progress, Source, name, open_folder, png
+from psgimg.builder.prompts import Prompt
+from psgimg.builder.rows import Row
+from psgimg.builder.stages import STAGE_NAMES
+
+FORMAT = "sharegpt"
+IMAGES = "images"
+PLACEHOLDER = "<image>"
+INFO = "dataset_info.json"
+
+
+def write(
+    folder: Path,
+    out: Path,
+    split: str = ALL,
+    progress: Progress = lambda n: None,
+    prompt: str = prompts.DEFAULT,
+) -> None:
+    """Export a finished dataset folder, one of its splits or ``all``.
+
+    Parameters
+    ----------
+    prompt
+        Name or YAML file of the question asked about each page.
+
+    Raises
+    ------
+    BuildError
+        If the dataset is not whole, the prompt can't be read, or ``out`` can't be written or holds
+        something else.
+    """
+    asked = prompts.load(prompt)
+    source = open_folder(folder, split)
+    with target.new(source, out, FORMAT, prompt=asdict(asked)) as room:
+        for part in source.splits:
+            _write_split(source, part, asked, room, progress)
+        text = json.dumps(_info(source), indent=1) + "\n"
+        (room / INFO).write_text(text, encoding="utf-8", newline="\n")
+        readme.write(room, source, FORMAT, out.name, prompt=asked)
+
+
+def conversation(row: Row, prompt: Prompt, image: str) -> dict[str, Any]:
+    """One page as a question and its answer; ``image`` is the picture's path.
+
+    Beside it, what says which page it is, so that a prediction can be told to its row.
+    """
+    asked = f"{PLACEHOLDER}\n{prompt.question}"
+    messages = [
+        {"role": "user", "content": asked},
+        {"role": "assistant", "content": prompt.answers[STAGE_NAMES[row["label"]]]},
+    ]
+    if prompt.system:
+        messages.insert(0, {"role": "system", "content": prompt.system})
+    return {
+        "messages": messages,
+        "images": [image],
+        "corpus": row["corpus"],
+        "subject": row["subject"],
+        "recording": row["recording"],
+        "epoch": row["epoch"],
+    }
+
+
+def _write_split(
+    source: Source, split: str, prompt: Prompt, folder: Path, progress: Progress
+) -> None:
+    with (folder / f"{split}.jsonl").open("w", encoding="utf-8", newline="\n") as lines:
+        for row in source.pages(split, progress):
+            image = f"{IMAGES}/{name(row)}.png"
+            (folder / image).parent.mkdir(parents=True, exist_ok=True)
+            (folder / image).write_bytes(png(row))
+            line = json.dumps(conversation(row, prompt, image), ensure_ascii=False)
+            lines.write(f"{line}\n")
+
+
+def _info(source: Source) -> dict[str, Any]:
+    """LLaMA-Factory's list of datasets: one a split."""
+    return {
+        f"psgimg_{split}": {
+            "file_name": f"{split}.jsonl",
+            "formatting": "sharegpt",
+            "columns": {"messages": "messages", "images": "images"},
+            "tags": {
+                "role_tag": "role",
+                "content_tag": "content",
+                "user_tag": "user",
+                "assistant_tag": "assistant",
+                "system_tag": "system",
+            },
+        }
+        for split in source.splits
+    }

@@ -1,0 +1,78 @@
+"""WebDataset: tar shards that are read from front to back, a PNG and a JSON file a page.
+
+    DIR/train-000000.tar: <corpus>/<recording>/00012.png, <corpus>/<recording>/00012.json, …
+
+Format: https://github.com/webdataset/webdataset#the-webdataset-format; read by that package and by
+``load_dataset("webdataset", …)`` (https://huggingface.co/docs/hub/datasets-webdataset). The latter
+takes the types of the JSON from a split's first five samples, so that no value may be null in some
+samples only: a missing ``label_2`` is -1, as datasets marks a missing class.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+from psgimg.builder.exports import readme, target
+from psgimg.builder.exports.source import ALL, Progress, Source, name, open_folder, png
+from psgimg.builder.rows import Row
+from psgimg.builder.stages import STAGE_NAMES
+
+FORMAT = "webdataset"
+SHARD_BYTES = 1_000_000_000
+NO_LABEL = -1
+
+
+def write(folder: Path, out: Path, split: str = ALL, progress: Progress = lambda n: None) -> None:
+    """Export a finished dataset folder, one of its splits or ``all``.
+
+    Raises
+    ------
+    BuildError
+        If the dataset is not whole, or ``out`` can't be written or holds something else.
+    """
+    source = open_folder(folder, split)
+    with target.new(source, out, FORMAT) as room:
+        n_shards = {part: _write_split(source, part, room, progress) for part in source.splits}
+        readme.write(room, source, FORMAT, out.name, n_shards=n_shards)
+
+
+def _write_split(source: Source, split: str, folder: Path, progress: Progress) -> int:
+    """Write the shards of a split, each begun when the one before is full; returns their number."""
+    n_shards = 0
+    pages = source.pages(split, progress)
+    row = next(pages, None)
+    while row is not None:
+        path = folder / f"{split}-{n_shards:06d}.tar"
+        with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
+            while row is not None and tar.offset < SHARD_BYTES:
+                _add(tar, f"{name(row)}.png", png(row))
+                _add(tar, f"{name(row)}.json", json.dumps(label(row)).encode())
+                row = next(pages, None)
+        n_shards += 1
+    return n_shards
+
+
+def label(row: Row) -> dict[str, Any]:
+    """What the JSON file beside a page says; no value is of another type in another sample."""
+    return {
+        "label": row["label"],
+        "stage": STAGE_NAMES[row["label"]],
+        "corpus": row["corpus"],
+        "subject": row["subject"],
+        "recording": row["recording"],
+        "epoch": row["epoch"],
+        "onset_s": row["onset_s"],
+        "label_2": NO_LABEL if row["label_2"] is None else row["label_2"],
+        "lanes": row["lanes"],
+    }
+
+
+def _add(tar: tarfile.TarFile, path: str, data: bytes) -> None:
+    """Add a file that has no date and no owner: the same pages make the same bytes."""
+    info = tarfile.TarInfo(path)  # its defaults: time 0, user and group 0 without a name, mode 644
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))

@@ -1,0 +1,116 @@
+"""Prompts: what a model is asked about a page, and what it should answer. All of it is data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from psgimg.builder.errors import BuildError
+from psgimg.builder.stages import STAGE_NAMES
+
+DEFAULT = "closed"
+
+TEXTS = ("system", "question")
+REMARKS = ("source", "note")
+KEYS = (*TEXTS, "answers", *REMARKS)
+
+PLACEHOLDERS = ("<image>", "<video>", "<audio>")
+"""What trainers replace by a file. Who asks puts the page's in; a second would have no picture."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A question about one page.
+
+    Parameters
+    ----------
+    system
+        What the model is told before any question; "" tells it nothing.
+    answers
+        Stage name → the text that answers the question, for the five stages in their order.
+    """
+
+    system: str
+    question: str
+    answers: Mapping[str, str]
+
+
+def load(name: str | Path) -> Prompt:
+    """A prompt that comes with psgimg by its name, or one from a YAML file.
+
+    The file has the keys ``system``, ``question`` and ``answers`` (stage → text), and may have
+    ``source`` and ``note``, which are for people.
+
+    Raises
+    ------
+    BuildError
+        If there is no such prompt or file, a key is unknown or missing, a text is empty or holds
+        an image's placeholder, a stage has no answer, or two stages have the same.
+    """
+    presets = {
+        file.name.removesuffix(".yaml"): file
+        for file in resources.files("psgimg.cards").joinpath("prompts").iterdir()
+        if file.name.endswith(".yaml")
+    }
+    if str(name) in presets:
+        return _parse(presets[str(name)].read_text(encoding="utf-8"), f"prompt {name}")
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        raise BuildError(
+            f"no prompt {str(name)!r}; use {', '.join(sorted(presets))} or a .yaml file"
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BuildError(f"prompt file {path}: {' '.join(str(error).split())}") from error
+    return _parse(text, f"prompt file {path}")
+
+
+def _parse(text: str, where: str) -> Prompt:
+    import yaml
+
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise BuildError(f"{where}: {' '.join(str(error).split())}") from error
+    _check_keys(values, KEYS, REMARKS, where)
+    for key in (*TEXTS, *(remark for remark in REMARKS if remark in values)):
+        _check_text(values[key], key, where, empty=key != "question")
+    answers = values["answers"]
+    _check_keys(answers, STAGE_NAMES, (), f"{where}, answers")
+    for stage in STAGE_NAMES:
+        _check_text(answers[stage], f"the answer for {stage}", where)
+    seen: dict[str, str] = {}
+    for stage in STAGE_NAMES:
+        first = seen.setdefault(answers[stage].strip().casefold(), stage)
+        if first != stage:
+            raise BuildError(
+                f"{where}: {first} and {stage} have the same answer {answers[stage]!r}; "
+                "give each stage its own"
+            )
+    return Prompt(
+        values["system"].strip(),
+        values["question"].strip(),
+        {stage: answers[stage].strip() for stage in STAGE_NAMES},
+    )
+
+
+def _check_keys(values: Any, known: tuple[str, ...], optional: tuple[str, ...], where: str) -> None:
+    if not isinstance(values, dict):
+        raise BuildError(f"{where}: expected `key: value` lines with {', '.join(known)}")
+    if unknown := [str(key) for key in values if key not in known]:
+        raise BuildError(f"{where}: unknown key {unknown[0]!r}; there are {', '.join(known)}")
+    if missing := [key for key in known if key not in values and key not in optional]:
+        raise BuildError(f"{where}: {missing[0]} is missing; there must be {', '.join(known)}")
+
+
+def _check_text(value: Any, what: str, where: str, *, empty: bool = False) -> None:
+    if not isinstance(value, str):
+        raise BuildError(f"{where}: {what} is {value!r}; put text in quotes")
+    if not empty and not value.strip():
+        raise BuildError(f"{where}: {what} is empty")
+    if held := [mark for mark in PLACEHOLDERS if mark in value]:
+        raise BuildError(f"{where}: {what} holds {held[0]}; leave it out, psgimg puts the page in")
