@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,24 @@ DEFAULT_SEED = 0
 
 
 @dataclass(frozen=True)
+class Pinned:
+    """A dataset made elsewhere that a build is to make again: the same recordings, drawn the same.
+
+    Parameters
+    ----------
+    command
+        What makes it again, for the card.
+    signals
+        (corpus, recording) → hash of its signal file, for every recording that is wanted.
+    """
+
+    command: str
+    recipe: Recipe
+    policy: SplitPolicy
+    signals: Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True)
 class BuildConfig:
     """One field an option of ``psgimg build``; the options' help says what each means.
 
@@ -26,6 +45,8 @@ class BuildConfig:
         ``DIR`` for a single source, ``NAME=DIR`` for several.
     trim_min
         Minutes kept around sleep; None keeps all.
+    pinned
+        Stands for the options of recipe, split and choice of recordings, where a dataset is rebuilt.
     """
 
     source: tuple[str, ...]
@@ -42,6 +63,7 @@ class BuildConfig:
     subjects: tuple[str, ...] = ()
     limit: int = 0
     workers: int = 1
+    pinned: Pinned | None = None
 
     def __post_init__(self) -> None:
         if not self.source:
@@ -55,6 +77,8 @@ class BuildConfig:
 
     def recipe(self) -> Recipe:
         """What decides the pixels. Without ``--montage``, the corpus's own; AASM for a mixture."""
+        if self.pinned:
+            return self.pinned.recipe
         own = {corpus(name).montage for name in self.source}
         name = self.montage or (own.pop() if len(own) == 1 else montage.DEFAULT_MONTAGE)
         recipe = Recipe(montage.montage(name), style.load_style(self.style))
@@ -63,11 +87,15 @@ class BuildConfig:
 
     def split_policy(self) -> SplitPolicy:
         """Who comes to which split."""
+        if self.pinned:
+            return self.pinned.policy
         published = splits.read_published(self.split_file) if self.split_file else {}
         return SplitPolicy(splits.parse_shares(self.splits), self.seed, published)
 
     def command(self) -> str:
         """The command that makes these rows again, without what names this machine's folders."""
+        if self.pinned:
+            return self.pinned.command
         words = ["psgimg", "build", *(word for name in self.source for word in ("--source", name))]
         style_name = Path(self.style).name
         trim = "none" if self.trim_min is None else f"{self.trim_min:g}"

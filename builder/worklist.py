@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder import night, sources
-from psgimg.builder.config import BuildConfig
+from psgimg.builder.config import BuildConfig, Pinned
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recipe import Recipe
 from psgimg.builder.recording import Recording
@@ -37,7 +37,7 @@ def make(
     config: BuildConfig,
     found: Sequence[Source],
     policy: SplitPolicy,
-    built: Iterable[Mapping[str, Any]] = (),
+    built: Sequence[Mapping[str, Any]] = (),
 ) -> tuple[list[Task], list[SetAside]]:
     """A task for each recording that is what it says; the others are set aside.
 
@@ -51,10 +51,14 @@ def make(
     recipe = config.recipe()
     names: dict[tuple[str, str], str] = {}
     prints: dict[str, str] = {fact["signal"]: fact["recording"] for fact in built}
-    for recording in _wanted(config, found):
+    # Made again, a recording that is there was drawn from the right file, whatever lies there now.
+    kept = {(fact["corpus"], fact["recording"]) for fact in built if config.pinned}
+    wanted = _wanted(config, found)
+    for recording in wanted:
         key = (recording.corpus, recording.recording)
         try:
             signal, fingerprint = night.fingerprints(recording)
+            _refuse_other_signal(config.pinned, recording, signal)
             if key in names:
                 raise RecordingError(
                     "duplicate recording",
@@ -70,18 +74,22 @@ def make(
                     "not in the split file", f"subject {recording.subject} has no split there"
                 )
         except RecordingError as error:
-            set_aside.append(set_aside_for(recording, error))
+            if key not in kept:
+                set_aside.append(set_aside_for(recording, error))
             continue
         names[key] = recording.signal.name
         tasks.append(
             Task(recording, signal, fingerprint, recipe, config.scorer, config.trim_min, config.out)
         )
-    return tasks, set_aside
+    return tasks, [*set_aside, *_not_here(config.pinned, wanted, kept)]
 
 
 def _wanted(config: BuildConfig, found: Sequence[Source]) -> list[Recording]:
     wanted = [
-        r for source in found for r in sources.recordings(source, config.subjects, config.limit)
+        r
+        for source in found
+        for r in sources.recordings(source, config.subjects, config.limit)
+        if config.pinned is None or (r.corpus, r.recording) in config.pinned.signals
     ]
     missing = sorted(set(config.subjects) - {recording.subject for recording in wanted})
     if missing and not config.limit:
@@ -90,3 +98,29 @@ def _wanted(config: BuildConfig, found: Sequence[Source]) -> list[Recording]:
             "--subjects lists those there are"
         )
     return wanted
+
+
+def _refuse_other_signal(pinned: Pinned | None, recording: Recording, signal: str) -> None:
+    """Pictures of another signal must not get into a dataset that is to be made again."""
+    if pinned and pinned.signals[recording.corpus, recording.recording] != signal:
+        raise RecordingError(
+            "other signal",
+            f"{recording.signal.name} is not the file that the dataset was made from: other bytes; "
+            f"is this another release of {recording.corpus}, or a damaged copy? Get the file again",
+        )
+
+
+def _not_here(
+    pinned: Pinned | None, found: Iterable[Recording], kept: Iterable[tuple[str, str]]
+) -> list[SetAside]:
+    """Recordings of a dataset that is to be made again which the corpus does not have here."""
+    here = {(recording.corpus, recording.recording) for recording in found}.union(kept)
+    return [
+        SetAside(
+            corpus,
+            recording,
+            "not here",
+            f"{recording} is not in the folder of {corpus}; get it from the distributor",
+        )
+        for corpus, recording in sorted(set(pinned.signals if pinned else ()) - here)
+    ]

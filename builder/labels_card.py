@@ -1,0 +1,95 @@
+"""Labels card: the README of a labels-only export. The words are in ``cards/labels.md.j2``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+from psgimg.builder import metadata
+from psgimg.builder.corpora import demo
+from psgimg.builder.report import Report
+from psgimg.builder.rows import SPLITS
+from psgimg.builder.stages import STAGE_NAMES
+
+TEMPLATE = "labels.md.j2"
+FOLDER = "psg-labels"
+"""How the card calls the folder it stands in, as `psgimg export --labels-only` does."""
+
+SPLIT = "labels"
+"""What ``load_dataset`` calls the table: its rows are of all splits, and say of which."""
+
+
+def text(values: Mapping[str, Any], table: str, columns: Sequence[str]) -> str:
+    """The card, YAML and Markdown.
+
+    Parameters
+    ----------
+    values
+        What ``rebuild.json`` says.
+    table, columns
+        Name of the file of labels, and what is in it.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown, not HTML; all words are ours
+    )
+    report = Report(values)
+    corpora = metadata.with_rows(report)
+    template = resources.files("psgimg.cards").joinpath(TEMPLATE).read_text(encoding="utf-8")
+    card = environment.from_string(template).render(
+        head=_head(report, table),
+        report=report,
+        v=values,
+        corpora=corpora,
+        restricted=metadata.restricted(corpora),
+        synthetic=demo.NAME,
+        folder=FOLDER,
+        split_name=SPLIT,
+        stages=STAGE_NAMES,
+        splits=SPLITS,
+        columns=columns,
+        n_subjects=sum(entry["subjects"] for entry in corpora.values()),
+    )
+    return re.sub(r"\n{3,}", "\n\n", card)
+
+
+def _head(report: Report, table: str) -> str:
+    """The YAML head, as the Hub and ``load_dataset`` read it; the table brings its own features.
+
+    Without ``num_examples``, ``load_dataset`` would take a new export for the one in its cache.
+    """
+    import yaml
+
+    corpora = metadata.with_rows(report)
+    licences = {entry["licence"] for entry in corpora.values()}
+    only = metadata.HUB_LICENCES.get(licences.pop()) if len(licences) == 1 else None
+    strictest = [*metadata.restricted(corpora), *corpora][0]
+    link = {
+        "license_name": "that-of-the-corpora",
+        "license_link": corpora[strictest]["licence_url"],
+    }
+    head = {
+        "pretty_name": f"Sleep stages without the pictures: {', '.join(corpora)}",
+        "license": only or "other",
+        **({} if only else link),
+        "tags": [*metadata.TAGS, "labels-only", *sorted(corpora)],
+        "configs": [
+            {
+                "config_name": SPLIT,
+                "data_files": [{"split": SPLIT, "path": table}],
+                "default": True,
+            }
+        ],
+        "dataset_info": {
+            "config_name": SPLIT,
+            "splits": [{"name": SPLIT, "num_bytes": 0, "num_examples": report.n_epochs()}],
+        },
+    }
+    return str(yaml.safe_dump(head, sort_keys=False, allow_unicode=True)).rstrip()
