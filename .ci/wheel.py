@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 TREE = Path(__file__).resolve().parents[1]
-PACKED = {".py", ".j2", ".png", ".typed"}
+PACKED = {".py", ".j2", ".png", ".yaml", ".typed"}
 
 
 def in_tree() -> set[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
-from psgimg.builder import card, engine, files, night, report, shards, sources, worklist
+from psgimg.builder import card, croissant, engine, files, night, report, shards, sources, worklist
 from psgimg.builder.config import BuildConfig
 from psgimg.builder.corpora import corpus
 from psgimg.builder.errors import BuildError
@@ -68,7 +68,10 @@ def build(config: BuildConfig, progress: Progress) -> Report:
         shards.publish(config.out, shards.plan(done.values(), split_of))
         result = report.collect(config, set_aside, split_of)
         card.write(config.out, result)
-        report.write(config.out, result)
+        files.write_text(
+            config.out / croissant.FILE, report.text(croissant.croissant(result.values))
+        )
+        report.write(config.out, result, _beside(config.out))
         return result
 
 
@@ -84,6 +87,14 @@ def draw(task: Task) -> Drawn | SetAside:
     prints = {"signal": task.signal, "fingerprint": task.fingerprint}
     shards.write_part(task.out, rows, {**facts, **prints})
     return Drawn(recording.recording, len(rows))
+
+
+def _beside(out: Path) -> list[str]:
+    """What lies beside the shards for people to read and look at."""
+    pictures = sorted(
+        path.relative_to(out).as_posix() for path in out.glob(f"{card.PICTURES}/*.png")
+    )
+    return [card.FILE, card.SHEET, croissant.FILE, *pictures]
 
 
 def _is_done(task: Task, done: dict[shards.Key, shards.Done]) -> bool:

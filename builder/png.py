@@ -19,6 +19,10 @@ GREY, RGB = 0, 2
 LEVEL = 1
 """igzip level: 2 and 3 take longer and save under 1 % on pages."""
 
+CHUNKS = {b"IHDR", b"IDAT", b"IEND"}
+"""Kinds of chunks that a page has: no text, no time."""
+
+UNKNOWN = b"????"
 GREY_STEP = 17
 """Difference between two of the 16 greys."""
 
@@ -59,3 +63,14 @@ def image_of(page: raster.Bytes) -> Image:
 def _chunk(kind: bytes, data: bytes) -> bytes:
     checksum = zlib.crc32(data, zlib.crc32(kind))
     return b"".join((struct.pack(">I", len(data)), kind, data, struct.pack(">I", checksum)))
+
+
+def chunks(file: bytes | memoryview) -> set[bytes]:
+    """Kinds of the chunks of a PNG file; what is no PNG, or torn, has the kind ``b"????"``."""
+    view = memoryview(file).cast("B")
+    found = set() if view[:8] == SIGNATURE else {UNKNOWN}
+    place = len(SIGNATURE)
+    while place + 12 <= len(view):
+        found.add(bytes(view[place + 4 : place + 8]))
+        place += 12 + int.from_bytes(view[place : place + 4], "big")
+    return found if place == len(view) else found | {UNKNOWN}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import platform
@@ -52,7 +53,7 @@ class Report:
         found, built, set_aside, subjects); ``counts`` (corpus → split → stage → epochs);
         ``left_out`` (corpus → reason → epochs); ``recordings`` (facts, with split);
         ``set_aside`` (corpus, recording, reason, detail); ``shards`` (path, corpus, split, rows,
-        bytes, sha256).
+        bytes, sha256); once written, ``files`` (path → bytes and sha256 of what lies beside them).
     """
 
     values: Mapping[str, Any]
@@ -122,11 +123,30 @@ def collect(
     )
 
 
-def write(out: Path, report: Report) -> None:
-    """Write ``build.json`` and, where asked for, ``folds.csv``."""
+def write(out: Path, report: Report, beside: Sequence[str]) -> None:
+    """Write ``build.json`` and, where asked for, ``folds.csv``.
+
+    Parameters
+    ----------
+    beside
+        Paths in ``out`` of what was written for people: card and pictures.
+    """
+    names = list(beside)
     if report.values["folds"]:
-        files.write_text(out / FOLDS_FILE, _folds(report.values))
-    files.write_text(out / FILE, json.dumps(report.values, indent=1, ensure_ascii=False) + "\n")
+        files.write_text(out / FOLDS_FILE, folds_csv(report.values))
+        names.append(FOLDS_FILE)
+    listed = {name: entry((out / name).read_bytes()) for name in sorted(names)}
+    files.write_text(out / FILE, text({**report.values, "files": listed}))
+
+
+def entry(data: bytes) -> dict[str, Any]:
+    """What ``files`` says of a file."""
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def text(values: Mapping[str, Any]) -> str:
+    """``build.json`` of some values."""
+    return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
 
 
 def set_aside_for(recording: Recording, error: Exception) -> SetAside:
@@ -245,7 +265,7 @@ def _shards(out: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _folds(values: Mapping[str, Any]) -> str:
+def folds_csv(values: Mapping[str, Any]) -> str:
     """One line a subject: its fold is where it is held out."""
     n_folds, seed = values["folds"], values["fixed"]["seed"]
     subjects = sorted(

@@ -22,15 +22,32 @@ SPEED = re.compile(r"(?<=<!-- speed -->\n).*(?=<!-- end of speed -->)", re.DOTAL
 
 ORDER = [
     "cli",
+    "cli_publish",
+    "options",
     "ui",
+    "ui_release",
     "build",
     "check",
     "preview",
     "worklist",
     "card",
     "metadata",
+    "croissant",
     "contact",
     "report",
+    "release_notes",
+    "push",
+    "plan",
+    "audit",
+    "growth",
+    "policy",
+    "hub",
+    "patience",
+    "verify",
+    "labels",
+    "labels_card",
+    "rebuild",
+    "prompts",
     "config",
     "sources",
     "night",
@@ -74,7 +91,7 @@ def readme(text: str) -> str:
     folder = ROOT / "builder"
     modules = sorted(
         (path for path in folder.rglob("*.py") if path.name != "__init__.py"),
-        key=lambda path: (path.parent != folder, *_place(path)),
+        key=lambda path: (path.parent != folder, path.parent.name, *_place(path)),
     )
     lines = [f"| `{p.relative_to(ROOT).as_posix()}` | {_first_sentence(p)} |\n" for p in modules]
     mapped = MAP.sub(lambda _: "| | |\n|:--|:--|\n" + "".join(lines), text)

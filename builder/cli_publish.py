@@ -1,0 +1,159 @@
+"""Commands that give a finished dataset away: push, export, rebuild."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from psgimg.builder.options import publish_options
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@publish_options
+@click.option("--dry-run", is_flag=True, help="Show what would be sent; write nothing.")
+def push(
+    folder: Path, repo_id: str, public: bool, permission: str, replace: bool, dry_run: bool
+) -> None:
+    """Publish a dataset folder on the Hugging Face Hub.
+
+    Restricted corpora go to a private, gated repository. Run again, it sends only what is missing.
+    """
+    send(release_config(folder, repo_id, public, permission, replace, dry_run))
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--labels-only", is_flag=True, help="Labels, recipe, checksums; no picture, no signal."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["sharegpt", "webdataset", "imagefolder"]),
+    help="Pages in another tool's layout.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder to write [default: psg- and labels, or the format].",
+)
+@click.option("--split", default="all", show_default=True, help="Only this split, with --format.")
+@click.option(
+    "--prompt",
+    default="closed",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="Question of sharegpt: closed, aasm or a YAML file.",
+)
+def export(
+    folder: Path, labels_only: bool, form: str | None, out: Path | None, split: str, prompt: str
+) -> None:
+    """Write a dataset folder for other tools, or only what may be passed on of it.
+
+    --labels-only is the lawful way to share work on a restricted corpus: whoever has the
+    recordings makes the same pictures again with `psgimg rebuild`.
+    """
+    from psgimg.builder import ui_release
+
+    if labels_only == bool(form):
+        raise click.UsageError("give either --labels-only or --format")
+    if labels_only and split != "all":
+        raise click.UsageError("--split goes with --format: an export of labels is whole")
+    if form != "sharegpt" and prompt != "closed":
+        raise click.UsageError("--prompt goes with --format sharegpt")
+    out = out or Path(f"psg-{'labels' if labels_only else form}")
+    console = console_of()
+    if labels_only:
+        from psgimg.builder import labels
+
+        labels.write(folder, out)
+    else:
+        with ui_release.ExportProgress(console) as progress:
+            _export(form, folder, out, split, prompt, progress.advance)
+    console.print(f"[bold]{out}[/] is ready. {out / 'README.md'} says how it is used.")
+
+
+def _export(form: str | None, folder: Path, out: Path, split: str, prompt: str, told: Any) -> None:
+    if form == "sharegpt":
+        from psgimg.builder.exports import sharegpt
+
+        sharegpt.write(folder, out, split, told, prompt)
+    elif form == "webdataset":
+        from psgimg.builder.exports import webdataset
+
+        webdataset.write(folder, out, split, told)
+    else:
+        from psgimg.builder.exports import imagefolder
+
+        imagefolder.write(folder, out, split, told)
+
+
+@click.command()
+@click.argument("labels", type=click.Path(path_type=Path))
+@click.option(
+    "--root",
+    multiple=True,
+    metavar="[NAME=]DIR",
+    help="Folder of the corpus (or PSGIMG_<NAME>_ROOT).",
+)
+@click.option("--source", multiple=True, metavar="NAME", help="Only this corpus of the export.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("psg-images"),
+    show_default=True,
+    help="Folder of the dataset.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=None,
+    metavar="N",
+    help="Processes [default: one a core].",
+)
+def rebuild(labels: Path, workers: int | None, **options: Any) -> None:
+    """Make a dataset again from its labels-only export and your own recordings.
+
+    Every shard is compared with the export's checksum.
+    """
+    from psgimg.builder import rebuild as rebuilder
+    from psgimg.builder import ui, ui_release
+
+    config = rebuilder.RebuildConfig(labels, **options, workers=workers or os.cpu_count() or 1)
+    console = console_of()
+    with ui.BuildProgress(console) as progress:
+        rebuilt = rebuilder.rebuild(config, progress)
+    ui_release.show_rebuilt(console, rebuilt)
+    if rebuilt.fault:
+        raise click.ClickException(rebuilt.fault)
+
+
+def release_config(
+    folder: Path, repo_id: str, public: bool, permission: str, replace: bool, dry_run: bool = False
+) -> Any:
+    """What a push is told."""
+    from psgimg.builder.release.policy import Wish
+    from psgimg.builder.release.push import PushConfig
+
+    return PushConfig(folder, repo_id, Wish(public, permission), replace, dry_run)
+
+
+def send(config: Any) -> None:
+    """Push, and show what came of it."""
+    from psgimg.builder import ui_release
+    from psgimg.builder.release import push as releaser
+
+    console = console_of()
+    with ui_release.PushProgress(console) as progress:
+        pushed = releaser.push(config, progress)
+    ui_release.show_pushed(console, pushed)
+
+
+def console_of() -> Any:
+    """The terminal."""
+    from rich.console import Console
+
+    return Console(soft_wrap=True)

@@ -1,0 +1,167 @@
+"""Options that several commands share: what to read and how, and where to publish."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def minutes(value: Any) -> float | None:
+    """Minutes as a number; ``none`` as None."""
+    if value is None or str(value).lower() == "none":
+        return None
+    try:
+        if (number := float(value)) >= 0:
+            return number
+    except ValueError:
+        pass
+    raise click.BadParameter(f"{value!r}: give minutes, such as 30, or none")
+
+
+def names(value: Any) -> tuple[str, ...]:
+    """``a,b`` or a YAML list → a tuple."""
+    parts = value if isinstance(value, list | tuple) else str(value).split(",")
+    return tuple(str(part).strip() for part in parts if str(part).strip())
+
+
+def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
+    """Take a YAML file's values as defaults: what stands on the command line wins."""
+    if path is None:
+        return None
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise click.ClickException(f"--config {path}: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise click.ClickException(f"--config {path}: expected `option: value` lines")
+    known = {
+        o.opts[-1].removeprefix("--"): o.name for o in ctx.command.params if o.opts != ["--config"]
+    }
+    values = {str(key).replace("_", "-"): value for key, value in values.items()}
+    if unknown := ", ".join(sorted(set(values) - set(known))):
+        raise click.ClickException(
+            f"--config {path}: unknown option {unknown}; there are {', '.join(sorted(known))}"
+        )
+    for key in ("source", "root"):
+        if isinstance(values.get(key), str):
+            values[key] = [values[key]]
+    ctx.default_map = {str(known[key]): value for key, value in values.items()}
+    return path
+
+
+DATA_OPTIONS = (
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        callback=read_config,
+        is_eager=True,
+        expose_value=False,
+        help="YAML file with any of these options.",
+    ),
+    click.option(
+        "--source",
+        multiple=True,
+        metavar="NAME",
+        help="Corpus; may be repeated. `psgimg sources` lists them.",
+    ),
+    click.option(
+        "--root",
+        multiple=True,
+        metavar="[NAME=]DIR",
+        help="Folder of the corpus (or PSGIMG_<NAME>_ROOT).",
+    ),
+    click.option(
+        "--montage",
+        default="",
+        metavar="NAME",
+        help="Lanes to draw [default: the corpus's own; aasm for several].",
+    ),
+    click.option(
+        "--style",
+        default="clinical",
+        show_default=True,
+        metavar="NAME|FILE",
+        help="clinical, paper, sleepvlm or a YAML file.",
+    ),
+    click.option(
+        "--scorer",
+        default="",
+        metavar="NAME",
+        help="Whose stages are the label [default: the first].",
+    ),
+    click.option(
+        "--trim",
+        "trim_min",
+        type=minutes,
+        default="30",
+        show_default=True,
+        help="Wake kept around sleep, or none to keep all.",
+    ),
+    click.option(
+        "--subjects", type=names, default="", metavar="A,B,…", help="Only these subjects."
+    ),
+    click.option(
+        "--limit",
+        type=click.IntRange(0),
+        default=0,
+        metavar="N",
+        help="Only the first N recordings of each source.",
+    ),
+    click.option(
+        "--splits",
+        default="80/10/10",
+        show_default=True,
+        help="Shares of train/validation/test, by subject.",
+    ),
+    click.option(
+        "--split-file",
+        type=click.Path(path_type=Path),
+        help="A published split: CSV or JSON.",
+    ),
+    click.option("--seed", type=int, default=0, show_default=True, help="Seed of the split."),
+)
+"""What `build` and `check` share: what to read, and how."""
+
+
+def data_options(command: Any) -> Any:
+    """Give a command the shared options."""
+    for option in reversed(DATA_OPTIONS):
+        command = option(command)
+    return command
+
+
+DEFAULT_NAME = "psg-images"
+"""Of the dataset's folder, and of its repository."""
+
+PUBLISH_OPTIONS = (
+    click.option(
+        "--repo-id",
+        default=DEFAULT_NAME,
+        metavar="[OWNER/]NAME",
+        help="Repository on the Hub [default: your own psg-images].",
+    ),
+    click.option("--public", is_flag=True, help="Let anybody see it; it is private otherwise."),
+    click.option(
+        "--permission",
+        default="",
+        metavar="TEXT",
+        help="Who allowed restricted pictures to be public, when, where written; the card says so.",
+    ),
+    click.option(
+        "--replace",
+        is_flag=True,
+        help="Remove from the repository what the folder has not.",
+    ),
+)
+"""What `push` and `build --push` share: where a release goes, and who may see it."""
+
+
+def publish_options(command: Any) -> Any:
+    """Give a command the options of a release."""
+    for option in reversed(PUBLISH_OPTIONS):
+        command = option(command)
+    return command

@@ -1,0 +1,1 @@
+"""Release: a finished folder on the Hugging Face Hub. The main path is in ``push``."""

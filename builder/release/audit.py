@@ -1,0 +1,215 @@
+"""Audit: whether a folder is a finished dataset, whole and as it was built, before any of it leaves.
+
+Everything is read: hashes, columns, labels, counts, splits, and the chunks of every picture.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from psgimg.builder import card, files, metadata, png, report, shards
+from psgimg.builder.errors import BuildError
+from psgimg.builder.report import Report
+from psgimg.builder.rows import FEATURES, SPLITS, schema
+from psgimg.builder.stages import STAGE_NAMES
+
+FOOTER_KEYS = {b"ARROW:schema", b"huggingface", shards.FOOTER.encode()}
+MACHINE_PATH = re.compile(r"(?:^|[\s\"'=(])(/(?:home|Users|root|mnt|tmp|scratch)/[^\s\"')]*)", re.M)
+AGAIN = "run the `psgimg build` that made it again, into a new --out if it won't"
+
+
+@dataclass(frozen=True)
+class Build:
+    """A folder that passed: where it is, and what ``build.json`` says of it."""
+
+    folder: Path
+    values: Mapping[str, Any]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """SHA-256 of every file of the dataset by its path in the folder."""
+        listed = {path: entry["sha256"] for path, entry in self.values["files"].items()}
+        return {**listed, **{shard["path"]: shard["sha256"] for shard in self.values["shards"]}}
+
+
+def audit(folder: Path, checked: Callable[[int], None] = lambda n_bytes: None) -> Build:
+    """Look a dataset folder through.
+
+    Parameters
+    ----------
+    checked
+        Told the number of bytes, each time a shard was read.
+
+    Raises
+    ------
+    BuildError
+        If the folder is unfinished, was changed by hand, or holds what must not be published.
+    """
+    build = _read(folder)
+    for path, entry in build.values["files"].items():
+        if not (folder / path).is_file() or files.sha256(folder / path) != entry["sha256"]:
+            raise BuildError(f"{folder / path} was changed or removed by hand; {AGAIN}")
+    listed = {shard["path"] for shard in build.values["shards"]}
+    there = {path.relative_to(folder).as_posix() for path in (folder / "data").rglob("*.parquet")}
+    for path in sorted(listed ^ there):
+        fault = "is missing" if path in listed else "is not of this build"
+        raise BuildError(f"{folder / path} {fault}; {AGAIN}")
+    stages: Counter[tuple[str, str, str]] = Counter()
+    for shard in build.values["shards"]:
+        stages += _shard(folder, shard, build.values)
+        checked(shard["bytes"])
+    _counts(folder, build.values, stages)
+    _people(folder, build.values)
+    _card(folder, build.values)
+    _paths(folder)
+    return build
+
+
+def _read(folder: Path) -> Build:
+    if not folder.is_dir():
+        raise BuildError(f"{folder} is no folder; build one first: psgimg build --out {folder}")
+    if (folder / shards.STATE).exists() or not (folder / report.FILE).exists():
+        raise BuildError(
+            f"{folder} is not a finished build; run the `psgimg build` that began it again: it goes on "
+            "from there"
+        )
+    try:
+        values = report.read(folder)
+        Report(values).n_epochs()
+        build = Build(folder, values)
+        _ = build.files, values["recordings"], values["recipe_hash"], values["fixed"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BuildError(
+            f"{folder / report.FILE} is damaged or of another psgimg ({type(error).__name__}: {error}); {AGAIN}"
+        ) from error
+    return build
+
+
+def _shard(
+    folder: Path, shard: Mapping[str, Any], values: Mapping[str, Any]
+) -> Counter[tuple[str, str, str]]:
+    """Look one shard through; its epochs by corpus, split and stage."""
+    path = folder / shard["path"]
+    if path.stat().st_size != shard["bytes"] or files.sha256(path) != shard["sha256"]:
+        raise BuildError(f"{path} is not as it was built (its SHA-256 differs); {AGAIN}")
+    listed = {(fact["corpus"], fact["recording"]): fact for fact in values["recordings"]}
+    stages: Counter[tuple[str, str, str]] = Counter()
+    with pq.ParquetFile(path) as file:
+        held = file.schema_arrow.metadata or {}
+        features = json.loads(held.get(b"huggingface", b"{}")).get("info", {}).get("features")
+        if features != FEATURES or not file.schema_arrow.equals(schema()):
+            raise BuildError(
+                f"{path}: columns or ClassLabel names are not those of this psgimg; {AGAIN}"
+            )
+        if extra := set(file.metadata.metadata) - FOOTER_KEYS:
+            raise BuildError(f"{path}: unknown footer {sorted(extra)}; {AGAIN}")
+        for facts, row_group in zip(_facts(file), range(file.num_row_groups), strict=True):
+            key = (facts["corpus"], facts["recording"])
+            entry = listed.get(key)
+            if entry is None or {**facts, "split": shard["split"]} != entry:
+                raise BuildError(f"{path}: {key[1]} is not what {report.FILE} says; {AGAIN}")
+            table = file.read_row_group(row_group)
+            stages += _rows(path, table, entry)
+    return stages
+
+
+def _facts(file: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(file.metadata.metadata[shards.FOOTER.encode()])
+    return found
+
+
+def _rows(path: Path, table: Any, fact: Mapping[str, Any]) -> Counter[tuple[str, str, str]]:
+    """Look the rows of one recording through."""
+    where = f"{path}: recording {fact['recording']}"
+    for column in ("corpus", "subject", "recording"):
+        if pc.unique(table[column]).to_pylist() != [fact[column]]:
+            raise BuildError(f"{where}: its rows name another {column}; {AGAIN}")
+    image = table["image"].combine_chunks()
+    if image.field("path").null_count != len(image):
+        raise BuildError(f"{where}: a picture has a file name, which could tell its stage; {AGAIN}")
+    for page in image.field("bytes"):
+        if extra := png.chunks(page.as_buffer()) - png.CHUNKS:
+            raise BuildError(
+                f"{where}: a picture holds {b', '.join(sorted(extra)).decode('latin-1')}, text or time "
+                f"beside its pixels; {AGAIN}"
+            )
+    counted = Counter(table["label"].to_pylist())
+    stages = {stage: counted.pop(i, 0) for i, stage in enumerate(STAGE_NAMES)}
+    if counted or any(stages[name] != fact["stages"].get(name, 0) for name in STAGE_NAMES):
+        raise BuildError(f"{where}: its labels are not as counted; {AGAIN}")
+    return Counter({(fact["corpus"], fact["split"], stage): n for stage, n in stages.items() if n})
+
+
+def _counts(folder: Path, values: Mapping[str, Any], stages: Counter[tuple[str, str, str]]) -> None:
+    said = {
+        (corpus, split, stage): n
+        for corpus, by_split in values["counts"].items()
+        for split, by_stage in by_split.items()
+        for stage, n in by_stage.items()
+        if n
+    }
+    if said != dict(stages):
+        raise BuildError(f"{folder / report.FILE}: its counts are not those of the shards; {AGAIN}")
+
+
+def _people(folder: Path, values: Mapping[str, Any]) -> None:
+    """No subject, and no family, in two splits."""
+    seen: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for fact in values["recordings"]:
+        for person in (f"subject {fact['subject']}", f"family {fact['kin']}"):
+            seen[fact["corpus"], person].add(fact["split"])
+    for (corpus, person), splits in sorted(seen.items()):
+        if len(splits) > 1:
+            raise BuildError(
+                f"{folder / report.FILE}: {person} of {corpus} is in {' and '.join(sorted(splits))}; {AGAIN}"
+            )
+
+
+def _card(folder: Path, values: Mapping[str, Any]) -> None:
+    """The card's head names the files and the numbers of rows that are there."""
+    text = (folder / card.FILE).read_text(encoding="utf-8")
+    check_head(text, Report(values), str(folder / card.FILE))
+
+
+def check_head(text: str, result: Report, where: str) -> None:
+    """Compare a card's YAML head with the counts: ``load_dataset`` refuses other numbers."""
+    import yaml
+
+    try:
+        head = yaml.safe_load(text.split("---\n", 2)[1])
+        infos = {entry["config_name"]: entry for entry in head["dataset_info"]}
+        names = [entry["config_name"] for entry in head["configs"]]
+        said = {
+            (name, split["name"]): split["num_examples"]
+            for name, entry in infos.items()
+            for split in entry["splits"]
+        }
+    except (yaml.YAMLError, IndexError, KeyError, TypeError) as error:
+        raise BuildError(f"{where}: its YAML head is damaged ({error}); {AGAIN}") from error
+    corpora = metadata.with_rows(result)
+    counted = {
+        (name, split): n
+        for name in (metadata.ALL, *corpora)
+        for split in SPLITS
+        if (n := result.n_epochs(None if name == metadata.ALL else name, split))
+    }
+    if said != counted or set(names) != {metadata.ALL, *corpora}:
+        raise BuildError(f"{where}: its YAML head has other counts than the shards; {AGAIN}")
+
+
+def _paths(folder: Path) -> None:
+    """No folder of this machine in what people will read."""
+    for name in (card.FILE, report.FILE):
+        text = (folder / name).read_text(encoding="utf-8")
+        if found := MACHINE_PATH.search(text):
+            raise BuildError(
+                f"{folder / name} names a folder of this machine, {found.group(1)!r}; {AGAIN}"
+            )

@@ -1,0 +1,114 @@
+"""Patience: what is only down for a while is waited out; the rest is said in one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+import httpx2
+import tenacity
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+from psgimg.builder.errors import BuildError
+
+T = TypeVar("T")
+
+PATIENCE_S = 900
+"""How long an outage is waited out."""
+
+LONGEST_WAIT_S = 60
+
+
+def patiently(action: Callable[[], T], what: str, missing_is_answer: bool = False) -> T:
+    """Call, wait out what passes, and say the rest in one line.
+
+    Parameters
+    ----------
+    what
+        What it is about, for the line.
+    missing_is_answer
+        Whether RepositoryNotFoundError is let through.
+
+    Raises
+    ------
+    BuildError
+        If the Hub refuses, or stays away for longer than ``PATIENCE_S``.
+    """
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(is_transient),
+        wait=_wait,
+        stop=tenacity.stop_after_delay(PATIENCE_S),
+        reraise=True,
+    )
+    try:
+        return retrying(action)
+    except RepositoryNotFoundError as error:
+        if missing_is_answer and status_of(error) != 401:
+            raise
+        raise BuildError(_explained(error, what)) from None
+    except (
+        HfHubHTTPError,
+        httpx2.TransportError,
+        ConnectionError,
+        ValueError,
+        RuntimeError,
+    ) as error:
+        # The cause is left out on purpose: it holds the request, and that the token.
+        raise BuildError(_explained(error, what)) from None
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    """Seconds to the next try: what the Hub asks for, or longer and longer."""
+    failed = state.outcome.exception() if state.outcome else None
+    error = _root(failed) if failed else None
+    if isinstance(error, HfHubHTTPError):
+        asked = error.response.headers.get("Retry-After", "")
+        if asked.isdigit():
+            return min(float(asked), LONGEST_WAIT_S)
+    return float(min(0.5 * 2 ** (state.attempt_number - 1), LONGEST_WAIT_S))
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same call may succeed later."""
+    status = status_of(error)
+    if status is not None:
+        return status in (408, 429) or status >= 500
+    return isinstance(_root(error), httpx2.TransportError | ConnectionError | TimeoutError)
+
+
+def _root(error: BaseException) -> BaseException:
+    """What a large file's upload failed from: the client wraps it in a RuntimeError."""
+    return error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
+
+
+def status_of(error: BaseException) -> int | None:
+    """HTTP status of an answer of the Hub; None for what is no answer."""
+    error = _root(error)
+    return error.response.status_code if isinstance(error, HfHubHTTPError) else None
+
+
+def _explained(error: BaseException, what: str) -> str:
+    """One line for what the Hub refused, with the remedy, and no token in it."""
+    status = status_of(error)
+    error = _root(error)
+    said = getattr(error, "server_message", None) or str(error)
+    said = re.sub(r"hf_\w+", "hf_…", " ".join(said.split()))[:300]
+    if is_transient(error):
+        return (
+            f"{what}: the Hub can't be reached ({said}); run the same command again later: what has "
+            "arrived is not sent again"
+        )
+    if status in (402, 413) or re.search(r"quota|storage limit|storage space", said, re.IGNORECASE):
+        return (
+            f"{what}: the Hub's storage is full ({said}); free some or choose an owner with more, "
+            "then run the same command again: nothing was published"
+        )
+    remedies = {
+        401: "the Hub does not know this token; run `hf auth login` again",
+        403: f"no right to write to {what}; ask its owner, take a token that may, or choose another --repo-id",
+        404: f"{what} was not found; check --repo-id and what the token may see",
+        409: f"the name {what} is taken by a repository that this token may not see; choose another --repo-id",
+        412: f"{what} was changed by somebody else meanwhile; nothing was published, run the same command again",
+    }
+    remedy = remedies.get(status or 0, "nothing was published")
+    return f"{what}: {remedy} ({said})"

@@ -1,0 +1,183 @@
+"""Plan: what a push would send, keep and remove, with the card that the repository will show."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psgimg.builder import card, contact, croissant, files, release_notes, report
+from psgimg.builder.errors import BuildError
+from psgimg.builder.release import growth
+from psgimg.builder.release.audit import Build, check_head
+from psgimg.builder.release.hub import Addition, Repo, State, Stored
+from psgimg.builder.release.policy import Standing, Visibility
+from psgimg.builder.release_notes import Release, Revision
+from psgimg.builder.report import Report
+
+GIT = ".gitattributes"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A release, ready to be sent.
+
+    Parameters
+    ----------
+    values
+        What the repository's ``build.json`` will say.
+    send, removed
+        Files that the repository lacks or has otherwise; files that leave it.
+    n_kept, bytes_kept
+        Files that are there already, and their size.
+    parent
+        The commit that this was made for; empty if there is no repository yet.
+    """
+
+    repo: Repo
+    visibility: Visibility
+    values: Mapping[str, Any]
+    send: tuple[Addition, ...]
+    removed: tuple[str, ...]
+    n_kept: int
+    bytes_kept: int
+    parent: str
+    tagged: bool
+
+    @property
+    def revision(self) -> Revision:
+        """The revision that this makes."""
+        return growth.release_of(self.values).revisions[-1]
+
+    @property
+    def bytes_to_send(self) -> int:
+        """Size of what is to be sent."""
+        return sum(addition.n_bytes for addition in self.send)
+
+
+def held(repo: Repo, state: State | None) -> Mapping[str, Any] | None:
+    """What a repository holds, by its own ``build.json``; None if nothing.
+
+    Raises
+    ------
+    BuildError
+        If it holds files of somebody else, or not what it says.
+    """
+    if state is None or not set(state.files) - {GIT}:
+        return None
+    if report.FILE not in state.files:
+        foreign = sorted(set(state.files) - {GIT})
+        raise BuildError(
+            f"{repo.id} holds files that psgimg did not make ({', '.join(foreign[:3])}"
+            f"{', …' if len(foreign) > 3 else ''}); choose another --repo-id, or delete them there"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        values = repo.read_json(report.FILE, state.head, Path(folder))
+    try:
+        said = {shard["path"]: shard["sha256"] for shard in values["shards"]}
+        growth.release_of(values)
+        _ = values["files"], values["fixed"], values["recordings"], values["corpora"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BuildError(
+            f"{report.FILE} of {repo.id} is damaged or of another psgimg; choose another --repo-id"
+        ) from error
+    there = {path: f.sha256 for path, f in state.files.items() if path.startswith("data/")}
+    if said != there:
+        odd = min(path for path in {*said, *there} if said.get(path) != there.get(path))
+        raise BuildError(
+            f"{repo.id} was changed by hand: {odd} is not what its {report.FILE} says; choose another "
+            "--repo-id, or restore that file there"
+        )
+    found: Mapping[str, Any] = values
+    return found
+
+
+def standing(state: State | None, values: Mapping[str, Any] | None) -> Standing | None:
+    """How a repository stands, for the policy."""
+    if state is None:
+        return None
+    if values is None:
+        return Standing(state.public)
+    permission = growth.release_of(values).permission
+    return Standing(state.public, growth.ever_restricted(values), permission)
+
+
+def make(
+    build: Build,
+    repo: Repo,
+    state: State | None,
+    before: Mapping[str, Any] | None,
+    visibility: Visibility,
+    may_lose: bool,
+) -> Plan:
+    """Plan the release of a folder."""
+    merged = growth.grow(build.values, before, may_lose, repo.id)
+    bare = Release(repo.id, visibility.public, visibility.permission, ())
+    release = growth.next_release(merged, before, bare, state.tags if state else ())
+    merged[release_notes.KEY] = release.to_dict()
+    sources = _sources(build, merged)
+    there = state.files if state else {}
+    send = [
+        Addition(path, source, _size(source))
+        for path, source in sorted(sources.items())
+        if path not in there or not _same(there[path], source, build.files.get(path))
+    ]
+    kept_shards = {shard["path"] for shard in merged["shards"]}
+    ours = {path for path in there if path.startswith("data/")} | set(
+        before["files"] if before else ()
+    )
+    removed = sorted((ours & set(there)) - set(sources) - kept_shards)
+    stay = {path for path in (*sources, *kept_shards) if path in there} - {a.path for a in send}
+    return Plan(
+        repo=repo,
+        visibility=visibility,
+        values=merged,
+        send=tuple(send),
+        removed=tuple(removed),
+        n_kept=len(stay),
+        bytes_kept=sum(there[path].n_bytes for path in stay),
+        parent=state.head if state else "",
+        tagged=state is not None and release.revisions[-1].tag in state.tags,
+    )
+
+
+def _sources(build: Build, merged: dict[str, Any]) -> dict[str, Path | bytes]:
+    """Every file that the folder brings, by its path in the repository; adds ``files``."""
+    folder = build.folder
+    pictures = contact.choose(folder, build.values["recordings"])
+    examples = {stage: chosen[0] for stage, chosen in pictures.items() if chosen}
+    result = Report(merged)
+    texts = {
+        card.FILE: card.text(result, examples),
+        croissant.FILE: report.text(croissant.croissant(merged)),
+    }
+    if merged["folds"]:
+        texts[report.FOLDS_FILE] = report.folds_csv(merged)
+    check_head(texts[card.FILE], result, "the release's card")
+    made = {path: text.encode() for path, text in texts.items()}
+    beside = [path for path in build.values["files"] if path not in made]
+    listed = {path: build.values["files"][path] for path in beside}
+    listed |= {path: report.entry(data) for path, data in made.items()}
+    merged["files"] = dict(sorted(listed.items()))
+    made[report.FILE] = report.text(merged).encode()
+    shards = [shard["path"] for shard in build.values["shards"]]
+    return {**{path: folder / path for path in (*beside, *shards)}, **made}
+
+
+def _same(there: Stored, source: Path | bytes, sha256: str | None) -> bool:
+    """Whether the repository has a file as it is."""
+    if there.n_bytes != _size(source):
+        return False
+    if there.sha256 is not None:
+        if isinstance(source, Path):
+            return there.sha256 == (sha256 or files.sha256(source))
+        return there.sha256 == hashlib.sha256(source).hexdigest()
+    data = source.read_bytes() if isinstance(source, Path) else source
+    return there.blob_id == hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()  # Git's id
+
+
+def _size(source: Path | bytes) -> int:
+    return source.stat().st_size if isinstance(source, Path) else len(source)

@@ -1,0 +1,103 @@
+"""Policy: who may see a release. Pictures of a restricted corpus stay private unless somebody who
+may say so has said otherwise in writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from psgimg.builder.errors import BuildError
+
+SHORTEST_PERMISSION = 20
+"""Letters of a permission: a name and a reference are longer than a yes."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asks for.
+
+    Parameters
+    ----------
+    public
+        Whether anybody may see the release.
+    permission
+        Who allowed the pictures of restricted corpora to be public, and where that is written.
+    """
+
+    public: bool = False
+    permission: str = ""
+
+    def __post_init__(self) -> None:
+        if self.permission and not self.public:
+            raise BuildError("--permission is for a public release: give --public too, or neither")
+        if self.permission and len(self.permission.strip()) < SHORTEST_PERMISSION:
+            raise BuildError(
+                f"--permission {self.permission!r}: name who allowed it, when, and where that is "
+                "written; the card records it"
+            )
+
+
+@dataclass(frozen=True)
+class Visibility:
+    """How a repository must stand before anything is sent to it."""
+
+    public: bool
+    gated: bool
+    permission: str = ""
+
+    def __str__(self) -> str:
+        return ("public" if self.public else "private") + (", gated" if self.gated else "")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a repository stands: what it shows, and what it ever held."""
+
+    public: bool
+    restricted: frozenset[str] = frozenset()
+    permission: str = ""
+
+
+def decide(
+    repo_id: str, wish: Wish, restricted: Collection[str], standing: Standing | None
+) -> Visibility:
+    """Visibility of a release.
+
+    Parameters
+    ----------
+    restricted
+        The restricted corpora that the release shows.
+    standing
+        The repository as it is; None if there is none yet. What it held in former revisions can
+        still be loaded, so that counts too.
+
+    Raises
+    ------
+    BuildError
+        If the wish can't be granted.
+    """
+    held = standing.restricted if standing else frozenset()
+    secret = sorted({*restricted, *held})
+    public_now = standing is not None and standing.public
+    permission = wish.permission.strip()
+    if public_now and standing and standing.permission and set(secret) <= held:
+        permission = permission or standing.permission
+    if public_now and secret and not permission:
+        raise BuildError(
+            f"{repo_id} is public and {', '.join(secret)} is restricted: choose another --repo-id, "
+            "make that repository private in its settings, or name the written permission with "
+            '--public --permission "…"'
+        )
+    if wish.public and secret and not permission:
+        raise BuildError(
+            f"--public is refused: the terms of {', '.join(secret)} are not known to allow it; leave "
+            'it out, or name the written permission with --permission "who, when, where it is written"'
+        )
+    if public_now and not wish.public:
+        raise BuildError(
+            f"{repo_id} is public; say --public if that is meant, or choose another --repo-id"
+        )
+    if permission and not secret:
+        raise BuildError("--permission: nothing here is restricted; leave it out")
+    return Visibility(wish.public, bool(secret), permission if wish.public else "")

@@ -1,0 +1,125 @@
+"""Push: a finished folder becomes a release on the Hub, and is loaded back. The main path.
+
+Readers never see half of it: everything is sent first, then one commit makes it the repository's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from psgimg.builder.config import BuildConfig
+from psgimg.builder.corpora import corpus
+from psgimg.builder.errors import BuildError
+from psgimg.builder.recording import Policy
+from psgimg.builder.release import growth, plan, policy, verify
+from psgimg.builder.release.audit import audit
+from psgimg.builder.release.hub import Hub
+from psgimg.builder.release.plan import Plan
+from psgimg.builder.release.policy import Wish
+
+
+class Progress(Protocol):
+    """What a push tells while it works."""
+
+    def step(self, name: str, n_bytes: int = 0) -> None:
+        """A step begins, over so many bytes where that is known."""
+
+    def advance(self, n_bytes: int) -> None:
+        """So many bytes of the step are done."""
+
+    def show(self, plan: Plan) -> None:
+        """What is going to be sent where, before the first write."""
+
+
+@dataclass(frozen=True)
+class PushConfig:
+    """One field an option of ``psgimg push``.
+
+    Parameters
+    ----------
+    repo_id
+        ``OWNER/NAME``, or ``NAME`` of the signed-in user.
+    replace
+        Whether what the repository holds and the folder has not is removed.
+    """
+
+    folder: Path
+    repo_id: str = BuildConfig.out.name
+    wish: Wish = field(default=Wish())
+    replace: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """A release as it now stands on the Hub."""
+
+    plan: Plan
+    commit: str
+
+
+def check_ready(config: PushConfig, corpora: Sequence[str]) -> None:
+    """Refuse at once what would be refused after hours of building: token, name, policy."""
+    repo = Hub().repo(config.repo_id, "dataset")
+    state = repo.state()
+    secret = [name for name in corpora if corpus(name).terms.policy is Policy.RESTRICTED]
+    policy.decide(repo.id, config.wish, secret, plan.standing(state, plan.held(repo, state)))
+
+
+def push(config: PushConfig, progress: Progress) -> Pushed | None:
+    """Release a folder; None after a dry run.
+
+    Killed at any moment, the same command goes on: what has arrived is not sent again.
+
+    Raises
+    ------
+    BuildError
+        If anything is not as it must be. Readers then still see the former revision, whole.
+    """
+    progress.step("checking the folder", _size(config.folder))
+    build = audit(config.folder, progress.advance)
+    progress.step("asking the Hub")
+    repo = Hub().repo(config.repo_id, "dataset")
+    state = repo.state()
+    held = plan.held(repo, state)
+    standing = plan.standing(state, held)
+    visibility = policy.decide(repo.id, config.wish, growth.restricted(build.values), standing)
+    release = plan.make(build, repo, state, held, visibility, config.replace)
+    progress.show(release)
+    if config.dry_run:
+        return None
+
+    progress.step("preparing the repository")
+    repo.prepare(visibility)
+    progress.step("sending", release.bytes_to_send)
+    commit = _send(release, progress)
+    progress.step("loading it back")
+    verify.verify(repo, commit, build, release.values)
+    progress.step("tagging")
+    if not release.tagged:
+        repo.tag(release.revision.tag, commit)
+    if visibility.public and not (standing and standing.public):
+        repo.publish()
+    return Pushed(release, commit)
+
+
+def _send(release: Plan, progress: Progress) -> str:
+    """Send what is missing in one commit; its id, or that of the head if all is there."""
+    now = release.repo.state()
+    if now is None or (release.parent and now.head != release.parent):
+        raise BuildError(
+            f"{release.repo.id} was changed by somebody else meanwhile; nothing was published, run "
+            "the same command again"
+        )
+    if not release.send and not release.removed:
+        return now.head
+    revision = release.revision
+    message = f"psgimg: {revision.what} ({revision.tag})"
+    return release.repo.send(release.send, release.removed, message, now.head, progress.advance)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in (folder / "data").rglob("*.parquet"))

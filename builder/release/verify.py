@@ -1,0 +1,79 @@
+"""Verify: rows of every config and split, loaded from the Hub as anybody would load them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow.parquet as pq
+from psgimg.builder import metadata
+from psgimg.builder.errors import BuildError
+from psgimg.builder.release.audit import Build
+from psgimg.builder.release.hub import Repo
+from psgimg.builder.report import Report
+from psgimg.builder.rows import SPLITS, features
+
+
+def verify(repo: Repo, commit: str, build: Build, values: Mapping[str, Any]) -> None:
+    """Load a first row of each config and split at a commit, and compare.
+
+    Where the row's shard lies in the folder, it must be equal to it, the picture byte for byte.
+
+    Raises
+    ------
+    BuildError
+        If the release does not load, or loads otherwise.
+    """
+    result = Report(values)
+    for name in (metadata.ALL, *metadata.with_rows(result)):
+        corpus = None if name == metadata.ALL else name
+        for split in SPLITS:
+            if n_rows := result.n_epochs(corpus, split):
+                try:
+                    _load(repo, commit, build, name, split, n_rows)
+                except BuildError:
+                    raise
+                except Exception as error:  # whatever `datasets` raises, the reader would meet it
+                    said = " ".join(str(error).split())[:300]
+                    raise BuildError(
+                        f"{repo.id} at {commit[:12]} does not load: config {name}, split {split}: "
+                        f"{type(error).__name__}: {said}; it is not tagged: run the same command again"
+                    ) from None
+
+
+def _load(repo: Repo, commit: str, build: Build, name: str, split: str, n_rows: int) -> None:
+    from datasets import Image, load_dataset
+
+    rows = load_dataset(
+        repo.id, name, split=split, revision=commit, streaming=True, token=repo.api.token
+    )
+    said = rows.info.splits[split].num_examples
+    if rows.features != features() or said != n_rows:
+        raise BuildError(
+            f"{repo.id}: config {name}, split {split} loads with {said} rows or other columns than were "
+            f"sent ({n_rows} rows); delete it and push again"
+        )
+    row = next(iter(rows.cast_column("image", Image(decode=False))))
+    mine = _local_row(build, split, row)
+    if mine is not None and (
+        mine["image"]["bytes"] != row["image"]["bytes"] or mine["label"] != row["label"]
+    ):
+        raise BuildError(
+            f"{repo.id}: config {name}, split {split}: {row['recording']} epoch {row['epoch']} came "
+            "back with another picture or stage; delete it and push again"
+        )
+
+
+def _local_row(build: Build, split: str, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The same row in the folder; None if the folder does not have its corpus."""
+    for shard in build.values["shards"]:
+        if (shard["corpus"], shard["split"]) != (wanted["corpus"], split):
+            continue
+        with pq.ParquetFile(build.folder / shard["path"]) as file:
+            for number in range(file.num_row_groups):
+                names = file.read_row_group(number, columns=["recording", "epoch"]).to_pydict()
+                if names["recording"][0] == wanted["recording"]:
+                    place = names["epoch"].index(wanted["epoch"])
+                    row = file.read_row_group(number).slice(place, 1).to_pylist()[0]
+                    return dict(row)
+    return None
