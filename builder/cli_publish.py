@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder.options import publish_options
+from psgimg.builder.options import DEFAULT_NAME, publish_options
 
 
 @click.command()
@@ -17,10 +17,18 @@ from psgimg.builder.options import publish_options
 def push(
     folder: Path, repo_id: str, public: bool, permission: str, replace: bool, dry_run: bool
 ) -> None:
-    """Publish a dataset folder on the Hugging Face Hub.
+    """Publish a dataset or a model folder on the Hugging Face Hub.
 
-    Restricted corpora go to a private, gated repository. Run again, it sends only what is missing.
+    Restricted corpora go to a private, gated repository, and so do models that learned from them.
+    Run again, it sends only what is missing.
     """
+    from psgimg.builder.release import models
+
+    if models.is_model(folder):
+        if replace:
+            raise click.UsageError("--replace goes with datasets: a model replaces the former one")
+        _send_model(folder, repo_id, public, permission, dry_run)
+        return
     send(release_config(folder, repo_id, public, permission, replace, dry_run))
 
 
@@ -150,6 +158,18 @@ def send(config: Any) -> None:
     with ui_release.PushProgress(console) as progress:
         pushed = releaser.push(config, progress)
     ui_release.show_pushed(console, pushed)
+
+
+def _send_model(folder: Path, repo_id: str, public: bool, permission: str, dry_run: bool) -> None:
+    from psgimg.builder import ui_release
+    from psgimg.builder.release import models
+    from psgimg.builder.release.policy import Wish
+
+    name = folder.resolve().name if repo_id == DEFAULT_NAME else repo_id
+    console = console_of()
+    with ui_release.PushProgress(console) as progress:
+        pushed = models.push(folder, name, Wish(public, permission), dry_run, progress)
+    ui_release.show_pushed_model(console, pushed)
 
 
 def console_of() -> Any:

@@ -4,17 +4,34 @@ from __future__ import annotations
 
 from psgimg.builder import metadata
 from psgimg.builder.rebuild import Rebuilt
+from psgimg.builder.release import models
 from psgimg.builder.release.plan import Plan
 from psgimg.builder.release.push import Pushed
+from psgimg.builder.release.transfer import Transfer
 from psgimg.builder.report import Report
 from psgimg.builder.rows import SPLITS
 from psgimg.builder.stages import STAGE_NAMES
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 SHOWN, LISTED = 8, 20
 """Files, and recordings that differ, that are listed one by one."""
+
+
+class _Bytes(DownloadColumn):
+    """Bytes of a step that has any."""
+
+    def render(self, task: Task) -> Text:
+        return super().render(task) if task.total else Text()
 
 
 class PushProgress:
@@ -25,7 +42,7 @@ class PushProgress:
         self._bar = Progress(
             TextColumn("{task.description:24}"),
             BarColumn(),
-            DownloadColumn(),
+            _Bytes(),
             TimeElapsedColumn(),
             console=console,
         )
@@ -38,6 +55,7 @@ class PushProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._finish()
         self._bar.stop()
 
     def step(self, name: str, n_bytes: int = 0) -> None:
@@ -53,6 +71,14 @@ class PushProgress:
         """What is going to be sent where, before the first write."""
         self._finish()
         show_plan(self._bar.console, plan)
+
+    def show_model(self, transfer: Transfer, left: tuple[str, ...]) -> None:
+        """What is going to be sent where, and what stays here, before the first write."""
+        self._finish()
+        show_place(self._bar.console, transfer)
+        show_transfer(self._bar.console, transfer)
+        if left:
+            self._bar.console.print(f"stays here: {', '.join(left)}", highlight=False)
 
     def _finish(self) -> None:
         for task in self._bar.tasks:
@@ -97,7 +123,7 @@ def show_rebuilt(console: Console, rebuilt: Rebuilt) -> None:
 def show_plan(console: Console, plan: Plan) -> None:
     """Where a release goes, who may see it, and which files are sent, kept and removed."""
     result = Report(plan.values)
-    console.print(f"[bold]{plan.repo.address}[/]  ({plan.visibility})", highlight=False)
+    show_place(console, plan.transfer)
     table = Table("corpus", *SPLITS, *STAGE_NAMES, box=None, header_style="bold")
     for column in table.columns[1:]:
         column.justify = "right"
@@ -106,19 +132,30 @@ def show_plan(console: Console, plan: Plan) -> None:
         n_stages = [result.n_epochs(corpus, stage=stage) for stage in STAGE_NAMES]
         table.add_row(corpus, *(f"{n:,}" for n in (*n_splits, *n_stages)))
     console.print(table)
-    console.print(
-        f"to send: {len(plan.send)} files, {_size(plan.bytes_to_send)}; there already: {plan.n_kept} "
-        f"files, {_size(plan.bytes_kept)}; to remove: {len(plan.removed)} files",
-        highlight=False,
-    )
-    for addition in plan.send[:SHOWN]:
-        console.print(f"  + {addition.path}  [dim]{_size(addition.n_bytes)}[/]", highlight=False)
-    if len(plan.send) > SHOWN:
-        console.print(f"  … and {len(plan.send) - SHOWN} more")
-    for path in plan.removed[:SHOWN]:
-        console.print(f"  [red]-[/] {path}", highlight=False)
+    show_transfer(console, plan.transfer)
     revision = plan.revision
     console.print(f"revision [bold]{revision.tag}[/]: {revision.what}", highlight=False)
+
+
+def show_place(console: Console, transfer: Transfer) -> None:
+    """Which repository it is, and who may see it."""
+    console.print(f"[bold]{transfer.repo.address}[/]  ({transfer.visibility})", highlight=False)
+
+
+def show_transfer(console: Console, transfer: Transfer) -> None:
+    """Which files are sent, kept and removed."""
+    console.print(
+        f"to send: {len(transfer.send)} files, {_size(transfer.n_bytes)}; there already: "
+        f"{transfer.n_kept} files, {_size(transfer.bytes_kept)}; to remove: "
+        f"{len(transfer.removed)} files",
+        highlight=False,
+    )
+    for addition in transfer.send[:SHOWN]:
+        console.print(f"  + {addition.path}  [dim]{_size(addition.n_bytes)}[/]", highlight=False)
+    if len(transfer.send) > SHOWN:
+        console.print(f"  … and {len(transfer.send) - SHOWN} more")
+    for path in transfer.removed[:SHOWN]:
+        console.print(f"  [red]-[/] {path}", highlight=False)
 
 
 def show_pushed(console: Console, pushed: Pushed | None) -> None:
@@ -126,13 +163,23 @@ def show_pushed(console: Console, pushed: Pushed | None) -> None:
     if pushed is None:
         console.print("dry run: nothing was written")
         return
-    plan = pushed.plan
-    console.print(f"\n[bold]{plan.repo.address}[/] is released and loads ({plan.visibility}):")
-    console.print(f'  load_dataset("{plan.repo.id}", split="train")', highlight=False)
+    transfer, tag = pushed.plan.transfer, pushed.plan.revision.tag
+    name = transfer.repo.id
     console.print(
-        f'  load_dataset("{plan.repo.id}", split="train", revision="{plan.revision.tag}")',
-        highlight=False,
+        f"\n[bold]{transfer.repo.address}[/] is released and loads ({transfer.visibility}):"
     )
+    console.print(f'  load_dataset("{name}", split="train")', highlight=False)
+    console.print(f'  load_dataset("{name}", split="train", revision="{tag}")', highlight=False)
+
+
+def show_pushed_model(console: Console, pushed: models.Pushed | None) -> None:
+    """Where the model is and how it is used."""
+    if pushed is None:
+        console.print("dry run: nothing was written")
+        return
+    repo = pushed.transfer.repo
+    console.print(f"\n[bold]{repo.address}[/] is released ({pushed.transfer.visibility}):")
+    console.print(f"  psgimg predict --model {repo.id} --dataset DATASET", highlight=False)
 
 
 def _size(n_bytes: int) -> str:

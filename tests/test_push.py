@@ -105,7 +105,7 @@ def test_a_snapshot_of_a_release_is_a_build_folder_that_grows(hub, built, corpor
     copy = tmp_path / "copy"
     snapshot_download("alice/psg-images", repo_type="dataset", local_dir=copy)
     shutil.rmtree(copy / ".cache")
-    assert pushed(copy).plan.send == (), "as it is it has nothing to send"
+    assert pushed(copy).plan.transfer.send == (), "as it is it has nothing to send"
     run(copy, corpora / "hmc", "hmc", montage="aasm", **PER_SPLIT)
     assert "1 recording of hmc added" in pushed(copy).plan.revision.what
 
@@ -115,8 +115,8 @@ def test_nothing_is_written_before_all_is_shown_and_never_in_a_dry_run(hub, buil
     assert pushed(built / "secret", dry_run=True, progress=progress) is None
     assert {r.method for r in hub.requests} <= {"GET", "HEAD"}
     plan = progress.plans[0]
-    assert str(plan.visibility) == "private, gated"
-    assert {"README.md", "build.json", "preview.png"} < {a.path for a in plan.send}
+    assert str(plan.transfer.visibility) == "private, gated"
+    assert {"README.md", "build.json", "preview.png"} < {a.path for a in plan.transfer.send}
 
 
 def test_a_restricted_release_is_private_and_gated_before_a_byte_is_sent(hub, built):
@@ -170,7 +170,7 @@ def test_pushed_again_nothing_is_sent_and_no_revision_added(hub, built):
     before = hub.repo("alice/psg-images").head.sha
     hub.requests.clear()
     again = pushed(built / "open")
-    assert (again.plan.send, again.plan.removed, again.commit) == ((), (), before)
+    assert (again.plan.transfer.send, again.plan.transfer.removed, again.commit) == ((), (), before)
     assert not [r for r in hub.requests if r.method in ("POST", "PUT") and "/commit/" in r.path]
     assert len(notes(hub).revisions) == 1
 

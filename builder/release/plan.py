@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import card, contact, croissant, files, release_notes, report
+from psgimg.builder import card, contact, croissant, release_notes, report
 from psgimg.builder.errors import BuildError
 from psgimg.builder.release import growth
 from psgimg.builder.release.audit import Build, check_head
-from psgimg.builder.release.hub import Addition, Repo, State, Stored
+from psgimg.builder.release.hub import Repo, State
 from psgimg.builder.release.policy import Standing, Visibility
+from psgimg.builder.release.transfer import Transfer, compare
 from psgimg.builder.release_notes import Release, Revision
 from psgimg.builder.report import Report
 
@@ -29,33 +29,18 @@ class Plan:
     ----------
     values
         What the repository's ``build.json`` will say.
-    send, removed
-        Files that the repository lacks or has otherwise; files that leave it.
-    n_kept, bytes_kept
-        Files that are there already, and their size.
-    parent
-        The commit that this was made for; empty if there is no repository yet.
+    tagged
+        Whether its revision has its tag already.
     """
 
-    repo: Repo
-    visibility: Visibility
+    transfer: Transfer
     values: Mapping[str, Any]
-    send: tuple[Addition, ...]
-    removed: tuple[str, ...]
-    n_kept: int
-    bytes_kept: int
-    parent: str
     tagged: bool
 
     @property
     def revision(self) -> Revision:
         """The revision that this makes."""
         return growth.release_of(self.values).revisions[-1]
-
-    @property
-    def bytes_to_send(self) -> int:
-        """Size of what is to be sent."""
-        return sum(addition.n_bytes for addition in self.send)
 
 
 def held(repo: Repo, state: State | None) -> Mapping[str, Any] | None:
@@ -120,28 +105,20 @@ def make(
     merged[release_notes.KEY] = release.to_dict()
     sources = _sources(build, merged)
     there = state.files if state else {}
-    send = [
-        Addition(path, source, _size(source))
-        for path, source in sorted(sources.items())
-        if path not in there or not _same(there[path], source, build.files.get(path))
-    ]
-    kept_shards = {shard["path"] for shard in merged["shards"]}
-    ours = {path for path in there if path.startswith("data/")} | set(
-        before["files"] if before else ()
+    shards = {shard["path"] for shard in merged["shards"]}
+    ours = {path for path in there if path.startswith("data/")}
+    ours |= set(before["files"]) if before else set()
+    transfer = compare(
+        repo,
+        state,
+        visibility,
+        sources,
+        removed=ours - set(sources) - shards,
+        others=shards,
+        hashes=build.files,
     )
-    removed = sorted((ours & set(there)) - set(sources) - kept_shards)
-    stay = {path for path in (*sources, *kept_shards) if path in there} - {a.path for a in send}
-    return Plan(
-        repo=repo,
-        visibility=visibility,
-        values=merged,
-        send=tuple(send),
-        removed=tuple(removed),
-        n_kept=len(stay),
-        bytes_kept=sum(there[path].n_bytes for path in stay),
-        parent=state.head if state else "",
-        tagged=state is not None and release.revisions[-1].tag in state.tags,
-    )
+    tagged = state is not None and release.revisions[-1].tag in state.tags
+    return Plan(transfer, merged, tagged)
 
 
 def _sources(build: Build, merged: dict[str, Any]) -> dict[str, Path | bytes]:
@@ -165,19 +142,3 @@ def _sources(build: Build, merged: dict[str, Any]) -> dict[str, Path | bytes]:
     made[report.FILE] = report.text(merged).encode()
     shards = [shard["path"] for shard in build.values["shards"]]
     return {**{path: folder / path for path in (*beside, *shards)}, **made}
-
-
-def _same(there: Stored, source: Path | bytes, sha256: str | None) -> bool:
-    """Whether the repository has a file as it is."""
-    if there.n_bytes != _size(source):
-        return False
-    if there.sha256 is not None:
-        if isinstance(source, Path):
-            return there.sha256 == (sha256 or files.sha256(source))
-        return there.sha256 == hashlib.sha256(source).hexdigest()
-    data = source.read_bytes() if isinstance(source, Path) else source
-    return there.blob_id == hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()  # Git's id
-
-
-def _size(source: Path | bytes) -> int:
-    return source.stat().st_size if isinstance(source, Path) else len(source)

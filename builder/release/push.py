@@ -12,13 +12,13 @@ from typing import Protocol
 
 from psgimg.builder.config import BuildConfig
 from psgimg.builder.corpora import corpus
-from psgimg.builder.errors import BuildError
 from psgimg.builder.recording import Policy
 from psgimg.builder.release import growth, plan, policy, verify
 from psgimg.builder.release.audit import audit
 from psgimg.builder.release.hub import Hub
 from psgimg.builder.release.plan import Plan
 from psgimg.builder.release.policy import Wish
+from psgimg.builder.release.transfer import carry_out
 
 
 class Progress(Protocol):
@@ -94,8 +94,9 @@ def push(config: PushConfig, progress: Progress) -> Pushed | None:
 
     progress.step("preparing the repository")
     repo.prepare(visibility)
-    progress.step("sending", release.bytes_to_send)
-    commit = _send(release, progress)
+    progress.step("sending", release.transfer.n_bytes)
+    message = f"psgimg: {release.revision.what} ({release.revision.tag})"
+    commit = carry_out(release.transfer, message, progress.advance)
     progress.step("loading it back")
     verify.verify(repo, commit, build, release.values)
     progress.step("tagging")
@@ -104,21 +105,6 @@ def push(config: PushConfig, progress: Progress) -> Pushed | None:
     if visibility.public and not (standing and standing.public):
         repo.publish()
     return Pushed(release, commit)
-
-
-def _send(release: Plan, progress: Progress) -> str:
-    """Send what is missing in one commit; its id, or that of the head if all is there."""
-    now = release.repo.state()
-    if now is None or (release.parent and now.head != release.parent):
-        raise BuildError(
-            f"{release.repo.id} was changed by somebody else meanwhile; nothing was published, run "
-            "the same command again"
-        )
-    if not release.send and not release.removed:
-        return now.head
-    revision = release.revision
-    message = f"psgimg: {revision.what} ({revision.tag})"
-    return release.repo.send(release.send, release.removed, message, now.head, progress.advance)
 
 
 def _size(folder: Path) -> int:

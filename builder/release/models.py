@@ -1,0 +1,179 @@
+"""Models: a folder that `psgimg sft` wrote, on the Hub, by the rules of a dataset's release.
+
+Knows of a model only its files: what it learned from, and so who may see it, stands in
+``psgimg.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from psgimg.builder import files
+from psgimg.builder.corpora import CORPORA
+from psgimg.builder.errors import BuildError
+from psgimg.builder.recipe import digest
+from psgimg.builder.recording import Policy
+from psgimg.builder.release import policy
+from psgimg.builder.release.audit import MACHINE_PATH
+from psgimg.builder.release.hub import Hub, Repo, State
+from psgimg.builder.release.policy import Standing, Wish
+from psgimg.builder.release.transfer import Transfer, carry_out, compare
+
+FILE = "psgimg.json"
+CARD = "README.md"
+WEIGHTS = ".safetensors"
+SENT = (WEIGHTS, ".json", ".jinja", ".txt", ".model", ".md", ".png", ".yaml")
+"""What a model's folder publishes; a checkpoint, an optimizer and pickled arguments stay here."""
+
+TOLD = (FILE, CARD, "training.json", "config.json", "adapter_config.json")
+"""Files that could name a folder of the machine that trained."""
+
+FORMERLY = "what it held before"
+
+
+class Progress(Protocol):
+    """What the push of a model tells while it works."""
+
+    def step(self, name: str, n_bytes: int = 0) -> None:
+        """A step begins, over so many bytes where that is known."""
+
+    def advance(self, n_bytes: int) -> None:
+        """So many bytes of the step are done."""
+
+    def show_model(self, transfer: Transfer, left: tuple[str, ...]) -> None:
+        """What is going to be sent where, and what stays here, before the first write."""
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """A model as it now stands on the Hub."""
+
+    transfer: Transfer
+    commit: str
+
+
+def is_model(folder: Path) -> bool:
+    """Whether a folder is one of `psgimg sft`, not of `psgimg build`."""
+    return (folder / FILE).is_file()
+
+
+def push(
+    folder: Path, repo_id: str, wish: Wish, dry_run: bool, progress: Progress
+) -> Pushed | None:
+    """Publish a model; None after a dry run. A model is as secret as what it learned from.
+
+    Raises
+    ------
+    BuildError
+        If anything is not as it must be; nothing is then published.
+    """
+    progress.step("checking the folder")
+    values = audit(folder)
+    progress.step("asking the Hub")
+    repo = Hub().repo(repo_id, "model")
+    state = repo.state()
+    visibility = policy.decide(repo.id, wish, restricted(values), _standing(repo, state))
+    sources = {path.name: path for path in _published(folder)}
+    transfer = compare(repo, state, visibility, sources)
+    left = tuple(sorted(path.name for path in folder.iterdir() if path.name not in sources))
+    progress.show_model(transfer, left)
+    if dry_run:
+        return None
+    progress.step("preparing the repository")
+    repo.prepare(visibility)
+    progress.step("sending", transfer.n_bytes)
+    commit = carry_out(transfer, f"psgimg: model {_digest(folder)}", progress.advance)
+    progress.step("comparing")
+    again = compare(repo, repo.state(), visibility, sources)
+    if again.send:
+        raise BuildError(
+            f"{repo.id}: {again.send[0].path} is not there as it was sent; run the same command again"
+        )
+    if visibility.public and not (state and state.public):
+        repo.publish()
+    return Pushed(transfer, commit)
+
+
+def audit(folder: Path) -> Mapping[str, Any]:
+    """What ``psgimg.json`` of a model's folder says.
+
+    Raises
+    ------
+    BuildError
+        If the folder is not whole, or names folders of this machine.
+    """
+    values = _values(folder / FILE)
+    names = {path.name for path in _published(folder)}
+    if not any(name.endswith(WEIGHTS) for name in names):
+        raise BuildError(f"{folder} has no weights (*{WEIGHTS}); let `psgimg sft` run to its end")
+    if CARD not in names:
+        raise BuildError(f"{folder} has no {CARD}; let `psgimg sft` run to its end")
+    for path in _published(folder):
+        if path.name in TOLD:
+            found = MACHINE_PATH.search(path.read_text(encoding="utf-8"))
+            if found and path.name == "adapter_config.json":
+                raise BuildError(
+                    f"{path}: its base model is a folder of this machine, {found.group(1)!r}, which nobody "
+                    "else has; `psgimg merge` first, and push what it writes"
+                )
+            if found:
+                raise BuildError(
+                    f"{path} names a folder of this machine, {found.group(1)!r}; take that out"
+                )
+    return values
+
+
+def restricted(values: Mapping[str, Any]) -> frozenset[str]:
+    """The restricted corpora that a model learned from; unknown ones count as restricted."""
+    if values["policy"] == Policy.OPEN.value:
+        return frozenset()
+    secret = {
+        name
+        for name in values["corpora"]
+        if name not in CORPORA or CORPORA[name].terms.policy is Policy.RESTRICTED
+    }
+    return frozenset(secret or values["corpora"])
+
+
+def _values(path: Path) -> Mapping[str, Any]:
+    try:
+        values: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        _ = values["policy"], values["corpora"]
+        known = digest(values["recipe"]) == values["recipe_hash"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BuildError(
+            f"{path} is damaged ({error}); take it as `psgimg sft` wrote it"
+        ) from error
+    if not known:
+        raise BuildError(f"{path}: its recipe was changed; take it as `psgimg sft` wrote it")
+    return values
+
+
+def _published(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file() and path.suffix in SENT)
+
+
+def _standing(repo: Repo, state: State | None) -> Standing | None:
+    """How a repository stands. Its history still loads: what was gated once counts as secret."""
+    if state is None:
+        return None
+    held = frozenset({FORMERLY}) if state.gated else frozenset()
+    if FILE in state.files:
+        with tempfile.TemporaryDirectory() as folder:
+            repo.read_json(FILE, state.head, Path(folder))
+            held = restricted(_values(Path(folder) / FILE)) or held
+    elif set(state.files) - {".gitattributes"}:
+        raise BuildError(
+            f"{repo.id} holds files that psgimg did not make; choose another --repo-id, or delete them "
+            "there"
+        )
+    return Standing(state.public, held)
+
+
+def _digest(folder: Path) -> str:
+    return files.sha256(folder / FILE)[:16]
