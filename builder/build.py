@@ -149,7 +149,7 @@ def _fixed_before(out: Path, settings: Path) -> dict[str, Any] | None:
         if settings.exists():
             begun: dict[str, Any] = json.loads(settings.read_text(encoding="utf-8"))
             return begun
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(
             f"{out / report.FILE} is damaged ({error}); choose another --out"
         ) from error

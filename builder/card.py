@@ -5,7 +5,6 @@ Every number on it is counted from the report; the words are in ``cards/dataset.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -13,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import contact, files, metadata, release_notes
+from psgimg.builder import contact, files, markdown, metadata, release_notes
 from psgimg.builder.config import BuildConfig
 from psgimg.builder.contact import Picture
 from psgimg.builder.corpora import demo
@@ -67,31 +66,13 @@ def text(report: Report, examples: Mapping[str, Picture]) -> str:
     examples
         The pictures that the card shows, by stage; a stage may have none, and a corpus too.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # Markdown, not HTML; what comes from files goes through `cell`
-    )
-    environment.filters |= {
-        "n": _number,
-        "counted": _counted,
-        "size": _size,
-        "cell": _cell,
-        "code": _code,
-        "linked": _linked,
-    }
-    template = resources.files("psgimg.cards").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    card = environment.from_string(template).render(
-        metadata=metadata.head(report),
-        examples=examples,
-        real=bool(real_pages(report, examples)),
+    values = {
+        "metadata": metadata.head(report),
+        "examples": examples,
+        "real": bool(real_pages(report, examples)),
         **_facts(report),
-    )
-    return re.sub(r"\n{3,}", "\n\n", card)
+    }
+    return markdown.render(TEMPLATE, values)
 
 
 def _facts(report: Report) -> dict[str, Any]:
@@ -189,38 +170,6 @@ def _type(feature: Mapping[str, Any]) -> str:
     if "feature" in feature:
         return f"{feature['_type']} of {feature['feature']['dtype']}"
     return str(feature.get("dtype", feature["_type"]))
-
-
-def _number(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:,g}"
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{_number(n)} {noun}" + ("" if n == 1 else "s")
-
-
-def _size(n_bytes: int) -> str:
-    """Size of files in decimal units, as the Hub gives it."""
-    exponent = min(4, (len(str(n_bytes)) - 1) // 3)
-    value = n_bytes / 1000**exponent
-    return f"{value:.{0 if value >= 10 or not exponent else 1}f} {('B', 'kB', 'MB', 'GB', 'TB')[exponent]}"
-
-
-def _cell(words: str) -> str:
-    """Text from outside, safe in a table: one line, no folder of this machine, no mark-up."""
-    line = re.sub(r"(?<![\w:/.])/(?:[^/\s]+/)+", "", " ".join(words.split()))
-    line = line.replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\`*_~|\[\]])", r"\\\1", line)
-
-
-def _code(words: str) -> str:
-    """A name from outside as inline code, safe in a table."""
-    return f"`{' '.join(words.replace('`', '').split())}`".replace("|", "\\|")
-
-
-def _linked(words: str) -> str:
-    """Bare addresses made links in the one way that every Markdown reader knows."""
-    return re.sub(r"https?://[^\s<>()]*[\w/]", r"<\g<0>>", words)
 
 
 def _write_bytes(path: Path, data: bytes) -> None:

@@ -68,7 +68,7 @@ def build(
         from psgimg.builder.release.push import check_ready
 
         release = cli_publish.release_config(config.out, repo_id, public, permission, replace)
-        check_ready(release, config.source)
+        check_ready(release, config.source, console_of().print)
     elif public or permission or replace or repo_id != DEFAULT_NAME:
         raise click.UsageError("--repo-id, --public, --permission and --replace go with --push")
     if fetch:

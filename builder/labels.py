@@ -4,7 +4,7 @@
     OUT/rebuild.json        recipe, settings, recordings and hashes: what `rebuild` needs
     OUT/README.md           the card; its YAML head lets `load_dataset` open the labels
 
-``rebuild.json`` is written last: a folder without it is no export.
+A folder without ``rebuild.json`` is no export, and nothing in it is replaced.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from psgimg.builder import files, labels_card, recipe, report, shards
+from psgimg.builder import files, finished, folders, labels_card, recipe, report, shards
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recipe import Recipe
 from psgimg.builder.rows import FEATURES, schema
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Raised whenever an older psgimg could no longer read what this one writes."""
 
-FILE = "rebuild.json"
+FILE = finished.LABELS
 TABLE = "labels.parquet"
 CARD = "README.md"
 
@@ -91,30 +91,31 @@ def write(folder: Path, out: Path) -> None:
     Raises
     ------
     BuildError
-        If ``folder`` holds no finished dataset or is damaged, or ``out`` holds something else.
+        If ``folder`` holds no finished dataset or is damaged; if ``out`` holds anything but an
+        earlier labels-only export, lies in ``folder``, or can't be written.
     """
-    values, done = _finished(folder)
-    _clear(out)
+    values, done = _dataset(folder)
     keys = [(fact["corpus"], fact["recording"]) for fact in values["recordings"]]
     recordings = [
         {**fact, "pictures": pictures(done[key])}
         for fact, key in zip(values["recordings"], keys, strict=True)
     ]
     splits = [fact["split"] for fact in recordings]
-    _write_table(out / TABLE, list(zip(map(done.__getitem__, keys), splits, strict=True)))
-    export: dict[str, Any] = {
-        "format": FORMAT,
-        **{name: values[name] for name in FROM_BUILD},
-        "recordings": recordings,
-        "labels": {
-            "path": TABLE,
-            "rows": shards.n_rows(out / TABLE),
-            "sha256": files.sha256(out / TABLE),
-        },
-    }
-    files.write_text(out / CARD, labels_card.text(export, TABLE, list(LABEL_FEATURES)))
-    sealed = {**export, "sha256": _seal(export)}
-    files.write_text(out / FILE, json.dumps(sealed, indent=1, ensure_ascii=False) + "\n")
+    with folders.whole(out, folder, _own(out), "labels-only") as room:
+        _write_table(room / TABLE, list(zip(map(done.__getitem__, keys), splits, strict=True)))
+        export: dict[str, Any] = {
+            "format": FORMAT,
+            **{name: values[name] for name in FROM_BUILD},
+            "recordings": recordings,
+            "labels": {
+                "path": TABLE,
+                "rows": shards.n_rows(room / TABLE),
+                "sha256": files.sha256(room / TABLE),
+            },
+        }
+        _write_text(room / CARD, labels_card.text(export, TABLE, list(LABEL_FEATURES)))
+        sealed = {**export, "sha256": _seal(export)}
+        _write_text(room / FILE, json.dumps(sealed, indent=1, ensure_ascii=False) + "\n")
 
 
 def read(folder: Path) -> Export:
@@ -141,7 +142,7 @@ def read(folder: Path) -> Export:
             f"and draws version {recipe.VERSION}; `pip install psgimg=={maker}`, which made it"
         )
     again = "get the export again from whoever made it"
-    if recipe.digest(values["recipe"]) != values["recipe_hash"]:
+    if recipe.digest(values["recipe"]) != values.get("recipe_hash"):
         raise BuildError(f"{path}: the recipe is not that of recipe_hash; {again}")
     if values.get("sha256") != _seal(values):
         raise BuildError(f"{path} was changed after it was written; {again}")
@@ -169,48 +170,36 @@ def rows(done: Done) -> list[dict[str, Any]]:
     return found
 
 
-def _finished(folder: Path) -> tuple[dict[str, Any], dict[Key, Done]]:
+def _dataset(folder: Path) -> tuple[dict[str, Any], dict[Key, Done]]:
     """``build.json`` of a folder that holds just what it says, and where its recordings lie."""
-    path = folder / report.FILE
-    try:
-        values = report.read(folder)
-    except (OSError, ValueError) as error:
-        raise BuildError(
-            f"{path} can't be read ({type(error).__name__}); name a folder that `psgimg build` finished"
-        ) from error
-    if (folder / shards.STATE).exists():
-        raise BuildError(
-            f"{folder}: a build is at work there, or was interrupted; run it to its end"
-        )
-    for shard in values["shards"]:
-        place = folder / shard["path"]
-        if not place.is_file() or files.sha256(place) != shard["sha256"]:
-            raise BuildError(
-                f"{place} is not the file that {report.FILE} names (SHA-256); build into a new folder"
-            )
+    values = finished.values(folder)
+    finished.check_shards(folder, values, values["shards"])
     done = shards.finished(folder)
-    if {(fact["corpus"], fact["recording"]) for fact in values["recordings"]} != set(done):
+    split = {folder / shard["path"]: shard["split"] for shard in values["shards"]}
+    there = {key: {**one.facts, "split": split[one.path]} for key, one in done.items()}
+    if {(fact["corpus"], fact["recording"]): fact for fact in values["recordings"]} != there:
         raise BuildError(
-            f"{folder / 'data'} holds other recordings than {report.FILE} names; build into a new folder"
+            f"{folder / 'data'} holds other recordings than {report.FILE} names; {finished.ANEW}"
         )
     return values, done
 
 
-def _clear(out: Path) -> None:
-    """Make ready to write: an earlier export goes, and anything else stays and is refused."""
-    own = {FILE, TABLE, CARD} if (out / TABLE).exists() else set()
-    names = {path.name for path in out.glob("*") if not path.name.startswith(".")}
-    if strangers := sorted(names - own):
-        raise BuildError(f"{out} holds other files ({', '.join(strangers)}); choose another --out")
-    (out / FILE).unlink(missing_ok=True)
+def _own(out: Path) -> set[str]:
+    """What an earlier export put into its folder; nothing, if this is not one."""
+    try:
+        said = json.loads((out / FILE).read_text(encoding="utf-8"))
+        return {FILE, TABLE, CARD} if said["labels"]["path"] == TABLE else set()
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _write_table(path: Path, chosen: Sequence[tuple[Done, str]]) -> None:
     arrow = _schema()
-    with (
-        files.whole(path) as temporary,
-        pq.ParquetWriter(temporary, arrow, compression="snappy") as writer,
-    ):
+    with pq.ParquetWriter(path, arrow, compression="snappy") as writer:
         for i in range(0, len(chosen), PER_GROUP):
             writer.write_table(pa.concat_tables(_tables(chosen[i : i + PER_GROUP], arrow)))
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any
 
-from psgimg.builder import metadata
+from psgimg.builder import markdown, metadata
 from psgimg.builder.corpora import demo
 from psgimg.builder.report import Report
 from psgimg.builder.rows import SPLITS
@@ -31,33 +29,23 @@ def text(values: Mapping[str, Any], table: str, columns: Sequence[str]) -> str:
     table, columns
         Name of the file of labels, and what is in it.
     """
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # Markdown, not HTML; all words are ours
-    )
     report = Report(values)
     corpora = metadata.with_rows(report)
-    template = resources.files("psgimg.cards").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    card = environment.from_string(template).render(
-        head=_head(report, table),
-        report=report,
-        v=values,
-        corpora=corpora,
-        restricted=metadata.restricted(corpora),
-        synthetic=demo.NAME,
-        folder=FOLDER,
-        split_name=SPLIT,
-        stages=STAGE_NAMES,
-        splits=SPLITS,
-        columns=columns,
-        n_subjects=sum(entry["subjects"] for entry in corpora.values()),
-    )
-    return re.sub(r"\n{3,}", "\n\n", card)
+    filled = {
+        "head": _head(report, table),
+        "report": report,
+        "v": values,
+        "corpora": corpora,
+        "restricted": metadata.restricted(corpora),
+        "synthetic": demo.NAME,
+        "folder": FOLDER,
+        "split_name": SPLIT,
+        "stages": STAGE_NAMES,
+        "splits": SPLITS,
+        "columns": columns,
+        "n_subjects": sum(entry["subjects"] for entry in corpora.values()),
+    }
+    return markdown.render(TEMPLATE, filled)
 
 
 def _head(report: Report, table: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 KEY = "release"
@@ -46,14 +46,20 @@ class Release:
     permission
         By whose permission pictures of restricted corpora are public, in the words of who
         published them; empty if none was needed.
+    permitted
+        The corpora that it covers.
     revisions
         As they were made, the newest last.
+    people
+        Corpus → subject or family → split, of everybody who was ever shown: nobody changes sides.
     """
 
     repo_id: str
     public: bool
-    permission: str
-    revisions: tuple[Revision, ...]
+    permission: str = ""
+    permitted: tuple[str, ...] = ()
+    revisions: tuple[Revision, ...] = ()
+    people: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -61,7 +67,7 @@ class Release:
             {**asdict(one), "corpora": [*one.corpora], "restricted": [*one.restricted]}
             for one in self.revisions
         ]
-        return {**asdict(self), "revisions": listed}
+        return {**asdict(self), "permitted": [*self.permitted], "revisions": listed}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Release:
@@ -76,7 +82,8 @@ class Release:
             )
             for one in values["revisions"]
         )
-        return cls(**{**values, "revisions": revisions})
+        permitted = tuple(values["permitted"])
+        return cls(**{**values, "permitted": permitted, "revisions": revisions})
 
 
 def of(values: Mapping[str, Any]) -> Release | None:

@@ -12,6 +12,7 @@ from psgimg.builder.report import Report
 from psgimg.builder.rows import SPLITS
 from psgimg.builder.stages import STAGE_NAMES
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -48,9 +49,11 @@ class PushProgress:
         )
 
     def __enter__(self) -> PushProgress:
+        from huggingface_hub.utils.logging import set_verbosity_error
         from huggingface_hub.utils.tqdm import disable_progress_bars
 
         disable_progress_bars()  # two bars for one upload
+        set_verbosity_error()  # type: ignore[no-untyped-call]  # what is waited out is told once, by `note`
         self._bar.start()
         return self
 
@@ -66,6 +69,10 @@ class PushProgress:
     def advance(self, n_bytes: int) -> None:
         """So many bytes of the step are done."""
         self._bar.advance(self._bar.tasks[-1].id, n_bytes)
+
+    def note(self, message: str) -> None:
+        """One line that the user should know."""
+        self._bar.console.print(escape(message), highlight=False)
 
     def show(self, plan: Plan) -> None:
         """What is going to be sent where, before the first write."""
@@ -111,7 +118,8 @@ def show_rebuilt(console: Console, rebuilt: Rebuilt) -> None:
     """How many shards are those of the export, and what differs."""
     for mismatch in rebuilt.mismatches[:LISTED]:
         console.print(
-            f"  {mismatch.corpus} {mismatch.name}: [yellow]{mismatch.reason}[/]: {mismatch.detail}"
+            f"  {mismatch.corpus} {escape(mismatch.name)}: [yellow]{mismatch.reason}[/]: "
+            f"{escape(mismatch.detail)}"
         )
     if len(rebuilt.mismatches) > LISTED:
         console.print(f"  … and {len(rebuilt.mismatches) - LISTED} more")
@@ -133,6 +141,13 @@ def show_plan(console: Console, plan: Plan) -> None:
         table.add_row(corpus, *(f"{n:,}" for n in (*n_splits, *n_stages)))
     console.print(table)
     show_transfer(console, plan.transfer)
+    if plan.edited:
+        console.print(
+            "[yellow]README.md was edited there[/]: it is replaced by the card of this release"
+        )
+    if plan.transfer.visibility.permitted:
+        opened = ", ".join(plan.transfer.visibility.permitted)
+        console.print(f"[yellow]public by permission[/]: {opened}, old revisions too")
     revision = plan.revision
     console.print(f"revision [bold]{revision.tag}[/]: {revision.what}", highlight=False)
 

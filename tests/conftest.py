@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Before torch is loaded: each of pytest's workers has one core, and OpenMP would spin on all.
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+settings.register_profile("psgimg", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("psgimg")
 
 SHARED_PSG = Path(__file__).resolve().parents[2] / "shared" / "psg"
 

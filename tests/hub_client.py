@@ -20,6 +20,7 @@ class Remembered:
     def __init__(self) -> None:
         self.steps: list[str] = []
         self.plans = []
+        self.notes: list[str] = []
         self.at: dict[str, Callable[[], None]] = {}
 
     def step(self, name: str, n_bytes: int = 0) -> None:
@@ -28,6 +29,9 @@ class Remembered:
 
     def advance(self, n_bytes: int) -> None:
         pass
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
 
     def show(self, plan) -> None:
         self.plans.append(plan)

@@ -22,7 +22,7 @@ from datasets import ClassLabel, load_dataset
 from datasets import Image as ImageFeature
 from huggingface_hub import DatasetCard
 from PIL import Image
-from psgimg.builder import card, contact, metadata, release_notes, report, shards
+from psgimg.builder import card, contact, markdown, metadata, release_notes, report, shards
 from psgimg.builder.config import BuildConfig
 from psgimg.builder.pages import PAGE_S
 from psgimg.builder.release_notes import Release, Revision
@@ -555,7 +555,7 @@ def test_the_size_of_the_files_is_told_in_the_units_of_the_hub(out):
     n_bytes = sum(path.stat().st_size for path in (out / "data").rglob("*.parquet"))
     assert f"({n_bytes / 1e6:.0f} MB)" in readme(out)
     sizes = (999, 1000, 12_345, 51_170_780, 2_340_000_000, 1_500 * 10**12)
-    assert [card._size(n) for n in sizes] == [
+    assert [markdown.size(n) for n in sizes] == [
         "999 B",
         "1.0 kB",
         "12 kB",
@@ -590,14 +590,15 @@ REVISIONS = (
     Revision("v1", "a" * 16, 168, 8, ("demo",), (), "first release"),
     Revision("v2", "b" * 16, 273, 11, ("demo", "isruc"), ("isruc",), "isruc | 3 nights"),
 )
-PRIVATE = Release("sleep-lab/psg-images", False, "", REVISIONS)
+PRIVATE = Release("sleep-lab/psg-images", False, revisions=REVISIONS)
 PERMITTED = Release(
     "sleep-lab/psg-images",
     True,
     "Dr *A* Example, letter of 12 March 2026\n| <b>ref 17</b>",
+    ("isruc",),
     REVISIONS,
 )
-OPEN = Release("sleep-lab/psg-images", True, "", REVISIONS[:1])
+OPEN = Release("sleep-lab/psg-images", True, revisions=REVISIONS[:1])
 
 
 def released(out: Path, folder: Path, release: Release, missing: tuple[str, ...] = ()) -> str:
@@ -644,11 +645,15 @@ def test_a_released_card_loads_from_the_repository_and_lists_revisions_newest_fi
 def test_a_release_says_who_may_see_it_and_how(out, tmp_path):
     private = released(out, tmp_path, PRIVATE).split("\n## ")[0]
     assert "This repository is private and gated: the terms of `isruc`" in private
-    assert "Ask for access on the repository's page" in private
+    assert "ask its owner, `sleep-lab`, to be let in" in private
+    assert "repository's page" not in private  # others get 404 there
+    assert "ask for it here" not in private
     assert "Published by permission" not in released(out, tmp_path, PRIVATE)
     permitted = released(out, tmp_path, PERMITTED)
     assert "**Published by permission.** The terms of `isruc`" in permitted.split("\n## ")[0]
-    assert "private" not in permitted.split("\n# ")[1].split("\n## ")[0]
+    top = permitted.split("\n# ")[1].split("\n## ")[0]
+    assert "Ask for access on the repository's page, then log in" in top
+    assert "private" not in top
 
 
 def test_a_permission_is_quoted_as_it_was_written_and_asks_no_more_of_the_reader(out, tmp_path):
@@ -668,7 +673,8 @@ def test_an_open_release_asks_for_nothing(tmp_path):
     assert "hf auth login" not in shown
     assert "private" not in shown
     private = released(tmp_path / "built", tmp_path / "open", replace(OPEN, public=False))
-    assert "The repository is private: log in with `hf auth login`." in private
+    assert "The repository is private: ask its owner, `sleep-lab`, to be let in" in private
+    assert "then log in with `hf auth login`." in private
 
 
 def test_a_release_of_more_than_is_at_hand_says_where_each_picture_is_from(out, tmp_path):

@@ -345,25 +345,51 @@ def test_an_unfinished_or_damaged_dataset_is_refused_and_nothing_is_left(built, 
     def torn_shard(folder):
         (folder / first).write_bytes((folder / first).read_bytes()[:-100])
 
+    def zeroed_shard(folder):
+        data = bytearray((folder / first).read_bytes())
+        data[1000:3000] = bytes(2000)
+        (folder / first).write_bytes(data)
+
     def unknown_shard(folder):
         (folder / "data" / "hmc" / "more.parquet").write_bytes((folder / first).read_bytes())
 
     faults = {
-        without_report: "not a finished dataset",
-        being_built: "not a finished dataset",
+        without_report: "not a finished build",
+        being_built: "not a finished build",
         damaged_report: "build.json is damaged",
         without_shard: f"{first} is missing",
-        other_rows: f"{first} has 3 rows, build.json says",
-        torn_shard: f"{first} can't be read",
+        other_rows: f"{first} is not as it was built",
+        torn_shard: f"{first} is not as it was built",
+        zeroed_shard: f"{first} is not as it was built",
         unknown_shard: "more.parquet is not in build.json",
     }
     for fault, message in faults.items():
         folder = copied(built, tmp_path / fault.__name__)
         fault(folder)
-        with pytest.raises(BuildError, match=re.escape(message)) as caught:
-            imagefolder.write(folder, tmp_path / "out")
-        assert "\n" not in str(caught.value)
-        assert not (tmp_path / "out").exists()
+        for module in FORMATS.values():
+            with pytest.raises(BuildError, match=re.escape(message)) as caught:
+                module.write(folder, tmp_path / "out")
+            assert "\n" not in str(caught.value)
+            assert not (tmp_path / "out").exists()
+
+
+def test_an_export_of_one_split_needs_the_shards_of_that_split_alone(built, exported, tmp_path):
+    folder = copied(built, tmp_path / "fetched")
+    for path in (folder / "data").rglob("*.parquet"):
+        if not path.name.startswith("test-"):
+            path.unlink()
+    webdataset.write(folder, tmp_path / "out", "test")
+    assert {path.name for path in (tmp_path / "out").glob("*.tar")} == {"test-000000.tar"}
+    with pytest.raises(BuildError, match="is missing"):
+        webdataset.write(folder, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_export_given_for_a_dataset_is_named(name, exported, tmp_path):
+    with pytest.raises(
+        BuildError, match=f"is an? {name} export; name the folder that `psgimg build`"
+    ):
+        webdataset.write(exported / name, tmp_path / "out")
 
 
 def test_an_unknown_split_is_refused_with_those_there_are(built, tmp_path):

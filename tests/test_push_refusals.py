@@ -53,13 +53,13 @@ def test_no_token(hub, folder, monkeypatch, tmp_path):
 
 def test_before_a_build_begins_what_its_push_would_refuse(hub, tmp_path, monkeypatch):
     ready = PushConfig(tmp_path / "out")
-    check_ready(ready, ["hmc"])
+    check_ready(ready, ["hmc"], print)
     HfApi().create_repo("alice/psg-images", repo_type="dataset", private=False)
     with pytest.raises(BuildError, match="is public and shhs is restricted"):
-        check_ready(ready, ["shhs"])
+        check_ready(ready, ["shhs"], print)
     monkeypatch.setenv("HF_TOKEN", hub.token("alice", "read"))
     with pytest.raises(BuildError, match="may only read"):
-        check_ready(ready, ["hmc"])
+        check_ready(ready, ["hmc"], print)
 
 
 def test_a_token_that_the_hub_does_not_know(hub, folder, monkeypatch):

@@ -3,6 +3,10 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import datasets
 import pyarrow as pa
@@ -184,33 +188,103 @@ def test_the_card_counts_its_labels_and_says_how_to_rebuild(mixed):
 def test_the_same_dataset_gives_the_same_export_also_over_an_earlier_one(mixed, tmp_path):
     exported(mixed / "out", tmp_path / "other-name")
     assert content(tmp_path / "other-name") == content(mixed / "labels")
-    (tmp_path / "other-name" / labels.FILE).unlink()  # as an interrupted export leaves it
     exported(mixed / "out", tmp_path / "other-name")
     assert content(tmp_path / "other-name") == content(mixed / "labels")
 
 
-def test_an_export_goes_into_no_folder_that_holds_something_else(mixed, tmp_path):
-    (tmp_path / "README.md").write_text("mine")
-    for place in (tmp_path, mixed / "out"):
-        with pytest.raises(BuildError, match=r"holds other files \(.*README.md.*--out"):
+@pytest.mark.parametrize("name", ["README.md", "labels.parquet", "rebuild.json", ".git"])
+def test_an_export_replaces_nothing_but_an_export(mixed, tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(BuildError, match=f"holds {name}, which is not of an earlier labels-only"):
+        labels.write(mixed / "out", tmp_path)
+    assert content(tmp_path) == {name: b"mine"}
+
+
+def test_files_added_to_an_export_are_refused_and_kept(mixed, tmp_path):
+    exported(mixed / "out", tmp_path / "labels")
+    (tmp_path / "labels" / "notes.txt").write_text("mine")
+    before = content(tmp_path / "labels")
+    with pytest.raises(BuildError, match=r"holds notes\.txt"):
+        labels.write(mixed / "out", tmp_path / "labels")
+    assert content(tmp_path / "labels") == before
+
+
+def test_an_export_goes_neither_into_the_dataset_nor_onto_a_file(mixed, tmp_path):
+    before = sorted((mixed / "out").rglob("*"))
+    (tmp_path / "link").symlink_to(mixed / "out")
+    for place in (mixed / "out", mixed / "out" / "labels", tmp_path / "link" / "labels"):
+        with pytest.raises(BuildError, match="lies in the dataset"):
             labels.write(mixed / "out", place)
-    assert (tmp_path / "README.md").read_text() == "mine"
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(BuildError, match="is a file; choose another --out"):
+        labels.write(mixed / "out", tmp_path / "file")
+    with pytest.raises(BuildError, match=r"can't write .*file/labels: .*--out"):
+        labels.write(mixed / "out", tmp_path / "file" / "labels")
+    assert sorted((mixed / "out").rglob("*")) == before
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_the_folder_that_one_is_in_is_not_replaced(mixed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place in (Path(), tmp_path.parent):
+        with pytest.raises(BuildError, match="is the folder that you are in; name a new one"):
+            labels.write(mixed / "out", place)
+
+
+def test_an_export_killed_in_the_middle_leaves_the_former_one_and_the_next_is_whole(
+    mixed, shhs, tmp_path
+):
+    exported(shhs / "out", tmp_path / "labels")
+    before = content(tmp_path / "labels")
+    killed = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from psgimg.builder import labels, labels_card\n"
+        "labels_card.text = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "labels.write(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+    )
+    command = [sys.executable, "-P", "-c", killed, str(mixed / "out"), str(tmp_path / "labels")]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert list(tmp_path.rglob(".labels.part/new/labels.parquet"))
+    assert content(tmp_path / "labels") == before
+    exported(mixed / "out", tmp_path / "labels")
+    assert content(tmp_path / "labels") == content(mixed / "labels")
+    assert [path.name for path in tmp_path.iterdir()] == ["labels"]
 
 
 def test_an_unfinished_or_damaged_dataset_is_not_exported(mixed, tmp_path):
-    with pytest.raises(BuildError, match=r"build.json can't be read.*psgimg build"):
+    with pytest.raises(BuildError, match=r"is no folder; build one first: psgimg build"):
         labels.write(tmp_path / "nothing", tmp_path / "labels")
+    with pytest.raises(BuildError, match=r"labels holds labels only; publish it with `hf upload"):
+        labels.write(mixed / "labels", tmp_path / "labels")
     out = shutil.copytree(mixed / "out", tmp_path / "out")
     (out / shards.STATE).mkdir()
-    with pytest.raises(BuildError, match="interrupted"):
+    with pytest.raises(BuildError, match="not a finished build; run the `psgimg build`"):
         labels.write(out, tmp_path / "labels")
     (out / shards.STATE).rmdir()
     shard = next(out.rglob("shhs/*.parquet"))
     shutil.copy(shard, shard.with_name("train-00007-of-00009.parquet"))
+    with pytest.raises(BuildError, match=r"train-00007-of-00009\.parquet is not in build\.json"):
+        labels.write(out, tmp_path / "labels")
+    shard.with_name("train-00007-of-00009.parquet").unlink()
+    with shard.open("rb+") as file:
+        file.seek(1000)
+        file.write(bytes(2000))
+    with pytest.raises(BuildError, match=f"{shard.name} is not as it was built"):
+        labels.write(out, tmp_path / "labels")
     shard.unlink()
-    with pytest.raises(BuildError, match=f"{shard.name} is not the file that build.json names"):
+    with pytest.raises(BuildError, match=f"{shard.name} is missing"):
         labels.write(out, tmp_path / "labels")
     assert not (tmp_path / "labels").exists()
+
+
+def test_a_split_that_was_changed_in_the_report_alone_is_refused(mixed, tmp_path):
+    out = shutil.copytree(mixed / "out", tmp_path / "out")
+    values = json.loads((out / "build.json").read_text())
+    fact = values["recordings"][0]
+    fact["split"] = "test" if fact["split"] == "train" else "train"
+    (out / "build.json").write_text(json.dumps(values))
+    with pytest.raises(BuildError, match=r"holds other recordings than build\.json names"):
+        labels.write(out, tmp_path / "labels")
 
 
 # the same bytes again
@@ -393,7 +467,7 @@ def test_another_library_around_the_same_pages_is_named_with_both_versions(shhs,
                 writer.write_table(group)
                 n_recordings -= 1
         assert n_recordings == 0
-        shard["sha256"] = files.sha256(path)
+        shard |= {"sha256": files.sha256(path), "bytes": path.stat().st_size}
     values["versions"]["pyarrow"] = "1.2.3"
     (out / "build.json").write_text(json.dumps(values))
     export = exported(out, tmp_path / "labels")
@@ -456,6 +530,8 @@ def edit_split(values):
         (edit_recipe, "the recipe is not that of recipe_hash"),
         (edit_recipe_and_hash, "was changed after it was written"),
         (edit_split, "was changed after it was written"),
+        (lambda values: values.pop("recipe_hash"), "the recipe is not that of recipe_hash"),
+        (lambda values: values.pop("labels"), "was changed after it was written"),
         (lambda values: values.pop("recipe"), r"no labels-only export \(KeyError\)"),
     ],
 )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from psgimg.builder import release_notes
 from psgimg.builder.errors import BuildError
 from psgimg.builder.release import growth
-from psgimg.builder.release.policy import Standing, Wish, decide
+from psgimg.builder.release.policy import Standing, Wish, decide, restricted
 from psgimg.builder.release_notes import Release
 from psgimg.builder.rows import SPLITS
 
@@ -44,7 +44,7 @@ def values(recordings, recipe="a", policy="open", **fixed):
 def released(local, before=None, tags=(), **options):
     """A release of `local` into what holds `before`."""
     merged = growth.grow(local, before, options.get("may_lose", False), "org/name")
-    release = growth.next_release(merged, before, Release("org/name", False, "", ()), tags)
+    release = growth.next_release(merged, before, Release("org/name", False), tags)
     return {**merged, release_notes.KEY: release.to_dict()}
 
 
@@ -80,7 +80,7 @@ def test_a_written_permission_makes_restricted_pictures_public_and_gated(standin
 
 
 def test_a_permission_given_once_covers_its_corpora_and_no_other():
-    standing = Standing(True, frozenset({"shhs"}), WRITTEN)
+    standing = Standing(True, frozenset({"shhs"}), WRITTEN, frozenset({"shhs"}))
     assert decide("org/name", Wish(True), ["shhs"], standing).permission == WRITTEN
     with pytest.raises(BuildError, match="mass"):
         decide("org/name", Wish(True), ["mass"], standing)
@@ -94,10 +94,10 @@ def test_a_public_repository_never_receives_restricted_pictures():
 def test_what_a_repository_once_showed_keeps_it_private():
     held = released(values([("shhs", "1", "a", "train")], policy="restricted"))
     later = released(values([("demo", "1", "d", "train")]), held, may_lose=True)
-    assert growth.restricted(later) == frozenset()
+    assert restricted(later["corpora"]) == frozenset()
     standing = Standing(False, growth.ever_restricted(later))
     with pytest.raises(BuildError, match="--public is refused: the terms of shhs"):
-        decide("org/name", Wish(True), growth.restricted(later), standing)
+        decide("org/name", Wish(True), restricted(later["corpora"]), standing)
 
 
 @pytest.mark.parametrize("words", ["yes", "   ok     "])

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import metadata
+from psgimg.builder import markdown, metadata
 from psgimg.builder.corpora import demo
 from psgimg.builder.exports.source import Source
 from psgimg.builder.report import Report
@@ -33,31 +32,22 @@ def write(folder: Path, source: Source, form: str, name: str, **facts: Any) -> N
 
 def text(source: Source, form: str, name: str, facts: Mapping[str, Any]) -> str:
     """The README of an export."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # Markdown, not HTML
-    )
     report = Report(source.values)
     held = {shard["corpus"] for shard in source.shards}
     corpora = {key: value for key, value in report.values["corpora"].items() if key in held}
-    template = resources.files("psgimg.cards").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    return environment.from_string(template).render(
-        form=form,
-        name=name,
-        shell_name=shlex.quote(name),
-        report=report,
-        v=source.values,
-        n_pages=source.n_pages,
-        splits=source.splits,
-        corpora=corpora,
-        restricted=metadata.restricted(corpora),
-        synthetic=demo.NAME in corpora,
-        title=metadata.title(corpora),
-        stages=STAGE_NAMES,
+    filled = {
+        "form": form,
+        "name": name,
+        "shell_name": shlex.quote(name),
+        "report": report,
+        "v": source.values,
+        "n_pages": source.n_pages,
+        "splits": source.splits,
+        "corpora": corpora,
+        "restricted": metadata.restricted(corpora),
+        "synthetic": demo.NAME in corpora,
+        "title": metadata.title(corpora),
+        "stages": STAGE_NAMES,
         **facts,
-    )
+    }
+    return markdown.render(TEMPLATE, filled)

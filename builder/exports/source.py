@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from psgimg.builder import report, shards
+from psgimg.builder import finished
 from psgimg.builder.errors import BuildError
 from psgimg.builder.rows import SPLITS, Row
 
@@ -65,15 +65,16 @@ def open_folder(folder: Path, split: str) -> Source:
     Raises
     ------
     BuildError
-        If the folder was not finished, a shard is missing, torn or of other rows than
-        ``build.json`` says, or the split has no page.
+        If the folder was not finished, a shard that will be read is missing or not as it was
+        built, or the split has no page.
     """
-    values = _values(folder)
+    values = finished.values(folder)
     filled = [name for name in SPLITS if any(shard["split"] == name for shard in values["shards"])]
     if split not in (ALL, *filled):
         raise BuildError(f"--split {split}: {folder} has {', '.join((ALL, *filled))}")
-    _check_shards(folder, values["shards"])
-    return Source(folder, values, tuple(filled) if split == ALL else (split,))
+    source = Source(folder, values, tuple(filled) if split == ALL else (split,))
+    finished.check_shards(folder, values, source.shards)
+    return source
 
 
 def name(row: Row) -> str:
@@ -94,43 +95,6 @@ def png(row: Row) -> bytes:
     return cast(bytes, row["image"]["bytes"])
 
 
-def _values(folder: Path) -> dict[str, Any]:
-    """What ``build.json`` says, if the folder is finished."""
-    path = folder / report.FILE
-    if not path.exists() or (folder / shards.STATE).exists():
-        raise BuildError(
-            f"{folder} is not a finished dataset folder of psgimg; give the --out of a "
-            "`psgimg build`, or run that command again to finish it"
-        )
-    try:
-        values = report.read(folder)
-        if not values["shards"]:
-            raise ValueError("it names no shard")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BuildError(f"{path} is damaged ({error}); run `psgimg build` again") from error
-    return values
-
-
-def _check_shards(folder: Path, wanted: list[Mapping[str, Any]]) -> None:
-    """Refuse a folder whose shards are not those of its ``build.json``."""
-    remedy = "run the same `psgimg build` again, or fetch the folder anew"
-    found = {path.relative_to(folder).as_posix() for path in (folder / "data").rglob("*.parquet")}
-    if extra := sorted(found - {shard["path"] for shard in wanted}):
-        raise BuildError(f"{folder / extra[0]} is not in {report.FILE}; {remedy}")
-    for shard in wanted:
-        path = folder / shard["path"]
-        if not path.exists():
-            raise BuildError(f"{path} is missing; {remedy}")
-        try:
-            n_rows = shards.n_rows(path)
-        except (pa.ArrowException, OSError) as error:
-            raise BuildError(f"{path} can't be read ({_line(error)}); {remedy}") from error
-        if n_rows != shard["rows"]:
-            raise BuildError(
-                f"{path} has {n_rows} rows, {report.FILE} says {shard['rows']}; {remedy}"
-            )
-
-
 def _read(path: Path, progress: Progress) -> Iterator[Row]:
     try:
         with pq.ParquetFile(path) as file:
@@ -140,9 +104,5 @@ def _read(path: Path, progress: Progress) -> Iterator[Row]:
                     progress(len(batch))
     except (pa.ArrowException, OSError) as error:
         raise BuildError(
-            f"{path} can't be read ({_line(error)}); build or fetch it anew"
+            f"{path} can't be read ({' '.join(str(error).split())}); build or fetch it anew"
         ) from error
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -15,15 +15,16 @@ from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from psgimg.builder import card, files, metadata, png, report, shards
+from psgimg.builder import card, files, finished, metadata, png, report, shards
 from psgimg.builder.errors import BuildError
 from psgimg.builder.report import Report
 from psgimg.builder.rows import FEATURES, SPLITS, schema
 from psgimg.builder.stages import STAGE_NAMES
 
 FOOTER_KEYS = {b"ARROW:schema", b"huggingface", shards.FOOTER.encode()}
-MACHINE_PATH = re.compile(r"(?:^|[\s\"'=(])(/(?:home|Users|root|mnt|tmp|scratch)/[^\s\"')]*)", re.M)
-AGAIN = "run the `psgimg build` that made it again, into a new --out if it won't"
+MACHINE_PATH = re.compile(r"(?<![\w:/.~<-])(/(?:[\w.+~-]+/)+[\w.+~-]*)")
+"""An absolute path of two parts or more, and no address."""
+AGAIN = "delete it, and run the `psgimg build` that made it again"
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,19 @@ def audit(folder: Path, checked: Callable[[int], None] = lambda n_bytes: None) -
     BuildError
         If the folder is unfinished, was changed by hand, or holds what must not be published.
     """
-    build = _read(folder)
+    build = Build(folder, finished.values(folder))
     for path, entry in build.values["files"].items():
         if not (folder / path).is_file() or files.sha256(folder / path) != entry["sha256"]:
             raise BuildError(f"{folder / path} was changed or removed by hand; {AGAIN}")
     listed = {shard["path"] for shard in build.values["shards"]}
+    facts = {(fact["corpus"], fact["recording"]): fact for fact in build.values["recordings"]}
     there = {path.relative_to(folder).as_posix() for path in (folder / "data").rglob("*.parquet")}
     for path in sorted(listed ^ there):
         fault = "is missing" if path in listed else "is not of this build"
         raise BuildError(f"{folder / path} {fault}; {AGAIN}")
     stages: Counter[tuple[str, str, str]] = Counter()
     for shard in build.values["shards"]:
-        stages += _shard(folder, shard, build.values)
+        stages += _shard(folder, shard, facts)
         checked(shard["bytes"])
     _counts(folder, build.values, stages)
     _people(folder, build.values)
@@ -73,34 +75,13 @@ def audit(folder: Path, checked: Callable[[int], None] = lambda n_bytes: None) -
     return build
 
 
-def _read(folder: Path) -> Build:
-    if not folder.is_dir():
-        raise BuildError(f"{folder} is no folder; build one first: psgimg build --out {folder}")
-    if (folder / shards.STATE).exists() or not (folder / report.FILE).exists():
-        raise BuildError(
-            f"{folder} is not a finished build; run the `psgimg build` that began it again: it goes on "
-            "from there"
-        )
-    try:
-        values = report.read(folder)
-        Report(values).n_epochs()
-        build = Build(folder, values)
-        _ = build.files, values["recordings"], values["recipe_hash"], values["fixed"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BuildError(
-            f"{folder / report.FILE} is damaged or of another psgimg ({type(error).__name__}: {error}); {AGAIN}"
-        ) from error
-    return build
-
-
 def _shard(
-    folder: Path, shard: Mapping[str, Any], values: Mapping[str, Any]
+    folder: Path, shard: Mapping[str, Any], listed: Mapping[shards.Key, Mapping[str, Any]]
 ) -> Counter[tuple[str, str, str]]:
     """Look one shard through; its epochs by corpus, split and stage."""
     path = folder / shard["path"]
     if path.stat().st_size != shard["bytes"] or files.sha256(path) != shard["sha256"]:
         raise BuildError(f"{path} is not as it was built (its SHA-256 differs); {AGAIN}")
-    listed = {(fact["corpus"], fact["recording"]): fact for fact in values["recordings"]}
     stages: Counter[tuple[str, str, str]] = Counter()
     with pq.ParquetFile(path) as file:
         held = file.schema_arrow.metadata or {}

@@ -14,6 +14,7 @@ from typing import Any
 from psgimg.builder import release_notes
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recording import Policy
+from psgimg.builder.release import policy
 from psgimg.builder.release_notes import Release, Revision
 
 Values = Mapping[str, Any]
@@ -57,19 +58,10 @@ def grow(local: Values, held: Values | None, may_lose: bool, repo_id: str) -> di
     return _sorted(merged)
 
 
-def restricted(values: Values) -> frozenset[str]:
-    """The restricted corpora that a release shows."""
-    return frozenset(
-        name
-        for name, entry in values["corpora"].items()
-        if entry["policy"] == Policy.RESTRICTED.value
-    )
-
-
 def ever_restricted(values: Values) -> frozenset[str]:
     """The restricted corpora that a repository shows or showed: old revisions still load."""
     shown = {name for revision in release_of(values).revisions for name in revision.restricted}
-    return restricted(values) | shown
+    return policy.restricted(values["corpora"]) | shown
 
 
 def release_of(values: Values) -> Release:
@@ -93,6 +85,7 @@ def next_release(
         Those that the repository has: a tag never moves, so that who named one gets the same data.
     """
     before = release_of(held).revisions if held else ()
+    release = replace(release, people=_people(merged, held))
     if held and _shown(merged) == _shown(held):
         return replace(release, revisions=before)
     recipe_hash = merged["recipe_hash"]
@@ -105,7 +98,7 @@ def next_release(
         rows=sum(shard["rows"] for shard in merged["shards"]),
         recordings=len(merged["recordings"]),
         corpora=tuple(sorted({fact["corpus"] for fact in merged["recordings"]})),
-        restricted=tuple(sorted(restricted(merged))),
+        restricted=tuple(sorted(policy.restricted(merged["corpora"]))),
         what=_what(merged, held),
     )
     return replace(release, revisions=(*before, revision))
@@ -115,6 +108,9 @@ def _refuse_moved(local: Values, held: Values, repo_id: str) -> None:
     """Nobody's test subject becomes a training subject, and no relative does."""
     for key in ("subject", "kin"):
         before = {(fact["corpus"], fact[key]): fact["split"] for fact in held["recordings"]}
+        if key == "kin":  # also those who are shown no more
+            people = release_of(held).people
+            before |= {(c, who): split for c, by in people.items() for who, split in by.items()}
         moved = sorted(
             (*who, before[who], fact["split"])
             for fact in local["recordings"]
@@ -127,6 +123,14 @@ def _refuse_moved(local: Values, held: Values, repo_id: str) -> None:
                 f"{repo_id} and in {new} here; build with the --seed, --splits and --split-file of "
                 "its card, or choose another --repo-id"
             )
+
+
+def _people(merged: Values, held: Values | None) -> dict[str, dict[str, str]]:
+    """Everybody who is shown or was, with their split."""
+    people = {c: dict(who) for c, who in release_of(held).people.items()} if held else {}
+    for fact in merged["recordings"]:
+        people.setdefault(fact["corpus"], {})[fact["kin"]] = fact["split"]
+    return {corpus: dict(sorted(who.items())) for corpus, who in sorted(people.items())}
 
 
 def _refuse_loss(local: Values, held: Values, kept: set[str], repo_id: str) -> None:
@@ -177,9 +181,7 @@ def _shown(values: Values) -> list[tuple[str, str]]:
 
 
 def _strictest(corpora: Values) -> str:
-    policies = {entry["policy"] for entry in corpora.values()}
-    strict = Policy.RESTRICTED.value
-    return strict if strict in policies else Policy.OPEN.value
+    return str((Policy.RESTRICTED if policy.restricted(corpora) else Policy.OPEN).value)
 
 
 def _sorted(values: dict[str, Any]) -> dict[str, Any]:

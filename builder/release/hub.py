@@ -6,15 +6,13 @@ What the Hub refuses becomes one line with a remedy; what is only down for a whi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-import httpx2
 from huggingface_hub import (
-    CommitOperationAdd,
-    CommitOperationDelete,
     HfApi,
     get_token,
     hf_hub_download,
@@ -22,7 +20,7 @@ from huggingface_hub import (
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 from psgimg.builder.errors import BuildError
-from psgimg.builder.release.patience import is_transient, patiently, status_of
+from psgimg.builder.release.patience import SHORT_S, Told, patiently, status_of
 
 if TYPE_CHECKING:
     from psgimg.builder.release.policy import Visibility
@@ -30,8 +28,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Kind = Literal["dataset", "model"]
 
-BATCH_BYTES = 500_000_000
-"""Sent together: what a kill costs at most, through Xet, which keeps nothing of a torn batch."""
+GIT = ".gitattributes"
+"""What a repository holds that was just created."""
+
+GATE: Final = "manual"
 
 
 @dataclass(frozen=True)
@@ -49,34 +49,42 @@ class State:
 
     head: str
     public: bool
-    gated: bool
+    gate: str
+    """How access is granted: ``manual``, ``auto``, or empty where nobody has to ask."""
     files: Mapping[str, Stored]
     tags: Mapping[str, str]
     """Tag → commit."""
+    n_commits: int
 
-
-@dataclass(frozen=True)
-class Addition:
-    """A file to send: its path in the repository, and its content or where that lies."""
-
-    path: str
-    source: Path | bytes
-    n_bytes: int
+    @property
+    def is_bare(self) -> bool:
+        """Whether it never held anything."""
+        return not set(self.files) - {GIT} and not self.tags and self.n_commits <= 1
 
 
 class Hub:
-    """The Hub as one signed-in user sees it."""
+    """The Hub as one signed-in user sees it.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    told
+        Told in a line when the Hub is away and waited for.
+    """
+
+    def __init__(self, told: Told) -> None:
         token = get_token()
         if not token:
             raise BuildError(
                 "no Hub token: run `hf auth login`, or set HF_TOKEN to a token with write right "
                 "(https://huggingface.co/settings/tokens)"
             )
+        if not re.fullmatch(r"[!-~]+", token):
+            raise BuildError("the Hub token is malformed; run `hf auth login` again")
         self.api = HfApi(token=token)
-        account = patiently(self.api.whoami, "the token")
+        self._told = told
+        account = patiently(self.api.whoami, "the token", told, SHORT_S)
         self.user = str(account["name"])
+        self._owners = {self.user, *(str(org["name"]) for org in account.get("orgs", []))}
         role = account.get("auth", {}).get("accessToken", {}).get("role")
         if role == "read":
             raise BuildError(
@@ -86,8 +94,9 @@ class Hub:
 
     def repo(self, repo_id: str, kind: Kind) -> Repo:
         """A repository, there or not; a name without owner is the user's own."""
-        name = repo_id if "/" in repo_id else f"{self.user}/{repo_id}"
-        return Repo(self.api, name, kind)
+        name = re.sub(r"^(https?://[^/]+/)?(datasets/)?", "", repo_id).strip("/")
+        name = name if "/" in name else f"{self.user}/{name}"
+        return Repo(self.api, name, kind, frozenset(self._owners), self._told)
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,9 @@ class Repo:
     api: HfApi
     id: str
     kind: Kind
+    owners: frozenset[str]
+    """Under whose names this user may create repositories."""
+    told: Told
 
     @property
     def address(self) -> str:
@@ -107,28 +119,35 @@ class Repo:
     def state(self) -> State | None:
         """The repository as it is; None if there is none."""
         try:
-            info = self._ask(lambda: self.api.repo_info(self.id, repo_type=self.kind))
+            info = self.ask(lambda: self.api.repo_info(self.id, repo_type=self.kind))
         except RepositoryNotFoundError:
             self._refuse_other_kind()
+            if (owner := self.id.partition("/")[0]) not in self.owners:
+                raise BuildError(
+                    f"no right to write to {self.id}: it does not exist or is hidden, and {owner} is none "
+                    f"of {', '.join(sorted(self.owners))}; choose another --repo-id"
+                ) from None
             return None
         head = str(info.sha)
-        entries = self._ask(
+        entries = self.ask(
             lambda: list(
                 self.api.list_repo_tree(self.id, recursive=True, revision=head, repo_type=self.kind)
             )
         )
-        refs = self._ask(lambda: self.api.list_repo_refs(self.id, repo_type=self.kind))
+        refs = self.ask(lambda: self.api.list_repo_refs(self.id, repo_type=self.kind))
+        commits = self.ask(lambda: self.api.list_repo_commits(self.id, repo_type=self.kind))
         return State(
             head=head,
             public=not info.private,
-            gated=bool(info.gated),
+            gate=str(info.gated or ""),
+            n_commits=len(commits),
             files={entry.path: _stored(entry) for entry in entries if isinstance(entry, RepoFile)},
             tags={tag.name: tag.target_commit for tag in refs.tags},
         )
 
-    def read_json(self, path: str, revision: str, folder: Path) -> Any:
-        """A JSON file of the repository, by way of ``folder``."""
-        found = self._ask(
+    def read(self, path: str, revision: str, folder: Path) -> bytes:
+        """A small file of the repository, by way of ``folder``."""
+        found = self.ask(
             lambda: hf_hub_download(
                 self.id,
                 path,
@@ -139,8 +158,12 @@ class Repo:
                 token=self.api.token,
             )
         )
+        return Path(found).read_bytes()
+
+    def read_json(self, path: str, revision: str, folder: Path) -> Any:
+        """A JSON file of the repository, by way of ``folder``."""
         try:
-            return json.loads(Path(found).read_text(encoding="utf-8"))
+            return json.loads(self.read(path, revision, folder))
         except ValueError as error:
             raise BuildError(
                 f"{path} of {self.id} is damaged ({error}); choose another --repo-id"
@@ -151,69 +174,63 @@ class Repo:
 
         A new one is private at first, whatever it is to become.
         """
-        if self.state() is None:
-            self._say(self._create)
-        if visibility.gated:
-            self._say(
-                lambda: self.api.update_repo_settings(self.id, repo_type=self.kind, gated="manual")
-            )
         state = self.state()
-        if state is None or (state.public and not visibility.public):
-            raise BuildError(
-                f"{self.id} is not private although it was asked to be; nothing was sent"
+        if state is None:
+            self.say(self._create)
+        if visibility.gated and (state is None or state.gate != GATE):
+            self.say(
+                lambda: self.api.update_repo_settings(self.id, repo_type=self.kind, gated=GATE)
             )
-        if visibility.gated and not state.gated:
-            raise BuildError(
-                f"{self.id} is not gated although it was asked to be; nothing was sent"
-            )
+        self.check(visibility, "nothing was sent")
 
-    def send(
-        self,
-        additions: Sequence[Addition],
-        removed: Sequence[str],
-        message: str,
-        parent: str,
-        sent: Callable[[int], None],
-    ) -> str:
-        """Send files and make them the repository's in one commit; its id.
+    def check(self, visibility: Visibility, so_far: str) -> str:
+        """Read back that the repository shows itself to nobody it must not; its head.
 
-        Until that commit readers see the former revision, whole. Files that the Hub holds
-        already, from a run that was killed, are not sent again.
-
-        Parameters
-        ----------
-        parent
-            The commit that the plan was made for; if another came in between, nothing changes.
-        sent
-            Told the number of bytes, each time some files have arrived.
+        Raises
+        ------
+        BuildError
+            If it does. ``so_far`` says what that means for what was done until now.
         """
-        operations = [CommitOperationAdd(addition.path, addition.source) for addition in additions]
-        for some in _batches(additions, operations):
-            self._say(
-                lambda some=some: self.api.preupload_lfs_files(  # type: ignore[misc]
-                    self.id,
-                    [operation for _, operation in some],
-                    repo_type=self.kind,
-                    free_memory=False,
-                    gitignore_content="",  # a .gitignore in the repository must not drop a shard
-                )
+        info = self.ask(lambda: self.api.repo_info(self.id, repo_type=self.kind))
+        if not info.private and not visibility.public:
+            raise BuildError(
+                f"{self.id} is not private although it was asked to be; {so_far}; see its settings"
             )
-            sent(sum(addition.n_bytes for addition, _ in some))
-        deletions = [CommitOperationDelete(path, is_folder=False) for path in removed]
-        return self._commit([*operations, *deletions], message, parent)
+        if visibility.gated and info.gated != GATE:
+            raise BuildError(
+                f"{self.id} is not gated although it was asked to be; {so_far}; see its settings"
+            )
+        return str(info.sha)
 
     def tag(self, name: str, commit: str) -> None:
         """Name a commit."""
-        self._say(
+        self.say(
             lambda: self.api.create_tag(
                 self.id, tag=name, revision=commit, repo_type=self.kind, exist_ok=True
             )
         )
 
-    def publish(self) -> None:
-        """Make the repository public."""
-        self._say(
-            lambda: self.api.update_repo_settings(self.id, repo_type=self.kind, private=False)
+    def publish(self, visibility: Visibility, commit: str) -> None:
+        """Make the repository public, if it holds just what was checked.
+
+        Raises
+        ------
+        BuildError
+            If somebody else's commit came in between; it is private then.
+        """
+        if self.check(visibility, "it stays private") == commit:
+            self._show(True)
+            if self.check(visibility, "make it private in its settings") == commit:
+                return
+            self._show(False)
+        raise BuildError(
+            f"{self.id} was changed by somebody else meanwhile; it stays private, run the same command "
+            "again"
+        )
+
+    def _show(self, public: bool) -> None:
+        self.say(
+            lambda: self.api.update_repo_settings(self.id, repo_type=self.kind, private=not public)
         )
 
     def _create(self) -> None:
@@ -224,68 +241,24 @@ class Repo:
             if status_of(error) != 409 or self.state() is None:
                 raise
 
-    def _commit(
-        self,
-        operations: Sequence[CommitOperationAdd | CommitOperationDelete],
-        message: str,
-        parent: str,
-    ) -> str:
-        def commit() -> str:
-            try:
-                done = self.api.create_commit(
-                    self.id,
-                    operations,
-                    commit_message=message,
-                    repo_type=self.kind,
-                    parent_commit=parent,
-                )
-            except (HfHubHTTPError, httpx2.TransportError) as error:
-                if (landed := self._landed(error, message, parent)) is not None:
-                    return landed
-                raise
-            return str(done.oid)
-
-        return self._say(commit)
-
-    def _landed(self, error: Exception, message: str, parent: str) -> str | None:
-        """The commit, if it was made and only the answer was lost on the way."""
-        if not (is_transient(error) or status_of(error) == 412):
-            return None
-        commits = self._ask(lambda: self.api.list_repo_commits(self.id, repo_type=self.kind))
-        ours = len(commits) > 1 and commits[0].title == message and commits[1].commit_id == parent
-        return str(commits[0].commit_id) if ours else None
-
     def _refuse_other_kind(self) -> None:
         """Refuse a name that is taken by a repository of another kind: people would mix them up."""
         for other in ("model", "dataset", "space"):
-            if other != self.kind and self._ask(
+            if other != self.kind and self.ask(
                 lambda other=other: self.api.repo_exists(self.id, repo_type=other)  # type: ignore[misc]
             ):
                 raise BuildError(
                     f"{self.id} is a {other}, not a {self.kind}; choose another --repo-id"
                 )
 
-    def _ask(self, question: Callable[[], T]) -> T:
+    def ask(self, question: Callable[[], T]) -> T:
         """A reading call; that a repository isn't there is an answer."""
-        return patiently(question, self.id, missing_is_answer=True)
+        return patiently(question, self.id, self.told, missing_is_answer=True)
 
-    def _say(self, action: Callable[[], T]) -> T:
+    def say(self, action: Callable[[], T]) -> T:
         """A writing call."""
-        return patiently(action, self.id)
+        return patiently(action, self.id, self.told)
 
 
 def _stored(entry: RepoFile) -> Stored:
     return Stored(entry.size, entry.lfs.sha256 if entry.lfs else None, entry.blob_id)
-
-
-def _batches(
-    additions: Sequence[Addition], operations: Sequence[CommitOperationAdd]
-) -> Iterator[list[tuple[Addition, CommitOperationAdd]]]:
-    some: list[tuple[Addition, CommitOperationAdd]] = []
-    for pair in zip(additions, operations, strict=True):
-        if some and sum(a.n_bytes for a, _ in some) + pair[0].n_bytes > BATCH_BYTES:
-            yield some
-            some = []
-        some.append(pair)
-    if some:
-        yield some

@@ -20,8 +20,9 @@ from psgimg.builder.recipe import digest
 from psgimg.builder.recording import Policy
 from psgimg.builder.release import policy
 from psgimg.builder.release.audit import MACHINE_PATH
-from psgimg.builder.release.hub import Hub, Repo, State
-from psgimg.builder.release.policy import Standing, Wish
+from psgimg.builder.release.hub import GIT, Hub, Repo, State
+from psgimg.builder.release.patience import Told
+from psgimg.builder.release.policy import FORMERLY, Standing, Wish
 from psgimg.builder.release.transfer import Transfer, carry_out, compare
 
 FILE = "psgimg.json"
@@ -33,8 +34,6 @@ SENT = (WEIGHTS, ".json", ".jinja", ".txt", ".model", ".md", ".png", ".yaml")
 TOLD = (FILE, CARD, "training.json", "config.json", "adapter_config.json")
 """Files that could name a folder of the machine that trained."""
 
-FORMERLY = "what it held before"
-
 
 class Progress(Protocol):
     """What the push of a model tells while it works."""
@@ -44,6 +43,9 @@ class Progress(Protocol):
 
     def advance(self, n_bytes: int) -> None:
         """So many bytes of the step are done."""
+
+    def note(self, message: str) -> None:
+        """One line that the user should know, such as that the Hub is away."""
 
     def show_model(self, transfer: Transfer, left: tuple[str, ...]) -> None:
         """What is going to be sent where, and what stays here, before the first write."""
@@ -62,6 +64,12 @@ def is_model(folder: Path) -> bool:
     return (folder / FILE).is_file()
 
 
+def check_ready(repo_id: str, wish: Wish, values: Mapping[str, Any], told: Told) -> None:
+    """Refuse at once what would be refused after hours of training: token, name, policy."""
+    repo = Hub(told).repo(repo_id, "model")
+    policy.decide(repo.id, wish, restricted(values), _standing(repo, repo.state()))
+
+
 def push(
     folder: Path, repo_id: str, wish: Wish, dry_run: bool, progress: Progress
 ) -> Pushed | None:
@@ -75,7 +83,7 @@ def push(
     progress.step("checking the folder")
     values = audit(folder)
     progress.step("asking the Hub")
-    repo = Hub().repo(repo_id, "model")
+    repo = Hub(progress.note).repo(repo_id, "model")
     state = repo.state()
     visibility = policy.decide(repo.id, wish, restricted(values), _standing(repo, state))
     sources = {path.name: path for path in _published(folder)}
@@ -95,7 +103,7 @@ def push(
             f"{repo.id}: {again.send[0].path} is not there as it was sent; run the same command again"
         )
     if visibility.public and not (state and state.public):
-        repo.publish()
+        repo.publish(visibility, commit)
     return Pushed(transfer, commit)
 
 
@@ -162,12 +170,13 @@ def _standing(repo: Repo, state: State | None) -> Standing | None:
     """How a repository stands. Its history still loads: what was gated once counts as secret."""
     if state is None:
         return None
-    held = frozenset({FORMERLY}) if state.gated else frozenset()
+    bare = state.is_bare or (FILE in state.files and not state.gate)
+    held = frozenset() if bare else frozenset({FORMERLY})
     if FILE in state.files:
         with tempfile.TemporaryDirectory() as folder:
             repo.read_json(FILE, state.head, Path(folder))
             held = restricted(_values(Path(folder) / FILE)) or held
-    elif set(state.files) - {".gitattributes"}:
+    elif set(state.files) - {GIT}:
         raise BuildError(
             f"{repo.id} holds files that psgimg did not make; choose another --repo-id, or delete them "
             "there"

@@ -8,18 +8,37 @@ from typing import TypeVar
 
 import httpx2
 import tenacity
-from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub import get_token
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+)
 from psgimg.builder.errors import BuildError
 
 T = TypeVar("T")
+Told = Callable[[str], None]
+"""Told in a line that the Hub is away and waited for."""
 
 PATIENCE_S = 900
-"""How long an outage is waited out."""
+"""How long an outage is waited out in the middle of a push."""
+
+SHORT_S = 30
+"""How long at its start, when the user is still there to see a wrong address."""
 
 LONGEST_WAIT_S = 60
 
+FINAL = (OfflineModeIsEnabled, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)
+"""What looks like an outage and will not pass."""
 
-def patiently(action: Callable[[], T], what: str, missing_is_answer: bool = False) -> T:
+
+def patiently(
+    action: Callable[[], T],
+    what: str,
+    told: Told,
+    patience_s: float | None = None,
+    missing_is_answer: bool = False,
+) -> T:
     """Call, wait out what passes, and say the rest in one line.
 
     Parameters
@@ -32,12 +51,19 @@ def patiently(action: Callable[[], T], what: str, missing_is_answer: bool = Fals
     Raises
     ------
     BuildError
-        If the Hub refuses, or stays away for longer than ``PATIENCE_S``.
+        If the Hub refuses, or stays away for longer than ``patience_s``.
     """
+
+    def tell(state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if state.attempt_number == 2 and error:  # once, and not for a mere hiccup
+            told(f"the Hub is away ({_status_line(error)}); trying again")
+
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(is_transient),
         wait=_wait,
-        stop=tenacity.stop_after_delay(PATIENCE_S),
+        stop=tenacity.stop_after_delay(PATIENCE_S if patience_s is None else patience_s),
+        before_sleep=tell,
         reraise=True,
     )
     try:
@@ -46,15 +72,45 @@ def patiently(action: Callable[[], T], what: str, missing_is_answer: bool = Fals
         if missing_is_answer and status_of(error) != 401:
             raise
         raise BuildError(_explained(error, what)) from None
-    except (
-        HfHubHTTPError,
-        httpx2.TransportError,
-        ConnectionError,
-        ValueError,
-        RuntimeError,
-    ) as error:
+    except BuildError:
+        raise
+    except (OSError, httpx2.HTTPError, httpx2.InvalidURL, ValueError, RuntimeError) as error:
         # The cause is left out on purpose: it holds the request, and that the token.
         raise BuildError(_explained(error, what)) from None
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same call may succeed later."""
+    status = status_of(error)
+    if status is not None:
+        return status in (408, 429) or status >= 500
+    root = _root(error)
+    away = isinstance(root, httpx2.TransportError | ConnectionError | TimeoutError)
+    return away and not isinstance(root, FINAL)
+
+
+def status_of(error: BaseException) -> int | None:
+    """HTTP status of an answer of the Hub; None for what is no answer."""
+    error = _root(error)
+    return error.response.status_code if isinstance(error, HfHubHTTPError) else None
+
+
+def clean(text: object) -> str:
+    """One line without secrets: no token, and no address's query, which may be signed."""
+    line = " ".join(str(text).split())
+    token = get_token()
+    if token:
+        line = line.replace(token, "hf_…")
+    line = re.sub(r"Bearer.*", "Bearer …", line)
+    line = re.sub(r"(https?://[^\s?]+)\?\S*", r"\1?…", line)
+    return re.sub(r"hf_\w+", "hf_…", line)[:300]
+
+
+def _root(error: BaseException) -> BaseException:
+    """What went wrong underneath: the client wraps it, for large files and for downloads."""
+    while not isinstance(error, HfHubHTTPError | httpx2.HTTPError) and error.__cause__:
+        error = error.__cause__
+    return error
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
@@ -65,34 +121,21 @@ def _wait(state: tenacity.RetryCallState) -> float:
         asked = error.response.headers.get("Retry-After", "")
         if asked.isdigit():
             return min(float(asked), LONGEST_WAIT_S)
-    return float(min(0.5 * 2 ** (state.attempt_number - 1), LONGEST_WAIT_S))
+    return float(min(0.5 * 2 ** min(state.attempt_number - 1, 10), LONGEST_WAIT_S))
 
 
-def is_transient(error: BaseException) -> bool:
-    """Whether the same call may succeed later."""
+def _status_line(error: BaseException) -> str:
     status = status_of(error)
-    if status is not None:
-        return status in (408, 429) or status >= 500
-    return isinstance(_root(error), httpx2.TransportError | ConnectionError | TimeoutError)
-
-
-def _root(error: BaseException) -> BaseException:
-    """What a large file's upload failed from: the client wraps it in a RuntimeError."""
-    return error.__cause__ if isinstance(error, RuntimeError) and error.__cause__ else error
-
-
-def status_of(error: BaseException) -> int | None:
-    """HTTP status of an answer of the Hub; None for what is no answer."""
-    error = _root(error)
-    return error.response.status_code if isinstance(error, HfHubHTTPError) else None
+    return f"HTTP {status}" if status else type(_root(error)).__name__
 
 
 def _explained(error: BaseException, what: str) -> str:
     """One line for what the Hub refused, with the remedy, and no token in it."""
     status = status_of(error)
-    error = _root(error)
-    said = getattr(error, "server_message", None) or str(error)
-    said = re.sub(r"hf_\w+", "hf_…", " ".join(said.split()))[:300]
+    root = _root(error)
+    said = clean(getattr(root, "server_message", None) or root)
+    if isinstance(root, FINAL):
+        return f"{what}: the Hub is not asked ({said}); mend HF_HUB_OFFLINE or HF_ENDPOINT"
     if is_transient(error):
         return (
             f"{what}: the Hub can't be reached ({said}); run the same command again later: what has "
@@ -110,5 +153,5 @@ def _explained(error: BaseException, what: str) -> str:
         409: f"the name {what} is taken by a repository that this token may not see; choose another --repo-id",
         412: f"{what} was changed by somebody else meanwhile; nothing was published, run the same command again",
     }
-    remedy = remedies.get(status or 0, "nothing was published")
+    remedy = remedies.get(status or 0, "nothing was published; check --repo-id")
     return f"{what}: {remedy} ({said})"

@@ -12,13 +12,11 @@ from psgimg.builder import card, contact, croissant, release_notes, report
 from psgimg.builder.errors import BuildError
 from psgimg.builder.release import growth
 from psgimg.builder.release.audit import Build, check_head
-from psgimg.builder.release.hub import Repo, State
-from psgimg.builder.release.policy import Standing, Visibility
+from psgimg.builder.release.hub import GIT, Repo, State
+from psgimg.builder.release.policy import FORMERLY, Standing, Visibility
 from psgimg.builder.release.transfer import Transfer, compare
 from psgimg.builder.release_notes import Release, Revision
 from psgimg.builder.report import Report
-
-GIT = ".gitattributes"
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,10 @@ class Plan:
     transfer: Transfer
     values: Mapping[str, Any]
     tagged: bool
+    untagged: str = ""
+    """Tag that the revision which is there lacks, because a push was killed before it."""
+    edited: bool = False
+    """Whether the card was edited on the Hub, and will be replaced."""
 
     @property
     def revision(self) -> Revision:
@@ -85,9 +87,15 @@ def standing(state: State | None, values: Mapping[str, Any] | None) -> Standing 
     if state is None:
         return None
     if values is None:
-        return Standing(state.public)
-    permission = growth.release_of(values).permission
-    return Standing(state.public, growth.ever_restricted(values), permission)
+        # Files that were deleted still load by their commit: nobody can tell what they were.
+        return Standing(state.public, frozenset() if state.is_bare else frozenset({FORMERLY}))
+    release = growth.release_of(values)
+    return Standing(
+        state.public,
+        growth.ever_restricted(values),
+        release.permission,
+        frozenset(release.permitted),
+    )
 
 
 def make(
@@ -100,7 +108,7 @@ def make(
 ) -> Plan:
     """Plan the release of a folder."""
     merged = growth.grow(build.values, before, may_lose, repo.id)
-    bare = Release(repo.id, visibility.public, visibility.permission, ())
+    bare = Release(repo.id, visibility.public, visibility.permission, visibility.permitted)
     release = growth.next_release(merged, before, bare, state.tags if state else ())
     merged[release_notes.KEY] = release.to_dict()
     sources = _sources(build, merged)
@@ -118,7 +126,20 @@ def make(
         hashes=build.files,
     )
     tagged = state is not None and release.revisions[-1].tag in state.tags
-    return Plan(transfer, merged, tagged)
+    return Plan(transfer, merged, tagged, _untagged(state, before), _edited(repo, state, before))
+
+
+def _untagged(state: State | None, before: Mapping[str, Any] | None) -> str:
+    tag = growth.release_of(before).revisions[-1].tag if before else ""
+    return "" if state is None or tag in state.tags else tag
+
+
+def _edited(repo: Repo, state: State | None, before: Mapping[str, Any] | None) -> bool:
+    if state is None or before is None or card.FILE not in state.files:
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        there = repo.read(card.FILE, state.head, Path(folder))
+    return bool(report.entry(there)["sha256"] != before["files"][card.FILE]["sha256"])
 
 
 def _sources(build: Build, merged: dict[str, Any]) -> dict[str, Path | bytes]:

@@ -4,10 +4,13 @@ may say so has said otherwise in writing.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from psgimg.builder.corpora import CORPORA
 from psgimg.builder.errors import BuildError
+from psgimg.builder.recording import Policy
 
 SHORTEST_PERMISSION = 20
 """Letters of a permission: a name and a reference are longer than a yes."""
@@ -45,6 +48,8 @@ class Visibility:
     public: bool
     gated: bool
     permission: str = ""
+    permitted: tuple[str, ...] = ()
+    """Restricted corpora that become public, or are, by that permission; old revisions count."""
 
     def __str__(self) -> str:
         return ("public" if self.public else "private") + (", gated" if self.gated else "")
@@ -52,11 +57,27 @@ class Visibility:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a repository stands: what it shows, and what it ever held."""
+    """How a repository stands: what it shows, what it ever held, and by whose permission."""
 
     public: bool
     restricted: frozenset[str] = frozenset()
     permission: str = ""
+    permitted: frozenset[str] = frozenset()
+
+
+FORMERLY = "what it held before"
+"""For a repository whose history nobody can tell any more."""
+
+
+def restricted(corpora: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    """The restricted ones of some corpora: by what was written down, and by what is known today."""
+    return frozenset(
+        name
+        for name, entry in corpora.items()
+        if entry.get("policy") != Policy.OPEN.value
+        or name not in CORPORA
+        or CORPORA[name].terms.policy is Policy.RESTRICTED
+    )
 
 
 def decide(
@@ -78,26 +99,31 @@ def decide(
         If the wish can't be granted.
     """
     held = standing.restricted if standing else frozenset()
-    secret = sorted({*restricted, *held})
+    secret = {*restricted, *held}
+    before = standing.permitted if standing else frozenset()
+    said = wish.permission.strip()
+    uncovered = secret - before if not said else set()
     public_now = standing is not None and standing.public
-    permission = wish.permission.strip()
-    if public_now and standing and standing.permission and set(secret) <= held:
-        permission = permission or standing.permission
-    if public_now and secret and not permission:
+    if public_now and uncovered:
         raise BuildError(
-            f"{repo_id} is public and {', '.join(secret)} is restricted: choose another --repo-id, "
-            "make that repository private in its settings, or name the written permission with "
-            '--public --permission "…"'
+            f"{repo_id} is public and {', '.join(sorted(uncovered))} is restricted: choose another "
+            "--repo-id, make that repository private in its settings, or name the written permission "
+            'with --public --permission "…"'
         )
-    if wish.public and secret and not permission:
+    if wish.public and uncovered:
         raise BuildError(
-            f"--public is refused: the terms of {', '.join(secret)} are not known to allow it; leave "
-            'it out, or name the written permission with --permission "who, when, where it is written"'
+            f"--public is refused: the terms of {', '.join(sorted(uncovered))} are not known to allow "
+            'it; leave it out, or name the written permission with --permission "who, when, where it '
+            'is written"'
         )
     if public_now and not wish.public:
         raise BuildError(
             f"{repo_id} is public; say --public if that is meant, or choose another --repo-id"
         )
-    if permission and not secret:
+    if said and not secret:
         raise BuildError("--permission: nothing here is restricted; leave it out")
-    return Visibility(wish.public, bool(secret), permission if wish.public else "")
+    if not wish.public or not secret:
+        return Visibility(wish.public, bool(secret))
+    earlier = standing.permission if standing and before & secret else ""
+    words = dict.fromkeys(text for text in (earlier, said) if text)
+    return Visibility(True, True, "; ".join(words), tuple(sorted(secret)))

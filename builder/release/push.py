@@ -5,17 +5,18 @@ Readers never see half of it: everything is sent first, then one commit makes it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from psgimg.builder import finished
 from psgimg.builder.config import BuildConfig
 from psgimg.builder.corpora import corpus
-from psgimg.builder.recording import Policy
-from psgimg.builder.release import growth, plan, policy, verify
+from psgimg.builder.release import plan, policy, verify
 from psgimg.builder.release.audit import audit
 from psgimg.builder.release.hub import Hub
+from psgimg.builder.release.patience import Told
 from psgimg.builder.release.plan import Plan
 from psgimg.builder.release.policy import Wish
 from psgimg.builder.release.transfer import carry_out
@@ -29,6 +30,9 @@ class Progress(Protocol):
 
     def advance(self, n_bytes: int) -> None:
         """So many bytes of the step are done."""
+
+    def note(self, message: str) -> None:
+        """One line that the user should know, such as that the Hub is away."""
 
     def show(self, plan: Plan) -> None:
         """What is going to be sent where, before the first write."""
@@ -61,12 +65,13 @@ class Pushed:
     commit: str
 
 
-def check_ready(config: PushConfig, corpora: Sequence[str]) -> None:
+def check_ready(config: PushConfig, corpora: Iterable[str], told: Told) -> None:
     """Refuse at once what would be refused after hours of building: token, name, policy."""
-    repo = Hub().repo(config.repo_id, "dataset")
+    repo = Hub(told).repo(config.repo_id, "dataset")
     state = repo.state()
-    secret = [name for name in corpora if corpus(name).terms.policy is Policy.RESTRICTED]
-    policy.decide(repo.id, config.wish, secret, plan.standing(state, plan.held(repo, state)))
+    terms = {name: {"policy": corpus(name).terms.policy.value} for name in corpora}
+    standing = plan.standing(state, plan.held(repo, state))
+    policy.decide(repo.id, config.wish, policy.restricted(terms), standing)
 
 
 def push(config: PushConfig, progress: Progress) -> Pushed | None:
@@ -79,14 +84,15 @@ def push(config: PushConfig, progress: Progress) -> Pushed | None:
     BuildError
         If anything is not as it must be. Readers then still see the former revision, whole.
     """
-    progress.step("checking the folder", _size(config.folder))
-    build = audit(config.folder, progress.advance)
     progress.step("asking the Hub")
-    repo = Hub().repo(config.repo_id, "dataset")
+    corpora = finished.values(config.folder)["corpora"]
+    repo = Hub(progress.note).repo(config.repo_id, "dataset")
     state = repo.state()
     held = plan.held(repo, state)
     standing = plan.standing(state, held)
-    visibility = policy.decide(repo.id, config.wish, growth.restricted(build.values), standing)
+    visibility = policy.decide(repo.id, config.wish, policy.restricted(corpora), standing)
+    progress.step("checking the folder", _size(config.folder))
+    build = audit(config.folder, progress.advance)
     release = plan.make(build, repo, state, held, visibility, config.replace)
     progress.show(release)
     if config.dry_run:
@@ -94,6 +100,8 @@ def push(config: PushConfig, progress: Progress) -> Pushed | None:
 
     progress.step("preparing the repository")
     repo.prepare(visibility)
+    if release.untagged:
+        repo.tag(release.untagged, release.transfer.parent)
     progress.step("sending", release.transfer.n_bytes)
     message = f"psgimg: {release.revision.what} ({release.revision.tag})"
     commit = carry_out(release.transfer, message, progress.advance)
@@ -103,7 +111,7 @@ def push(config: PushConfig, progress: Progress) -> Pushed | None:
     if not release.tagged:
         repo.tag(release.revision.tag, commit)
     if visibility.public and not (standing and standing.public):
-        repo.publish()
+        repo.publish(visibility, commit)
     return Pushed(release, commit)
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from psgimg.builder import files
 from psgimg.builder.errors import BuildError
-from psgimg.builder.release.hub import Addition, Repo, State, Stored
+from psgimg.builder.release.hub import Repo, State, Stored
 from psgimg.builder.release.policy import Visibility
+from psgimg.builder.release.upload import Addition, send
 
+SMALL_BYTES = 1_000_000
 Sources = Mapping[str, Path | bytes]
 """Path in the repository → the file, or its content."""
 
@@ -65,7 +67,7 @@ def compare(
     there = state.files if state else {}
     known = hashes or {}
     send = tuple(
-        Addition(path, source, _size(source))
+        _addition(path, source, known.get(path, ""))
         for path, source in sorted(sources.items())
         if path not in there or not _same(there[path], source, known.get(path))
     )
@@ -83,15 +85,39 @@ def compare(
 
 def carry_out(transfer: Transfer, message: str, sent: Callable[[int], None]) -> str:
     """Send what is missing in one commit; its id, or that of the head if all is there."""
-    now = transfer.repo.state()
-    if now is None or (transfer.parent and now.head != transfer.parent):
+    repo = transfer.repo
+    now = repo.state()
+    as_planned = now is not None and (
+        now.head == transfer.parent if transfer.parent else now.is_bare
+    )
+    if now is None or not as_planned:
         raise BuildError(
-            f"{transfer.repo.id} was changed by somebody else meanwhile; nothing was published, run "
-            "the same command again"
+            f"{repo.id} was changed by somebody else meanwhile; nothing was published, run the same "
+            "command again"
         )
     if not transfer.send and not transfer.removed:
-        return now.head
-    return transfer.repo.send(transfer.send, transfer.removed, message, now.head, sent)
+        return repo.check(transfer.visibility, "nothing was changed")
+    commit = send(
+        repo, transfer.send, transfer.removed, message, now.head, transfer.visibility, sent
+    )
+    repo.check(transfer.visibility, "make it private at once: the files are there")
+    return commit
+
+
+def _addition(path: str, source: Path | bytes, known: str) -> Addition:
+    """What is sent; a small file at once read, so that what was checked is what is sent.
+
+    Raises BuildError if the file is gone or no longer what was checked.
+    """
+    if isinstance(source, bytes):
+        return Addition(path, source, len(source))
+    size = _size(source)
+    if size > SMALL_BYTES:
+        return Addition(path, source, size, known)
+    data = source.read_bytes()
+    if known and hashlib.sha256(data).hexdigest() != known:
+        raise BuildError(f"{source} was changed while it was read; run the same command again")
+    return Addition(path, data, len(data))
 
 
 def _same(there: Stored, source: Path | bytes, sha256: str | None) -> bool:
@@ -107,4 +133,9 @@ def _same(there: Stored, source: Path | bytes, sha256: str | None) -> bool:
 
 
 def _size(source: Path | bytes) -> int:
-    return source.stat().st_size if isinstance(source, Path) else len(source)
+    if isinstance(source, bytes):
+        return len(source)
+    try:
+        return source.stat().st_size
+    except OSError as error:
+        raise BuildError(f"{source}: {error.strerror or error}; build it again") from error

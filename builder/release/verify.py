@@ -10,6 +10,7 @@ from psgimg.builder import metadata
 from psgimg.builder.errors import BuildError
 from psgimg.builder.release.audit import Build
 from psgimg.builder.release.hub import Repo
+from psgimg.builder.release.patience import clean
 from psgimg.builder.report import Report
 from psgimg.builder.rows import SPLITS, features
 
@@ -34,7 +35,7 @@ def verify(repo: Repo, commit: str, build: Build, values: Mapping[str, Any]) -> 
                 except BuildError:
                     raise
                 except Exception as error:  # whatever `datasets` raises, the reader would meet it
-                    said = " ".join(str(error).split())[:300]
+                    said = clean(error)
                     raise BuildError(
                         f"{repo.id} at {commit[:12]} does not load: config {name}, split {split}: "
                         f"{type(error).__name__}: {said}; it is not tagged: run the same command again"
