@@ -1,0 +1,63 @@
+"""Merge: an adapter and its base model as one model, for vLLM and whatever takes no adapters."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from peft import PeftModel
+from psgimg.builder.errors import BuildError
+from psgimg.builder.files import unwritable
+from psgimg.finetune import card
+from psgimg.finetune import training_report as report
+from psgimg.finetune.model import load_for_inference
+
+
+def merge(
+    adapter: Path, out: Path, *, trust_remote_code: bool = False, dtype: str = "auto"
+) -> None:
+    """Write the merged model with its processor and ``psgimg.json``, whole or not at all.
+
+    Parameters
+    ----------
+    adapter
+        Folder that `psgimg sft` wrote.
+    out
+        Must not exist, or be empty.
+    dtype
+        ``auto`` takes that of the base model's weights on a GPU, float32 on a CPU.
+
+    Raises
+    ------
+    BuildError
+        If there is no adapter, its base can't be loaded, or the folder can't be written.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BuildError(f"{out} is there already; choose another folder or remove it")
+    if not adapter.is_dir():
+        raise BuildError(f"{adapter} is no folder; give one that `psgimg sft` wrote")
+    loaded = load_for_inference(str(adapter), trust_remote_code=trust_remote_code, dtype=dtype)
+    if not isinstance(loaded.model, PeftModel):
+        raise BuildError(f"{adapter} holds whole weights, no adapter; use it as it is")
+    if loaded.folder is None:
+        raise BuildError(f"{adapter} has no psgimg.json; give a folder that `psgimg sft` wrote")
+    model = loaded.model.merge_and_unload(safe_merge=True)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        try:
+            part.chmod(0o755)
+            model.save_pretrained(part)
+            loaded.processor.save_pretrained(part)
+            loaded.folder.save(part)
+            for name in (report.FILE, report.PICTURE):
+                if (adapter / name).is_file():
+                    shutil.copy(adapter / name, part)
+            if (part / report.FILE).is_file():
+                card.write(part, out.name)
+            part.replace(out)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    except OSError as error:
+        raise BuildError(unwritable(out, error)) from error

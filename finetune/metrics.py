@@ -1,0 +1,112 @@
+"""Metrics: how well predicted stages agree with scored ones, all of it from one table. NumPy only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from psgimg.builder.errors import BuildError
+from psgimg.builder.stages import STAGE_NAMES
+
+N_STAGES = len(STAGE_NAMES)
+NO_ANSWER = -1
+"""A prediction that names no stage. Counted as wrong everywhere, never left out."""
+
+Table = npt.NDArray[np.int64]
+
+
+def confusion(
+    labels: Sequence[int] | npt.NDArray[np.integer],
+    predictions: Sequence[int] | npt.NDArray[np.integer],
+) -> Table:
+    """Epochs by scored stage (rows) and predicted stage (columns).
+
+    Parameters
+    ----------
+    labels, predictions
+        (n,) 0 to 4 in the order of ``STAGE_NAMES``; a prediction may be ``NO_ANSWER``.
+
+    Returns
+    -------
+    (5, 6); the last column counts the epochs without a valid answer.
+
+    Raises
+    ------
+    BuildError
+        If the lengths differ or a value is no stage.
+    """
+    scored, predicted = np.asarray(labels, np.int64), np.asarray(predictions, np.int64)
+    if scored.shape != predicted.shape or scored.ndim != 1:
+        raise BuildError(
+            f"{scored.shape} labels and {predicted.shape} predictions; give one prediction a label"
+        )
+    for name, values, lowest in (("label", scored, 0), ("prediction", predicted, NO_ANSWER)):
+        wrong = values[(values < lowest) | (values >= N_STAGES)]
+        if wrong.size:
+            raise BuildError(f"{name} {wrong[0]} is no stage; give 0 to {N_STAGES - 1}")
+    columns = np.where(predicted == NO_ANSWER, N_STAGES, predicted)
+    table = np.zeros((N_STAGES, N_STAGES + 1), np.int64)
+    np.add.at(table, (scored, columns), 1)
+    return table
+
+
+def accuracy(table: Table) -> float:
+    """Share of epochs whose stage was named; NaN without an epoch."""
+    return _ratio(np.trace(table), table.sum())
+
+
+def balanced_accuracy(table: Table) -> float:
+    """Mean share of epochs found, over the stages that were scored."""
+    scored = table.sum(1)
+    found = np.diag(table)[scored > 0] / scored[scored > 0]
+    return float(found.mean()) if found.size else float("nan")
+
+
+def f1_per_stage(table: Table) -> npt.NDArray[np.float64]:
+    """(5,) F1 of each stage; NaN for one that was neither scored nor predicted."""
+    twice = 2.0 * np.diag(table)
+    there = table.sum(1) + table.sum(0)[:N_STAGES]
+    f1 = np.full(N_STAGES, np.nan)
+    np.divide(twice, there, out=f1, where=there > 0)
+    return f1
+
+
+def macro_f1(table: Table) -> float:
+    """Mean F1 over the stages that were scored or predicted."""
+    f1 = f1_per_stage(table)
+    present = f1[~np.isnan(f1)]
+    return float(present.mean()) if present.size else float("nan")
+
+
+def kappa(table: Table) -> float:
+    """Cohen's kappa, "no answer" being a sixth class that nobody scored; NaN if undefined."""
+    n = table.sum()
+    chance = float(_ratio(table.sum(1) @ table.sum(0)[:N_STAGES], n * n))
+    return _ratio(accuracy(table) - chance, 1.0 - chance)
+
+
+def mcc(table: Table) -> float:
+    """Matthews' correlation coefficient of many classes; 0 if undefined, as is customary."""
+    n = float(table.sum())
+    scored, predicted = table.sum(1).astype(float), table.sum(0).astype(float)
+    covariance = np.trace(table) * n - scored @ predicted[:N_STAGES]
+    spread = (n * n - predicted @ predicted) * (n * n - scored @ scored)
+    return float(covariance / np.sqrt(spread)) if spread > 0 else 0.0
+
+
+def summary(table: Table) -> dict[str, float]:
+    """All figures of a table that are one number, and F1 by stage."""
+    figures = {
+        "accuracy": accuracy(table),
+        "balanced_accuracy": balanced_accuracy(table),
+        "macro_f1": macro_f1(table),
+        "kappa": kappa(table),
+        "mcc": mcc(table),
+    }
+    by_stage = zip(STAGE_NAMES, f1_per_stage(table), strict=True)
+    return figures | {f"f1_{stage}": float(f1) for stage, f1 in by_stage}
+
+
+def _ratio(part: float, whole: float) -> float:
+    return float(part / whole) if whole else float("nan")

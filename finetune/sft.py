@@ -1,0 +1,271 @@
+"""Fine-tuning: from a dataset of pages to a model that names their stages. The main path."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from psgimg.builder import prompts
+from psgimg.builder.errors import BuildError
+from psgimg.builder.prompts import Prompt
+from psgimg.builder.stages import STAGE_NAMES
+from psgimg.finetune import (
+    arguments,
+    card,
+    checkpoints,
+    families,
+    pages,
+    preflight,
+    publish,
+    sampling,
+    tiny,
+)
+from psgimg.finetune import folder as folders
+from psgimg.finetune import training_report as report
+from psgimg.finetune import validation as held_out
+from psgimg.finetune.arguments import Arguments, PsgArguments
+from psgimg.finetune.augment import Augmented
+from psgimg.finetune.chat import messages
+from psgimg.finetune.folder import ModelFolder
+from psgimg.finetune.model import load_base, load_processor
+from psgimg.finetune.pages import PageSet
+from psgimg.finetune.validation import StagingTrainer
+from trl import ModelConfig, SFTConfig, get_peft_config, get_quantization_config
+
+BRIGHTNESS_PAGES = 64
+"""Pages whose brightness a tiny model is normalised by."""
+
+BASE = ".tiny"
+"""Where in the output folder all processes find the tiny model, until they have read it."""
+
+
+def main(argv: Sequence[str]) -> Path:
+    """Fine-tune a model as the arguments say; the folder that holds it.
+
+    Raises
+    ------
+    BuildError
+        If an argument, the dataset or the model can't be used, memory does not suffice, or the run
+        is interrupted.
+    """
+    asked = psg, training, model_args = arguments.parse(argv)
+    out = Path(str(training.output_dir))
+    resume = checkpoints.to_resume(out, training.resume_from_checkpoint)
+
+    # The question and the pages
+    prompt = prompts.load(psg.prompt)
+    train, validation = _pages(psg, training)
+    destination = publish.destination(training, out, train.build)
+    order = sampling.order(train.labels, psg.sampling, training.seed)
+    rows = Augmented(train, train.rows[order], prompt, psg.context, psg.augment, training.seed)
+
+    # The model and its processor
+    model, processor = _model(asked, train, prompt)
+
+    # Training
+    with checkpoints.told(out, training):
+        trainer = StagingTrainer(
+            model=model,
+            args=training,
+            train_dataset=rows.dataset(),
+            eval_dataset=_validation_rows(validation, psg, training, prompt),
+            processing_class=processor,
+            peft_config=_adapter(psg, model_args, model),
+            callbacks=[rows],
+            answers=prompt.answers,
+        )
+        facts = preflight.look(trainer, prompt.answers)
+        trainer.accelerator.print("\n".join(preflight.lines(facts)))
+        trainer.train(resume_from_checkpoint=resume)
+
+    # What is left of it
+    trainer.save_model(str(out))
+    if trainer.is_world_process_zero():
+        _folder(psg, train, prompt).save(out)
+        values = _values(asked, train, validation, facts)
+        report.write(out, {**values, "best_step": _best(trainer)}, trainer.state.log_history)
+        card.write(out, destination.repo_id if destination else None)
+        if destination:
+            publish.publish(out, destination)
+    trainer.accelerator.wait_for_everyone()  # one that ends early leaves another hanging
+    trainer.end()
+    return out
+
+
+def options() -> str:
+    """Every option of ours, TRL's and transformers', with its help."""
+    return arguments.listed()
+
+
+def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | None]:
+    """Pages to learn from, and those to watch by, if there are any and they are wanted."""
+    train = pages.load(
+        psg.dataset,
+        psg.dataset_config,
+        "train",
+        psg.dataset_revision,
+        n_subjects=psg.train_subjects,
+        max_per_recording=psg.max_epochs_per_recording,
+        seed=training.seed,
+    )
+    if str(training.eval_strategy.value) == "no":
+        return train, None
+    if "validation" not in {shard["split"] for shard in train.build["shards"]}:
+        raise BuildError(
+            f"{psg.dataset} has no validation pages; give --eval_strategy no to train without "
+            "watching, or build it with more subjects"
+        )
+    return train, pages.load(
+        psg.dataset, psg.dataset_config, "validation", psg.dataset_revision, seed=training.seed
+    )
+
+
+def _validation_rows(
+    validation: PageSet | None, psg: PsgArguments, training: SFTConfig, prompt: Prompt
+) -> Any:
+    if validation is None:
+        return None
+    rows = held_out.some(validation.rows, psg.validation_pages, training.seed)
+    return validation.chat(rows, prompt, psg.context)
+
+
+def _model(asked: Arguments, train: PageSet, prompt: Prompt) -> tuple[Any, Any]:
+    """Weights and processor, with the cap on pixels and the frozen parts."""
+    psg, training, model_args = asked
+    if psg.is_tiny:
+        return _tiny(psg, training, train, prompt)
+    quantization = get_quantization_config(model_args)
+    model = load_base(
+        psg.model,
+        revision=model_args.model_revision,
+        dtype=model_args.dtype,
+        trust_remote_code=training.trust_remote_code,
+        attention=model_args.attn_implementation,
+        quantization=quantization,
+        device_map={"": training.local_process_index} if quantization else None,
+    )
+    processor = load_processor(
+        psg.model,
+        revision=model_args.model_revision,
+        trust_remote_code=training.trust_remote_code,
+        template_elsewhere=training.chat_template_path is not None,
+    )
+    if psg.max_pixels is not None:
+        families.cap_pixels(processor, psg.max_pixels)
+    return model, processor
+
+
+def _tiny(
+    psg: PsgArguments, training: SFTConfig, train: PageSet, prompt: Prompt
+) -> tuple[Any, Any]:
+    """A model made on the spot for the dataset's pages; the same in every process."""
+    style = train.build["recipe"]["style"]
+    shown = range(psg.context + 1)
+    texts = [
+        message["content"]
+        for before in shown
+        for after in shown
+        for message in messages(prompt, before, after, psg.context, psg.context)
+    ]
+    folder = Path(str(training.output_dir)) / BASE
+    with training.main_process_first(local=False):
+        if training.process_index == 0:
+            shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed here
+            tiny.build(
+                folder,
+                (style["width_px"], style["height_px"]),
+                [*texts, *prompt.answers.values()],
+                seed=training.seed,
+                brightness=_brightness(train),
+            )
+    model = load_base(str(folder), dtype="float32")
+    processor = load_processor(str(folder))
+    training.distributed_state.wait_for_everyone()
+    if training.process_index == 0:
+        shutil.rmtree(folder)
+    model.config.name_or_path = ""  # a folder that is gone
+    return model, processor
+
+
+def _brightness(train: PageSet) -> tuple[float, float]:
+    """Mean and spread of the brightness of some pages, 0 to 1."""
+    some = train.rows[np.linspace(0, len(train) - 1, BRIGHTNESS_PAGES).astype(int)]
+    values = np.stack([np.asarray(image.convert("L")) for image in train.images(some.tolist())])
+    return round(float(values.mean()) / 255, 2), round(float(values.std()) / 255, 2)
+
+
+def _adapter(psg: PsgArguments, model_args: ModelConfig, model: Any) -> Any:
+    """LoRA on the language model, or None where whole weights learn. Freezes what must not learn."""
+    if not model_args.use_peft:
+        if psg.freeze_vision:
+            families.freeze_vision(model)
+        return None
+    chosen = model_args.lora_target_modules
+    if chosen is None:
+        model_args.lora_target_modules = families.lora_targets(model, vision=not psg.freeze_vision)
+    config = get_peft_config(model_args)
+    config.revision = model_args.model_revision
+    if chosen is not None and psg.freeze_vision:
+        config.exclude_modules = families.vision_layers(model)
+    return config
+
+
+def _folder(psg: PsgArguments, train: PageSet, prompt: Prompt) -> ModelFolder:
+    source, build = train.source, train.build
+    return ModelFolder(
+        prompt=prompt,
+        prompt_name=_name(psg.prompt),
+        context=psg.context,
+        recipe=build["recipe"],
+        recipe_hash=build["recipe_hash"],
+        policy=build["policy"],
+        corpora=tuple(sorted(build["corpora"])),
+        dataset={
+            "id": _name(psg.dataset),
+            "config": source.config,
+            "revision": source.revision,
+        },
+        base_model=_name(psg.model),
+        max_pixels=psg.max_pixels,
+    )
+
+
+def _name(source: str) -> str:
+    """What it is called; of a folder or file the last part, for the rest is this machine's."""
+    path = Path(source).expanduser()
+    return path.resolve().name if path.exists() else source
+
+
+def _best(trainer: StagingTrainer) -> int | None:
+    """The step whose weights were kept, if not the last one's."""
+    return trainer.state.best_global_step if trainer.args.load_best_model_at_end else None
+
+
+def _values(
+    asked: Arguments, train: PageSet, validation: PageSet | None, facts: dict[str, Any]
+) -> dict[str, Any]:
+    psg, training, model_args = asked
+    watched = {} if validation is None else _watched(validation, psg, training)
+    counts = np.bincount(train.labels, minlength=len(STAGE_NAMES)).tolist()
+    return {
+        "versions": folders.versions(),
+        "device": str(training.device),
+        "processes": training.world_size,
+        "counts": dict(zip(STAGE_NAMES, counts, strict=True)),
+        "validation": watched,
+        "preflight": facts,
+        "psgimg": dataclasses.asdict(psg),
+        "model": dataclasses.asdict(model_args),
+        "training": training.to_dict(),
+    }
+
+
+def _watched(validation: PageSet, psg: PsgArguments, training: SFTConfig) -> dict[str, int]:
+    """How many pages of how many subjects the figures during training are of."""
+    rows = held_out.some(validation.rows, psg.validation_pages, training.seed)
+    people = {(page.corpus, page.subject) for page in map(validation.page, rows.tolist())}
+    return {"pages": len(rows), "subjects": len(people)}

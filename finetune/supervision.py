@@ -1,0 +1,47 @@
+"""Supervision: the loss covers the answer and the token that ends its turn, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+IGNORED = -100
+
+
+@dataclass
+class AnswerOnly:
+    """A collator whose labels stop at the end of the turn.
+
+    Templates go on after it, most of them with a line break; nobody ever generates that.
+
+    Parameters
+    ----------
+    collator
+        TRL's own, with the labels on the completion.
+    """
+
+    collator: Callable[[list[dict[str, Any]]], Any]
+    tokenizer: Any
+
+    def __call__(self, examples: list[dict[str, Any]]) -> Any:
+        """Collate some chat rows."""
+        batch = self.collator(examples)
+        special = _special(self.tokenizer)
+        for labels in batch["labels"]:
+            places = (labels != IGNORED).nonzero().flatten().tolist()
+            ends = [at for at in places[1:] if int(labels[at]) in special]
+            if ends:
+                labels[ends[0] + 1 :] = IGNORED
+        return batch
+
+
+def supervised(batch: Any, tokenizer: Any, row: int = 0) -> str:
+    """The text that the loss of a row covers, with its special tokens."""
+    labels = batch["labels"][row]
+    return str(tokenizer.decode(labels[labels != IGNORED], skip_special_tokens=False))
+
+
+def _special(tokenizer: Any) -> set[int]:
+    added = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return added | set(tokenizer.all_special_ids)

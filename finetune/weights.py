@@ -1,0 +1,67 @@
+"""Weights: which ones a model has and how it was taught, told without loading it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from psgimg.builder import files
+from psgimg.builder.recipe import digest
+from psgimg.finetune import folder as folders
+from psgimg.finetune.folder import ModelFolder
+
+CONFIGS = (folders.FILE, "adapter_config.json", "config.json")
+SUFFIXES = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a model before it is loaded.
+
+    Parameters
+    ----------
+    folder
+        How it was taught; None for a model that was not taught by psgimg.
+    weights
+        Hash of a folder's files, or a commit on the Hub: other weights have another.
+    """
+
+    folder: ModelFolder | None
+    weights: str
+
+
+def known(source: str) -> Known:
+    """What is known of a folder or of a model on the Hub.
+
+    Raises
+    ------
+    BuildError
+        If it is neither.
+    """
+    local = Path(source).expanduser()
+    if local.is_dir():
+        taught = (local / folders.FILE).is_file()
+        return Known(ModelFolder.load(local) if taught else None, _digest(local))
+    found = [path for name in CONFIGS if (path := _fetch(source, name)) is not None]
+    if not found:
+        return Known(None, "")  # loading it will say what is wrong
+    taught = found[0].name == folders.FILE
+    return Known(ModelFolder.load(found[0].parent) if taught else None, found[0].parent.name)
+
+
+def _digest(folder: Path) -> str:
+    paths = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
+    return digest({path.name: files.sha256(path) for path in paths})
+
+
+def _fetch(source: str, name: str) -> Path | None:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+    from psgimg.finetune import model
+
+    try:
+        return Path(hf_hub_download(source, name))
+    except EntryNotFoundError:
+        return None
+    except model.Failures as error:
+        raise model.refusal(source, error) from None  # the cause may hold the token
