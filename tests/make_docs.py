@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
-from psgimg.builder.cli import cli
+from psgimg.finetune.cli import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS_MD = ROOT / "docs" / "commands.md"
@@ -82,6 +82,46 @@ ORDER = [
     "physiology",
 ]
 
+FINETUNE = [
+    "cli",
+    "sft",
+    "arguments",
+    "pages",
+    "source",
+    "index",
+    "sampling",
+    "augment",
+    "chat",
+    "model",
+    "families",
+    "tiny",
+    "validation",
+    "supervision",
+    "preflight",
+    "checkpoints",
+    "training_report",
+    "card",
+    "folder",
+    "publish",
+    "merge",
+    "predict",
+    "question",
+    "weights",
+    "parts",
+    "askers",
+    "scoring",
+    "inputs",
+    "generation",
+    "endpoint",
+    "logprobs",
+    "answers",
+    "predictions",
+    "tables",
+    "metrics",
+    "ui",
+    "extras",
+]
+
 
 def commands_md() -> str:
     """The help of every command, as it is printed."""
@@ -95,11 +135,14 @@ def commands_md() -> str:
 
 def readme(text: str) -> str:
     """The README with its file map as it should be."""
-    folder = ROOT / "builder"
-    modules = sorted(
-        (path for path in folder.rglob("*.py") if path.name != "__init__.py"),
-        key=lambda path: (path.parent != folder, path.parent.name, *_place(path)),
-    )
+    modules = [
+        path
+        for folder, order in ((ROOT / "builder", ORDER), (ROOT / "finetune", FINETUNE))
+        for path in sorted(
+            (path for path in folder.rglob("*.py") if path.name != "__init__.py"),
+            key=lambda path: (path.parent != folder, path.parent.name, *_place(path, order)),
+        )
+    ]
     lines = [f"| `{p.relative_to(ROOT).as_posix()}` | {_first_sentence(p)} |\n" for p in modules]
     mapped = MAP.sub(lambda _: "| | |\n|:--|:--|\n" + "".join(lines), text)
     return SPEED.sub(lambda _: speed(json.loads(BENCHMARKS.read_text(encoding="utf-8"))), mapped)
@@ -145,8 +188,8 @@ def speed(found: dict[str, Any]) -> str:
     )
 
 
-def _place(path: Path) -> tuple[int, str]:
-    return (ORDER.index(path.stem) if path.stem in ORDER else len(ORDER), path.stem)
+def _place(path: Path, order: list[str]) -> tuple[int, str]:
+    return (order.index(path.stem) if path.stem in order else len(order), path.stem)
 
 
 def _first_sentence(path: Path) -> str:

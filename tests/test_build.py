@@ -19,7 +19,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.rows import SPLITS
 from psgimg.builder.stages import Stage
 
-PSGIMG = [sys.executable, "-P", "-c", "from psgimg.builder.cli import main; main()"]
+PSGIMG = [sys.executable, "-P", "-c", "from psgimg.finetune.cli import main; main()"]
 
 
 class Silent:

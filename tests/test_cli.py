@@ -9,7 +9,7 @@ import tiny
 import yaml
 from click.testing import CliRunner
 from PIL import Image
-from psgimg.builder import cli
+from psgimg.finetune import cli
 from test_build import PSGIMG, content
 
 COMMANDS = sorted(cli.cli.commands)
@@ -34,7 +34,7 @@ def corpus(tmp_path_factory):
 def test_help_is_light_and_fits_a_screen(words):
     """No heavy library for a help text: it would take seconds, and torch is not even installed."""
     program = (
-        "import sys\nfrom click.testing import CliRunner\nfrom psgimg.builder.cli import cli\n"
+        "import sys\nfrom click.testing import CliRunner\nfrom psgimg.finetune.cli import cli\n"
         f"result = CliRunner().invoke(cli, {[*words, '--help']!r})\nprint(result.output)\n"
         "heavy = {'torch', 'mne', 'matplotlib', 'scipy', 'numba', 'datasets', 'pyarrow', 'edfio'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from make_docs import COMMANDS_MD, commands_md, readme
-from psgimg.builder.cli import cli
+from psgimg.finetune.cli import cli
 from psgimg.builder.corpora import CORPORA
 from psgimg.builder.montage import MONTAGES
 from psgimg.builder.style import PRESETS
