@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,11 @@ from psgimg.builder.errors import BuildError
 from psgimg.finetune import inputs
 from psgimg.finetune.chat import ChatRow
 from psgimg.finetune.inputs import Candidates, Encoded
+from psgimg.finetune.tree import Tree
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 Floats = npt.NDArray[np.float64]
+Way = Literal["tree", "copies", "forwards"]
 
 REPEATABLE = (DynamicLayer, DynamicSlidingWindowLayer)
 """Layers of a cache that can be repeated for every answer. Others, such as the running states of
@@ -49,9 +51,9 @@ class Scores:
 class Scorer:
     """Scores pages with one model and one set of answers.
 
-    A prompt goes through the model once; its cache is repeated for the five answers, which go
-    through together. On the first page that is compared with whole forwards, and a model whose
-    cache can't be repeated goes on with those.
+    A prompt goes through the model once, and then the five answers together: as a tree behind its
+    cache, or each behind a copy of it. On the first page the ways are tried in this order and
+    compared with whole forwards, which are what remains for a model that takes neither.
 
     Parameters
     ----------
@@ -64,8 +66,8 @@ class Scorer:
         self._takes = _takes(model)
         self._told: Candidates | None = None
         self._probe: Encoded = {}
-        self.cached: bool | None = None
-        """Whether the cache is used; None before the first page."""
+        self.way: Way | None = None
+        """How answers are scored; None before the first page."""
 
     def __call__(self, rows: Sequence[ChatRow]) -> Scores:
         """Score some pages, which may differ in size and in number of pictures.
@@ -87,9 +89,9 @@ class Scorer:
     def score(self, encoded: Encoded) -> Scores:
         """Score what was prepared."""
         with _answering(self._model):
-            if self.cached is None:
-                self.cached = self._agrees(self._probe)
-            sums = (self._by_cache if self.cached else self._by_forwards)(encoded)
+            if self.way is None:
+                self.way = self._choose(self._probe)
+            sums = self._ways()[self.way](encoded)
         return _normalised(sums)
 
     def full(self, rows: Sequence[ChatRow]) -> Scores:
@@ -99,33 +101,55 @@ class Scorer:
             sums = self._by_forwards(encoded)
         return _normalised(sums)
 
-    def _agrees(self, encoded: Encoded) -> bool:
-        """Whether the cache gives on a page what whole forwards give."""
-        try:
-            by_cache = self._by_cache(encoded)
-        except torch.OutOfMemoryError:
-            raise
-        except (
-            _NotRepeatableError,
-            AttributeError,
-            IndexError,
-            RuntimeError,
-            TypeError,
-            ValueError,
-        ):
-            return False  # a family's own bookkeeping, which only trying can tell
-        difference = float((by_cache - self._by_forwards(encoded)).abs().max())
-        return difference <= (ROUGH_TOLERANCE if _is_rough(self._model) else TOLERANCE)
+    def _ways(self) -> dict[Way, Callable[[Encoded], torch.Tensor]]:
+        return {"tree": self._by_tree, "copies": self._by_copies, "forwards": self._by_forwards}
 
-    def _by_cache(self, encoded: Encoded) -> torch.Tensor:
+    def _choose(self, encoded: Encoded) -> Way:
+        """The fastest way that gives on a page what whole forwards give."""
+        right = self._by_forwards(encoded)
+        allowed = ROUGH_TOLERANCE if _is_rough(self._model) else TOLERANCE
+        for way, scored in self._ways().items():
+            try:
+                difference = float((scored(encoded) - right).abs().max())
+            except torch.OutOfMemoryError:
+                raise
+            except (
+                _NotRepeatableError,
+                AttributeError,
+                IndexError,
+                RuntimeError,
+                TypeError,
+                ValueError,
+            ):
+                continue  # a family's own bookkeeping, which only trying can tell
+            if difference <= allowed:
+                return way
+        return "forwards"
+
+    def _by_tree(self, encoded: Encoded) -> torch.Tensor:
+        """(n, 5) sums of log-probabilities, from one forward of the prompts and one of the tree."""
+        tree = Tree.of(self._candidates(encoded["input_ids"].device))
+        mask = encoded["attention_mask"]
+        out = self._prompt(encoded)
+        known = mask.sum(-1, keepdim=True)
+        tokens = torch.tensor(tree.tokens, device=mask.device).expand(len(mask), -1)
+        depths = torch.tensor(tree.depths, device=mask.device)
+        after = self._model(
+            input_ids=tokens,
+            attention_mask=tree.mask(mask, out.logits.dtype),
+            past_key_values=out.past_key_values,
+            use_cache=True,
+            **self._positions_after(known, depths),
+        ).logits
+        return tree.sums(out.logits[:, -1], after)
+
+    def _by_copies(self, encoded: Encoded) -> torch.Tensor:
         """(n, 5) sums of log-probabilities, from one forward of the prompts and one of the answers."""
         told = self._candidates(encoded["input_ids"].device)
         mask = encoded["attention_mask"]
         n, (n_answers, longest) = len(mask), told.ids.shape
-        out = self._model(**encoded, **self._positions(mask), **self._keep(1), use_cache=True)
+        out = self._prompt(encoded)
         cache = out.past_key_values
-        if not all(type(layer) in REPEATABLE for layer in getattr(cache, "layers", [None])):
-            raise _NotRepeatableError
         first = out.logits[:, -1:].repeat_interleave(n_answers, dim=0)
         cache.batch_repeat_interleave(n_answers)
         repeated = mask.repeat_interleave(n_answers, dim=0)
@@ -135,10 +159,21 @@ class Scorer:
             attention_mask=torch.cat([repeated, repeated.new_ones(len(repeated), n_fed)], dim=1),
             past_key_values=cache,
             use_cache=True,
-            **self._positions_after(repeated.sum(-1, keepdim=True), n_fed),
+            **self._positions_after(
+                repeated.sum(-1, keepdim=True), torch.arange(n_fed, device=mask.device)
+            ),
         ).logits
         logits = torch.cat([first, after], dim=1)
         return _sums(logits, told.ids.repeat(n, 1), told.mask.repeat(n, 1)).view(n, n_answers)
+
+    def _prompt(self, encoded: Encoded) -> Any:
+        """The prompts, with a cache that answers can follow."""
+        mask = encoded["attention_mask"]
+        out = self._model(**encoded, **self._positions(mask), **self._keep(1), use_cache=True)
+        layers = getattr(out.past_key_values, "layers", [None])
+        if not all(type(layer) in REPEATABLE for layer in layers):
+            raise _NotRepeatableError
+        return out
 
     def _by_forwards(self, encoded: Encoded) -> torch.Tensor:
         """(n, 5) sums of log-probabilities, from a forward of prompt and answer for each answer."""
@@ -179,11 +214,13 @@ class Scorer:
             return {}
         return {"position_ids": (mask.long().cumsum(-1) - 1).clamp(min=0)}
 
-    def _positions_after(self, known: torch.Tensor, n_tokens: int) -> dict[str, torch.Tensor]:
-        """Positions of ``n_tokens`` after a prompt of ``known`` (rows, 1) tokens."""
+    def _positions_after(
+        self, known: torch.Tensor, depths: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Positions of tokens at some depths after a prompt of ``known`` (rows, 1) tokens."""
         if "position_ids" not in self._takes:
             return {}
-        positions = known + torch.arange(n_tokens, device=known.device)
+        positions = known + depths
         counting = _deltas(self._model)
         if counting is None:
             return {"position_ids": positions}

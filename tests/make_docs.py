@@ -110,6 +110,7 @@ FINETUNE = [
     "parts",
     "askers",
     "scoring",
+    "tree",
     "inputs",
     "generation",
     "endpoint",

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 from make_docs import COMMANDS_MD, commands_md, readme
-from psgimg.finetune.cli import cli
 from psgimg.builder.corpora import CORPORA
 from psgimg.builder.montage import MONTAGES
 from psgimg.builder.style import PRESETS
+from psgimg.finetune.cli import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

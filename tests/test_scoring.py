@@ -67,7 +67,9 @@ def test_the_cached_way_equals_whole_forwards_over_pages_of_mixed_sizes(family):
     name, model, processor = family
     score = Scorer(model, processor, ANSWERS)
     found, whole = score(rows()), score.full(rows())
-    assert score.cached is (name != "qwen3_5")  # its running states can't be repeated
+    assert score.way == (
+        "forwards" if name == "qwen3_5" else "tree"
+    )  # its running states can't be repeated
     np.testing.assert_allclose(found.log_probs, whole.log_probs, atol=1e-4)
     np.testing.assert_allclose(found.log_mass, whole.log_mass, atol=1e-4)
     assert found.log_probs.std(axis=0).min() > 1e-3, "pages do not matter, so nothing was tested"
@@ -126,14 +128,30 @@ def test_a_model_in_training_is_left_in_training(family):
         model.eval()
 
 
+def test_where_a_tree_is_refused_copies_of_the_cache_do_as_well(family, monkeypatch):
+    """As by attention that takes no masks of its own."""
+    name, model, processor = family
+    score = Scorer(model, processor, ANSWERS)
+
+    def refused(_):
+        raise ValueError("no mask of four dimensions")
+
+    monkeypatch.setattr(score, "_by_tree", refused)
+    found = score(rows())
+    assert score.way == ("forwards" if name == "qwen3_5" else "copies")
+    np.testing.assert_allclose(found.log_probs, score.full(rows()).log_probs, atol=1e-4)
+
+
 def test_a_cache_that_counts_wrongly_is_found_out(family, monkeypatch):
     _, model, processor = family
     score = Scorer(model, processor, ANSWERS)
     monkeypatch.setattr(
-        score, "_positions_after", lambda known, n: {"position_ids": torch.zeros(5, n).long()}
+        score,
+        "_positions_after",
+        lambda known, depths: {"position_ids": torch.zeros(len(known), len(depths)).long()},
     )
     found = score(rows())
-    assert score.cached is False
+    assert score.way == "forwards"
     np.testing.assert_allclose(found.log_probs, score.full(rows()).log_probs, atol=1e-12)
 
 
@@ -149,7 +167,7 @@ def test_an_adapter_is_scored_as_the_model_it_makes(family):
     try:
         score = Scorer(adapted, processor, ANSWERS)
         found, whole = score(rows()), score.full(rows())
-        assert score.cached is (name != "qwen3_5")
+        assert score.way == ("forwards" if name == "qwen3_5" else "tree")
         np.testing.assert_allclose(found.log_probs, whole.log_probs, atol=1e-4)
         assert np.abs(found.log_probs - plain.log_probs).max() > 1e-3
     finally:

@@ -1,0 +1,93 @@
+"""Scoring the five answers against generating one, with a model that was taught, on the same pages.
+
+    python benchmarks/scoring.py --model psg-model --dataset psg-images --out docs/scoring.json
+
+Every way is run in turn, several rounds, on one thread; CPU milliseconds a page, encoding and
+decoding of the pictures included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from pathlib import Path
+
+os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+WAYS = ("score, batch", "generate, batch", "generate, page by page", "five whole forwards, batch")
+
+
+def main() -> None:
+    """Print and write the figures."""
+    from psgimg.finetune import generation, pages
+    from psgimg.finetune.model import load_for_inference
+    from psgimg.finetune.scoring import Scorer
+
+    asked = arguments()
+    loaded = load_for_inference(asked.model)
+    assert loaded.folder is not None
+    prompt, context = loaded.folder.prompt, loaded.folder.context
+    split = pages.load(asked.dataset, None, asked.split)
+    chosen = split.rows[: asked.pages].tolist()
+    scorer = Scorer(loaded.model, loaded.processor, prompt.answers)
+
+    def batches(size: int) -> list[list[int]]:
+        return [chosen[i : i + size] for i in range(0, len(chosen), size)]
+
+    def generate(size: int) -> None:
+        for some in batches(size):
+            rows = split.chat_rows(some, prompt, context)
+            generation.generate(loaded.model, loaded.processor, rows, 32)
+
+    def score(way: object) -> None:
+        for some in batches(asked.batch):
+            way(split.chat_rows(some, prompt, context))  # type: ignore[operator]
+
+    runs = {
+        WAYS[0]: lambda: score(scorer),
+        WAYS[1]: lambda: generate(asked.batch),
+        WAYS[2]: lambda: generate(1),
+        WAYS[3]: lambda: score(scorer.full),
+    }
+    times: dict[str, list[float]] = {way: [] for way in WAYS}
+    runs[WAYS[0]]()  # decides the way and warms up
+    for _ in range(asked.rounds):
+        for way, run in runs.items():
+            begun = time.process_time()
+            run()
+            times[way].append(1000 * (time.process_time() - begun) / len(chosen))
+    found = {way: round(statistics.median(values), 2) for way, values in times.items()}
+    result = {
+        "command": "python benchmarks/scoring.py",
+        "pages": len(chosen),
+        "batch": asked.batch,
+        "rounds": asked.rounds,
+        "way": scorer.way,
+        "cpu_ms_a_page": found,
+        "generate_over_score": round(found[WAYS[1]] / found[WAYS[0]], 2),
+        "page_by_page_over_score": round(found[WAYS[2]] / found[WAYS[0]], 2),
+    }
+    text = json.dumps(result, indent=1)
+    print(text)
+    if asked.out:
+        asked.out.write_text(text + "\n", encoding="utf-8")
+
+
+def arguments() -> argparse.Namespace:
+    """What the script is told."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="psg-model")
+    parser.add_argument("--dataset", default="psg-images")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--pages", type=int, default=96)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--out", type=Path)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
