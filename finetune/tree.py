@@ -40,9 +40,8 @@ class Tree:
         steps = []
         for ids, mask in zip(answers.ids.tolist(), answers.mask.tolist(), strict=True):
             told = ids[: sum(mask)]
-            before = [ROOT]
-            for i in range(1, len(told)):
-                before.append(nodes.setdefault(tuple(told[:i]), len(nodes)))
+            beginnings = [tuple(told[:i]) for i in range(1, len(told))]
+            before = [ROOT, *(nodes.setdefault(path, len(nodes)) for path in beginnings)]
             steps.append(tuple(zip(before, told, strict=True)))
         return cls(
             tokens=tuple(path[-1] for path in nodes),
