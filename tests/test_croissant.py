@@ -186,7 +186,9 @@ def test_an_open_dataset_has_no_condition_of_access(built):
 def test_a_published_dataset_has_an_address_a_version_and_its_permission(built, tmp_path):
     values = report.read(built)
     one = Revision("v1", values["recipe_hash"], 10, 1, ("hmc",), (), "first")
-    release = Release("lab/psg-images", True, "Letter of 3 May.", (one, replace(one, tag="v2")))
+    release = Release(
+        "lab/psg-images", True, "Letter of 3 May.", revisions=(one, replace(one, tag="v2"))
+    )
     found = croissant({**values, "release": release.to_dict()})
     assert found["url"] == "https://huggingface.co/datasets/lab/psg-images"
     assert found["creator"]["name"] == "lab"

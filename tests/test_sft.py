@@ -223,7 +223,10 @@ def test_what_can_not_be_merged_is_refused(adapter, taught, tmp_path):
     ("options", "said"),
     [
         ({"dataset": "nowhere/at-all-"}, "nowhere/at-all-"),
-        ({"push_to_hub": "true"}, "pages of shhs are restricted; pass --hub_private_repo true"),
+        (
+            {"push_to_hub": "true", "hub_private_repo": "false"},
+            "--public is refused: the terms of shhs",
+        ),
         ({"resume_from_checkpoint": "true"}, "no checkpoint in .*; leave out --resume"),
         ({"resume_from_checkpoint": "elsewhere"}, "no checkpoint in elsewhere"),
         ({"prompt": "poem"}, "no prompt 'poem'"),

@@ -65,7 +65,8 @@ def is_model(folder: Path) -> bool:
 
 
 def check_ready(repo_id: str, wish: Wish, values: Mapping[str, Any], told: Told) -> None:
-    """Refuse at once what would be refused after hours of training: token, name, policy."""
+    """Refuse at once what would be refused after hours of training: policy, token, name."""
+    policy.decide(repo_id, wish, restricted(values), None)
     repo = Hub(told).repo(repo_id, "model")
     policy.decide(repo.id, wish, restricted(values), _standing(repo, repo.state()))
 
