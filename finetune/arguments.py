@@ -6,17 +6,16 @@ import argparse
 import difflib
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NoReturn
+from typing import Any, NoReturn
 
 import torch
-from psgimg.builder import prompts
 from psgimg.builder.errors import BuildError
+from psgimg.finetune import checks
+from psgimg.finetune.options import TINY, PsgArguments
 from transformers.utils import is_torch_bf16_gpu_available
 from trl import ModelConfig, SFTConfig, TrlParser
-
-TINY = "tiny"
 
 DEFAULTS: dict[str, Any] = {
     "output_dir": "psg-model",
@@ -57,67 +56,6 @@ TINY_RECIPE: dict[str, Any] = {
 GPU_LOADERS = 4
 """Processes that decode pages for a GPU, which learns faster than one of them decodes."""
 
-REFUSED = {
-    "packing": "pages can't be packed",
-    "eval_packing": "pages can't be packed",
-    "padding_free": "pages need padding",
-    "assistant_only_loss": "the loss covers the answer alone as it is",
-}
-
-
-@dataclass
-class PsgArguments:
-    """What is particular to learning from pages."""
-
-    _argument_group_name: ClassVar[str] = "psgimg"
-
-    dataset: str = field(
-        default="", metadata={"help": "Folder that `psgimg build` wrote, or id on the Hub."}
-    )
-    dataset_config: str | None = field(
-        default=None, metadata={"help": "A corpus of the dataset. All of them if left out."}
-    )
-    dataset_revision: str | None = field(
-        default=None, metadata={"help": "Commit, branch or tag of a dataset on the Hub."}
-    )
-    model: str = field(
-        default="",
-        metadata={"help": "Folder, id on the Hub, or `tiny`: a small model made on the spot."},
-    )
-    prompt: str = field(
-        default=prompts.DEFAULT, metadata={"help": "Name of a prompt, or a YAML file."}
-    )
-    context: int = field(
-        default=0, metadata={"help": "Pages shown before and after the one asked for."}
-    )
-    sampling: Literal["natural", "balanced", "sqrt"] = field(
-        default="natural",
-        metadata={"help": "How often a training pass shows each stage."},
-    )
-    train_subjects: int | None = field(
-        default=None, metadata={"help": "Learn from so many subjects only."}
-    )
-    max_epochs_per_recording: int | None = field(
-        default=None, metadata={"help": "Learn from so many epochs of a recording at most."}
-    )
-    validation_pages: int = field(
-        default=500, metadata={"help": "Pages of the validation split scored during training."}
-    )
-    freeze_vision: bool = field(default=True, metadata={"help": "Leave the vision tower alone."})
-    max_pixels: int | None = field(
-        default=None, metadata={"help": "Scale larger pages down, where the family can (Qwen)."}
-    )
-    augment: Literal["none", "flip", "shift", "flip,shift"] = field(
-        default="none",
-        metadata={"help": "Show pages mirrored in time, shifted around in time, or both."},
-    )
-
-    @property
-    def is_tiny(self) -> bool:
-        """Whether the model is to be made on the spot."""
-        return self.model == TINY
-
-
 Arguments = tuple[PsgArguments, SFTConfig, ModelConfig]
 
 
@@ -137,11 +75,11 @@ def parse(argv: Sequence[str]) -> Arguments:
             # TRL 1.16 sets the old name itself, which transformers 5.23 calls activation_checkpointing
             warnings.filterwarnings("ignore", "`gradient_checkpointing` is deprecated")
             psg, training, model = parser.parse_args_and_config(args)
-    except (ValueError, ImportError) as error:
+    except (ValueError, ImportError, TypeError) as error:
         raise BuildError(_unknown(error) or " ".join(str(error).split())) from error
     psg.model = psg.model or model.model_name_or_path or ""
     model.model_name_or_path = psg.model
-    _check(psg, training, model)
+    checks.check(psg, training, model)
     if model.dtype is None:
         model.dtype = _dtype(training, model)
     return psg, training, model
@@ -231,39 +169,6 @@ def _unknown(error: Exception) -> str | None:
     )
     meant = f"; did you mean {' or '.join(near)}?" if near else "; `psgimg sft --help` lists all"
     return f"unknown option {', '.join(wrong) or listed}{meant}"
-
-
-def _check(psg: PsgArguments, training: SFTConfig, model: ModelConfig) -> None:
-    """Refuse at the front what would fail, or teach something else, later."""
-    if not psg.dataset:
-        raise BuildError("no dataset; give --dataset with a folder or an id on the Hub")
-    if not psg.model:
-        raise BuildError("no model; give --model with a folder, an id on the Hub, or tiny")
-    for option, reason in REFUSED.items():
-        if getattr(training, option):
-            raise BuildError(f"--{option}: {reason}; leave the option out")
-    if training.max_length is not None:
-        raise BuildError(
-            f"--max_length {training.max_length} would cut image tokens; leave it out, and shrink "
-            "pages with --max_pixels if memory is short"
-        )
-    if training.completion_only_loss is False:
-        raise BuildError("--completion_only_loss false: the loss covers the answer; leave it out")
-    if psg.is_tiny and (model.use_peft or model.load_in_4bit or model.load_in_8bit):
-        raise BuildError(
-            f"--model {TINY} learns with all its weights; leave out --use_peft and --load_in_*"
-        )
-    if (model.load_in_4bit or model.load_in_8bit) and not model.use_peft:
-        raise BuildError("weights in 4 or 8 bit can't learn; leave out --use_peft false")
-    if "flip" in psg.augment and psg.context:
-        raise BuildError(
-            f"--augment {psg.augment}: a mirrored page has its neighbours on the wrong side; give "
-            "--augment shift or none, or --context 0"
-        )
-    if psg.validation_pages < 1:
-        raise BuildError(
-            f"--validation_pages {psg.validation_pages}: give one or more, or --eval_strategy no"
-        )
 
 
 def _dtype(training: SFTConfig, model: ModelConfig) -> str:

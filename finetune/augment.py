@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import datasets
 
 SECONDS = 30
-"""A page is shifted by whole seconds, so that the lines of its grid come to lie where they were."""
+"""A page is shifted by whole seconds, so that the line of each second comes to lie on another's."""
 
 
 class Augmented(TrainerCallback):  # type: ignore[misc]
@@ -27,8 +27,8 @@ class Augmented(TrainerCallback):  # type: ignore[misc]
 
     Parameters
     ----------
-    rows : (n,) int64
-        Rows of ``pages`` in the order of a training pass.
+    draw
+        Number of a training pass → (n,) int64, the rows of ``pages`` that it shows.
     how
         ``flip`` mirrors every other page in time; ``shift`` moves the page in time, what leaves at
         one edge comes in at the other.
@@ -37,15 +37,19 @@ class Augmented(TrainerCallback):  # type: ignore[misc]
     def __init__(
         self,
         pages: PageSet,
-        rows: npt.NDArray[np.int64],
+        draw: Callable[[int], npt.NDArray[np.int64]],
         prompt: Prompt,
         context: int,
         how: str,
         seed: int,
     ) -> None:
-        self._pages, self._rows = pages, rows
+        self._pages, self._draw, self._rows = pages, draw, draw(0)
         self._prompt, self._context = prompt, context
         self._how, self._seed, self._pass = how, seed, 0
+
+    def shown(self, n_passes: int) -> npt.NDArray[np.int64]:
+        """Rows that so many passes show, each once."""
+        return np.unique(np.concatenate([self._draw(i) for i in range(max(n_passes, 1))]))
 
     def dataset(self) -> datasets.Dataset:
         """As :meth:`psgimg.finetune.pages.PageSet.chat` gives it."""
@@ -69,6 +73,7 @@ class Augmented(TrainerCallback):  # type: ignore[misc]
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """The trainer begins another pass."""
         self._pass = int((state.epoch or 0.0) + 1e-6)  # counted in fractions of steps
+        self._rows = self._draw(self._pass)
 
     def _changed(self, image: Image.Image, place: int) -> Image.Image:
         rng = np.random.default_rng((self._seed, self._pass, place))

@@ -86,6 +86,8 @@ def text(taught: ModelFolder, told: Mapping[str, Any], adapter: bool, home: str)
         "restricted": sorted(restricted(taught)),
         "synthetic": demo.NAME in taught.corpora,
         "counts": told["counts"],
+        "pages_shown": told["pages_shown"],
+        "began_from": told["began_from"],
         "figures": figures,
         "n_validation": told["validation"].get("pages", 0),
         "n_subjects": told["validation"].get("subjects", 0),
@@ -153,4 +155,9 @@ def _settings(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
     values = {**given, "max_steps": steps}
     listed = [(words, values[name]) for words, name in SETTINGS.items() if name in values]
     rank = told["model"].get("lora_r") if told["model"].get("use_peft") else None
-    return [*listed, *([("LoRA rank", rank)] if rank else []), ("device", told["device"])]
+    return [
+        *listed,
+        *([("LoRA rank", rank)] if rank else []),
+        ("device", told["device"]),
+        ("processes", told["processes"]),
+    ]

@@ -57,6 +57,8 @@ def sft(ctx: click.Context, /, options: bool, **given: str | None) -> None:
         return
     words = [w for name, value in given.items() if value is not None for w in (f"--{name}", value)]
     out = trainer.main([*words, *ctx.args])
+    if os.environ.get("RANK", "0") != "0":  # of several processes one speaks
+        return
     console = console_of()
     console.print(f"\n[bold]{out}[/] is ready: {out / 'README.md'} says how it did. Then:")
     console.print(

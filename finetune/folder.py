@@ -40,6 +40,8 @@ class ModelFolder:
         How its pages were drawn: it is never shown pages drawn otherwise.
     policy, corpora
         The strictest policy of the corpora it learned from, and their names.
+    subjects
+        A hash of each subject it learned from (``lineage``).
     dataset
         ``id`` (a Hub id, or the name of a folder), ``config`` and ``revision``.
     base_model
@@ -57,6 +59,7 @@ class ModelFolder:
     recipe_hash: str
     policy: str
     corpora: tuple[str, ...]
+    subjects: tuple[str, ...]
     dataset: Mapping[str, str | None]
     base_model: str
     max_pixels: int | None
@@ -115,10 +118,11 @@ class ModelFolder:
                 f"{where}: the prompt is not whole; take the file as `psgimg sft` wrote it"
             )
         answers = {stage: prompt["answers"][stage] for stage in STAGE_NAMES}
-        rest = {name: values[name] for name in names - {"prompt", "corpora"}}
+        rest = {name: values[name] for name in names - {"prompt", "corpora", "subjects"}}
         return cls(
             prompt=Prompt(prompt["system"], prompt["question"], answers),
             prompt_name=prompt["name"],
             corpora=tuple(values["corpora"]),
+            subjects=tuple(values["subjects"]),
             **rest,
         )

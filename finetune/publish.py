@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from psgimg.builder.release import models
 from psgimg.builder.release.policy import Wish
 from psgimg.builder.ui_release import PushProgress
+from psgimg.finetune.lineage import Lineage
 from rich.console import Console
 
 
@@ -21,7 +21,7 @@ class Destination:
     wish: Wish
 
 
-def destination(training: Any, out: Path, build: Mapping[str, Any]) -> Destination | None:
+def destination(training: Any, out: Path, lineage: Lineage) -> Destination | None:
     """Where ``--push_to_hub`` leads, checked before anything is trained; None if it is not wanted.
 
     Takes the trainer's own push away: it would make the repository public, and send checkpoints.
@@ -30,8 +30,8 @@ def destination(training: Any, out: Path, build: Mapping[str, Any]) -> Destinati
     ----------
     training
         TRL's arguments.
-    build
-        What ``build.json`` says of the pages that are learned from.
+    lineage
+        What the model learns from, and learned from before.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def destination(training: Any, out: Path, build: Mapping[str, Any]) -> Destinati
     wish = Wish(public=training.hub_private_repo is False)
     wanted = Destination(training.hub_model_id or out.resolve().name, wish)
     if training.process_index == 0:
-        taught = {"policy": build["policy"], "corpora": sorted(build["corpora"])}
+        taught = {"policy": lineage.policy, "corpora": list(lineage.corpora)}
         models.check_ready(wanted.repo_id, wish, taught, Console().print)
     return wanted
 

@@ -14,7 +14,7 @@ from psgimg.builder import prompts
 from psgimg.builder.errors import BuildError
 from psgimg.builder.prompts import Prompt
 from psgimg.builder.recipe import digest
-from psgimg.finetune import weights
+from psgimg.finetune import lineage, weights
 from psgimg.finetune.chat import check_context
 from psgimg.finetune.pages import PageSet
 from psgimg.finetune.weights import Known
@@ -163,6 +163,12 @@ def question(config: PredictConfig, pageset: PageSet) -> Question:
                 f"{said}; build the dataset with the model's recipe, or pass --any_recipe"
             )
         notes.append(said)
+    people = {lineage.subject(*who) for who in lineage.subjects(pageset)}
+    if known_to_it := people & set(folder.subjects):
+        notes.append(
+            f"{len(known_to_it)} of {len(people)} subjects of this split were learned from: figures on "
+            "them say nothing about others"
+        )
     prompt = folder.prompt if config.prompt is None else prompts.load(config.prompt)
     if prompt != folder.prompt:
         notes.append(f"asked with prompt {config.prompt}; it was taught with {folder.prompt_name}")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
+import functools
+import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from psgimg.builder import prompts
 from psgimg.builder.errors import BuildError
 from psgimg.builder.prompts import Prompt
-from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune import (
     arguments,
     card,
@@ -21,20 +22,26 @@ from psgimg.finetune import (
     pages,
     preflight,
     publish,
+    record,
     sampling,
     tiny,
 )
-from psgimg.finetune import folder as folders
+from psgimg.finetune import lineage as lineages
 from psgimg.finetune import training_report as report
 from psgimg.finetune import validation as held_out
-from psgimg.finetune.arguments import Arguments, PsgArguments
+from psgimg.finetune.arguments import Arguments
 from psgimg.finetune.augment import Augmented
 from psgimg.finetune.chat import messages
-from psgimg.finetune.folder import ModelFolder
 from psgimg.finetune.model import load_base, load_processor
+from psgimg.finetune.options import PsgArguments
 from psgimg.finetune.pages import PageSet
 from psgimg.finetune.validation import StagingTrainer
 from trl import ModelConfig, SFTConfig, get_peft_config, get_quantization_config
+
+Rows = npt.NDArray[np.int64]
+
+PASS_STRIDE = 1_000_003
+"""Between the seeds of one training pass and the next."""
 
 BRIGHTNESS_PAGES = 64
 """Pages whose brightness a tiny model is normalised by."""
@@ -59,9 +66,12 @@ def main(argv: Sequence[str]) -> Path:
     # The question and the pages
     prompt = prompts.load(psg.prompt)
     train, validation = _pages(psg, training)
-    destination = publish.destination(training, out, train.build)
-    order = sampling.order(train.labels, psg.sampling, training.seed)
-    rows = Augmented(train, train.rows[order], prompt, psg.context, psg.augment, training.seed)
+    lineage = lineages.of(psg.model, train)
+    destination = publish.destination(training, out, lineage)
+    draw = functools.partial(_drawn, train, psg.sampling, training.seed)
+    rows = Augmented(train, draw, prompt, psg.context, psg.augment, training.seed)
+    if training.process_index == 0:
+        checkpoints.begin(out, record.settings(asked, train, prompt), resume)
 
     # The model and its processor
     model, processor = _model(asked, train, prompt)
@@ -85,9 +95,11 @@ def main(argv: Sequence[str]) -> Path:
     # What is left of it
     trainer.save_model(str(out))
     if trainer.is_world_process_zero():
-        _folder(psg, train, prompt).save(out)
-        values = _values(asked, train, validation, facts)
-        report.write(out, {**values, "best_step": _best(trainer)}, trainer.state.log_history)
+        record.folder(psg, train, prompt, lineage).save(out)
+        values = record.values(asked, validation, facts, lineage, trainer.state)
+        shown = rows.shown(math.ceil((trainer.state.epoch or 0.0) - 1e-6))
+        values |= record.shown(training, trainer.state, train, shown)
+        report.write(out, values, trainer.state.log_history)
         card.write(out, destination.repo_id if destination else None)
         if destination:
             publish.publish(out, destination)
@@ -124,6 +136,14 @@ def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | N
     )
 
 
+def _drawn(train: PageSet, how: str, seed: int, number: int) -> Rows:
+    """Rows of a training pass. What is sampled is drawn anew in each, so that all comes in time;
+    the trainer shuffles what is not.
+    """
+    own = seed if how == "natural" else seed + PASS_STRIDE * number
+    return train.rows[sampling.order(train.labels, how, own)]
+
+
 def _validation_rows(
     validation: PageSet | None, psg: PsgArguments, training: SFTConfig, prompt: Prompt
 ) -> Any:
@@ -139,8 +159,9 @@ def _model(asked: Arguments, train: PageSet, prompt: Prompt) -> tuple[Any, Any]:
     if psg.is_tiny:
         return _tiny(psg, training, train, prompt)
     quantization = get_quantization_config(model_args)
+    source = _place(psg.model)
     model = load_base(
-        psg.model,
+        source,
         revision=model_args.model_revision,
         dtype=model_args.dtype,
         trust_remote_code=training.trust_remote_code,
@@ -149,7 +170,7 @@ def _model(asked: Arguments, train: PageSet, prompt: Prompt) -> tuple[Any, Any]:
         device_map={"": training.local_process_index} if quantization else None,
     )
     processor = load_processor(
-        psg.model,
+        source,
         revision=model_args.model_revision,
         trust_remote_code=training.trust_remote_code,
         template_elsewhere=training.chat_template_path is not None,
@@ -214,58 +235,7 @@ def _adapter(psg: PsgArguments, model_args: ModelConfig, model: Any) -> Any:
     return config
 
 
-def _folder(psg: PsgArguments, train: PageSet, prompt: Prompt) -> ModelFolder:
-    source, build = train.source, train.build
-    return ModelFolder(
-        prompt=prompt,
-        prompt_name=_name(psg.prompt),
-        context=psg.context,
-        recipe=build["recipe"],
-        recipe_hash=build["recipe_hash"],
-        policy=build["policy"],
-        corpora=tuple(sorted(build["corpora"])),
-        dataset={
-            "id": _name(psg.dataset),
-            "config": source.config,
-            "revision": source.revision,
-        },
-        base_model=_name(psg.model),
-        max_pixels=psg.max_pixels,
-    )
-
-
-def _name(source: str) -> str:
-    """What it is called; of a folder or file the last part, for the rest is this machine's."""
+def _place(source: str) -> str:
+    """A folder by its whole path, which an adapter keeps to find it again; else as it is."""
     path = Path(source).expanduser()
-    return path.resolve().name if path.exists() else source
-
-
-def _best(trainer: StagingTrainer) -> int | None:
-    """The step whose weights were kept, if not the last one's."""
-    return trainer.state.best_global_step if trainer.args.load_best_model_at_end else None
-
-
-def _values(
-    asked: Arguments, train: PageSet, validation: PageSet | None, facts: dict[str, Any]
-) -> dict[str, Any]:
-    psg, training, model_args = asked
-    watched = {} if validation is None else _watched(validation, psg, training)
-    counts = np.bincount(train.labels, minlength=len(STAGE_NAMES)).tolist()
-    return {
-        "versions": folders.versions(),
-        "device": str(training.device),
-        "processes": training.world_size,
-        "counts": dict(zip(STAGE_NAMES, counts, strict=True)),
-        "validation": watched,
-        "preflight": facts,
-        "psgimg": dataclasses.asdict(psg),
-        "model": dataclasses.asdict(model_args),
-        "training": training.to_dict(),
-    }
-
-
-def _watched(validation: PageSet, psg: PsgArguments, training: SFTConfig) -> dict[str, int]:
-    """How many pages of how many subjects the figures during training are of."""
-    rows = held_out.some(validation.rows, psg.validation_pages, training.seed)
-    people = {(page.corpus, page.subject) for page in map(validation.page, rows.tolist())}
-    return {"pages": len(rows), "subjects": len(people)}
+    return str(path.resolve()) if path.is_dir() else source

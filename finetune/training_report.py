@@ -31,13 +31,15 @@ def write(folder: Path, values: Mapping[str, Any], log: Sequence[Mapping[str, fl
         What the trainer logged, in order; each entry has ``step``.
     """
     whole = _nameless({**values, "log": list(log)})
-    text = json.dumps(whole, indent=1, default=str, allow_nan=True)
+    text = json.dumps(whole, indent=1, default=str, allow_nan=False)
     files.write_text(folder / FILE, text + "\n")
     _picture(folder / PICTURE, log)
 
 
 def _nameless(value: Any) -> Any:
-    """The same without this machine's folders: of an absolute path only its last part."""
+    """The same as JSON has it, without this machine's folders: of an absolute path its last part."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, Mapping):
         return {key: _nameless(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

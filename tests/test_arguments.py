@@ -1,6 +1,7 @@
 """Arguments of `psgimg sft`: TRL's own, defaults that give way, refusals of one line."""
 
 import dataclasses
+import re
 
 import pytest
 from psgimg.builder.errors import BuildError
@@ -8,7 +9,8 @@ from psgimg.builder.errors import BuildError
 pytest.importorskip("torch")
 
 from psgimg.finetune import arguments
-from psgimg.finetune.arguments import PsgArguments, parse
+from psgimg.finetune.arguments import parse
+from psgimg.finetune.options import PsgArguments
 
 PAGES = ["--dataset", "pages"]
 BIG = [*PAGES, "--model", "some/model"]
@@ -107,6 +109,32 @@ def test_neighbours_are_not_mirrored():
         ([*BIG, "--config", "none.yaml"], "--config none.yaml: .*No such file"),
         ([*BIG, "--config"], "--config: give a YAML file"),
         ([*BIG, "--validation_pages", "0"], "--validation_pages 0: give one or more"),
+        (
+            [*BIG, "--per_device_train_batch_size", "0"],
+            "--per_device_train_batch_size 0: give 1 or",
+        ),
+        ([*BIG, "--per_device_eval_batch_size", "-1"], "--per_device_eval_batch_size -1: give 1"),
+        ([*BIG, "--gradient_accumulation_steps", "0"], "--gradient_accumulation_steps 0: give 1"),
+        ([*BIG, "--seed", "-1"], "--seed -1: give 0 or more"),
+        ([*BIG, "--num_train_epochs", "0"], "--num_train_epochs 0.*: give more than 0"),
+        (
+            [*BIG, "--train_sampling_strategy", "group_by_length"],
+            "--train_sampling_strategy group_by_length: pages have one length",
+        ),
+        (
+            [*BIG, "--dataloader_persistent_workers", "true", "--dataloader_num_workers", "1"],
+            "--dataloader_persistent_workers: pages would be augmented alike",
+        ),
+        (
+            [*BIG, "--load_best_model_at_end", "true", "--metric_for_best_model", "f1"],
+            "--metric_for_best_model f1: give one of loss, accuracy, .*macro_f1.*f1_REM",
+        ),
+        ([*BIG, "--context", "6"], "context 6: give the number of pages"),
+        ([*BIG, "--output_dir", __file__], "--output_dir .*test_arguments.py is no folder"),
+        (
+            [*BIG, "--output_dir", f"{__file__}/out"],
+            "--output_dir .*test_arguments.py is no folder",
+        ),
     ],
 )
 def test_what_can_not_be_is_refused_in_one_line(argv, said):
@@ -123,6 +151,63 @@ def test_an_unknown_option_of_the_file_is_refused_in_one_line(tmp_path):
     path.write_text("- a\n- b\n")
     with pytest.raises(BuildError, match="expected `option: value` lines"):
         parse([*TINY, "--config", str(path)])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("augment: mirror", "--augment mirror: give one of none | flip | shift | flip,shift"),
+        ("augment: no", "--augment False: give one of"),
+        ("sampling: 3", "--sampling 3: give one of natural"),
+        ("validation_pages: null", "--validation_pages None: give int"),
+        ("context: 1.5", "--context 1.5: give int"),
+        ("context: [1]", "--context [1]: give int"),
+        ("context: true", "--context True: give int"),
+        ("train_subjects: 0.5", "--train_subjects 0.5: give int or nothing"),
+        ("freeze_vision: 3", "--freeze_vision 3: give bool"),
+        ("prompt: no", "--prompt False: give str"),
+        ("learning_rate: [1]", "--learning_rate [1]: give float"),
+        ("learning_rate: null", "--learning_rate None: give float"),
+        ("per_device_train_batch_size: 1.5", "--per_device_train_batch_size 1.5: give int"),
+        ("output_dir: 3", "not int"),
+    ],
+)
+def test_a_value_of_the_file_that_is_of_another_kind_is_refused_in_one_line(tmp_path, line, said):
+    path = tmp_path / "sft.yaml"
+    path.write_text(f"{line}\n")
+    with pytest.raises(BuildError, match=re.escape(said)) as caught:
+        parse([*TINY, "--config", str(path)])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_number_of_the_file_may_be_whole_and_an_option_be_left_open(tmp_path):
+    path = tmp_path / "sft.yaml"
+    path.write_text("learning_rate: 1\nnum_train_epochs: 3\ntrain_subjects: null\naugment: none\n")
+    psg, training, _ = parse([*TINY, "--config", str(path)])
+    assert (training.learning_rate, psg.train_subjects, psg.augment) == (1, None, "none")
+
+
+@pytest.mark.parametrize("name", ["loss", "eval_loss", "kappa", "eval_macro_f1", "f1_REM"])
+def test_the_best_model_may_be_chosen_by_every_figure_of_the_validation(name):
+    best = ["--load_best_model_at_end", "true", "--metric_for_best_model", name]
+    assert parse([*TINY, *best])[1].metric_for_best_model == name
+
+
+def test_steps_may_stand_for_passes():
+    assert parse([*TINY, "--num_train_epochs", "0", "--max_steps", "5"])[1].max_steps == 5
+
+
+def test_a_token_is_refused_and_not_repeated():
+    with pytest.raises(
+        BuildError, match=r"training_args\.bin; `hf auth login` or HF_TOKEN"
+    ) as caught:
+        parse([*BIG, "--hub_token", "hf_secret"])
+    assert "hf_secret" not in str(caught.value)
+
+
+def test_reading_the_arguments_makes_no_folder(tmp_path):
+    parse([*TINY, "--output_dir", str(tmp_path / "a" / "b")])
+    assert not list(tmp_path.iterdir())
 
 
 def test_every_option_of_ours_has_help():

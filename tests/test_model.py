@@ -27,6 +27,7 @@ FOLDER = ModelFolder(
     recipe_hash=digest(RECIPE),
     policy="open",
     corpora=("demo",),
+    subjects=("0123456789abcdef",),
     dataset={"id": "pages", "config": "all", "revision": None},
     base_model="tiny",
     max_pixels=None,

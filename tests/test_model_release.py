@@ -57,6 +57,7 @@ def model(folder, corpora=("demo",), policy="open", base="tiny", **training):
         "recipe_hash": digest(RECIPE),
         "policy": policy,
         "corpora": list(corpora),
+        "subjects": ["0" * 16],
         "dataset": {"id": "lab/psg-images", "config": "all", "revision": "abc"},
         "base_model": base,
         "max_pixels": None,
@@ -65,6 +66,9 @@ def model(folder, corpora=("demo",), policy="open", base="tiny", **training):
         "counts": dict.fromkeys(STAGE_NAMES, 10),
         "validation": {"pages": 200, "subjects": 3},
         "best_step": None,
+        "began_from": None,
+        "pages_shown": 90,
+        "processes": 1,
         "device": "cpu",
         "model": {"use_peft": base != "tiny", "lora_r": 16},
         "training": {"learning_rate": 1e-4, "seed": 42, **training},
@@ -172,8 +176,10 @@ def test_a_dry_run_writes_nothing(hub, tmp_path):
         (lambda f: (f / "README.md").unlink(), "has no README.md"),
         (lambda f: (f / "psgimg.json").write_text("{}"), "psgimg.json is damaged"),
         (
-            lambda f: (f / "adapter_config.json").write_text('{"base": "/home/me/base"}'),
-            "its base model is a folder of this machine",
+            lambda f: (f / "adapter_config.json").write_text(
+                '{"base_model_name_or_path": "/home/me/base"}'
+            ),
+            "is a folder of this machine, which nobody",
         ),
     ],
     ids=["weights", "card", "psgimg", "base"],

@@ -89,6 +89,7 @@ def model(base, dataset):
         recipe_hash=built["recipe_hash"],
         policy=built["policy"],
         corpora=tuple(built["corpora"]),
+        subjects=(),
         dataset={"id": "out", "config": None, "revision": None},
         base_model="tiny",
         max_pixels=None,

@@ -1,7 +1,9 @@
 """Fine-tuning: the whole way with TRL's own trainer, on a dataset that the builder made."""
 
+import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +22,14 @@ from test_build import Silent
 torch = pytest.importorskip("torch")
 
 import tiny_models  # noqa: E402
-from psgimg.finetune import checkpoints, merge, pages, sft, training_report  # noqa: E402
+from psgimg.finetune import (  # noqa: E402
+    checkpoints,
+    lineage,
+    merge,
+    pages,
+    sft,
+    training_report,
+)
 from psgimg.finetune.augment import Augmented  # noqa: E402
 from psgimg.finetune.folder import ModelFolder  # noqa: E402
 from psgimg.finetune.model import load_for_inference  # noqa: E402
@@ -108,6 +117,41 @@ def test_the_folder_holds_all_that_is_needed_to_ask_the_model_again(taught, data
     loaded = load_for_inference(str(taught))
     assert loaded.folder == told
     assert str(taught.parent) not in (taught / "config.json").read_text()
+
+
+def test_what_a_base_was_taught_counts_too(taught, dataset, tmp_path):
+    """A model that goes on with open pages is as secret as it was."""
+    folder = tmp_path / "base"
+    shutil.copytree(taught, folder, ignore=shutil.ignore_patterns("checkpoint-*"))
+    told = json.loads((folder / "psgimg.json").read_text())
+    told |= {"corpora": ["mass"], "subjects": ["f" * 16]}
+    (folder / "psgimg.json").write_text(json.dumps(told))
+    train = pages.load(str(dataset), None, "train")
+    opened = dict(train.build, policy="open")
+    found = lineage.of(
+        str(folder),
+        dataclasses.replace(train, source=dataclasses.replace(train.source, build=opened)),
+    )
+    assert (found.policy, found.corpora) == ("restricted", ("mass", "shhs"))
+    people = {lineage.subject(*who) for who in lineage.subjects(train)}
+    assert set(found.subjects) == people | {"f" * 16}
+    assert found.began_from == "base"
+    assert lineage.of("tiny", train).subjects == tuple(sorted(people))
+
+
+def test_pages_are_counted_as_they_were_shown(adapter, taught):
+    few = json.loads((taught / "training.json").read_text())
+    assert few["pages_shown"] == 6 * 4
+    assert sum(few["counts"].values()) <= few["preflight"]["rows"]
+
+
+def test_sampled_passes_are_drawn_anew_and_natural_ones_hold_the_same(dataset):
+    train = pages.load(str(dataset), None, "train")
+    natural = [sft._drawn(train, "natural", 7, i) for i in range(2)]
+    assert natural[0].tolist() == natural[1].tolist()
+    balanced = [sft._drawn(train, "balanced", 7, i) for i in range(2)]
+    assert balanced[0].tolist() != balanced[1].tolist()
+    assert balanced[0].tolist() == sft._drawn(train, "balanced", 7, 0).tolist()
 
 
 def test_the_report_has_settings_counts_and_curves(taught, dataset):
@@ -266,7 +310,7 @@ def test_what_chance_makes_of_a_page_hangs_on_seed_pass_and_place_alone(dataset)
     train = pages.load(str(dataset), None, "train")
 
     def shown(how, seed, n_pass, places):
-        rows = Augmented(train, train.rows[:8], PROMPT, 0, how, seed)
+        rows = Augmented(train, lambda number: train.rows[:8], PROMPT, 0, how, seed)
         rows.on_epoch_begin(None, type("State", (), {"epoch": n_pass}), None)
         found = rows.dataset()[places]["images"]
         return [np.asarray(image) for images in found for image in images]

@@ -7,6 +7,7 @@ Knows of a model only its files: what it learned from, and so who may see it, st
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ CARD = "README.md"
 WEIGHTS = ".safetensors"
 SENT = (WEIGHTS, ".json", ".jinja", ".txt", ".model", ".md", ".png", ".yaml")
 """What a model's folder publishes; a checkpoint, an optimizer and pickled arguments stay here."""
+
+ASKED = "asked.json"
+"""What an interrupted training is compared with when it goes on; of no use to others."""
 
 TOLD = (FILE, CARD, "training.json", "config.json", "adapter_config.json")
 """Files that could name a folder of the machine that trained."""
@@ -122,19 +126,32 @@ def audit(folder: Path) -> Mapping[str, Any]:
         raise BuildError(f"{folder} has no weights (*{WEIGHTS}); let `psgimg sft` run to its end")
     if CARD not in names:
         raise BuildError(f"{folder} has no {CARD}; let `psgimg sft` run to its end")
+    _check_base(folder / "adapter_config.json")
     for path in _published(folder):
         if path.name in TOLD:
             found = MACHINE_PATH.search(path.read_text(encoding="utf-8"))
-            if found and path.name == "adapter_config.json":
-                raise BuildError(
-                    f"{path}: its base model is a folder of this machine, {found.group(1)!r}, which nobody "
-                    "else has; `psgimg merge` first, and push what it writes"
-                )
             if found:
                 raise BuildError(
                     f"{path} names a folder of this machine, {found.group(1)!r}; take that out"
                 )
     return values
+
+
+def _check_base(path: Path) -> None:
+    """Refuse adapters whose base nobody else has."""
+    if not path.is_file():
+        return
+    try:
+        base = str(json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BuildError(
+            f"{path} is damaged ({error}); take it as `psgimg sft` wrote it"
+        ) from error
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", base):
+        raise BuildError(
+            f"{path}: its base model {base!r} is a folder of this machine, which nobody else has; "
+            "`psgimg merge` first, and push what it writes"
+        )
 
 
 def restricted(values: Mapping[str, Any]) -> frozenset[str]:
@@ -164,7 +181,11 @@ def _values(path: Path) -> Mapping[str, Any]:
 
 
 def _published(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file() and path.suffix in SENT)
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.suffix in SENT and path.name != ASKED
+    )
 
 
 def _standing(repo: Repo, state: State | None) -> Standing | None:

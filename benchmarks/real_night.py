@@ -1,0 +1,292 @@
+"""A tiny model taught by `psgimg sft`: on the demo, then on one real night held out in blocks of time.
+
+    python benchmarks/real_night.py --root physionet-sleep-data --out docs/results.json
+
+ROOT holds SC4001 of Sleep-EDF. All is done by the commands that a user has. Beside the JSON comes a
+page with the suffix `.md`. What `--work DIR` holds already is not done again; `--recipe` runs some
+recipes only and adds them to the JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+import real_night_page
+from psgimg.builder import files, pages, report
+from psgimg.builder.corpora import corpus
+from psgimg.builder.night import plan
+from psgimg.builder.recipe import Recipe
+from psgimg.builder.signals import read_signals
+from psgimg.builder.stages import STAGE_NAMES
+from psgimg.finetune import metrics, predictions
+
+RECORDING = "SC4001"
+BLOCK, N_FOLDS = 42, 5
+"""Pages of a block; every fifth block is held out, each fold beginning one block later."""
+
+COMMON = (
+    "--eval_strategy no --save_strategy no --use_peft false --freeze_vision false "
+    "--augment flip,shift --learning_rate 1e-3 --per_device_train_batch_size 16 "
+    "--weight_decay 0.05 --adam_beta2 0.99 --warmup_steps 10 "
+    "--bf16 false --gradient_checkpointing false --dtype float32"
+)
+"""What `--model tiny` would take by itself; a model from a folder is else taught as a large one is."""
+
+RECIPES = {
+    "4 passes": "--num_train_epochs 4 --sampling natural",
+    "6 passes": "--num_train_epochs 6 --sampling natural",
+}
+CHOSEN = "4 passes"
+
+BANDS_HZ = ((0.5, 4.0), (4.0, 8.0), (8.0, 12.0), (12.0, 16.0), (16.0, 30.0))
+"""Delta, theta, alpha, sigma, beta."""
+
+N_TREES = 500
+SEED = 0
+PACKAGES = ("psgimg", "torch", "transformers", "trl", "scikit-learn", "scipy", "numpy")
+GOALS = {"demo_accuracy": 0.90, "demo_cpu_minutes": 10, "night_accuracy": 0.82}
+
+Values = dict[str, Any]
+Features = npt.NDArray[np.float64]
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=Path, required=True, help="folder with SC4001 of Sleep-EDF")
+    parser.add_argument("--out", type=Path, default=Path("docs/results.json"))
+    parser.add_argument("--work", type=Path, help="folder to keep, and to go on from")
+    parser.add_argument("--recipe", action="append", choices=RECIPES, help="may be repeated")
+    parser.add_argument("--parallel", type=int, default=2, help="folds at a time, one core each")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="psgimg-real-night-") as temporary:
+        work = (asked.work or Path(temporary)).resolve()
+        work.mkdir(parents=True, exist_ok=True)
+        write(asked.out, {"machine": machine(), "goals": GOALS, "demo": demo(work)})
+        folds = cut_folds(work, asked.root)
+        write(asked.out, {"night": night(folds), "mark": mark(folds, asked.root)})
+        for name in asked.recipe or RECIPES:
+            write(asked.out, {"recipes": {name: taught(work, folds, name, asked.parallel)}})
+
+
+def demo(work: Path) -> Values:
+    """Step 1: the tiny model on synthetic nights, asked about subjects it never saw."""
+    if not (work / "demo").exists():
+        psgimg(work, "build --source demo --out demo")
+    sft = "sft --dataset demo --model tiny --output_dir demo-model"
+    predict = "predict --model demo-model --dataset demo --split test --out demo.parquet"
+    taught, asked = psgimg(work, sft), psgimg(work, predict)
+    build = report.read(work / "demo")
+    return {
+        "commands": [
+            f"psgimg {words}" for words in ("build --source demo --out demo", sft, predict)
+        ],
+        "splits": {split: sum(n.values()) for split, n in build["counts"]["demo"].items()},
+        "subjects": subjects(build),
+        "sft": taught,
+        "predict": asked,
+        **figures(table_of(work / "demo.parquet")),
+    }
+
+
+def cut_folds(work: Path, root: Path) -> list[Path]:
+    """Step 2: the real night, and of it five datasets whose blocks of pages lie in train or test."""
+    night = work / "night"
+    if not night.exists():
+        words = f"build --source sleep-edf --root {shlex.quote(str(root.resolve()))}"
+        psgimg(work, f"{words} --subjects SC400 --out night")
+    build = report.read(night)
+    rows = pq.read_table(night / build["shards"][0]["path"])
+    fold_of = np.arange(len(rows)) // BLOCK % N_FOLDS
+    folders = [work / f"fold-{fold}" for fold in range(N_FOLDS)]
+    for fold, folder in enumerate(folders):
+        shards, counts = [], {}
+        for split, held in (("test", fold_of == fold), ("train", fold_of != fold)):
+            part = rows.filter(held)
+            path = folder / f"data/sleep-edf/{split}-00000-of-00001.parquet"
+            with files.whole(path) as whole:
+                pq.write_table(part, whole, row_group_size=len(part))
+            about = {"path": path.relative_to(folder).as_posix(), "corpus": "sleep-edf"}
+            shards.append(
+                {**about, "split": split, "rows": len(part), **report.entry(path.read_bytes())}
+            )
+            found = np.bincount(part["label"].to_numpy(), minlength=len(STAGE_NAMES)).tolist()
+            counts[split] = dict(zip(STAGE_NAMES, found, strict=True))
+        counts["validation"] = dict.fromkeys(STAGE_NAMES, 0)
+        own = {"command": "", "counts": {"sleep-edf": counts}, "shards": shards, "files": {}}
+        files.write_text(folder / report.FILE, report.text({**build, **own}))
+    return folders
+
+
+def night(folds: list[Path]) -> Values:
+    """What the folds are of, counted from them."""
+    counts = [report.read(folder)["counts"]["sleep-edf"] for folder in folds]
+    whole = {stage: sum(one["test"][stage] for one in counts) for stage in STAGE_NAMES}
+    return {
+        "recording": RECORDING,
+        "block": BLOCK,
+        "stages": whole,
+        "train": [sum(one["train"].values()) for one in counts],
+        "test": [sum(one["test"].values()) for one in counts],
+    }
+
+
+def taught(work: Path, folds: list[Path], recipe: str, parallel: int) -> Values:
+    """Step 3: from the demo's model, a model a fold, and what it says of the blocks held out."""
+    options, suffix = f"{RECIPES[recipe]} {COMMON}", recipe.replace(" ", "-")
+
+    def one(folder: Path) -> tuple[metrics.Table, Values]:
+        out = f"{folder.name}-{suffix}"
+        words = f"--dataset {folder.name} --model demo-model --output_dir {out}"
+        done = psgimg(work, f"sft {words} {options}")
+        psgimg(
+            work, f"predict --model {out} --dataset {folder.name} --split test --out {out}.parquet"
+        )
+        table = table_of(work / f"{out}.parquet")
+        return table, {**figures(table), "sft": done}
+
+    with ThreadPoolExecutor(parallel) as threads:
+        found = list(threads.map(one, folds))
+    return {"options": options, **over_folds(*zip(*found, strict=True))}
+
+
+def mark(folds: list[Path], root: Path) -> Values:
+    """The mark beside it: band powers of the same pages and a random forest, in the same folds."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    build = report.read(folds[0])
+    powers = band_powers(Recipe.from_dict(build["recipe"]), build["fixed"]["trim_min"], root)
+    found = []
+    for folder in folds:
+        parts = []
+        for split in ("train", "test"):
+            path = folder / f"data/sleep-edf/{split}-00000-of-00001.parquet"
+            rows = pq.read_table(path, columns=["epoch", "label"])
+            parts += [
+                np.stack([powers[i] for i in rows["epoch"].to_pylist()]),
+                rows["label"].to_numpy(),
+            ]
+        forest = RandomForestClassifier(N_TREES, random_state=SEED).fit(parts[0], parts[1])
+        table = metrics.confusion(parts[3], forest.predict(parts[2]))
+        found.append((table, figures(table)))
+    return {"trees": N_TREES, "bands_hz": BANDS_HZ, **over_folds(*zip(*found, strict=True))}
+
+
+def band_powers(recipe: Recipe, trim_min: float, root: Path) -> dict[int, Features]:
+    """Logarithms of band power in EEG and EOG and of the EMG's level, by epoch, from the µV lanes."""
+    from scipy.signal import welch
+
+    known = corpus("sleep-edf")
+    recording = next(one for one in known.recordings(root) if one.recording == RECORDING)
+    planned = plan(known, recording, recipe, "", trim_min)
+    signals = read_signals(
+        planned.edf,
+        recipe.montage,
+        planned.derivations,
+        filters=recipe.filters,
+        mains_hz=known.mains_hz,
+        sfreq_hz=recipe.sfreq_hz,
+        span_s=planned.selection.span_s,
+    )
+    waves = [not level for level in signals.envelopes]
+    found = {}
+    epochs = planned.selection.epochs
+    for epoch, page_uv in zip(epochs, pages.cut(signals, epochs), strict=True):
+        hz, density = welch(page_uv[waves], signals.sfreq_hz, nperseg=round(4 * signals.sfreq_hz))
+        bands = [density[:, (hz >= low) & (hz < high)].mean(1) for low, high in BANDS_HZ]
+        level = np.abs(page_uv[np.logical_not(waves)]).mean(1)
+        found[epoch.index] = np.log10(np.concatenate([*bands, level]) + 1e-6)
+    return found
+
+
+def psgimg(work: Path, words: str) -> Values:
+    """Run a command with one thread: its seconds, by the clock and of the CPU. Kept for next time."""
+    name = re.sub(r"[^a-z0-9-]+", "-", re.sub(r"^(\w+).* --out\w* (\S+).*", r"\1-\2", words))
+    log, kept = work / f"{name}.log", work / f"{name}.json"
+    if kept.exists() and (known := json.loads(kept.read_text()))["words"] == words:
+        return dict(known["took"])
+    own = {"OMP_NUM_THREADS": "1", "HF_DATASETS_CACHE": str(work / "cache"), "HF_HUB_OFFLINE": "1"}
+    command = [str(Path(sys.executable).with_name("psgimg")), *shlex.split(words)]
+    start = time.perf_counter()
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            command, cwd=work, env={**os.environ, **own}, stdout=stream, stderr=stream
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"psgimg {words}\n{log.read_text()[-2000:]}")
+    took = {
+        "seconds": round(time.perf_counter() - start, 1),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
+    }
+    files.write_text(kept, json.dumps({"words": words, "took": took}))
+    return took
+
+
+def table_of(path: Path) -> metrics.Table:
+    """Scored and predicted stages of a file of predictions."""
+    found = predictions.read(path)
+    return metrics.confusion(found.labels, found.predictions)
+
+
+def figures(table: metrics.Table) -> Values:
+    """The figures of a table, and the table."""
+    rounded = {name: round(value, 4) for name, value in metrics.summary(table).items()}
+    return {**rounded, "pages": int(table.sum()), "table": table.tolist()}
+
+
+def over_folds(tables: tuple[metrics.Table, ...], folds: tuple[Values, ...]) -> Values:
+    """Means over folds, and the figures of all folds' pages together."""
+    names = ("accuracy", "macro_f1", "kappa")
+    means = {name: round(float(np.mean([one[name] for one in folds])), 4) for name in names}
+    together: metrics.Table = np.sum(tables, axis=0)
+    return {"mean": means, "together": figures(together), "folds": list(folds)}
+
+
+def subjects(build: Values) -> dict[str, int]:
+    """People by split."""
+    people = {(fact["split"], fact["subject"]) for fact in build["recordings"]}
+    return dict(Counter(split for split, _ in sorted(people)))
+
+
+def machine() -> Values:
+    """What the seconds are of."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpus": os.cpu_count(),
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+
+
+def write(out: Path, found: Values) -> None:
+    """Add to the JSON, and write the page of it anew."""
+    known = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+    if "recipes" in found:
+        found = {"recipes": {**known.get("recipes", {}), **found["recipes"]}}
+    known |= found
+    files.write_text(out, json.dumps(known, indent=1) + "\n")
+    if {"demo", "night", "mark", "recipes"} <= set(known):
+        files.write_text(out.with_suffix(".md"), real_night_page.page(known, CHOSEN))
+
+
+if __name__ == "__main__":
+    main()
