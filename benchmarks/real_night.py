@@ -75,11 +75,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="folder to keep, and to go on from")
     parser.add_argument("--recipe", action="append", choices=RECIPES, help="may be repeated")
     parser.add_argument("--parallel", type=int, default=2, help="folds at a time, one core each")
+    parser.add_argument("--note", default="", help="what the page should say of this run")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="psgimg-real-night-") as temporary:
         work = (asked.work or Path(temporary)).resolve()
         work.mkdir(parents=True, exist_ok=True)
-        write(asked.out, {"machine": machine(), "goals": GOALS, "demo": demo(work)})
+        write(asked.out, {"machine": machine(asked.note), "goals": GOALS, "demo": demo(work)})
         folds = cut_folds(work, asked.root)
         write(asked.out, {"night": night(folds), "mark": mark(folds, asked.root)})
         for name in asked.recipe or RECIPES:
@@ -267,9 +268,10 @@ def subjects(build: Values) -> dict[str, int]:
     return dict(Counter(split for split, _ in sorted(people)))
 
 
-def machine() -> Values:
+def machine(note: str) -> Values:
     """What the seconds are of."""
     return {
+        "note": note,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpus": os.cpu_count(),

@@ -209,7 +209,7 @@ def _machine(machine: Values) -> str:
     return (
         "## The machine\n\n"
         f"Python {machine['python']}, {machine['system']}, {machine['cpus']} CPUs, no GPU, one thread "
-        f"a process, other work on the machine at the same time; {versions}.\n"
+        f"a process; {versions}.\n" + (f"\n{machine['note']}\n" if machine["note"] else "")
     )
 
 
