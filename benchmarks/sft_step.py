@@ -1,6 +1,6 @@
 """A training step of psgimg against that of a bare TRL script on the same pages, as JSON.
 
-    python benchmarks/sft_step.py psg-images [--steps 20] [--batch 8]
+    python benchmarks/sft_step.py psg-images [--steps 20] [--batch 8] [--loaders 1]
 
 Both learn the tiny model from the same rows in the same order, in turns, on this machine.
 """
@@ -66,7 +66,9 @@ def bare(dataset: str, rows: np.ndarray) -> Any:
     return split.select_columns(["image", "label"]).with_transform(chat)
 
 
-def measure(kind: str, folder: Path, dataset: str, n_steps: int, batch: int) -> dict[str, float]:
+def measure(
+    kind: str, folder: Path, dataset: str, n_steps: int, batch: int, loaders: int
+) -> dict[str, float]:
     """Median step, and the share of time in which pages were waited for."""
     train = pages.load(dataset, None, "train")
     rows = train.rows[: n_steps * batch]
@@ -80,6 +82,7 @@ def measure(kind: str, folder: Path, dataset: str, n_steps: int, batch: int) -> 
         gradient_checkpointing=False,
         use_cpu=not torch.accelerator.is_available(),
         dataloader_pin_memory=False,
+        dataloader_num_workers=loaders,
         remove_unused_columns=False,
         save_strategy="no",
         report_to=[],
@@ -92,7 +95,7 @@ def measure(kind: str, folder: Path, dataset: str, n_steps: int, batch: int) -> 
         "callbacks": [clock],
     }
     if kind == "psgimg":
-        own = Augmented(train, rows, PROMPT, 0, "none", 0).dataset()
+        own = Augmented(train, lambda number: rows, PROMPT, 0, "none", 0).dataset()
         trainer = StagingTrainer(train_dataset=own, answers=PROMPT.answers, **common)
     else:
         trainer = SFTTrainer(train_dataset=bare(dataset, rows), **common)
@@ -108,6 +111,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--loaders", type=int, default=0)
     asked = parser.parse_args()
     found: dict[str, list[dict[str, float]]] = {"bare": [], "psgimg": []}
     with tempfile.TemporaryDirectory() as temporary:
@@ -116,13 +120,19 @@ def main() -> None:
         tiny.build(folder / "model", (style["width_px"], style["height_px"]), [PROMPT.question])
         for _ in range(asked.rounds):
             for kind, runs in found.items():
-                runs.append(measure(kind, folder, asked.dataset, asked.steps, asked.batch))
+                runs.append(
+                    measure(kind, folder, asked.dataset, asked.steps, asked.batch, asked.loaders)
+                )
     middle = {
         kind: {key: float(np.median([run[key] for run in runs])) for key in runs[0]}
         for kind, runs in found.items()
     }
     ratio = middle["psgimg"]["step_s"] / middle["bare"]["step_s"]
-    print(json.dumps({**middle, "ratio": ratio, "batch": asked.batch}, indent=1))
+    print(
+        json.dumps(
+            {**middle, "ratio": ratio, "batch": asked.batch, "loaders": asked.loaders}, indent=1
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -55,6 +56,9 @@ TINY_RECIPE: dict[str, Any] = {
 
 GPU_LOADERS = 4
 """Processes that decode pages for a GPU, which learns faster than one of them decodes."""
+
+CPU_LOADERS = 1 if (os.cpu_count() or 1) > 1 else 0
+"""For a CPU with a core to spare: measured, a fifth of a step was spent waiting without one."""
 
 Arguments = tuple[PsgArguments, SFTConfig, ModelConfig]
 
@@ -110,7 +114,10 @@ def _defaults(args: Sequence[str]) -> dict[str, Any]:
     """Defaults for the kind of training that is asked for."""
     asked = _asked(args)
     gpu = torch.accelerator.is_available() and not asked.use_cpu
-    loading = {"dataloader_pin_memory": gpu, "dataloader_num_workers": GPU_LOADERS if gpu else 0}
+    loading = {
+        "dataloader_pin_memory": gpu,
+        "dataloader_num_workers": GPU_LOADERS if gpu else CPU_LOADERS,
+    }
     if TINY in (asked.model, asked.model_name_or_path):
         augment = "shift" if asked.context else TINY_RECIPE["augment"]
         return {**DEFAULTS, **loading, **TINY_RECIPE, "augment": augment}
