@@ -11,7 +11,13 @@ import click
 from psgimg.builder import cli_publish
 from psgimg.builder.cli_publish import console_of
 from psgimg.builder.errors import PsgimgError
-from psgimg.builder.options import DEFAULT_NAME, data_options, publish_options
+from psgimg.builder.options import (
+    DEFAULT_NAME,
+    data_options,
+    out_option,
+    publish_options,
+    workers_option,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -25,23 +31,11 @@ def cli() -> None:
 
 @cli.command()
 @data_options
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("psg-images"),
-    show_default=True,
-    help="Folder of the dataset.",
-)
+@out_option
 @click.option(
     "--folds", type=int, default=0, metavar="K", help="Also write folds.csv: K folds by subject."
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(1),
-    default=None,
-    metavar="N",
-    help="Processes [default: one a core].",
-)
+@workers_option
 @click.option("--fetch", is_flag=True, help="Download the --subjects first (sleep-edf only).")
 @click.option("--push", is_flag=True, help="Then publish it on the Hub, see `psgimg push`.")
 @publish_options

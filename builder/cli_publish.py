@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder.options import DEFAULT_NAME, publish_options
+from psgimg.builder.options import (
+    DEFAULT_NAME,
+    out_option,
+    publish_options,
+    root_option,
+    workers_option,
+)
 
 
 @click.command()
@@ -101,27 +107,10 @@ def _export(form: str | None, folder: Path, out: Path, split: str, prompt: str, 
 
 @click.command()
 @click.argument("labels", type=click.Path(path_type=Path))
-@click.option(
-    "--root",
-    multiple=True,
-    metavar="[NAME=]DIR",
-    help="Folder of the corpus (or PSGIMG_<NAME>_ROOT).",
-)
+@root_option
 @click.option("--source", multiple=True, metavar="NAME", help="Only this corpus of the export.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("psg-images"),
-    show_default=True,
-    help="Folder of the dataset.",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(1),
-    default=None,
-    metavar="N",
-    help="Processes [default: one a core].",
-)
+@out_option
+@workers_option
 def rebuild(labels: Path, workers: int | None, **options: Any) -> None:
     """Make a dataset again from its labels-only export and your own recordings.
 

@@ -76,23 +76,32 @@ def check_shards(
             f"{folder / extra[0]} is not in {report.FILE}; move it away, or fetch the folder anew"
         )
     for shard in wanted:
-        path = folder / shard["path"]
-        if not path.is_file():
-            raise BuildError(f"{path} is missing; {AGAIN}")
-        try:
-            same = path.stat().st_size == shard["bytes"] and files.sha256(path) == shard["sha256"]
-            n_rows = shards.n_rows(path) if same else 0
-        except (pa.ArrowException, OSError) as error:
-            said = " ".join(str(error).split())
-            raise BuildError(f"{path} can't be read ({said}); {ANEW}") from error
-        if not same:  # a build would keep it: it looks at footers
-            raise BuildError(
-                f"{path} is not as it was built (its SHA-256 differs); delete it, then {AGAIN}"
-            )
-        if n_rows != shard["rows"]:
-            raise BuildError(
-                f"{path} has {n_rows} rows, {report.FILE} says {shard['rows']}; {ANEW}"
-            )
+        check_shard(folder, shard)
+
+
+def check_shard(folder: Path, shard: Mapping[str, Any]) -> None:
+    """Read one shard of a folder and compare its SHA-256.
+
+    Raises
+    ------
+    BuildError
+        If it is missing or not as it was built.
+    """
+    path = folder / shard["path"]
+    if not path.is_file():
+        raise BuildError(f"{path} is missing; {AGAIN}")
+    try:
+        same = path.stat().st_size == shard["bytes"] and files.sha256(path) == shard["sha256"]
+        n_rows = shards.n_rows(path) if same else 0
+    except (pa.ArrowException, OSError) as error:
+        said = " ".join(str(error).split())
+        raise BuildError(f"{path} can't be read ({said}); {ANEW}") from error
+    if not same:  # a build would keep it: it looks at footers
+        raise BuildError(
+            f"{path} is not as it was built (its SHA-256 differs); delete it, then {AGAIN}"
+        )
+    if n_rows != shard["rows"]:
+        raise BuildError(f"{path} has {n_rows} rows, {report.FILE} says {shard['rows']}; {ANEW}")
 
 
 def _refuse_others(folder: Path) -> None:

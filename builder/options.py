@@ -53,6 +53,31 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
     return path
 
 
+DEFAULT_NAME = "psg-images"
+"""Of the dataset's folder, and of its repository."""
+
+root_option = click.option(
+    "--root",
+    multiple=True,
+    metavar="[NAME=]DIR",
+    help="Folder of the corpus (or PSGIMG_<NAME>_ROOT).",
+)
+out_option = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path(DEFAULT_NAME),
+    show_default=True,
+    help="Folder of the dataset.",
+)
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=None,
+    metavar="N",
+    help="Processes [default: one a core].",
+)
+"""What several commands take, each by itself."""
+
 DATA_OPTIONS = (
     click.option(
         "--config",
@@ -68,12 +93,7 @@ DATA_OPTIONS = (
         metavar="NAME",
         help="Corpus; may be repeated. `psgimg sources` lists them.",
     ),
-    click.option(
-        "--root",
-        multiple=True,
-        metavar="[NAME=]DIR",
-        help="Folder of the corpus (or PSGIMG_<NAME>_ROOT).",
-    ),
+    root_option,
     click.option(
         "--montage",
         default="",
@@ -133,9 +153,6 @@ def data_options(command: Any) -> Any:
         command = option(command)
     return command
 
-
-DEFAULT_NAME = "psg-images"
-"""Of the dataset's folder, and of its repository."""
 
 PUBLISH_OPTIONS = (
     click.option(

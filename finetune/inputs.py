@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.chat import ChatRow
+from psgimg.finetune.supervision import special_tokens
 from trl.data_utils import apply_chat_template, prepare_multimodal_messages
 
 Encoded = dict[str, torch.Tensor]
@@ -83,9 +84,7 @@ def _texts(processor: Any, row: ChatRow, answer: str) -> tuple[str, str]:
 
 def _to_end_of_turn(tokenizer: Any, ids: list[int]) -> list[int]:
     """Tokens up to the one that ends the turn: what templates write after it nobody generates."""
-    added = tokenizer.added_tokens_decoder
-    special = {token for token, about in added.items() if about.special}
-    special.update(tokenizer.all_special_ids)
+    special = special_tokens(tokenizer)
     for i, token in enumerate(ids):
         if i and token in special:
             return ids[: i + 1]

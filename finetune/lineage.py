@@ -8,9 +8,8 @@ from pathlib import Path
 from psgimg.builder.recipe import digest
 from psgimg.builder.recording import Policy
 from psgimg.finetune import weights
+from psgimg.finetune.options import TINY
 from psgimg.finetune.pages import PageSet
-
-TINY = "tiny"
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,8 @@ def load_for_inference(
     """
     gpu = torch.accelerator.is_available()
     dtype = "float32" if dtype == "auto" and not gpu else dtype
-    told = _fetch(source, folders.FILE)
-    adapter = _fetch(source, ADAPTER_FILE)
+    told = fetch(source, folders.FILE)
+    adapter = fetch(source, ADAPTER_FILE)
     processor = load_processor(source, trust_remote_code=trust_remote_code)
     if adapter is None:
         model = load_base(source, trust_remote_code=trust_remote_code, dtype=dtype)
@@ -190,7 +190,7 @@ def _adapted(source: str, trust_remote_code: bool, dtype: str) -> Any:
         raise refusal(source, error) from error
 
 
-def _fetch(source: str, name: str) -> Path | None:
+def fetch(source: str, name: str) -> Path | None:
     """A file of a folder or a repo; None if there is none, or nobody can tell without the Hub."""
     local = Path(source).expanduser()
     if local.is_dir():
@@ -200,4 +200,4 @@ def _fetch(source: str, name: str) -> Path | None:
     except EntryNotFoundError:
         return None
     except Failures as error:
-        raise refusal(source, error) from error
+        raise refusal(source, error) from None  # the cause may hold the token

@@ -27,7 +27,7 @@ class AnswerOnly:
     def __call__(self, examples: list[dict[str, Any]]) -> Any:
         """Collate some chat rows."""
         batch = self.collator(examples)
-        special = _special(self.tokenizer)
+        special = special_tokens(self.tokenizer)
         for labels in batch["labels"]:
             places = (labels != IGNORED).nonzero().flatten().tolist()
             ends = [at for at in places[1:] if int(labels[at]) in special]
@@ -42,6 +42,7 @@ def supervised(batch: Any, tokenizer: Any, row: int = 0) -> str:
     return str(tokenizer.decode(labels[labels != IGNORED], skip_special_tokens=False))
 
 
-def _special(tokenizer: Any) -> set[int]:
+def special_tokens(tokenizer: Any) -> set[int]:
+    """Tokens that stand for no text; the first in an answer ends the turn."""
     added = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
     return added | set(tokenizer.all_special_ids)

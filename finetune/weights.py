@@ -42,7 +42,9 @@ def known(source: str) -> Known:
     if local.is_dir():
         taught = (local / folders.FILE).is_file()
         return Known(ModelFolder.load(local) if taught else None, _digest(local))
-    found = [path for name in CONFIGS if (path := _fetch(source, name)) is not None]
+    from psgimg.finetune.model import fetch  # and with it torch, which a folder here needs not
+
+    found = [path for name in CONFIGS if (path := fetch(source, name)) is not None]
     if not found:
         return Known(None, "")  # loading it will say what is wrong
     taught = found[0].name == folders.FILE
@@ -52,16 +54,3 @@ def known(source: str) -> Known:
 def _digest(folder: Path) -> str:
     paths = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
     return digest({path.name: files.sha256(path) for path in paths})
-
-
-def _fetch(source: str, name: str) -> Path | None:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError
-    from psgimg.finetune import model
-
-    try:
-        return Path(hf_hub_download(source, name))
-    except EntryNotFoundError:
-        return None
-    except model.Failures as error:
-        raise model.refusal(source, error) from None  # the cause may hold the token

@@ -41,29 +41,30 @@ class Build:
         return {**listed, **{shard["path"]: shard["sha256"] for shard in self.values["shards"]}}
 
 
-def audit(folder: Path, checked: Callable[[int], None] = lambda n_bytes: None) -> Build:
+def audit(folder: Path, values: Mapping[str, Any], checked: Callable[[int], None]) -> Build:
     """Look a dataset folder through.
 
     Parameters
     ----------
+    values
+        What its ``build.json`` says (``finished.values``).
     checked
         Told the number of bytes, each time a shard was read.
 
     Raises
     ------
     BuildError
-        If the folder is unfinished, was changed by hand, or holds what must not be published.
+        If the folder was changed by hand, or holds what must not be published.
     """
-    build = Build(folder, finished.values(folder))
+    build = Build(folder, values)
     for path, entry in build.values["files"].items():
         if not (folder / path).is_file() or files.sha256(folder / path) != entry["sha256"]:
             raise BuildError(f"{folder / path} was changed or removed by hand; {AGAIN}")
     listed = {shard["path"] for shard in build.values["shards"]}
     facts = {(fact["corpus"], fact["recording"]): fact for fact in build.values["recordings"]}
     there = {path.relative_to(folder).as_posix() for path in (folder / "data").rglob("*.parquet")}
-    for path in sorted(listed ^ there):
-        fault = "is missing" if path in listed else "is not of this build"
-        raise BuildError(f"{folder / path} {fault}; {AGAIN}")
+    if extra := sorted(there - listed):
+        raise BuildError(f"{folder / extra[0]} is not of this build; {AGAIN}")
     stages: Counter[tuple[str, str, str]] = Counter()
     for shard in build.values["shards"]:
         stages += _shard(folder, shard, facts)
@@ -80,8 +81,7 @@ def _shard(
 ) -> Counter[tuple[str, str, str]]:
     """Look one shard through; its epochs by corpus, split and stage."""
     path = folder / shard["path"]
-    if path.stat().st_size != shard["bytes"] or files.sha256(path) != shard["sha256"]:
-        raise BuildError(f"{path} is not as it was built (its SHA-256 differs); {AGAIN}")
+    finished.check_shard(folder, shard)
     stages: Counter[tuple[str, str, str]] = Counter()
     with pq.ParquetFile(path) as file:
         held = file.schema_arrow.metadata or {}

@@ -5,20 +5,20 @@ Readers never see half of it: everything is sent first, then one commit makes it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from psgimg.builder import finished
 from psgimg.builder.config import BuildConfig
 from psgimg.builder.corpora import corpus
 from psgimg.builder.release import plan, policy, verify
 from psgimg.builder.release.audit import audit
-from psgimg.builder.release.hub import Hub
+from psgimg.builder.release.hub import Hub, Repo, State
 from psgimg.builder.release.patience import Told
 from psgimg.builder.release.plan import Plan
-from psgimg.builder.release.policy import Wish
+from psgimg.builder.release.policy import Visibility, Wish
 from psgimg.builder.release.transfer import carry_out
 
 
@@ -65,13 +65,23 @@ class Pushed:
     commit: str
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where a release goes, what is there, and how it must stand."""
+
+    repo: Repo
+    state: State | None
+    held: Mapping[str, Any] | None
+    visibility: Visibility
+
+    @property
+    def was_public(self) -> bool:
+        return self.state is not None and self.state.public
+
+
 def check_ready(config: PushConfig, corpora: Iterable[str], told: Told) -> None:
     """Refuse at once what would be refused after hours of building: token, name, policy."""
-    repo = Hub(told).repo(config.repo_id, "dataset")
-    state = repo.state()
-    terms = {name: {"policy": corpus(name).terms.policy.value} for name in corpora}
-    standing = plan.standing(state, plan.held(repo, state))
-    policy.decide(repo.id, config.wish, policy.restricted(terms), standing)
+    _place(config, {name: {"policy": corpus(name).terms.policy.value} for name in corpora}, told)
 
 
 def push(config: PushConfig, progress: Progress) -> Pushed | None:
@@ -85,15 +95,12 @@ def push(config: PushConfig, progress: Progress) -> Pushed | None:
         If anything is not as it must be. Readers then still see the former revision, whole.
     """
     progress.step("asking the Hub")
-    corpora = finished.values(config.folder)["corpora"]
-    repo = Hub(progress.note).repo(config.repo_id, "dataset")
-    state = repo.state()
-    held = plan.held(repo, state)
-    standing = plan.standing(state, held)
-    visibility = policy.decide(repo.id, config.wish, policy.restricted(corpora), standing)
-    progress.step("checking the folder", _size(config.folder))
-    build = audit(config.folder, progress.advance)
-    release = plan.make(build, repo, state, held, visibility, config.replace)
+    values = finished.values(config.folder)
+    place = _place(config, values["corpora"], progress.note)
+    repo, visibility = place.repo, place.visibility
+    progress.step("checking the folder", sum(shard["bytes"] for shard in values["shards"]))
+    build = audit(config.folder, values, progress.advance)
+    release = plan.make(build, repo, place.state, place.held, visibility, config.replace)
     progress.show(release)
     if config.dry_run:
         return None
@@ -110,10 +117,16 @@ def push(config: PushConfig, progress: Progress) -> Pushed | None:
     progress.step("tagging")
     if not release.tagged:
         repo.tag(release.revision.tag, commit)
-    if visibility.public and not (standing and standing.public):
+    if visibility.public and not place.was_public:
         repo.publish(visibility, commit)
     return Pushed(release, commit)
 
 
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in (folder / "data").rglob("*.parquet"))
+def _place(config: PushConfig, corpora: Mapping[str, Mapping[str, Any]], told: Told) -> _Place:
+    """Ask the Hub where a release of some corpora goes, and decide who may see it."""
+    repo = Hub(told).repo(config.repo_id, "dataset")
+    state = repo.state()
+    held = plan.held(repo, state)
+    secret = policy.restricted(corpora)
+    visibility = policy.decide(repo.id, config.wish, secret, plan.standing(state, held))
+    return _Place(repo, state, held, visibility)
