@@ -151,6 +151,12 @@ def test_a_model_is_as_secret_as_what_it_learned_from(hub, tmp_path):
         pushed(model(tmp_path / "open" / "stager"), public=True)
 
 
+def test_what_was_written_down_as_open_is_as_secret_as_it_is_known_to_be(hub, tmp_path):
+    edited = model(tmp_path / "stager", corpora=("demo", "shhs"), policy="open")
+    with pytest.raises(BuildError, match="terms of shhs"):
+        pushed(edited, public=True)
+
+
 def test_an_open_model_becomes_public_if_asked(hub, tmp_path):
     pushed(model(tmp_path / "stager"), public=True)
     assert hub.repo("alice/stager", "model").private is False

@@ -122,6 +122,19 @@ def test_a_release_that_was_changed_on_the_hub(hub, folder):
     refused(hub, folder, f"was changed by hand: {path}")
 
 
+def test_a_release_whose_report_was_changed_on_the_hub(hub, folder):
+    pushed(folder)
+    values = json.loads(hub.repo("alice/psg-images").head.files["build.json"].data)
+    del values["counts"]
+    HfApi().upload_file(
+        path_or_fileobj=json.dumps(values).encode(),
+        path_in_repo="build.json",
+        repo_id="alice/psg-images",
+        repo_type="dataset",
+    )
+    refused(hub, folder, "build.json of alice/psg-images is damaged .*counts is missing")
+
+
 def test_storage_that_is_full(hub, folder):
     hub.quota_bytes = 100_000
     refused(hub, folder, "storage is full .*storage limit.*free some")

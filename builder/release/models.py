@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from psgimg.builder import files
-from psgimg.builder.corpora import CORPORA
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recipe import digest
 from psgimg.builder.recording import Policy
@@ -156,14 +155,9 @@ def _check_base(path: Path) -> None:
 
 def restricted(values: Mapping[str, Any]) -> frozenset[str]:
     """The restricted corpora that a model learned from; unknown ones count as restricted."""
-    if values["policy"] == Policy.OPEN.value:
-        return frozenset()
-    secret = {
-        name
-        for name in values["corpora"]
-        if name not in CORPORA or CORPORA[name].terms.policy is Policy.RESTRICTED
-    }
-    return frozenset(secret or values["corpora"])
+    known = policy.restricted({name: {"policy": Policy.OPEN.value} for name in values["corpora"]})
+    secret = values["policy"] != Policy.OPEN.value
+    return known or frozenset(values["corpora"] if secret else ())
 
 
 def _values(path: Path) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import card, contact, croissant, release_notes, report
+from psgimg.builder import card, contact, croissant, form, release_notes, report
 from psgimg.builder.errors import BuildError
 from psgimg.builder.release import growth
 from psgimg.builder.release.audit import Build, check_head
@@ -64,13 +64,14 @@ def held(repo: Repo, state: State | None) -> Mapping[str, Any] | None:
     with tempfile.TemporaryDirectory() as folder:
         values = repo.read_json(report.FILE, state.head, Path(folder))
     try:
-        said = {shard["path"]: shard["sha256"] for shard in values["shards"]}
+        form.check(values)
         growth.release_of(values)
-        _ = values["files"], values["fixed"], values["recordings"], values["corpora"]
-    except (KeyError, TypeError, AttributeError) as error:
+    except (form.FormError, KeyError, TypeError, AttributeError) as error:
         raise BuildError(
-            f"{report.FILE} of {repo.id} is damaged or of another psgimg; choose another --repo-id"
+            f"{report.FILE} of {repo.id} is damaged or of another psgimg ({error}); choose another "
+            "--repo-id"
         ) from error
+    said = {shard["path"]: shard["sha256"] for shard in values["shards"]}
     there = {path: f.sha256 for path, f in state.files.items() if path.startswith("data/")}
     if said != there:
         odd = min(path for path in {*said, *there} if said.get(path) != there.get(path))

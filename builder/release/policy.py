@@ -8,9 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from psgimg.builder.corpora import CORPORA
+from psgimg.builder import metadata
 from psgimg.builder.errors import BuildError
-from psgimg.builder.recording import Policy
 
 SHORTEST_PERMISSION = 20
 """Letters of a permission: a name and a reference are longer than a yes."""
@@ -70,14 +69,8 @@ FORMERLY = "what it held before"
 
 
 def restricted(corpora: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
-    """The restricted ones of some corpora: by what was written down, and by what is known today."""
-    return frozenset(
-        name
-        for name, entry in corpora.items()
-        if entry.get("policy") != Policy.OPEN.value
-        or name not in CORPORA
-        or CORPORA[name].terms.policy is Policy.RESTRICTED
-    )
+    """The restricted ones of some corpora, as the card has them."""
+    return frozenset(metadata.restricted(corpora))
 
 
 def decide(
