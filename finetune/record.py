@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -105,9 +106,10 @@ def shown(
         Rows of the training passes, each once.
     """
     batch = training.train_batch_size * training.gradient_accumulation_steps * training.world_size
+    passes, steps = divmod(state.global_step, math.ceil(len(train) / batch))  # the last is short
     counts = np.bincount(train.index.label[drawn], minlength=len(STAGE_NAMES)).tolist()
     return {
-        "pages_shown": state.global_step * batch,
+        "pages_shown": passes * len(train) + min(steps * batch, len(train)),
         "counts": dict(zip(STAGE_NAMES, counts, strict=True)),
     }
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from psgimg.finetune import (  # noqa: E402
     lineage,
     merge,
     pages,
+    record,
     sft,
     training_report,
 )
@@ -143,6 +145,17 @@ def test_pages_are_counted_as_they_were_shown(adapter, taught):
     few = json.loads((taught / "training.json").read_text())
     assert few["pages_shown"] == 6 * 4
     assert sum(few["counts"].values()) <= few["preflight"]["rows"]
+
+
+def test_a_pass_whose_last_step_is_short_counts_its_pages_once(dataset):
+    train = pages.load(str(dataset), None, "train", max_per_recording=7)
+    n, batch = len(train), 4
+    assert n % batch
+    asked = SimpleNamespace(train_batch_size=batch, gradient_accumulation_steps=1, world_size=1)
+    a_pass = -(-n // batch)
+    for steps, told in ((1, 4), (a_pass, n), (a_pass + 1, n + 4), (2 * a_pass, 2 * n)):
+        state = SimpleNamespace(global_step=steps)
+        assert record.shown(asked, state, train, train.rows)["pages_shown"] == told
 
 
 def test_sampled_passes_are_drawn_anew_and_natural_ones_hold_the_same(dataset):
