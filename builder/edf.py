@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import edfio
 
 UV_PER_UNIT = {"uv": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3}
-MISSING_UNIT = "unit missing, µV assumed"
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,14 @@ class EdfFile:
         """Time from the first sample to the end of the last, gaps included."""
         last = self.segments[-1]
         return last.onset_s + last.length_s(self.record_s)
+
+    @property
+    def start(self) -> datetime | None:
+        """Local date and time of the first sample as the header says; None if it says none."""
+        try:
+            return start_datetime(self.path)
+        except RecordingError:
+            return None
 
     def unit(self, channel: int) -> str:
         """Physical unit as the header spells it."""

@@ -107,8 +107,6 @@ MONTAGES: Mapping[str, Montage] = {
 
 DEFAULT_MONTAGE = "aasm"
 
-_ELECTRODES = {"A1": "M1", "A2": "M2", "LOC": "E1", "ROC": "E2", "EOGL": "E1", "EOGR": "E2"}
-
 
 def montage(name: str) -> Montage:
     """The montage of that name, or a BuildError that lists the names."""
@@ -121,28 +119,15 @@ def montage(name: str) -> Montage:
 def resolve(
     montage: Montage, labels: Sequence[str], channels: Mapping[str, str], where: str
 ) -> tuple[Derivation | None, ...]:
-    """Find each lane's derivation among a file's channels; None where the file has none.
-
-    No two lanes get the same derivation. A derivation recorded the other way round is turned over;
-    ``C4-M1`` is also found as ``C4-X`` minus ``M1-X`` for any common reference X.
+    """What ``find`` finds among a file's channels, or a refusal naming both lists.
 
     Raises
     ------
     RecordingError
         If no EEG lane can be filled; the message has both lists.
     """
-    known = _derivations(labels, channels)
-    used: set[str] = set()
-    found: list[Derivation | None] = []
-    for lane in montage.lanes:
-        candidates = (_derive(name, known) for name in lane.derivations if name not in used)
-        best = next((candidate for candidate in candidates if candidate), None)
-        if best:
-            used.add(best.name)
-        found.append(best)
-    if not any(
-        best and lane.kind is Kind.EEG for best, lane in zip(found, montage.lanes, strict=True)
-    ):
+    found = find(montage, labels, channels)
+    if not has_eeg(montage, found):
         wanted = [
             name for lane in montage.lanes if lane.kind is Kind.EEG for name in lane.derivations
         ]
@@ -151,27 +136,39 @@ def resolve(
             f"{where} has the channels {', '.join(labels)}; montage {montage.name} looks for "
             f"{', '.join(wanted)}; choose another --montage",
         )
+    return found
+
+
+def find(
+    montage: Montage,
+    labels: Sequence[str],
+    channels: Mapping[str, str],
+    given: Mapping[str, Derivation] | None = None,
+) -> tuple[Derivation | None, ...]:
+    """Each lane's derivation among a file's channels; None where the file has none.
+
+    No two lanes get the same derivation. A derivation recorded the other way round is turned over;
+    ``C4-M1`` is also found as ``C4-X`` minus ``M1-X`` for any common reference X. ``given`` says
+    by a lane's name what fills it, whatever else there is.
+    """
+    given = given or {}
+    known = _derivations(labels, channels)
+    used = {derivation.name for derivation in given.values()}
+    found: list[Derivation | None] = []
+    for lane in montage.lanes:
+        candidates = (_derive(name, known) for name in lane.derivations if name not in used)
+        best = given.get(lane.name) or next((each for each in candidates if each), None)
+        if best:
+            used.add(best.name)
+        found.append(best)
     return tuple(found)
 
 
-def standard_channels(labels: Sequence[str]) -> dict[str, str]:
-    """A channel table for a file of no known corpus, read off labels such as ``EEG C4-A1``.
-
-    The type in front is dropped, A1 and A2 become M1 and M2, LOC and ROC become E1 and E2; an
-    electrode without reference counts as recorded against a common one.
-    """
-    table = {}
-    for label in labels:
-        bare = re.sub(r"^(EEG|EOG|EMG|ECG|EKG)[\s_]+", "", label.strip(), flags=re.IGNORECASE)
-        kind = re.match(r"(ECG|EKG|EMG|chin)\b", label.strip(), flags=re.IGNORECASE)
-        parts = [_ELECTRODES.get(part.upper(), part) for part in re.split(r"[-–:]", bare)]
-        parts = [re.sub(r"(?i)^chin\s*", "Chin", part) for part in parts]
-        if kind and len(parts) == 1 and not re.search(r"\d", bare):
-            parts = ["ECG" if kind[1].upper() in ("ECG", "EKG") else "Chin"]
-        elif len(parts) == 1:
-            parts.append("REF")
-        table[label] = "-".join(part.strip() for part in parts)
-    return table
+def has_eeg(montage: Montage, found: Sequence[Derivation | None]) -> bool:
+    """Whether one of the EEG lanes is filled; without any, sleep can't be staged."""
+    return any(
+        best and lane.kind is Kind.EEG for best, lane in zip(found, montage.lanes, strict=True)
+    )
 
 
 def plain(label: str) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.edf import EdfFile
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.hypnogram import TOLERANCE_S, Hypnogram
+from psgimg.builder.montage import Kind, Montage
+from psgimg.builder.signalfile import SignalFile
 from psgimg.builder.signals import Signals
 from psgimg.builder.stages import Stage, Unscored
 
@@ -19,6 +21,14 @@ PAGE_S = 30.0
 
 MIN_SHARE = 0.5
 """A scoring of which less than this share lies on the signal belongs to another recording."""
+
+
+class Paged(Protocol):
+    """What has a page: a scored epoch of a corpus, or any 30 s of a new night."""
+
+    @property
+    def page_start_s(self) -> float:
+        """Start of its page from the recording's start."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,7 @@ class Selection:
         return self.epochs[0].page_start_s, self.epochs[-1].page_start_s + PAGE_S
 
 
-def select(hypnogram: Hypnogram, edf: EdfFile, trim_min: float | None) -> Selection:
+def select(hypnogram: Hypnogram, edf: SignalFile, trim_min: float | None) -> Selection:
     """Choose the epochs to draw: staged, within ``trim_min`` minutes of sleep, on gapless signal.
 
     Parameters
@@ -84,7 +94,18 @@ def select(hypnogram: Hypnogram, edf: EdfFile, trim_min: float | None) -> Select
     return Selection(tuple(epochs), dict(+left_out))
 
 
-def cut(signals: Signals, epochs: tuple[Epoch, ...]) -> Iterator[npt.NDArray[np.float32]]:
+def require_eeg(signals: Signals, montage: Montage, where: str) -> None:
+    """RecordingError if no EEG lane carries a signal: nobody could stage such pages."""
+    live = zip(signals.lanes, signals.flat, montage.lanes, strict=True)
+    if not any(name and not flat for name, flat, lane in live if lane.kind is Kind.EEG):
+        raise RecordingError(
+            "flat EEG",
+            f"{where}: every EEG lane ({', '.join(filter(None, signals.lanes))}) is one constant "
+            "value; the electrodes were not recorded",
+        )
+
+
+def cut(signals: Signals, epochs: Iterable[Paged]) -> Iterator[npt.NDArray[np.float32]]:
     """Samples of each epoch's page in µV, shape (n_lanes, n_samples); NaN in an absent lane."""
     n_page = round(PAGE_S * signals.sfreq_hz)
     for epoch in epochs:
@@ -108,7 +129,7 @@ def _kept_s(hypnogram: Hypnogram, trim_min: float | None) -> tuple[float, float]
     return asleep[0] - 60 * trim_min, asleep[-1] + 60 * trim_min
 
 
-def missing_signal(edf: EdfFile, page_start_s: float) -> str:
+def missing_signal(edf: SignalFile, page_start_s: float) -> str:
     """Why a page can't be drawn: "" if it lies wholly on one gapless segment."""
     stop_s = page_start_s + PAGE_S
     for segment in edf.segments:

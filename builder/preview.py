@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder import files, montage, sources
+from psgimg.builder.channels import standard_channels
 from psgimg.builder.corpora import corpus
-from psgimg.builder.edf import EdfFile, open_edf
 from psgimg.builder.errors import BuildError
-from psgimg.builder.pages import PAGE_S, Epoch, cut, missing_signal
+from psgimg.builder.mne_reader import open_any
+from psgimg.builder.newnight import NewPage
+from psgimg.builder.pages import PAGE_S, cut, missing_signal
 from psgimg.builder.recipe import Recipe
+from psgimg.builder.signalfile import SignalFile
 from psgimg.builder.signals import read_signals
-from psgimg.builder.stages import Stage
 from psgimg.builder.style import load_style
 
 DEFAULT_MAINS_HZ = 50.0
@@ -52,13 +54,13 @@ def preview(config: PreviewConfig) -> PreviewPage:
     """
     from psgimg.builder.render import Page
 
-    edf = open_edf(_path(config))
+    edf = open_any(_path(config))
     known = corpus(config.source) if config.source else None
     recipe = Recipe(
         montage.montage(config.montage or (known.montage if known else montage.DEFAULT_MONTAGE)),
         load_style(config.style),
     )
-    channels = known.channels if known else montage.standard_channels(edf.labels)
+    channels = known.channels if known else standard_channels(edf.labels)
     derivations = montage.resolve(recipe.montage, edf.labels, channels, edf.path.name)
     epoch = _page(edf, config.epoch)
     signals = read_signals(
@@ -99,7 +101,7 @@ def _path(config: PreviewConfig) -> Path:
     return found[config.recording]
 
 
-def _page(edf: EdfFile, number: int) -> Epoch:
+def _page(edf: SignalFile, number: int) -> NewPage:
     """The n-th 30 s of a recording, whatever its stage."""
     n_pages = int(edf.duration_s // PAGE_S)
     if number >= n_pages:
@@ -110,4 +112,4 @@ def _page(edf: EdfFile, number: int) -> Epoch:
     start_s = number * PAGE_S
     if missing := missing_signal(edf, start_s):
         raise BuildError(f"{edf.path.name}: page {number} lies {missing}; give another --epoch")
-    return Epoch(number, start_s, Stage.W, start_s)
+    return NewPage(number, start_s)

@@ -1,8 +1,9 @@
 """Montage: each lane gets the best derivation the file can give, with its polarity, or none."""
 
 import pytest
+from psgimg.builder.channels import standard_channels
 from psgimg.builder.errors import BuildError, RecordingError
-from psgimg.builder.montage import MONTAGES, Derivation, Kind, montage, resolve, standard_channels
+from psgimg.builder.montage import MONTAGES, Derivation, Kind, montage, resolve
 
 AASM = montage("aasm")
 
@@ -73,24 +74,6 @@ def test_every_montage_has_an_eeg_lane_and_each_lane_a_choice():
     for known in MONTAGES.values():
         assert any(lane.kind is Kind.EEG for lane in known.lanes)
         assert all(lane.derivations for lane in known.lanes)
-
-
-@pytest.mark.parametrize(
-    ("label", "derivation"),
-    [
-        ("EEG C4-A1", "C4-M1"),
-        ("C4:M1", "C4-M1"),
-        ("EOG LOC-A2", "E1-M2"),
-        ("E2-M1", "E2-M1"),
-        ("EMG chin", "Chin"),
-        ("Chin 1-Chin 2", "Chin1-Chin2"),
-        ("ECG", "ECG"),
-        ("EKG", "ECG"),
-        ("F3", "F3-REF"),
-    ],
-)
-def test_common_labels_of_unknown_files_are_understood(label, derivation):
-    assert standard_channels([label])[label] == derivation
 
 
 def test_a_lane_keeps_its_electrode_where_a_midline_derivation_could_be_computed():
