@@ -81,7 +81,7 @@ def draw(task: Task) -> Drawn | SetAside:
     source = corpus(recording.corpus)
     try:
         plan = night.plan(source, recording, task.recipe, task.scorer, task.trim_min)
-        rows, facts = night.draw(source, plan, task.recipe)
+        rows, facts = night.draw(source, plan, task.recipe, task.corruptions)
     except Exception as error:  # even a fault of ours in one night must not cost the others
         return report.set_aside_for(recording, error)
     prints = {"signal": task.signal, "fingerprint": task.fingerprint}
@@ -121,7 +121,8 @@ def _alone(out: Path) -> Iterator[None]:
             f"another build is at work in {out}; wait for it or choose another --out"
         ) from None
     except BaseException:
-        if not shards.finished(out):  # nothing to go on from: the next build may have its way
+        begun = {path.name for path in (out / shards.STATE).iterdir()} - {"lock"}
+        if not begun or not shards.finished(out):  # nothing to go on from: as it was before
             shutil.rmtree(out / shards.STATE)
         raise
     shutil.rmtree(out / shards.STATE)
@@ -133,7 +134,8 @@ def _refuse_other_settings(config: BuildConfig) -> None:
     path = config.out / shards.STATE / "settings.json"
     before = _fixed_before(config.out, path)
     if before is not None and before != fixed:
-        changed = ", ".join(sorted(key for key in fixed if before.get(key) != fixed[key]))
+        keys = sorted({*fixed, *before})
+        changed = ", ".join(key for key in keys if before.get(key) != fixed.get(key))
         raise BuildError(
             f"{config.out} was built with other settings ({changed}); use the same ones or choose another --out"
         )

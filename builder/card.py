@@ -12,10 +12,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import contact, files, markdown, metadata, release_notes
+from psgimg.builder import contact, corruption, files, markdown, metadata, release_notes
 from psgimg.builder.config import BuildConfig
 from psgimg.builder.contact import Picture
 from psgimg.builder.corpora import demo
+from psgimg.builder.corruptions import ALL
+from psgimg.builder.montage import Kind
 from psgimg.builder.pages import PAGE_S
 from psgimg.builder.recipe import plain
 from psgimg.builder.report import Report
@@ -83,7 +85,9 @@ def _facts(report: Report) -> dict[str, Any]:
     return {
         "report": report,
         "v": values,
-        "title": metadata.title(corpora),
+        "title": metadata.title(corpora, values.get(corruption.KEY)),
+        "corruption": values.get(corruption.KEY),
+        "befallen": _befallen(values.get(corruption.KEY)),
         "release": release_notes.of(values),
         "folder": BuildConfig.out.name,
         "n_bytes": sum(shard["bytes"] for shard in values["shards"]),
@@ -106,6 +110,21 @@ def _facts(report: Report) -> dict[str, Any]:
         "aside": Counter(entry["reason"] for entry in values["set_aside"]).most_common(),
         "n_listed": N_LISTED,
     }
+
+
+def _befallen(corrupted: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """What was done to which lanes, in words."""
+    return [
+        {**one.to_dict(), "means": one.form.means, "whose": _whose(one.lanes)}
+        for one in corruption.from_dict(corrupted)
+    ]
+
+
+def _whose(names: Sequence[str]) -> str:
+    """``every lane``, ``each EEG lane``, ``the lane F4``."""
+    kinds = [kind.value for kind in Kind]
+    words = [f"each {n.upper()} lane" if n in kinds else f"the lane {n}" for n in names]
+    return "every lane" if ALL in names else " and ".join(words)
 
 
 def _lanes(
@@ -160,7 +179,7 @@ def _empty(report: Report) -> list[str]:
     return [
         split if len(corpora) == 1 else f"{split} of {corpus}"
         for corpus in corpora
-        for split in SPLITS
+        for split in report.wanted_splits
         if not report.n_epochs(corpus=corpus, split=split)
     ]
 

@@ -35,6 +35,13 @@ def cli() -> None:
 @click.option(
     "--folds", type=int, default=0, metavar="K", help="Also write folds.csv: K folds by subject."
 )
+@click.option(
+    "--corrupt",
+    multiple=True,
+    metavar="SPEC",
+    help="A corrupted twin of the test split, such as noise:snr_db=0,lanes=eeg; may be repeated. "
+    "lost, flat, polarity, hum, emg, pops, scale or noise.",
+)
 @workers_option
 @click.option("--fetch", is_flag=True, help="Download the --subjects first (sleep-edf only).")
 @click.option("--push", is_flag=True, help="Then publish it on the Hub, see `psgimg push`.")
@@ -62,7 +69,8 @@ def build(
         from psgimg.builder.release.push import check_ready
 
         release = cli_publish.release_config(config.out, repo_id, public, permission, replace)
-        check_ready(release, config.source, console_of().print)
+        twin = config.fixed().get("corruption")
+        check_ready(release, config.source, console_of().print, twin)
     elif public or permission or replace or repo_id != DEFAULT_NAME:
         raise click.UsageError("--repo-id, --public, --permission and --replace go with --push")
     if fetch:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import layout, montage, splits, style
+from psgimg.builder import corruption, layout, montage, splits, style
 from psgimg.builder.corpora import corpus
+from psgimg.builder.corruption import Corruption
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recipe import Recipe
 from psgimg.builder.splits import SplitPolicy
@@ -33,6 +34,7 @@ class Pinned:
     recipe: Recipe
     policy: SplitPolicy
     signals: Mapping[tuple[str, str], str]
+    corruptions: tuple[Corruption, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class BuildConfig:
     split_file: Path | None = None
     folds: int = 0
     subjects: tuple[str, ...] = ()
+    corrupt: tuple[str, ...] = ()
     limit: int = 0
     workers: int = 1
     pinned: Pinned | None = None
@@ -74,6 +77,7 @@ class BuildConfig:
             corpus(name)
         if self.folds == 1 or self.folds < 0:
             raise BuildError(f"--folds {self.folds}: give 2 or more")
+        self.corruptions()
 
     def recipe(self) -> Recipe:
         """What decides the pixels. Without ``--montage``, the corpus's own; AASM for a mixture."""
@@ -91,6 +95,15 @@ class BuildConfig:
             return self.pinned.policy
         published = splits.read_published(self.split_file) if self.split_file else {}
         return SplitPolicy(splits.parse_shares(self.splits), self.seed, published)
+
+    def corruptions(self) -> tuple[Corruption, ...]:
+        """What is done to the raw signals, in order."""
+        if self.pinned:
+            return self.pinned.corruptions
+        found = tuple(map(corruption.parse, self.corrupt))
+        if found:
+            corruption.check_lanes(found, self.recipe().montage)
+        return found
 
     def command(self) -> str:
         """The command that makes these rows again, without what names this machine's folders."""
@@ -111,11 +124,13 @@ class BuildConfig:
             "--seed": "" if self.seed == DEFAULT_SEED else str(self.seed),
             "--folds": str(self.folds or ""),
         }
-        return shlex.join(words + [word for pair in options.items() if pair[1] for word in pair])
+        words += [word for pair in options.items() if pair[1] for word in pair]
+        words += [word for one in self.corruptions() for word in ("--corrupt", one.spec)]
+        return shlex.join(words)
 
     def fixed(self) -> dict[str, Any]:
         """What must stay as it is for a folder to grow: rows made otherwise must not meet in it."""
-        policy = self.split_policy()
+        policy, corruptions = self.split_policy(), self.corruptions()
         return {
             "recipe": self.recipe().to_dict(),
             "scorer": self.scorer,
@@ -123,4 +138,5 @@ class BuildConfig:
             "splits": list(policy.shares),
             "seed": self.seed,
             "published_split": sorted([*key, split] for key, split in policy.published.items()),
+            **({corruption.KEY: corruption.to_dict(corruptions)} if corruptions else {}),
         }

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psgimg.builder import metadata, release_notes
+from psgimg.builder import corruption, metadata, release_notes
 from psgimg.builder.corpora import demo
 from psgimg.builder.report import Report
 from psgimg.builder.rows import FEATURES, SPLITS
@@ -108,11 +108,12 @@ def croissant(values: Mapping[str, Any]) -> dict[str, Any]:
 def _about(report: Report) -> dict[str, Any]:
     """What the dataset is, where it is and what it is not for."""
     values, corpora = report.values, metadata.with_rows(report)
+    twin = values.get(corruption.KEY)
     pages = (
         f"{report.n_epochs():,} pictures of sleep, each a page of a polysomnogram, with its stage"
     )
     about = {
-        "name": metadata.title(corpora),
+        "name": metadata.title(corpora, twin),
         "description": f"{pages}, from {len(values['recordings']):,} recordings.",
         "version": _version(values),
         "isLiveDataset": False,
@@ -121,7 +122,10 @@ def _about(report: Report) -> dict[str, Any]:
         f"{values['psgimg']} by the recipe {values['recipe_hash']} from recordings of "
         f"{', '.join(entry['title'] for entry in corpora.values())}.",
         "rai:dataUseCases": ["Research on staging sleep. Not for diagnosis."],
-        "rai:dataLimitations": [note for entry in corpora.values() for note in entry["notes"]],
+        "rai:dataLimitations": [
+            *([f"Corrupted on purpose ({twin['spec']}): not to learn from."] if twin else []),
+            *(note for entry in corpora.values() for note in entry["notes"]),
+        ],
         "rai:personalSensitiveInformation": [
             "None: synthetic signals, of no person."
             if set(corpora) == {demo.NAME}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from psgimg.builder import recipe
+from psgimg.builder import corruption, recipe
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recipe import Recipe
 from psgimg.builder.recording import Policy
@@ -38,6 +38,7 @@ def check(values: Any) -> None:
     """
     _BUILD(values, "")
     _check_recipe(values)
+    _check_corruption(values)
     _check_names(values)
     _check_counts(values)
 
@@ -152,6 +153,12 @@ _RECORDING = _keys(
     epoch_s=_number,
     unscored_signal_s=_number,
 )
+_CORRUPTION = _keys(
+    **dict.fromkeys(("spec", "kind", "unit"), _text),
+    version=_is(int),
+    severity=_is(int, float, type(None)),
+    parts=_list(_keys(spec=_text, kind=_text, severity=_number, unit=_text)),
+)
 _BUILD = _keys(
     psgimg=_text,
     versions=_each(_text),
@@ -189,6 +196,23 @@ def _check_recipe(found: Mapping[str, Any]) -> None:
             raise FormError(
                 f"recordings[{i}].lanes has {len(fact['lanes'])} entries, not {n_lanes}"
             )
+
+
+def _check_corruption(found: Mapping[str, Any]) -> None:
+    """What was done to the signals is said once and the same, and to the test split alone."""
+    said = found.get(corruption.KEY)
+    if said != found["fixed"].get(corruption.KEY):
+        raise FormError(f"{corruption.KEY} is not that of fixed")
+    if said is None:
+        return
+    _CORRUPTION(said, corruption.KEY)
+    try:
+        if said["version"] == corruption.VERSION:
+            corruption.from_dict(said)
+    except BuildError as error:
+        raise FormError(str(error).partition(";")[0]) from error
+    if any(shard["split"] != corruption.SPLIT for shard in found["shards"]):
+        raise FormError(f"{corruption.KEY} goes with the {corruption.SPLIT} split alone")
 
 
 def _check_names(found: Mapping[str, Any]) -> None:

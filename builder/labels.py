@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from psgimg.builder import files, finished, folders, labels_card, recipe, report, shards
+from psgimg.builder import corruption, files, finished, folders, labels_card, recipe, report, shards
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recipe import Recipe
 from psgimg.builder.rows import FEATURES, schema
@@ -47,8 +47,10 @@ FROM_BUILD = (
     "counts",
     "left_out",
     "shards",
+    corruption.KEY,
 )
-"""What ``build.json`` says that matters elsewhere; who was set aside, and why, does not."""
+"""What ``build.json`` says that matters elsewhere; who was set aside, and why, does not. Only a
+corrupted twin has the last."""
 
 LABEL_FEATURES = {
     **{name: feature for name, feature in FEATURES.items() if name != "image"},
@@ -105,7 +107,7 @@ def write(folder: Path, out: Path) -> None:
         _write_table(room / TABLE, list(zip(map(done.__getitem__, keys), splits, strict=True)))
         export: dict[str, Any] = {
             "format": FORMAT,
-            **{name: values[name] for name in FROM_BUILD},
+            **{name: values[name] for name in FROM_BUILD if name in values},
             "recordings": recordings,
             "labels": {
                 "path": TABLE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psgimg.builder import markdown, metadata
+from psgimg.builder import corruption, markdown, metadata
 from psgimg.builder.corpora import demo
 from psgimg.builder.report import Report
 from psgimg.builder.rows import SPLITS
@@ -40,6 +40,7 @@ def text(values: Mapping[str, Any], table: str, columns: Sequence[str]) -> str:
         "synthetic": demo.NAME,
         "folder": FOLDER,
         "split_name": SPLIT,
+        "corruption": values.get(corruption.KEY),
         "stages": STAGE_NAMES,
         "splits": SPLITS,
         "columns": columns,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psgimg.builder import release_notes
+from psgimg.builder import corruption, release_notes
 from psgimg.builder.corpora import CORPORA, demo
 from psgimg.builder.recording import Policy
 from psgimg.builder.report import Report
@@ -31,16 +31,15 @@ def head(report: Report) -> str:
 
     corpora = with_rows(report)
     names = {ALL: sorted(corpora), **{name: [name] for name in sorted(corpora)}}
-    synthetic = demo.NAME in corpora
     data = DatasetCardData(
-        pretty_name=title(corpora),
+        pretty_name=title(corpora, report.values.get(corruption.KEY)),
         annotations_creators=[
             "machine-generated" if set(corpora) == {demo.NAME} else "expert-generated"
         ],
         task_categories=["image-classification"],
         size_categories=[_size(report.n_epochs())],
         source_datasets=["original"],
-        tags=[*TAGS, *(["synthetic"] if synthetic else []), *sorted(corpora)],
+        tags=[*TAGS, *_marks(report, corpora), *sorted(corpora)],
         **_licence(corpora),
         **_gate(report, corpora),
         configs=[_config(report, name, members) for name, members in names.items()],
@@ -48,6 +47,12 @@ def head(report: Report) -> str:
     infos = {name: _info(report, name, members) for name, members in names.items()}
     DatasetInfosDict(infos).to_dataset_card_data(data)
     return str(data.to_yaml())
+
+
+def _marks(report: Report, corpora: Mapping[str, Any]) -> list[str]:
+    """Tags that warn."""
+    said = {"synthetic": demo.NAME in corpora, "corrupted": corruption.KEY in report.values}
+    return [word for word, true in said.items() if true]
 
 
 def _config(report: Report, name: str, members: Sequence[str]) -> dict[str, Any]:
@@ -143,11 +148,14 @@ def with_rows(report: Report) -> dict[str, Mapping[str, Any]]:
     }
 
 
-def title(corpora: Mapping[str, Mapping[str, Any]]) -> str:
-    """Title of the dataset."""
+def title(
+    corpora: Mapping[str, Mapping[str, Any]], corrupted: Mapping[str, Any] | None = None
+) -> str:
+    """Title of the dataset; of a corrupted twin, it says by what."""
     names = [entry["title"] for entry in corpora.values()] if len(corpora) == 1 else [*corpora]
     listed = ", ".join(names) if len(names) <= N_NAMED else f"{len(names)} corpora"
-    return f"Sleep stages as pictures: {listed}"
+    twin = f", corrupted ({corrupted['spec']})" if corrupted else ""
+    return f"Sleep stages as pictures{twin}: {listed}"
 
 
 def _size(n_rows: int) -> str:

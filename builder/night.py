@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import pages
-from psgimg.builder.edf import MISSING_UNIT, EdfFile, open_edf
+from psgimg.builder import artefacts, pages
+from psgimg.builder.artefacts import Scene
+from psgimg.builder.corruption import Corruption
+from psgimg.builder.edf import EdfFile, open_edf
 from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.hypnogram import Hypnogram
 from psgimg.builder.montage import Derivation, resolve
@@ -18,7 +20,8 @@ from psgimg.builder.pages import Selection
 from psgimg.builder.recipe import Recipe
 from psgimg.builder.recording import Corpus, Recording
 from psgimg.builder.rows import Row
-from psgimg.builder.signals import read_signals
+from psgimg.builder.signalfile import unit_notes
+from psgimg.builder.signals import Spoil, read_signals
 from psgimg.builder.stages import STAGE_NAMES, Stage
 
 SAMPLE_BLOCKS = 16
@@ -70,8 +73,15 @@ def plan(
     return Plan(recording, edf, derivations, hypnogram, second, selection, notes)
 
 
-def draw(corpus: Corpus, plan: Plan, recipe: Recipe) -> tuple[list[Row], dict[str, Any]]:
+def draw(
+    corpus: Corpus, plan: Plan, recipe: Recipe, corruptions: Sequence[Corruption] = ()
+) -> tuple[list[Row], dict[str, Any]]:
     """Draw a planned recording: its rows in time order, and the facts of it for the report.
+
+    Parameters
+    ----------
+    corruptions
+        Done to the raw signal first. Rows and facts stay those of the recording as it is.
 
     Raises
     ------
@@ -88,28 +98,42 @@ def draw(corpus: Corpus, plan: Plan, recipe: Recipe) -> tuple[list[Row], dict[st
         mains_hz=corpus.mains_hz,
         sfreq_hz=recipe.sfreq_hz,
         span_s=plan.selection.span_s,
+        spoil=spoil(corpus, plan, recipe, corruptions),
     )
-    live = [name and not flat for name, flat in zip(signals.lanes, signals.flat, strict=True)]
-    if not any(
-        on for on, lane in zip(live, recipe.montage.lanes, strict=True) if lane.kind.value == "eeg"
-    ):
-        raise RecordingError(
-            "flat EEG",
-            f"{plan.edf.path.name}: every EEG lane ({', '.join(filter(None, signals.lanes))}) is one "
-            "constant value; the electrodes were not recorded",
-        )
+    pages.require_eeg(signals, recipe.montage, plan.edf.path.name)
     page = Page(
         recipe.style, recipe.montage, [name is None for name in signals.lanes], signals.envelopes
     )
     pictures = (page.png(data_uv) for data_uv in pages.cut(signals, plan.selection.epochs))
     rows = list(_rows(plan, pictures, list(signals.lanes)))
+    known = facts(plan)
+    rates = [plan.edf.sfreqs_hz[d.plus] if d else None for d in plan.derivations]
+    known["notes"] += artefacts.notes(corruptions, recipe.montage, rates, corpus.mains_hz)
     return rows, {
-        **facts(plan),
+        **known,
         "flat": [name for name, flat in zip(signals.lanes, signals.flat, strict=True) if flat],
         "envelopes": [
             name for name, on in zip(signals.lanes, signals.envelopes, strict=True) if on
         ],
     }
+
+
+def spoil(
+    corpus: Corpus, plan: Plan, recipe: Recipe, corruptions: Sequence[Corruption]
+) -> Spoil | None:
+    """What corrupts this recording's lanes; None if nothing does."""
+    if not corruptions:
+        return None
+    scene = Scene(
+        plan.recording.corpus,
+        plan.recording.recording,
+        plan.edf.segments,
+        plan.edf.record_s,
+        plan.selection.span_s,
+        corpus.mains_hz,
+        recipe.filters,
+    )
+    return artefacts.spoiler(corruptions, scene)
 
 
 def facts(plan: Plan) -> dict[str, Any]:
@@ -130,7 +154,7 @@ def facts(plan: Plan) -> dict[str, Any]:
         "left_out": dict(sorted(plan.selection.left_out.items())),
         "lanes": [derivation.name if derivation else None for derivation in plan.derivations],
         "gaps": len(plan.edf.segments) - 1,
-        "notes": [*plan.edf.notes, *plan.notes, *_unit_notes(plan)],
+        "notes": [*plan.edf.notes, *plan.notes, *unit_notes(plan.edf, plan.derivations)],
     }
 
 
@@ -218,14 +242,6 @@ def _unscored_signal_s(plan: Plan) -> float:
 def _ms(onset_s: float) -> int:
     """Onset in whole milliseconds: two scorers' epochs are one if these are equal."""
     return round(1000 * onset_s)
-
-
-def _unit_notes(plan: Plan) -> list[str]:
-    channels = {d.plus for d in plan.derivations if d} | {
-        d.minus for d in plan.derivations if d and d.minus is not None
-    }
-    missing = any(not plan.edf.unit(channel) for channel in channels)
-    return [MISSING_UNIT] if missing else []
 
 
 def _rows(plan: Plan, pictures: Iterator[bytes], lanes: list[str | None]) -> Iterator[Row]:

@@ -46,7 +46,7 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
         raise click.ClickException(
             f"--config {path}: unknown option {unknown}; there are {', '.join(sorted(known))}"
         )
-    for key in ("source", "root"):
+    for key in ("source", "root", "corrupt"):
         if isinstance(values.get(key), str):
             values[key] = [values[key]]
     ctx.default_map = {str(known[key]): value for key, value in values.items()}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import build, labels, labels_card, shards
+from psgimg.builder import build, corruption, labels, labels_card, shards
 from psgimg.builder.build import Progress
 from psgimg.builder.config import BuildConfig, Pinned
 from psgimg.builder.errors import BuildError
@@ -145,6 +145,7 @@ def _build_config(
             recipe=export.recipe,
             policy=SplitPolicy((train, validation, test), fixed["seed"], published),
             signals={key: fact["signal"] for key, fact in facts.items()},
+            corruptions=corruption.from_dict(export.values.get(corruption.KEY)),
         ),
     )
 

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
-from psgimg.builder import files, shards
+from psgimg.builder import corruption, files, shards
 from psgimg.builder.config import BuildConfig
 from psgimg.builder.corpora import corpus
 from psgimg.builder.errors import RecordingError
@@ -52,6 +52,7 @@ class Report:
         ``corpora`` (name → title, policy, licence, licence_url, access, citation, notes, mains_hz,
         found, built, set_aside, subjects); ``counts`` (corpus → split → stage → epochs);
         ``left_out`` (corpus → reason → epochs); ``recordings`` (facts, with split);
+        ``corruption`` (``corruption.to_dict``; absent where the signals are as recorded);
         ``set_aside`` (corpus, recording, reason, detail); ``shards`` (path, corpus, split, rows,
         bytes, sha256); once written, ``files`` (path → bytes and sha256 of what lies beside them).
     """
@@ -75,6 +76,11 @@ class Report:
             for label, n in by_stage.items()
             if corpus in (None, name) and split in (None, part) and stage in (None, label)
         )
+
+    @property
+    def wanted_splits(self) -> tuple[str, ...]:
+        """The splits that should have rows: of a corrupted twin, one."""
+        return (corruption.SPLIT,) if corruption.KEY in self.values else SPLITS
 
     @property
     def empty_splits(self) -> list[str]:
@@ -102,7 +108,7 @@ def collect(
     before = _before(config.out)
     aside = _merged(config, set_aside, done, before)
     names = sorted({fact["corpus"] for fact in recordings} | {entry["corpus"] for entry in aside})
-    recipe = config.recipe()
+    recipe, fixed = config.recipe(), config.fixed()
     return Report(
         {
             "psgimg": version("psgimg"),
@@ -110,7 +116,8 @@ def collect(
             "command": "\n".join(_commands(config, before)),
             "recipe": recipe.to_dict(),
             "recipe_hash": recipe.hash,
-            "fixed": config.fixed(),
+            "fixed": fixed,
+            **{key: fixed[key] for key in (corruption.KEY,) if key in fixed},
             "folds": config.folds or before.get("folds", 0),
             "policy": _strictest(names),
             "corpora": {name: _corpus(name, recordings, aside) for name in names},

@@ -7,19 +7,21 @@ a filter's edge in it but at the ends of the recording.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, floor
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.edf import EdfFile
 from psgimg.builder.edfheader import Segment
-from psgimg.builder.montage import Derivation, Kind, Montage
+from psgimg.builder.montage import Derivation, Kind, Lane, Montage
+from psgimg.builder.signalfile import SignalFile
 
 Samples = npt.NDArray[np.float64]
 Wave = npt.NDArray[np.float64] | npt.NDArray[np.float32]
+Spoil = Callable[[Lane, Samples, Fraction], Samples]
+"""What is done to a lane's raw samples, in µV at a rate, before they are filtered (``artefacts``)."""
 
 ENVELOPE_HZ = 20.0
 """An EMG sampled no faster than this holds no waveform but its level (Sleep-EDF SC: 1 Hz, rectified)."""
@@ -92,7 +94,7 @@ class Signals:
 
 
 def read_signals(
-    edf: EdfFile,
+    edf: SignalFile,
     montage: Montage,
     derivations: Sequence[Derivation | None],
     *,
@@ -100,6 +102,7 @@ def read_signals(
     mains_hz: float,
     sfreq_hz: float,
     span_s: tuple[float, float],
+    spoil: Spoil | None = None,
 ) -> Signals:
     """Read, derive, filter and resample the lanes of a recording.
 
@@ -122,7 +125,7 @@ def read_signals(
         rows = [data_uv[number] for data_uv in pages_uv]
         state = _Lane(False, False)
         if derivation is not None:
-            state = _fill(rows, edf, lane.kind, derivation, spans, filters, mains_hz, sfreq_hz)
+            state = _fill(rows, edf, lane, derivation, spans, filters, mains_hz, sfreq_hz, spoil)
         envelopes.append(state.envelope)
         flat.append(state.flat)
     return Signals(
@@ -134,6 +137,11 @@ def read_signals(
             Stretch(data_uv, span.start_s) for data_uv, span in zip(pages_uv, spans, strict=True)
         ),
     )
+
+
+def is_level(kind: Kind, rate: Fraction) -> bool:
+    """Whether a channel of this rate holds an EMG's level instead of its waveform."""
+    return kind is Kind.EMG and rate <= ENVELOPE_HZ
 
 
 @dataclass(frozen=True)
@@ -152,7 +160,7 @@ class _Lane:
     flat: bool
 
 
-def _records(edf: EdfFile, segment: Segment, span_s: tuple[float, float]) -> _Span | None:
+def _records(edf: SignalFile, segment: Segment, span_s: tuple[float, float]) -> _Span | None:
     """The records of a segment that hold the wanted span and its edges; all channels share them."""
     before = floor((span_s[0] - EDGE_S - segment.onset_s) / edf.record_s)
     after = ceil((span_s[1] + EDGE_S - segment.onset_s) / edf.record_s)
@@ -163,7 +171,7 @@ def _records(edf: EdfFile, segment: Segment, span_s: tuple[float, float]) -> _Sp
     return _Span(segment, segment.first + first, segment.first + stop, start_s)
 
 
-def _empty(n_lanes: int, edf: EdfFile, span: _Span, sfreq_hz: float) -> npt.NDArray[np.float32]:
+def _empty(n_lanes: int, edf: SignalFile, span: _Span, sfreq_hz: float) -> npt.NDArray[np.float32]:
     """Room for a span of all lanes at the new rate, absent until filled."""
     n_samples = floor((span.stop - span.first) * edf.record_s * Fraction(sfreq_hz))
     return np.full((n_lanes, n_samples), np.nan, np.float32)
@@ -171,23 +179,26 @@ def _empty(n_lanes: int, edf: EdfFile, span: _Span, sfreq_hz: float) -> npt.NDAr
 
 def _fill(
     rows: Sequence[npt.NDArray[np.float32]],
-    edf: EdfFile,
-    kind: Kind,
+    edf: SignalFile,
+    lane: Lane,
     derivation: Derivation,
     spans: Sequence[_Span],
     filters: Filters,
     mains_hz: float,
     sfreq_hz: float,
+    spoil: Spoil | None,
 ) -> _Lane:
     """Read a lane, filter it over each segment, and fill its rows with the wanted spans."""
     raw, rate = _derive(edf, derivation)
     flat = bool(np.ptp(raw) == 0)
-    envelope = kind is Kind.EMG and rate <= ENVELOPE_HZ
+    envelope = is_level(lane.kind, rate)
+    if spoil is not None:  # a lane that this makes flat is drawn: that is the experiment
+        raw = spoil(lane, raw, rate)
     n_record = int(rate * edf.record_s)
     for row, span in zip(rows, spans, strict=True):
         part = raw[span.segment.first * n_record : span.segment.stop * n_record]
         if not envelope:
-            part = _filter(part, float(rate), filters, kind, mains_hz)
+            part = _filter(part, float(rate), filters, lane.kind, mains_hz)
         offset = span.segment.first
         part = part[(span.first - offset) * n_record : (span.stop - offset) * n_record]
         # float32 from here on: its rounding is far below a µV, and the night half as large.
@@ -197,7 +208,7 @@ def _fill(
     return _Lane(envelope, flat)
 
 
-def _derive(edf: EdfFile, derivation: Derivation) -> tuple[Samples, Fraction]:
+def _derive(edf: SignalFile, derivation: Derivation) -> tuple[Samples, Fraction]:
     """Samples of a derivation in µV and their exact rate."""
     rate = edf.sfreqs_hz[derivation.plus]
     samples = edf.read_uv(derivation.plus)

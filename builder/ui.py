@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from psgimg.builder import corruption
 from psgimg.builder.preview import PreviewPage
 from psgimg.builder.recording import Corpus
 from psgimg.builder.report import Report, SetAside
@@ -97,7 +98,14 @@ def show_report(console: Console, report: Report) -> None:
             counts = [report.n_epochs(corpus, split, stage) for stage in STAGE_NAMES]
             table.add_row(corpus, split, *(f"{n:,}" for n in (*counts, sum(counts))))
     console.print(table)
-    if report.empty_splits:
+    if corruption.KEY in report.values:
+        console.print(
+            f"Only the test split is drawn, corrupted by {report.values[corruption.KEY]['spec']}: "
+            "for tests, not to learn from.",
+            highlight=False,
+            markup=False,
+        )
+    elif report.empty_splits:
         console.print(
             f"[yellow]No subject fell into {' and '.join(report.empty_splits)}[/]: there are few of them. "
             "Build more subjects, or give other shares with --splits, or name them in a --split-file."

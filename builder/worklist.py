@@ -9,6 +9,7 @@ from typing import Any
 
 from psgimg.builder import night, sources
 from psgimg.builder.config import BuildConfig, Pinned
+from psgimg.builder.corruption import SPLIT, Corruption
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recipe import Recipe
 from psgimg.builder.recording import Recording
@@ -31,6 +32,7 @@ class Task:
     scorer: str
     trim_min: float | None
     out: Path
+    corruptions: tuple[Corruption, ...] = ()
 
 
 def make(
@@ -40,6 +42,8 @@ def make(
     built: Sequence[Mapping[str, Any]] = (),
 ) -> tuple[list[Task], list[SetAside]]:
     """A task for each recording that is what it says; the others are set aside.
+
+    Of a corrupted twin, that is for the test split; who is in it is decided as ever.
 
     Parameters
     ----------
@@ -53,6 +57,7 @@ def make(
     prints: dict[str, str] = {fact["signal"]: fact["recording"] for fact in built}
     # Made again, a recording that is there was drawn from the right file, whatever lies there now.
     kept = {(fact["corpus"], fact["recording"]) for fact in built if config.pinned}
+    corruptions = config.corruptions()
     wanted = _wanted(config, found)
     for recording in wanted:
         key = (recording.corpus, recording.recording)
@@ -78,10 +83,28 @@ def make(
                 set_aside.append(set_aside_for(recording, error))
             continue
         names[key] = recording.signal.name
-        tasks.append(
-            Task(recording, signal, fingerprint, recipe, config.scorer, config.trim_min, config.out)
-        )
+        common = (recipe, config.scorer, config.trim_min, config.out, corruptions)
+        tasks.append(Task(recording, signal, fingerprint, *common))
+    if corruptions:
+        shown = _test_split(wanted, policy)
+        tasks = [t for t in tasks if (t.recording.corpus, t.recording.recording) in shown]
+        set_aside = [entry for entry in set_aside if (entry.corpus, entry.recording) in shown]
     return tasks, [*set_aside, *_not_here(config.pinned, wanted, kept)]
+
+
+def _test_split(wanted: Sequence[Recording], policy: SplitPolicy) -> set[tuple[str, str]]:
+    """The recordings of which a corrupted twin is made."""
+    shown = {
+        (r.corpus, r.recording)
+        for r in wanted
+        if policy.split(r.corpus, r.subject, r.split_key) == SPLIT
+    }
+    if wanted and not shown:
+        raise BuildError(
+            f"none of the {len(wanted)} recordings is in the {SPLIT} split, and no other is drawn "
+            "corrupted; give the --source, --subjects, --splits and --seed of the clean build"
+        )
+    return shown
 
 
 def _wanted(config: BuildConfig, found: Sequence[Source]) -> list[Recording]:

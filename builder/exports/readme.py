@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import markdown, metadata
+from psgimg.builder import corruption, markdown, metadata
 from psgimg.builder.corpora import demo
 from psgimg.builder.exports.source import Source
 from psgimg.builder.report import Report
@@ -46,7 +46,8 @@ def text(source: Source, form: str, name: str, facts: Mapping[str, Any]) -> str:
         "corpora": corpora,
         "restricted": metadata.restricted(corpora),
         "synthetic": demo.NAME in corpora,
-        "title": metadata.title(corpora),
+        "title": metadata.title(corpora, source.values.get(corruption.KEY)),
+        "corruption": source.values.get(corruption.KEY),
         "stages": STAGE_NAMES,
         **facts,
     }

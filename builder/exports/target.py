@@ -14,8 +14,18 @@ from psgimg.builder.exports.source import Source
 FILE = finished.EXPORT
 """Marks a folder as an export of psgimg, and says what is in it."""
 
-KEPT = ("psgimg", "versions", "command", "recipe", "recipe_hash", "fixed", "policy", "corpora")
-"""What an export keeps of the dataset's ``build.json``."""
+KEPT = (
+    "psgimg",
+    "versions",
+    "command",
+    "recipe",
+    "recipe_hash",
+    "fixed",
+    "policy",
+    "corpora",
+    "corruption",
+)
+"""What an export keeps of the dataset's ``build.json``; only a corrupted twin has the last."""
 
 
 @contextmanager
@@ -50,7 +60,7 @@ def _mark(folder: Path, form: str, source: Source, facts: Mapping[str, Any]) -> 
         "format": form,
         "rows": rows,
         **facts,
-        **{key: source.values[key] for key in KEPT},
+        **{key: source.values[key] for key in KEPT if key in source.values},
         "entries": sorted([FILE, *(path.name for path in folder.iterdir())]),
     }
     text = json.dumps(mark, indent=1, ensure_ascii=False) + "\n"

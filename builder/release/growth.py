@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from psgimg.builder import release_notes
+from psgimg.builder import corruption, release_notes
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recording import Policy
 from psgimg.builder.release import policy
@@ -37,10 +37,12 @@ def grow(local: Values, held: Values | None, may_lose: bool, repo_id: str) -> di
     Raises
     ------
     BuildError
-        If a subject would change its split, or something would be lost.
+        If a subject would change its split, something would be lost, or pages as recorded would
+        meet corrupted ones.
     """
     if held is None:
         return _sorted({**local})
+    refuse_other_signals(local.get(corruption.KEY), held, repo_id)
     _refuse_moved(local, held, repo_id)
     kept = set() if may_lose else set(held["corpora"]) - set(local["corpora"])
     if not may_lose:
@@ -56,6 +58,18 @@ def grow(local: Values, held: Values | None, may_lose: bool, repo_id: str) -> di
         lines = [*held["command"].splitlines(), *local["command"].splitlines()]
         merged["command"] = "\n".join(dict.fromkeys(lines))
     return _sorted(merged)
+
+
+def refuse_other_signals(corrupted: Values | None, held: Values, repo_id: str) -> None:
+    """A corrupted twin has a repository of its own: nobody must take its pages for recordings."""
+    there = held.get(corruption.KEY)
+    if corrupted != there:
+        said = [
+            f"corrupted by {one['spec']}" if one else "as recorded" for one in (there, corrupted)
+        ]
+        raise BuildError(
+            f"{repo_id} holds pages drawn {said[0]}, these are drawn {said[1]}; choose another --repo-id"
+        )
 
 
 def ever_restricted(values: Values) -> frozenset[str]:

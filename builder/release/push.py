@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from psgimg.builder import finished
 from psgimg.builder.config import BuildConfig
 from psgimg.builder.corpora import corpus
-from psgimg.builder.release import plan, policy, verify
+from psgimg.builder.release import growth, plan, policy, verify
 from psgimg.builder.release.audit import audit
 from psgimg.builder.release.hub import Hub, Repo, State
 from psgimg.builder.release.patience import Told
@@ -79,9 +79,23 @@ class _Place:
         return self.state is not None and self.state.public
 
 
-def check_ready(config: PushConfig, corpora: Iterable[str], told: Told) -> None:
-    """Refuse at once what would be refused after hours of building: token, name, policy."""
-    _place(config, {name: {"policy": corpus(name).terms.policy.value} for name in corpora}, told)
+def check_ready(
+    config: PushConfig,
+    corpora: Iterable[str],
+    told: Told,
+    corrupted: Mapping[str, Any] | None = None,
+) -> None:
+    """Refuse at once what would be refused after hours of building: token, name, policy.
+
+    Parameters
+    ----------
+    corrupted
+        What ``build.json`` will say of a corrupted twin.
+    """
+    terms = {name: {"policy": corpus(name).terms.policy.value} for name in corpora}
+    place = _place(config, terms, told)
+    if place.held is not None:
+        growth.refuse_other_signals(corrupted, place.held, place.repo.id)
 
 
 def push(config: PushConfig, progress: Progress) -> Pushed | None:
