@@ -1,4 +1,4 @@
-"""Index: what every page of a split is, without its picture; some 14 bytes a page."""
+"""Index: what every page of a split is, without its picture; some 15 bytes a page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,15 @@ from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.source import Source
 
 IDENTITY = ("corpus", "subject", "recording")
-TYPES: dict[str, type[np.generic]] = {"label": np.int8, "epoch": np.int32, "onset_s": np.float32}
+TYPES: dict[str, type[np.generic]] = {
+    "label": np.int8,
+    "label_2": np.int8,
+    "epoch": np.int32,
+    "onset_s": np.float32,
+}
+NO_STAGE = -1
+"""Of a second scorer who did not score an epoch."""
+
 REMEDY = "build the dataset again"
 
 
@@ -39,6 +47,8 @@ class Index:
     ----------
     label : (n,) int8
         Stage.
+    label_2 : (n,) int8
+        A second scorer's stage, -1 where there is none.
     recording : (n,) int32
         Index into ``recordings``, ascending.
     epoch : (n,) int32
@@ -48,6 +58,7 @@ class Index:
     """
 
     label: npt.NDArray[np.int8]
+    label_2: npt.NDArray[np.int8]
     recording: npt.NDArray[np.int32]
     epoch: npt.NDArray[np.int32]
     onset_s: npt.NDArray[np.float32]
@@ -60,7 +71,7 @@ class Index:
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays."""
-        arrays = (self.label, self.recording, self.epoch, self.onset_s, self.joined)
+        arrays = (self.label, self.label_2, self.recording, self.epoch, self.onset_s, self.joined)
         return sum(array.nbytes for array in arrays)
 
     def neighbours(self, row: int, k: int) -> tuple[list[int | None], list[int | None]]:
@@ -145,16 +156,19 @@ def _table(path: Path, n_rows: int, where: str) -> pa.Table:
         raise BuildError(f"{where} can't be read ({said}); build or fetch it anew") from error
     if len(table) != n_rows:
         raise BuildError(f"{where} has {len(table)} rows, build.json says {n_rows}; {REMEDY}")
+    second = table.column_names.index("label_2")
+    table = table.set_column(second, "label_2", table["label_2"].fill_null(NO_STAGE))
     for name in table.column_names:
         if table[name].null_count:
             row = int(np.flatnonzero(table[name].is_null().to_numpy())[0])
             raise BuildError(f"{where}, row {row}: {name} is missing; {REMEDY}")
-    labels = table["label"].to_numpy()
-    for row in np.flatnonzero((labels < 0) | (labels >= len(STAGE_NAMES)))[:1]:
-        raise BuildError(
-            f"{where}, row {row}: label is {labels[row]}, a stage is 0 to {len(STAGE_NAMES) - 1}; "
-            f"{REMEDY}"
-        )
+    for name, lowest in (("label", 0), ("label_2", NO_STAGE)):
+        labels = table[name].to_numpy()
+        for row in np.flatnonzero((labels < lowest) | (labels >= len(STAGE_NAMES)))[:1]:
+            raise BuildError(
+                f"{where}, row {row}: {name} is {labels[row]}, a stage is 0 to "
+                f"{len(STAGE_NAMES) - 1}; {REMEDY}"
+            )
     return table.unify_dictionaries()
 
 

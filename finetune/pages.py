@@ -16,7 +16,7 @@ from psgimg.builder.prompts import Prompt
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune import index, sampling
 from psgimg.finetune.chat import ChatRow, chat_row, check_context
-from psgimg.finetune.index import Index
+from psgimg.finetune.index import NO_STAGE, Index
 from psgimg.finetune.source import Source, find
 
 if TYPE_CHECKING:
@@ -26,13 +26,17 @@ Rows = npt.NDArray[np.int64]
 
 
 class Page(NamedTuple):
-    """What a page is, as the predictions contract names it; ``stage`` is the reference scorer's."""
+    """What a page is, as the predictions contract names it.
+
+    ``stage`` is the reference scorer's, ``stage_2`` a second scorer's where there is one.
+    """
 
     corpus: str
     subject: str
     recording: str
     epoch: int
     stage: str
+    stage_2: str | None
 
 
 class Batch(NamedTuple):
@@ -78,8 +82,15 @@ class PageSet:
     def page(self, row: int) -> Page:
         """What a row is."""
         key = self.index.recordings[self.index.recording[row]]
-        epoch, stage = int(self.index.epoch[row]), STAGE_NAMES[self.index.label[row]]
-        return Page(key.corpus, key.subject, key.recording, epoch, stage)
+        first, second = self.index.label[row], self.index.label_2[row]
+        return Page(
+            key.corpus,
+            key.subject,
+            key.recording,
+            int(self.index.epoch[row]),
+            STAGE_NAMES[first],
+            None if second == NO_STAGE else STAGE_NAMES[second],
+        )
 
     def neighbours(self, row: int, k: int) -> tuple[list[int | None], list[int | None]]:
         """See :meth:`psgimg.finetune.index.Index.neighbours`."""

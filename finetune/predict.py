@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from psgimg.builder import corruption
 from psgimg.finetune import askers, extras, pages, parts
+from psgimg.finetune.ahead import ahead
 from psgimg.finetune.askers import Asker
 from psgimg.finetune.folder import versions
 from psgimg.finetune.pages import PageSet
@@ -118,10 +119,10 @@ def _staged(
 ) -> Predictions:
     """Predictions of some rows, a batch at a time."""
     found = []
-    for batch, prepared in _prepared(pageset, asked, rows, config.batch_size, ask):
+    for batch, prepared in ahead(_prepared(pageset, asked, rows, config.batch_size, ask)):
         for row, answer in zip(batch, ask.answer(prepared), strict=True):
             page = pageset.page(row)
-            known = {**page._asdict(), "label": page.stage}
+            known = {**page._asdict(), "label": page.stage, "label_2": page.stage_2}
             found.append({**known, **answer.columns()})
         progress.advance(len(batch))
     return Predictions.from_rows(found)
@@ -130,19 +131,10 @@ def _staged(
 def _prepared(
     pageset: PageSet, asked: Question, rows: Rows, size: int, ask: Asker
 ) -> Iterator[tuple[Sequence[int], Any]]:
-    """Batches of rows and what the model takes of them; the next is made while it is busy."""
-
-    def prepare(batch: list[int]) -> Any:
-        return ask.prepare(pageset.chat_rows(batch, asked.prompt, asked.context))
-
-    batches = [rows[i : i + size].tolist() for i in range(0, len(rows), size)]
-    with ThreadPoolExecutor(1) as worker:
-        waiting = worker.submit(prepare, batches[0])
-        for batch, following in zip(batches, [*batches[1:], []], strict=True):
-            prepared = waiting.result()
-            if following:
-                waiting = worker.submit(prepare, following)
-            yield batch, prepared
+    """Batches of rows and what the model takes of them."""
+    for start in range(0, len(rows), size):
+        batch = rows[start : start + size].tolist()
+        yield batch, ask.prepare(pageset.chat_rows(batch, asked.prompt, asked.context))
 
 
 def _facts(found: Predictions, pageset: PageSet, config: PredictConfig) -> dict[str, Any]:
@@ -152,6 +144,7 @@ def _facts(found: Predictions, pageset: PageSet, config: PredictConfig) -> dict[
         "psgimg": version("psgimg"),
         "versions": versions() if config.endpoint is None else {},
         "policy": pageset.build["policy"],
+        "corruption": pageset.build.get(corruption.KEY),
         "counts": {
             "pages": len(found),
             "no_valid_answer": int((found.predictions < 0).sum()),

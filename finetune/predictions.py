@@ -1,10 +1,10 @@
 """Predictions: what a model, ours or anybody's, said of epochs. One row an epoch, in one file.
 
 Columns: ``corpus``, ``subject``, ``recording``, ``epoch``, ``label``, ``prediction`` (a stage, or
-null or empty where no valid answer came); and where there are any ``raw`` (the answer's text),
-``p_W``, ``p_N1``, ``p_N2``, ``p_N3``, ``p_REM``, and ``log_mass`` (logarithm of what the model gave
-the five answers together). Parquet, CSV or JSON lines, by the name's suffix. Other columns are
-nobody's business and are left out.
+null or empty where no valid answer came); and where there are any ``label_2`` (a second scorer's
+stage), ``raw`` (the answer's text), ``p_W``, ``p_N1``, ``p_N2``, ``p_N3``, ``p_REM``, and
+``log_mass`` (logarithm of what the model gave the five answers together). Parquet, CSV or JSON
+lines, by the name's suffix. Other columns are nobody's business and are left out.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("corpus", "subject", "recording")),
         ("epoch", pa.int32()),
-        *((name, pa.string()) for name in ("label", "prediction", "raw")),
+        *((name, pa.string()) for name in ("label", "label_2", "prediction", "raw")),
         *((name, pa.float64()) for name in (*PROBABILITIES, "log_mass")),
     ]
 )
@@ -93,6 +93,11 @@ class Predictions:
         return _stages(self.table["label"])
 
     @property
+    def labels_2(self) -> npt.NDArray[np.int64]:
+        """(n,) a second scorer's stages, -1 where there is none."""
+        return _stages(self.table["label_2"])
+
+    @property
     def predictions(self) -> npt.NDArray[np.int64]:
         """(n,) predicted stages, -1 where there was no valid answer."""
         return _stages(self.table["prediction"])
@@ -124,7 +129,7 @@ def read(path: Path) -> Predictions:
         raise BuildError(
             f"{path}: no column {missing[0]!r}; predictions have {', '.join(REQUIRED)}"
         )
-    return checked(_typed(table, path), path)
+    return checked(typed(table, path), path)
 
 
 def write(path: Path, predictions: Predictions) -> None:
@@ -142,10 +147,13 @@ def write(path: Path, predictions: Predictions) -> None:
 
 def checked(table: pa.Table, path: Path) -> Predictions:
     """Predictions of a table with the columns of ``SCHEMA``, once all rules hold."""
-    for name in (*KEYS, "label"):
+    for name in ("recording", "subject", "corpus", "epoch", "label"):
         if table[name].null_count:
-            raise BuildError(f"{path}: {_where(table, pc.is_null(table[name]))} has no {name}")
-    for name in ("label", "prediction"):
+            remedy = "leave out epochs that were not scored" if name == "label" else "fill it in"
+            raise BuildError(
+                f"{path}: {_where(table, pc.is_null(table[name]))} has no {name}; {remedy}"
+            )
+    for name in ("label", "label_2", "prediction"):
         known = pc.or_(pc.is_in(table[name], pa.array(STAGE_NAMES)), pc.is_null(table[name]))
         if not pc.all(known, min_count=0).as_py():
             wrong = table[name].filter(pc.invert(known))[0].as_py()
@@ -162,12 +170,9 @@ def _check_once(table: pa.Table, path: Path) -> None:
     counts = table.group_by(["corpus", "recording", "epoch"]).aggregate([([], "count_all")])
     twice = counts.filter(pc.greater(counts["count_all"], 1))
     if len(twice):
-        corpus, recording, epoch = (
-            twice[name][0].as_py() for name in ("corpus", "recording", "epoch")
-        )
         raise BuildError(
-            f"{path}: {corpus} {recording} epoch {epoch} is there {twice['count_all'][0].as_py()} "
-            "times; keep one prediction an epoch"
+            f"{path}: {_named(twice, 0)} is there {twice['count_all'][0].as_py()} times; keep one "
+            "prediction an epoch"
         )
 
 
@@ -191,12 +196,23 @@ def _check_probabilities(table: pa.Table, path: Path) -> None:
 def _where(table: pa.Table, wrong: Any) -> str:
     """The first row for which something holds, as a reader finds it."""
     i = pc.index(wrong, True).as_py()
-    corpus, recording, epoch = (table[name][i].as_py() for name in ("corpus", "recording", "epoch"))
-    return f"row {i + 1} ({corpus} {recording} epoch {epoch})"
+    return f"row {i + 1} ({_named(table, i)})"
 
 
-def _typed(table: pa.Table, path: Path) -> pa.Table:
-    """The columns of ``SCHEMA`` in its types; empty texts of no answer and NaN become null."""
+def _named(table: pa.Table, i: int) -> str:
+    """An epoch by what is known of it."""
+    names = (table[name][i].as_py() for name in ("corpus", "recording"))
+    return " ".join([*filter(None, names), f"epoch {table['epoch'][i].as_py()}"])
+
+
+def typed(table: pa.Table, path: Path) -> pa.Table:
+    """The columns of ``SCHEMA`` in its types; empty texts of no stage and NaN become null.
+
+    Raises
+    ------
+    BuildError
+        If a column is of another kind.
+    """
     columns = []
     for field in SCHEMA:
         if field.name not in table.column_names:
@@ -212,7 +228,7 @@ def _typed(table: pa.Table, path: Path) -> pa.Table:
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             said = " ".join(str(error).split())
             raise BuildError(f"{path}: column {field.name!r}: {said}; mend the values") from error
-        if field.name == "prediction":
+        if field.name in ("label_2", "prediction"):
             column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
         if pa.types.is_floating(field.type):
             column = pc.if_else(pc.is_nan(column), pa.scalar(None, pa.float64()), column)

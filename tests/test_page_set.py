@@ -87,9 +87,16 @@ def test_every_row_is_the_page_that_the_shards_hold(built, split):
     assert len(found) == len(expected) == built[1].n_epochs(split=split)
     for row, was in zip(found.rows, expected, strict=True):
         page = (was["corpus"], was["subject"], was["recording"], was["epoch"])
-        assert found.page(row) == (*page, STAGE_NAMES[was["label"]])
+        second = None if was["label_2"] is None else STAGE_NAMES[was["label_2"]]
+        assert found.page(row) == (*page, STAGE_NAMES[was["label"]], second)
         assert found.pictures[int(row)]["image"]["bytes"] == was["image"]["bytes"]
     assert list(found.labels) == [was["label"] for was in expected]
+
+
+def test_a_page_says_what_the_second_scorer_saw_where_there_is_one(folder):
+    spoil(first_shard(folder), "label_2", 3, 2)
+    found = pages.load(str(folder), None, "train")
+    assert [found.page(row).stage_2 for row in (2, 3, 4)] == [None, "N2", None]
 
 
 def test_a_config_is_one_corpus(built):
@@ -137,7 +144,8 @@ def test_contiguity_is_that_of_the_hypnogram_to_the_last_bit_of_an_onset(nights,
         expected += [False, *(night.contiguous(i) for i in range(1, len(night)))]
     assert list(joined) == expected
     zeros = np.zeros(len(joined), np.int32)
-    night = index.Index(zeros.astype(np.int8), recording, zeros, onset_s, joined, ())
+    stages = zeros.astype(np.int8)
+    night = index.Index(stages, stages, recording, zeros, onset_s, joined, ())
     for row in range(len(night)):
         before, after = night.neighbours(row, k)
         assert len(before) == len(after) == k
@@ -331,6 +339,11 @@ def test_a_cache_of_other_pictures_is_refused(folder):
     shard["rows"] -= 1
     (folder / "build.json").write_text(json.dumps(values))
     refused(r"the cache of datasets holds \d+ of \d+ pictures", folder)
+
+
+def test_a_second_scorer_who_names_no_stage_is_refused(folder):
+    spoil(first_shard(folder), "label_2", 3, 5)
+    refused("row 3: label_2 is 5, a stage is 0 to 4", folder)
 
 
 def test_a_picture_that_cannot_be_decoded_is_named(folder):

@@ -15,6 +15,7 @@ from psgimg.builder.config import BuildConfig
 from psgimg.builder.errors import BuildError
 from test_build import Silent
 from test_endpoint import Server, threading
+from test_page_set import spoil
 
 pytest.importorskip("torch")
 pytest.importorskip("trl")
@@ -65,6 +66,8 @@ def dataset(tmp_path_factory):
         ("shhs",), (str(place / "shhs"),), out, style="paper", splits="1/1/2", seed=3, trim_min=None
     )
     build(config, Silent())
+    for shard in (out / "data").rglob("test-*.parquet"):
+        spoil(shard, "label_2", 0, 2)  # a second scorer saw one page
     return out
 
 
@@ -114,8 +117,9 @@ def test_every_page_of_the_split_has_one_row_in_order(whole, dataset):
     out, found, told = whole
     test = pages.load(str(dataset), None, "test")
     expected = sorted(test.page(int(row)) for row in test.rows)
-    columns = ("corpus", "subject", "recording", "epoch", "label")
+    columns = ("corpus", "subject", "recording", "epoch", "label", "label_2")
     assert list(zip(*(found.table[name].to_pylist() for name in columns), strict=True)) == expected
+    assert found.table["label_2"].to_pylist().count("N2") == 1
     assert predictions.read(out).table.equals(found.table)
     assert (told.n_pages, told.n_kept, told.n_done) == (len(expected), 0, len(expected))
     assert len(expected) > 2 * PER_PART

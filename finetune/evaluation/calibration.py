@@ -1,0 +1,77 @@
+"""Calibration: whether stages that a model calls 80 % likely are right 80 % of the time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+N_BINS = 10
+LEAST = float(np.finfo(np.float64).eps)
+"""Probabilities below count as this in the NLL, so that one epoch can't make it infinite."""
+
+
+def calibration(
+    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64] | None
+) -> dict[str, Any] | None:
+    """How far probabilities can be believed, over the epochs that have them.
+
+    Parameters
+    ----------
+    labels
+        (n,) 0 to 4.
+    probabilities
+        (n, 5), rows of NaN where an epoch has none.
+
+    Returns
+    -------
+    ``epochs``; ``ece``, the mean distance of confidence and accuracy over ten bins of equal width
+    (Guo et al. 2017); ``nll``, the mean of -ln p of the scored stage; ``brier``, the mean squared
+    distance from the scored stage, summed over the stages (0 to 2, Brier 1950); ``bins``. None
+    without probabilities. Confidence is the largest probability, and its stage is what is right
+    or wrong.
+    """
+    if probabilities is None:
+        return None
+    there = np.isfinite(probabilities).all(axis=1)
+    labels, probabilities = labels[there], probabilities[there]
+    n = len(labels)
+    if not n:
+        return None
+    rows = np.arange(n)
+    target = np.zeros_like(probabilities)
+    target[rows, labels] = 1
+    bins = _bins(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
+    gaps = [b["epochs"] * abs(b["accuracy"] - b["confidence"]) for b in bins if b["epochs"]]
+    return {
+        "epochs": n,
+        "ece": float(sum(gaps) / n),
+        "nll": float(-np.log(np.maximum(probabilities[rows, labels], LEAST)).mean()),
+        "brier": float(((probabilities - target) ** 2).sum(axis=1).mean()),
+        "bins": bins,
+    }
+
+
+def _bins(
+    confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]
+) -> list[dict[str, float]]:
+    """Each bin takes its upper edge, as in Guo et al.; the first its lower one too."""
+    edges = np.linspace(0, 1, N_BINS + 1)
+    place = np.searchsorted(edges[1:-1], confidence)
+    counts = np.bincount(place, minlength=N_BINS)
+    sums = [np.bincount(place, values, N_BINS) for values in (confidence, right)]
+    means = [
+        np.divide(s, counts, out=np.full(N_BINS, np.nan), where=counts > 0, dtype=np.float64)
+        for s in sums
+    ]
+    return [
+        {
+            "low": i / N_BINS,
+            "high": (i + 1) / N_BINS,
+            "epochs": int(counts[i]),
+            "confidence": float(means[0][i]),
+            "accuracy": float(means[1][i]),
+        }
+        for i in range(N_BINS)
+    ]

@@ -1,0 +1,214 @@
+"""Evaluate: from files of predictions to their figures, each with its interval. The main path."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from psgimg.builder import files
+from psgimg.builder.errors import BuildError
+from psgimg.finetune import metrics
+from psgimg.finetune.evaluation import epochs
+from psgimg.finetune.evaluation.agreement import agreement
+from psgimg.finetune.evaluation.calibration import calibration
+from psgimg.finetune.evaluation.epochs import Epochs, Night, SubjectKey, confusions
+from psgimg.finetune.evaluation.intervals import LEVEL, ROUNDS, Tables, as_values, intervals
+from psgimg.finetune.evaluation.notes import notes
+from psgimg.finetune.evaluation.paired import compare
+
+METRICS = "metrics.json"
+FEWEST_ROUNDS = 100
+OF_A_SUBJECT = ("accuracy", "macro_f1", "kappa")
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """What `psgimg evaluate` is told.
+
+    Parameters
+    ----------
+    files
+        Predictions; with the first one every other is compared, epoch by epoch.
+    out
+        Folder to write; None takes the first file's name and place.
+    rounds, seed
+        Of the bootstrap.
+    """
+
+    files: tuple[Path, ...]
+    out: Path | None = None
+    rounds: int = ROUNDS
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.files:
+            raise BuildError("no file of predictions given; name at least one")
+        if self.rounds < FEWEST_ROUNDS:
+            raise BuildError(f"--rounds {self.rounds}: give {FEWEST_ROUNDS} or more")
+        if self.seed < 0:
+            raise BuildError(f"--seed {self.seed}: give 0 or more")
+
+    @property
+    def folder(self) -> Path:
+        """Where to write."""
+        return self.out or self.files[0].with_name(f"{self.files[0].stem}-evaluation")
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Figures of some predictions.
+
+    Parameters
+    ----------
+    values
+        What ``metrics.json`` says: JSON values, None for what is undefined.
+    first
+        The epochs of the first file, one recording after the other.
+    others
+        Of the files compared with it, in the order of ``values["comparisons"]``.
+    """
+
+    values: dict[str, Any]
+    first: Epochs
+    others: tuple[Epochs, ...]
+
+    @property
+    def nights(self) -> list[Night]:
+        """The recordings of the first file, in the order of ``values["recordings"]``."""
+        return list(self.first.nights())
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the figures should know, a line each."""
+        lines: list[str] = self.values["notes"]
+        return lines
+
+
+def evaluate(config: EvaluateConfig) -> Evaluation:
+    """Compute every figure of some predictions; nothing is written.
+
+    Raises
+    ------
+    BuildError
+        If a file is no file of predictions, or two are not of the same epochs.
+    """
+    first, *others = [epochs.read(path) for path in config.files]
+    subjects = first.subjects()
+    tables = confusions(subjects, first.label, first.prediction)
+    names = _names(config.files)
+    values: dict[str, Any] = {
+        "psgimg": version("psgimg"),
+        "file": names[0],
+        "source": first.source,
+        "counts": _counts(list(subjects), tables, first),
+        "interval": {
+            "over": "subjects",
+            "rounds": config.rounds,
+            "seed": config.seed,
+            "level": LEVEL,
+        },
+        "pooled": _pooled(tables, config),
+        "by_corpus": _by_corpus(subjects, tables, first, config),
+        "subjects": _subjects(subjects, tables),
+        "recordings": _recordings(first),
+        "calibration": calibration(first.label, first.probabilities),
+        "scorers": agreement(first, config.rounds, config.seed),
+        "comparisons": [
+            {"file": name, "source": other.source}
+            | compare(first, other, config.rounds, config.seed)
+            for name, other in zip(names[1:], others, strict=True)
+        ],
+    }
+    values |= {"notes": notes(first, values)}
+    return Evaluation(_json(values), first, tuple(others))
+
+
+def write(out: Path, evaluation: Evaluation) -> Path:
+    """Write ``metrics.json`` into a folder; the same predictions give the same bytes."""
+    path = out / METRICS
+    text = json.dumps(evaluation.values, indent=1, ensure_ascii=False, allow_nan=False)
+    files.write_text(path, f"{text}\n")
+    return path
+
+
+def _pooled(tables: Tables, config: EvaluateConfig) -> dict[str, Any]:
+    found = intervals(tables, rounds=config.rounds, seed=config.seed)
+    return {
+        "figures": as_values(found),
+        "confusion": tables.sum(0).tolist(),
+    }
+
+
+def _counts(keys: Sequence[SubjectKey], tables: Tables, found: Epochs) -> dict[str, int]:
+    """Of some subjects, whose tables these are."""
+    known = set(keys)
+    return {
+        "epochs": int(tables.sum()),
+        "recordings": sum((key.corpus, key.subject) in known for key in found.recordings),
+        "subjects": len(keys),
+        "no_answer": int(tables[..., metrics.N_STAGES].sum()),
+    }
+
+
+def _by_corpus(
+    subjects: dict[SubjectKey, slice], tables: Tables, found: Epochs, config: EvaluateConfig
+) -> dict[str, Any]:
+    """As pooled, a corpus each; nothing where there is one."""
+    corpora = sorted({key.corpus for key in subjects})
+    if len(corpora) < 2:
+        return {}
+    values = {}
+    for corpus in corpora:
+        keys = [key for key in subjects if key.corpus == corpus]
+        own = tables[[key.corpus == corpus for key in subjects]]
+        values[corpus] = {"counts": _counts(keys, own, found)} | _pooled(own, config)
+    return values
+
+
+def _subjects(subjects: dict[SubjectKey, slice], tables: Tables) -> list[dict[str, Any]]:
+    rows = []
+    for key, table in zip(subjects, tables, strict=True):
+        figures = metrics.summary(table)
+        rows.append(
+            {**key._asdict(), "epochs": int(table.sum())} | {n: figures[n] for n in OF_A_SUBJECT}
+        )
+    return rows
+
+
+def _recordings(found: Epochs) -> list[dict[str, Any]]:
+    """``missing`` counts the epochs between a recording's first and last that are not there."""
+    rows = []
+    for key, where in found.parts():
+        table = metrics.confusion(found.label[where], found.prediction[where])
+        n, epoch = int(table.sum()), found.epoch[where]
+        counts = {
+            "epochs": n,
+            "no_answer": int(table[:, metrics.N_STAGES].sum()),
+            "missing": int(epoch[-1] - epoch[0]) + 1 - n,
+        }
+        rows.append({**key._asdict(), **counts, **metrics.summary(table)})
+    return rows
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """The files' names, with as many folders before them as tell them apart."""
+    most = max(len(path.parts) for path in paths)
+    for n in range(1, most + 1):
+        names = [Path(*path.parts[-n:]).as_posix() for path in paths]
+        if len(set(names)) == len(set(paths)):
+            return names
+    return [path.as_posix() for path in paths]
+
+
+def _json(value: Any) -> Any:
+    """The same with None for NaN and infinity, which JSON has not."""
+    if isinstance(value, dict):
+        return {key: _json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_json(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,97 @@
+"""Hypnograms of an evaluation: what was scored over what was predicted, of telling recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from psgimg.finetune import hypnogram_picture as hypnogram
+from psgimg.finetune.evaluation.epochs import Night
+from psgimg.finetune.evaluation.figures import VERMILION, figure, png
+from psgimg.finetune.metrics import NO_ANSWER
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+EPOCH_S = 30.0
+"""What an epoch is taken to last: predictions tell its number only."""
+TIME = f"hours from the recording's start, at {EPOCH_S:g} s an epoch"
+
+
+def telling(recordings: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Places of the best, the median and the worst recording by kappa, as far as they differ.
+
+    Parameters
+    ----------
+    recordings
+        As in ``metrics.json``. Those without a kappa, which have but one stage, come last.
+    """
+    ranked = sorted(
+        range(len(recordings)),
+        key=lambda i: -2.0 if recordings[i]["kappa"] is None else recordings[i]["kappa"],
+        reverse=True,
+    )
+    places = {"only": 0, "best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}
+    names = {1: ("only",), 2: ("best", "worst")}.get(len(ranked), ("best", "median", "worst"))
+    return {name: ranked[places[name]] for name in names} if ranked else {}
+
+
+def draw(night: Night) -> bytes:
+    """One recording: hypnogram as scored, where they differ, as predicted, and hypnodensity."""
+    onsets_s = night.epochs.astype(np.float64) * EPOCH_S
+    labels, predictions, probabilities = night.labels, night.predictions, night.probabilities
+    sure = probabilities is not None and bool(np.isfinite(probabilities).any())
+    drawn = figure(10, 5.2 if sure else 4)
+    ratios = (3, 0.35, 3, 1.6) if sure else (3, 0.35, 3)
+    panels = drawn.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
+    scored, differ, predicted = panels[:3]
+    hypnogram.draw_hypnogram(scored, onsets_s, labels, EPOCH_S)
+    hypnogram.draw_hypnogram(predicted, onsets_s, predictions, EPOCH_S)
+    _disagreements(differ, onsets_s, labels, predictions)
+    scored.set_ylabel("scored")
+    predicted.set_ylabel("predicted")
+    if probabilities is not None and sure:
+        hypnogram.draw_hypnodensity(panels[3], onsets_s, probabilities, EPOCH_S)
+        hypnogram.draw_colours(panels[3])
+        panels[3].set_ylabel("probability")
+    for axes in panels:
+        hypnogram.draw_gaps(axes, onsets_s, EPOCH_S)
+    drawn.align_ylabels(panels)
+    hypnogram.draw_hours(panels[-1], onsets_s[0], onsets_s[-1] + EPOCH_S, words=TIME)
+    _epoch_numbers(scored)
+    return png(drawn)
+
+
+def _disagreements(
+    axes: Axes,
+    onsets_s: hypnogram.Seconds,
+    labels: hypnogram.Stages,
+    predictions: hypnogram.Stages,
+) -> None:
+    """A strip that is marked where the stages differ, in black where there was no answer."""
+    missing = predictions == NO_ANSWER
+    differ = (predictions != labels) & ~missing
+    for there, colour in ((differ, VERMILION), (missing, hypnogram.INK)):
+        spans = [(onset / 3600, EPOCH_S / 3600) for onset in onsets_s[there]]
+        axes.broken_barh(spans, (0, 1), facecolors=colour, linewidth=0.3, edgecolors=colour)
+    axes.set(ylim=(0, 1), yticks=[])
+    axes.set_ylabel("differ", rotation=0, ha="right", va="center")
+    axes.tick_params(axis="x", length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _epoch_numbers(axes: Axes) -> None:
+    """A second time axis on top, in epochs."""
+    top = axes.secondary_xaxis("top", functions=(_epochs, _hours))
+    top.set_xlabel("epoch")
+    top.tick_params(labelsize=8)
+
+
+def _epochs(hours: npt.ArrayLike) -> hypnogram.Seconds:
+    return np.asarray(hours, np.float64) * 3600 / EPOCH_S
+
+
+def _hours(epochs: npt.ArrayLike) -> hypnogram.Seconds:
+    return np.asarray(epochs, np.float64) * EPOCH_S / 3600

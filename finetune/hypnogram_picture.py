@@ -1,0 +1,194 @@
+"""Hypnogram picture: stages of a night as a line, their probabilities as a band. matplotlib's axes.
+
+The time axis of all functions is hours from the recording's start. Epochs that do not follow one
+another are not joined, and time without a stage is left to ``draw_gaps``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from psgimg.builder.stages import Stage
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LEVELS = (Stage.N3, Stage.N2, Stage.N1, Stage.REM, Stage.W)
+"""From the lowest line of a hypnogram up: REM stands between N1 and W, as the field draws it."""
+
+STAGE_COLOURS = {
+    Stage.W: "#f0a92b",
+    Stage.N1: "#c6e3f5",
+    Stage.N2: "#549ad0",
+    Stage.N3: "#163f6b",
+    Stage.REM: "#b83a24",
+}
+"""Deeper sleep is a deeper blue; the five differ in lightness, so they do in grey and to any eye."""
+
+INK, FAINT = "#222222", "#c9cdd2"
+MOST_HOURS = 12
+"""Longer nights have a tick every second hour."""
+
+Seconds = npt.NDArray[np.float64]
+Stages = npt.NDArray[np.int64]
+
+
+def draw_hypnogram(axes: Axes, onsets_s: Seconds, stages: Stages, epoch_s: float) -> None:
+    """The stages as a line with steps, REM as a thick bar.
+
+    Parameters
+    ----------
+    onsets_s
+        (n,) seconds from the recording's start, ascending.
+    stages
+        (n,) 0 to 4; the line breaks at anything else (-1: unscored, no answer).
+    epoch_s
+        Length of an epoch in seconds.
+    """
+    heights = np.full(len(stages), np.nan)
+    for level, stage in enumerate(LEVELS):
+        heights[stages == stage] = level
+    hours, (line,) = _steps(onsets_s, heights[None], epoch_s)
+    axes.plot(hours, line, color=INK, linewidth=0.9, solid_joinstyle="miter", zorder=3)
+    rem = np.where(line == LEVELS.index(Stage.REM), line, np.nan)
+    axes.plot(
+        hours, rem, color=STAGE_COLOURS[Stage.REM], linewidth=4, solid_capstyle="butt", zorder=4
+    )
+    axes.set_ylim(-0.5, len(LEVELS) - 0.5)
+    axes.set_yticks(range(len(LEVELS)), [stage.name for stage in LEVELS])
+    axes.grid(axis="y", color=FAINT, linewidth=0.5)
+    plain(axes)
+
+
+def draw_hypnodensity(
+    axes: Axes, onsets_s: Seconds, probabilities: npt.NDArray[np.float64], epoch_s: float
+) -> None:
+    """The probabilities as areas on one another, in the order of the hypnogram's lines.
+
+    Parameters
+    ----------
+    onsets_s
+        (n,) seconds from the recording's start, ascending.
+    probabilities
+        (n, 5) in the order of ``STAGE_NAMES``; blank where they are NaN.
+    epoch_s
+        Length of an epoch in seconds.
+    """
+    tops = np.cumsum(probabilities[:, list(LEVELS)].T, axis=0)
+    hours, areas = _steps(onsets_s, tops, epoch_s)
+    for stage, area in reversed(list(zip(LEVELS, areas, strict=True))):  # no seams between them
+        axes.fill_between(hours, area, color=STAGE_COLOURS[stage], linewidth=0)
+    axes.set_ylim(0, 1)
+    axes.set_yticks([0, 0.5, 1])
+    plain(axes)
+
+
+def draw_colours(axes: Axes) -> None:
+    """Which colour is which stage, to the right of the axes."""
+    from matplotlib.patches import Patch
+
+    axes.legend(
+        handles=[Patch(color=STAGE_COLOURS[stage], label=stage.name) for stage in LEVELS[::-1]],
+        loc="center left",
+        bbox_to_anchor=(1, 0.5),
+        frameon=False,
+        fontsize=7.5,
+        handlelength=1,
+        handleheight=1,
+        labelspacing=0.25,
+    )
+
+
+def draw_gaps(axes: Axes, onsets_s: Seconds, epoch_s: float, until_s: float | None = None) -> None:
+    """Time that no epoch covers, hatched.
+
+    Parameters
+    ----------
+    onsets_s
+        (n,) seconds from the recording's start, ascending, of the epochs that are there.
+    until_s
+        Where the recording ends: then the time before the first epoch and after the last one
+        counts too, else only that between them.
+    """
+    begins, ends = onsets_s[:-1] + epoch_s, onsets_s[1:]
+    if until_s is not None:
+        begins = np.concatenate([[0.0], onsets_s + epoch_s])
+        ends = np.append(onsets_s, until_s)
+    for begin, end in zip(begins, ends, strict=True):
+        if end - begin > epoch_s / 2:
+            axes.axvspan(
+                begin / 3600,
+                end / 3600,
+                facecolor="#f4f5f6",
+                edgecolor=FAINT,
+                hatch="////",
+                linewidth=0,
+                zorder=0,
+            )
+
+
+def draw_hours(
+    axes: Axes, begin_s: float, end_s: float, start: datetime | None = None, words: str = ""
+) -> None:
+    """The time axis: whole hours of the clock if the start is known, else hours since the start.
+
+    Parameters
+    ----------
+    begin_s, end_s
+        What is shown, in seconds from the recording's start.
+    start
+        When the recording started.
+    words
+        The label below; a fitting one unless told.
+    """
+    begin, end = begin_s / 3600, end_s / 3600
+    offset = 0.0
+    if start is not None:
+        offset = (start.replace(tzinfo=None) - _hour(start)) / timedelta(hours=1)
+    step = (1 if end - begin > 2 else 0.5) if end - begin <= MOST_HOURS else 2
+    first = np.ceil((begin + offset) / step) * step
+    ticks = np.arange(first, end + offset + 1e-9, step)
+    axes.set_xticks(ticks - offset, [_clock(tick, start) for tick in ticks])
+    axes.set_xlim(begin, end)
+    axes.set_xlabel(words or ("hours from the recording's start" if start is None else "time"))
+
+
+def plain(axes: Axes) -> None:
+    """No frame but the axes themselves."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_axisbelow(True)
+
+
+def _hour(start: datetime) -> datetime:
+    """The midnight before, from which hours of the clock are counted."""
+    return start.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+
+
+def _clock(hours: float, start: datetime | None) -> str:
+    if start is None:
+        return f"{hours:g}"
+    return f"{int(hours) % 24:02d}:{round(hours % 1 * 60):02d}"
+
+
+def _steps(
+    onsets_s: Seconds, values: npt.NDArray[np.float64], epoch_s: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """A flat piece an epoch, with NaN after it where the next epoch does not follow.
+
+    Parameters
+    ----------
+    values
+        (k, n)
+
+    Returns
+    -------
+    (3n,) hours, (k, 3n) values.
+    """
+    ends = onsets_s + epoch_s
+    follows = np.append(np.abs(onsets_s[1:] - ends[:-1]) < epoch_s / 2, False)
+    hours = np.stack([onsets_s, ends, ends], axis=1).reshape(-1) / 3600
+    after = np.where(follows, values, np.nan)
+    return hours, np.stack([values, values, after], axis=2).reshape(len(values), -1)
