@@ -1,0 +1,1 @@
+"""Staging: a hypnogram for a night that belongs to no corpus."""

@@ -1,0 +1,84 @@
+"""Lights: when they went off and on, as the user says it, in seconds of the recording."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from psgimg.builder.errors import BuildError
+
+JUST_BEFORE_S = 60.0
+"""A clock time by this much before the recording's start means its start: nobody notes seconds."""
+
+DAY_S = 24 * 3600.0
+
+
+def span(
+    off: str | None, on: str | None, start: datetime | None, duration_s: float
+) -> tuple[float | None, float | None]:
+    """Seconds from the recording's start to lights off and to lights on, None where it is not said.
+
+    Parameters
+    ----------
+    off, on
+        Clock time (``23:10``, ``23:10:30``), the first after the recording's start, or seconds from
+        there.
+    start
+        When the recording started; None if nobody knows.
+
+    Raises
+    ------
+    BuildError
+        If a time is none, lies outside the recording, or the lights go on before they go off.
+    """
+    off_s = None if off is None else _seconds("lights_off", off, start, duration_s)
+    on_s = None if on is None else _seconds("lights_on", on, start, duration_s)
+    if off_s is not None and on_s is not None and off_s >= on_s:
+        raise BuildError(
+            f"--lights_off {off} is {off_s:g} s after the recording's start, --lights_on {on} "
+            f"{on_s:g} s; give the time when the lights went off first"
+        )
+    return off_s, on_s
+
+
+def _seconds(name: str, said: str, start: datetime | None, duration_s: float) -> float:
+    found = _clock(name, said, start) if ":" in said else _number(name, said)
+    if not 0 <= found <= duration_s:
+        until = "" if start is None else f" (from {_of(start, 0)} to {_of(start, duration_s)})"
+        raise BuildError(
+            f"--{name} {said}: the recording lasts {duration_s:g} s{until}; give a time within it"
+        )
+    return found
+
+
+def _clock(name: str, said: str, start: datetime | None) -> float:
+    """Seconds from the start to the first such time of day."""
+    if not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d)?", said):
+        raise _no_time(name, said)
+    if start is None:
+        raise BuildError(
+            f"--{name} {said}: the file does not say when the recording started; give seconds from "
+            "its start"
+        )
+    hours, minutes, seconds = (int(part) for part in (*said.split(":"), "0")[:3])
+    midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    then = midnight + timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    after_s = (then - start).total_seconds() % DAY_S
+    return 0.0 if after_s > DAY_S - JUST_BEFORE_S else after_s
+
+
+def _number(name: str, said: str) -> float:
+    try:
+        return float(said)
+    except ValueError:
+        raise _no_time(name, said) from None
+
+
+def _no_time(name: str, said: str) -> BuildError:
+    return BuildError(
+        f"--{name} {said!r}: give a clock time such as 23:10, or seconds from the recording's start"
+    )
+
+
+def _of(start: datetime, after_s: float) -> str:
+    return f"{start + timedelta(seconds=after_s):%H:%M:%S}"

@@ -1,0 +1,164 @@
+"""Sleep statistics: the figures of the AASM report, counted from the stages of a night. NumPy only.
+
+Minutes, but for percentages and counts. All but two agree with YASA's ``Hypnogram.sleep_statistics``:
+YASA measures the latency of REM from lights off, where the AASM manual (and ``rem_latency_min``)
+measure it from the onset of sleep; and what the manual calls WASO is ``waso_min`` plus
+``wake_after_sleep_min``.
+
+An epoch without a stage is neither sleep nor wake: it counts in the recording time, in the sleep
+period where sleep lies on both sides, and in the latencies that pass over it; it lowers the sleep
+efficiency, and is no part of TST, of WASO or of a transition.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from psgimg.builder.stages import STAGE_NAMES, Stage
+
+UNSCORED = -1
+
+Stages = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SleepStatistics:
+    """What a night's report says; NaN where a figure is not defined, as the latency of no sleep.
+
+    Parameters
+    ----------
+    trt_min
+        Total recording time: lights off to lights on (YASA's TIB).
+    tst_min
+        Total sleep time.
+    spt_min
+        Sleep period time: from the first epoch of sleep to the last, wake between them included.
+    sleep_efficiency_pct, sleep_maintenance_pct
+        TST in percent of TRT, and of SPT.
+    sol_min
+        Sleep onset latency: lights off to the first epoch of any sleep.
+    rem_latency_min
+        First epoch of sleep to the first of REM.
+    waso_min
+        Wake within the sleep period.
+    wake_after_sleep_min
+        Wake after the last epoch of sleep.
+    awakenings
+        Epochs of wake that follow an epoch of sleep.
+    stage_min
+        Minutes of each of the five stages, in the whole recording time.
+    stage_pct
+        Percent of TST, of the four stages of sleep.
+    latency_min
+        Lights off to the first epoch of each stage of sleep.
+    unscored_min
+        Epochs without a stage.
+    stage_shifts
+        Epochs of another stage than the one before.
+    transitions
+        Stage → stage of the next epoch → how often; staying counts too.
+    """
+
+    trt_min: float
+    tst_min: float
+    spt_min: float
+    sleep_efficiency_pct: float
+    sleep_maintenance_pct: float
+    sol_min: float
+    rem_latency_min: float
+    waso_min: float
+    wake_after_sleep_min: float
+    awakenings: int
+    stage_min: Mapping[str, float]
+    stage_pct: Mapping[str, float]
+    latency_min: Mapping[str, float]
+    unscored_min: float
+    stage_shifts: int
+    transitions: Mapping[str, Mapping[str, int]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as JSON values; null where one is not defined."""
+        return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
+
+
+def statistics(stages: Stages, epoch_s: float = 30.0) -> SleepStatistics:
+    """The statistics of the epochs from lights off to lights on.
+
+    Parameters
+    ----------
+    stages
+        (n,) 0 to 4 in the order of ``STAGE_NAMES``, ``UNSCORED`` for an epoch without a stage. Each
+        begins where the one before ends.
+    epoch_s
+        Length of an epoch in seconds.
+    """
+    per_min = 60 / epoch_s
+    counts = [int((stages == stage).sum()) for stage in Stage]
+    asleep = stages > Stage.W
+    awake = stages == Stage.W
+    n_sleep = int(asleep.sum())
+    first, last = _ends(asleep)
+    spt = last - first + 1 if n_sleep else 0
+    table = transitions(stages)
+    return SleepStatistics(
+        trt_min=len(stages) / per_min,
+        tst_min=n_sleep / per_min,
+        spt_min=spt / per_min,
+        sleep_efficiency_pct=_percent(n_sleep, len(stages)),
+        sleep_maintenance_pct=_percent(n_sleep, spt),
+        sol_min=_latency(asleep) / per_min,
+        rem_latency_min=(_latency(stages == Stage.REM) - _latency(asleep)) / per_min,
+        waso_min=int(awake[first : last + 1].sum()) / per_min if n_sleep else math.nan,
+        wake_after_sleep_min=int(awake[last + 1 :].sum()) / per_min if n_sleep else math.nan,
+        awakenings=int(table[1:, Stage.W].sum()),
+        stage_min={name: n / per_min for name, n in zip(STAGE_NAMES, counts, strict=True)},
+        stage_pct={stage.name: _percent(counts[stage], n_sleep) for stage in Stage if stage},
+        latency_min={stage.name: _latency(stages == stage) / per_min for stage in Stage if stage},
+        unscored_min=int((stages == UNSCORED).sum()) / per_min,
+        stage_shifts=int(table.sum() - np.trace(table)),
+        transitions={
+            name: dict(zip(STAGE_NAMES, row, strict=True))
+            for name, row in zip(STAGE_NAMES, table.tolist(), strict=True)
+        },
+    )
+
+
+def transitions(stages: Stages) -> Stages:
+    """(5, 5) epochs by their stage (columns) and the stage of the epoch before (rows).
+
+    Only where both have one.
+    """
+    before, after = stages[:-1], stages[1:]
+    both = (before != UNSCORED) & (after != UNSCORED)
+    table = np.zeros((len(Stage), len(Stage)), np.int64)
+    np.add.at(table, (before[both], after[both]), 1)
+    return table
+
+
+def _ends(there: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """First and last place where it is so; (0, -1) where it never is."""
+    places = np.flatnonzero(there)
+    return (int(places[0]), int(places[-1])) if len(places) else (0, -1)
+
+
+def _latency(there: npt.NDArray[np.bool_]) -> float:
+    """Epochs before the first where it is so; NaN where it never is."""
+    return float(np.argmax(there)) if there.any() else math.nan
+
+
+def _percent(part: int, whole: int) -> float:
+    return 100 * part / whole if whole else math.nan
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    return value
