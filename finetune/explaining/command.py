@@ -1,0 +1,66 @@
+"""The command `psgimg explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from psgimg.builder.cli_publish import console_of
+from psgimg.finetune import extras
+
+
+@click.command()
+@click.option("--model", required=True, metavar="DIR|ID", help="Folder of `psgimg sft`, or a VLM.")
+@click.option("--dataset", required=True, metavar="DIR|ID", help="Whose pages to explain.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("psg-explanation"),
+    show_default=True,
+    help="Folder to write.",
+)
+@click.option("--split", default="test", show_default=True, help="Split to take pages from.")
+@click.option("--config", metavar="CORPUS", help="One corpus of the dataset.")
+@click.option("--revision", metavar="TAG", help="Tag or commit of the dataset.")
+@click.option(
+    "--pages",
+    type=int,
+    default=100,
+    show_default=True,
+    help="How many, spread over stages and recordings.",
+)
+@click.option(
+    "--method",
+    default="occlusion",
+    show_default=True,
+    help="occlusion of lane × window, patches of 14×14 px (slow), or gradients (integrated).",
+)
+@click.option(
+    "--fill",
+    default="pages",
+    show_default=True,
+    help="Replace parts by pages of other stages, or blank.",
+)
+@click.option(
+    "--window", type=float, default=3.0, show_default=True, help="Length of a cell in seconds."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of pages.")
+@click.option("--batch_size", type=int, default=16, show_default=True, help="Pictures at a time.")
+@click.option("--dtype", default="auto", show_default=True, help="auto, float32, bfloat16 …")
+@click.option("--trust_remote_code", is_flag=True, help="Run code that comes with the model.")
+@click.option("--any_recipe", is_flag=True, help="Allow pages drawn otherwise than it learned.")
+def explain(**options: Any) -> None:
+    """Show which lane and which seconds a model's answers hang on.
+
+    With every run: whether that can be believed, by replacing what is called important.
+    """
+    extras.quiet_threads()
+    from psgimg.finetune.explaining import explain as explainer
+    from psgimg.finetune.explaining import show
+
+    config = explainer.ExplainConfig(**options)
+    console = console_of()
+    with show.ExplainProgress(console) as progress:
+        found = explainer.explain(config, progress)
+    show.show(console, found, config.out)

@@ -1,0 +1,215 @@
+"""Explain: which lane and which seconds a model's answers hang on. The main path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from psgimg.builder.errors import BuildError
+from psgimg.builder.recipe import Recipe
+from psgimg.finetune import extras, pages
+from psgimg.finetune.explaining import (
+    asking,
+    cells,
+    choice,
+    faithfulness,
+    fills,
+    occlusion,
+    report,
+    summary,
+)
+from psgimg.finetune.explaining.asking import Asking, Case, margin
+from psgimg.finetune.explaining.cells import Floats, Grid
+from psgimg.finetune.explaining.fills import FILLS, Fill
+from psgimg.finetune.explaining.summary import Explained, Overlay, Summary
+from psgimg.finetune.question import PredictConfig, Question, question
+
+METHODS = ("occlusion", "patches", "gradients")
+
+N_OVERLAYS = 2
+"""Pages of a stage that become a picture each."""
+
+Density = Callable[[Case, Floats], Floats]
+"""(height, width) attributions of a page whose five answers have some log-probabilities, (5,)."""
+
+
+@dataclass(frozen=True)
+class ExplainConfig:
+    """What `psgimg explain` is told.
+
+    Parameters
+    ----------
+    model, dataset
+        Folder or Hub id.
+    config, revision
+        Of the dataset: a corpus, and a commit on the Hub.
+    pages
+        How many, spread evenly over stages and recordings.
+    method
+        ``occlusion`` of cells, ablation of ``patches``, or integrated ``gradients``.
+    fill
+        What a part is replaced by: the same place of ``pages`` of other stages, or ``blank`` ground.
+    window
+        Length of a cell in seconds.
+    seed
+        Of the choice of pages and of the random control.
+    any_recipe
+        Show the model pages that are drawn otherwise than those it learned from.
+    """
+
+    model: str
+    dataset: str
+    out: Path = Path("psg-explanation")
+    split: str = "test"
+    config: str | None = None
+    revision: str | None = None
+    pages: int = 100
+    method: str = "occlusion"
+    fill: str = "pages"
+    window: float = 3.0
+    seed: int = 0
+    batch_size: int = 16
+    dtype: str = "auto"
+    trust_remote_code: bool = False
+    any_recipe: bool = False
+
+    def __post_init__(self) -> None:
+        cells.check_window(self.window)
+        for name, known in (("method", METHODS), ("fill", FILLS)):
+            if (value := getattr(self, name)) not in known:
+                raise BuildError(f"--{name} {value!r}: use {', '.join(known)}")
+        for name in ("pages", "batch_size"):
+            if getattr(self, name) < 1:
+                raise BuildError(f"--{name} {getattr(self, name)}: give 1 or more")
+
+
+class Progress(Protocol):
+    """What an explanation tells while it works."""
+
+    def start(self, n_pages: int) -> None:
+        """``n_pages`` are to be explained."""
+
+    def advance(self) -> None:
+        """A page is explained."""
+
+    def note(self, message: str) -> None:
+        """One line that the user should know before the first page."""
+
+
+def explain(config: ExplainConfig, progress: Progress) -> Summary:
+    """Explain a model's answers about some pages of a split, into a folder.
+
+    Raises
+    ------
+    BuildError
+        If the command can't go on; then nothing is written.
+    """
+    report.check(config.out)
+    pageset = pages.load(config.dataset, config.config, config.split, config.revision)
+    asked = question(_asked_as(config), pageset)
+    grid = Grid.of(Recipe.from_dict(pageset.build["recipe"]), config.window)
+    rows = choice.chosen(pageset, config.pages, config.seed).tolist()
+    for message in asked.notes:
+        progress.note(message)
+    ask, density = _model(config, asked, grid)
+    fill = fills.Pages(pageset, config.seed) if config.fill == "pages" else fills.blank
+    progress.start(len(rows))
+    units = grid.units if config.method == "occlusion" else cells.patches(*grid.page)
+    explained: list[Explained] = []
+    for row, case in zip(rows, asking.cases(pageset, rows, asked, grid), strict=True):
+        page, shares = _explained(case, row, fill, ask, density, grid, config.seed)
+        if summary.count(explained, page.stage) < N_OVERLAYS:
+            page = replace(page, overlay=Overlay(case.pixels, cells.gathered(shares, units)))
+        explained.append(page)
+        progress.advance()
+    found = summary.summarise(explained, grid)
+    report.write(config, pageset.build, asked, grid, found)
+    return found
+
+
+def _asked_as(config: ExplainConfig) -> PredictConfig:
+    """The same model asked as `psgimg predict` would, with the same refusals."""
+    return PredictConfig(
+        model=config.model,
+        dataset=config.dataset,
+        out=config.out,
+        split=config.split,
+        config=config.config,
+        revision=config.revision,
+        batch_size=config.batch_size,
+        dtype=config.dtype,
+        trust_remote_code=config.trust_remote_code,
+        any_recipe=config.any_recipe,
+    )
+
+
+def _model(config: ExplainConfig, asked: Question, grid: Grid) -> tuple[Asking, Density]:
+    """The model, loaded, and the method that is wanted."""
+    extras.require()
+    _require_captum(config.method)
+    from psgimg.finetune.model import load_for_inference
+    from psgimg.finetune.scoring import Scorer
+
+    loaded = load_for_inference(
+        config.model, trust_remote_code=config.trust_remote_code, dtype=config.dtype
+    )
+    answers = asked.prompt.answers
+    ask = Asking(Scorer(loaded.model, loaded.processor, answers), config.batch_size)
+    return ask, _method(config, ask, loaded, answers, grid)
+
+
+def _method(config: ExplainConfig, ask: Asking, loaded: Any, answers: Any, grid: Grid) -> Density:
+    if config.method == "occlusion":
+        return lambda case, told: occlusion.density(case, *_sure(told), ask, grid)
+    if config.method == "patches":
+        from psgimg.finetune.explaining import ablation
+
+        return lambda case, told: ablation.density(case, _sure(told)[0], ask)
+    from psgimg.finetune.explaining.gradients import Gradients
+
+    gradients = Gradients(loaded.model, loaded.processor, answers, config.batch_size)
+    return lambda case, told: gradients.density(case, *(int(k) for k in told.argsort()[:-3:-1]))
+
+
+def _explained(
+    case: Case, row: int, fill: Fill, ask: Asking, density: Density, grid: Grid, seed: int
+) -> tuple[Explained, Floats]:
+    """One page: its answer, what it hangs on, whether that holds; and the attribution of each pixel."""
+    told = ask(case, [case.pixels])[0]
+    stage, whole = _sure(told)
+    case = replace(case, fills=fill(case, row, stage))
+    by_lane = occlusion.by_lane(case, ask, grid)
+    shares = density(case, told)
+    importance = grid.total(shares)
+    k = row % len(case.fills)  # each kind of fill has its turn
+    ends = (whole, float(margin(by_lane[k, :1], stage)[0]))
+    page = Explained(
+        page=case.page,
+        lanes=case.lanes,
+        log_probs=told,
+        cells=importance,
+        ink=grid.total(case.ink),
+        seconds=cells.by_second(shares),
+        without_lane=by_lane[:, 1:],
+        curves=faithfulness.curves(
+            case, stage, case.fills[k], ends, importance, ask, grid, (seed, row)
+        ),
+    )
+    return page, shares
+
+
+def _sure(told: Floats) -> tuple[int, float]:
+    """The stage that a model answers, and its margin."""
+    stage = int(told.argmax())
+    return stage, float(margin(told[None], stage)[0])
+
+
+def _require_captum(method: str) -> None:
+    from importlib.util import find_spec
+
+    if method != "occlusion" and find_spec("captum") is None:
+        raise BuildError(
+            f"--method {method} needs captum: pip install captum; or use --method occlusion"
+        )

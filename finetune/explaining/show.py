@@ -1,0 +1,74 @@
+"""Show: what the terminal tells of an explanation: progress, the table of lanes, and the verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from psgimg.finetune.explaining.summary import Summary
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+
+class ExplainProgress:
+    """Progress bar of an explanation: pages, time gone, time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._bar = Progress(
+            TextColumn("explaining"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("pages ·"),
+            TimeElapsedColumn(),
+            TextColumn("· left"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._task = self._bar.add_task("", total=None)
+
+    def __enter__(self) -> ExplainProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def start(self, n_pages: int) -> None:
+        """``n_pages`` are to be explained."""
+        self._bar.update(self._task, total=n_pages)
+
+    def advance(self) -> None:
+        """A page is explained."""
+        self._bar.advance(self._task)
+
+    def note(self, message: str) -> None:
+        """One line that the user should know before the first page."""
+        self._bar.console.print(message, highlight=False)
+
+
+def show(console: Console, found: Summary, out: Path) -> None:
+    """Which lane decides which stage, in percent; and whether that can be believed."""
+    table = Table("answer", *found.lanes, "pages", "right", box=None, header_style="bold")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, stage in found.stages.items():
+        shares = [
+            "–" if np.isnan(lane.value) else f"[bold]{text}[/]" if i == stage.most else text
+            for i, lane in enumerate(stage.shares)
+            for text in [f"{100 * lane.value:.0f} %"]
+        ]
+        table.add_row(name, *shares, str(stage.n_pages), str(stage.n_right))
+    console.print(table)
+    console.print("Share of each lane in what speaks for the answer.", highlight=False)
+    for (way, control), gain in found.verdict.gains.items():
+        console.print(f"  {way}, better than {control} by {gain} nats", highlight=False)
+    console.print(f"[bold]{found.verdict.words}[/]", highlight=False)
+    console.print(f"[bold]{out}[/] is ready: {out / 'report.md'}", highlight=False)
