@@ -1,0 +1,1 @@
+"""Baselines: what stages the same epochs without pictures, to compare with."""

@@ -1,0 +1,55 @@
+"""Features: YASA's numbers of every page, by YASA's own code, on the lanes of the dataset."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+from psgimg.builder.lanes import Lanes
+from psgimg.finetune.baselines import windows
+from psgimg.finetune.baselines.nights import Night
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def of_night(night: Night) -> pd.DataFrame:
+    """Features of a night's pages, (n_pages, n_features) float32, columns by name.
+
+    Features of a channel that the recording lacks have no column. YASA smooths over neighbouring
+    windows and scales by the spread of the recording; neither crosses a gap.
+    """
+    return of(night.read(filtered=False))
+
+
+def of(lanes: Lanes) -> pd.DataFrame:
+    """See :func:`of_night`."""
+    import pandas as pd
+
+    chosen = windows.channels(lanes)
+    found = []
+    for grid in windows.grids(lanes):
+        with warnings.catch_warnings():  # a flat page gives NaN, which is what it should
+            warnings.simplefilter("ignore")
+            frame = windows.staging(grid, chosen).get_features()
+        found.append(frame.iloc[grid.windows].set_axis(grid.pages))
+    frame = pd.concat(found).sort_index()
+    # YASA's clock begins anew with each grid; a night has one.
+    onsets_s = np.array([epoch.page_start_s for epoch in lanes.epochs])
+    onsets_s -= onsets_s[0]
+    frame["time_hour"] = onsets_s / 3600
+    frame["time_norm"] = onsets_s / max(onsets_s[-1], 1)
+    features: pd.DataFrame = pd.concat([frame, _levels(lanes)], axis=1).astype(np.float32)
+    return features
+
+
+def _levels(lanes: Lanes) -> pd.DataFrame:
+    """Mean of an EMG that was recorded as a level, and how far it is from the night's median."""
+    import pandas as pd
+
+    levels = [i for i, on in enumerate(lanes.signals.envelopes) if on and lanes.kinds[i] == "emg"]
+    if not levels or not lanes.live[levels[0]]:
+        return pd.DataFrame(index=range(len(lanes.epochs)))
+    mean = lanes.pages_uv()[:, levels[0]].mean(axis=1)
+    return pd.DataFrame({"emg_level": mean, "emg_level_norm": mean - np.median(mean)})

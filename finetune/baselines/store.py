@@ -1,0 +1,99 @@
+"""Store: the filtered lanes under all pages of some nights, on disk while a network learns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from psgimg.finetune.baselines import nights
+from psgimg.finetune.baselines.nights import PAGE_SAMPLES, Night, Task
+
+LARGEST = 20.0
+"""Widths of the middle half at which a sample is cut off: an electrode that came loose."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """Centre and width of each lane, µV: medians over nights of median and interquartile range.
+
+    Parameters
+    ----------
+    centre_uv, width_uv : (n_lanes, 1) float32
+    """
+
+    centre_uv: npt.NDArray[np.float32]
+    width_uv: npt.NDArray[np.float32]
+
+    def apply(self, pages_uv: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+        """Pages (n, n_lanes, n_samples) with centre 0 and width 1; an absent lane is 0."""
+        scaled = (pages_uv.astype(np.float32) - self.centre_uv) / self.width_uv
+        cut: npt.NDArray[np.float32] = np.clip(np.nan_to_num(scaled), -LARGEST, LARGEST)
+        return cut
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """Pages of some nights, one night after the other.
+
+    Parameters
+    ----------
+    pages_uv : (n, n_lanes, n_samples) float16, memory-mapped
+    labels : (n,) int64
+    scale
+        That of these nights.
+    """
+
+    pages_uv: npt.NDArray[np.float16]
+    labels: npt.NDArray[np.int64]
+    scale: Scale
+
+
+def pages_of(night: Night) -> npt.NDArray[np.float16]:
+    """Filtered pages of a night in µV, (n, n_lanes, n_samples); NaN in a lane without signal.
+
+    Half precision keeps 0.06 µV at 100 µV, and a night in 70 MB.
+    """
+    lanes = night.read(filtered=True)
+    pages_uv = lanes.pages_uv()
+    pages_uv[:, ~np.array(lanes.live)] = np.nan
+    limit = float(np.finfo(np.float16).max)
+    return np.clip(pages_uv, -limit, limit).astype(np.float16)
+
+
+def fill(path: Path, chosen: Sequence[Night], what: str, task: Task) -> Store:
+    """Write the pages of some nights to a file and map it."""
+    stops = np.cumsum([len(night.epochs) for night in chosen])
+    n_lanes = len(chosen[0].origin.recipe.montage.lanes)
+    shape = (int(stops[-1]), n_lanes, PAGE_SAMPLES)
+    pages_uv = np.memmap(path, np.float16, "w+", shape=shape)
+    stop_of = dict(zip(chosen, stops.tolist(), strict=True))
+    quartiles = {}
+    for night, found in nights.over(chosen, pages_of, what, task):
+        pages_uv[stop_of[night] - len(found) : stop_of[night]] = found
+        quartiles[night] = _quartiles(found)
+    labels = np.concatenate([night.labels for night in chosen]).astype(np.int64)
+    scale = _scale(np.stack([quartiles[night] for night in chosen]))
+    return Store(pages_uv, labels, scale)
+
+
+def _quartiles(pages_uv: npt.NDArray[np.float16]) -> npt.NDArray[np.float64]:
+    """(n_lanes, 3) quartiles of each lane; NaN in one without signal."""
+    lanes = np.moveaxis(pages_uv, 1, 0).reshape(pages_uv.shape[1], -1)[:, ::10]
+    quartiles: npt.NDArray[np.float64] = np.percentile(
+        lanes.astype(np.float64), (25, 50, 75), axis=1
+    ).T
+    return quartiles
+
+
+def _scale(quartiles: npt.NDArray[np.float64]) -> Scale:
+    """Scale of all nights from the quartiles of each, (n_nights, n_lanes, 3)."""
+    there = np.asarray(np.isfinite(quartiles[..., 0]).any(axis=0))
+    centre, width = np.zeros(len(there), np.float32), np.ones(len(there), np.float32)
+    recorded = quartiles[:, there]
+    centre[there] = np.nanmedian(recorded[..., 1], axis=0)
+    width[there] = np.nanmedian(recorded[..., 2] - recorded[..., 0], axis=0)
+    width[width <= 0] = 1.0
+    return Scale(centre[:, None], width[:, None])
