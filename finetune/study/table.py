@@ -1,0 +1,173 @@
+"""Table: what came of a study, counted from the files its cells left. ``study.json`` is this, whole."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from psgimg.builder.errors import BuildError
+from psgimg.finetune.study import plan, pooling, runs
+from psgimg.finetune.study.grid import Study
+from psgimg.finetune.study.plan import SEED, Cell, Step
+from psgimg.finetune.study.pooling import Answers
+
+DONE, FAILED, WAITING = "done", "failed", "not run"
+
+Values = dict[str, Any]
+
+
+def collect(study: Study, cells: Sequence[Cell], out: Path) -> Values:
+    """All that is known of a study: its cells, seeds pooled to settings, and effects of factors.
+
+    Raises
+    ------
+    BuildError
+        If a finished file can't be read.
+    """
+    rows = [_row(cell, out) for cell in cells]
+    done = [(row, cell) for row, cell in zip(rows, cells, strict=True) if row["state"] == DONE]
+    answers = {cell.prediction.id: pooling.read(out / cell.prediction.made) for _, cell in done}
+    finished = [cell for _, cell in done]
+    values = {
+        "psgimg": version("psgimg"),
+        "name": study.name,
+        "factors": list(study.factors),
+        "cells": rows,
+        "settings": _settings(finished, answers),
+        "effects": [
+            effect
+            for factor in study.factors
+            if factor != SEED
+            for effect in _effects(factor, cells, finished, answers)
+        ],
+        "commands": plan.commands(cells),
+    }
+    return dict(_finite(values))
+
+
+def _row(cell: Cell, out: Path) -> Values:
+    """What is known of one cell."""
+    row: Values = {
+        "name": cell.name,
+        "factors": dict(cell.factors),
+        "state": WAITING,
+        "reason": None,
+        "cost": {"training": _cost(out, cell.training), "prediction": _cost(out, cell.prediction)},
+        "predictions": cell.prediction.made,
+        "evaluation": cell.evaluation.made,
+    }
+    if runs.is_done(out, cell.evaluation):
+        metrics = _metrics(out / cell.evaluation.finished)
+        return row | {
+            "state": DONE,
+            "counts": metrics["counts"],
+            "figures": metrics["pooled"]["figures"],
+        }
+    for step in plan.steps([cell]):
+        if reason := runs.read_mark(out, step).get("failed"):
+            return row | {"state": FAILED, "reason": reason}
+    return row
+
+
+def _metrics(path: Path) -> Values:
+    """What `psgimg evaluate` found."""
+    try:
+        values: Values = json.loads(path.read_text(encoding="utf-8"))
+        values["counts"], values["pooled"]["figures"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BuildError(
+            f"{path} is damaged ({error}); delete it and run the study again"
+        ) from error
+    return values
+
+
+def _cost(out: Path, step: Step | None) -> Values | None:
+    """Seconds of a finished step; ``interrupted`` if an earlier attempt is not among them."""
+    mark = runs.read_mark(out, step) if step else {}
+    keys = ("seconds", "cpu_seconds", "interrupted")
+    return {key: mark[key] for key in keys} if "seconds" in mark else None
+
+
+def _settings(cells: Sequence[Cell], answers: Mapping[str, Answers]) -> list[Values]:
+    """Cells that differ in their seed alone, taken together."""
+    groups: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(tuple(_without(cell, SEED).items()), []).append(cell)
+    return [
+        _setting(group, [answers[cell.prediction.id] for cell in group])
+        for group in groups.values()
+    ]
+
+
+def _setting(group: Sequence[Cell], own: Sequence[Answers]) -> Values:
+    """The mean over some cells, and every single one."""
+    return {
+        "name": plan.named(_without(group[0], SEED), group[0].given),
+        "factors": _without(group[0], SEED),
+        "cells": [cell.prediction.made for cell in group],
+        "subjects": _n_subjects(own),
+        "figures": {
+            name: {**mean._asdict(), "seeds": [one.figures[name] for one in own]}
+            for name, mean in pooling.means(own).items()
+        },
+    }
+
+
+def _effects(
+    factor: str, cells: Sequence[Cell], done: Sequence[Cell], answers: Mapping[str, Answers]
+) -> list[Values]:
+    """Every value of a factor against its first, over pairs of cells that are else equal."""
+    known = dict.fromkeys(cell.factors[factor] for cell in cells)
+    values = [value for value in known if value is not None]
+    return [_effect(factor, values[0], value, done, answers) for value in values[1:]]
+
+
+def _effect(
+    factor: str, reference: str, value: str, done: Sequence[Cell], answers: Mapping[str, Answers]
+) -> Values:
+    equal = [
+        (answers[first.prediction.id], answers[second.prediction.id])
+        for first in done
+        if first.factors[factor] == reference
+        for second in done
+        if second.factors[factor] == value and _else_equal(first, second, factor)
+    ]
+    pairs = [(first, second) for first, second in equal if first.epochs == second.epochs]
+    found = pooling.differences(pairs) if pairs else {}
+    return {
+        "factor": factor,
+        "reference": reference,
+        "value": value,
+        "pairs": len(pairs),
+        "other_epochs": len(equal) - len(pairs),
+        "subjects": _n_subjects([first for first, _ in pairs]),
+        "figures": {name: one._asdict() for name, one in found.items()},
+    }
+
+
+def _else_equal(first: Cell, second: Cell, factor: str) -> bool:
+    """Whether two cells differ in one factor alone; one that makes no difference does not count."""
+    others = [name for name in first.factors if name != factor]
+    values = [(first.factors[name], second.factors[name]) for name in others]
+    return all(a == b or a is None or b is None for a, b in values)
+
+
+def _n_subjects(cells: Sequence[Answers]) -> int:
+    return len({subject for cell in cells for subject in cell.subjects})
+
+
+def _without(cell: Cell, factor: str) -> dict[str, str | None]:
+    return {name: value for name, value in cell.factors.items() if name != factor}
+
+
+def _finite(value: Any) -> Any:
+    """The same with null for what is no number, as JSON has it."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list) else value
