@@ -4,7 +4,7 @@
 
 ROOT holds SC4001 of Sleep-EDF. All is done by the commands that a user has. Beside the JSON comes a
 page with the suffix `.md`. What `--work DIR` holds already is not done again; `--recipe` runs some
-recipes only and adds them to the JSON.
+recipes only and adds them to the JSON. The page shows ``studies/real.json`` too, if it lies beside.
 """
 
 from __future__ import annotations
@@ -287,7 +287,9 @@ def write(out: Path, found: Values) -> None:
     known |= found
     files.write_text(out, json.dumps(known, indent=1) + "\n")
     if {"demo", "night", "mark", "recipes"} <= set(known):
-        files.write_text(out.with_suffix(".md"), real_night_page.page(known, CHOSEN))
+        study = out.parent / "studies" / "real.json"
+        studied = json.loads(study.read_text(encoding="utf-8")) if study.exists() else None
+        files.write_text(out.with_suffix(".md"), real_night_page.page(known, CHOSEN, studied))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from psgimg.builder.stages import STAGE_NAMES
 Values = dict[str, Any]
 
 LABELS = ("accuracy", "macro-F1", "kappa")
+STUDIED = ("accuracy", "macro_f1", "kappa")
 
 FETCH = "psgimg build --source sleep-edf --subjects SC400 --fetch"
 COMMAND = "python benchmarks/real_night.py --root physionet-sleep-data --out docs/results.json"
@@ -38,8 +39,8 @@ counted from 1, accuracies on the pages held out, 100 s of training a fold where
   that is some 3.2 passes and was the recipe to begin with here"""
 
 
-def page(found: Values, chosen: str) -> str:
-    """The page; the recipe ``chosen`` is shown in full if it was run."""
+def page(found: Values, chosen: str, study: Values | None) -> str:
+    """The page; the recipe ``chosen`` is shown in full if it was run, and a study if there is one."""
     recipes = found["recipes"]
     shown = chosen if chosen in recipes else next(iter(recipes))
     parts = [
@@ -53,6 +54,7 @@ def page(found: Values, chosen: str) -> str:
         "## What these figures are not\n",
         DOES_NOT_SAY + "\n",
         _tried(recipes, found["mark"], shown),
+        *([_study(study)] if study else []),
         f"## Before this script\n\n{BEFORE}\n",
         _machine(found["machine"]),
     ]
@@ -201,6 +203,24 @@ def _tried(recipes: Values, mark: Values, shown: str) -> str:
         + "\n"
         + "\n".join(f"- {name}: `{one['options']}`" for name, one in recipes.items())
         + "\n"
+    )
+
+
+def _study(study: Values) -> str:
+    """What `psgimg study docs/studies/real.yaml` found on two of the folds."""
+    names = [name for name in study["factors"] if name != "seed"]
+    rows = [
+        [
+            *(str(setting["factors"].get(name, "")) for name in names),
+            *(f"{setting['figures'][key]['value']:.3f}" for key in STUDIED),
+        ]
+        for setting in study["settings"]
+    ]
+    return (
+        "## A small study\n\n```sh\npsgimg study docs/studies/real.yaml\n```\n\n"
+        f"{study['name']}: folds counted from 0, the recipe above, one seed; one subject, so no "
+        "intervals. A model that was not taught on this night was shown lanes it does not know.\n\n"
+        + _table((*names, *LABELS), rows)
     )
 
 

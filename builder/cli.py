@@ -147,7 +147,7 @@ def sources() -> None:
     help="PNG to write.",
 )
 def preview(edf: Path | None, **options: Any) -> None:
-    """Draw one page of an EDF, or of a corpus's recording, before building."""
+    """Draw one page of a recording file, or of a corpus's recording, before building."""
     from psgimg.builder import ui
     from psgimg.builder.preview import PreviewConfig, preview
 

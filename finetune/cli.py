@@ -10,6 +10,12 @@ import click
 from psgimg.builder.cli import cli
 from psgimg.builder.cli import main as run
 from psgimg.builder.cli_publish import console_of
+from psgimg.finetune import extras
+from psgimg.finetune.baselines.command import baseline
+from psgimg.finetune.evaluation.command import evaluate
+from psgimg.finetune.explaining.command import explain
+from psgimg.finetune.staging.command import stage
+from psgimg.finetune.study.command import study
 
 
 @cli.command(
@@ -46,10 +52,8 @@ def sft(ctx: click.Context, /, options: bool, **given: str | None) -> None:
 
     `psgimg sft --dataset psg-images --model tiny` needs no GPU and no download.
     """
-    from psgimg.finetune import extras
-
     extras.require()
-    _quiet_threads()
+    extras.quiet_threads()
     from psgimg.finetune import sft as trainer
 
     if options:
@@ -108,12 +112,12 @@ def predict(**options: Any) -> None:
 
     Run again, the same command goes on where it was interrupted.
     """
-    _quiet_threads()
+    extras.quiet_threads()
     from psgimg.finetune import predict as predictor
     from psgimg.finetune import ui
 
     console = console_of()
-    with ui.PredictProgress(console) as progress:
+    with ui.PageProgress(console) as progress:
         found = predictor.predict(predictor.PredictConfig(**options), progress)
     ui.show_predictions(console, found, options["out"])
 
@@ -125,21 +129,16 @@ def predict(**options: Any) -> None:
 @click.option("--trust_remote_code", is_flag=True, help="Run code that comes with the model.")
 def merge(adapter: Path, out: Path, dtype: str, trust_remote_code: bool) -> None:
     """Write an adapter and its base model as one model, for vLLM."""
-    from psgimg.finetune import extras
-
     extras.require()
-    _quiet_threads()
+    extras.quiet_threads()
     from psgimg.finetune import merge as merger
 
     merger.merge(adapter, out, trust_remote_code=trust_remote_code, dtype=dtype)
     console_of().print(f"[bold]{out}[/] is ready; vllm serve {out}", highlight=False)
 
 
-def _quiet_threads() -> None:
-    """On contended cores OpenMP's spinning costs up to twenty times; set before torch loads it."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("GOMP_SPINCOUNT", "0")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # nobody is told who trains on what
+for command in (stage, evaluate, explain, baseline, study):
+    cli.add_command(command)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 
 from psgimg.builder.errors import BuildError
@@ -21,3 +22,10 @@ def require() -> None:
         raise BuildError(
             f"fine-tuning needs {', '.join(missing)}; install with: pip install 'psgimg[finetune]'"
         )
+
+
+def quiet_threads() -> None:
+    """On contended cores OpenMP's spinning costs up to twenty times; set before torch loads it."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # nobody is told who trains on what

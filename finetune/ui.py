@@ -1,4 +1,4 @@
-"""What the terminal shows of predictions: progress, and how they turned out."""
+"""What the terminal shows: progress over pages, and how predictions turned out."""
 
 from __future__ import annotations
 
@@ -19,12 +19,18 @@ from rich.progress import (
 from rich.table import Table
 
 
-class PredictProgress:
-    """Progress bar of a prediction: pages, time gone, time left."""
+class PageProgress:
+    """Progress bar over pages: how many are done, time gone, time left.
 
-    def __init__(self, console: Console) -> None:
+    Parameters
+    ----------
+    doing
+        What is done with them.
+    """
+
+    def __init__(self, console: Console, doing: str = "staging") -> None:
         self._bar = Progress(
-            TextColumn("staging"),
+            TextColumn(doing),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("pages ·"),
@@ -35,21 +41,21 @@ class PredictProgress:
         )
         self._task = self._bar.add_task("", total=None)
 
-    def __enter__(self) -> PredictProgress:
+    def __enter__(self) -> PageProgress:
         self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def start(self, n_pages: int, n_kept: int) -> None:
-        """``n_pages`` are to be staged; ``n_kept`` are there from an earlier run."""
+    def start(self, n_pages: int, n_kept: int = 0) -> None:
+        """``n_pages`` are to be done; ``n_kept`` are there from an earlier run."""
         if n_kept:
             self.note(f"{n_kept} pages are there from an earlier run and stay as they are")
         self._bar.update(self._task, total=n_pages)
 
-    def advance(self, n_pages: int) -> None:
-        """Some pages are staged."""
+    def advance(self, n_pages: int = 1) -> None:
+        """Some pages are done."""
         self._bar.advance(self._task, n_pages)
 
     def note(self, message: str) -> None:
@@ -71,4 +77,4 @@ def show_predictions(console: Console, found: Predictions, out: Path) -> None:
         f"{metrics.macro_f1(table):.3f}, kappa {metrics.kappa(table):.3f}",
         highlight=False,
     )
-    console.print(f"[bold]{out}[/] is ready")
+    console.print(f"[bold]{out}[/] is ready; psgimg evaluate {out}", highlight=False)

@@ -1,7 +1,7 @@
 """Write what documents say of the code: ``python tests/make_docs.py``; ``test_docs.py`` compares.
 
-``docs/commands.md`` is the command line's own help, the README's file map the first sentence of
-each module.
+``docs/commands.md`` is the command line's own help, ``docs/modules.md`` the first sentence of each
+module, the README's table of speed what ``docs/benchmarks.json`` says.
 """
 
 import ast
@@ -15,9 +15,9 @@ from psgimg.finetune.cli import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS_MD = ROOT / "docs" / "commands.md"
+MODULES_MD = ROOT / "docs" / "modules.md"
 README = ROOT / "README.md"
 BENCHMARKS = ROOT / "docs" / "benchmarks.json"
-MAP = re.compile(r"(?<=<!-- map -->\n).*(?=<!-- end of map -->)", re.DOTALL)
 SPEED = re.compile(r"(?<=<!-- speed -->\n).*(?=<!-- end of speed -->)", re.DOTALL)
 
 ORDER = [
@@ -80,6 +80,14 @@ ORDER = [
     "errors",
     "synthesis",
     "physiology",
+    "newnight",
+    "channels",
+    "mne_reader",
+    "signalfile",
+    "lanes",
+    "corruption",
+    "corruptions",
+    "artefacts",
 ]
 
 FINETUNE = [
@@ -125,7 +133,12 @@ FINETUNE = [
     "metrics",
     "ui",
     "extras",
+    "ahead",
+    "hypnogram_picture",
 ]
+
+MAIN = ("stage", "evaluate", "explain", "baseline", "study")
+"""The main path of each package of ``finetune``: first in its table."""
 
 
 def commands_md() -> str:
@@ -138,19 +151,25 @@ def commands_md() -> str:
     return "".join(parts)
 
 
-def readme(text: str) -> str:
-    """The README with its file map as it should be."""
-    modules = [
-        path
-        for folder, order in ((ROOT / "builder", ORDER), (ROOT / "finetune", FINETUNE))
-        for path in sorted(
-            (path for path in folder.rglob("*.py") if path.name != "__init__.py"),
-            key=lambda path: (path.parent != folder, path.parent.name, *_place(path, order)),
-        )
+def modules_md() -> str:
+    """A table of the modules of each package, from the command line down."""
+    parts = [
+        "# Modules\n\nWritten by `python tests/make_docs.py` from the first sentence of each; a test "
+        "compares. Dependencies run one way, and `lint-imports` holds them to it.\n"
     ]
-    lines = [f"| `{p.relative_to(ROOT).as_posix()}` | {_first_sentence(p)} |\n" for p in modules]
-    mapped = MAP.sub(lambda _: "| | |\n|:--|:--|\n" + "".join(lines), text)
-    return SPEED.sub(lambda _: speed(json.loads(BENCHMARKS.read_text(encoding="utf-8"))), mapped)
+    for folder, order in ((ROOT / "builder", ORDER), (ROOT / "finetune", FINETUNE)):
+        for package in sorted({path.parent for path in folder.rglob("*.py")}):
+            found = (path for path in package.glob("*.py") if path.name != "__init__.py")
+            ordered = sorted(found, key=lambda path: _place(path, [*MAIN, *order]))
+            title = package.relative_to(ROOT).as_posix()
+            lines = [f"| `{path.name}` | {_first_sentence(path)} |\n" for path in ordered]
+            parts.append(f"\n## {title}\n\n| | |\n|:--|:--|\n" + "".join(lines))
+    return "".join(parts)
+
+
+def readme(text: str) -> str:
+    """The README with its table of speed as it should be."""
+    return SPEED.sub(lambda _: speed(json.loads(BENCHMARKS.read_text(encoding="utf-8"))), text)
 
 
 def speed(found: dict[str, Any]) -> str:
@@ -204,4 +223,5 @@ def _first_sentence(path: Path) -> str:
 
 if __name__ == "__main__":
     COMMANDS_MD.write_text(commands_md(), encoding="utf-8")
+    MODULES_MD.write_text(modules_md(), encoding="utf-8")
     README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from make_docs import COMMANDS_MD, commands_md, readme
+from make_docs import COMMANDS_MD, MODULES_MD, commands_md, modules_md, readme
 from psgimg.builder.corpora import CORPORA
 from psgimg.builder.montage import MONTAGES
 from psgimg.builder.style import PRESETS
@@ -12,7 +12,7 @@ from psgimg.finetune.cli import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def test_the_command_reference_is_what_the_commands_say():
@@ -30,7 +30,11 @@ def test_every_command_option_corpus_style_and_montage_of_the_readme_exists():
         assert f"`{name}`" in README or f"psgimg {name}" in README, name
 
 
-def test_the_file_map_is_what_the_modules_say():
+def test_the_list_of_modules_is_what_they_say():
+    assert MODULES_MD.read_text(encoding="utf-8") == modules_md(), "run python tests/make_docs.py"
+
+
+def test_the_speed_of_the_readme_is_that_of_the_benchmark():
     assert readme(README) == README, "run python tests/make_docs.py"
 
 
@@ -46,7 +50,7 @@ def test_every_link_and_picture_of_a_document_is_there(document):
 def test_no_document_or_module_names_the_machine_it_was_written_on():
     paths = [
         p
-        for folder in ("builder", "cards", "docs", ".ci", "benchmarks")
+        for folder in ("builder", "finetune", "cards", "docs", ".ci", "benchmarks")
         for p in (ROOT / folder).rglob("*")
     ]
     for path in [*paths, *ROOT.glob("*.md"), ROOT / "pyproject.toml"]:

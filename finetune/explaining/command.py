@@ -56,11 +56,12 @@ def explain(**options: Any) -> None:
     With every run: whether that can be believed, by replacing what is called important.
     """
     extras.quiet_threads()
+    from psgimg.finetune import ui
     from psgimg.finetune.explaining import explain as explainer
     from psgimg.finetune.explaining import show
 
     config = explainer.ExplainConfig(**options)
     console = console_of()
-    with show.ExplainProgress(console) as progress:
+    with ui.PageProgress(console, "explaining") as progress:
         found = explainer.explain(config, progress)
     show.show(console, found, config.out)

@@ -1,4 +1,4 @@
-"""Show: what the terminal tells of an explanation: progress, the table of lanes, and the verdict."""
+"""Show: what the terminal tells of an explanation: the table of lanes, and the verdict."""
 
 from __future__ import annotations
 
@@ -7,51 +7,7 @@ from pathlib import Path
 import numpy as np
 from psgimg.finetune.explaining.summary import Summary
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
-
-
-class ExplainProgress:
-    """Progress bar of an explanation: pages, time gone, time left."""
-
-    def __init__(self, console: Console) -> None:
-        self._bar = Progress(
-            TextColumn("explaining"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("pages ·"),
-            TimeElapsedColumn(),
-            TextColumn("· left"),
-            TimeRemainingColumn(),
-            console=console,
-        )
-        self._task = self._bar.add_task("", total=None)
-
-    def __enter__(self) -> ExplainProgress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def start(self, n_pages: int) -> None:
-        """``n_pages`` are to be explained."""
-        self._bar.update(self._task, total=n_pages)
-
-    def advance(self) -> None:
-        """A page is explained."""
-        self._bar.advance(self._task)
-
-    def note(self, message: str) -> None:
-        """One line that the user should know before the first page."""
-        self._bar.console.print(message, highlight=False)
 
 
 def show(console: Console, found: Summary, out: Path) -> None:

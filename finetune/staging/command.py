@@ -51,7 +51,7 @@ def stage(night: Path, channels: tuple[str, ...], **options: Any) -> None:
 
     config = stager.StageConfig(night, channels=_given(channels), **options)
     console = console_of()
-    with ui.PredictProgress(console) as progress:
+    with ui.PageProgress(console) as progress:
         found = stager.stage(config, progress)
     show.show(console, found, config.folder, stager.OUTPUT)
 
