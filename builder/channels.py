@@ -54,10 +54,14 @@ def standard_channels(labels: Sequence[str]) -> dict[str, str]:
     """
     # Nets of electrodes number the scalp E1, E2, E3 and so on: there, no E is an eye.
     net = any(re.fullmatch(r"(EEG\s*)?E([5-9]|\d\d+)", label.strip(), re.I) for label in labels)
+    # Beside a channel that is called the chin's, one that is just EMG is that of another muscle.
+    chin = any(_is_chin(label) for label in labels)
     return {
         label: name
         for label in labels
-        if (name := _derivation(label)) and not (net and name in ("E1-REF", "E2-REF"))
+        if (name := _derivation(label))
+        and not (net and name in ("E1-REF", "E2-REF"))
+        and not (chin and name == "Chin" and not _is_chin(label))
     }
 
 
@@ -148,6 +152,11 @@ def _no_eeg(montage: Montage, labels: Sequence[str], where: str) -> str:
 
 def _names(lanes: Sequence[Lane]) -> list[str]:
     return [lane.derivations[0] if lane.kind is Kind.EEG else lane.name for lane in lanes]
+
+
+def _is_chin(label: str) -> bool:
+    """Whether a label says that its channel is the chin's, and does not leave it to be guessed."""
+    return (_derivation(label) or "").startswith("Chin") and plain(label) != "emg"
 
 
 def _derivation(label: str) -> str | None:

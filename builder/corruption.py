@@ -6,6 +6,7 @@ are joined by ``+``: ``noise:snr_db=0,lanes=eeg+eog``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -185,6 +186,8 @@ def from_dict(values: Mapping[str, Any] | None) -> tuple[Corruption, ...]:
     try:
         found = tuple(parse(part["spec"]) for part in values["parts"])
         same = bool(found) and to_dict(found) == values
+        # They are shown on cards, and a foreign file may hold anything.
+        same = same and all(re.fullmatch(r"[\w-]+", name) for one in found for name in one.lanes)
     except (KeyError, TypeError, AttributeError):
         same = False
     if not same:

@@ -84,6 +84,8 @@ class MneFile:
         kind = self._raw.info["chs"][channel]["unit"]
         if kind != VOLT:
             return spelt or getattr(kind, "_name", "unknown").removeprefix("FIFF_UNIT_").lower()
+        if _as_it_stood(self._raw, channel):
+            return spelt
         # MNE calls every channel of an EEG system a voltage, but keeps what the header says.
         return "V" if not spelt or spelt.endswith("V") else spelt
 
@@ -149,6 +151,7 @@ def open_mne(path: Path) -> MneFile:
         raw = read_raw(path, preload=False, verbose="warning")
         # Of a raw, MNE cuts marks off at the file's end; EEGLAB's are longer than what is left.
         marks = read_annotations(path) if path.suffix.lower() == ".set" else raw.annotations
+    _refuse_marks_without_time(raw, marks, path)
     sfreq_hz = Fraction(raw.info["sfreq"]).limit_denominator(10**6)
     segments, kept = _segments(raw, marks, sfreq_hz)
     if not segments:
@@ -171,6 +174,25 @@ def open_mne(path: Path) -> MneFile:
         kept,
         raw,
     )
+
+
+def _as_it_stood(raw: Any, channel: int) -> bool:
+    """Whether MNE left numbers of a BDF in the header's unit: it converts ``uV``, but not ``UV``."""
+    extras = raw._raw_extras[0]
+    factors = extras.get("units", ()) if isinstance(extras, dict) else ()
+    spelt = bool(getattr(raw, "_orig_units", None))  # of a GDF, MNE knows units by number
+    return spelt and channel < len(factors) and bool(factors[channel] == 1)
+
+
+def _refuse_marks_without_time(raw: Any, marks: Any, path: Path) -> None:
+    """Of a FIF that has no date and begins later, MNE 1.13 puts skipped time in the wrong places."""
+    skips = any(mark["description"].lower().startswith(SKIPPED) for mark in marks)
+    if skips and marks.orig_time is None and raw.first_samp > 0:
+        raise RecordingError(
+            "interruptions at unknown times",
+            f"{path.name}: it was interrupted, and without a date MNE can't say when; give it one "
+            "(raw.set_meas_date) before it is saved, or export the recording as EDF",
+        )
 
 
 class _Break(NamedTuple):

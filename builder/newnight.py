@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil
+from math import ceil, floor
 from pathlib import Path
 
 from psgimg.builder import channels as chosen
@@ -62,6 +62,11 @@ class NewNight:
     notes: tuple[str, ...]
     mains_hz: float
     file: SignalFile
+
+    @property
+    def n_epochs(self) -> int:
+        """Whole epochs from the first sample to the last, those without signal included."""
+        return floor((self.duration_s + TOLERANCE_S) / PAGE_S)  # as `missing_signal` counts
 
 
 def open_night(

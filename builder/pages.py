@@ -96,12 +96,13 @@ def select(hypnogram: Hypnogram, edf: SignalFile, trim_min: float | None) -> Sel
 
 def require_eeg(signals: Signals, montage: Montage, where: str) -> None:
     """RecordingError if no EEG lane carries a signal: nobody could stage such pages."""
-    live = zip(signals.lanes, signals.flat, montage.lanes, strict=True)
-    if not any(name and not flat for name, flat, lane in live if lane.kind is Kind.EEG):
+    lanes = zip(signals.lanes, signals.flat, montage.lanes, strict=True)
+    named = {name: flat for name, flat, lane in lanes if name and lane.kind is Kind.EEG}
+    if all(named.values()):
         raise RecordingError(
             "flat EEG",
-            f"{where}: every EEG lane ({', '.join(filter(None, signals.lanes))}) is one constant "
-            "value; the electrodes were not recorded",
+            f"{where}: every EEG lane ({', '.join(named)}) is one constant value; the electrodes were "
+            "not recorded",
         )
 
 

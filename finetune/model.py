@@ -15,12 +15,22 @@ from peft import PeftConfig, PeftModel
 from psgimg.builder.errors import BuildError
 from psgimg.finetune import folder as folders
 from psgimg.finetune.folder import ModelFolder
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 ADAPTER_FILE = "adapter_config.json"
 
-Failures = (OSError, ValueError, ImportError, AttributeError, KeyError, TypeError, HfHubHTTPError)
+Failures = (
+    OSError,
+    ValueError,
+    ImportError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    HfHubHTTPError,
+    SafetensorError,
+)
 """What loading somebody's model may raise: each library has its own way to say what is missing."""
 
 

@@ -127,6 +127,12 @@ def test_in_a_net_of_numbered_electrodes_none_is_an_eye():
     assert standard_channels(labels[:2]) == {"E1": "E1-REF", "E2": "E2-REF"}
 
 
+@pytest.mark.parametrize("chin", ["EMG Chin", "Chin1-Chin2", "EMG submental"])
+def test_a_channel_that_is_just_emg_is_no_chin_beside_one_that_says_so(chin):
+    assert list(standard_channels(["EMG", chin])) == [chin]
+    assert list(standard_channels(["EMG", "EMG Tib L"])) == ["EMG"]
+
+
 def test_a_recording_like_sleep_edf_is_found_without_help():
     labels = ["EEG Fpz-Cz", "EEG Pz-Oz", "EOG horizontal", "Resp oro-nasal", "EMG submental"]
     lanes = resolve(MONTAGES["sleep-edf"], labels, standard_channels(labels), "night.edf")

@@ -92,6 +92,8 @@ def test_a_spec_that_says_nothing_sensible_is_refused_in_one_line(spec, said):
         lambda said: {**said, "parts": [{**said["parts"][0], "kind": "hum"}]},
         lambda said: {key: value for key, value in said.items() if key != "parts"},
         lambda said: "noise",
+        lambda said: corruption.to_dict([parse("noise:lanes=<script>")]),
+        lambda said: corruption.to_dict([parse("noise:lanes=[x](http://a.b)")]),
     ],
 )
 def test_a_corruption_that_this_psgimg_would_not_carry_out_alike_is_refused(change):

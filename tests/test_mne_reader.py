@@ -135,7 +135,7 @@ def test_what_is_no_voltage_is_not_read_as_one(tmp_path, wave_uv, write):
 
 
 def test_units_are_those_of_the_header_whatever_mne_makes_of_them(tmp_path):
-    units = ["uV", "mV", "V", "Ohm", "%", ""]
+    units = ["uV", "mV", "V", "UV", "nV", "Ohm", "%", ""]
     signals = [
         edfio.BdfSignal(
             np.arange(300.0),
@@ -148,8 +148,9 @@ def test_units_are_those_of_the_header_whatever_mne_makes_of_them(tmp_path):
     ]
     edfio.Bdf(signals).write(tmp_path / "a.bdf")
     file = open_any(tmp_path / "a.bdf")
-    assert [file.read_uv(i)[7] for i in range(3)] == pytest.approx([7, 7e3, 7e6], rel=1e-3)
-    for channel in range(3, 6):
+    expected_uv = [7, 7e3, 7e6, 7, 7e-3]  # the last two spellings MNE leaves as they are
+    assert [file.read_uv(i)[7] for i in range(5)] == pytest.approx(expected_uv, rel=1e-3)
+    for channel in range(5, 8):
         with pytest.raises(RecordingError, match="unit not of voltage"):
             file.read_uv(channel)
 
@@ -166,6 +167,20 @@ def test_time_that_mne_marks_as_skipped_is_a_gap(tmp_path, wave_uv):
     kept = np.r_[wave_uv[0, : 30 * SFREQ_HZ], wave_uv[0, 50 * SFREQ_HZ :]]
     assert file.read_uv(0) == pytest.approx(kept, abs=0.01)
     assert file.start == START.replace(tzinfo=None, second=40)
+
+
+def test_skipped_time_that_mne_misplaces_is_refused(tmp_path, wave_uv):
+    path = tmp_path / "night_raw.fif"
+    for date, segments in ((START, [0.0, 40.0]), (None, None)):
+        raw = raw_of(wave_uv)
+        raw.set_meas_date(date)
+        raw.set_annotations(mne.Annotations([0, 30], [10, 20], ["BAD_ACQ_SKIP"] * 2, date))
+        raw.save(path, overwrite=True, verbose="error")
+        if segments:
+            assert [segment.onset_s for segment in open_any(path).segments] == segments
+        else:
+            with pytest.raises(RecordingError, match="without a date MNE can't say when"):
+                open_any(path)
 
 
 def test_joined_files_are_not_filtered_across_their_border(tmp_path, wave_uv):

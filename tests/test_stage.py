@@ -10,6 +10,7 @@ from datetime import datetime
 from io import BytesIO
 
 import edfio
+import mne
 import numpy as np
 import pytest
 import tiny
@@ -139,7 +140,7 @@ def test_the_same_night_gives_the_same_bytes_and_replaces_the_former_folder(
 ):
     night, before, _, _ = staged
     again = shutil.copytree(before, tmp_path / "stages")
-    (again / "hypnogram.csv").write_text("of an earlier command")
+    (again / "hypnogram.png").unlink()
     stage(StageConfig(night, str(model), again, batch_size=5), Told())
     for name in OUTPUT:
         assert (again / name).read_bytes() == (before / name).read_bytes(), name
@@ -151,6 +152,38 @@ def test_a_folder_with_anything_else_in_it_is_refused(staged, model, tmp_path):
     with pytest.raises(BuildError, match=r"thesis\.tex"):
         stage(StageConfig(staged[0], str(model), tmp_path), Told())
     assert (tmp_path / "thesis.tex").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["hypnogram.csv", "hypnogram.edf"])
+def test_stages_that_a_scorer_mended_are_not_replaced(name, staged, model, tmp_path):
+    mended = shutil.copytree(staged[1], tmp_path / "stages")
+    with (mended / name).open("ab") as file:
+        file.write(b"N2 after all")
+    kept = (mended / name).read_bytes()
+    with pytest.raises(BuildError, match=f"{name} is not as `psgimg stage` wrote it"):
+        stage(StageConfig(staged[0], str(model), mended), Told())
+    assert (mended / name).read_bytes() == kept
+
+
+def test_the_stages_of_another_night_of_the_same_name_are_not_replaced(
+    corpus, staged, model, tmp_path
+):
+    elsewhere = tmp_path / staged[0].name
+    shutil.copy(corpus / "recordings" / "SN001.edf", elsewhere)
+    kept = (staged[1] / "statistics.json").read_bytes()
+    with pytest.raises(BuildError, match=f"the stages of another recording named {NAME}.edf"):
+        stage(StageConfig(elsewhere, str(model), staged[1]), Told())
+    assert (staged[1] / "statistics.json").read_bytes() == kept
+
+
+def test_a_last_page_that_ends_within_the_tolerance_is_staged_too(model, tmp_path):
+    info = mne.create_info(["C4-M1", "O2-M1", "F4-M1", "E1-M2", "E2-M2", "Chin1-Chin2"], 128, "eeg")
+    noise_v = 2e-5 * np.random.default_rng(0).standard_normal((6, 3 * 30 * 128 - 1))
+    night = tmp_path / "night_raw.fif"
+    mne.io.RawArray(noise_v, info, verbose="error").save(night, verbose="error")
+    found = stage(StageConfig(night, str(model), tmp_path / "out"), Told())
+    assert len(found) == 3
+    assert "" not in found.names
 
 
 def test_epochs_in_a_gap_have_no_stage_and_the_numbers_go_on(model, tmp_path):
@@ -264,7 +297,27 @@ HOURS_8 = 8 * 3600.0
 )
 def test_a_time_is_of_the_clock_or_from_the_start(said, seconds):
     assert lights.span(said, None, ELEVEN, HOURS_8)[0] == seconds
-    assert lights.span(None, said or None, ELEVEN, HOURS_8)[1] == seconds
+    if seconds != 0:
+        assert lights.span(None, said, ELEVEN, HOURS_8)[1] == seconds
+
+
+@pytest.mark.parametrize(
+    ("off", "on", "hours", "span"),
+    [
+        ("23:00", "07:00", 26, (17.0, 25.0)),  # from 6:00 on, the first 7:00 is before the night
+        ("23:00", "08:00", 26, (17.0, 26.0)),  # just after the end is the end
+        ("23:00", None, 17.5, (17.0, None)),
+        (None, "08:00", 26, (None, 2.0)),
+    ],
+)
+def test_lights_on_is_the_first_such_time_after_lights_off(off, on, hours, span):
+    six = datetime(2021, 3, 27, 6, 0)
+    found = lights.span(off, on, six, hours * 3600 - 20)
+    for seconds, expected in zip(found, span, strict=True):
+        if expected is None:
+            assert seconds is None
+        else:
+            assert seconds == min(expected * 3600, hours * 3600 - 20)
 
 
 @pytest.mark.parametrize(
@@ -278,6 +331,8 @@ def test_a_time_is_of_the_clock_or_from_the_start(said, seconds):
         (None, "40000", None, "lasts 28800 s"),
         ("23:10", None, None, "does not say when the recording started"),
         ("06:00", "01:00", ELEVEN, "give the time when the lights went off first"),
+        ("01:00", "01:00:20", ELEVEN, "less than an epoch"),
+        (None, "23:00", ELEVEN, "less than an epoch"),
     ],
 )
 def test_a_time_that_cannot_be_is_refused_in_one_line(off, on, start, words):
@@ -329,6 +384,16 @@ def test_a_model_without_a_recipe_or_with_one_of_another_version_is_refused(
     (old / "psgimg.json").write_text(json.dumps(values))
     with pytest.raises(BuildError, match="version is 0"):
         stage(StageConfig(staged[0], str(old), tmp_path / "out"), Told())
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_that_were_copied_in_part_are_one_line(staged, model, tmp_path):
+    broken = shutil.copytree(model, tmp_path / "broken")
+    weights = broken / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(BuildError, match="broken: it can't be loaded") as refused:
+        stage(StageConfig(staged[0], str(broken), tmp_path / "out"), Told())
+    assert "\n" not in str(refused.value)
     assert not (tmp_path / "out").exists()
 
 

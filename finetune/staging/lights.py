@@ -7,8 +7,11 @@ from datetime import datetime, timedelta
 
 from psgimg.builder.errors import BuildError
 
-JUST_BEFORE_S = 60.0
-"""A clock time by this much before the recording's start means its start: nobody notes seconds."""
+JUST_OUTSIDE_S = 60.0
+"""A clock time by this much before the recording's start means its start, as by this much after its
+end the end: nobody notes seconds."""
+
+EPOCH_S = 30.0
 
 DAY_S = 24 * 3600.0
 
@@ -22,27 +25,39 @@ def span(
     ----------
     off, on
         Clock time (``23:10``, ``23:10:30``), the first after the recording's start, or seconds from
-        there.
+        there. In a recording of more than a day, lights on is the first after lights off.
     start
         When the recording started; None if nobody knows.
 
     Raises
     ------
     BuildError
-        If a time is none, lies outside the recording, or the lights go on before they go off.
+        If a time is none, lies outside the recording, the lights go on before they go off, or no
+        epoch lies between.
     """
     off_s = None if off is None else _seconds("lights_off", off, start, duration_s)
     on_s = None if on is None else _seconds("lights_on", on, start, duration_s)
+    if on and ":" in on and on_s is not None and on_s <= (off_s or 0.0):
+        next_day_s = on_s + DAY_S
+        on_s = min(next_day_s, duration_s) if next_day_s <= duration_s + JUST_OUTSIDE_S else on_s
     if off_s is not None and on_s is not None and off_s >= on_s:
         raise BuildError(
             f"--lights_off {off} is {off_s:g} s after the recording's start, --lights_on {on} "
             f"{on_s:g} s; give the time when the lights went off first"
+        )
+    begin_s, end_s = off_s or 0.0, duration_s if on_s is None else on_s
+    if (off or on) and end_s - begin_s < EPOCH_S:
+        raise BuildError(
+            f"the lights are off from {begin_s:g} to {end_s:g} s of the recording, less than an epoch; "
+            "mend --lights_off or --lights_on"
         )
     return off_s, on_s
 
 
 def _seconds(name: str, said: str, start: datetime | None, duration_s: float) -> float:
     found = _clock(name, said, start) if ":" in said else _number(name, said)
+    if ":" in said and duration_s < found <= duration_s + JUST_OUTSIDE_S:
+        return duration_s
     if not 0 <= found <= duration_s:
         until = "" if start is None else f" (from {_of(start, 0)} to {_of(start, duration_s)})"
         raise BuildError(
@@ -64,7 +79,7 @@ def _clock(name: str, said: str, start: datetime | None) -> float:
     midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
     then = midnight + timedelta(hours=hours, minutes=minutes, seconds=seconds)
     after_s = (then - start).total_seconds() % DAY_S
-    return 0.0 if after_s > DAY_S - JUST_BEFORE_S else after_s
+    return 0.0 if after_s > DAY_S - JUST_OUTSIDE_S else after_s
 
 
 def _number(name: str, said: str) -> float:

@@ -18,7 +18,7 @@ from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune import askers, extras, weights
 from psgimg.finetune.folder import ModelFolder, versions
 from psgimg.finetune.staging import asking, hypnogram_files, lights, picture
-from psgimg.finetune.staging.staged import EPOCH_S, StagedNight
+from psgimg.finetune.staging.staged import StagedNight
 from psgimg.finetune.weights import Known
 
 OUTPUT = TABLE, ANNOTATIONS, FIGURES, PICTURE = (
@@ -27,6 +27,9 @@ OUTPUT = TABLE, ANNOTATIONS, FIGURES, PICTURE = (
     "statistics.json",
     "hypnogram.png",
 )
+
+HASHED = (TABLE, ANNOTATIONS, PICTURE)
+"""Their hashes, as they were written, stand in the statistics."""
 
 MAINS_HZ = (50.0, 60.0)
 EXPECTED_MASS = 0.5
@@ -109,6 +112,7 @@ def stage(config: StageConfig, progress: Progress) -> StagedNight:
         config.night, recipe, channels=config.channels or {}, mains_hz=config.mains_hz
     )
     lit = lights.span(config.lights_off, config.lights_on, night.start, night.duration_s)
+    _refuse_to_replace(config.folder, config.night)
     with folders.whole(config.folder, config.night, OUTPUT, "staging") as room:
         for note in night.notes:
             progress.note(note)
@@ -127,6 +131,29 @@ def _taught(known: Known, model: str) -> ModelFolder:
     return known.folder
 
 
+def _refuse_to_replace(folder: Path, night: Path) -> None:
+    """Stages that a scorer mended in place are a scorer's work, and those of another night not ours."""
+    try:
+        written = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
+        known, signal = dict(written["files"]), written["signal"]
+    except (OSError, ValueError, LookupError, TypeError):
+        known, signal = {}, None
+    for path in (folder / name for name in HASHED):
+        if path.is_file() and files.sha256(path) != known.get(path.name):
+            raise BuildError(
+                f"{path} is not as `psgimg stage` wrote it; move it away or choose another --out"
+            )
+    if known and signal != _signal(night):
+        raise BuildError(
+            f"{folder} holds the stages of another recording named {night.name}; choose another --out"
+        )
+
+
+def _signal(night: Path) -> str | None:
+    """What tells a recording from another of its name; None for a format that is a folder."""
+    return files.sha256(night) if night.is_file() else None
+
+
 def _staged(
     night: NewNight,
     taught: ModelFolder,
@@ -140,8 +167,7 @@ def _staged(
     progress.start(len(night.epochs), 0)
     loaded = load_for_inference(config.model, trust_remote_code=config.trust_remote_code)
     asker = askers.scoring(loaded.model, loaded.processor, taught.prompt.answers)
-    n_epochs = int(night.duration_s / EPOCH_S + 1e-6)
-    probabilities = np.full((n_epochs, len(STAGE_NAMES)), np.nan)
+    probabilities = np.full((night.n_epochs, len(STAGE_NAMES)), np.nan)
     masses = []
     for batch in asking.answers(
         newnight.pages(night), asker, taught.prompt, taught.context, config.batch_size
@@ -171,9 +197,10 @@ def _staged(
 def _write(room: Path, found: StagedNight, facts: Mapping[str, Any]) -> None:
     hypnogram_files.write_table(room / TABLE, found)
     hypnogram_files.write_annotations(room / ANNOTATIONS, found)
-    text = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False)
-    files.write_text(room / FIGURES, text + "\n")
     picture.write(room / PICTURE, found)
+    hashes = {name: files.sha256(room / name) for name in HASHED}
+    text = json.dumps({**facts, "files": hashes}, indent=1, ensure_ascii=False, allow_nan=False)
+    files.write_text(room / FIGURES, text + "\n")
 
 
 def _facts(
@@ -185,6 +212,7 @@ def _facts(
         "psgimg": version("psgimg"),
         "versions": versions(),
         "night": found.name,
+        "signal": _signal(config.night),
         "model": Path(config.model).name if Path(config.model).is_dir() else config.model,
         "weights": known.weights,
         "recipe_hash": taught.recipe_hash,
