@@ -156,6 +156,11 @@ def draw_hours(
     axes.set_xlabel(words or ("hours from the recording's start" if start is None else "time"))
 
 
+def literal(words: str) -> str:
+    """Words from outside as matplotlib shows them sign by sign: a dollar begins no formula."""
+    return words.replace("$", r"\$")
+
+
 def plain(axes: Axes) -> None:
     """No frame but the axes themselves."""
     axes.spines[["top", "right"]].set_visible(False)

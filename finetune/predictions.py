@@ -36,7 +36,7 @@ SCHEMA = pa.schema(
     ]
 )
 
-SUM_TOLERANCE = 1e-3
+SUM_TOLERANCE = 3e-3
 """How far the probabilities of an epoch may be from adding up to 1: some round to three digits."""
 
 

@@ -20,12 +20,16 @@ def read(path: Path, schema: pa.Schema) -> pa.Table:
     """
     reader = FORMATS[checked(path).suffix][0]
     try:
-        return reader(path, schema)
+        table = reader(path, schema)
     except FileNotFoundError as error:
         raise BuildError(f"{path} does not exist; give a file of predictions") from error
-    except (OSError, pa.ArrowInvalid, ValueError) as error:
+    # JSON lines may hold values of several types in a column, and numbers that no column holds.
+    except (OSError, pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         said = " ".join(str(error).split())
         raise BuildError(f"{path}: {said}; write it as Parquet, CSV or JSON lines") from error
+    if twice := [name for name in schema.names if table.column_names.count(name) > 1]:
+        raise BuildError(f"{path}: several columns are called {twice[0]!r}; keep one")
+    return table
 
 
 def write(path: Path, table: pa.Table, suffix: str) -> None:

@@ -206,6 +206,11 @@ def test_an_unknown_method_is_refused_with_those_there_are():
         methods.able(("svm",))
 
 
+def test_a_seed_below_0_is_refused_before_anything_is_read():
+    with pytest.raises(BuildError, match="--seed -1: give 0 or more"):
+        BaselineConfig("nowhere", seed=-1)
+
+
 def test_yasa_is_left_out_aloud_where_no_central_eeg_was_recorded():
     read = {name: methods.METHODS[name] for name in ("boosting", "yasa")}
     night = nights.Night(None, None, None, None, None, ("Fpz-Cz", "Pz-Oz", "EOGh", "Chin"))

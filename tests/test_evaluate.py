@@ -329,7 +329,11 @@ BAD = [
     ("", "Empty CSV file"),
     (
         plain("a;0;W;W", "recording;epoch;label;prediction"),
-        r"no column 'recording' \(found: recording;epoch;label;prediction\); give at least",
+        r"no column 'recording' \(found: recording;epoch;label;prediction\); part the columns by commas, not by ';'",
+    ),
+    (
+        plain("a,0,W,W,N1", "recording,epoch,label,prediction,label"),
+        "several columns are called 'label'; keep one",
     ),
     (
         plain("x,a,0,W,W\ny,a,1,W,W", "subject,recording,epoch,label,prediction"),

@@ -439,6 +439,7 @@ def test_what_cannot_be_explained_is_refused_in_one_line(model, dataset, tmp_pat
     refused("--method 'rollout': use occlusion, patches, gradients", method="rollout")
     refused("--fill 'noise': use pages, blank", fill="noise")
     refused("--pages 0: give 1 or more", pages=0)
+    refused("--seed -1: give 0 or more", seed=-1)
     refused("has no split 'dev'; it has train", split="dev")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()

@@ -142,6 +142,13 @@ def test_rows_that_break_a_rule_are_refused_when_read_and_when_written(
             json.dumps({**row(), "subject": 1}).encode(),
             "'subject' is int64; make it text",
         ),
+        *(
+            ("p.jsonl", "\n".join(map(json.dumps, rows)).encode(), "write it as Parquet")
+            for rows in (
+                [row(), {**row(), "recording": 1}],  # values of two types
+                [row(epoch=10**30)],
+            )
+        ),
     ],
 )
 def test_files_that_are_no_predictions_are_refused_in_one_line(tmp_path, name, content, said):
@@ -158,3 +165,10 @@ def test_a_missing_file_and_a_whole_number_as_float_are_what_they_are(tmp_path):
     pq.write_table(table, tmp_path / "p.parquet")
     assert predictions.read(tmp_path / "p.parquet").table["epoch"].to_pylist() == [7]
     assert set(PROBABILITIES) <= set(SCHEMA.names)
+
+
+def test_probabilities_rounded_to_three_digits_are_probabilities(tmp_path):
+    rounded = dict(zip(PROBABILITIES, (0.166, 0.166, 0.166, 0.166, 0.334), strict=True))
+    path = tmp_path / "p.jsonl"
+    path.write_text(json.dumps({**row(), **rounded}))
+    assert predictions.read(path).probabilities is not None

@@ -203,6 +203,24 @@ def test_anything_may_lie_beside_predictions_of_other_tools(told):
     assert report._part({"source": None}, "corruption") == {}
 
 
+@pytest.mark.parametrize("done", ["x", {}, {"severity": 1}, {"severity": "x", "lanes": 3}, [1]])
+def test_a_corruption_told_by_another_tool_neither_stops_a_report_nor_is_drawn(
+    tmp_path, found, done
+):
+    told = {"corruption": done}
+    twin = {**found.values["comparisons"][0], "source": told}
+    assert robustness_picture.draw([twin], clean=True) is None
+    path = written(tmp_path, "p.csv", rows(0.3), told)
+    report.write(tmp_path, evaluate(EvaluateConfig((path,), rounds=100)))
+
+
+def test_a_dollar_in_a_name_is_a_dollar_and_begins_no_formula(found):
+    twin = {**found.values["comparisons"][0], "file": "$\\foo$.csv"}
+    assert pictures.differences([twin])
+    done = {**corrupted(1.0)["corruption"], "kind": "$x^$"}
+    assert robustness_picture.draw([{**twin, "source": {"corruption": done}}], clean=True)
+
+
 def test_severity_is_drawn_for_single_corruptions_only(found):
     several = {"kind": "noise+hum", "severity": None, "unit": "", "lanes": [], "spec": ""}
     twins = found.values["comparisons"]
@@ -211,12 +229,12 @@ def test_severity_is_drawn_for_single_corruptions_only(found):
     assert robustness_picture.draw(twins, clean=True) is not None
 
 
-def test_best_median_and_worst_are_by_kappa_and_an_undefined_one_is_last():
-    kappas = (0.5, None, 0.9, 0.7, 0.6)
+def test_best_median_and_worst_are_by_kappa_and_an_undefined_one_is_none_of_them():
+    kappas = (0.5, None, 0.9, 0.7, 0.6, None)
     assert hypnograms.telling([{"kappa": kappa} for kappa in kappas]) == {
         "best": 2,
         "median": 4,
-        "worst": 1,
+        "worst": 0,
     }
     assert hypnograms.telling([{"kappa": 0.1}, {"kappa": 0.2}]) == {"best": 1, "worst": 0}
     assert hypnograms.telling([{"kappa": None}]) == {"only": 0}
@@ -291,6 +309,11 @@ def test_latex_takes_any_name(words):
     assert plain.isascii()
     assert plain.isprintable()
     assert not set(plain) & set("\\{}&%$#_~^")
+
+
+@pytest.mark.parametrize("name", ["[a].csv", "*.csv"])
+def test_a_name_that_begins_a_row_is_no_option_of_the_row_before(name):
+    assert latex._cells(name, []).startswith("{}")
 
 
 def test_latex_rows_have_as_many_cells_as_the_table_has_columns(out):

@@ -26,7 +26,7 @@ from psgimg.finetune.evaluation.intervals import intervals
 from psgimg.finetune.options import PsgArguments
 from psgimg.finetune.predictions import Predictions
 from psgimg.finetune.question import PredictConfig
-from psgimg.finetune.study import grid, plan, pooling, report, runs, table
+from psgimg.finetune.study import contents, grid, plan, pooling, report, runs, table
 from psgimg.finetune.study.plan import Cell, Step
 from psgimg.finetune.study.runs import Runner
 from psgimg.finetune.study.study import StudyConfig, part_of, study
@@ -194,10 +194,23 @@ def test_only_what_hangs_on_a_setting_gets_another_name(tmp_path):
     style.write_text("base: paper\n", encoding="utf-8")
     first = cells_of(tmp_path, grid={"style": [str(style)]})
     style.write_text("base: clinical\n", encoding="utf-8")
-    plan._content.cache_clear()
+    contents._content.cache_clear()
     second = cells_of(tmp_path, grid={"style": [str(style)]})
     assert not {step.id for step in plan.steps(first)} & {step.id for step in plan.steps(second)}
     assert second[0].factors == {"style": "style.yaml"}
+
+
+@pytest.mark.parametrize(("option", "told"), [("dataset", "build.json"), ("model", "config.json")])
+def test_a_folder_that_was_made_anew_is_another(tmp_path, option, told):
+    folder = tmp_path / "there"
+    folder.mkdir()
+    found = []
+    for text in ("{}", '{"a": 1}'):
+        (folder / told).write_text(text, encoding="utf-8")
+        contents._content.cache_clear()
+        cells = cells_of(tmp_path, grid={option: [str(folder)]})
+        found.append({step.id for step in plan.steps(cells) if step.command != "build"})
+    assert not found[0] & found[1]
 
 
 def test_a_model_that_is_not_taught_is_asked_once_whatever_the_teaching(tmp_path):
@@ -392,6 +405,22 @@ def test_a_command_that_fails_is_not_tried_twice_in_a_run_but_in_the_next(tmp_pa
         assert "none.csv" in told.aside[0][1]
     assert runs.read_mark(tmp_path, missing)["failed"] == told.aside[0][1]
     assert not runs.is_done(tmp_path, missing)
+
+
+def test_answers_of_a_model_that_was_taught_anew_since_are_not_gone_on_with(tmp_path):
+    [cell] = cells_of(tmp_path)
+    made, model = (tmp_path / one.made for one in (cell.prediction, cell.training))
+    beside, parts = made.with_name(f"{made.name}.json"), made.with_name(f"{made.name}.parts")
+    parts.mkdir(parents=True)
+    model.mkdir(parents=True)
+    for path in (made, beside, model / "README.md"):
+        path.write_text("")
+    os.utime(model / "README.md", (1, 1))
+    runs._going_on(tmp_path, cell.prediction)
+    assert all(path.exists() for path in (made, beside, parts))
+    os.utime(model / "README.md", (2**32, 2**32))
+    runs._going_on(tmp_path, cell.prediction)
+    assert not any(path.exists() for path in (made, beside, parts))
 
 
 def test_a_step_is_only_done_with_its_mark_its_words_and_what_it_made(tmp_path):

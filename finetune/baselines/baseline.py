@@ -47,6 +47,10 @@ class BaselineConfig:
     seed: int = 0
     workers: int = 1
 
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise BuildError(f"--seed {self.seed}: give 0 or more")
+
 
 def baseline(config: BaselineConfig, progress: Progress) -> dict[str, Predictions]:
     """Stage a split by every method, each into a file; what is finished is not done again.

@@ -7,6 +7,7 @@ Read is any file of the predictions contract, and any table with the columns ``r
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +140,7 @@ def read(path: Path) -> Epochs:
     """
     table = tables.read(path, LENIENT)
     has_corpus, has_subject = (name in table.column_names for name in ("corpus", "subject"))
-    whole = predictions.typed(_completed(table, path), path)
+    whole = _completed(table, path)
     _check_stages(whole, path)
     _check_epochs(whole, path)
     whole = predictions.checked(whole, path).table.sort_by([(name, "ascending") for name in ORDER])
@@ -161,19 +162,23 @@ def read(path: Path) -> Epochs:
 
 
 def _completed(table: pa.Table, path: Path) -> pa.Table:
-    """The table with the columns that a plain one may lack."""
+    """The table in our types, with the columns that a plain one may lack."""
     if missing := [name for name in NEEDED if name not in table.column_names]:
         there = ", ".join(table.column_names[:12]) or "no column we know"
-        raise BuildError(
-            f"{path}: no column {missing[0]!r} (found: {there}); give at least {', '.join(NEEDED)}"
-        )
+        remedy = f"give at least {', '.join(NEEDED)}"
+        if len(table.column_names) == 1 and (other := re.search("[;\t]", there)):
+            remedy = f"part the columns by commas, not by {other[0]!r}"
+        raise BuildError(f"{path}: no column {missing[0]!r} (found: {there}); {remedy}")
     if not len(table):
         raise BuildError(f"{path} has no rows; give predictions of at least one epoch")
+    whole = predictions.typed(table, path)
     if "corpus" not in table.column_names:
-        table = table.append_column("corpus", pa.array([""] * len(table)))
+        place = whole.column_names.index("corpus")
+        whole = whole.set_column(place, "corpus", pa.array([""] * len(table)))
     if "subject" not in table.column_names:
-        table = table.append_column("subject", table["recording"])
-    return table
+        place = whole.column_names.index("subject")
+        whole = whole.set_column(place, "subject", whole["recording"])
+    return whole
 
 
 def _check_stages(table: pa.Table, path: Path) -> None:

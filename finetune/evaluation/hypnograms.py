@@ -26,13 +26,12 @@ def telling(recordings: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     Parameters
     ----------
     recordings
-        As in ``metrics.json``. Those without a kappa, which have but one stage, come last.
+        As in ``metrics.json``. Those without a kappa, which have but one stage, are neither: they
+        count only where none has one.
     """
-    ranked = sorted(
-        range(len(recordings)),
-        key=lambda i: -2.0 if recordings[i]["kappa"] is None else recordings[i]["kappa"],
-        reverse=True,
-    )
+    with_kappa = [i for i, row in enumerate(recordings) if row["kappa"] is not None]
+    ranked = sorted(with_kappa, key=lambda i: recordings[i]["kappa"], reverse=True)
+    ranked = ranked or list(range(len(recordings)))
     places = {"only": 0, "best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}
     names = {1: ("only",), 2: ("best", "worst")}.get(len(ranked), ("best", "median", "worst"))
     return {name: ranked[places[name]] for name in names} if ranked else {}

@@ -144,7 +144,10 @@ def _difference(entry: Mapping[str, float | None]) -> str:
 
 
 def _cells(name: str, cells: Sequence[str]) -> str:
-    return f"{' & '.join([escaped(short(name)), *cells])} \\\\"
+    # A bracket or star that begins a row would be taken for an option of the row's end before it.
+    words = escaped(short(name))
+    words = f"{{}}{words}" if words.startswith(("[", "*")) else words
+    return f"{' & '.join([words, *cells])} \\\\"
 
 
 def _number(value: float | None, sign: str = "-") -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.evaluation.figures import BLUE, HEADLINE, VERMILION, figure, png, short
-from psgimg.finetune.hypnogram_picture import FAINT, INK, plain
+from psgimg.finetune.hypnogram_picture import FAINT, INK, literal, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -164,7 +164,8 @@ def differences(comparisons: Sequence[Mapping[str, Any]]) -> bytes:
         plain(axes)
     left, right = panels[0].get_xlim()
     panels[0].set_xlim(min(left, -LEAST), max(right, LEAST))
-    panels[0].set_yticks(range(len(comparisons)), [short(entry["file"]) for entry in comparisons])
+    names = [literal(short(entry["file"])) for entry in comparisons]
+    panels[0].set_yticks(range(len(comparisons)), names)
     panels[0].set_ylim(len(comparisons) - 0.5, -0.5)
     return png(drawn)
 

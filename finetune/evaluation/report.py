@@ -102,7 +102,7 @@ def _facts(values: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, A
     """What the template fills in."""
     recordings = values["recordings"]
     telling = hypnograms.telling(recordings)
-    ranked = sorted(recordings, key=lambda row: -2.0 if row["kappa"] is None else row["kappa"])
+    ranked = sorted(recordings, key=lambda row: math.inf if row["kappa"] is None else row["kappa"])
     settings = _part(values, "settings")
     corpora = sorted({row["corpus"] for row in values["subjects"]} - {""})
     return {

@@ -16,7 +16,7 @@ from psgimg.finetune.evaluation.figures import (
     figure,
     png,
 )
-from psgimg.finetune.hypnogram_picture import FAINT, INK, plain
+from psgimg.finetune.hypnogram_picture import FAINT, INK, literal, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,14 +76,24 @@ def _series(comparisons: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, lis
     """Twins by unit and by what was done to which lanes, each in order of severity."""
     units: dict[str, dict[str, list[Twin]]] = defaultdict(lambda: defaultdict(list))
     for comparison in comparisons:
-        done = (comparison["source"] or {}).get("corruption")
-        if done and done["severity"] is not None:
-            name = f"{done['kind']}, {' and '.join(done['lanes'])} lanes"
+        done: Any = (comparison["source"] or {}).get("corruption")
+        if _has_severity(done):
+            name = literal(f"{done['kind']}, {' and '.join(map(str, done['lanes']))} lanes")
             units[done["unit"]][name].append((done["severity"], comparison))
     for kinds in units.values():
         for twins in kinds.values():
             twins.sort(key=lambda twin: twin[0])
     return {unit: dict(kinds) for unit, kinds in units.items()}
+
+
+def _has_severity(done: Any) -> bool:
+    """Whether this tells of one corruption as ours do: what lies beside a file may be anybody's."""
+    return (
+        isinstance(done, Mapping)
+        and isinstance(done.get("severity"), int | float)
+        and isinstance(done.get("lanes"), list)
+        and all(isinstance(done.get(key), str) and done[key].strip() for key in ("kind", "unit"))
+    )
 
 
 def _line(axes: Axes, name: str, kind: str, twins: Sequence[Twin], ink: str, marker: str) -> None:

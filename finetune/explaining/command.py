@@ -26,7 +26,7 @@ from psgimg.finetune import extras
 @click.option(
     "--pages",
     type=int,
-    default=100,
+    default=50,
     show_default=True,
     help="How many, spread over stages and recordings.",
 )

@@ -65,7 +65,7 @@ class ExplainConfig:
     split: str = "test"
     config: str | None = None
     revision: str | None = None
-    pages: int = 100
+    pages: int = 50
     method: str = "occlusion"
     fill: str = "pages"
     window: float = 3.0
@@ -83,6 +83,8 @@ class ExplainConfig:
         for name in ("pages", "batch_size"):
             if getattr(self, name) < 1:
                 raise BuildError(f"--{name} {getattr(self, name)}: give 1 or more")
+        if self.seed < 0:
+            raise BuildError(f"--seed {self.seed}: give 0 or more")
 
 
 class Progress(Protocol):

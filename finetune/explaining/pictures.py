@@ -12,6 +12,7 @@ from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.explaining.cells import Grid
 from psgimg.finetune.explaining.faithfulness import ORDERS, SHARES, WAYS
 from psgimg.finetune.explaining.summary import Explained, Summary
+from psgimg.finetune.hypnogram_picture import literal
 
 LANES, FAITHFULNESS, PAGES = "lanes.png", "faithfulness.png", "pages"
 
@@ -59,7 +60,7 @@ def _lanes(found: Summary) -> Any:
             ink = "white" if value > 0.6 else "black"
             text = "–" if np.isnan(value) else f"{100 * value:.0f} %"
             axes.text(j, i, text, ha="center", va="center", color=ink, fontsize=9)
-        axes.set_xticks(range(len(found.lanes)), found.lanes)
+        axes.set_xticks(range(len(found.lanes)), list(map(literal, found.lanes)))
         axes.set_yticks(range(len(names)), names)
         axes.set_title(title, fontsize=10)
         axes.tick_params(length=0)
@@ -108,13 +109,13 @@ def _page(page: Explained, grid: Grid) -> Any:
         (left / total[0], bottom / total[1], width / total[0], height / total[1])
     )
     axes.imshow(shown, extent=(0, PAGE_S, height, 0), aspect="auto", interpolation="none")
-    axes.set_yticks((grid.tops[:-1] + grid.tops[1:]) / 2, grid.lanes)
+    axes.set_yticks((grid.tops[:-1] + grid.tops[1:]) / 2, list(map(literal, grid.lanes)))
     axes.set_xticks(range(0, round(PAGE_S) + 1, 5))
     axes.set_xlabel("seconds")
     axes.tick_params(length=0)
     answer = STAGE_NAMES[page.stage]
     said = f"answer {answer} ({100 * np.exp(page.log_probs[page.stage]):.0f} %)"
-    told = f"{page.page.recording}, epoch {page.page.epoch}"
+    told = f"{literal(page.page.recording)}, epoch {page.page.epoch}"
     between = "\n" if narrow else ": "
     axes.set_title(f"{said}, scored {page.page.stage}{between}{told}", fontsize=10)
     _scale(figure, axes, strongest)

@@ -41,7 +41,7 @@ def write(path: Path, night: StagedNight) -> None:
     _curves(curves, night)
     _report(report.subplots(), night)
     figure.suptitle(
-        f"{night.name}: stages by a model, to be checked by a scorer",
+        f"{drawing.literal(night.name)}: stages by a model, to be checked by a scorer",
         fontsize=11,
         x=0.01,
         ha="left",

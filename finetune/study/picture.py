@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from psgimg.finetune.evaluation.figures import BLUE, HEADLINE, VERMILION, figure, png
+from psgimg.finetune.hypnogram_picture import literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,6 +83,6 @@ def _panels(names: Sequence[str], draw: Callable[[Axes, str], None]) -> Figure:
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0, labelsize=9)
         axes.tick_params(axis="x", labelsize=8)
-    panels[0].set_yticks(range(len(names)), names)
+    panels[0].set_yticks(range(len(names)), list(map(literal, names)))
     panels[0].set_ylim(len(names) - 0.5, -0.5)
     return drawn

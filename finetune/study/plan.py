@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import files
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recipe import digest
 from psgimg.builder.style import CLINICAL
 from psgimg.finetune.options import TINY, PsgArguments
 from psgimg.finetune.study import grid, options
+from psgimg.finetune.study.contents import contents
 from psgimg.finetune.study.grid import CORRUPT, DATASET, TEST, TRAIN, ZERO_SHOT, Study
 
 FOLDERS = {"build": "builds", "sft": "models", "predict": "predictions", "evaluate": "evaluations"}
@@ -240,19 +239,11 @@ def _step(
     command: str, words: list[str], name: str, needs: tuple[Step, ...] = (), suffix: str = ""
 ) -> Step:
     """A step whose id tells it from all with other settings."""
-    contents = {word: content for word in words if (content := _content(word)) is not None}
-    key = digest({"words": words, "contents": contents})[:8]
+    key = digest({"words": words, "contents": contents(words)})[:8]
     own = f"{name.lower()}-{key}"
     made = f"{FOLDERS[command]}/{own}{suffix}"
     out = "--output_dir" if command == "sft" else "--out"
     return Step(command, (*words, out, f"@/{made}"), f"{command}-{own}", made, needs)
-
-
-@functools.cache
-def _content(word: str) -> str | None:
-    """Hash of the file that a word names: a style or a prompt may be changed between two runs."""
-    path = Path(word)
-    return files.sha256(path) if path.suffix and len(word) < 255 and path.is_file() else None
 
 
 def _place(found: Step | str) -> str:

@@ -148,12 +148,24 @@ def _file(out: Path, step: Step, suffix: str) -> Path:
 def _going_on(out: Path, step: Step) -> list[str]:
     """Further words for a training that was interrupted; without a checkpoint it begins anew."""
     folder = out / step.made
+    if step.command == "predict":
+        _forget_earlier(out, step)
     if step.command != "sft" or not folder.exists():
         return []
     if any(_is_whole(path) for path in folder.glob("checkpoint-*/trainer_state.json")):
         return ["--resume_from_checkpoint", "true"]
     shutil.rmtree(folder)
     return []
+
+
+def _forget_earlier(out: Path, step: Step) -> None:
+    """Remove answers of a model that was taught anew since: `predict` would not go on with them."""
+    taught = [out / need.finished for need in step.needs if need.command == "sft"]
+    made = out / step.made
+    left = [made.with_name(made.name + suffix) for suffix in ("", ".json", ".parts")]
+    for path in filter(Path.exists, left):
+        if any(path.stat().st_mtime < model.stat().st_mtime for model in taught):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _is_whole(state: Path) -> bool:
