@@ -41,7 +41,7 @@ from psgimg.finetune.explaining import (  # noqa: E402
     occlusion,
 )
 from psgimg.finetune.explaining.cells import Grid  # noqa: E402
-from psgimg.finetune.explaining.explain import ExplainConfig  # noqa: E402
+from psgimg.finetune.explaining.config import ExplainConfig  # noqa: E402
 from psgimg.finetune.model import load_for_inference  # noqa: E402
 from psgimg.finetune.scoring import Scorer  # noqa: E402
 

@@ -59,8 +59,9 @@ def explain(**options: Any) -> None:
     from psgimg.finetune import ui
     from psgimg.finetune.explaining import explain as explainer
     from psgimg.finetune.explaining import show
+    from psgimg.finetune.explaining.config import ExplainConfig
 
-    config = explainer.ExplainConfig(**options)
+    config = ExplainConfig(**options)
     console = console_of()
     with ui.PageProgress(console, "explaining") as progress:
         found = explainer.explain(config, progress)

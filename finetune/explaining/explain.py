@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Protocol
 
 from psgimg.builder.errors import BuildError
@@ -22,69 +21,16 @@ from psgimg.finetune.explaining import (
 )
 from psgimg.finetune.explaining.asking import Asking, Case, margin
 from psgimg.finetune.explaining.cells import Floats, Grid
-from psgimg.finetune.explaining.fills import FILLS, Fill
+from psgimg.finetune.explaining.config import ExplainConfig
+from psgimg.finetune.explaining.fills import Fill
 from psgimg.finetune.explaining.summary import Explained, Overlay, Summary
 from psgimg.finetune.question import PredictConfig, Question, question
-
-METHODS = ("occlusion", "patches", "gradients")
 
 N_OVERLAYS = 2
 """Pages of a stage that become a picture each."""
 
 Density = Callable[[Case, Floats], Floats]
 """(height, width) attributions of a page whose five answers have some log-probabilities, (5,)."""
-
-
-@dataclass(frozen=True)
-class ExplainConfig:
-    """What `psgimg explain` is told.
-
-    Parameters
-    ----------
-    model, dataset
-        Folder or Hub id.
-    config, revision
-        Of the dataset: a corpus, and a commit on the Hub.
-    pages
-        How many, spread evenly over stages and recordings.
-    method
-        ``occlusion`` of cells, ablation of ``patches``, or integrated ``gradients``.
-    fill
-        What a part is replaced by: the same place of ``pages`` of other stages, or ``blank`` ground.
-    window
-        Length of a cell in seconds.
-    seed
-        Of the choice of pages and of the random control.
-    any_recipe
-        Show the model pages that are drawn otherwise than those it learned from.
-    """
-
-    model: str
-    dataset: str
-    out: Path = Path("psg-explanation")
-    split: str = "test"
-    config: str | None = None
-    revision: str | None = None
-    pages: int = 50
-    method: str = "occlusion"
-    fill: str = "pages"
-    window: float = 3.0
-    seed: int = 0
-    batch_size: int = 16
-    dtype: str = "auto"
-    trust_remote_code: bool = False
-    any_recipe: bool = False
-
-    def __post_init__(self) -> None:
-        cells.check_window(self.window)
-        for name, known in (("method", METHODS), ("fill", FILLS)):
-            if (value := getattr(self, name)) not in known:
-                raise BuildError(f"--{name} {value!r}: use {', '.join(known)}")
-        for name in ("pages", "batch_size"):
-            if getattr(self, name) < 1:
-                raise BuildError(f"--{name} {getattr(self, name)}: give 1 or more")
-        if self.seed < 0:
-            raise BuildError(f"--seed {self.seed}: give 0 or more")
 
 
 class Progress(Protocol):

@@ -22,7 +22,7 @@ from psgimg.finetune.explaining.summary import Explained, StageSummary, Summary
 from psgimg.finetune.question import Question
 
 if TYPE_CHECKING:
-    from psgimg.finetune.explaining.explain import ExplainConfig
+    from psgimg.finetune.explaining.config import ExplainConfig
 
 JSON, TEXT, CELLS = "explanation.json", "report.md", "cells.parquet"
 TEMPLATE = "explanation.md.j2"
