@@ -12,6 +12,8 @@ from psgimg.finetune.folder import ModelFolder
 
 CONFIGS = (folders.FILE, "adapter_config.json", "config.json")
 SUFFIXES = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
+OF_THE_TRAINING = ("asked.json", "training.json", "training_args.bin")
+"""How the training went, with its seconds and folders: equal models may differ in them."""
 
 
 @dataclass(frozen=True)
@@ -53,4 +55,5 @@ def known(source: str) -> Known:
 
 def _digest(folder: Path) -> str:
     paths = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
-    return digest({path.name: files.sha256(path) for path in paths})
+    deciding = [path for path in paths if path.name not in OF_THE_TRAINING]
+    return digest({path.name: files.sha256(path) for path in deciding})
