@@ -214,7 +214,8 @@ def test_nothing_can_be_taught_from_a_twin(twin):
         source.find(str(twin), None, "train")
 
 
-def test_the_command_takes_corruptions_from_a_file_too(root, twin, tmp_path):
+def test_the_command_takes_corruptions_from_a_file_too(root, twin, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     config = tmp_path / "build.yaml"
     config.write_text(f"source: shhs\nstyle: paper\nsplits: {SPLITS}\ncorrupt: {SPEC}\n")
     told = ["build", "--config", str(config), "--root", str(root), "--out", str(tmp_path / "out")]
