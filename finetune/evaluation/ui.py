@@ -43,7 +43,9 @@ def show(console: Console, found: Evaluation, out: Path) -> None:
     console.print(f"\n{said}", highlight=False)
     for note in found.notes:
         console.print(f"[yellow]·[/] {escape(note)}", highlight=False)
-    console.print(f"[bold]{escape(str(out))}[/] is ready", highlight=False)
+    console.print(
+        f"[bold]{escape(str(out))}[/] is ready: {escape(str(out / 'report.html'))}", highlight=False
+    )
 
 
 def _figures(columns: Mapping[str, Mapping[str, Figure]]) -> Table:
