@@ -29,11 +29,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 import real_night_page
-from psgimg.builder import files, pages, report
+from psgimg.builder import files, lanes, report
 from psgimg.builder.corpora import corpus
-from psgimg.builder.night import plan
 from psgimg.builder.recipe import Recipe
-from psgimg.builder.signals import read_signals
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune import metrics, predictions
 
@@ -196,21 +194,12 @@ def band_powers(recipe: Recipe, trim_min: float, root: Path) -> dict[int, Featur
 
     known = corpus("sleep-edf")
     recording = next(one for one in known.recordings(root) if one.recording == RECORDING)
-    planned = plan(known, recording, recipe, "", trim_min)
-    signals = read_signals(
-        planned.edf,
-        recipe.montage,
-        planned.derivations,
-        filters=recipe.filters,
-        mains_hz=known.mains_hz,
-        sfreq_hz=recipe.sfreq_hz,
-        span_s=planned.selection.span_s,
-    )
-    waves = [not level for level in signals.envelopes]
+    origin = lanes.Origin(recording, recipe, "", trim_min)
+    read = lanes.read(origin, sfreq_hz=recipe.sfreq_hz, filtered=True)
+    waves = [not level for level in read.signals.envelopes]
     found = {}
-    epochs = planned.selection.epochs
-    for epoch, page_uv in zip(epochs, pages.cut(signals, epochs), strict=True):
-        hz, density = welch(page_uv[waves], signals.sfreq_hz, nperseg=round(4 * signals.sfreq_hz))
+    for epoch, page_uv in zip(read.epochs, read.pages_uv(), strict=True):
+        hz, density = welch(page_uv[waves], recipe.sfreq_hz, nperseg=round(4 * recipe.sfreq_hz))
         bands = [density[:, (hz >= low) & (hz < high)].mean(1) for low, high in BANDS_HZ]
         level = np.abs(page_uv[np.logical_not(waves)]).mean(1)
         found[epoch.index] = np.log10(np.concatenate([*bands, level]) + 1e-6)

@@ -129,8 +129,7 @@ class _At:
 
     @property
     def duration_s(self) -> float:
-        last = self.scene.segments[-1]
-        return last.onset_s + last.length_s(self.scene.record_s)
+        return self.scene.segments[-1].stop_s(self.scene.record_s)
 
     def random(self, *, of_lane: bool = True) -> np.random.Generator:
         """Chance of this lane; or of the recording, where something befalls all lanes at once."""
@@ -165,10 +164,8 @@ def _lost(one: Corruption, samples: Samples, at: _At) -> None:
     drawn = chance.random()  # always, so that the next lane's chance does not depend on the spec
     share = drawn if one.params["from"] == ANY else one.number("from")
     if hit:
-        lost_s, rest_uv = (
-            start_s + share * (stop_s - start_s) if share else 0.0,
-            at.rest_uv(samples),
-        )
+        lost_s = start_s + share * (stop_s - start_s) if share else 0.0
+        rest_uv = at.rest_uv(samples)
         for onset_s, part in at.stretches(samples):
             part[max(0, round((lost_s - onset_s) * at.rate_hz)) :] = rest_uv
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder import cli_publish
+from psgimg.builder import cli_publish, corruption
 from psgimg.builder.cli_publish import console_of
 from psgimg.builder.errors import PsgimgError
 from psgimg.builder.options import (
@@ -69,7 +69,7 @@ def build(
         from psgimg.builder.release.push import check_ready
 
         release = cli_publish.release_config(config.out, repo_id, public, permission, replace)
-        twin = config.fixed().get("corruption")
+        twin = config.fixed().get(corruption.KEY)
         check_ready(release, config.source, console_of().print, twin)
     elif public or permission or replace or repo_id != DEFAULT_NAME:
         raise click.UsageError("--repo-id, --public, --permission and --replace go with --push")

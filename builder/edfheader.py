@@ -29,6 +29,10 @@ class Segment:
         """Its length, for records of ``record_s`` seconds."""
         return float((self.stop - self.first) * record_s)
 
+    def stop_s(self, record_s: Fraction) -> float:
+        """Its end, from the file's start."""
+        return self.onset_s + self.length_s(record_s)
+
 
 @dataclass(frozen=True)
 class RawHeader:

@@ -67,8 +67,7 @@ class MneFile:
     @property
     def duration_s(self) -> float:
         """Time from the first sample to the end of the last, gaps included."""
-        last = self.segments[-1]
-        return last.onset_s + last.length_s(self.record_s)
+        return self.segments[-1].stop_s(self.record_s)
 
     @property
     def start(self) -> datetime | None:

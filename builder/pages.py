@@ -110,14 +110,18 @@ def cut(signals: Signals, epochs: Iterable[Paged]) -> Iterator[npt.NDArray[np.fl
     """Samples of each epoch's page in µV, shape (n_lanes, n_samples); NaN in an absent lane."""
     n_page = round(PAGE_S * signals.sfreq_hz)
     for epoch in epochs:
-        stretch = max(
-            (s for s in signals.stretches if s.start_s <= epoch.page_start_s + TOLERANCE_S),
-            key=lambda s: s.start_s,
-        )
-        first = max(0, round((epoch.page_start_s - stretch.start_s) * signals.sfreq_hz))
-        page = stretch.data_uv[:, first : first + n_page]
+        number, first = place(signals, epoch)
+        page = signals.stretches[number].data_uv[:, first : first + n_page]
         short = n_page - page.shape[1]  # rounding of rates may cost the last sample of a stretch
         yield np.pad(page, ((0, 0), (0, short)), mode="edge") if short else page
+
+
+def place(signals: Signals, epoch: Paged) -> tuple[int, int]:
+    """Where a page begins: number of the stretch, and of the sample in it."""
+    starts_s = [stretch.start_s for stretch in signals.stretches]
+    begun = [i for i, start_s in enumerate(starts_s) if start_s <= epoch.page_start_s + TOLERANCE_S]
+    number = max(begun, key=starts_s.__getitem__)
+    return number, max(0, round((epoch.page_start_s - starts_s[number]) * signals.sfreq_hz))
 
 
 def _kept_s(hypnogram: Hypnogram, trim_min: float | None) -> tuple[float, float]:
@@ -134,8 +138,8 @@ def missing_signal(edf: SignalFile, page_start_s: float) -> str:
     """Why a page can't be drawn: "" if it lies wholly on one gapless segment."""
     stop_s = page_start_s + PAGE_S
     for segment in edf.segments:
-        segment_stop_s = segment.onset_s + segment.length_s(edf.record_s)
-        if page_start_s >= segment.onset_s - TOLERANCE_S and stop_s <= segment_stop_s + TOLERANCE_S:
+        last_s = segment.stop_s(edf.record_s) + TOLERANCE_S
+        if page_start_s >= segment.onset_s - TOLERANCE_S and stop_s <= last_s:
             return ""
     inside = -PAGE_S < page_start_s < edf.duration_s
     if not inside:

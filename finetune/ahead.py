@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -19,6 +20,13 @@ def ahead(items: Iterator[Item]) -> Iterator[Item]:
         while there := waiting.result():
             waiting = worker.submit(_next, items)
             yield there[0]
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """The same items, ``size`` at a time; fewer at the end."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
 
 
 def _next(items: Iterator[Item]) -> tuple[Item] | None:

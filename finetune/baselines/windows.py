@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.hypnogram import TOLERANCE_S
 from psgimg.builder.lanes import Lanes
+from psgimg.builder.pages import place
 from psgimg.finetune.baselines.nights import PAGE_SAMPLES, SFREQ_HZ
 
 if TYPE_CHECKING:
@@ -81,11 +81,7 @@ def grids(lanes: Lanes) -> Iterator[Grid]:
     groups: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
     stretches = lanes.signals.stretches
     for page, epoch in enumerate(lanes.epochs):
-        begun = [
-            i for i, s in enumerate(stretches) if s.start_s <= epoch.page_start_s + TOLERANCE_S
-        ]
-        stretch = max(begun, key=lambda i: stretches[i].start_s)
-        first = max(0, round((epoch.page_start_s - stretches[stretch].start_s) * SFREQ_HZ))
+        stretch, first = place(lanes.signals, epoch)
         groups[stretch, first % PAGE_SAMPLES].append((page, first))
     for (stretch, _), members in groups.items():
         pages, firsts = np.array(members, np.int64).T

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 from psgimg.builder.errors import BuildError
+from psgimg.finetune.ahead import ahead, batches
 from psgimg.finetune.chat import ChatRow
 from psgimg.finetune.explaining import cells, choice
 from psgimg.finetune.explaining.cells import Floats, Grid, Mask, Pixels
@@ -92,28 +91,16 @@ class Asking:
 
     def __call__(self, case: Case, pictures: Iterable[Pixels]) -> Floats:
         """(n, 5) log-probabilities of the five answers; the next batch is made meanwhile."""
-
-        def prepare(batch: Sequence[Pixels]) -> Any:
-            return self._scorer.prepare([case.asked(pixels) for pixels in batch])
-
-        found = [np.empty((0, 5))]
-        batches = _batches(pictures, self.batch_size)
-        with ThreadPoolExecutor(1) as worker:
-            waiting = [worker.submit(prepare, batch) for batch in itertools.islice(batches, 1)]
-            while waiting:
-                prepared = waiting.pop().result()
-                waiting = [worker.submit(prepare, batch) for batch in itertools.islice(batches, 1)]
-                found.append(self._scorer.score(prepared).log_probs)
-        return np.concatenate(found)
+        prepared = (
+            self._scorer.prepare([case.asked(pixels) for pixels in batch])
+            for batch in batches(pictures, self.batch_size)
+        )
+        return np.concatenate(
+            [np.empty((0, 5)), *(self._scorer.score(batch).log_probs for batch in ahead(prepared))]
+        )
 
 
 def margin(log_probs: Floats, stage: int) -> Floats:
     """(n,) log-probability of a stage less that of the best other one, of (n, 5)."""
     others = np.delete(log_probs, stage, axis=1)
     return np.asarray(log_probs[:, stage] - others.max(axis=1))
-
-
-def _batches(pictures: Iterable[Pixels], size: int) -> Iterator[list[Pixels]]:
-    iterator = iter(pictures)
-    while batch := list(itertools.islice(iterator, size)):
-        yield batch

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import chain, count, groupby, islice
+from itertools import chain, count, groupby
 
 from PIL import Image
 from psgimg.builder.newnight import NewPage
 from psgimg.builder.prompts import Prompt
-from psgimg.finetune.ahead import ahead
+from psgimg.finetune.ahead import ahead, batches
 from psgimg.finetune.askers import Asker
 from psgimg.finetune.chat import ChatRow, chat_row
 from psgimg.finetune.predictions import Answer
@@ -31,9 +31,9 @@ def answers(
         Pages shown on either side, where they follow without a gap.
     """
     rows = questions(pages, prompt, context)
-    batches = iter(lambda: list(islice(rows, batch_size)), [])
     prepared = (
-        ([page for page, _ in batch], asker.prepare([row for _, row in batch])) for batch in batches
+        ([page for page, _ in batch], asker.prepare([row for _, row in batch]))
+        for batch in batches(rows, batch_size)
     )
     for asked, encoded in ahead(prepared):
         yield list(zip(asked, asker.answer(encoded), strict=True))
