@@ -12,6 +12,14 @@ from psgimg.builder.cli import main as run
 from psgimg.builder.cli_publish import console_of
 from psgimg.finetune import extras
 from psgimg.finetune.baselines.command import baseline
+from psgimg.finetune.command_options import (
+    any_recipe_option,
+    batch_size_option,
+    corpus_option,
+    dtype_option,
+    revision_option,
+    trust_option,
+)
 from psgimg.finetune.evaluation.command import evaluate
 from psgimg.finetune.explaining.command import explain
 from psgimg.finetune.staging.command import stage
@@ -85,15 +93,15 @@ def sft(ctx: click.Context, /, options: bool, **given: str | None) -> None:
     help="File to write: .parquet, .csv or .jsonl.",
 )
 @click.option("--split", default="test", show_default=True, help="Split to stage.")
-@click.option("--config", metavar="CORPUS", help="One corpus of the dataset.")
-@click.option("--revision", metavar="TAG", help="Tag or commit of the dataset.")
+@corpus_option
+@revision_option
 @click.option(
     "--mode",
     default="score",
     show_default=True,
     help="score compares the five answers, generate lets the model speak.",
 )
-@click.option("--batch_size", type=int, default=16, show_default=True, help="Pages at a time.")
+@batch_size_option
 @click.option("--endpoint", metavar="URL", help="Ask an OpenAI-compatible server instead.")
 @click.option("--prompt", metavar="NAME|FILE", help="Question [default: the one it was taught].")
 @click.option("--context", type=int, help="Pages on either side [default: as it was taught].")
@@ -101,9 +109,9 @@ def sft(ctx: click.Context, /, options: bool, **given: str | None) -> None:
 @click.option(
     "--max_new_tokens", type=int, default=32, show_default=True, help="Longest generated answer."
 )
-@click.option("--dtype", default="auto", show_default=True, help="auto, float32, bfloat16 …")
-@click.option("--trust_remote_code", is_flag=True, help="Run code that comes with the model.")
-@click.option("--any_recipe", is_flag=True, help="Allow pages drawn otherwise than it learned.")
+@dtype_option
+@trust_option
+@any_recipe_option
 @click.option(
     "--send_restricted", is_flag=True, help="Allow restricted pictures to a server elsewhere."
 )
@@ -125,8 +133,8 @@ def predict(**options: Any) -> None:
 @cli.command()
 @click.argument("adapter", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
-@click.option("--dtype", default="auto", show_default=True, help="auto, float32, bfloat16 …")
-@click.option("--trust_remote_code", is_flag=True, help="Run code that comes with the model.")
+@dtype_option
+@trust_option
 def merge(adapter: Path, out: Path, dtype: str, trust_remote_code: bool) -> None:
     """Write an adapter and its base model as one model, for vLLM."""
     extras.require()

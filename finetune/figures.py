@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,12 +26,17 @@ def short(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[:16]}…{name[-15:]}"
 
 
-def figure(width_in: float, height_in: float) -> Figure:
-    """An empty figure that finds room for its labels by itself."""
+def figure(
+    width_in: float,
+    height_in: float,
+    dpi: int = DPI,
+    layout: Literal["constrained"] | None = "constrained",
+) -> Figure:
+    """An empty figure that finds room for its labels by itself, unless ``layout`` is None."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    new = Figure(figsize=(width_in, height_in), dpi=DPI, layout="constrained")
+    new = Figure(figsize=(width_in, height_in), dpi=dpi, layout=layout)
     FigureCanvasAgg(new)
     return new
 

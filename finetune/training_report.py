@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder import files
+from psgimg.finetune.figures import figure, png
 
 FILE = "training.json"
 PICTURE = "training.png"
@@ -57,12 +58,8 @@ def curve(log: Sequence[Mapping[str, float]], key: str) -> tuple[list[float], li
 
 
 def _picture(path: Path, log: Sequence[Mapping[str, float]]) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 5), layout="constrained")
-    FigureCanvasAgg(figure)
-    losses, staging = figure.subplots(2, 1, sharex=True)
+    drawn = figure(7, 5)
+    losses, staging = drawn.subplots(2, 1, sharex=True)
     for key, name, colour in (
         ("loss", "training", "#777777"),
         ("eval_loss", "validation", "#000000"),
@@ -76,4 +73,4 @@ def _picture(path: Path, log: Sequence[Mapping[str, float]]) -> None:
         axes.legend(frameon=False, fontsize=8)
         axes.spines[["top", "right"]].set_visible(False)
     with files.whole(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120, metadata={"Software": None})
+        temporary.write_bytes(png(drawn))

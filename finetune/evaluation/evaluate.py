@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,11 +12,12 @@ from typing import Any
 from psgimg.builder import files
 from psgimg.builder.errors import BuildError
 from psgimg.finetune import metrics
+from psgimg.finetune.bootstrap import LEVEL, ROUNDS
 from psgimg.finetune.evaluation import epochs
 from psgimg.finetune.evaluation.agreement import agreement
 from psgimg.finetune.evaluation.calibration import calibration
 from psgimg.finetune.evaluation.epochs import Epochs, Night, SubjectKey, confusions
-from psgimg.finetune.evaluation.intervals import LEVEL, ROUNDS, Tables, as_values, intervals
+from psgimg.finetune.evaluation.intervals import Tables, as_values, finite, intervals
 from psgimg.finetune.evaluation.notes import notes
 from psgimg.finetune.evaluation.paired import compare
 
@@ -125,7 +125,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         ],
     }
     values |= {"notes": notes(first, values)}
-    return Evaluation(_json(values), first, tuple(others))
+    return Evaluation(finite(values), first, tuple(others))
 
 
 def write(out: Path, evaluation: Evaluation) -> Path:
@@ -203,12 +203,3 @@ def _names(paths: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(set(paths)):
             return names
     return [path.as_posix() for path in paths]
-
-
-def _json(value: Any) -> Any:
-    """The same with None for NaN and infinity, which JSON has not."""
-    if isinstance(value, dict):
-        return {key: _json(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_json(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

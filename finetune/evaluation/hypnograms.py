@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from psgimg.finetune import hypnogram_picture as hypnogram
 from psgimg.finetune.evaluation.epochs import Night
-from psgimg.finetune.evaluation.figures import VERMILION, figure, png
+from psgimg.finetune.figures import VERMILION, figure, png
 from psgimg.finetune.metrics import NO_ANSWER
 
 if TYPE_CHECKING:

@@ -1,23 +1,20 @@
 """Intervals: how far a figure would move with other subjects, by the bootstrap over subjects.
 
-Epochs of a night resemble one another, and so do nights of a person: resampled are whole subjects
-(Efron & Tibshirani, An Introduction to the Bootstrap, 1993, ch. 8 and 13: the percentile interval).
+Epochs of a night resemble one another, and so do nights of a person: resampled are whole subjects.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.finetune import metrics
-
-ROUNDS = 2000
-LEVEL = 0.95
+from psgimg.finetune import bootstrap, metrics
+from psgimg.finetune.bootstrap import LEVEL, ROUNDS, Draws
 
 Tables = npt.NDArray[np.int64]
-Figures = dict[str, npt.NDArray[np.float64]]
 Values = dict[str, dict[str, float]]
 
 
@@ -62,7 +59,7 @@ def intervals(
     values = metrics.summary(tables.sum(0))
     drawn = _drawn(tables[:, None], rounds, seed)
     return {
-        name: Interval(value, *_interval(drawn[name][:, 0], level))
+        name: Interval(value, *bootstrap.ends(drawn[name][:, 0], level))
         for name, value in values.items()
     }
 
@@ -88,7 +85,7 @@ def differences(
             before[name],
             after[name],
             after[name] - before[name],
-            *_interval(drawn[name][:, 1] - drawn[name][:, 0], level),
+            *bootstrap.ends(drawn[name][:, 1] - drawn[name][:, 0], level),
         )
         for name in before
     }
@@ -99,28 +96,17 @@ def as_values(found: Mapping[str, Interval] | Mapping[str, Difference]) -> Value
     return {name: figure._asdict() for name, figure in found.items()}
 
 
-def _drawn(tables: npt.NDArray[np.int64], rounds: int, seed: int) -> Figures:
+def finite(value: Any) -> Any:
+    """The same with None for NaN and infinity, which JSON has not."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, list) else value
+
+
+def _drawn(tables: npt.NDArray[np.int64], rounds: int, seed: int) -> dict[str, Draws]:
     """Every figure, (rounds, n_files), of tables (n_subjects, n_files, 5, 6)."""
-    n_subjects, n_files = tables.shape[:2]
-    flat = tables.reshape(n_subjects, n_files * metrics.N_STAGES * (metrics.N_STAGES + 1))
     # In an order of their own, so that a seed draws the same however the subjects come.
-    flat = flat[np.lexsort(flat.T[::-1])]
-    n_rounds = rounds if n_subjects > 1 else 0
-    times = np.zeros((0, n_subjects), np.int64)
-    if n_rounds:
-        shares = np.full(n_subjects, 1 / n_subjects)
-        times = np.random.default_rng(seed).multinomial(n_subjects, shares, size=n_rounds)
-    resampled = (times @ flat).reshape(n_rounds * n_files, *tables.shape[2:])
-    figures = [metrics.summary(table) for table in resampled]
-    return {
-        name: np.array([one[name] for one in figures]).reshape(n_rounds, n_files)
-        for name in metrics.summary(np.zeros(tables.shape[2:], np.int64))
-    }
-
-
-def _interval(drawn: npt.NDArray[np.float64], level: float) -> tuple[float, float]:
-    defined = drawn[~np.isnan(drawn)]
-    if not defined.size:
-        return float("nan"), float("nan")
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    flat = tables.reshape(len(tables), math.prod(tables.shape[1:]))
+    return bootstrap.figures(tables[np.lexsort(flat.T[::-1])], rounds, seed)

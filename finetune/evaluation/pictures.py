@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.evaluation.figures import BLUE, HEADLINE, VERMILION, figure, png, short
+from psgimg.finetune.figures import BLUE, HEADLINE, VERMILION, figure, png, short
 from psgimg.finetune.hypnogram_picture import FAINT, INK, literal, plain
 
 if TYPE_CHECKING:

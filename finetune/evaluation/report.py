@@ -12,8 +12,8 @@ from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.evaluation import hypnograms, latex, page, pictures, robustness_picture
 from psgimg.finetune.evaluation.epochs import Epochs, confusions
 from psgimg.finetune.evaluation.evaluate import Evaluation
-from psgimg.finetune.evaluation.figures import HEADLINE
 from psgimg.finetune.evaluation.intervals import as_values, intervals
+from psgimg.finetune.figures import HEADLINE
 
 MARKDOWN, HTML, LATEX = "report.md", "report.html", "table.tex"
 TEMPLATE = "evaluation.md.j2"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from psgimg.finetune.evaluation.figures import (
+from psgimg.finetune.figures import (
     BLUE,
     GREEN,
     HEADLINE,

@@ -8,6 +8,13 @@ from typing import Any
 import click
 from psgimg.builder.cli_publish import console_of
 from psgimg.finetune import extras
+from psgimg.finetune.command_options import (
+    any_recipe_option,
+    corpus_option,
+    dtype_option,
+    revision_option,
+    trust_option,
+)
 
 
 @click.command()
@@ -21,8 +28,8 @@ from psgimg.finetune import extras
     help="Folder to write.",
 )
 @click.option("--split", default="test", show_default=True, help="Split to take pages from.")
-@click.option("--config", metavar="CORPUS", help="One corpus of the dataset.")
-@click.option("--revision", metavar="TAG", help="Tag or commit of the dataset.")
+@corpus_option
+@revision_option
 @click.option(
     "--pages",
     type=int,
@@ -47,9 +54,9 @@ from psgimg.finetune import extras
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of pages.")
 @click.option("--batch_size", type=int, default=16, show_default=True, help="Pictures at a time.")
-@click.option("--dtype", default="auto", show_default=True, help="auto, float32, bfloat16 …")
-@click.option("--trust_remote_code", is_flag=True, help="Run code that comes with the model.")
-@click.option("--any_recipe", is_flag=True, help="Allow pages drawn otherwise than it learned.")
+@dtype_option
+@trust_option
+@any_recipe_option
 def explain(**options: Any) -> None:
     """Show which lane and which seconds a model's answers hang on.
 

@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-
-ROUNDS = 2000
-LEVEL = 0.95
+from psgimg.finetune.bootstrap import ROUNDS, ends
 
 
 class Mean(NamedTuple):
@@ -49,6 +47,4 @@ def mean(
         return Mean(value, np.nan, np.nan)
     drawn = np.random.default_rng(seed).integers(len(counts), size=(ROUNDS, len(counts)))
     means = sums[drawn].sum(1) / counts[drawn].sum(1)
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
-    return Mean(value, float(low), float(high))
+    return Mean(value, *ends(means))

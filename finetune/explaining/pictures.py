@@ -12,6 +12,7 @@ from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.explaining.cells import Grid
 from psgimg.finetune.explaining.faithfulness import ORDERS, SHARES, WAYS
 from psgimg.finetune.explaining.summary import Explained, Summary
+from psgimg.finetune.figures import figure, png
 from psgimg.finetune.hypnogram_picture import literal
 
 LANES, FAITHFULNESS, PAGES = "lanes.png", "faithfulness.png", "pages"
@@ -46,15 +47,15 @@ def write(folder: Path, found: Summary, grid: Grid) -> list[tuple[Path, Explaine
 
 def _lanes(found: Summary) -> Any:
     """Stages by lanes: shares, answers that turn; and when in the page."""
-    figure = _figure(max(8.5, 1.1 * len(found.lanes) + 4), 6.4)
-    grid = figure.add_gridspec(2, 2, height_ratios=[3, 2])
+    drawn = figure(max(8.5, 1.1 * len(found.lanes) + 4), 6.4, DPI)
+    grid = drawn.add_gridspec(2, 2, height_ratios=[3, 2])
     names = [f"{name}\nn = {stage.n_pages}" for name, stage in found.stages.items()]
     for place, key, title in (
         (0, "shares", "share in what speaks for the answer"),
         (1, "turns", "answer changes when the lane is replaced"),
     ):
         values = np.array([[mean.value for mean in getattr(s, key)] for s in found.stages.values()])
-        axes = figure.add_subplot(grid[0, place])
+        axes = drawn.add_subplot(grid[0, place])
         axes.imshow(100 * values, cmap="Oranges", vmin=0, vmax=100, aspect="auto")
         for (i, j), value in np.ndenumerate(values):
             ink = "white" if value > 0.6 else "black"
@@ -64,7 +65,7 @@ def _lanes(found: Summary) -> Any:
         axes.set_yticks(range(len(names)), names)
         axes.set_title(title, fontsize=10)
         axes.tick_params(length=0)
-    axes = figure.add_subplot(grid[1, :])
+    axes = drawn.add_subplot(grid[1, :])
     for name, stage in found.stages.items():
         ink = STAGE_INKS[STAGE_NAMES.index(name)]
         axes.stairs(stage.seconds, range(len(stage.seconds) + 1), color=ink, label=name)
@@ -73,14 +74,14 @@ def _lanes(found: Summary) -> Any:
     _plain(axes)
     axes.legend(frameon=False, fontsize=8, ncols=len(names), loc="lower right", borderaxespad=0.2)
     axes.margins(y=0.25)
-    return figure
+    return drawn
 
 
 def _faithfulness(found: Summary) -> Any:
-    figure = _figure(9, 3.8)
+    drawn = figure(9, 3.8, DPI)
     titles = ("deletion: lower is better", "insertion: higher is better")
     for place, (way, title) in enumerate(zip(WAYS, titles, strict=True)):
-        axes = figure.add_subplot(1, 2, place + 1)
+        axes = drawn.add_subplot(1, 2, place + 1)
         for order in ORDERS:
             name, ink, dash = LINES[order]
             axes.plot(100 * SHARES, found.curves[way, order], dash, color=ink, label=name)
@@ -89,7 +90,7 @@ def _faithfulness(found: Summary) -> Any:
         axes.set_title(title, fontsize=10)
         axes.axhline(0, color="#bbbbbb", linewidth=0.8)
         _plain(axes)
-    return figure
+    return drawn
 
 
 def _page(page: Explained, grid: Grid) -> Any:
@@ -104,10 +105,8 @@ def _page(page: Explained, grid: Grid) -> Any:
     narrow = width < 600
     left, right, top, bottom = 70, 110, 56 if narrow else 40, 46
     total = (width + left + right, height + top + bottom)
-    figure = _figure(total[0] / DPI, total[1] / DPI, layout=None)
-    axes = figure.add_axes(
-        (left / total[0], bottom / total[1], width / total[0], height / total[1])
-    )
+    drawn = figure(total[0] / DPI, total[1] / DPI, DPI, layout=None)
+    axes = drawn.add_axes((left / total[0], bottom / total[1], width / total[0], height / total[1]))
     axes.imshow(shown, extent=(0, PAGE_S, height, 0), aspect="auto", interpolation="none")
     axes.set_yticks((grid.tops[:-1] + grid.tops[1:]) / 2, list(map(literal, grid.lanes)))
     axes.set_xticks(range(0, round(PAGE_S) + 1, 5))
@@ -118,11 +117,11 @@ def _page(page: Explained, grid: Grid) -> Any:
     told = f"{literal(page.page.recording)}, epoch {page.page.epoch}"
     between = "\n" if narrow else ": "
     axes.set_title(f"{said}, scored {page.page.stage}{between}{told}", fontsize=10)
-    _scale(figure, axes, strongest)
-    return figure
+    _scale(drawn, axes, strongest)
+    return drawn
 
 
-def _scale(figure: Any, axes: Any, strongest: float) -> None:
+def _scale(drawn: Any, axes: Any, strongest: float) -> None:
     """What the inks over a page stand for, beside it."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize
@@ -130,8 +129,8 @@ def _scale(figure: Any, axes: Any, strongest: float) -> None:
     ends = [tuple(np.array(ink) / 255 * STRONGEST + (1 - STRONGEST)) for ink in (AGAINST, FOR)]
     colours = LinearSegmentedColormap.from_list("attribution", [ends[0], (1, 1, 1), ends[1]])
     place = axes.get_position()
-    beside = figure.add_axes((place.x1 + 0.012, place.y0, 0.012, place.height))
-    bar = figure.colorbar(ScalarMappable(Normalize(-strongest, strongest), colours), cax=beside)
+    beside = drawn.add_axes((place.x1 + 0.012, place.y0, 0.012, place.height))
+    bar = drawn.colorbar(ScalarMappable(Normalize(-strongest, strongest), colours), cax=beside)
     bar.set_label("attribution (nats)", fontsize=8)
     bar.ax.tick_params(labelsize=8)
 
@@ -141,15 +140,6 @@ def _plain(axes: Any) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _figure(width: float, height: float, layout: Any = "constrained") -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=DPI, layout=layout)
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _save(figure: Any, path: Path) -> None:
+def _save(drawn: Any, path: Path) -> None:
     with files.whole(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
+        temporary.write_bytes(png(drawn))

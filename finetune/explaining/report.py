@@ -14,7 +14,8 @@ from psgimg.builder import files, markdown
 from psgimg.builder.errors import BuildError
 from psgimg.builder.pages import PAGE_S
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.explaining import intervals, pictures
+from psgimg.finetune.bootstrap import LEVEL
+from psgimg.finetune.explaining import pictures
 from psgimg.finetune.explaining.cells import PATCH_PX, Grid
 from psgimg.finetune.explaining.faithfulness import CONTROLS, ORDERS, SHARES, WAYS
 from psgimg.finetune.explaining.intervals import Mean
@@ -58,7 +59,7 @@ def write(
         "patch_px": PATCH_PX,
         "controls": CONTROLS,
         "ways": WAYS,
-        "level": intervals.LEVEL,
+        "level": LEVEL,
         "restricted": build["policy"] != "open",
         "overlays": [(str(path.relative_to(out)), page.page, page.right) for path, page in drawn],
         "pictures": {"lanes": pictures.LANES, "faithfulness": pictures.FAITHFULNESS},

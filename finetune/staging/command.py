@@ -9,6 +9,7 @@ import click
 from psgimg.builder.cli_publish import console_of
 from psgimg.builder.errors import BuildError
 from psgimg.finetune import extras
+from psgimg.finetune.command_options import batch_size_option, trust_option
 
 
 @click.command()
@@ -37,8 +38,8 @@ from psgimg.finetune import extras
     metavar="P",
     help="Mark epochs of a lower confidence for review.",
 )
-@click.option("--batch_size", type=int, default=16, show_default=True, help="Pages at a time.")
-@click.option("--trust_remote_code", is_flag=True, help="Run code that comes with the model.")
+@batch_size_option
+@trust_option
 def stage(night: Path, channels: tuple[str, ...], **options: Any) -> None:
     """Stage a recording that belongs to no corpus: hypnogram, statistics, picture.
 

@@ -10,6 +10,7 @@ import numpy as np
 from psgimg.builder import files
 from psgimg.builder.stages import STAGE_NAMES, Stage
 from psgimg.finetune import hypnogram_picture as drawing
+from psgimg.finetune.figures import figure, png
 from psgimg.finetune.staging import words
 from psgimg.finetune.staging.staged import EPOCH_S, StagedNight
 from psgimg.finetune.staging.statistics import UNSCORED
@@ -24,6 +25,7 @@ MARGIN_S = 30 * 60.0
 REVIEW_COLOUR = "#b3127c"
 """Unlike any stage's."""
 
+DPI = 110
 LIGHT = "#fbf3d5"
 
 LINE = 1 / 24
@@ -32,22 +34,18 @@ LINE = 1 / 24
 
 def write(path: Path, night: StagedNight) -> None:
     """Draw a night as PNG; the same night gives the same bytes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 5.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    curves, report = figure.subfigures(1, 2, width_ratios=[10, 3.2], squeeze=False)[0]
+    drawn = figure(13, 5.6, DPI)
+    curves, report = drawn.subfigures(1, 2, width_ratios=[10, 3.2], squeeze=False)[0]
     _curves(curves, night)
     _report(report.subplots(), night)
-    figure.suptitle(
+    drawn.suptitle(
         f"{drawing.literal(night.name)}: stages by a model, to be checked by a scorer",
         fontsize=11,
         x=0.01,
         ha="left",
     )
     with files.whole(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
+        temporary.write_bytes(png(drawn))
 
 
 def _curves(figure: SubFigure, night: StagedNight) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from psgimg.finetune.evaluation.figures import BLUE, HEADLINE, VERMILION, figure, png
+from psgimg.finetune.figures import BLUE, HEADLINE, VERMILION, figure, png
 from psgimg.finetune.hypnogram_picture import literal
 
 if TYPE_CHECKING:

@@ -14,13 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.finetune import metrics, predictions
-from psgimg.finetune.evaluation.intervals import LEVEL, ROUNDS, Difference, Interval
+from psgimg.finetune import bootstrap, metrics, predictions
+from psgimg.finetune.bootstrap import Draws
+from psgimg.finetune.evaluation.intervals import Difference, Interval
 
 SUBJECT = ("corpus", "subject")
 EPOCH = ("corpus", "recording", "epoch")
-
-Draws = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,13 +53,9 @@ class Answers:
         Cells with the same subjects are drawn alike, so that their means and differences can be
         taken round by round; cells with others, independently.
         """
-        n = len(self.subjects)
         seed = int(hashlib.sha256(repr(self.subjects).encode()).hexdigest()[:16], 16)
-        shares = np.full(n, 1 / n)
-        n_rounds = ROUNDS if n > 1 else 0
-        times = np.random.default_rng(seed).multinomial(n, shares, size=n_rounds)
-        rounds = [metrics.summary(table) for table in np.tensordot(times, self.tables, axes=1)]
-        return {name: np.array([one[name] for one in rounds]) for name in self.figures}
+        found = bootstrap.figures(self.tables[:, None], bootstrap.ROUNDS, seed)
+        return {name: values[:, 0] for name, values in found.items()}
 
 
 def read(path: Path) -> Answers:
@@ -89,7 +84,8 @@ def read(path: Path) -> Answers:
 def means(cells: Sequence[Answers]) -> dict[str, Interval]:
     """Mean of every figure over cells, with its interval over subjects."""
     return {
-        name: Interval(_mean(cells, name), *_ends(_drawn(cells, name))) for name in cells[0].figures
+        name: Interval(_mean(cells, name), *bootstrap.ends(_drawn(cells, name)))
+        for name in cells[0].figures
     }
 
 
@@ -99,7 +95,7 @@ def differences(pairs: Sequence[tuple[Answers, Answers]]) -> dict[str, Differenc
     found = {}
     for name in firsts[0].figures:
         first, second = _mean(firsts, name), _mean(seconds, name)
-        ends = _ends(_drawn(seconds, name) - _drawn(firsts, name))
+        ends = bootstrap.ends(_drawn(seconds, name) - _drawn(firsts, name))
         found[name] = Difference(first, second, second - first, *ends)
     return found
 
@@ -112,12 +108,3 @@ def _drawn(cells: Sequence[Answers], name: str) -> Draws:
     """The mean over cells in every round; none if a cell has fewer than two subjects."""
     drawn = [cell.drawn[name] for cell in cells]
     return np.mean(drawn, axis=0) if all(one.size for one in drawn) else np.zeros(0)
-
-
-def _ends(drawn: Draws) -> tuple[float, float]:
-    """The percentile interval over rounds in which the figure is defined; NaN without any."""
-    defined = drawn[~np.isnan(drawn)]
-    if not defined.size:
-        return float("nan"), float("nan")
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder import files, markdown
-from psgimg.finetune.evaluation.figures import HEADLINE
+from psgimg.finetune.figures import HEADLINE
 from psgimg.finetune.study import picture
 from psgimg.finetune.study.plan import SEED
 from psgimg.finetune.study.table import DONE, FAILED, WAITING

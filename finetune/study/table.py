@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from psgimg.builder.errors import BuildError
+from psgimg.finetune.evaluation.intervals import finite
 from psgimg.finetune.study import plan, pooling, runs
 from psgimg.finetune.study.grid import Study
 from psgimg.finetune.study.plan import SEED, Cell, Step
@@ -46,7 +46,7 @@ def collect(study: Study, cells: Sequence[Cell], out: Path) -> Values:
         ],
         "commands": plan.commands(cells),
     }
-    return dict(_finite(values))
+    return dict(finite(values))
 
 
 def _row(cell: Cell, out: Path) -> Values:
@@ -162,12 +162,3 @@ def _n_subjects(cells: Sequence[Answers]) -> int:
 
 def _without(cell: Cell, factor: str) -> dict[str, str | None]:
     return {name: value for name, value in cell.factors.items() if name != factor}
-
-
-def _finite(value: Any) -> Any:
-    """The same with null for what is no number, as JSON has it."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list) else value

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from psgimg.finetune.evaluation.figures import HEADLINE
+from psgimg.finetune.figures import HEADLINE
 from psgimg.finetune.study import plan, report, runs
 from psgimg.finetune.study.plan import Cell
 from rich.console import Console
