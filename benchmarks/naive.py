@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from psgimg.builder import layout
-from psgimg.builder.montage import Montage
-from psgimg.builder.style import Style
+from psgimg.builder.recordings.montage import Montage
+from psgimg.builder.render import layout
+from psgimg.builder.render.style import Style
 
 PAGE_S = 30.0
 DPI = 100

@@ -68,10 +68,9 @@ def paths(root: Path, number: int) -> tuple[Path, Path]:
 
 def _synthesize() -> tuple[list[str], dict[str, tuple[npt.NDArray[np.float64], int, str]]]:
     """Stages, and samples, rate and unit of each channel: 100 min of sleep over and over for 8 h."""
-    from psgimg.builder import physiology
-    from psgimg.builder.corpora import demo
+    from psgimg.builder.corpora import demo, physiology
+    from psgimg.builder.corpora.synthesis import synthesize
     from psgimg.builder.stages import Stage
-    from psgimg.builder.synthesis import synthesize
     from scipy.signal import resample_poly
 
     rng = np.random.default_rng(1)

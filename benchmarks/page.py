@@ -11,9 +11,9 @@ from typing import Any
 import naive
 import numpy as np
 from PIL import Image
-from psgimg.builder.montage import MONTAGES
-from psgimg.builder.render import Page
-from psgimg.builder.style import PRESETS
+from psgimg.builder.recordings.montage import MONTAGES
+from psgimg.builder.render.page import Page
+from psgimg.builder.render.style import PRESETS
 
 MONTAGE = MONTAGES["aasm"]
 SFREQ_HZ = 200
@@ -29,9 +29,9 @@ def measure(n_pages: int) -> dict[str, Any]:
 
 def pages(n: int) -> list[Any]:
     """Pages of synthetic sleep in all stages, (6, 6000) float32 each."""
-    from psgimg.builder import physiology
+    from psgimg.builder.corpora import physiology
+    from psgimg.builder.corpora.synthesis import synthesize
     from psgimg.builder.stages import Stage
-    from psgimg.builder.synthesis import synthesize
     from scipy.signal import resample_poly
 
     rng = np.random.default_rng(5)

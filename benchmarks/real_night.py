@@ -29,11 +29,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 import real_night_page
-from psgimg.builder import files, lanes, report
+from psgimg.builder import atomic_file, lane_signals
 from psgimg.builder.corpora import corpus
-from psgimg.builder.recipe import Recipe
+from psgimg.builder.dataset import build_report
+from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune import metrics, predictions
+from psgimg.finetune.metrics import metrics, predictions
 
 RECORDING = "SC4001"
 BLOCK, N_FOLDS = 42, 5
@@ -92,7 +93,7 @@ def demo(work: Path) -> Values:
     sft = "sft --dataset demo --model tiny --output_dir demo-model"
     predict = "predict --model demo-model --dataset demo --split test --out demo.parquet"
     taught, asked = psgimg(work, sft), psgimg(work, predict)
-    build = report.read(work / "demo")
+    build = build_report.read(work / "demo")
     return {
         "commands": [
             f"psgimg {words}" for words in ("build --source demo --out demo", sft, predict)
@@ -111,7 +112,7 @@ def cut_folds(work: Path, root: Path) -> list[Path]:
     if not night.exists():
         words = f"build --source sleep-edf --root {shlex.quote(str(root.resolve()))}"
         psgimg(work, f"{words} --subjects SC400 --out night")
-    build = report.read(night)
+    build = build_report.read(night)
     rows = pq.read_table(night / build["shards"][0]["path"])
     fold_of = np.arange(len(rows)) // BLOCK % N_FOLDS
     folders = [work / f"fold-{fold}" for fold in range(N_FOLDS)]
@@ -120,23 +121,28 @@ def cut_folds(work: Path, root: Path) -> list[Path]:
         for split, held in (("test", fold_of == fold), ("train", fold_of != fold)):
             part = rows.filter(held)
             path = folder / f"data/sleep-edf/{split}-00000-of-00001.parquet"
-            with files.whole(path) as whole:
+            with atomic_file.whole(path) as whole:
                 pq.write_table(part, whole, row_group_size=len(part))
             about = {"path": path.relative_to(folder).as_posix(), "corpus": "sleep-edf"}
             shards.append(
-                {**about, "split": split, "rows": len(part), **report.entry(path.read_bytes())}
+                {
+                    **about,
+                    "split": split,
+                    "rows": len(part),
+                    **build_report.entry(path.read_bytes()),
+                }
             )
             found = np.bincount(part["label"].to_numpy(), minlength=len(STAGE_NAMES)).tolist()
             counts[split] = dict(zip(STAGE_NAMES, found, strict=True))
         counts["validation"] = dict.fromkeys(STAGE_NAMES, 0)
         own = {"command": "", "counts": {"sleep-edf": counts}, "shards": shards, "files": {}}
-        files.write_text(folder / report.FILE, report.text({**build, **own}))
+        atomic_file.write_text(folder / build_report.FILE, build_report.text({**build, **own}))
     return folders
 
 
 def night(folds: list[Path]) -> Values:
     """What the folds are of, counted from them."""
-    counts = [report.read(folder)["counts"]["sleep-edf"] for folder in folds]
+    counts = [build_report.read(folder)["counts"]["sleep-edf"] for folder in folds]
     whole = {stage: sum(one["test"][stage] for one in counts) for stage in STAGE_NAMES}
     return {
         "recording": RECORDING,
@@ -170,7 +176,7 @@ def mark(folds: list[Path], root: Path) -> Values:
     """The mark beside it: band powers of the same pages and a random forest, in the same folds."""
     from sklearn.ensemble import RandomForestClassifier
 
-    build = report.read(folds[0])
+    build = build_report.read(folds[0])
     powers = band_powers(Recipe.from_dict(build["recipe"]), build["fixed"]["trim_min"], root)
     found = []
     for folder in folds:
@@ -194,8 +200,8 @@ def band_powers(recipe: Recipe, trim_min: float, root: Path) -> dict[int, Featur
 
     known = corpus("sleep-edf")
     recording = next(one for one in known.recordings(root) if one.recording == RECORDING)
-    origin = lanes.Origin(recording, recipe, "", trim_min)
-    read = lanes.read(origin, sfreq_hz=recipe.sfreq_hz, filtered=True)
+    origin = lane_signals.Origin(recording, recipe, "", trim_min)
+    read = lane_signals.read(origin, sfreq_hz=recipe.sfreq_hz, filtered=True)
     waves = [not level for level in read.signals.envelopes]
     found = {}
     for epoch, page_uv in zip(read.epochs, read.pages_uv(), strict=True):
@@ -227,7 +233,7 @@ def psgimg(work: Path, words: str) -> Values:
         "seconds": round(time.perf_counter() - start, 1),
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
     }
-    files.write_text(kept, json.dumps({"words": words, "took": took}))
+    atomic_file.write_text(kept, json.dumps({"words": words, "took": took}))
     return took
 
 
@@ -274,11 +280,11 @@ def write(out: Path, found: Values) -> None:
     if "recipes" in found:
         found = {"recipes": {**known.get("recipes", {}), **found["recipes"]}}
     known |= found
-    files.write_text(out, json.dumps(known, indent=1) + "\n")
+    atomic_file.write_text(out, json.dumps(known, indent=1) + "\n")
     if {"demo", "night", "mark", "recipes"} <= set(known):
         study = out.parent / "studies" / "real.json"
         studied = json.loads(study.read_text(encoding="utf-8")) if study.exists() else None
-        files.write_text(out.with_suffix(".md"), real_night_page.page(known, CHOSEN, studied))
+        atomic_file.write_text(out.with_suffix(".md"), real_night_page.page(known, CHOSEN, studied))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def taught(family: str, style: str, work: Path) -> tuple[str, str]:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
     import tiny_models
     from PIL import Image
-    from psgimg.builder import prompts
+    from psgimg.builder.dataset import prompts
 
     psgimg(work, f"build --source demo --style {style} --out demo")
     with Image.open(next((work / "demo" / "card").glob("*.png"))) as page:
@@ -67,14 +67,15 @@ def psgimg(work: Path, words: str) -> None:
 
 def measure(asked: argparse.Namespace) -> None:
     """Run every way in turn, and tell."""
-    from psgimg.finetune import generation, pages
-    from psgimg.finetune.model import load_for_inference
-    from psgimg.finetune.scoring import Scorer
+    from psgimg.finetune.data import page_set
+    from psgimg.finetune.inference import generation
+    from psgimg.finetune.inference.likelihood import Scorer
+    from psgimg.finetune.models.loading import load_for_inference
 
     loaded = load_for_inference(asked.model)
     assert loaded.folder is not None
     prompt, context = loaded.folder.prompt, loaded.folder.context
-    split = pages.load(asked.dataset, None, asked.split)
+    split = page_set.load(asked.dataset, None, asked.split)
     chosen = split.rows[: asked.pages].tolist()
     scorer = Scorer(loaded.model, loaded.processor, prompt.answers)
 

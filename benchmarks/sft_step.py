@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import load_dataset
-from psgimg.builder import prompts
-from psgimg.finetune import pages, tiny
-from psgimg.finetune.augment import Augmented
-from psgimg.finetune.validation import StagingTrainer
+from psgimg.builder.dataset import prompts
+from psgimg.finetune.data import page_set
+from psgimg.finetune.data.augment import Augmented
+from psgimg.finetune.models import tiny
+from psgimg.finetune.training.trainer import StagingTrainer
 from transformers import AutoModelForImageTextToText, AutoProcessor, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
@@ -70,7 +71,7 @@ def measure(
     kind: str, folder: Path, dataset: str, n_steps: int, batch: int, loaders: int
 ) -> dict[str, float]:
     """Median step, and the share of time in which pages were waited for."""
-    train = pages.load(dataset, None, "train")
+    train = page_set.load(dataset, None, "train")
     rows = train.rows[: n_steps * batch]
     clock = Clock()
     config = SFTConfig(
@@ -116,7 +117,7 @@ def main() -> None:
     found: dict[str, list[dict[str, float]]] = {"bare": [], "psgimg": []}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        style = pages.load(asked.dataset, None, "train").build["recipe"]["style"]
+        style = page_set.load(asked.dataset, None, "train").build["recipe"]["style"]
         tiny.build(folder / "model", (style["width_px"], style["height_px"]), [PROMPT.question])
         for _ in range(asked.rounds):
             for kind, runs in found.items():

@@ -18,7 +18,7 @@ class _Silent:
 def build(root: str, out: str, n_nights: str, workers: str) -> dict[str, Any]:
     """Build nights of SHHS from EDF to Parquet shards and card, as the command line does."""
     from psgimg.builder.build import build as build_dataset
-    from psgimg.builder.config import BuildConfig
+    from psgimg.builder.dataset.config import BuildConfig
 
     config = BuildConfig(
         source=("shhs",),
@@ -37,13 +37,13 @@ def build(root: str, out: str, n_nights: str, workers: str) -> dict[str, Any]:
 
 def night(root: str, out: str) -> dict[str, Any]:
     """Draw the first night of SHHS from EDF to a Parquet file; imports are not timed."""
-    from psgimg.builder import sources as corpora
-    from psgimg.builder import worklist
+    from psgimg.builder import tasks
     from psgimg.builder.build import Drawn, draw
-    from psgimg.builder.config import BuildConfig
+    from psgimg.builder.corpora import sources as corpora
+    from psgimg.builder.dataset.config import BuildConfig
 
     config = BuildConfig(("shhs",), (root,), Path(out), limit=1, trim_min=None)
-    (task,), _ = worklist.make(
+    (task,), _ = tasks.make(
         config, corpora.locate(config.source, config.root), config.split_policy()
     )
     first_page()
@@ -58,9 +58,9 @@ def night(root: str, out: str) -> dict[str, Any]:
 def first_page() -> dict[str, Any]:
     """Draw one grey and one colour page."""
     import numpy as np
-    from psgimg.builder.montage import MONTAGES
-    from psgimg.builder.render import Page
-    from psgimg.builder.style import PRESETS
+    from psgimg.builder.recordings.montage import MONTAGES
+    from psgimg.builder.render.page import Page
+    from psgimg.builder.render.style import PRESETS
 
     start = time.perf_counter()
     for name in ("clinical", "sleepvlm"):
@@ -77,8 +77,8 @@ def naive_night(edf: str, out: str, n_pages: str) -> dict[str, Any]:
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
-    from psgimg.builder.montage import MONTAGES
-    from psgimg.builder.style import CLINICAL
+    from psgimg.builder.recordings.montage import MONTAGES
+    from psgimg.builder.render.style import CLINICAL
 
     mne.filter.filter_data(np.zeros((1, 5000)), 100.0, 1.0, 30.0, verbose="error")  # lazy imports
     start = time.perf_counter()

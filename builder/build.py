@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
-from psgimg.builder import card, croissant, engine, files, night, report, shards, sources, worklist
-from psgimg.builder.config import BuildConfig
-from psgimg.builder.corpora import corpus
+from psgimg.builder import atomic_file, night, pool
+from psgimg.builder import tasks as worklist
+from psgimg.builder.card import croissant, dataset_card
+from psgimg.builder.corpora import corpus, sources
+from psgimg.builder.dataset import build_report, shards
+from psgimg.builder.dataset.build_report import Report, SetAside
+from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
-from psgimg.builder.report import Report, SetAside
-from psgimg.builder.worklist import Task
+from psgimg.builder.tasks import Task
 
 
 class Progress(Protocol):
@@ -55,7 +58,7 @@ def build(config: BuildConfig, progress: Progress) -> Report:
         tasks, set_aside = worklist.make(config, found, policy, built)
         todo = [task for task in tasks if not _is_done(task, done)]
         progress.start(len(todo), len(tasks) - len(todo))
-        for outcome in engine.run(draw, todo, config.workers, crashed=_crashed):
+        for outcome in pool.run(draw, todo, config.workers, crashed=_crashed):
             if isinstance(outcome, SetAside):
                 set_aside.append(outcome)
                 shards.discard(config.out, done.get((outcome.corpus, outcome.recording)))
@@ -63,15 +66,15 @@ def build(config: BuildConfig, progress: Progress) -> Report:
 
         done = shards.finished(config.out)
         if not done:
-            raise BuildError(report.nothing_built(set_aside))
-        split_of = report.splits([value.facts for value in done.values()], policy)
+            raise BuildError(build_report.nothing_built(set_aside))
+        split_of = build_report.splits([value.facts for value in done.values()], policy)
         shards.publish(config.out, shards.plan(done.values(), split_of))
-        result = report.collect(config, set_aside, split_of)
-        card.write(config.out, result)
-        files.write_text(
-            config.out / croissant.FILE, report.text(croissant.croissant(result.values))
+        result = build_report.collect(config, set_aside, split_of)
+        dataset_card.write(config.out, result)
+        atomic_file.write_text(
+            config.out / croissant.FILE, build_report.text(croissant.croissant(result.values))
         )
-        report.write(config.out, result, _beside(config.out))
+        build_report.write(config.out, result, _beside(config.out))
         return result
 
 
@@ -83,7 +86,7 @@ def draw(task: Task) -> Drawn | SetAside:
         plan = night.plan(source, recording, task.recipe, task.scorer, task.trim_min)
         rows, facts = night.draw(source, plan, task.recipe, task.corruptions)
     except Exception as error:  # even a fault of ours in one night must not cost the others
-        return report.set_aside_for(recording, error)
+        return build_report.set_aside_for(recording, error)
     prints = {"signal": task.signal, "fingerprint": task.fingerprint}
     shards.write_part(task.out, rows, {**facts, **prints})
     return Drawn(recording.recording, len(rows))
@@ -92,9 +95,9 @@ def draw(task: Task) -> Drawn | SetAside:
 def _beside(out: Path) -> list[str]:
     """What lies beside the shards for people to read and look at."""
     pictures = sorted(
-        path.relative_to(out).as_posix() for path in out.glob(f"{card.PICTURES}/*.png")
+        path.relative_to(out).as_posix() for path in out.glob(f"{dataset_card.PICTURES}/*.png")
     )
-    return [card.FILE, card.SHEET, croissant.FILE, *pictures]
+    return [dataset_card.FILE, dataset_card.SHEET, croissant.FILE, *pictures]
 
 
 def _is_done(task: Task, done: dict[shards.Key, shards.Done]) -> bool:
@@ -112,7 +115,7 @@ def _alone(out: Path) -> Iterator[None]:
     """Hold the folder: two builds at once would take each other's files for their own."""
     try:
         with FileLock(out / shards.STATE / "lock", timeout=0):
-            for folder in (out, out / card.PICTURES):
+            for folder in (out, out / dataset_card.PICTURES):
                 for torn in folder.glob(".*.tmp"):  # of a build that was killed while it wrote
                     torn.unlink()
             yield
@@ -140,19 +143,19 @@ def _refuse_other_settings(config: BuildConfig) -> None:
             f"{config.out} was built with other settings ({changed}); use the same ones or choose another --out"
         )
     if not path.exists():
-        files.write_text(path, json.dumps(fixed, sort_keys=True))
+        atomic_file.write_text(path, json.dumps(fixed, sort_keys=True))
 
 
 def _fixed_before(out: Path, settings: Path) -> dict[str, Any] | None:
     try:
-        if (out / report.FILE).exists():
-            built: dict[str, Any] = report.read(out)["fixed"]
+        if (out / build_report.FILE).exists():
+            built: dict[str, Any] = build_report.read(out)["fixed"]
             return built
         if settings.exists():
             begun: dict[str, Any] = json.loads(settings.read_text(encoding="utf-8"))
             return begun
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(
-            f"{out / report.FILE} is damaged ({error}); choose another --out"
+            f"{out / build_report.FILE} is damaged ({error}); choose another --out"
         ) from error
     return None

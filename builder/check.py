@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from psgimg.builder import night, report, sources, worklist
-from psgimg.builder.config import BuildConfig
-from psgimg.builder.corpora import corpus
-from psgimg.builder.report import SetAside
-from psgimg.builder.worklist import Task
+from psgimg.builder import night
+from psgimg.builder import tasks as worklist
+from psgimg.builder.corpora import corpus, sources
+from psgimg.builder.dataset import build_report
+from psgimg.builder.dataset.build_report import SetAside
+from psgimg.builder.dataset.config import BuildConfig
+from psgimg.builder.tasks import Task
 
 
 def check(
@@ -32,7 +34,7 @@ def check(
                 corpus(recording.corpus), recording, task.recipe, task.scorer, task.trim_min
             )
         except Exception as error:  # as in a build, it must not cost the others
-            set_aside.append(report.set_aside_for(recording, error))
+            set_aside.append(build_report.set_aside_for(recording, error))
             continue
         split = policy.split(recording.corpus, recording.subject, recording.split_key)
         found.append({**night.facts(plan), "split": split})

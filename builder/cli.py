@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder import cli_publish, corruption
-from psgimg.builder.cli_publish import console_of
+from psgimg.builder.console import open_console
 from psgimg.builder.errors import PsgimgError
-from psgimg.builder.options import (
+from psgimg.builder.signals import corruption_spec
+from psgimg.builder.terminal import publish_commands
+from psgimg.builder.terminal.options import (
     DEFAULT_NAME,
     data_options,
     out_option,
     publish_options,
     workers_option,
 )
+
+COMMANDS = "psgimg.commands"
+"""Entry points by which a package adds commands; `psgimg.finetune` is the first to do so."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -61,28 +67,28 @@ def build(
     Run again, the same command goes on where it was interrupted.
     """
     from psgimg.builder import build as builder
-    from psgimg.builder import ui
-    from psgimg.builder.config import BuildConfig
+    from psgimg.builder.dataset.config import BuildConfig
+    from psgimg.builder.terminal import show_build
 
     config = BuildConfig(**options, workers=workers or os.cpu_count() or 1)
     if push:
         from psgimg.builder.release.push import check_ready
 
-        release = cli_publish.release_config(config.out, repo_id, public, permission, replace)
-        twin = config.fixed().get(corruption.KEY)
-        check_ready(release, config.source, console_of().print, twin)
+        release = publish_commands.release_config(config.out, repo_id, public, permission, replace)
+        twin = config.fixed().get(corruption_spec.KEY)
+        check_ready(release, config.source, open_console().print, twin)
     elif public or permission or replace or repo_id != DEFAULT_NAME:
         raise click.UsageError("--repo-id, --public, --permission and --replace go with --push")
     if fetch:
         _fetch(config.source, config.subjects, config.root)
-    console = console_of()
-    with ui.BuildProgress(console) as progress:
+    console = open_console()
+    with show_build.BuildProgress(console) as progress:
         report = builder.build(config, progress)
-    ui.show_report(console, report)
+    show_build.show_report(console, report)
     console.print(f"\n[bold]{config.out}[/] is ready. Look at {config.out / 'preview.png'}, then:")
     console.print(f'  datasets.load_dataset("{config.out}")', highlight=False)
     if push:
-        cli_publish.send(release)
+        publish_commands.send(release)
 
 
 @cli.command()
@@ -90,24 +96,26 @@ def build(
 def check(**options: Any) -> None:
     """Show what a build would take, and what it would set aside and why. Draws nothing."""
     from psgimg.builder import check as checker
-    from psgimg.builder import ui
-    from psgimg.builder.config import BuildConfig
+    from psgimg.builder.dataset.config import BuildConfig
+    from psgimg.builder.terminal import show_build
 
-    console = console_of()
-    plans, set_aside = checker.check(BuildConfig(**options), ui.track(console))
-    ui.show_plans(console, plans)
-    ui.show_set_aside(console, set_aside)
+    console = open_console()
+    plans, set_aside = checker.check(BuildConfig(**options), show_build.track(console))
+    show_build.show_plans(console, plans)
+    show_build.show_set_aside(console, set_aside)
     console.print(f"{len(plans)} recordings would be built, {len(set_aside)} set aside")
 
 
 @cli.command()
 def sources() -> None:
     """List the corpora: terms, how to get access, what lies on disk."""
-    from psgimg.builder import sources as found
-    from psgimg.builder import ui
     from psgimg.builder.corpora import CORPORA
+    from psgimg.builder.corpora import sources as found
+    from psgimg.builder.terminal import show_build
 
-    ui.show_corpora(console_of(), CORPORA.values(), {name: found.on_disk(name) for name in CORPORA})
+    show_build.show_corpora(
+        open_console(), CORPORA.values(), {name: found.on_disk(name) for name in CORPORA}
+    )
 
 
 @cli.command()
@@ -148,10 +156,10 @@ def sources() -> None:
 )
 def preview(edf: Path | None, **options: Any) -> None:
     """Draw one page of a recording file, or of a corpus's recording, before building."""
-    from psgimg.builder import ui
     from psgimg.builder.preview import PreviewConfig, preview
+    from psgimg.builder.terminal import show_build
 
-    ui.show_page(console_of(), preview(PreviewConfig(edf, **options)))
+    show_build.show_page(open_console(), preview(PreviewConfig(edf, **options)))
 
 
 def _fetch(source: tuple[str, ...], subjects: tuple[str, ...], root: tuple[str, ...]) -> None:
@@ -165,14 +173,22 @@ def _fetch(source: tuple[str, ...], subjects: tuple[str, ...], root: tuple[str, 
     sleep_edf.fetch(list(subjects), place)
 
 
-for command in (cli_publish.push, cli_publish.export, cli_publish.rebuild):
+for command in (publish_commands.push, publish_commands.export, publish_commands.rebuild):
     cli.add_command(command)
+
+
+@functools.cache
+def command_line() -> click.Group:
+    """Return the builder's commands and those that installed packages bring, such as `psgimg sft`."""
+    for point in sorted(entry_points(group=COMMANDS), key=lambda point: point.name):
+        cli.add_command(point.load(), point.name)
+    return cli
 
 
 def main() -> None:
     """Run the command line; what psgimg refuses is one line, not a traceback."""
     try:
-        cli(standalone_mode=False)
+        command_line()(standalone_mode=False)
     except PsgimgError as error:
         click.echo(f"psgimg: {error}", err=True)
         sys.exit(2)
@@ -182,3 +198,7 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("psgimg: interrupted; the same command goes on from here", err=True)
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import artefacts, pages
-from psgimg.builder.artefacts import Scene
-from psgimg.builder.corruption import Corruption
-from psgimg.builder.edf import EdfFile, open_edf
+from psgimg.builder.dataset.schema import Row
 from psgimg.builder.errors import RecordingError, unreadable
-from psgimg.builder.hypnogram import Hypnogram
-from psgimg.builder.montage import Derivation, resolve
-from psgimg.builder.pages import Selection
-from psgimg.builder.recipe import Recipe
-from psgimg.builder.recording import Corpus, Recording
-from psgimg.builder.rows import Row
-from psgimg.builder.signalfile import unit_notes
-from psgimg.builder.signals import Spoil, read_signals
+from psgimg.builder.recordings.edf import EdfFile, open_edf
+from psgimg.builder.recordings.hypnogram import Hypnogram
+from psgimg.builder.recordings.montage import Derivation, resolve
+from psgimg.builder.recordings.recording import Corpus, Recording
+from psgimg.builder.recordings.signal_file import unit_notes
+from psgimg.builder.render.recipe import Recipe
+from psgimg.builder.signals import corrupt, epoching
+from psgimg.builder.signals.corrupt import Scene
+from psgimg.builder.signals.corruption_spec import Corruption
+from psgimg.builder.signals.epoching import Selection
+from psgimg.builder.signals.filtering import Spoil, read_signals
 from psgimg.builder.stages import STAGE_NAMES, Stage
 
 SAMPLE_BLOCKS = 16
@@ -69,7 +69,7 @@ def plan(
     hypnogram = _read(corpus, recording, reference)
     second, notes = _second(corpus, recording, hypnogram, reference)
     derivations = resolve(recipe.montage, edf.labels, corpus.channels, recording.signal.name)
-    selection = pages.select(hypnogram, edf, trim_min)
+    selection = epoching.select(hypnogram, edf, trim_min)
     return Plan(recording, edf, derivations, hypnogram, second, selection, notes)
 
 
@@ -88,7 +88,7 @@ def draw(
     RecordingError
         If no EEG lane carries a signal, or a channel can't be brought to µV.
     """
-    from psgimg.builder.render import Page
+    from psgimg.builder.render.page import Page
 
     signals = read_signals(
         plan.edf,
@@ -100,15 +100,15 @@ def draw(
         span_s=plan.selection.span_s,
         spoil=spoil(corpus, plan, recipe, corruptions),
     )
-    pages.require_eeg(signals, recipe.montage, plan.edf.path.name)
+    epoching.require_eeg(signals, recipe.montage, plan.edf.path.name)
     page = Page(
         recipe.style, recipe.montage, [name is None for name in signals.lanes], signals.envelopes
     )
-    pictures = (page.png(data_uv) for data_uv in pages.cut(signals, plan.selection.epochs))
+    pictures = (page.png(data_uv) for data_uv in epoching.cut(signals, plan.selection.epochs))
     rows = list(_rows(plan, pictures, list(signals.lanes)))
     known = facts(plan)
     rates = [plan.edf.sfreqs_hz[d.plus] if d else None for d in plan.derivations]
-    known["notes"] += artefacts.notes(corruptions, recipe.montage, rates, corpus.mains_hz)
+    known["notes"] += corrupt.notes(corruptions, recipe.montage, rates, corpus.mains_hz)
     return rows, {
         **known,
         "flat": [name for name, flat in zip(signals.lanes, signals.flat, strict=True) if flat],
@@ -133,7 +133,7 @@ def spoil(
         corpus.mains_hz,
         recipe.filters,
     )
-    return artefacts.spoiler(corruptions, scene)
+    return corrupt.spoiler(corruptions, scene)
 
 
 def facts(plan: Plan) -> dict[str, Any]:

@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from psgimg.builder import files, montage, sources
-from psgimg.builder.channels import standard_channels
-from psgimg.builder.corpora import corpus
+from psgimg.builder import atomic_file
+from psgimg.builder.corpora import corpus, sources
 from psgimg.builder.errors import BuildError
-from psgimg.builder.mne_reader import open_any
-from psgimg.builder.newnight import NewPage
-from psgimg.builder.pages import PAGE_S, cut, missing_signal
-from psgimg.builder.recipe import Recipe
-from psgimg.builder.signalfile import SignalFile
-from psgimg.builder.signals import read_signals
-from psgimg.builder.style import load_style
+from psgimg.builder.recordings import montage
+from psgimg.builder.recordings.channels import standard_channels
+from psgimg.builder.recordings.mne_reader import open_any
+from psgimg.builder.recordings.signal_file import SignalFile
+from psgimg.builder.render.recipe import Recipe
+from psgimg.builder.render.style import load_style
+from psgimg.builder.signals.epoching import PAGE_S, cut, missing_signal
+from psgimg.builder.signals.filtering import read_signals
+from psgimg.builder.unscored_night import NewPage
 
 DEFAULT_MAINS_HZ = 50.0
 
@@ -52,7 +53,7 @@ def preview(config: PreviewConfig) -> PreviewPage:
     BuildError, RecordingError
         If there is no such recording or page, or no channel to draw.
     """
-    from psgimg.builder.render import Page
+    from psgimg.builder.render.page import Page
 
     edf = open_any(_path(config))
     known = corpus(config.source) if config.source else None
@@ -74,7 +75,7 @@ def preview(config: PreviewConfig) -> PreviewPage:
     )
     data_uv = next(cut(signals, (epoch,)))
     page = Page(recipe.style, recipe.montage, [d is None for d in derivations], signals.envelopes)
-    with files.whole(config.out) as temporary:
+    with atomic_file.whole(config.out) as temporary:
         temporary.write_bytes(page.png(data_uv))
     lanes = tuple(
         (lane.name, derivation.name if derivation else "absent")

@@ -12,14 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import build, corruption, labels, labels_card, shards
+from psgimg.builder import build
 from psgimg.builder.build import Progress
-from psgimg.builder.config import BuildConfig, Pinned
+from psgimg.builder.card import labels_card
+from psgimg.builder.dataset import shards
+from psgimg.builder.dataset.build_report import Report
+from psgimg.builder.dataset.config import BuildConfig, Pinned
+from psgimg.builder.dataset.shards import Done, Key
+from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
-from psgimg.builder.labels import Export
-from psgimg.builder.report import Report
-from psgimg.builder.shards import Done, Key
-from psgimg.builder.splits import SplitPolicy
+from psgimg.builder.exports import labels_only
+from psgimg.builder.exports.labels_only import Export
+from psgimg.builder.signals import corruption_spec
 
 N_NAMED = 3
 """Names that a one-line message lists before it counts."""
@@ -108,7 +112,7 @@ def rebuild(config: RebuildConfig, progress: Progress) -> Rebuilt:
         If the export is not sound or for another psgimg, a corpus is nowhere, or ``config.out``
         holds something else.
     """
-    export = labels.read(config.export)
+    export = labels_only.read(config.export)
     facts = _wanted(export, config.source)
     _refuse_others(export, config.out)
     report = build.build(_build_config(config, export, facts), progress)
@@ -145,7 +149,7 @@ def _build_config(
             recipe=export.recipe,
             policy=SplitPolicy((train, validation, test), fixed["seed"], published),
             signals={key: fact["signal"] for key, fact in facts.items()},
-            corruptions=corruption.from_dict(export.values.get(corruption.KEY)),
+            corruptions=corruption_spec.from_dict(export.values.get(corruption_spec.KEY)),
         ),
     )
 
@@ -214,8 +218,10 @@ def _differing(
     export: Export, there: Mapping[str, Any], here: Mapping[str, Any], done: Done
 ) -> list[str]:
     """What of a drawn recording is not as in the export."""
-    found = [] if labels.pictures(done) == there["pictures"] else ["pictures"]
-    if [{**row, "split": here["split"]} for row in labels.rows(done)] != export.labels(done.key):
+    found = [] if labels_only.pictures(done) == there["pictures"] else ["pictures"]
+    if [{**row, "split": here["split"]} for row in labels_only.rows(done)] != export.labels(
+        done.key
+    ):
         found.append("labels")
     return found + [key for key in sorted(here) if here[key] != there.get(key)]
 

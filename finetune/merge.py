@@ -7,11 +7,11 @@ import tempfile
 from pathlib import Path
 
 from peft import PeftModel
+from psgimg.builder.atomic_file import unwritable
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import unwritable
-from psgimg.finetune import card
-from psgimg.finetune import training_report as report
-from psgimg.finetune.model import load_for_inference
+from psgimg.finetune.models.loading import load_for_inference
+from psgimg.finetune.training import model_card
+from psgimg.finetune.training import training_report as report
 
 
 def merge(
@@ -55,7 +55,7 @@ def merge(
                 if (adapter / name).is_file():
                     shutil.copy(adapter / name, part)
             if (part / report.FILE).is_file():
-                card.write(part, out.name)
+                model_card.write(part, out.name)
             part.replace(out)
         finally:
             shutil.rmtree(part, ignore_errors=True)

@@ -9,14 +9,16 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder import corruption
-from psgimg.finetune import askers, extras, pages, parts
-from psgimg.finetune.ahead import ahead
-from psgimg.finetune.askers import Asker
-from psgimg.finetune.folder import versions
-from psgimg.finetune.pages import PageSet
-from psgimg.finetune.predictions import Predictions
-from psgimg.finetune.question import PredictConfig, Question, question
+from psgimg.builder.signals import corruption_spec
+from psgimg.finetune import optional_dependencies
+from psgimg.finetune.data import page_set
+from psgimg.finetune.data.page_set import PageSet
+from psgimg.finetune.inference import partial_file, predictors
+from psgimg.finetune.inference.predict_config import PredictConfig, Question, question
+from psgimg.finetune.inference.predictors import Asker
+from psgimg.finetune.inference.prefetch import ahead
+from psgimg.finetune.metrics.predictions import Predictions
+from psgimg.finetune.models.manifest import versions
 
 __all__ = ["PredictConfig", "Progress", "predict"]
 
@@ -47,10 +49,10 @@ def predict(config: PredictConfig, progress: Progress) -> Predictions:
     BuildError
         If the command can't go on. What is finished stays, and the same command goes on from there.
     """
-    pageset = pages.load(config.dataset, config.config, config.split, config.revision)
+    pageset = page_set.load(config.dataset, config.config, config.split, config.revision)
     asked = question(config, pageset)
     rows = chosen(pageset, config.limit)
-    with parts.hold(config.out, asked.settings(config, pageset, len(rows))) as held:
+    with partial_file.hold(config.out, asked.settings(config, pageset, len(rows))) as held:
         if (earlier := held.finished()) is not None:
             progress.note(f"{config.out} is finished; nothing is computed again")
             return earlier
@@ -87,7 +89,7 @@ def _asker(config: PredictConfig, asked: Question) -> Iterator[Asker]:
     """The model, loaded or behind its server, in the mode that is wanted."""
     answers = asked.prompt.answers
     if config.endpoint is not None:
-        with askers.asking(
+        with predictors.asking(
             config.endpoint,
             config.model,
             answers,
@@ -97,16 +99,16 @@ def _asker(config: PredictConfig, asked: Question) -> Iterator[Asker]:
         ) as ask:
             yield ask
         return
-    extras.require()
-    from psgimg.finetune.model import load_for_inference
+    optional_dependencies.require()
+    from psgimg.finetune.models.loading import load_for_inference
 
     loaded = load_for_inference(
         config.model, trust_remote_code=config.trust_remote_code, dtype=config.dtype
     )
     if config.mode == "score":
-        yield askers.scoring(loaded.model, loaded.processor, answers)
+        yield predictors.scoring(loaded.model, loaded.processor, answers)
     else:
-        yield askers.generating(loaded.model, loaded.processor, answers, config.max_new_tokens)
+        yield predictors.generating(loaded.model, loaded.processor, answers, config.max_new_tokens)
 
 
 def _staged(
@@ -144,7 +146,7 @@ def _facts(found: Predictions, pageset: PageSet, config: PredictConfig) -> dict[
         "psgimg": version("psgimg"),
         "versions": versions() if config.endpoint is None else {},
         "policy": pageset.build["policy"],
-        "corruption": pageset.build.get(corruption.KEY),
+        "corruption": pageset.build.get(corruption_spec.KEY),
         "counts": {
             "pages": len(found),
             "no_valid_answer": int((found.predictions < 0).sum()),

@@ -11,31 +11,29 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder import prompts
+from psgimg.builder.dataset import prompts
+from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
-from psgimg.builder.prompts import Prompt
-from psgimg.finetune import (
+from psgimg.finetune.data import page_set, sampling
+from psgimg.finetune.data.augment import Augmented
+from psgimg.finetune.data.chat import messages
+from psgimg.finetune.data.page_set import PageSet
+from psgimg.finetune.models import families, tiny
+from psgimg.finetune.models import provenance as lineages
+from psgimg.finetune.models.loading import load_base, load_processor
+from psgimg.finetune.training import (
     arguments,
-    card,
     checkpoints,
-    families,
-    pages,
+    model_card,
     preflight,
     publish,
-    record,
-    sampling,
-    tiny,
+    run_record,
 )
-from psgimg.finetune import lineage as lineages
-from psgimg.finetune import training_report as report
-from psgimg.finetune import validation as held_out
-from psgimg.finetune.arguments import Arguments
-from psgimg.finetune.augment import Augmented
-from psgimg.finetune.chat import messages
-from psgimg.finetune.model import load_base, load_processor
-from psgimg.finetune.options import PsgArguments
-from psgimg.finetune.pages import PageSet
-from psgimg.finetune.validation import StagingTrainer
+from psgimg.finetune.training import trainer as held_out
+from psgimg.finetune.training import training_report as report
+from psgimg.finetune.training.arguments import Arguments
+from psgimg.finetune.training.psg_arguments import PsgArguments
+from psgimg.finetune.training.trainer import StagingTrainer
 from trl import ModelConfig, SFTConfig, get_peft_config, get_quantization_config
 
 Rows = npt.NDArray[np.int64]
@@ -71,7 +69,7 @@ def main(argv: Sequence[str]) -> Path:
     draw = functools.partial(_drawn, train, psg.sampling, training.seed)
     rows = Augmented(train, draw, prompt, psg.context, psg.augment, training.seed)
     if training.process_index == 0:
-        checkpoints.begin(out, record.settings(asked, train, prompt), resume)
+        checkpoints.begin(out, run_record.settings(asked, train, prompt), resume)
 
     # The model and its processor
     model, processor = _model(asked, train, prompt)
@@ -95,12 +93,12 @@ def main(argv: Sequence[str]) -> Path:
     # What is left of it
     trainer.save_model(str(out))
     if trainer.is_world_process_zero():
-        record.folder(psg, train, prompt, lineage).save(out)
-        values = record.values(asked, validation, facts, lineage, trainer.state)
+        run_record.folder(psg, train, prompt, lineage).save(out)
+        values = run_record.values(asked, validation, facts, lineage, trainer.state)
         shown = rows.shown(math.ceil((trainer.state.epoch or 0.0) - 1e-6))
-        values |= record.shown(training, trainer.state, train, shown)
+        values |= run_record.shown(training, trainer.state, train, shown)
         report.write(out, values, trainer.state.log_history)
-        card.write(out, destination.repo_id if destination else None)
+        model_card.write(out, destination.repo_id if destination else None)
         if destination:
             publish.publish(out, destination)
     trainer.accelerator.wait_for_everyone()  # one that ends early leaves another hanging
@@ -115,7 +113,7 @@ def options() -> str:
 
 def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | None]:
     """Pages to learn from, and those to watch by, if there are any and they are wanted."""
-    train = pages.load(
+    train = page_set.load(
         psg.dataset,
         psg.dataset_config,
         "train",
@@ -131,7 +129,7 @@ def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | N
             f"{psg.dataset} has no validation pages; give --eval_strategy no to train without "
             "watching, or build it with more subjects"
         )
-    return train, pages.load(
+    return train, page_set.load(
         psg.dataset, psg.dataset_config, "validation", psg.dataset_revision, seed=training.seed
     )
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
-from psgimg.finetune.cli import cli
+from psgimg.builder.cli import command_line
+
+cli = command_line()
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS_MD = ROOT / "docs" / "commands.md"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.montage import MONTAGES
-from psgimg.builder.render import Page
-from psgimg.builder.style import PRESETS
+from psgimg.builder.recordings.montage import MONTAGES
+from psgimg.builder.render.page import Page
+from psgimg.builder.render.style import PRESETS
 
 GOLDENS = Path(__file__).resolve().parent / "goldens"
 N_SAMPLES = 6000

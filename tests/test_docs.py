@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 from make_docs import COMMANDS_MD, MODULES_MD, commands_md, modules_md, readme
+from psgimg.builder.cli import command_line
 from psgimg.builder.corpora import CORPORA
-from psgimg.builder.montage import MONTAGES
-from psgimg.builder.style import PRESETS
-from psgimg.finetune.cli import cli
+from psgimg.builder.recordings.montage import MONTAGES
+from psgimg.builder.render.style import PRESETS
+
+cli = command_line()
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -78,9 +80,9 @@ def test_modules_fit_in_300_lines_and_functions_on_a_screen():
 
 
 def test_the_real_pages_on_the_card_are_what_is_drawn_today(shared_psg, tmp_path):
+    from builds import Silent
     from psgimg.builder.build import build
-    from psgimg.builder.config import BuildConfig
-    from test_build import Silent
+    from psgimg.builder.dataset.config import BuildConfig
 
     root = (str(shared_psg / "sleep-edf"),)
     build(BuildConfig(("sleep-edf",), root, tmp_path / "out"), Silent())

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from psgimg.builder.corpora import dcsm, demo, hmc, isruc, mass, nsrr, sleep_edf
 from psgimg.builder.errors import BuildError
-from psgimg.builder.recording import Corpus
+from psgimg.builder.recordings.recording import Corpus
 
 CORPORA: dict[str, Corpus] = {
     corpus.name: corpus

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from psgimg.builder.corpora.files import check_runs, score
+from psgimg.builder.corpora.reading import check_runs, score
 from psgimg.builder.errors import RecordingError
-from psgimg.builder.hypnogram import Event, Hypnogram, from_events
+from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events
 from psgimg.builder.stages import Score
 
 STAGE_PREFIX = "Sleep stage"
@@ -29,7 +29,7 @@ def read_annotated(
     RecordingError
         If the file can't be read, has no stage, an unknown one, or one on another epoch grid.
     """
-    from psgimg.builder import edf  # loads NumPy, and listing corpora must not
+    from psgimg.builder.recordings import edf  # loads NumPy, and listing corpora must not
 
     if not scoring.is_file():
         raise RecordingError("scoring missing", f"{scoring.name} is not there; get the file again")
@@ -54,7 +54,7 @@ def start_shift_s(scoring: Path, signal: Path) -> float:
     RecordingError
         If they are so far apart that they can't be of one night.
     """
-    from psgimg.builder import edf
+    from psgimg.builder.recordings import edf
 
     shift = edf.start_datetime(scoring) - edf.start_datetime(signal)
     shift_s = shift.total_seconds()

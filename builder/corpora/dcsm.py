@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from psgimg.builder.corpora.files import (
+from psgimg.builder.corpora.reading import (
     check_runs,
     listed,
     number,
@@ -20,8 +20,8 @@ from psgimg.builder.corpora.files import (
     walk,
 )
 from psgimg.builder.errors import RecordingError
-from psgimg.builder.hypnogram import Event, Hypnogram, from_events
-from psgimg.builder.recording import Corpus, Policy, Recording, Terms
+from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events
+from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
 from psgimg.builder.stages import Score, Stage, Unscored
 
 EPOCH_S = 30.0

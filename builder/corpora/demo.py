@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from psgimg.builder.corpora.annotations import read_annotated
-from psgimg.builder.corpora.files import scoring_of
+from psgimg.builder.corpora.physiology import CHIN_SFREQ_HZ, SFREQ_HZ
+from psgimg.builder.corpora.reading import scoring_of
 from psgimg.builder.errors import BuildError
-from psgimg.builder.hypnogram import Hypnogram
-from psgimg.builder.physiology import CHIN_SFREQ_HZ, SFREQ_HZ
-from psgimg.builder.recording import Corpus, Policy, Recording, Terms
+from psgimg.builder.recordings.hypnogram import Hypnogram
+from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
 from psgimg.builder.stages import Score, Stage, Unscored
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
 
 
 def _write_night(root: Path, number: int) -> None:
-    from psgimg.builder.synthesis import synthesize
+    from psgimg.builder.corpora.synthesis import synthesize
 
     rng = np.random.default_rng(number)
     scores = draw_scores(rng)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from psgimg.builder.corpora.files import read_text, score, scoring_of
-from psgimg.builder.hypnogram import Hypnogram, from_scores
-from psgimg.builder.recording import Recording
+from psgimg.builder.corpora.reading import read_text, score, scoring_of
+from psgimg.builder.recordings.hypnogram import Hypnogram, from_scores
+from psgimg.builder.recordings.recording import Recording
 from psgimg.builder.stages import Score, Stage, Unscored
 
 # The Luna manual (annotations, "eannot files") lists these names for stages, in any case; the

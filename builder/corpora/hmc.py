@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from psgimg.builder.corpora.annotations import STAGE_PREFIX, read_annotated
-from psgimg.builder.corpora.files import (
+from psgimg.builder.corpora.reading import (
     check_runs,
     listed,
     matching,
@@ -22,8 +22,8 @@ from psgimg.builder.corpora.files import (
     scoring_of,
 )
 from psgimg.builder.errors import RecordingError
-from psgimg.builder.hypnogram import Event, Hypnogram, from_events
-from psgimg.builder.recording import Corpus, Policy, Recording, Terms
+from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events
+from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
 from psgimg.builder.stages import Score, Stage, Unscored
 
 EPOCH_S = 30.0

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from psgimg.builder.corpora import isruc_table
-from psgimg.builder.corpora.files import listed, read_text, score, scoring_of, walk
+from psgimg.builder.corpora.reading import listed, read_text, score, scoring_of, walk
 from psgimg.builder.errors import BuildError
-from psgimg.builder.hypnogram import Hypnogram, from_scores
-from psgimg.builder.recording import Corpus, Policy, Recording, Terms
+from psgimg.builder.recordings.hypnogram import Hypnogram, from_scores
+from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
 from psgimg.builder.stages import Score, Stage, Unscored
 
 EPOCH_S = 30.0

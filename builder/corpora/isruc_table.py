@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder.corpora.files import read_bytes, score
+from psgimg.builder.corpora.reading import read_bytes, score
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.stages import Score, Stage, Unscored
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from psgimg.builder.corpora.annotations import read_annotated
-from psgimg.builder.corpora.files import listed, matching, scoring_of
-from psgimg.builder.hypnogram import Hypnogram
-from psgimg.builder.recording import Corpus, Policy, Recording, Terms
+from psgimg.builder.corpora.reading import listed, matching, scoring_of
+from psgimg.builder.recordings.hypnogram import Hypnogram
+from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
 from psgimg.builder.stages import Score, Stage, Unscored
 
 # SS1 and SS3 were scored by AASM rules, the others by R&K on 20-s epochs

@@ -8,13 +8,8 @@ from __future__ import annotations
 from functools import partial
 
 from psgimg.builder.corpora import eannot
-from psgimg.builder.corpora.nsrr_reader import (
-    EANNOT_SCORING,
-    Names,
-    read_hypnogram,
-    recordings,
-)
-from psgimg.builder.recording import Corpus, Policy, Terms
+from psgimg.builder.corpora.nsrr_reader import EANNOT_SCORING, Names, read_hypnogram, recordings
+from psgimg.builder.recordings.recording import Corpus, Policy, Terms
 
 _ACCESS = (
     "Personal data-use agreement with NSRR for a named project, about two weeks: "

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder.corpora import nsrr_xml
-from psgimg.builder.corpora.files import listed, scoring_of, walk
+from psgimg.builder.corpora.reading import listed, scoring_of, walk
 from psgimg.builder.errors import RecordingError
-from psgimg.builder.hypnogram import Hypnogram
-from psgimg.builder.recording import Recording
+from psgimg.builder.recordings.hypnogram import Hypnogram
+from psgimg.builder.recordings.recording import Recording
 
 FORMS = ("nsrr", "profusion")
 """Suffixes of the annotation files, the preferred one first."""

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from psgimg.builder.corpora.files import check_runs, number, read_bytes, score
+from psgimg.builder.corpora.reading import check_runs, number, read_bytes, score
 from psgimg.builder.errors import RecordingError
-from psgimg.builder.hypnogram import Event, Hypnogram, from_events, from_scores
+from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events, from_scores
 from psgimg.builder.stages import Score, Stage, Unscored
 
 if TYPE_CHECKING:

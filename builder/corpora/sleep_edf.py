@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from psgimg.builder.corpora.annotations import read_annotated
-from psgimg.builder.corpora.files import listed, matching, scoring_of
+from psgimg.builder.corpora.reading import listed, matching, scoring_of
 from psgimg.builder.errors import BuildError
-from psgimg.builder.hypnogram import Hypnogram
-from psgimg.builder.recording import Corpus, Policy, Recording, Terms
+from psgimg.builder.recordings.hypnogram import Hypnogram
+from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
 from psgimg.builder.stages import Score, Stage, Unscored
 
 EPOCH_S = 30.0

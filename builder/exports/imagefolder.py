@@ -17,9 +17,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from psgimg.builder.dataset.schema import FEATURES, schema
 from psgimg.builder.exports import readme, target
 from psgimg.builder.exports.source import ALL, Progress, Source, name, open_folder, png
-from psgimg.builder.rows import FEATURES, schema
 
 FORMAT = "imagefolder"
 TABLE = "metadata.parquet"

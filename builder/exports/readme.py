@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import corruption, markdown, metadata
+from psgimg.builder.card import card_metadata, templates
 from psgimg.builder.corpora import demo
+from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.exports.source import Source
-from psgimg.builder.report import Report
+from psgimg.builder.signals import corruption_spec
 from psgimg.builder.stages import STAGE_NAMES
 
 FILE = "README.md"
@@ -44,11 +45,11 @@ def text(source: Source, form: str, name: str, facts: Mapping[str, Any]) -> str:
         "n_pages": source.n_pages,
         "splits": source.splits,
         "corpora": corpora,
-        "restricted": metadata.restricted(corpora),
+        "restricted": card_metadata.restricted(corpora),
         "synthetic": demo.NAME in corpora,
-        "title": metadata.title(corpora, source.values.get(corruption.KEY)),
-        "corruption": source.values.get(corruption.KEY),
+        "title": card_metadata.title(corpora, source.values.get(corruption_spec.KEY)),
+        "corruption": source.values.get(corruption_spec.KEY),
         "stages": STAGE_NAMES,
         **facts,
     }
-    return markdown.render(TEMPLATE, filled)
+    return templates.render(TEMPLATE, filled)

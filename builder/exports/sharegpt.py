@@ -18,11 +18,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import prompts
+from psgimg.builder.dataset import prompts
+from psgimg.builder.dataset.prompts import Prompt
+from psgimg.builder.dataset.schema import Row
 from psgimg.builder.exports import readme, target
 from psgimg.builder.exports.source import ALL, Progress, Source, name, open_folder, png
-from psgimg.builder.prompts import Prompt
-from psgimg.builder.rows import Row
 from psgimg.builder.stages import STAGE_NAMES
 
 FORMAT = "sharegpt"

@@ -10,9 +10,9 @@ from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from psgimg.builder import finished
+from psgimg.builder.dataset import validate
+from psgimg.builder.dataset.schema import SPLITS, Row
 from psgimg.builder.errors import BuildError
-from psgimg.builder.rows import SPLITS, Row
 
 ALL = "all"
 """Every split that has a page."""
@@ -33,7 +33,7 @@ class Source:
     Parameters
     ----------
     values
-        What ``build.json`` says, as :class:`psgimg.builder.report.Report` lists it.
+        What ``build.json`` says, as :class:`psgimg.builder.dataset.build_report.Report` lists it.
     splits
         The splits wanted, in the order of the contract; each has a page.
     """
@@ -68,12 +68,12 @@ def open_folder(folder: Path, split: str) -> Source:
         If the folder was not finished, a shard that will be read is missing or not as it was
         built, or the split has no page.
     """
-    values = finished.values(folder)
+    values = validate.values(folder)
     filled = [name for name in SPLITS if any(shard["split"] == name for shard in values["shards"])]
     if split not in (ALL, *filled):
         raise BuildError(f"--split {split}: {folder} has {', '.join((ALL, *filled))}")
     source = Source(folder, values, tuple(filled) if split == ALL else (split,))
-    finished.check_shards(folder, values, source.shards)
+    validate.check_shards(folder, values, source.shards)
     return source
 
 

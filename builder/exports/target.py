@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import finished, folders
+from psgimg.builder import atomic_folder
+from psgimg.builder.dataset import validate
 from psgimg.builder.exports.source import Source
 
-FILE = finished.EXPORT
+FILE = validate.EXPORT
 """Marks a folder as an export of psgimg, and says what is in it."""
 
 KEPT = (
@@ -45,7 +46,7 @@ def new(source: Source, out: Path, form: str, **facts: Any) -> Iterator[Path]:
         If ``out`` holds anything but an earlier export in this format, which is replaced; if
         another export writes to it; or if it can't be written.
     """
-    with folders.whole(out, source.folder, _entries(out, form), form) as room:
+    with atomic_folder.whole(out, source.folder, _entries(out, form), form) as room:
         yield room
         _mark(room, form, source, facts)
 

@@ -16,9 +16,9 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+from psgimg.builder.dataset.schema import Row
 from psgimg.builder.exports import readme, target
 from psgimg.builder.exports.source import ALL, Progress, Source, name, open_folder, png
-from psgimg.builder.rows import Row
 from psgimg.builder.stages import STAGE_NAMES
 
 FORMAT = "webdataset"

@@ -15,10 +15,13 @@ from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from psgimg.builder import card, files, finished, metadata, png, report, shards
+from psgimg.builder import atomic_file as files
+from psgimg.builder.card import card_metadata, dataset_card
+from psgimg.builder.dataset import build_report, shards, validate
+from psgimg.builder.dataset.build_report import Report
+from psgimg.builder.dataset.schema import FEATURES, SPLITS, schema
 from psgimg.builder.errors import BuildError
-from psgimg.builder.report import Report
-from psgimg.builder.rows import FEATURES, SPLITS, schema
+from psgimg.builder.render import png
 from psgimg.builder.stages import STAGE_NAMES
 
 FOOTER_KEYS = {b"ARROW:schema", b"huggingface", shards.FOOTER.encode()}
@@ -81,7 +84,7 @@ def _shard(
 ) -> Counter[tuple[str, str, str]]:
     """Look one shard through; its epochs by corpus, split and stage."""
     path = folder / shard["path"]
-    finished.check_shard(folder, shard)
+    validate.check_shard(folder, shard)
     stages: Counter[tuple[str, str, str]] = Counter()
     with pq.ParquetFile(path) as file:
         held = file.schema_arrow.metadata or {}
@@ -96,7 +99,7 @@ def _shard(
             key = (facts["corpus"], facts["recording"])
             entry = listed.get(key)
             if entry is None or {**facts, "split": shard["split"]} != entry:
-                raise BuildError(f"{path}: {key[1]} is not what {report.FILE} says; {AGAIN}")
+                raise BuildError(f"{path}: {key[1]} is not what {build_report.FILE} says; {AGAIN}")
             table = file.read_row_group(row_group)
             stages += _rows(path, table, entry)
     return stages
@@ -138,7 +141,9 @@ def _counts(folder: Path, values: Mapping[str, Any], stages: Counter[tuple[str, 
         if n
     }
     if said != dict(stages):
-        raise BuildError(f"{folder / report.FILE}: its counts are not those of the shards; {AGAIN}")
+        raise BuildError(
+            f"{folder / build_report.FILE}: its counts are not those of the shards; {AGAIN}"
+        )
 
 
 def _people(folder: Path, values: Mapping[str, Any]) -> None:
@@ -150,14 +155,14 @@ def _people(folder: Path, values: Mapping[str, Any]) -> None:
     for (corpus, person), splits in sorted(seen.items()):
         if len(splits) > 1:
             raise BuildError(
-                f"{folder / report.FILE}: {person} of {corpus} is in {' and '.join(sorted(splits))}; {AGAIN}"
+                f"{folder / build_report.FILE}: {person} of {corpus} is in {' and '.join(sorted(splits))}; {AGAIN}"
             )
 
 
 def _card(folder: Path, values: Mapping[str, Any]) -> None:
     """The card's head names the files and the numbers of rows that are there."""
-    text = (folder / card.FILE).read_text(encoding="utf-8")
-    check_head(text, Report(values), str(folder / card.FILE))
+    text = (folder / dataset_card.FILE).read_text(encoding="utf-8")
+    check_head(text, Report(values), str(folder / dataset_card.FILE))
 
 
 def check_head(text: str, result: Report, where: str) -> None:
@@ -175,20 +180,20 @@ def check_head(text: str, result: Report, where: str) -> None:
         }
     except (yaml.YAMLError, IndexError, KeyError, TypeError) as error:
         raise BuildError(f"{where}: its YAML head is damaged ({error}); {AGAIN}") from error
-    corpora = metadata.with_rows(result)
+    corpora = card_metadata.with_rows(result)
     counted = {
         (name, split): n
-        for name in (metadata.ALL, *corpora)
+        for name in (card_metadata.ALL, *corpora)
         for split in SPLITS
-        if (n := result.n_epochs(None if name == metadata.ALL else name, split))
+        if (n := result.n_epochs(None if name == card_metadata.ALL else name, split))
     }
-    if said != counted or set(names) != {metadata.ALL, *corpora}:
+    if said != counted or set(names) != {card_metadata.ALL, *corpora}:
         raise BuildError(f"{where}: its YAML head has other counts than the shards; {AGAIN}")
 
 
 def _paths(folder: Path) -> None:
     """No folder of this machine in what people will read."""
-    for name in (card.FILE, report.FILE):
+    for name in (dataset_card.FILE, build_report.FILE):
         text = (folder / name).read_text(encoding="utf-8")
         if found := MACHINE_PATH.search(text):
             raise BuildError(

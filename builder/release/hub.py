@@ -20,10 +20,10 @@ from huggingface_hub import (
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 from psgimg.builder.errors import BuildError
-from psgimg.builder.release.patience import SHORT_S, Told, patiently, status_of
+from psgimg.builder.release.retry import SHORT_S, Told, patiently, status_of
 
 if TYPE_CHECKING:
-    from psgimg.builder.release.policy import Visibility
+    from psgimg.builder.release.visibility import Visibility
 
 T = TypeVar("T")
 Kind = Literal["dataset", "model"]

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from psgimg.builder import files
+from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
-from psgimg.builder.recipe import digest
-from psgimg.builder.recording import Policy
-from psgimg.builder.release import policy
+from psgimg.builder.recordings.recording import Policy
+from psgimg.builder.release import visibility as policy
 from psgimg.builder.release.audit import MACHINE_PATH
 from psgimg.builder.release.hub import GIT, Hub, Repo, State
-from psgimg.builder.release.patience import Told
-from psgimg.builder.release.policy import FORMERLY, Standing, Wish
+from psgimg.builder.release.retry import Told
 from psgimg.builder.release.transfer import Transfer, carry_out, compare
+from psgimg.builder.release.visibility import FORMERLY, Standing, Wish
+from psgimg.builder.render.recipe import digest
 
 FILE = "psgimg.json"
 CARD = "README.md"
@@ -201,4 +201,4 @@ def _standing(repo: Repo, state: State | None) -> Standing | None:
 
 
 def _digest(folder: Path) -> str:
-    return files.sha256(folder / FILE)[:16]
+    return atomic_file.sha256(folder / FILE)[:16]

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import card, contact, croissant, form, release_notes, report
+from psgimg.builder.card import contact_sheet, croissant, dataset_card, release_notes
+from psgimg.builder.card.release_notes import Release, Revision
+from psgimg.builder.dataset import build_report, build_schema
+from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.errors import BuildError
-from psgimg.builder.release import growth
+from psgimg.builder.release import merge
 from psgimg.builder.release.audit import Build, check_head
 from psgimg.builder.release.hub import GIT, Repo, State
-from psgimg.builder.release.policy import FORMERLY, Standing, Visibility
 from psgimg.builder.release.transfer import Transfer, compare
-from psgimg.builder.release_notes import Release, Revision
-from psgimg.builder.report import Report
+from psgimg.builder.release.visibility import FORMERLY, Standing, Visibility
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Plan:
     @property
     def revision(self) -> Revision:
         """The revision that this makes."""
-        return growth.release_of(self.values).revisions[-1]
+        return merge.release_of(self.values).revisions[-1]
 
 
 def held(repo: Repo, state: State | None) -> Mapping[str, Any] | None:
@@ -55,20 +56,20 @@ def held(repo: Repo, state: State | None) -> Mapping[str, Any] | None:
     """
     if state is None or not set(state.files) - {GIT}:
         return None
-    if report.FILE not in state.files:
+    if build_report.FILE not in state.files:
         foreign = sorted(set(state.files) - {GIT})
         raise BuildError(
             f"{repo.id} holds files that psgimg did not make ({', '.join(foreign[:3])}"
             f"{', …' if len(foreign) > 3 else ''}); choose another --repo-id, or delete them there"
         )
     with tempfile.TemporaryDirectory() as folder:
-        values = repo.read_json(report.FILE, state.head, Path(folder))
+        values = repo.read_json(build_report.FILE, state.head, Path(folder))
     try:
-        form.check(values)
-        growth.release_of(values)
-    except (form.FormError, KeyError, TypeError, AttributeError) as error:
+        build_schema.check(values)
+        merge.release_of(values)
+    except (build_schema.FormError, KeyError, TypeError, AttributeError) as error:
         raise BuildError(
-            f"{report.FILE} of {repo.id} is damaged or of another psgimg ({error}); choose another "
+            f"{build_report.FILE} of {repo.id} is damaged or of another psgimg ({error}); choose another "
             "--repo-id"
         ) from error
     said = {shard["path"]: shard["sha256"] for shard in values["shards"]}
@@ -76,7 +77,7 @@ def held(repo: Repo, state: State | None) -> Mapping[str, Any] | None:
     if said != there:
         odd = min(path for path in {*said, *there} if said.get(path) != there.get(path))
         raise BuildError(
-            f"{repo.id} was changed by hand: {odd} is not what its {report.FILE} says; choose another "
+            f"{repo.id} was changed by hand: {odd} is not what its {build_report.FILE} says; choose another "
             "--repo-id, or restore that file there"
         )
     found: Mapping[str, Any] = values
@@ -90,10 +91,10 @@ def standing(state: State | None, values: Mapping[str, Any] | None) -> Standing 
     if values is None:
         # Files that were deleted still load by their commit: nobody can tell what they were.
         return Standing(state.public, frozenset() if state.is_bare else frozenset({FORMERLY}))
-    release = growth.release_of(values)
+    release = merge.release_of(values)
     return Standing(
         state.public,
-        growth.ever_restricted(values),
+        merge.ever_restricted(values),
         release.permission,
         frozenset(release.permitted),
     )
@@ -108,9 +109,9 @@ def make(
     may_lose: bool,
 ) -> Plan:
     """Plan the release of a folder."""
-    merged = growth.grow(build.values, before, may_lose, repo.id)
+    merged = merge.grow(build.values, before, may_lose, repo.id)
     bare = Release(repo.id, visibility.public, visibility.permission, visibility.permitted)
-    release = growth.next_release(merged, before, bare, state.tags if state else ())
+    release = merge.next_release(merged, before, bare, state.tags if state else ())
     merged[release_notes.KEY] = release.to_dict()
     sources = _sources(build, merged)
     there = state.files if state else {}
@@ -131,36 +132,36 @@ def make(
 
 
 def _untagged(state: State | None, before: Mapping[str, Any] | None) -> str:
-    tag = growth.release_of(before).revisions[-1].tag if before else ""
+    tag = merge.release_of(before).revisions[-1].tag if before else ""
     return "" if state is None or tag in state.tags else tag
 
 
 def _edited(repo: Repo, state: State | None, before: Mapping[str, Any] | None) -> bool:
-    if state is None or before is None or card.FILE not in state.files:
+    if state is None or before is None or dataset_card.FILE not in state.files:
         return False
     with tempfile.TemporaryDirectory() as folder:
-        there = repo.read(card.FILE, state.head, Path(folder))
-    return bool(report.entry(there)["sha256"] != before["files"][card.FILE]["sha256"])
+        there = repo.read(dataset_card.FILE, state.head, Path(folder))
+    return bool(build_report.entry(there)["sha256"] != before["files"][dataset_card.FILE]["sha256"])
 
 
 def _sources(build: Build, merged: dict[str, Any]) -> dict[str, Path | bytes]:
     """Every file that the folder brings, by its path in the repository; adds ``files``."""
     folder = build.folder
-    pictures = contact.choose(folder, build.values["recordings"])
+    pictures = contact_sheet.choose(folder, build.values["recordings"])
     examples = {stage: chosen[0] for stage, chosen in pictures.items() if chosen}
     result = Report(merged)
     texts = {
-        card.FILE: card.text(result, examples),
-        croissant.FILE: report.text(croissant.croissant(merged)),
+        dataset_card.FILE: dataset_card.text(result, examples),
+        croissant.FILE: build_report.text(croissant.croissant(merged)),
     }
     if merged["folds"]:
-        texts[report.FOLDS_FILE] = report.folds_csv(merged)
-    check_head(texts[card.FILE], result, "the release's card")
+        texts[build_report.FOLDS_FILE] = build_report.folds_csv(merged)
+    check_head(texts[dataset_card.FILE], result, "the release's card")
     made = {path: text.encode() for path, text in texts.items()}
     beside = [path for path in build.values["files"] if path not in made]
     listed = {path: build.values["files"][path] for path in beside}
-    listed |= {path: report.entry(data) for path, data in made.items()}
+    listed |= {path: build_report.entry(data) for path, data in made.items()}
     merged["files"] = dict(sorted(listed.items()))
-    made[report.FILE] = report.text(merged).encode()
+    made[build_report.FILE] = build_report.text(merged).encode()
     shards = [shard["path"] for shard in build.values["shards"]]
     return {**{path: folder / path for path in (*beside, *shards)}, **made}

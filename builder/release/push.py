@@ -10,16 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from psgimg.builder import finished
-from psgimg.builder.config import BuildConfig
 from psgimg.builder.corpora import corpus
-from psgimg.builder.release import growth, plan, policy, verify
+from psgimg.builder.dataset import validate
+from psgimg.builder.dataset.config import BuildConfig
+from psgimg.builder.release import merge, plan, verify
+from psgimg.builder.release import visibility as policy
 from psgimg.builder.release.audit import audit
 from psgimg.builder.release.hub import Hub, Repo, State
-from psgimg.builder.release.patience import Told
 from psgimg.builder.release.plan import Plan
-from psgimg.builder.release.policy import Visibility, Wish
+from psgimg.builder.release.retry import Told
 from psgimg.builder.release.transfer import carry_out
+from psgimg.builder.release.visibility import Visibility, Wish
 
 
 class Progress(Protocol):
@@ -95,7 +96,7 @@ def check_ready(
     terms = {name: {"policy": corpus(name).terms.policy.value} for name in corpora}
     place = _place(config, terms, told)
     if place.held is not None:
-        growth.refuse_other_signals(corrupted, place.held, place.repo.id)
+        merge.refuse_other_signals(corrupted, place.held, place.repo.id)
 
 
 def push(config: PushConfig, progress: Progress) -> Pushed | None:
@@ -109,7 +110,7 @@ def push(config: PushConfig, progress: Progress) -> Pushed | None:
         If anything is not as it must be. Readers then still see the former revision, whole.
     """
     progress.step("asking the Hub")
-    values = finished.values(config.folder)
+    values = validate.values(config.folder)
     place = _place(config, values["corpora"], progress.note)
     repo, visibility = place.repo, place.visibility
     progress.step("checking the folder", sum(shard["bytes"] for shard in values["shards"]))

@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from psgimg.builder import files
+from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
 from psgimg.builder.release.hub import Repo, State, Stored
-from psgimg.builder.release.policy import Visibility
 from psgimg.builder.release.upload import Addition, send
+from psgimg.builder.release.visibility import Visibility
 
 SMALL_BYTES = 1_000_000
 Sources = Mapping[str, Path | bytes]
@@ -126,7 +126,7 @@ def _same(there: Stored, source: Path | bytes, sha256: str | None) -> bool:
         return False
     if there.sha256 is not None:
         if isinstance(source, Path):
-            return there.sha256 == (sha256 or files.sha256(source))
+            return there.sha256 == (sha256 or atomic_file.sha256(source))
         return there.sha256 == hashlib.sha256(source).hexdigest()
     data = source.read_bytes() if isinstance(source, Path) else source
     return there.blob_id == hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()  # Git's id

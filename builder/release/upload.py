@@ -11,8 +11,8 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 from huggingface_hub.errors import HfHubHTTPError
 from psgimg.builder.errors import BuildError
 from psgimg.builder.release.hub import Repo
-from psgimg.builder.release.patience import is_transient, status_of
-from psgimg.builder.release.policy import Visibility
+from psgimg.builder.release.retry import is_transient, status_of
+from psgimg.builder.release.visibility import Visibility
 
 BATCH_BYTES = 500_000_000
 """Sent together: what a kill costs at most, through Xet, which keeps nothing of a torn batch."""

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow.parquet as pq
-from psgimg.builder import metadata
+from psgimg.builder.card import card_metadata
+from psgimg.builder.dataset.build_report import Report
+from psgimg.builder.dataset.schema import SPLITS, features
 from psgimg.builder.errors import BuildError
 from psgimg.builder.release.audit import Build
 from psgimg.builder.release.hub import Repo
-from psgimg.builder.release.patience import clean
-from psgimg.builder.report import Report
-from psgimg.builder.rows import SPLITS, features
+from psgimg.builder.release.retry import clean
 
 
 def verify(repo: Repo, commit: str, build: Build, values: Mapping[str, Any]) -> None:
@@ -26,8 +26,8 @@ def verify(repo: Repo, commit: str, build: Build, values: Mapping[str, Any]) -> 
         If the release does not load, or loads otherwise.
     """
     result = Report(values)
-    for name in (metadata.ALL, *metadata.with_rows(result)):
-        corpus = None if name == metadata.ALL else name
+    for name in (card_metadata.ALL, *card_metadata.with_rows(result)):
+        corpus = None if name == card_metadata.ALL else name
         for split in SPLITS:
             if n_rows := result.n_epochs(corpus, split):
                 try:

@@ -9,18 +9,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import corruption
 from psgimg.builder.errors import BuildError
-from psgimg.builder.recipe import digest
+from psgimg.builder.render.recipe import digest
+from psgimg.builder.signals import corruption_spec
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune import parts, source
 from psgimg.finetune.baselines import methods, nights
 from psgimg.finetune.baselines.methods import Method
 from psgimg.finetune.baselines.nights import Night, Nights, Outcome, Progress, Task
-from psgimg.finetune.index import NO_STAGE
-from psgimg.finetune.parts import Parts
-from psgimg.finetune.predictions import Answer, Predictions
-from psgimg.finetune.source import Source
+from psgimg.finetune.data import source
+from psgimg.finetune.data.page_index import NO_STAGE
+from psgimg.finetune.data.source import Source
+from psgimg.finetune.inference import partial_file
+from psgimg.finetune.inference.partial_file import Parts
+from psgimg.finetune.metrics.predictions import Answer, Predictions
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def baseline(config: BaselineConfig, progress: Progress) -> dict[str, Prediction
     found = {}
     for name, method in chosen.items():
         path = config.out / f"{name}.parquet"
-        with parts.hold(path, _settings(name, method, config, learn, asked)) as held:
+        with partial_file.hold(path, _settings(name, method, config, learn, asked)) as held:
             earlier = held.finished()
             if earlier is not None:
                 progress.note(f"{path} is finished; nothing is computed again")
@@ -96,7 +97,7 @@ def _stage(held: Parts, method: Method, task: Task, asked: Source) -> Prediction
             "psgimg": version("psgimg"),
             "versions": {"python": platform.python_version(), **method.versions()},
             "policy": asked.build["policy"],
-            "corruption": asked.build.get(corruption.KEY),
+            "corruption": asked.build.get(corruption_spec.KEY),
             "counts": {"pages": len(found), "no_valid_answer": 0, "with_probabilities": len(found)},
             "learned_from": _counts(task.nights.train) if method.learns else None,
             "watched": _counts(task.nights.validation) if method.watches else None,

@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
-from psgimg.builder.lanes import Lanes
+from psgimg.builder.lane_signals import Lanes
 from psgimg.finetune.baselines import windows
 from psgimg.finetune.baselines.nights import Night
 

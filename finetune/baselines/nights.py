@@ -8,14 +8,14 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder import engine, lanes
+from psgimg.builder import lane_signals, pool
+from psgimg.builder.dataset.shards import Key
 from psgimg.builder.errors import BuildError
-from psgimg.builder.lanes import Lanes, Origin
-from psgimg.builder.recording import Recording
-from psgimg.builder.shards import Key
-from psgimg.finetune import index, source
-from psgimg.finetune.index import Index, RecordingKey
-from psgimg.finetune.source import ALL, Source
+from psgimg.builder.lane_signals import Lanes, Origin
+from psgimg.builder.recordings.recording import Recording
+from psgimg.finetune.data import page_index, source
+from psgimg.finetune.data.page_index import Index, RecordingKey
+from psgimg.finetune.data.source import ALL, Source
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class Night:
         BuildError
             If they can't be read, or their epochs are not those of the dataset.
         """
-        found = lanes.read(self.origin, sfreq_hz=SFREQ_HZ, filtered=filtered)
+        found = lane_signals.read(self.origin, sfreq_hz=SFREQ_HZ, filtered=filtered)
         here = [(epoch.index, int(epoch.stage)) for epoch in found.epochs]
         if here != list(zip(self.epochs.tolist(), self.labels.tolist(), strict=True)):
             raise BuildError(
@@ -145,9 +145,9 @@ def find(learn: Sequence[Source], asked: Source, roots: Sequence[str]) -> Nights
         If a split is not whole, or a recording is not here as it was.
     """
     splits = [*learn, asked]
-    indices = [index.read(split) for split in splits]
+    indices = [page_index.read(split) for split in splits]
     corpora = {key.corpus for found in indices for key in found.recordings}
-    here = lanes.on_disk(corpora, roots)
+    here = lane_signals.on_disk(corpora, roots)
     made = [_nights(*pair, here) for pair in zip(splits, indices, strict=True)]
     return Nights(made[0], made[1] if len(learn) > 1 else (), made[-1])
 
@@ -170,7 +170,7 @@ def over(
     """What ``work`` makes of each night, as soon as it is ready; ``task.workers`` at a time."""
     task.progress.start(what, len(nights))
     jobs = [_Job(i, night, work) for i, night in enumerate(nights)]
-    for i, result in engine.run(_done, jobs, task.workers, crashed=_crashed):
+    for i, result in pool.run(_done, jobs, task.workers, crashed=_crashed):
         yield nights[i], result
         task.progress.advance()
 
@@ -195,7 +195,7 @@ def _crashed(job: _Job) -> tuple[int, Any]:
 def _nights(source: Source, found: Index, here: Mapping[Key, Recording]) -> tuple[Night, ...]:
     """The nights of a split in order of corpus and recording."""
     names = {(key.corpus, key.recording): number for number, key in enumerate(found.recordings)}
-    origins = lanes.find(source.build, here, names)
+    origins = lane_signals.find(source.build, here, names)
     drawn = {
         (fact["corpus"], fact["recording"]): tuple(fact["lanes"])
         for fact in source.build["recordings"]

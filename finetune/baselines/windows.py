@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.lanes import Lanes
-from psgimg.builder.pages import place
+from psgimg.builder.lane_signals import Lanes
+from psgimg.builder.signals.epoching import place
 from psgimg.finetune.baselines.nights import PAGE_SAMPLES, SFREQ_HZ
 
 if TYPE_CHECKING:

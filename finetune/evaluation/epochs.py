@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from psgimg.builder.card.templates import counted
 from psgimg.builder.errors import BuildError
-from psgimg.builder.markdown import counted
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune import metrics, predictions, tables
-from psgimg.finetune.index import RecordingKey
-from psgimg.finetune.predictions import SCHEMA, Predictions
+from psgimg.finetune.data.page_index import RecordingKey
+from psgimg.finetune.metrics import metrics, predictions, table_files
+from psgimg.finetune.metrics.predictions import SCHEMA, Predictions
 
 NEEDED = ("recording", "epoch", "label", "prediction")
 ORDER = ("corpus", "subject", "recording", "epoch")
@@ -138,7 +138,7 @@ def read(path: Path) -> Epochs:
         If it can't be read, lacks a column or any row or prediction; has an epoch twice, a stage
         that is none of the five, an epoch number that is none; or a recording of two subjects.
     """
-    table = tables.read(path, LENIENT)
+    table = table_files.read(path, LENIENT)
     has_corpus, has_subject = (name in table.column_names for name in ("corpus", "subject"))
     whole = _completed(table, path)
     _check_stages(whole, path)

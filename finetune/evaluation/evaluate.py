@@ -9,17 +9,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import files
+from psgimg.builder import atomic_file as files
 from psgimg.builder.errors import BuildError
-from psgimg.finetune import metrics
-from psgimg.finetune.bootstrap import LEVEL, ROUNDS
 from psgimg.finetune.evaluation import epochs
-from psgimg.finetune.evaluation.agreement import agreement
 from psgimg.finetune.evaluation.calibration import calibration
+from psgimg.finetune.evaluation.caveats import notes
 from psgimg.finetune.evaluation.epochs import Epochs, Night, SubjectKey, confusions
+from psgimg.finetune.evaluation.interscorer import agreement
 from psgimg.finetune.evaluation.intervals import Tables, as_values, finite, intervals
-from psgimg.finetune.evaluation.notes import notes
 from psgimg.finetune.evaluation.paired import compare
+from psgimg.finetune.metrics import metrics
+from psgimg.finetune.metrics.bootstrap import LEVEL, ROUNDS
 
 METRICS = "metrics.json"
 FEWEST_ROUNDS = 100

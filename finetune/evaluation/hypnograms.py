@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.finetune import hypnogram_picture as hypnogram
 from psgimg.finetune.evaluation.epochs import Night
-from psgimg.finetune.figures import VERMILION, figure, png
-from psgimg.finetune.metrics import NO_ANSWER
+from psgimg.finetune.metrics import plot_hypnogram as hypnogram
+from psgimg.finetune.metrics.metrics import NO_ANSWER
+from psgimg.finetune.metrics.plotting import VERMILION, figure, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.finetune import bootstrap, metrics
-from psgimg.finetune.bootstrap import LEVEL, ROUNDS, Draws
+from psgimg.finetune.metrics import bootstrap, metrics
+from psgimg.finetune.metrics.bootstrap import LEVEL, ROUNDS, Draws
 
 Tables = npt.NDArray[np.int64]
 Values = dict[str, dict[str, float]]
@@ -52,7 +52,7 @@ def intervals(
 
     Returns
     -------
-    The keys of :func:`psgimg.finetune.metrics.summary`. With fewer than two subjects there is no
+    The keys of :func:`psgimg.finetune.metrics.metrics.summary`. With fewer than two subjects there is no
     interval. Rounds in which a figure is undefined, as an F1 is without its stage, do not count
     for that figure.
     """

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.figures import HEADLINE, short
+from psgimg.finetune.metrics.plotting import HEADLINE, short
 
 COLUMNS = (*HEADLINE, *(f"f1_{stage}" for stage in STAGE_NAMES))
 HEADS = ("Accuracy", "Macro-F1", r"$\kappa$", *STAGE_NAMES)

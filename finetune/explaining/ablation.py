@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 from captum.attr import FeatureAblation
-from psgimg.finetune.explaining.asking import Asking, Case, margin
 from psgimg.finetune.explaining.cells import Floats, Pixels, ink, patches
+from psgimg.finetune.explaining.margins import Asking, Case, margin
 
 
 def density(case: Case, stage: int, ask: Asking) -> Floats:

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder import layout, png
 from psgimg.builder.errors import BuildError
-from psgimg.builder.pages import PAGE_S
-from psgimg.builder.recipe import Recipe
+from psgimg.builder.render import layout, png
+from psgimg.builder.render.recipe import Recipe
+from psgimg.builder.signals.epoching import PAGE_S
 
 Pixels = npt.NDArray[np.uint8]
 """A picture, shape (height, width, 3)."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from psgimg.builder.errors import BuildError
 from psgimg.finetune.explaining import cells
-from psgimg.finetune.explaining.fills import FILLS
+from psgimg.finetune.explaining.replacement import FILLS
 
 METHODS = ("occlusion", "patches", "gradients")
 

@@ -7,24 +7,25 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from psgimg.builder.errors import BuildError
-from psgimg.builder.recipe import Recipe
-from psgimg.finetune import extras, pages
+from psgimg.builder.render.recipe import Recipe
+from psgimg.finetune import optional_dependencies
+from psgimg.finetune.data import page_set
 from psgimg.finetune.explaining import (
-    asking,
     cells,
-    choice,
+    explanation_report,
     faithfulness,
-    fills,
+    margins,
     occlusion,
-    report,
+    page_selection,
+    replacement,
     summary,
 )
-from psgimg.finetune.explaining.asking import Asking, Case, margin
 from psgimg.finetune.explaining.cells import Floats, Grid
 from psgimg.finetune.explaining.config import ExplainConfig
-from psgimg.finetune.explaining.fills import Fill
+from psgimg.finetune.explaining.margins import Asking, Case, margin
+from psgimg.finetune.explaining.replacement import Fill
 from psgimg.finetune.explaining.summary import Explained, Overlay, Summary
-from psgimg.finetune.question import PredictConfig, Question, question
+from psgimg.finetune.inference.predict_config import PredictConfig, Question, question
 
 N_OVERLAYS = 2
 """Pages of a stage that become a picture each."""
@@ -54,26 +55,26 @@ def explain(config: ExplainConfig, progress: Progress) -> Summary:
     BuildError
         If the command can't go on; then nothing is written.
     """
-    report.check(config.out)
-    pageset = pages.load(config.dataset, config.config, config.split, config.revision)
+    explanation_report.check(config.out)
+    pageset = page_set.load(config.dataset, config.config, config.split, config.revision)
     asked = question(_asked_as(config), pageset)
     grid = Grid.of(Recipe.from_dict(pageset.build["recipe"]), config.window)
-    rows = choice.chosen(pageset, config.pages, config.seed).tolist()
+    rows = page_selection.chosen(pageset, config.pages, config.seed).tolist()
     for message in asked.notes:
         progress.note(message)
     ask, density = _model(config, asked, grid)
-    fill = fills.Pages(pageset, config.seed) if config.fill == "pages" else fills.blank
+    fill = replacement.Pages(pageset, config.seed) if config.fill == "pages" else replacement.blank
     progress.start(len(rows))
     units = grid.units if config.method == "occlusion" else cells.patches(*grid.page)
     explained: list[Explained] = []
-    for row, case in zip(rows, asking.cases(pageset, rows, asked, grid), strict=True):
+    for row, case in zip(rows, margins.cases(pageset, rows, asked, grid), strict=True):
         page, shares = _explained(case, row, fill, ask, density, grid, config.seed)
         if summary.count(explained, page.stage) < N_OVERLAYS:
             page = replace(page, overlay=Overlay(case.pixels, cells.gathered(shares, units)))
         explained.append(page)
         progress.advance()
     found = summary.summarise(explained, grid)
-    report.write(config, pageset.build, asked, grid, found)
+    explanation_report.write(config, pageset.build, asked, grid, found)
     return found
 
 
@@ -95,10 +96,10 @@ def _asked_as(config: ExplainConfig) -> PredictConfig:
 
 def _model(config: ExplainConfig, asked: Question, grid: Grid) -> tuple[Asking, Density]:
     """The model, loaded, and the method that is wanted."""
-    extras.require()
+    optional_dependencies.require()
     _require_captum(config.method)
-    from psgimg.finetune.model import load_for_inference
-    from psgimg.finetune.scoring import Scorer
+    from psgimg.finetune.inference.likelihood import Scorer
+    from psgimg.finetune.models.loading import load_for_inference
 
     loaded = load_for_inference(
         config.model, trust_remote_code=config.trust_remote_code, dtype=config.dtype

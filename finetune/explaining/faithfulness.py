@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from psgimg.finetune.explaining import cells
-from psgimg.finetune.explaining.asking import Asking, Case, margin
 from psgimg.finetune.explaining.cells import Floats, Grid, Pixels, Units
-from psgimg.finetune.explaining.intervals import Mean, mean
+from psgimg.finetune.explaining.margins import Asking, Case, margin
+from psgimg.finetune.explaining.page_intervals import Mean, mean
 
 SHARES = np.linspace(0, 1, 11)
 """Of the cells in which page and fill differ, at which the margin is taken."""

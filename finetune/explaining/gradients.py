@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from captum.attr import IntegratedGradients
 from psgimg.builder.errors import BuildError
-from psgimg.finetune import inputs
-from psgimg.finetune.explaining.asking import Case
 from psgimg.finetune.explaining.cells import Floats
-from psgimg.finetune.inputs import Candidates, Encoded
+from psgimg.finetune.explaining.margins import Case
+from psgimg.finetune.inference import encoding
+from psgimg.finetune.inference.encoding import Candidates, Encoded
 
 STEPS = 16
 PICTURE = "pixel_values"
@@ -55,9 +55,9 @@ class Gradients:
         BuildError
             If it is not known where the model's picture shows which part of the page.
         """
-        encoded = inputs.encode(self.model, self.processor, [case.chat])
+        encoded = encoding.encode(self.model, self.processor, [case.chat])
         picture = self._picture(case, encoded)
-        told = inputs.candidates(self.processor, case.chat, self.answers)
+        told = encoding.candidates(self.processor, case.chat, self.answers)
 
         def margins(pictures: torch.Tensor) -> torch.Tensor:
             values = [self._log_prob(case, encoded, pictures, told, k) for k in (stage, other)]
@@ -131,7 +131,7 @@ class Gradients:
 
     def _of(self, case: Case, pixels: Any) -> torch.Tensor:
         """(1, 3, h, w) a changed page as the model sees it."""
-        encoded = inputs.encode(self.model, self.processor, [case.asked(pixels)])
+        encoded = encoding.encode(self.model, self.processor, [case.asked(pixels)])
         return encoded[PICTURE][case.place][None]
 
 

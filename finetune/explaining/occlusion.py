@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from psgimg.finetune.explaining import cells
-from psgimg.finetune.explaining.asking import Asking, Case, margin
 from psgimg.finetune.explaining.cells import Floats, Grid
+from psgimg.finetune.explaining.margins import Asking, Case, margin
 
 
 def by_lane(case: Case, ask: Asking, grid: Grid) -> Floats:

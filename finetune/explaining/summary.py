@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.explaining.asking import margin
+from psgimg.finetune.data.page_set import Page
 from psgimg.finetune.explaining.cells import Floats, Grid, Pixels
 from psgimg.finetune.explaining.faithfulness import ORDERS, WAYS, Curves, Verdict, verdict
-from psgimg.finetune.explaining.intervals import Mean, mean
-from psgimg.finetune.pages import Page
+from psgimg.finetune.explaining.margins import margin
+from psgimg.finetune.explaining.page_intervals import Mean, mean
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,9 @@ import math
 from datetime import date, time
 from pathlib import Path
 
-from psgimg.builder import files
+from psgimg.builder import atomic_file
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.staging.staged import EPOCH_S, StagedNight
+from psgimg.finetune.staging.staged_night import EPOCH_S, StagedNight
 
 COLUMNS = (
     "epoch",
@@ -50,7 +50,7 @@ def write_table(path: Path, night: StagedNight) -> None:
         rows.writerow(
             [epoch, f"{onset_s:g}", clock, stage, *seen, _decimals(night.confidence[epoch]), review]
         )
-    files.write_text(path, text.getvalue())
+    atomic_file.write_text(path, text.getvalue())
 
 
 def write_annotations(path: Path, night: StagedNight) -> None:
@@ -79,7 +79,7 @@ def write_annotations(path: Path, night: StagedNight) -> None:
         starttime=clock,
         annotations=found,
     )
-    with files.whole(path) as temporary:
+    with atomic_file.whole(path) as temporary:
         edf.write(temporary)
 
 

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from psgimg.builder import files, folders, newnight
+from psgimg.builder import atomic_file, atomic_folder, unscored_night
 from psgimg.builder.errors import BuildError
-from psgimg.builder.newnight import NewNight
-from psgimg.builder.recipe import Recipe
+from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune import askers, extras, weights
-from psgimg.finetune.folder import ModelFolder, versions
-from psgimg.finetune.staging import asking, hypnogram_files, lights, picture
-from psgimg.finetune.staging.staged import StagedNight
-from psgimg.finetune.weights import Known
+from psgimg.builder.unscored_night import NewNight
+from psgimg.finetune import optional_dependencies
+from psgimg.finetune.inference import predictors
+from psgimg.finetune.models import identity
+from psgimg.finetune.models.identity import Known
+from psgimg.finetune.models.manifest import ModelFolder, versions
+from psgimg.finetune.staging import hypnogram_files, inference, lights, plot_night
+from psgimg.finetune.staging.staged_night import StagedNight
 
 OUTPUT = TABLE, ANNOTATIONS, FIGURES, PICTURE = (
     "hypnogram.csv",
@@ -104,16 +106,16 @@ def stage(config: StageConfig, progress: Progress) -> StagedNight:
     BuildError, RecordingError
         If the model or the night can't be used, or the folder can't be written.
     """
-    extras.require()
-    known = weights.known(config.model)
+    optional_dependencies.require()
+    known = identity.known(config.model)
     taught = _taught(known, config.model)
     recipe = Recipe.from_dict(taught.recipe)
-    night = newnight.open_night(
+    night = unscored_night.open_night(
         config.night, recipe, channels=config.channels or {}, mains_hz=config.mains_hz
     )
     lit = lights.span(config.lights_off, config.lights_on, night.start, night.duration_s)
     _refuse_to_replace(config.folder, config.night)
-    with folders.whole(config.folder, config.night, OUTPUT, "staging") as room:
+    with atomic_folder.whole(config.folder, config.night, OUTPUT, "staging") as room:
         for note in night.notes:
             progress.note(note)
         found = _staged(night, taught, lit, config, progress)
@@ -139,7 +141,7 @@ def _refuse_to_replace(folder: Path, night: Path) -> None:
     except (OSError, ValueError, LookupError, TypeError):
         known, signal = {}, None
     for path in (folder / name for name in HASHED):
-        if path.is_file() and files.sha256(path) != known.get(path.name):
+        if path.is_file() and atomic_file.sha256(path) != known.get(path.name):
             raise BuildError(
                 f"{path} is not as `psgimg stage` wrote it; move it away or choose another --out"
             )
@@ -151,7 +153,7 @@ def _refuse_to_replace(folder: Path, night: Path) -> None:
 
 def _signal(night: Path) -> str | None:
     """What tells a recording from another of its name; None for a format that is a folder."""
-    return files.sha256(night) if night.is_file() else None
+    return atomic_file.sha256(night) if night.is_file() else None
 
 
 def _staged(
@@ -162,15 +164,15 @@ def _staged(
     progress: Progress,
 ) -> StagedNight:
     """Every page that can be drawn, staged."""
-    from psgimg.finetune.model import load_for_inference
+    from psgimg.finetune.models.loading import load_for_inference
 
     progress.start(len(night.epochs), 0)
     loaded = load_for_inference(config.model, trust_remote_code=config.trust_remote_code)
-    asker = askers.scoring(loaded.model, loaded.processor, taught.prompt.answers)
+    asker = predictors.scoring(loaded.model, loaded.processor, taught.prompt.answers)
     probabilities = np.full((night.n_epochs, len(STAGE_NAMES)), np.nan)
     masses = []
-    for batch in asking.answers(
-        newnight.pages(night), asker, taught.prompt, taught.context, config.batch_size
+    for batch in inference.answers(
+        unscored_night.pages(night), asker, taught.prompt, taught.context, config.batch_size
     ):
         for page, answer in batch:
             assert answer.probabilities is not None
@@ -197,10 +199,10 @@ def _staged(
 def _write(room: Path, found: StagedNight, facts: Mapping[str, Any]) -> None:
     hypnogram_files.write_table(room / TABLE, found)
     hypnogram_files.write_annotations(room / ANNOTATIONS, found)
-    picture.write(room / PICTURE, found)
-    hashes = {name: files.sha256(room / name) for name in HASHED}
+    plot_night.write(room / PICTURE, found)
+    hashes = {name: atomic_file.sha256(room / name) for name in HASHED}
     text = json.dumps({**facts, "files": hashes}, indent=1, ensure_ascii=False, allow_nan=False)
-    files.write_text(room / FIGURES, text + "\n")
+    atomic_file.write_text(room / FIGURES, text + "\n")
 
 
 def _facts(

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder.errors import BuildError
-from psgimg.builder.recipe import digest
-from psgimg.builder.style import CLINICAL
-from psgimg.finetune.options import TINY, PsgArguments
-from psgimg.finetune.study import grid, options
-from psgimg.finetune.study.contents import contents
+from psgimg.builder.render.recipe import digest
+from psgimg.builder.render.style import CLINICAL
+from psgimg.finetune.study import command_words, grid
+from psgimg.finetune.study.content_hash import contents
 from psgimg.finetune.study.grid import CORRUPT, DATASET, TEST, TRAIN, ZERO_SHOT, Study
+from psgimg.finetune.training.psg_arguments import TINY, PsgArguments
 
 FOLDERS = {"build": "builds", "sft": "models", "predict": "predictions", "evaluate": "evaluations"}
 """Where in the study's folder what a command makes lies."""
@@ -142,7 +142,7 @@ def check(study: Study, cells: Sequence[Cell]) -> None:
         With what `psgimg sft` says of the first training that it refuses.
     """
     trainings = {cell.training.id: cell.training for cell in cells if cell.training}
-    options.check_sft(study.path, [training.words[1:] for training in trainings.values()])
+    command_words.check_sft(study.path, [training.words[1:] for training in trainings.values()])
 
 
 def _cell(study: Study, factors: Mapping[str, Any]) -> Cell:
@@ -163,7 +163,7 @@ def _cell(study: Study, factors: Mapping[str, Any]) -> Cell:
     if zero_shot:
         own = {name: chosen["sft"][name] for name in ASKED_TOO[1:] if name in chosen["sft"]}
         asked = {**own, **asked}
-    options.check_predict(study.path, asked)
+    command_words.check_predict(study.path, asked)
     prediction = _prediction(asked, training or model, test)
     evaluation = _evaluation(prediction)
     labels = _labels(study, factors, zero_shot)
@@ -178,7 +178,7 @@ def _options(study: Study, factors: Mapping[str, Any]) -> dict[str, dict[str, An
             section, option = grid.option_of(factor)
             chosen[section][option.replace("-", "_")] = value
     for section, values in chosen.items():
-        options.check_names(study.path, section, values)
+        command_words.check_names(study.path, section, values)
     return chosen
 
 
@@ -209,14 +209,14 @@ def _built(path: Path, source: Any, given: Mapping[str, Any], corrupt: Any = CLE
     own = {"source": source, **{name: value for name, value in given.items() if name != "source"}}
     if corrupt != CLEAN:
         own["corrupt"] = corrupt
-    given_words = options.words("build", own, source if isinstance(source, str) else None)
-    options.check_build(path, given_words)
+    given_words = command_words.words("build", own, source if isinstance(source, str) else None)
+    command_words.check_build(path, given_words)
     name = "-".join(source) if isinstance(source, list) else str(source)
     return _step("build", ["build", *given_words], name)
 
 
 def _training(given: Mapping[str, Any], train: Step | str) -> Step:
-    given_words = options.words("sft", given)
+    given_words = command_words.words("sft", given)
     words = ["sft", "--dataset", _place(train), *given_words]
     return _step("sft", words, Path(str(given["model"])).name, _steps(train))
 
@@ -224,7 +224,7 @@ def _training(given: Mapping[str, Any], train: Step | str) -> Step:
 def _prediction(given: Mapping[str, Any], model: Step | str, test: Step | str) -> Step:
     words = ["predict", "--model", _place(model), "--dataset", _place(test)]
     name = Path(model).name if isinstance(model, str) else model.id.rpartition("-")[0]
-    words += options.words("predict", given)
+    words += command_words.words("predict", given)
     return _step("predict", words, name.removeprefix("sft-"), _steps(model, test), ".parquet")
 
 

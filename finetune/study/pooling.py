@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.finetune import bootstrap, metrics, predictions
-from psgimg.finetune.bootstrap import Draws
 from psgimg.finetune.evaluation.intervals import Difference, Interval
+from psgimg.finetune.metrics import bootstrap, metrics, predictions
+from psgimg.finetune.metrics.bootstrap import Draws
 
 SUBJECT = ("corpus", "subject")
 EPOCH = ("corpus", "recording", "epoch")

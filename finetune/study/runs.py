@@ -17,14 +17,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
-from psgimg.builder import files
-from psgimg.finetune.study.options import last_line
+from psgimg.builder import atomic_file
+from psgimg.finetune.study.command_words import last_line
 from psgimg.finetune.study.plan import Cell, Step
 
 STEPS = "steps"
 """Folder of the marks, logs and locks, one of each a step."""
 
-PSGIMG = (sys.executable, "-P", "-c", "from psgimg.finetune.cli import main; main()")
+PSGIMG = (sys.executable, "-P", "-c", "from psgimg.builder.cli import main; main()")
 """The command of this very installation, whatever the path says."""
 
 TAIL_BYTES = 20_000
@@ -104,7 +104,7 @@ class Runner:
             }
         else:
             mark["failed"] = reason
-        files.write_text(_file(self.out, step, "json"), json.dumps(mark, indent=1) + "\n")
+        atomic_file.write_text(_file(self.out, step, "json"), json.dumps(mark, indent=1) + "\n")
         return reason
 
     @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder.errors import BuildError
-from psgimg.finetune.study import grid, plan, report, runs, table
+from psgimg.finetune.study import grid, plan, runs, study_report, table
 from psgimg.finetune.study.grid import Study
 from psgimg.finetune.study.plan import Cell
 from psgimg.finetune.study.runs import Progress, Runner
@@ -57,7 +57,7 @@ def study(config: StudyConfig, progress: Progress) -> dict[str, Any]:
     progress.start(len(steps), sum(runs.is_done(config.out, step) for step in steps))
     Runner(config.out, progress).run(todo)
     values = table.collect(asked, cells, config.out)
-    report.write(config.out, values)
+    study_report.write(config.out, values)
     return values
 
 

@@ -1,0 +1,165 @@
+"""Metadata: the YAML head of the dataset card, as the Hub and ``load_dataset`` read it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from psgimg.builder.card import release_notes
+from psgimg.builder.corpora import CORPORA, demo
+from psgimg.builder.dataset.build_report import Report
+from psgimg.builder.dataset.schema import SPLITS, features
+from psgimg.builder.recordings.recording import Policy
+from psgimg.builder.signals import corruption_spec
+
+ALL = "all"
+"""Config of every corpus, the one that loads where none is named."""
+
+HUB_LICENCES = {"CC0-1.0": "cc0-1.0", "CC BY 4.0": "cc-by-4.0", "ODC-By 1.0": "odc-by"}
+TAGS = ("sleep", "sleep-staging", "polysomnography", "eeg", "medical", "psgimg")
+N_NAMED = 4
+"""Corpora that a title names; of more it says how many."""
+
+SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B")
+"""Steps of the Hub's size categories, from a thousand up by tens."""
+
+
+def head(report: Report) -> str:
+    """The YAML head, as the Hub and ``load_dataset`` read it."""
+    from datasets.info import DatasetInfosDict
+    from huggingface_hub import DatasetCardData
+
+    corpora = with_rows(report)
+    names = {ALL: sorted(corpora), **{name: [name] for name in sorted(corpora)}}
+    data = DatasetCardData(
+        pretty_name=title(corpora, report.values.get(corruption_spec.KEY)),
+        annotations_creators=[
+            "machine-generated" if set(corpora) == {demo.NAME} else "expert-generated"
+        ],
+        task_categories=["image-classification"],
+        size_categories=[_size(report.n_epochs())],
+        source_datasets=["original"],
+        tags=[*TAGS, *_marks(report, corpora), *sorted(corpora)],
+        **_licence(corpora),
+        **_gate(report, corpora),
+        configs=[_config(report, name, members) for name, members in names.items()],
+    )
+    infos = {name: _info(report, name, members) for name, members in names.items()}
+    DatasetInfosDict(infos).to_dataset_card_data(data)
+    return str(data.to_yaml())
+
+
+def _marks(report: Report, corpora: Mapping[str, Any]) -> list[str]:
+    """Tags that warn."""
+    said = {"synthetic": demo.NAME in corpora, "corrupted": corruption_spec.KEY in report.values}
+    return [word for word, true in said.items() if true]
+
+
+def _config(report: Report, name: str, members: Sequence[str]) -> dict[str, Any]:
+    """Which files are a config's, split by split; splits without a file are not named."""
+    data_files = []
+    for split in SPLITS:
+        holders = [member for member in members if report.n_epochs(corpus=member, split=split)]
+        paths = [f"data/{member}/{split}-*.parquet" for member in holders]
+        if paths:
+            data_files.append({"split": split, "path": paths if len(paths) > 1 else paths[0]})
+    default = {"default": True} if name == ALL else {}
+    return {"config_name": name, "data_files": data_files, **default}
+
+
+def _info(report: Report, name: str, members: Sequence[str]) -> Any:
+    """Features and sizes of a config. ``load_dataset`` takes a grown folder for the one it has in
+    its cache unless ``num_examples`` changed, and refuses a folder with another number of rows.
+    """
+    from datasets import DatasetInfo, SplitDict, SplitInfo
+
+    shards = [shard for shard in report.values["shards"] if shard["corpus"] in members]
+    splits = SplitDict()
+    for split in SPLITS:
+        own = [shard for shard in shards if shard["split"] == split]
+        if own:
+            n_bytes = sum(shard["bytes"] for shard in own)
+            splits.add(SplitInfo(split, n_bytes, sum(shard["rows"] for shard in own)))
+    n_bytes = sum(shard["bytes"] for shard in shards)
+    return DatasetInfo(
+        config_name=name,
+        features=features(),
+        splits=splits,
+        download_size=n_bytes,
+        dataset_size=n_bytes,
+    )
+
+
+def _licence(corpora: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Licence in the Hub's words: one that it knows, or ``other`` with a name and a link."""
+    names = {entry["licence"] for entry in corpora.values()}
+    only = names.pop() if len(names) == 1 else ""
+    if only in HUB_LICENCES:
+        return {"license": HUB_LICENCES[only]}
+    slug = re.sub(r"[^a-z0-9.]+", "-", only.lower()).strip("-.") or "several-see-card"
+    strictest = [*restricted(corpora), *corpora][0]
+    link = corpora[strictest]["licence_url"]
+    return {"license": "other", "license_name": slug, "license_link": link}
+
+
+def _gate(report: Report, corpora: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Text of the form that asks for access, if any corpus is restricted."""
+    titles = [corpora[name]["title"] for name in restricted(corpora)]
+    if not titles:
+        return {}
+    release = release_notes.of(report.values)
+    if release and release.permission:
+        rule = "They are published by permission, which the card quotes."
+        pledge = "I keep to the terms of"
+    else:
+        rule = (
+            "Whoever uses them needs access to those recordings in their own name, and keeps to "
+            "their terms."
+        )
+        pledge = "I have been granted access to"
+    return {
+        "extra_gated_prompt": f"These pictures were made from recordings of {'; '.join(titles)}. {rule}",
+        "extra_gated_fields": {
+            "Institution": "text",
+            **{f"{pledge} {title}": "checkbox" for title in titles},
+        },
+    }
+
+
+def restricted(corpora: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Names of the corpora whose terms are not known to allow passing pictures on: by what was
+    written down, and by what is known today.
+    """
+    return [
+        name
+        for name, entry in corpora.items()
+        if entry.get("policy") != Policy.OPEN.value
+        or name not in CORPORA
+        or CORPORA[name].terms.policy is Policy.RESTRICTED
+    ]
+
+
+def with_rows(report: Report) -> dict[str, Mapping[str, Any]]:
+    """Corpora of which something was built."""
+    return {
+        name: entry
+        for name, entry in report.values["corpora"].items()
+        if report.n_epochs(corpus=name)
+    }
+
+
+def title(
+    corpora: Mapping[str, Mapping[str, Any]], corrupted: Mapping[str, Any] | None = None
+) -> str:
+    """Title of the dataset; of a corrupted twin, it says by what."""
+    names = [entry["title"] for entry in corpora.values()] if len(corpora) == 1 else [*corpora]
+    listed = ", ".join(names) if len(names) <= N_NAMED else f"{len(names)} corpora"
+    twin = f", corrupted ({corrupted['spec']})" if corrupted else ""
+    return f"Sleep stages as pictures{twin}: {listed}"
+
+
+def _size(n_rows: int) -> str:
+    """Size category of the Hub."""
+    step = sum(n_rows >= 1000 * 10**i for i in range(len(SIZES) - 1))
+    return f"{SIZES[step - 1]}<n<{SIZES[step]}" if step else f"n<{SIZES[0]}"

@@ -1,0 +1,207 @@
+"""Contact sheet: a few pictures of every stage on one page, for eyes before a model sees them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, groupby, zip_longest
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+from psgimg.builder.dataset import shards
+from psgimg.builder.dataset.shards import Done, Key
+from psgimg.builder.recordings.hypnogram import TOLERANCE_S
+from psgimg.builder.stages import STAGE_NAMES, Stage
+
+N_COLUMNS = 4
+LEVELS = 16
+"""Shades that the sheet is stored in: as many as a grey page has."""
+
+THUMB_PX = (448, 336)
+"""The largest thumbnail, (width, height); a ``clinical`` page fits at half its size."""
+
+MARGIN_PX, GAP_PX, NAME_PX, CAPTION_PX = 24, 16, 84, 30
+NAME_SIZE, CAPTION_SIZE = 28, 18
+GROUND, FRAME, EMPTY, INK, FAINT = "#ffffff", "#999999", "#f4f4f4", "#222222", "#666666"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One row's picture, and where it is from."""
+
+    corpus: str
+    recording: str
+    epoch: int
+    png: bytes
+
+
+def choose(out: Path, facts: Sequence[Mapping[str, Any]]) -> dict[str, list[Picture]]:
+    """Up to ``N_COLUMNS`` clear pictures of each stage, the first from the largest corpus.
+
+    The recordings are chosen from their facts, so that of thousands only a few are opened, and of
+    those one at a time.
+
+    Parameters
+    ----------
+    facts
+        The recordings as the report has them.
+    """
+    done = shards.finished(out)
+    ranked = _ranked(facts)
+    wanted: dict[Key, list[tuple[str, int, int]]] = defaultdict(list)
+    for stage in STAGE_NAMES:
+        with_stage = [fact for fact in ranked if fact["stages"][stage]]
+        for place, (fact, number) in enumerate(_seats(with_stage, stage)):
+            wanted[fact["corpus"], fact["recording"]].append((stage, place, number))
+    found: dict[tuple[str, int], Picture] = {}
+    for key, seats in wanted.items():
+        found.update(_pictures(done[key], seats))
+    return {
+        stage: [picture for (name, _), picture in sorted(found.items()) if name == stage]
+        for stage in STAGE_NAMES
+    }
+
+
+def sheet(pictures: Mapping[str, Sequence[Picture]]) -> bytes:
+    """PNG file with a line a stage and ``N_COLUMNS`` thumbnails on it; a missing one stays blank."""
+    thumbs = {
+        stage: [_thumb(picture.png) for picture in chosen] for stage, chosen in pictures.items()
+    }
+    every = [thumb.size for line in thumbs.values() for thumb in line]
+    width, height = (max(sizes) for sizes in zip(*every, strict=True))
+    page = Image.new(
+        "RGB",
+        (
+            2 * MARGIN_PX + NAME_PX + N_COLUMNS * (width + GAP_PX) - GAP_PX,
+            2 * MARGIN_PX + len(STAGE_NAMES) * (height + CAPTION_PX + GAP_PX) - GAP_PX,
+        ),
+        GROUND,
+    )
+    draw = ImageDraw.Draw(page)
+    for line, stage in enumerate(STAGE_NAMES):
+        y = MARGIN_PX + line * (height + CAPTION_PX + GAP_PX)
+        draw.text((MARGIN_PX, y + height / 2), stage, INK, _font(NAME_SIZE), anchor="lm")
+        for place in range(N_COLUMNS):
+            x = MARGIN_PX + NAME_PX + place * (width + GAP_PX)
+            box = (x - 1, y - 1, x + width, y + height)
+            if place >= len(thumbs[stage]):
+                draw.rectangle(box, fill=EMPTY)
+                continue
+            page.paste(thumbs[stage][place], (x, y))
+            draw.rectangle(box, outline=FRAME)
+            caption = _caption(pictures[stage][place], width)
+            draw.text((x, y + height + 6), caption, FAINT, _font(CAPTION_SIZE))
+    return _encoded(page)
+
+
+def _ranked(facts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Recordings in the order in which they are shown.
+
+    Corpora take turns, the largest first. Within one, nights with all lanes come first and every
+    subject before anybody's second night; a hash decides the rest, so that a night added to a
+    corpus seldom changes the sheet.
+    """
+    size: Counter[str] = Counter()
+    for fact in facts:
+        size[fact["corpus"]] += sum(fact["stages"].values())
+    nights: Counter[Key] = Counter()
+    by_corpus: dict[str, list[tuple[int, int, Mapping[str, Any]]]] = defaultdict(list)
+    for fact in sorted(facts, key=_hash):
+        person = (fact["corpus"], fact["subject"])
+        nights[person] += 1
+        dead = fact["lanes"].count(None) + len(fact["flat"])
+        by_corpus[fact["corpus"]].append((dead, nights[person], fact))
+    lines = [
+        [fact for *_, fact in sorted(by_corpus[name], key=lambda entry: entry[:2])]
+        for name in sorted(by_corpus, key=lambda name: (-size[name], name))
+    ]
+    return [fact for fact in chain.from_iterable(zip_longest(*lines)) if fact is not None]
+
+
+def _hash(fact: Mapping[str, Any]) -> str:
+    return hashlib.sha256(f"{fact['corpus']}/{fact['recording']}".encode()).hexdigest()
+
+
+def _seats(ranked: Sequence[Mapping[str, Any]], stage: str) -> list[tuple[Mapping[str, Any], int]]:
+    """Who fills a line of the sheet, and with the how-manieth of its pictures (from 0)."""
+    seats: list[tuple[Mapping[str, Any], int]] = []
+    number = 0
+    while len(seats) < N_COLUMNS:
+        more = [(fact, number) for fact in ranked if fact["stages"][stage] > number]
+        if not more:
+            break
+        seats += more[: N_COLUMNS - len(seats)]
+        number += 1
+    return seats
+
+
+def _pictures(done: Done, seats: Sequence[tuple[str, int, int]]) -> dict[tuple[str, int], Picture]:
+    """Pictures of one recording for its seats: labels first, then only the images."""
+    table = shards.read_column(done, ["label", "epoch", "onset_s"]).to_pydict()
+    images = shards.read_column(done, ["image"])["image"]
+    corpus, recording = done.key
+    found = {}
+    for stage, place, number in seats:
+        row = _clearest(table["label"], table["onset_s"], done.facts["epoch_s"], stage)[number]
+        png = images[row].as_py()["bytes"]
+        found[stage, place] = Picture(corpus, recording, table["epoch"][row], png)
+    return found
+
+
+def _clearest(
+    labels: Sequence[int], onsets_s: Sequence[float], epoch_s: float, stage: str
+) -> list[int]:
+    """Rows of a stage, clearest first: the middle of its longest run, of the next one, the rest."""
+
+    def run(row: int) -> tuple[int, int]:
+        # Rows in a row: each step in time is a step in number, so their difference stays the same.
+        step = (onsets_s[row] + TOLERANCE_S) // epoch_s
+        return labels[row], int(step) - row
+
+    runs = [
+        list(rows) for (label, _), rows in groupby(range(len(labels)), run) if label == Stage[stage]
+    ]
+    runs.sort(key=len, reverse=True)
+    middles = [rows[len(rows) // 2] for rows in runs]
+    return middles + [row for rows in runs for row in rows if row != rows[len(rows) // 2]]
+
+
+def _thumb(png: bytes) -> Image.Image:
+    """A page at half its size or so."""
+    with Image.open(io.BytesIO(png)) as page:
+        small = page.convert("RGB")
+    small.thumbnail(THUMB_PX, Image.Resampling.LANCZOS, reducing_gap=None)
+    return small
+
+
+def _caption(picture: Picture, width_px: int) -> str:
+    """Corpus, recording and epoch; a long name loses its end to fit under its picture."""
+    whole = name = f"{picture.corpus}  {picture.recording}"
+    tail = f", epoch {picture.epoch}"
+    font = _font(CAPTION_SIZE)
+    while (
+        name and font.getlength(f"{name}{tail}" if name == whole else f"{name}…{tail}") > width_px
+    ):
+        name = name[:-1]
+    return f"{name}{tail}" if name == whole else f"{name}…{tail}"
+
+
+def _font(size_px: int) -> ImageFont.FreeTypeFont:
+    """The font that Pillow brings along: the same letters on every machine."""
+    font = ImageFont.load_default(size_px)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font
+
+
+def _encoded(page: Image.Image) -> bytes:
+    """PNG file of the sheet in few shades, for a card that loads fast."""
+    grey = page.convert("L")
+    colourless = grey.convert("RGB").tobytes() == page.tobytes()
+    small = grey.quantize(LEVELS) if colourless else page.quantize(LEVELS * LEVELS)
+    file = io.BytesIO()
+    small.save(file, "PNG", optimize=True)
+    return file.getvalue()

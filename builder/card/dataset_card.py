@@ -1,0 +1,198 @@
+"""Card: the dataset's README, one real picture a stage, and the contact sheet.
+
+Every number on it is counted from the report; the words are in ``cards/dataset.md.j2``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from psgimg.builder import atomic_file
+from psgimg.builder.card import card_metadata, contact_sheet, release_notes, templates
+from psgimg.builder.card.contact_sheet import Picture
+from psgimg.builder.corpora import demo
+from psgimg.builder.dataset.build_report import Report
+from psgimg.builder.dataset.config import BuildConfig
+from psgimg.builder.dataset.schema import FEATURES, SPLITS
+from psgimg.builder.recordings.montage import Kind
+from psgimg.builder.render.recipe import plain
+from psgimg.builder.render.style import CLINICAL
+from psgimg.builder.signals import corruption_spec
+from psgimg.builder.signals.corruption_kinds import ALL
+from psgimg.builder.signals.epoching import PAGE_S
+from psgimg.builder.stages import STAGE_NAMES
+
+FILE = "README.md"
+SHEET = "preview.png"
+PICTURES = "card"
+TEMPLATE = "dataset.md.j2"
+
+N_LISTED = 20
+"""Recordings set aside that the card lists one by one."""
+
+
+def write(out: Path, report: Report) -> None:
+    """Write card, pictures and contact sheet beside the shards in ``out/data``."""
+    pictures = contact_sheet.choose(out, report.values["recordings"])
+    examples = {stage: chosen[0] for stage, chosen in pictures.items() if chosen}
+    shown = {f"{stage}.png": picture.png for stage, picture in examples.items()}
+    shown |= {f"real-{stage}.png": png for stage, png in real_pages(report, examples).items()}
+    for old in (out / PICTURES).glob("*.png"):
+        if old.name not in shown:  # of an earlier build that had this stage, or only the demo
+            old.unlink()
+    for name, png in shown.items():
+        _write_bytes(out / PICTURES / name, png)
+    _write_bytes(out / SHEET, contact_sheet.sheet(pictures))
+    atomic_file.write_text(out / FILE, text(report, examples))
+
+
+def real_pages(report: Report, examples: Mapping[str, Picture]) -> Mapping[str, bytes]:
+    """A page of each stage from a real night, to stand beside synthetic ones drawn in its style."""
+    synthetic = any(picture.corpus == demo.NAME for picture in examples.values())
+    if not synthetic or report.values["recipe"]["style"] != plain(asdict(CLINICAL)):
+        return {}
+    folder = resources.files("psgimg.cards").joinpath("sleep-edf")
+    return {stage: folder.joinpath(f"{stage}.png").read_bytes() for stage in STAGE_NAMES}
+
+
+def text(report: Report, examples: Mapping[str, Picture]) -> str:
+    """The card, YAML and Markdown.
+
+    Parameters
+    ----------
+    report
+        Of a folder, or of a release (``release_notes``), which may hold more than was built here.
+    examples
+        The pictures that the card shows, by stage; a stage may have none, and a corpus too.
+    """
+    values = {
+        "metadata": card_metadata.head(report),
+        "examples": examples,
+        "real": bool(real_pages(report, examples)),
+        **_facts(report),
+    }
+    return templates.render(TEMPLATE, values)
+
+
+def _facts(report: Report) -> dict[str, Any]:
+    """What the template fills in."""
+    values = report.values
+    corpora = card_metadata.with_rows(report)
+    recordings = values["recordings"]
+    return {
+        "report": report,
+        "v": values,
+        "title": card_metadata.title(corpora, values.get(corruption_spec.KEY)),
+        "corruption": values.get(corruption_spec.KEY),
+        "befallen": _befallen(values.get(corruption_spec.KEY)),
+        "release": release_notes.of(values),
+        "folder": BuildConfig.out.name,
+        "n_bytes": sum(shard["bytes"] for shard in values["shards"]),
+        "corpora": corpora,
+        "synthetic": [name for name in corpora if name == demo.NAME],
+        "restricted": card_metadata.restricted(corpora),
+        "stages": STAGE_NAMES,
+        "splits": SPLITS,
+        "page_s": PAGE_S,
+        "lanes": _lanes(values["recipe"], recordings),
+        "contents": _contents(report),
+        "empty": _empty(report),
+        "n_subjects": sum(entry["subjects"] for entry in corpora.values()),
+        "columns": {name: _type(feature) for name, feature in FEATURES.items()},
+        "epoch_lengths": Counter(fact["epoch_s"] for fact in recordings),
+        "scorers": Counter(fact["scorer"] for fact in recordings if fact["scorer"]),
+        "n_gaps": sum(fact["gaps"] > 0 for fact in recordings),
+        "notes": Counter(note for fact in recordings for note in fact["notes"]).most_common(),
+        "reasons": sorted({reason for by in values["left_out"].values() for reason in by}),
+        "aside": Counter(entry["reason"] for entry in values["set_aside"]).most_common(),
+        "n_listed": N_LISTED,
+    }
+
+
+def _befallen(corrupted: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """What was done to which lanes, in words."""
+    return [
+        {**one.to_dict(), "means": one.form.means, "whose": _whose(one.lanes)}
+        for one in corruption_spec.from_dict(corrupted)
+    ]
+
+
+def _whose(names: Sequence[str]) -> str:
+    """``every lane``, ``each EEG lane``, ``the lane F4``."""
+    kinds = [kind.value for kind in Kind]
+    words = [f"each {n.upper()} lane" if n in kinds else f"the lane {n}" for n in names]
+    return "every lane" if ALL in names else " and ".join(words)
+
+
+def _lanes(
+    recipe: Mapping[str, Any], recordings: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The lanes from top to bottom, with what filled them in how many recordings."""
+    seen: Counter[str] = Counter()
+    lanes = []
+    for i, lane in enumerate(recipe["montage"]["lanes"]):
+        style = recipe["style"][lane["kind"]]
+        drawn = [fact["lanes"][i] for fact in recordings]
+        inks = style["colours"]
+        lanes.append(
+            {
+                "name": lane["name"],
+                "kind": lane["kind"],
+                "drawn": Counter(filter(None, drawn)).most_common(),
+                "n_absent": drawn.count(None),
+                "n_flat": sum(fact["lanes"][i] in fact["flat"] for fact in recordings),
+                "n_levels": sum(fact["lanes"][i] in fact["envelopes"] for fact in recordings),
+                "scale_uv": style["scale_uv"],
+                "guide_uv": style["guide_uv"],
+                "band": recipe["filters"][lane["kind"]],
+                "ink": inks[min(seen[lane["kind"]], len(inks) - 1)],
+            }
+        )
+        seen[lane["kind"]] += 1
+    return lanes
+
+
+def _contents(report: Report) -> list[dict[str, Any]]:
+    """A line for each corpus and split that has rows, and for each split of a mixture."""
+    corpora = card_metadata.with_rows(report)
+    lines = []
+    for corpus in [*corpora, *([None] if len(corpora) > 1 else [])]:
+        for split in SPLITS:
+            here = [
+                fact
+                for fact in report.values["recordings"]
+                if fact["split"] == split and corpus in (None, fact["corpus"])
+            ]
+            if here:
+                people = {(fact["corpus"], fact["subject"]) for fact in here}
+                line = {"corpus": corpus, "split": split, "recordings": len(here)}
+                lines.append({**line, "subjects": len(people)})
+    return lines
+
+
+def _empty(report: Report) -> list[str]:
+    """Splits without a row; of a mixture, with the corpus that has none there."""
+    corpora = card_metadata.with_rows(report)
+    return [
+        split if len(corpora) == 1 else f"{split} of {corpus}"
+        for corpus in corpora
+        for split in report.wanted_splits
+        if not report.n_epochs(corpus=corpus, split=split)
+    ]
+
+
+def _type(feature: Mapping[str, Any]) -> str:
+    """A feature in the words of ``datasets``."""
+    if "feature" in feature:
+        return f"{feature['_type']} of {feature['feature']['dtype']}"
+    return str(feature.get("dtype", feature["_type"]))
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    with atomic_file.whole(path) as temporary:
+        temporary.write_bytes(data)

@@ -1,0 +1,145 @@
+"""Config: what a build is told, in one frozen value, and which parts of it must never change."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psgimg.builder.corpora import corpus
+from psgimg.builder.dataset import splits
+from psgimg.builder.dataset.splits import SplitPolicy
+from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings import montage
+from psgimg.builder.render import layout, style
+from psgimg.builder.render.recipe import Recipe
+from psgimg.builder.signals import corruption_spec
+from psgimg.builder.signals.corruption_spec import Corruption
+
+DEFAULT_SEED = 0
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """A dataset made elsewhere that a build is to make again: the same recordings, drawn the same.
+
+    Parameters
+    ----------
+    command
+        What makes it again, for the card.
+    signals
+        (corpus, recording) → hash of its signal file, for every recording that is wanted.
+    """
+
+    command: str
+    recipe: Recipe
+    policy: SplitPolicy
+    signals: Mapping[tuple[str, str], str]
+    corruptions: tuple[Corruption, ...] = ()
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """One field an option of ``psgimg build``; the options' help says what each means.
+
+    Parameters
+    ----------
+    root
+        ``DIR`` for a single source, ``NAME=DIR`` for several.
+    trim_min
+        Minutes kept around sleep; None keeps all.
+    pinned
+        Stands for the options of recipe, split and choice of recordings, where a dataset is rebuilt.
+    """
+
+    source: tuple[str, ...]
+    root: tuple[str, ...] = ()
+    out: Path = Path("psg-images")
+    style: str = "clinical"
+    montage: str = ""
+    scorer: str = ""
+    trim_min: float | None = 30.0
+    splits: str = "80/10/10"
+    seed: int = DEFAULT_SEED
+    split_file: Path | None = None
+    folds: int = 0
+    subjects: tuple[str, ...] = ()
+    corrupt: tuple[str, ...] = ()
+    limit: int = 0
+    workers: int = 1
+    pinned: Pinned | None = None
+
+    def __post_init__(self) -> None:
+        if not self.source:
+            raise BuildError(
+                "no --source; `psgimg sources` lists them, `--source demo` needs no corpus"
+            )
+        for name in self.source:
+            corpus(name)
+        if self.folds == 1 or self.folds < 0:
+            raise BuildError(f"--folds {self.folds}: give 2 or more")
+        self.corruptions()
+
+    def recipe(self) -> Recipe:
+        """What decides the pixels. Without ``--montage``, the corpus's own; AASM for a mixture."""
+        if self.pinned:
+            return self.pinned.recipe
+        own = {corpus(name).montage for name in self.source}
+        name = self.montage or (own.pop() if len(own) == 1 else montage.DEFAULT_MONTAGE)
+        recipe = Recipe(montage.montage(name), style.load_style(self.style))
+        layout.boxes(recipe.style, recipe.montage)  # refuses a page too low for its lanes
+        return recipe
+
+    def split_policy(self) -> SplitPolicy:
+        """Who comes to which split."""
+        if self.pinned:
+            return self.pinned.policy
+        published = splits.read_published(self.split_file) if self.split_file else {}
+        return SplitPolicy(splits.parse_shares(self.splits), self.seed, published)
+
+    def corruptions(self) -> tuple[Corruption, ...]:
+        """What is done to the raw signals, in order."""
+        if self.pinned:
+            return self.pinned.corruptions
+        found = tuple(map(corruption_spec.parse, self.corrupt))
+        if found:
+            corruption_spec.check_lanes(found, self.recipe().montage)
+        return found
+
+    def command(self) -> str:
+        """The command that makes these rows again, without what names this machine's folders."""
+        if self.pinned:
+            return self.pinned.command
+        words = ["psgimg", "build", *(word for name in self.source for word in ("--source", name))]
+        style_name = Path(self.style).name
+        trim = "none" if self.trim_min is None else f"{self.trim_min:g}"
+        options = {
+            "--montage": self.montage,
+            "--style": "" if style_name == "clinical" else style_name,
+            "--scorer": self.scorer,
+            "--trim": "" if trim == "30" else trim,
+            "--subjects": ",".join(self.subjects),
+            "--limit": str(self.limit or ""),
+            "--splits": "" if self.splits == "80/10/10" else self.splits,
+            "--split-file": self.split_file.name if self.split_file else "",
+            "--seed": "" if self.seed == DEFAULT_SEED else str(self.seed),
+            "--folds": str(self.folds or ""),
+        }
+        words += [word for pair in options.items() if pair[1] for word in pair]
+        words += [word for one in self.corruptions() for word in ("--corrupt", one.spec)]
+        return shlex.join(words)
+
+    def fixed(self) -> dict[str, Any]:
+        """What must stay as it is for a folder to grow: rows made otherwise must not meet in it."""
+        policy, corruptions = self.split_policy(), self.corruptions()
+        return {
+            "recipe": self.recipe().to_dict(),
+            "scorer": self.scorer,
+            "trim_min": self.trim_min,
+            "splits": list(policy.shares),
+            "seed": self.seed,
+            "published_split": sorted([*key, split] for key, split in policy.published.items()),
+            **({corruption_spec.KEY: corruption_spec.to_dict(corruptions)} if corruptions else {}),
+        }

@@ -1,0 +1,243 @@
+"""Shards: rows to Parquet, one row group a recording, resumable at any moment.
+
+    OUT/data/<corpus>/<split>-00000-of-00002.parquet      the dataset
+    OUT/.psgimg/parts/<corpus>/<recording>.parquet        a finished recording, not yet in a shard
+    OUT/.psgimg/staged/, OUT/.psgimg/old/                 shards on their way in, and out
+
+Every file carries the facts of its recordings in its footer, so that the files alone tell what is
+done. A recording leaves one place only after it is whole in the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from psgimg.builder import atomic_file
+from psgimg.builder.dataset.schema import Row, schema
+from psgimg.builder.errors import BuildError
+
+STATE = ".psgimg"
+PER_SHARD = 64
+"""Recordings a shard holds at most on average: 500 MB to 1.5 GB, few files, small re-pushes."""
+
+FOOTER = "psgimg"
+IMAGE_COLUMNS = ("image.bytes", "image.path")
+
+Key = tuple[str, str]
+"""(corpus, recording)"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A recording that is drawn: where its row group lies, and its facts."""
+
+    path: Path
+    row_group: int
+    facts: Mapping[str, Any]
+
+    @property
+    def key(self) -> Key:
+        """Corpus and recording."""
+        return self.facts["corpus"], self.facts["recording"]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard as it should be: its name under ``data/`` and its recordings in order."""
+
+    name: str
+    corpus: str
+    split: str
+    recordings: tuple[Done, ...]
+
+
+def write_part(out: Path, rows: list[Row], facts: Mapping[str, Any]) -> None:
+    """Write one recording as a part, whole or not at all."""
+    path = out / STATE / "parts" / facts["corpus"] / f"{facts['recording']}.parquet"
+    _write(path, [facts], (pa.Table.from_pylist(some, schema=schema()) for some in [rows]))
+
+
+def finished(out: Path) -> dict[Key, Done]:
+    """Every recording that is drawn, wherever it lies; unreadable files count as absent."""
+    found: dict[Key, Done] = {}
+    state = out / STATE
+    for folder in (state / "old", out / "data", state / "staged", state / "parts"):
+        for path in sorted(folder.rglob("*.parquet")):
+            for done in _read_footer(path):
+                found[done.key] = done
+    return {key: done for key, done in found.items() if not done.facts.get("withdrawn")}
+
+
+def plan(recordings: Iterable[Done], splits: Mapping[Key, str]) -> list[Shard]:
+    """Assign recordings to shards by a hash of the subject: adding one changes few shards.
+
+    The number of shards of a corpus and split is a power of two, so that growth at most halves them.
+    """
+    groups: dict[tuple[str, str], list[Done]] = defaultdict(list)
+    for done in recordings:
+        groups[done.facts["corpus"], splits[done.key]].append(done)
+    shards = []
+    for (corpus, split), members in sorted(groups.items()):
+        n_shards = 1
+        while n_shards * PER_SHARD < len(members):
+            n_shards *= 2
+        buckets: dict[int, list[Done]] = defaultdict(list)
+        for done in sorted(members, key=lambda done: done.key):
+            buckets[_bucket(done.facts, n_shards)].append(done)
+        shards += [
+            Shard(
+                f"{corpus}/{split}-{i:05d}-of-{n_shards:05d}.parquet", corpus, split, tuple(bucket)
+            )
+            for i, bucket in sorted(buckets.items())
+        ]
+    return shards
+
+
+def discard(out: Path, done: Done | None) -> None:
+    """Forget a recording that can no longer be built, should it be there from an earlier run."""
+    if done is not None:
+        path = out / STATE / "parts" / done.key[0] / f"{done.key[1]}.parquet"
+        _write(
+            path, [{**done.facts, "withdrawn": True}], []
+        )  # outlives the shard that still has it
+
+
+def publish(out: Path, shards: list[Shard]) -> None:
+    """Make ``out/data`` hold exactly these shards.
+
+    New shards are written beside the old ones, row group by row group, and moved in when all are
+    whole; parts go as soon as a staged shard holds them. Killed anywhere, a second call ends the
+    work with the same bytes.
+    """
+    state, data = out / STATE, out / "data"
+    wanted = {shard.name: shard for shard in shards}
+    stale = [
+        p
+        for p in sorted((state / "staged").rglob("*.parquet"))
+        if not _holds(p, wanted, state / "staged")
+    ]
+    moved = {path: _retire(path, state / "old") for path in stale}
+    for shard in shards:
+        target = data / shard.name
+        if _holds(target, wanted, data) or _holds(
+            state / "staged" / shard.name, wanted, state / "staged"
+        ):
+            continue
+        sources = [Done(moved.get(d.path, d.path), d.row_group, d.facts) for d in shard.recordings]
+        _write(state / "staged" / shard.name, [d.facts for d in sources], map(_read, sources))
+        for done in sources:
+            if (state / "parts") in done.path.parents:
+                done.path.unlink()
+    for path in sorted(data.rglob("*.parquet")):
+        if path.relative_to(data).as_posix() not in wanted:
+            path.unlink()
+    for shard in shards:
+        staged = state / "staged" / shard.name
+        if staged.exists():
+            (data / shard.name).parent.mkdir(parents=True, exist_ok=True)
+            staged.replace(data / shard.name)
+    for folder in ("old", "staged", "parts"):
+        shutil.rmtree(state / folder, ignore_errors=True)
+
+
+def n_rows(path: Path) -> int:
+    """Rows of a shard, from its footer."""
+    return int(pq.read_metadata(path).num_rows)
+
+
+def read_column(done: Done, columns: list[str]) -> pa.Table:
+    """Some columns of one recording."""
+    with pq.ParquetFile(done.path) as file:
+        return file.read_row_group(done.row_group, columns=columns)
+
+
+def _read(done: Done) -> pa.Table:
+    with pq.ParquetFile(done.path) as file:
+        return file.read_row_group(done.row_group)
+
+
+def _bucket(facts: Mapping[str, Any], n_shards: int) -> int:
+    digest = hashlib.sha256(f"{facts['corpus']}/{facts['kin']}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") * n_shards >> 64
+
+
+def _write(path: Path, facts: list[Mapping[str, Any]], tables: Iterable[pa.Table]) -> None:
+    """A Parquet file with one row group a table: images as they are, the rest compressed."""
+    footer = json.dumps(facts, sort_keys=True, ensure_ascii=True)
+    arrow = schema({FOOTER: footer})
+    others = [name for name in _leaves(arrow) if name not in IMAGE_COLUMNS]
+    compression = {**dict.fromkeys(IMAGE_COLUMNS, "none"), **dict.fromkeys(others, "snappy")}
+    with (
+        atomic_file.whole(path) as temporary,
+        pq.ParquetWriter(
+            temporary, arrow, compression=compression, use_dictionary=others, write_page_index=True
+        ) as writer,
+    ):
+        for table in tables:
+            writer.write_table(
+                table.replace_schema_metadata(arrow.metadata), row_group_size=len(table)
+            )
+            del table
+            pa.default_memory_pool().release_unused()  # it would keep a night's pictures for good
+
+
+def _leaves(arrow: pa.Schema) -> list[str]:
+    """Column paths as Parquet names them."""
+    return [
+        f"{field.name}.{child}" if child else field.name
+        for field in arrow
+        for child in (
+            ["bytes", "path"]
+            if pa.types.is_struct(field.type)
+            else ["list.element"]
+            if pa.types.is_list(field.type)
+            else [""]
+        )
+    ]
+
+
+def _read_footer(path: Path) -> Iterator[Done]:
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        facts = json.loads(metadata[FOOTER.encode()])
+    except PermissionError as error:
+        raise BuildError(atomic_file.unwritable(path, error)) from error
+    except (pa.ArrowException, OSError, KeyError, ValueError):
+        return  # torn by something else than us: the recording is simply drawn again
+    for row_group, fact in enumerate(facts):
+        yield Done(path, row_group, fact)
+
+
+def _holds(path: Path, wanted: Mapping[str, Shard], root: Path) -> bool:
+    """Whether a file is whole and holds just what the shard of its name should."""
+    shard = wanted.get(path.relative_to(root).as_posix())
+    if shard is None or not path.exists():
+        return False
+    return [d.facts for d in _read_footer(path)] == [d.facts for d in shard.recordings]
+
+
+def _retire(path: Path, old: Path) -> Path:
+    """Move a staged file out of the way under a name of its own; it stays a source."""
+    old.mkdir(parents=True, exist_ok=True)
+    place = old / f"{len(list(old.iterdir())):05d}-{path.parent.name}-{path.name}"
+    return path.replace(place)
+
+
+def check_writable(out: Path) -> None:
+    """Fail early and in one line where nothing can be written."""
+    try:
+        (out / STATE).mkdir(parents=True, exist_ok=True)
+        probe = out / STATE / "probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise BuildError(atomic_file.unwritable(out / STATE, error)) from error

@@ -1,0 +1,118 @@
+"""Splits: who is in train, validation and test. Decided by a hash of the subject alone, so that
+adding a night moves nobody, and all nights of a person stay together.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from psgimg.builder.dataset.schema import SPLITS
+from psgimg.builder.errors import BuildError
+
+
+@dataclass(frozen=True)
+class SplitPolicy:
+    """How subjects come to their split.
+
+    Parameters
+    ----------
+    shares
+        Parts of train, validation and test; they need not sum to 1.
+    published
+        Somebody's published split, (corpus or "", subject) → split; it replaces the hash.
+    """
+
+    shares: tuple[float, float, float] = (80.0, 10.0, 10.0)
+    seed: int = 0
+    published: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def split(self, corpus: str, subject: str, kin: str) -> str | None:
+        """Split of a subject; None if a published split does not name it.
+
+        ``kin`` is who must stay together: the subject, or the family.
+        """
+        if self.published:
+            return self.published.get((corpus, subject), self.published.get(("", subject)))
+        place = _place(f"{self.seed}/{corpus}/{kin}") * sum(self.shares)
+        for name, share in zip(SPLITS, self.shares, strict=True):
+            if place < share:
+                return name
+            place -= share
+        return SPLITS[-1]
+
+
+def fold(corpus: str, kin: str, n_folds: int, seed: int) -> int:
+    """Fold of a subject or family, 0 to ``n_folds`` - 1, independent of its split."""
+    return int(_place(f"fold/{seed}/{corpus}/{kin}") * n_folds)
+
+
+def _place(key: str) -> float:
+    """A number in [0, 1) that looks random and never changes."""
+    digest = hashlib.sha256(key.encode()).digest()
+    return (int.from_bytes(digest[:8], "big") >> 11) / 2.0**53
+
+
+def parse_shares(text: str) -> tuple[float, float, float]:
+    """``80/10/10`` → shares of train, validation and test."""
+    try:
+        train, validation, test = (float(part) for part in text.split("/"))
+    except ValueError:
+        raise BuildError(f"--splits {text!r}: give three numbers, such as 80/10/10") from None
+    if min(train, validation, test) < 0 or train + validation + test <= 0:
+        raise BuildError(f"--splits {text!r}: shares can't be negative or all 0, such as 80/10/10")
+    return train, validation, test
+
+
+def read_published(path: Path) -> dict[tuple[str, str], str]:
+    """A published split: CSV with columns [corpus,] subject, split; or JSON {split: [subjects]}.
+
+    Raises
+    ------
+    BuildError
+        If the file can't be read, names another split, or puts a subject in two.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        pairs = _from_json(text) if path.suffix == ".json" else _from_csv(text)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BuildError(
+            f"--split-file {path}: {type(error).__name__} {error}; expected a CSV with the columns "
+            "subject, split (and corpus), or JSON {split: [subjects]}"
+        ) from error
+    found: dict[tuple[str, str], str] = {}
+    for key, split in pairs:
+        if split not in SPLITS:
+            raise BuildError(f"--split-file {path}: split {split!r}; use {', '.join(SPLITS)}")
+        if found.setdefault(key, split) != split:
+            raise BuildError(
+                f"--split-file {path}: subject {key[1]} is in {found[key]} and in {split}"
+            )
+    if not found:
+        raise BuildError(f"--split-file {path} names no subject")
+    return found
+
+
+def _from_json(text: str) -> list[tuple[tuple[str, str], str]]:
+    return [
+        (("", str(subject)), _split_name(split))
+        for split, subjects in json.loads(text).items()
+        for subject in subjects
+    ]
+
+
+def _from_csv(text: str) -> list[tuple[tuple[str, str], str]]:
+    return [
+        ((row.get("corpus") or "", row["subject"].strip()), _split_name(row["split"]))
+        for row in csv.DictReader(text.splitlines())
+    ]
+
+
+def _split_name(name: str) -> str:
+    """Published files also say ``val``, ``valid`` and ``dev``."""
+    plain = name.strip().lower()
+    return {"val": "validation", "valid": "validation", "dev": "validation"}.get(plain, plain)

@@ -1,0 +1,232 @@
+"""Labels: what may be passed on of a dataset whose pictures may not. No pixels, no signals.
+
+    OUT/labels.parquet      every row without its image, with its split
+    OUT/rebuild.json        recipe, settings, recordings and hashes: what `rebuild` needs
+    OUT/README.md           the card; its YAML head lets `load_dataset` open the labels
+
+A folder without ``rebuild.json`` is no export, and nothing in it is replaced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from psgimg.builder import atomic_file, atomic_folder
+from psgimg.builder.card import labels_card
+from psgimg.builder.dataset import build_report, shards, validate
+from psgimg.builder.dataset.schema import FEATURES, schema
+from psgimg.builder.dataset.shards import Done, Key
+from psgimg.builder.errors import BuildError
+from psgimg.builder.render import recipe
+from psgimg.builder.render.recipe import Recipe
+from psgimg.builder.signals import corruption_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FORMAT = 1
+"""Raised whenever an older psgimg could no longer read what this one writes."""
+
+FILE = validate.LABELS
+TABLE = "labels.parquet"
+CARD = "README.md"
+
+FROM_BUILD = (
+    "psgimg",
+    "versions",
+    "command",
+    "recipe",
+    "recipe_hash",
+    "fixed",
+    "folds",
+    "policy",
+    "corpora",
+    "counts",
+    "left_out",
+    "shards",
+    corruption_spec.KEY,
+)
+"""What ``build.json`` says that matters elsewhere; who was set aside, and why, does not. Only a
+corrupted twin has the last."""
+
+LABEL_FEATURES = {
+    **{name: feature for name, feature in FEATURES.items() if name != "image"},
+    "split": FEATURES["corpus"],
+}
+PER_GROUP = 64
+"""Recordings in a row group of the table: some ten thousand rows."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """A labels-only export that is whole.
+
+    Parameters
+    ----------
+    values
+        ``format``; what ``FROM_BUILD`` names; ``recordings`` (facts, with split and the hash of
+        the pictures); ``labels`` (path, rows, sha256); ``sha256`` of all of this.
+    recipe
+        The recipe in it, ready to draw with.
+    """
+
+    folder: Path
+    values: Mapping[str, Any]
+    recipe: Recipe
+
+    def labels(self, key: Key) -> list[dict[str, Any]]:
+        """The rows of a recording in time order."""
+        corpus, recording = key
+        chosen = [("corpus", "=", corpus), ("recording", "=", recording)]
+        rows: list[dict[str, Any]] = pq.read_table(
+            self.folder / TABLE, filters=chosen, partitioning=None
+        ).to_pylist()
+        return rows
+
+
+def write(folder: Path, out: Path) -> None:
+    """Write the labels-only export of a built dataset. The same dataset gives the same bytes.
+
+    Raises
+    ------
+    BuildError
+        If ``folder`` holds no finished dataset or is damaged; if ``out`` holds anything but an
+        earlier labels-only export, lies in ``folder``, or can't be written.
+    """
+    values, done = _dataset(folder)
+    keys = [(fact["corpus"], fact["recording"]) for fact in values["recordings"]]
+    recordings = [
+        {**fact, "pictures": pictures(done[key])}
+        for fact, key in zip(values["recordings"], keys, strict=True)
+    ]
+    splits = [fact["split"] for fact in recordings]
+    with atomic_folder.whole(out, folder, _own(out), "labels-only") as room:
+        _write_table(room / TABLE, list(zip(map(done.__getitem__, keys), splits, strict=True)))
+        export: dict[str, Any] = {
+            "format": FORMAT,
+            **{name: values[name] for name in FROM_BUILD if name in values},
+            "recordings": recordings,
+            "labels": {
+                "path": TABLE,
+                "rows": shards.n_rows(room / TABLE),
+                "sha256": atomic_file.sha256(room / TABLE),
+            },
+        }
+        _write_text(room / CARD, labels_card.text(export, TABLE, list(LABEL_FEATURES)))
+        sealed = {**export, "sha256": _seal(export)}
+        _write_text(room / FILE, json.dumps(sealed, indent=1, ensure_ascii=False) + "\n")
+
+
+def read(folder: Path) -> Export:
+    """Read an export, and refuse one that is torn, was changed, or is for another psgimg.
+
+    Raises
+    ------
+    BuildError
+        With the remedy: fetch the export again, or install the psgimg that wrote it.
+    """
+    path = folder / FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        maker, version = values["psgimg"], values["recipe"]["version"]
+        form = values["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BuildError(
+            f"{path}: no labels-only export ({type(error).__name__}); name the folder that "
+            "`psgimg export --labels-only` wrote"
+        ) from error
+    if (form, version) != (FORMAT, recipe.VERSION):
+        raise BuildError(
+            f"{path} has format {form} and recipe version {version}, this psgimg reads format {FORMAT} "
+            f"and draws version {recipe.VERSION}; `pip install psgimg=={maker}`, which made it"
+        )
+    again = "get the export again from whoever made it"
+    if recipe.digest(values["recipe"]) != values.get("recipe_hash"):
+        raise BuildError(f"{path}: the recipe is not that of recipe_hash; {again}")
+    if values.get("sha256") != _seal(values):
+        raise BuildError(f"{path} was changed after it was written; {again}")
+    table = folder / values["labels"]["path"]
+    if not table.is_file() or atomic_file.sha256(table) != values["labels"]["sha256"]:
+        raise BuildError(f"{table} is not the file that {FILE} names (SHA-256); {again}")
+    return Export(folder, values, Recipe.from_dict(values["recipe"]))
+
+
+def pictures(done: Done) -> str:
+    """SHA-256 of a recording's pictures in time order, each after its length in 8 bytes."""
+    digest = hashlib.sha256()
+    images = shards.read_column(done, ["image.bytes"]).column("image").combine_chunks()
+    for picture in images.field("bytes"):
+        png = picture.as_buffer()
+        digest.update(len(png).to_bytes(8, "big"))
+        digest.update(png)
+    return digest.hexdigest()
+
+
+def rows(done: Done) -> list[dict[str, Any]]:
+    """The rows of a drawn recording without their images."""
+    names = [name for name in FEATURES if name != "image"]
+    found: list[dict[str, Any]] = shards.read_column(done, names).to_pylist()
+    return found
+
+
+def _dataset(folder: Path) -> tuple[dict[str, Any], dict[Key, Done]]:
+    """``build.json`` of a folder that holds just what it says, and where its recordings lie."""
+    values = validate.values(folder)
+    validate.check_shards(folder, values, values["shards"])
+    done = shards.finished(folder)
+    split = {folder / shard["path"]: shard["split"] for shard in values["shards"]}
+    there = {key: {**one.facts, "split": split[one.path]} for key, one in done.items()}
+    if {(fact["corpus"], fact["recording"]): fact for fact in values["recordings"]} != there:
+        raise BuildError(
+            f"{folder / 'data'} holds other recordings than {build_report.FILE} names; {validate.ANEW}"
+        )
+    return values, done
+
+
+def _own(out: Path) -> set[str]:
+    """What an earlier export put into its folder; nothing, if this is not one."""
+    try:
+        said = json.loads((out / FILE).read_text(encoding="utf-8"))
+        return {FILE, TABLE, CARD} if said["labels"]["path"] == TABLE else set()
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _write_table(path: Path, chosen: Sequence[tuple[Done, str]]) -> None:
+    arrow = _schema()
+    with pq.ParquetWriter(path, arrow, compression="snappy") as writer:
+        for i in range(0, len(chosen), PER_GROUP):
+            writer.write_table(pa.concat_tables(_tables(chosen[i : i + PER_GROUP], arrow)))
+
+
+def _tables(chosen: Sequence[tuple[Done, str]], arrow: pa.Schema) -> Iterator[pa.Table]:
+    for done, split in chosen:
+        table = shards.read_column(done, [name for name in arrow.names if name != "split"])
+        table = table.append_column("split", pa.array([split] * len(table), pa.string()))
+        yield table.select(arrow.names).replace_schema_metadata(arrow.metadata)
+
+
+def _schema() -> pa.Schema:
+    """The contract without the image, with the split; ``datasets`` sees the stages' names."""
+    whole = schema()
+    fields = [whole.field(name) for name in LABEL_FEATURES if name != "split"]
+    huggingface = json.dumps({"info": {"features": LABEL_FEATURES}})
+    return pa.schema([*fields, pa.field("split", pa.string())], {"huggingface": huggingface})
+
+
+def _seal(values: Mapping[str, Any]) -> str:
+    """SHA-256 over all that an export says but this."""
+    said = {name: value for name, value in values.items() if name != "sha256"}
+    text = json.dumps(said, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

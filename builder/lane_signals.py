@@ -1,0 +1,177 @@
+"""Lanes: the signals under the pages of a built dataset, for what learns without pictures.
+
+A dataset holds no signal. It says which recordings it was made of and how, so whoever has them gets
+the same epochs of the same lanes by the very way that the pages went, corruptions included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from psgimg.builder import night
+from psgimg.builder.corpora import corpus, sources
+from psgimg.builder.dataset.shards import Key
+from psgimg.builder.errors import BuildError, RecordingError
+from psgimg.builder.recordings.recording import Recording
+from psgimg.builder.render.recipe import Recipe
+from psgimg.builder.signals import corruption_spec, epoching
+from psgimg.builder.signals.corruption_spec import Corruption
+from psgimg.builder.signals.epoching import Epoch
+from psgimg.builder.signals.filtering import Band, Filters, Signals, read_signals
+
+_OPEN = Band(inf, inf)
+UNFILTERED = Filters(_OPEN, _OPEN, _OPEN, _OPEN, notch=False)
+"""A band without ends: signals as they were recorded, for a method that filters them itself."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A recording of a dataset, found again on disk, and how its pages were cut.
+
+    Parameters
+    ----------
+    scorer, trim_min, corruptions
+        As the build was told.
+    """
+
+    recording: Recording
+    recipe: Recipe
+    scorer: str
+    trim_min: float | None
+    corruptions: tuple[Corruption, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Lanes:
+    """The lanes of one recording and the epochs of it that are pages.
+
+    Parameters
+    ----------
+    kinds
+        ``eeg``, ``eog``, ``emg`` or ``ecg``, one a lane.
+    signals
+        Gapless stretches from the first page to the last and some seconds around.
+    epochs
+        In order of time.
+    """
+
+    kinds: tuple[str, ...]
+    signals: Signals
+    epochs: tuple[Epoch, ...]
+
+    @property
+    def live(self) -> tuple[bool, ...]:
+        """Whether a lane holds a signal: it was recorded, and its electrode was connected."""
+        return tuple(
+            name is not None and not flat
+            for name, flat in zip(self.signals.lanes, self.signals.flat, strict=True)
+        )
+
+    def pages_uv(self) -> npt.NDArray[np.float32]:
+        """Samples under every page in µV, (n_epochs, n_lanes, n_samples); NaN in an absent lane."""
+        return np.stack(list(epoching.cut(self.signals, self.epochs)))
+
+
+def on_disk(corpora: Collection[str], roots: Sequence[str]) -> dict[Key, Recording]:
+    """Every recording of some corpora that is here.
+
+    Parameters
+    ----------
+    roots
+        As ``--root`` takes them.
+
+    Raises
+    ------
+    BuildError
+        If a corpus is nowhere.
+    """
+    found: dict[Key, Recording] = {}
+    for source in sources.locate(sorted(corpora), roots):
+        for recording in sources.recordings(source, (), 0):
+            found.setdefault((recording.corpus, recording.recording), recording)
+    return found
+
+
+def find(
+    build: Mapping[str, Any], here: Mapping[Key, Recording], wanted: Collection[Key]
+) -> dict[Key, Origin]:
+    """Find recordings of a dataset again, each by its name and the hash of its signal.
+
+    Parameters
+    ----------
+    build
+        ``build.json`` of the dataset.
+    here
+        What ``on_disk`` found.
+    wanted
+        Corpus and recording of those to find.
+
+    Raises
+    ------
+    BuildError
+        If a recording is not here, or its signal is another than the dataset's: a comparison needs
+        every epoch.
+    """
+    if missing := sorted(set(wanted) - set(here)):
+        name, first = missing[0]
+        raise BuildError(
+            f"{len(missing)} of {len(wanted)} recordings of the dataset are not in the folder of "
+            f"their corpus, such as {first} of {name}; give the --root that the dataset was built from"
+        )
+    signals = {(fact["corpus"], fact["recording"]): fact["signal"] for fact in build["recordings"]}
+    for key in sorted(wanted):
+        if _signal(here[key]) != signals[key]:
+            raise BuildError(
+                f"{here[key].signal.name} is not the file that the dataset was made from: other bytes; "
+                f"is this another release of {key[0]}, or a damaged copy? Get the file again"
+            )
+    fixed = build["fixed"]
+    corruptions = corruption_spec.from_dict(build.get(corruption_spec.KEY))
+    how = (Recipe.from_dict(build["recipe"]), fixed["scorer"], fixed["trim_min"], corruptions)
+    return {key: Origin(here[key], *how) for key in sorted(wanted)}
+
+
+def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes:
+    """Read the lanes of a recording.
+
+    Parameters
+    ----------
+    filtered
+        By the recipe's filters, as under the pages; else as recorded.
+
+    Raises
+    ------
+    BuildError
+        If the recording can't be used as it was when the dataset was built.
+    """
+    recording, recipe = origin.recording, origin.recipe
+    source = corpus(recording.corpus)
+    try:
+        plan = night.plan(source, recording, recipe, origin.scorer, origin.trim_min)
+        signals = read_signals(
+            plan.edf,
+            recipe.montage,
+            plan.derivations,
+            filters=recipe.filters if filtered else UNFILTERED,
+            mains_hz=source.mains_hz,
+            sfreq_hz=sfreq_hz,
+            span_s=plan.selection.span_s,
+            spoil=night.spoil(source, plan, recipe, origin.corruptions),
+        )
+    except RecordingError as error:
+        raise BuildError(f"{recording.recording}: {error}") from error
+    kinds = tuple(lane.kind.value for lane in recipe.montage.lanes)
+    return Lanes(kinds, signals, plan.selection.epochs)
+
+
+def _signal(recording: Recording) -> str:
+    """Hash of a recording's signal, as ``build.json`` has it."""
+    try:
+        return night.fingerprints(recording)[0]
+    except RecordingError as error:
+        raise BuildError(f"{recording.recording}: {error}") from error

@@ -1,0 +1,197 @@
+"""Channels: what fills each lane in a file of no known corpus, by its label or as it was given.
+
+Labels are read strictly: one that might mean something else (``EMG Tib L``, ``EOG1``, ``EEG 2``)
+is left alone, and whoever knows says what it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage, find, has_eeg, plain
+
+_SEPARATORS = " _:/.-"
+_SEP = f"[{_SEPARATORS}]*"
+_SIDES = (("1", "L(?:EFT)?", "L"), ("2", "R(?:IGHT)?", "R"))
+
+# What electrodes are called, in capitals; the type of the signal may stand in front.
+_ELECTRODES = {
+    **{f"M{n}": re.compile(rf"(?:EEG{_SEP})?[AM]{n}") for n in "12"},
+    **{
+        f"E{n}": re.compile(
+            rf"(?:E[EO]G{_SEP})?(?:E{n}|{letter}OC)|EOG{_SEP}\(?{side}\)?|{side}{_SEP}EOG"
+        )
+        for n, side, letter in _SIDES
+    },
+    **{
+        f"Chin{n}": re.compile(rf"(?:EMG{_SEP})?(?:CHIN ?(?:{n}|{side})|{side} ?CHIN)")
+        for n, side, _ in (*_SIDES, ("3", "3", ""))
+    },
+    **{f"ECG{n}": re.compile(rf"(?:ECG|EKG) ?{n}") for n in "12"},
+}
+_SCALP = re.compile(rf"(?:EEG{_SEP})?(FP|AF|FT|FC|TP|CP|PO|F|T|C|P|O)(Z|10|[1-9])")
+_LINKED_EARS = re.compile(r"\(?[AM]1 ?\+? ?[AM]2\)?(?:/2)?")
+_REFERENCES = {"REFERENCE": "REF", "VREF": "REF"}
+_WHOLE = {
+    "Chin": re.compile(
+        rf"EMG|(?:EMG{_SEP})?(?:CHIN|SUB-?MENTAL(?:IS)?|MENTALIS)|(?:CHIN|SUBMENTAL){_SEP}EMG"
+    ),
+    "ECG": re.compile(rf"(?:ECG|EKG)(?:{_SEP}(?:LEAD )?(?:I{{1,3}}|AV[RLF]|V[1-6]))?"),
+    # As Sleep-EDF has it. Which eye is the positive one, no label says.
+    "EOGh": re.compile(rf"EOG{_SEP}HORIZ(?:ONTAL)?"),
+}
+"""Inputs that are already bipolar."""
+
+
+def standard_channels(labels: Sequence[str]) -> dict[str, str]:
+    """A channel table for a file of no known corpus, read off labels such as ``EEG C4-A1``.
+
+    The type in front is dropped, A1 and A2 become M1 and M2, LOC and ROC become E1 and E2; an
+    electrode without reference counts as recorded against a common one, ``REF``. Labels that are
+    not understood are left out.
+    """
+    # Nets of electrodes number the scalp E1, E2, E3 and so on: there, no E is an eye.
+    net = any(re.fullmatch(r"(EEG\s*)?E([5-9]|\d\d+)", label.strip(), re.I) for label in labels)
+    # Beside a channel that is called the chin's, one that is just EMG is that of another muscle.
+    chin = any(_is_chin(label) for label in labels)
+    return {
+        label: name
+        for label in labels
+        if (name := _derivation(label))
+        and not (net and name in ("E1-REF", "E2-REF"))
+        and not (chin and name == "Chin" and not _is_chin(label))
+    }
+
+
+def choose(
+    montage: Montage,
+    labels: Sequence[str],
+    given: Mapping[str, str],
+    *,
+    usable: Sequence[bool],
+    where: str,
+) -> tuple[Derivation | None, ...]:
+    """What fills each lane: as given, else by the labels; None where the file has nothing.
+
+    Parameters
+    ----------
+    given
+        Name of a lane, or of a derivation that it takes, to a channel's label, or to ``A,B`` for
+        the difference of two.
+    usable
+        Per channel, whether it is a voltage.
+
+    Raises
+    ------
+    BuildError
+        If a given lane or channel does not exist, is given twice, or no EEG lane can be filled.
+    """
+    by_hand: dict[str, Derivation] = {}
+    for key, value in given.items():
+        lane, name = _lane(montage, key)
+        if lane.name in by_hand:
+            raise BuildError(f"--channel gives lane {lane.name} twice; give it once")
+        filling = Derivation(name, *_numbers(value, labels, usable, where))
+        if any((d.plus, d.minus) == (filling.plus, filling.minus) for d in by_hand.values()):
+            raise BuildError(f"--channel gives {value!r} to two lanes; give each its own channel")
+        by_hand[lane.name] = filling
+    taken = {d.plus for d in by_hand.values() if d.minus is None}
+    free = [
+        label if usable[number] and number not in taken else ""
+        for number, label in enumerate(labels)
+    ]
+    found = find(montage, free, standard_channels(labels), by_hand)
+    if not has_eeg(montage, found):
+        raise BuildError(_no_eeg(montage, labels, where))
+    return found
+
+
+def _lane(montage: Montage, key: str) -> tuple[Lane, str]:
+    """The lane that a user means, and the derivation: the one named, or the one it is meant for."""
+    for lane in montage.lanes:
+        if plain(key) == plain(lane.name):
+            return lane, lane.derivations[0]
+    name = _derivation(key) or key
+    lanes = [lane for lane in montage.lanes if name in lane.derivations]
+    if not lanes:
+        raise BuildError(
+            f"--channel: no lane {key!r}; there are {', '.join(_names(montage.lanes))}"
+        )
+    return min(lanes, key=lambda lane: lane.derivations.index(name)), name
+
+
+def _numbers(
+    value: str, labels: Sequence[str], usable: Sequence[bool], where: str
+) -> Iterator[int]:
+    """The channel of that label, or the two of ``A,B``."""
+    known = {plain(label): number for number, label in reversed(list(enumerate(labels)))}
+    parts = [value] if plain(value) in known else value.split(",")
+    for part in parts if len(parts) <= 2 else [value]:
+        number = known.get(plain(part))
+        if number is None:
+            raise BuildError(
+                f"{where} has no channel {part.strip()!r}; it has {', '.join(map(repr, labels))}"
+            )
+        if not usable[number]:
+            raise BuildError(
+                f"{where}: channel {part.strip()!r} is not in V, mV or µV; give one that is"
+            )
+        yield number
+
+
+def _no_eeg(montage: Montage, labels: Sequence[str], where: str) -> str:
+    wanted = _names([lane for lane in montage.lanes if lane.kind is Kind.EEG])
+    options = " ".join(f'--channel {name}="LABEL"' for name in wanted[:2])
+    return (
+        f"{where}: no EEG found for {', '.join(wanted)} among its channels "
+        f"{', '.join(map(repr, labels))}; say which they are: {options}"
+    )
+
+
+def _names(lanes: Sequence[Lane]) -> list[str]:
+    return [lane.derivations[0] if lane.kind is Kind.EEG else lane.name for lane in lanes]
+
+
+def _is_chin(label: str) -> bool:
+    """Whether a label says that its channel is the chin's, and does not leave it to be guessed."""
+    return (_derivation(label) or "").startswith("Chin") and plain(label) != "emg"
+
+
+def _derivation(label: str) -> str | None:
+    """The derivation that a label names in the standard way, or None."""
+    text = re.sub("[–—−]", "-", " ".join(label.split())).strip(" .").upper()
+    for name, pattern in _WHOLE.items():
+        if pattern.fullmatch(text):
+            return name
+    for stop in range(len(text), 0, -1):
+        if plus := _electrode(text[:stop]):
+            minus = _reference(text[stop:])
+            if minus and minus != plus:
+                return f"{plus}-{minus}"
+    return None
+
+
+def _electrode(text: str) -> str:
+    for name, pattern in _ELECTRODES.items():
+        if pattern.fullmatch(text):
+            return name
+    if match := _SCALP.fullmatch(text):
+        return match[1].replace("FP", "Fp") + match[2].lower()
+    return ""
+
+
+def _reference(text: str) -> str:
+    """The reference, from what stands after the electrode; "" if that is something else."""
+    if not text:
+        return "REF"
+    bare = text.lstrip(_SEPARATORS)
+    electrode = _electrode(bare)
+    if electrode and (bare != text or electrode in ("M1", "M2")):  # C4M1
+        return electrode
+    if _LINKED_EARS.fullmatch(bare):
+        return "LER"
+    if text[0] in "-:" and re.fullmatch("[A-Z][A-Z0-9]{0,7}", bare):
+        return _REFERENCES.get(bare, bare)
+    return ""

@@ -1,0 +1,253 @@
+"""MNE reader: signals of every format that MNE reads; EDF goes to our own reader.
+
+MNE gives all channels of a file at one rate. Formats that record at one rate are read as they are;
+of a file with several (BDF, GDF) it brings every channel to the highest.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from psgimg.builder.errors import RecordingError, unreadable
+from psgimg.builder.recordings.edf import open_edf, uv_per_unit
+from psgimg.builder.recordings.edf_header import Segment, brief
+from psgimg.builder.recordings.signal_file import SignalFile
+
+EDF_VERSION = b"0       "
+"""First bytes of every EDF, whatever its suffix (``.edf``, ``.rec``)."""
+
+SKIPPED = "bad_acq_skip"
+"""MNE's mark on time that was not recorded, and which it fills with zeros."""
+
+BREAKS = ("bad boundary", "edge boundary", "new segment/")
+"""Marks of MNE (joined files, Nihon Kohden) and BrainVision where recording went on later."""
+
+EEGLAB_BREAK = "boundary"
+"""EEGLAB's mark where signal was cut out; its length is that of what is gone."""
+
+VOLT = 107
+"""FIFF_UNIT_V, by which MNE says that a channel is a voltage."""
+
+UNTOLD = ("naming conventions", "'boundary' events", "annotation(s) that were")
+"""Warnings of MNE on which no sample depends, or which are heeded here."""
+
+MIN_SEGMENT_S = 1.0
+"""What is shorter can't be filtered, and no page fits in it."""
+
+
+@dataclass(frozen=True)
+class MneFile:
+    """A recording opened by MNE: a ``SignalFile`` in which each sample is a data record.
+
+    Parameters
+    ----------
+    kept
+        Start and stop of each segment in MNE's samples, among which are those of skipped time.
+    """
+
+    path: Path
+    labels: tuple[str, ...]
+    sfreqs_hz: tuple[Fraction, ...]
+    record_s: Fraction
+    segments: tuple[Segment, ...]
+    notes: tuple[str, ...]
+    kept: tuple[tuple[int, int], ...]
+    _raw: Any
+
+    @property
+    def duration_s(self) -> float:
+        """Time from the first sample to the end of the last, gaps included."""
+        return self.segments[-1].stop_s(self.record_s)
+
+    @property
+    def start(self) -> datetime | None:
+        """Date and time of the first sample as MNE reads them, without time zone; None if unset."""
+        measured: datetime | None = self._raw.info["meas_date"]
+        if measured is None:
+            return None
+        return (measured + timedelta(seconds=self._raw.first_time)).replace(tzinfo=None)
+
+    def unit(self, channel: int) -> str:
+        """``V``, which MNE converts every voltage to; else what the channel is in."""
+        spelt = str(getattr(self._raw, "_orig_units", {}).get(self.labels[channel], ""))
+        kind = self._raw.info["chs"][channel]["unit"]
+        if kind != VOLT:
+            return spelt or getattr(kind, "_name", "unknown").removeprefix("FIFF_UNIT_").lower()
+        if _as_it_stood(self._raw, channel):
+            return spelt
+        # MNE calls every channel of an EEG system a voltage, but keeps what the header says.
+        return "V" if not spelt or spelt.endswith("V") else spelt
+
+    def read_uv(self, channel: int) -> npt.NDArray[np.float64]:
+        """All samples of a channel in µV, shape (n_samples,), segments joined end to end.
+
+        Raises
+        ------
+        RecordingError
+            If the unit is not one of voltage, or samples can't be read or have no value.
+        """
+        where = f"{self.path.name}, channel {self.labels[channel]!r}"
+        scale = uv_per_unit(self.unit(channel), where)
+        with _borders(self.path):
+            samples = [
+                self._raw.get_data(picks=[channel], start=start, stop=stop, verbose="error")[0]
+                for start, stop in self.kept
+            ]
+        joined: npt.NDArray[np.float64] = (
+            samples[0] if len(samples) == 1 else np.concatenate(samples)
+        )
+        joined *= scale
+        if not np.isfinite(joined).all():
+            raise RecordingError(
+                "samples without value",
+                f"{where} holds samples that are no numbers; mark them as gaps, or export the "
+                "recording as EDF",
+            )
+        return joined
+
+
+def open_any(path: Path) -> SignalFile:
+    """Open a recording in any format: EDF by our own reader, else what MNE reads.
+
+    Raises
+    ------
+    RecordingError
+        If the file can't be read, or MNE does not know its format.
+    """
+    try:
+        with path.open("rb") as file:
+            is_edf = file.read(len(EDF_VERSION)) == EDF_VERSION
+    except IsADirectoryError:  # some formats are folders
+        is_edf = False
+    except OSError as error:
+        raise unreadable(path.name, error) from error
+    return open_edf(path) if is_edf or path.suffix.lower() == ".edf" else open_mne(path)
+
+
+def open_mne(path: Path) -> MneFile:
+    """Open a recording through MNE, without reading its samples.
+
+    Raises
+    ------
+    RecordingError
+        If MNE can't read it, or it has no second without interruption.
+    """
+    from mne import read_annotations  # heavy
+    from mne.io import read_raw
+
+    with _borders(path), warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        raw = read_raw(path, preload=False, verbose="warning")
+        # Of a raw, MNE cuts marks off at the file's end; EEGLAB's are longer than what is left.
+        marks = read_annotations(path) if path.suffix.lower() == ".set" else raw.annotations
+    _refuse_marks_without_time(raw, marks, path)
+    sfreq_hz = Fraction(raw.info["sfreq"]).limit_denominator(10**6)
+    segments, kept = _segments(raw, marks, sfreq_hz)
+    if not segments:
+        raise RecordingError(
+            "no signals", f"{path.name}: no {MIN_SEGMENT_S:g} s of it without interruption"
+        )
+    labels = tuple(raw.ch_names)
+    said = [" ".join(str(each.message).split()).replace(str(path), path.name) for each in heard]
+    return MneFile(
+        path,
+        labels,
+        (sfreq_hz,) * len(labels),
+        1 / sfreq_hz,
+        segments,
+        tuple(
+            dict.fromkeys(
+                f"MNE: {text}" for text in said if not any(part in text for part in UNTOLD)
+            )
+        ),
+        kept,
+        raw,
+    )
+
+
+def _as_it_stood(raw: Any, channel: int) -> bool:
+    """Whether MNE left numbers of a BDF in the header's unit: it converts ``uV``, but not ``UV``."""
+    extras = raw._raw_extras[0]
+    factors = extras.get("units", ()) if isinstance(extras, dict) else ()
+    spelt = bool(getattr(raw, "_orig_units", None))  # of a GDF, MNE knows units by number
+    return spelt and channel < len(factors) and bool(factors[channel] == 1)
+
+
+def _refuse_marks_without_time(raw: Any, marks: Any, path: Path) -> None:
+    """Of a FIF that has no date and begins later, MNE 1.13 puts skipped time in the wrong places."""
+    skips = any(mark["description"].lower().startswith(SKIPPED) for mark in marks)
+    if skips and marks.orig_time is None and raw.first_samp > 0:
+        raise RecordingError(
+            "interruptions at unknown times",
+            f"{path.name}: it was interrupted, and without a date MNE can't say when; give it one "
+            "(raw.set_meas_date) before it is saved, or export the recording as EDF",
+        )
+
+
+class _Break(NamedTuple):
+    """Samples ``start`` to ``stop`` are no signal; ``gone_s`` more is missing from the file."""
+
+    start: int
+    stop: int
+    gone_s: float
+
+
+def _segments(
+    raw: Any, marks: Any, sfreq_hz: Fraction
+) -> tuple[tuple[Segment, ...], tuple[tuple[int, int], ...]]:
+    """Stretches without interruption: in records that are read, and in MNE's samples."""
+    segments: list[Segment] = []
+    kept: list[tuple[int, int]] = []
+    start, gone_s, joined = 0, 0.0, 0
+    origin_s = raw.first_time if marks.orig_time is not None else 0.0
+    end = _Break(raw.n_times, raw.n_times, 0.0)
+    for pause in sorted([*_breaks(marks, origin_s, float(sfreq_hz)), end]):
+        if pause.start > raw.n_times:
+            break
+        n_samples = pause.start - start
+        if n_samples >= MIN_SEGMENT_S * sfreq_hz:
+            segments.append(Segment(float(start / sfreq_hz) + gone_s, joined, joined + n_samples))
+            kept.append((start, pause.start))
+            joined += n_samples
+        start, gone_s = max(start, pause.stop), gone_s + pause.gone_s
+    return tuple(segments), tuple(kept)
+
+
+def _breaks(marks: Any, origin_s: float, sfreq_hz: float) -> Iterator[_Break]:
+    """Where a recording was interrupted, by the marks that MNE has read or made."""
+    for mark in marks:
+        text = mark["description"].lower()
+        onset_s, length_s = mark["onset"] - origin_s, mark["duration"]
+        first = max(0, ceil(onset_s * sfreq_hz - 1e-3))  # the first sample at or after the mark
+        if text.startswith(SKIPPED):
+            yield _Break(first, ceil((onset_s + length_s) * sfreq_hz - 1e-3), 0.0)
+        elif text == EEGLAB_BREAK and first > 0:
+            yield _Break(first, first, float(np.nan_to_num(length_s)))
+        elif text.startswith(BREAKS):
+            yield _Break(first, first, 0.0)
+
+
+@contextmanager
+def _borders(path: Path) -> Iterator[None]:
+    """One line for whatever a reader of somebody else's format meets in a file."""
+    try:
+        yield
+    except RecordingError:
+        raise
+    except OSError as error:
+        raise unreadable(path.name, error) from error
+    except Exception as error:  # each of MNE's thirty readers has errors of its own
+        raise RecordingError(
+            "unreadable recording",
+            f"{path.name}: MNE can't read it ({brief(error)}); export it as EDF",
+        ) from error

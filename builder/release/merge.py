@@ -1,0 +1,211 @@
+"""Growth: what a repository holds and what a folder brings, made one release. Pure; no network.
+
+A revision shows every picture by one recipe. What the repository holds is lost only if the user
+says so, and nobody ever changes from one split to another.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from psgimg.builder.card import release_notes
+from psgimg.builder.card.release_notes import Release, Revision
+from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings.recording import Policy
+from psgimg.builder.release import visibility
+from psgimg.builder.signals import corruption_spec
+
+Values = Mapping[str, Any]
+"""What ``build.json`` says."""
+
+BY_CORPUS = ("corpora", "counts", "left_out")
+LISTS = ("recordings", "set_aside", "shards")
+
+
+def grow(local: Values, held: Values | None, may_lose: bool, repo_id: str) -> dict[str, Any]:
+    """Values of the release that a repository shows after a folder was pushed to it.
+
+    Parameters
+    ----------
+    held
+        What the repository holds; None if nothing.
+    may_lose
+        Whether the repository may lose recordings that the folder does not have.
+
+    Raises
+    ------
+    BuildError
+        If a subject would change its split, something would be lost, or pages as recorded would
+        meet corrupted ones.
+    """
+    if held is None:
+        return _sorted({**local})
+    refuse_other_signals(local.get(corruption_spec.KEY), held, repo_id)
+    _refuse_moved(local, held, repo_id)
+    kept = set() if may_lose else set(held["corpora"]) - set(local["corpora"])
+    if not may_lose:
+        _refuse_loss(local, held, kept, repo_id)
+    merged = {**local}
+    for key in BY_CORPUS:
+        merged[key] = {**{name: held[key][name] for name in kept}, **local[key]}
+    for key in LISTS:
+        merged[key] = [*(e for e in held[key] if e["corpus"] in kept), *local[key]]
+    if kept:
+        merged["policy"] = _strictest(merged["corpora"])
+        merged["folds"] = local["folds"] or held["folds"]
+        lines = [*held["command"].splitlines(), *local["command"].splitlines()]
+        merged["command"] = "\n".join(dict.fromkeys(lines))
+    return _sorted(merged)
+
+
+def refuse_other_signals(corrupted: Values | None, held: Values, repo_id: str) -> None:
+    """A corrupted twin has a repository of its own: nobody must take its pages for recordings."""
+    there = held.get(corruption_spec.KEY)
+    if corrupted != there:
+        said = [
+            f"corrupted by {one['spec']}" if one else "as recorded" for one in (there, corrupted)
+        ]
+        raise BuildError(
+            f"{repo_id} holds pages drawn {said[0]}, these are drawn {said[1]}; choose another --repo-id"
+        )
+
+
+def ever_restricted(values: Values) -> frozenset[str]:
+    """The restricted corpora that a repository shows or showed: old revisions still load."""
+    shown = {name for revision in release_of(values).revisions for name in revision.restricted}
+    return visibility.restricted(values["corpora"]) | shown
+
+
+def release_of(values: Values) -> Release:
+    """The release that a repository's ``build.json`` tells of."""
+    return Release.from_dict(values[release_notes.KEY])
+
+
+def next_release(
+    merged: Values,
+    held: Values | None,
+    release: Release,
+    tags: Collection[str],
+) -> Release:
+    """The release with its revisions, this one last; pictures that did not change add none.
+
+    Parameters
+    ----------
+    release
+        Without revisions.
+    tags
+        Those that the repository has: a tag never moves, so that who named one gets the same data.
+    """
+    before = release_of(held).revisions if held else ()
+    release = replace(release, people=_people(merged, held))
+    if held and _shown(merged) == _shown(held):
+        return replace(release, revisions=before)
+    recipe_hash = merged["recipe_hash"]
+    names = (f"recipe-{recipe_hash}" + (f"-{n}" if n > 1 else "") for n in itertools.count(1))
+    taken = {*tags, *(revision.tag for revision in before)}
+    tag = next(name for name in names if name not in taken)
+    revision = Revision(
+        tag=tag,
+        recipe_hash=recipe_hash,
+        rows=sum(shard["rows"] for shard in merged["shards"]),
+        recordings=len(merged["recordings"]),
+        corpora=tuple(sorted({fact["corpus"] for fact in merged["recordings"]})),
+        restricted=tuple(sorted(visibility.restricted(merged["corpora"]))),
+        what=_what(merged, held),
+    )
+    return replace(release, revisions=(*before, revision))
+
+
+def _refuse_moved(local: Values, held: Values, repo_id: str) -> None:
+    """Nobody's test subject becomes a training subject, and no relative does."""
+    for key in ("subject", "kin"):
+        before = {(fact["corpus"], fact[key]): fact["split"] for fact in held["recordings"]}
+        if key == "kin":  # also those who are shown no more
+            people = release_of(held).people
+            before |= {(c, who): split for c, by in people.items() for who, split in by.items()}
+        moved = sorted(
+            (*who, before[who], fact["split"])
+            for fact in local["recordings"]
+            if before.get(who := (fact["corpus"], fact[key]), fact["split"]) != fact["split"]
+        )
+        if moved:
+            corpus, name, old, new = moved[0]
+            raise BuildError(
+                f"{len(set(moved))} subjects would change their split: {corpus} {name} is in {old} in "
+                f"{repo_id} and in {new} here; build with the --seed, --splits and --split-file of "
+                "its card, or choose another --repo-id"
+            )
+
+
+def _people(merged: Values, held: Values | None) -> dict[str, dict[str, str]]:
+    """Everybody who is shown or was, with their split."""
+    people = {c: dict(who) for c, who in release_of(held).people.items()} if held else {}
+    for fact in merged["recordings"]:
+        people.setdefault(fact["corpus"], {})[fact["kin"]] = fact["split"]
+    return {corpus: dict(sorted(who.items())) for corpus, who in sorted(people.items())}
+
+
+def _refuse_loss(local: Values, held: Values, kept: set[str], repo_id: str) -> None:
+    mine = {(fact["corpus"], fact["recording"]) for fact in local["recordings"]}
+    lost = sorted(
+        (fact["corpus"], fact["recording"])
+        for fact in held["recordings"]
+        if fact["corpus"] not in kept and (fact["corpus"], fact["recording"]) not in mine
+    )
+    if lost:
+        raise BuildError(
+            f"{repo_id} has {len(lost)} recordings that this folder has not, such as {' '.join(lost[0])}; "
+            f"build into a copy of it (hf download {repo_id} --repo-type dataset --local-dir DIR, then "
+            "psgimg build --out DIR), or say --replace to have them removed"
+        )
+    changed = sorted(key for key in local["fixed"] if local["fixed"][key] != held["fixed"].get(key))
+    if kept and changed:
+        if "recipe" in changed:
+            recipe, other = local["recipe"], held["recipe"]
+            parts = [key for key in recipe if recipe[key] != other.get(key)]
+            changed[changed.index("recipe")] = f"recipe: {', '.join(parts)}"
+        raise BuildError(
+            f"{repo_id} holds {', '.join(sorted(kept))} built with other settings ({'; '.join(changed)}): "
+            f"its montage is {held['recipe']['montage']['name']}; build with the same settings, build all its "
+            "corpora anew into one folder, or say --replace to have the others removed"
+        )
+
+
+def _what(merged: Values, held: Values | None) -> str:
+    """What a revision brings, in a line."""
+    if held is None:
+        return "first release"
+    parts = []
+    if merged["recipe_hash"] != held["recipe_hash"]:
+        keys = [key for key in merged["recipe"] if merged["recipe"][key] != held["recipe"].get(key)]
+        parts.append(f"new recipe ({', '.join(keys)}): every page drawn anew")
+    before = {(fact["corpus"], fact["recording"]) for fact in held["recordings"]}
+    after = {(fact["corpus"], fact["recording"]) for fact in merged["recordings"]}
+    for sign, some in (("added", after - before), ("removed", before - after)):
+        for corpus in sorted({name for name, _ in some}):
+            n = sum(name == corpus for name, _ in some)
+            parts.append(f"{n} recording{'s' if n > 1 else ''} of {corpus} {sign}")
+    return "; ".join(parts) or "some pages drawn or scored anew"
+
+
+def _shown(values: Values) -> list[tuple[str, str]]:
+    return sorted((shard["path"], shard["sha256"]) for shard in values["shards"])
+
+
+def _strictest(corpora: Values) -> str:
+    return str((Policy.RESTRICTED if visibility.restricted(corpora) else Policy.OPEN).value)
+
+
+def _sorted(values: dict[str, Any]) -> dict[str, Any]:
+    """In the order in which a build of all of it would have them."""
+    for key in BY_CORPUS:
+        values[key] = dict(sorted(values[key].items()))
+    values["recordings"] = sorted(values["recordings"], key=lambda e: (e["corpus"], e["recording"]))
+    values["set_aside"] = sorted(
+        values["set_aside"], key=lambda e: (e["corpus"], e["recording"], e["reason"], e["detail"])
+    )
+    values["shards"] = sorted(values["shards"], key=lambda e: e["path"])
+    return values

@@ -1,0 +1,186 @@
+"""Render: a page's samples to a picture. Two renderers behind one style: ``draw`` makes the
+dataset, ``draw_reference`` says with matplotlib what the picture should be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isfinite
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from psgimg.builder.recordings.montage import Montage
+from psgimg.builder.render import layout, png, raster
+from psgimg.builder.render.layout import Box, Image
+from psgimg.builder.render.style import Style, colour
+
+if TYPE_CHECKING:
+    from matplotlib.patches import PathPatch
+
+Samples = npt.NDArray[np.float32]
+Columns = npt.NDArray[np.intp]
+
+REFERENCE_SCALE = 4
+"""The reference draws this many times larger and averages: Agg adds up the coverage of strokes that
+lie over each other, which darkens the edges of a dense trace; at four times the size hardly."""
+
+NOWHERE = np.empty(0, np.intp)
+
+
+class Trace(NamedTuple):
+    """A lane's samples as rows of the page.
+
+    Parameters
+    ----------
+    rows : (n_samples,) float32
+    band
+        Whether the space between the trace and its mirror image in the lane's middle is filled.
+    above, below
+        Pixel columns where the wave was cut off at the lane's upper and lower edge.
+    """
+
+    box: Box
+    rows: Samples
+    band: bool
+    above: Columns
+    below: Columns
+
+
+class Page:
+    """Draws the pages of one recording: same lanes, same style, one background.
+
+    Parameters
+    ----------
+    absent, envelopes
+        Per lane: whether it is missing, and whether it holds an EMG level instead of a waveform.
+    """
+
+    def __init__(
+        self, style: Style, montage: Montage, absent: Sequence[bool], envelopes: Sequence[bool]
+    ) -> None:
+        self.style = style
+        self.absent = tuple(absent)
+        self.envelopes = tuple(envelopes)
+        self.boxes = layout.boxes(style, montage)
+        background = layout.background(style, self.boxes, self.absent)
+        self._background = png.page_of(background[:, :, :1] if style.grey else background)
+        # One page for all: memory that is new for each costs more time than the background in it.
+        self._page = np.empty_like(self._background)
+        self._scanlines = png.scanlines(self._page)
+        self._inks = [self._ink(box.ink) for box in self.boxes]
+        self._clip_mark = self._ink(colour(style.clip_mark))
+        self._brush = raster.Brush(style.width_px, style.height_px, style.line_px)
+
+    def png(self, data_uv: Samples) -> bytes:
+        """PNG file of a page; ``data_uv`` : (n_lanes, n_samples) float32, in µV."""
+        return png.encode(self._draw(data_uv), self._scanlines)
+
+    def draw(self, data_uv: Samples) -> Image:
+        """Pixels of a page, shape (height, width, 1 or 3); in 16 levels if the style is grey."""
+        return png.image_of(self._draw(data_uv))
+
+    def _draw(self, data_uv: Samples) -> raster.Bytes:
+        page = self._page
+        np.copyto(page, self._background)
+        for trace, ink in self._traces(data_uv):
+            if trace.band:
+                self._brush.band(page, trace.rows, trace.box.middle, ink)
+            else:
+                self._brush.line(page, trace.rows, ink)
+            self._mark(page, trace)
+        return page
+
+    def draw_reference(self, data_uv: Samples) -> Image:
+        """The same page by matplotlib's Agg, slowly."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        k, dpi = REFERENCE_SCALE, 72  # one point is one dot
+        width, height = self.style.width_px, self.style.height_px
+        figure = Figure(figsize=(k * width / dpi, k * height / dpi), dpi=dpi)
+        canvas: Any = FigureCanvasAgg(figure)  # its methods are not typed
+        ground = png.image_of(self._background).repeat(k, axis=0).repeat(k, axis=1)
+        figure.figimage(np.broadcast_to(ground, (*ground.shape[:2], 3)), resize=False)
+        traces = list(self._traces(data_uv))
+        for trace, _ in traces:
+            figure.add_artist(self._patch(trace))
+        canvas.draw()
+        drawn = np.asarray(canvas.buffer_rgba())[:, :, : ground.shape[2]]
+        mean = drawn.reshape(height, k, width, k, -1).mean(axis=(1, 3))
+        page = png.page_of(np.rint(mean).astype(np.uint8))
+        for trace, _ in traces:
+            self._mark(page, trace)
+        return png.image_of(page)
+
+    def _patch(self, trace: Trace) -> PathPatch:
+        """A trace as matplotlib draws it, in dots of the enlarged page from its lower left corner."""
+        from matplotlib.patches import PathPatch
+        from matplotlib.path import Path
+        from matplotlib.transforms import IdentityTransform
+
+        width, n = self.style.width_px, len(trace.rows)
+        x = np.concatenate(([0.0], (np.arange(n) + 0.5) * width / n, [float(width)]))
+        rows = np.pad(trace.rows, 1, mode="edge").astype(np.float64)
+        if trace.band:
+            x = np.concatenate((x, x[::-1]))
+            rows = np.concatenate((rows, 2 * trace.box.middle - rows[::-1]))
+        points = np.column_stack((x, self.style.height_px - rows)) * REFERENCE_SCALE
+        path = Path(points)
+        path.should_simplify = False
+        ink = tuple(value / 255 for value in trace.box.ink)
+        return PathPatch(
+            path,
+            edgecolor=ink,
+            facecolor=ink if trace.band else "none",
+            linewidth=self.style.line_px * REFERENCE_SCALE,
+            joinstyle="round",
+            snap=False,
+            transform=IdentityTransform(),
+        )
+
+    def _ink(self, rgb: tuple[int, int, int]) -> raster.Bytes:
+        """An ink in the values of the page's channels."""
+        n_channels = len(self._background)
+        return png.page_of(np.array(rgb[:n_channels], np.uint8).reshape(1, 1, -1)).ravel()
+
+    def _traces(self, data_uv: Samples) -> Iterator[tuple[Trace, raster.Bytes]]:
+        """The lanes that are there, each with its ink."""
+        low_uv, high_uv = data_uv.min(axis=1).tolist(), data_uv.max(axis=1).tolist()
+        for i, box in enumerate(self.boxes):
+            if not self.absent[i]:
+                band = self.envelopes[i]
+                yield self._trace(box, data_uv[i], low_uv[i], high_uv[i], band), self._inks[i]
+
+    def _trace(
+        self, box: Box, samples_uv: Samples, low_uv: float, high_uv: float, band: bool
+    ) -> Trace:
+        """Samples in µV to rows: up is positive, the lane's middle is 0 µV."""
+        if not isfinite(high_uv - low_uv):
+            raise ValueError("a lane that is there has samples that are no numbers")
+        centre_uv = 0.0
+        scale_uv = self.style.envelope_uv if band else box.style.scale_uv
+        if self.style.scaling == "epoch":
+            centre_uv = 0.0 if band else (low_uv + high_uv) / 2
+            scale_uv = (high_uv if band else high_uv - centre_uv) or 1.0
+        centred = samples_uv - np.float32(centre_uv) if centre_uv else samples_uv
+        rows = centred * np.float32(-box.px_per_uv(scale_uv))
+        rows += np.float32(box.middle)
+        fits = self.style.scaling == "epoch" or max(high_uv, -low_uv) <= scale_uv
+        if fits or not self.style.clip:
+            return Trace(box, rows, band, NOWHERE, NOWHERE)
+        limit = np.float32(box.px_per_uv(1.0))
+        top, bottom = np.float32(box.middle) - limit, np.float32(box.middle) + limit
+        above, below = self._columns(samples_uv > scale_uv), self._columns(samples_uv < -scale_uv)
+        return Trace(box, np.clip(rows, top, bottom), band, above, above if band else below)
+
+    def _columns(self, samples: npt.NDArray[np.bool_]) -> Columns:
+        """Pixel columns that hold any of the given samples."""
+        return np.unique(np.flatnonzero(samples) * self.style.width_px // len(samples))
+
+    def _mark(self, page: raster.Bytes, trace: Trace) -> None:
+        """A bar at the lane's edge over each column where the wave was cut off."""
+        top, bottom = trace.box.top, trace.box.bottom
+        for columns, first in ((trace.above, top + 1), (trace.below, bottom - layout.MARK_PX)):
+            if columns.size:
+                page[:, first : first + layout.MARK_PX, columns] = self._clip_mark[:, None, None]

@@ -1,0 +1,99 @@
+"""Recipe: everything that decides a pixel, with a hash. The dataset records it, a model carries it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, get_args, get_origin, get_type_hints
+
+from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings.montage import Montage
+from psgimg.builder.render.style import Style
+from psgimg.builder.signals.filtering import Filters
+
+VERSION = 1
+"""Raised whenever the same samples and values give other pixels than before."""
+
+_REMEDY = "take the values as psgimg wrote them"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Montage, filters, rate and style. Equal recipes draw equal pixels."""
+
+    montage: Montage
+    style: Style
+    filters: Filters = field(default=Filters())
+    sfreq_hz: float = 200.0
+    version: int = VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as JSON values."""
+        values: dict[str, Any] = plain(dataclasses.asdict(self))
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """The recipe that ``to_dict`` gave, as a dataset or a model carries it.
+
+        Raises
+        ------
+        BuildError
+            If the values are not whole, or of a version that this psgimg does not draw.
+        """
+        version = values.get("version")
+        if version != VERSION:
+            raise BuildError(
+                f"recipe: version is {version}, this psgimg draws version {VERSION}; install the "
+                "psgimg that wrote the recipe"
+            )
+        recipe: Recipe = _typed(cls, values, "recipe")
+        if recipe.hash != digest(values):
+            raise BuildError(f"recipe: hash {digest(values)} became {recipe.hash}; {_REMEDY}")
+        return recipe
+
+    @property
+    def hash(self) -> str:
+        """Sixteen hexadecimal digits that change with any value."""
+        return digest(self.to_dict())
+
+
+def digest(values: Any) -> str:
+    """Hash of JSON values, whatever the order of their keys."""
+    text = json.dumps(values, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON would give it back: tuples as lists, members of enums by their values."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def _typed(kind: Any, value: Any, where: str) -> Any:
+    """What ``plain`` made this JSON value of. Numbers stay as they are: 1 and 1.0 hash otherwise."""
+    if dataclasses.is_dataclass(kind):
+        hints = get_type_hints(kind)
+        if not isinstance(value, Mapping) or set(value) != set(hints):
+            keys = ", ".join(sorted(set(value) ^ set(hints))) if isinstance(value, Mapping) else ""
+            raise BuildError(f"{where}: keys differ ({keys or repr(value)}); {_REMEDY}")
+        parts = {key: _typed(hint, value[key], f"{where}.{key}") for key, hint in hints.items()}
+        return kind(**parts)  # type: ignore[operator]  # a class, not an instance
+    if get_origin(kind) is tuple and isinstance(value, list | tuple):
+        return tuple(_typed(get_args(kind)[0], item, where) for item in value)
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        for member in kind:
+            if member.value == value:
+                return member
+    elif type(value) is kind or (kind is float and type(value) is int):
+        return value
+    raise BuildError(f"{where}: unexpected value {value!r}; {_REMEDY}")

@@ -1,0 +1,239 @@
+"""Style: how a page is drawn. All of it is data; the presets at the end differ in values only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from math import inf
+from pathlib import Path
+from typing import Any, TypeVar
+
+from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings.montage import Kind
+
+Colour = tuple[int, int, int]
+INK = re.compile("#[0-9a-fA-F]{6}")
+Part = TypeVar("Part", "Style", "LaneStyle")
+
+
+@dataclass(frozen=True)
+class LaneStyle:
+    """How the lanes of one kind are drawn.
+
+    Parameters
+    ----------
+    scale_uv
+        The lane's upper and lower edge stand for plus and minus this many µV.
+    weight
+        Height of the lane relative to the others.
+    colours
+        Inks of the first, second, … lane of this kind; the last one serves all further lanes.
+    guide_uv
+        Faint lines at plus and minus this amplitude; 0 draws none.
+    """
+
+    scale_uv: float
+    weight: float = 1.0
+    colours: tuple[str, ...] = ("#000000",)
+    guide_uv: float = 0.0
+
+
+@dataclass(frozen=True)
+class Style:
+    """A page's size, inks, scales and grid.
+
+    Parameters
+    ----------
+    scaling
+        ``fixed``: µV mean the same on every page. ``epoch``: each lane's minimum and maximum fill
+        it, as arXiv 2509.22810 does; amplitude is lost.
+    line_px
+        Width of the traces.
+    grid_s, grid
+        A vertical line every ``grid_s[i]`` seconds in the ink ``grid[i]``; later ones over earlier.
+    rule
+        Ink of the line between lanes; "" draws none.
+    clip
+        Cut a wave at its lane's edge and mark the place with ``clip_mark``; otherwise it runs on
+        over its neighbours.
+    envelope_uv
+        Scale of an EMG that was recorded as a level instead of a waveform.
+    """
+
+    name: str
+    width_px: int
+    height_px: int
+    eeg: LaneStyle
+    eog: LaneStyle
+    emg: LaneStyle
+    ecg: LaneStyle
+    background: str = "#ffffff"
+    line_px: float = 1.0
+    scaling: str = "fixed"
+    grid_s: tuple[float, ...] = ()
+    grid: tuple[str, ...] = ()
+    guide: str = "#dddddd"
+    rule: str = ""
+    hatch: str = "#bbbbbb"
+    clip: bool = True
+    clip_mark: str = "#000000"
+    envelope_uv: float = 5.0
+
+    def __post_init__(self) -> None:
+        for fault in self._faults():
+            raise BuildError(f"style {self.name}: {fault}")
+
+    def _faults(self) -> Iterator[str]:
+        """What makes no sense, each with what does."""
+        if not (16 <= self.width_px <= 4096 and 16 <= self.height_px <= 4096):
+            yield f"{self.width_px}x{self.height_px} px; use 16 to 4096"
+        if self.scaling not in ("fixed", "epoch"):
+            yield f"scaling {self.scaling!r}; use fixed or epoch"
+        if not 0.3 <= self.line_px <= 8:
+            yield f"line_px {self.line_px:g}; use 0.3 to 8"
+        if not 0 < self.envelope_uv < inf:
+            yield f"envelope_uv {self.envelope_uv:g}; use a number above 0"
+        if len(self.grid) != len(self.grid_s):
+            yield f"{len(self.grid_s)} steps in grid_s, {len(self.grid)} inks in grid; use as many"
+        for step_s in self.grid_s:
+            if not isinstance(step_s, int | float) or not 0.1 <= step_s < inf:
+                yield f"grid_s has {step_s!r}; use seconds, 0.1 or more"
+        for kind in Kind:
+            lane = self.lane(kind)
+            if not (0 < lane.scale_uv < inf and 0 < lane.weight < inf and 0 <= lane.guide_uv < inf):
+                yield f"{kind.value} needs scale_uv and weight above 0, and guide_uv of 0 or more"
+            if not lane.colours:
+                yield f"{kind.value} needs at least one of colours"
+        for ink in self.inks:
+            if not isinstance(ink, str) or not INK.fullmatch(ink):
+                yield f"ink {ink!r}; use #rrggbb in quotes"
+
+    def lane(self, kind: Kind) -> LaneStyle:
+        """Style of a kind of lane."""
+        return {Kind.EEG: self.eeg, Kind.EOG: self.eog, Kind.EMG: self.emg, Kind.ECG: self.ecg}[
+            kind
+        ]
+
+    @property
+    def inks(self) -> tuple[str, ...]:
+        """Every ink of the style."""
+        lanes = [ink for kind in Kind for ink in self.lane(kind).colours]
+        single = [self.background, self.guide, self.hatch, self.clip_mark, self.rule or self.guide]
+        return (*lanes, *self.grid, *single)
+
+    @property
+    def grey(self) -> bool:
+        """Whether all inks are grey: such pages are stored with 4 bits a pixel."""
+        return all(len(set(colour(ink))) == 1 for ink in self.inks)
+
+
+def colour(ink: str) -> Colour:
+    """Red, green and blue of ``#rrggbb``."""
+    return int(ink[1:3], 16), int(ink[3:5], 16), int(ink[5:7], 16)
+
+
+# µV per lane chosen by looking at real and synthetic pages of all stages: at ±100 µV the slow
+# waves of N3 (75-200 µV peak to peak) fill a lane without clipping, and a spindle of 30 µV still
+# stands out of its lane. The guides are 75 µV apart, the height that makes a slow wave count.
+CLINICAL = Style(
+    name="clinical",
+    width_px=896,
+    height_px=448,
+    eeg=LaneStyle(scale_uv=100.0, weight=4.0, guide_uv=37.5),
+    eog=LaneStyle(scale_uv=150.0, weight=3.0),
+    emg=LaneStyle(scale_uv=50.0, weight=2.0),
+    ecg=LaneStyle(scale_uv=1500.0, weight=2.0),
+    line_px=1.0,
+    grid_s=(1.0, 5.0),
+    grid=("#dddddd", "#999999"),
+    guide="#cccccc",
+    rule="#777777",
+    hatch="#bbbbbb",
+)
+
+_PAPER_LANE = LaneStyle(scale_uv=100.0)
+PAPER = Style(
+    name="paper",
+    width_px=336,
+    height_px=336,
+    eeg=_PAPER_LANE,
+    eog=_PAPER_LANE,
+    emg=_PAPER_LANE,
+    ecg=_PAPER_LANE,
+    scaling="epoch",
+)
+
+SLEEPVLM = Style(
+    name="sleepvlm",
+    width_px=448,
+    height_px=224,
+    eeg=LaneStyle(scale_uv=50.0, colours=("#ffff00", "#00ff00", "#ff0000")),
+    eog=LaneStyle(scale_uv=50.0, colours=("#00ffff", "#ff00ff")),
+    emg=LaneStyle(scale_uv=40.0, colours=("#4488ff",)),
+    ecg=LaneStyle(scale_uv=1000.0, colours=("#ffffff",)),
+    background="#000000",
+    line_px=0.7,
+    grid_s=(1.0, 5.0),
+    grid=("#222222", "#444444"),
+    guide="#222222",
+    hatch="#444444",
+    clip=False,
+    clip_mark="#ffffff",
+)
+
+PRESETS: Mapping[str, Style] = {style.name: style for style in (CLINICAL, PAPER, SLEEPVLM)}
+
+
+def load_style(name: str) -> Style:
+    """A preset by name, or a YAML file: ``base: clinical`` and the values that differ.
+
+    Raises
+    ------
+    BuildError
+        If there is no such preset or file, or the file has an unknown key or a bad value.
+    """
+    if name in PRESETS:
+        return PRESETS[name]
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        raise BuildError(f"no style {name!r}; use {', '.join(PRESETS)} or a .yaml file")
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BuildError(f"style file {name}: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise BuildError(f"style file {name}: expected `key: value` lines")
+    base = PRESETS.get(str(values.pop("base", "clinical")))
+    if base is None:
+        raise BuildError(f"style file {name}: base must be one of {', '.join(PRESETS)}")
+    return _amended(base, {"name": path.stem, **values}, f"style file {name}")
+
+
+def _amended(base: Part, values: Mapping[str, Any], where: str) -> Part:
+    """A copy of a style (or of its part) with some values changed; unknown keys are refused."""
+    known = {field.name for field in fields(base)}
+    changes: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            raise BuildError(f"{where}: unknown key {key!r}; there are {', '.join(sorted(known))}")
+        now = getattr(base, key)
+        if isinstance(now, LaneStyle) and isinstance(value, dict):
+            changes[key] = _amended(now, value, f"{where}, {key}")
+            continue
+        new = _like(now, value)
+        if type(new) is not type(now):
+            raise BuildError(f"{where}: {key} is {value!r}, expected something like {now!r}")
+        changes[key] = new
+    return replace(base, **changes)
+
+
+def _like(now: Any, value: Any) -> Any:
+    """A YAML value in the type it replaces: lists are tuples, whole numbers may stand for floats."""
+    if isinstance(now, tuple) and isinstance(value, list):
+        return tuple(value)
+    if isinstance(now, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value

@@ -1,0 +1,294 @@
+"""Signals: a recording's lanes in µV, filtered while still continuous, on one time base.
+
+Every lane is filtered without phase shift over each gapless stretch of the whole recording, then
+resampled through an anti-alias filter. Only after that are pages cut (``pages.py``): no page has
+a filter's edge in it but at the ends of the recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil, floor
+
+import numpy as np
+import numpy.typing as npt
+from psgimg.builder.recordings.edf_header import Segment
+from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage
+from psgimg.builder.recordings.signal_file import SignalFile
+
+Samples = npt.NDArray[np.float64]
+Wave = npt.NDArray[np.float64] | npt.NDArray[np.float32]
+Spoil = Callable[[Lane, Samples, Fraction], Samples]
+"""What is done to a lane's raw samples, in µV at a rate, before they are filtered (``artefacts``)."""
+
+ENVELOPE_HZ = 20.0
+"""An EMG sampled no faster than this holds no waveform but its level (Sleep-EDF SC: 1 Hz, rectified)."""
+
+NOTCH_Q = 30.0
+EDGE_S = 10.0
+"""Signal kept on either side of what is wanted, so that resampling has no edge inside it."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """Pass band in Hz; an end beyond what the recording's rate can hold is left open."""
+
+    low_hz: float
+    high_hz: float
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Bands by kind of lane (the AASM manual's routine settings) and the filters' order."""
+
+    eeg: Band = field(default=Band(0.3, 35.0))
+    eog: Band = field(default=Band(0.3, 35.0))
+    emg: Band = field(default=Band(10.0, 100.0))
+    ecg: Band = field(default=Band(0.3, 70.0))
+    order: int = 4
+    notch: bool = True
+
+    def band(self, kind: Kind) -> Band:
+        """Band of a kind of lane."""
+        bands = {Kind.EEG: self.eeg, Kind.EOG: self.eog, Kind.EMG: self.emg, Kind.ECG: self.ecg}
+        return bands[kind]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A gapless stretch of all lanes.
+
+    Parameters
+    ----------
+    data_uv : (n_lanes, n_samples) float32
+        NaN throughout a lane that the recording does not have.
+    start_s
+        Time of the first sample from the recording's start.
+    """
+
+    data_uv: npt.NDArray[np.float32]
+    start_s: float
+
+
+@dataclass(frozen=True)
+class Signals:
+    """The lanes of a recording.
+
+    Parameters
+    ----------
+    lanes
+        Name of the derivation drawn in each lane, None where there is none.
+    envelopes
+        Lanes that hold an EMG level instead of a waveform.
+    flat
+        Lanes whose channel never changes: an electrode that was not connected.
+    """
+
+    sfreq_hz: float
+    lanes: tuple[str | None, ...]
+    envelopes: tuple[bool, ...]
+    flat: tuple[bool, ...]
+    stretches: tuple[Stretch, ...]
+
+
+def read_signals(
+    edf: SignalFile,
+    montage: Montage,
+    derivations: Sequence[Derivation | None],
+    *,
+    filters: Filters,
+    mains_hz: float,
+    sfreq_hz: float,
+    span_s: tuple[float, float],
+    spoil: Spoil | None = None,
+) -> Signals:
+    """Read, derive, filter and resample the lanes of a recording.
+
+    Parameters
+    ----------
+    span_s
+        Start and stop of what is wanted, in seconds from the recording's start. Filters run over
+        the whole recording all the same.
+
+    Raises
+    ------
+    RecordingError
+        If a wanted channel is not in a unit of voltage, or has no range.
+    """
+    spans = [span for segment in edf.segments if (span := _records(edf, segment, span_s))]
+    # Filled lane by lane: at 8 h, the lanes together in float64 would cost twice the whole night.
+    pages_uv = [_empty(len(derivations), edf, span, sfreq_hz) for span in spans]
+    envelopes, flat = [], []
+    for number, (lane, derivation) in enumerate(zip(montage.lanes, derivations, strict=True)):
+        rows = [data_uv[number] for data_uv in pages_uv]
+        state = _Lane(False, False)
+        if derivation is not None:
+            state = _fill(rows, edf, lane, derivation, spans, filters, mains_hz, sfreq_hz, spoil)
+        envelopes.append(state.envelope)
+        flat.append(state.flat)
+    return Signals(
+        sfreq_hz,
+        tuple(derivation.name if derivation else None for derivation in derivations),
+        tuple(envelopes),
+        tuple(flat),
+        tuple(
+            Stretch(data_uv, span.start_s) for data_uv, span in zip(pages_uv, spans, strict=True)
+        ),
+    )
+
+
+def is_level(kind: Kind, rate: Fraction) -> bool:
+    """Whether a channel of this rate holds an EMG's level instead of its waveform."""
+    return kind is Kind.EMG and rate <= ENVELOPE_HZ
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Whole records of one segment: what is filtered, and what of it is kept."""
+
+    segment: Segment
+    first: int
+    stop: int
+    start_s: float
+
+
+@dataclass(frozen=True)
+class _Lane:
+    envelope: bool
+    flat: bool
+
+
+def _records(edf: SignalFile, segment: Segment, span_s: tuple[float, float]) -> _Span | None:
+    """The records of a segment that hold the wanted span and its edges; all channels share them."""
+    before = floor((span_s[0] - EDGE_S - segment.onset_s) / edf.record_s)
+    after = ceil((span_s[1] + EDGE_S - segment.onset_s) / edf.record_s)
+    first, stop = max(0, before), min(segment.stop - segment.first, after)
+    if stop <= first:
+        return None
+    start_s = segment.onset_s + float(first * edf.record_s)
+    return _Span(segment, segment.first + first, segment.first + stop, start_s)
+
+
+def _empty(n_lanes: int, edf: SignalFile, span: _Span, sfreq_hz: float) -> npt.NDArray[np.float32]:
+    """Room for a span of all lanes at the new rate, absent until filled."""
+    n_samples = floor((span.stop - span.first) * edf.record_s * Fraction(sfreq_hz))
+    return np.full((n_lanes, n_samples), np.nan, np.float32)
+
+
+def _fill(
+    rows: Sequence[npt.NDArray[np.float32]],
+    edf: SignalFile,
+    lane: Lane,
+    derivation: Derivation,
+    spans: Sequence[_Span],
+    filters: Filters,
+    mains_hz: float,
+    sfreq_hz: float,
+    spoil: Spoil | None,
+) -> _Lane:
+    """Read a lane, filter it over each segment, and fill its rows with the wanted spans."""
+    raw, rate = _derive(edf, derivation)
+    flat = bool(np.ptp(raw) == 0)
+    envelope = is_level(lane.kind, rate)
+    if spoil is not None:  # a lane that this makes flat is drawn: that is the experiment
+        raw = spoil(lane, raw, rate)
+    n_record = int(rate * edf.record_s)
+    for row, span in zip(rows, spans, strict=True):
+        part = raw[span.segment.first * n_record : span.segment.stop * n_record]
+        if not envelope:
+            part = _filter(part, float(rate), filters, lane.kind, mains_hz)
+        offset = span.segment.first
+        part = part[(span.first - offset) * n_record : (span.stop - offset) * n_record]
+        # float32 from here on: its rounding is far below a µV, and the night half as large.
+        wave = _resample(part.astype(np.float32), rate, sfreq_hz, linear=envelope)
+        row[: len(wave)] = wave[: len(row)]
+        row[len(wave) :] = wave[-1]  # the rounding of rates may cost the last sample
+    return _Lane(envelope, flat)
+
+
+def _derive(edf: SignalFile, derivation: Derivation) -> tuple[Samples, Fraction]:
+    """Samples of a derivation in µV and their exact rate."""
+    rate = edf.sfreqs_hz[derivation.plus]
+    samples = edf.read_uv(derivation.plus)
+    if derivation.sign < 0:
+        np.negative(samples, out=samples)
+    if derivation.minus is not None:
+        reference: Wave = edf.read_uv(derivation.minus)
+        reference_rate = edf.sfreqs_hz[derivation.minus]
+        if reference_rate != rate:
+            reference = _resample(reference, reference_rate, float(rate))
+        both = min(len(samples), len(reference))  # rounding of rates: the last sample may lack one
+        samples[:both] -= reference[:both]
+        samples[both:] -= reference[-1]
+    return samples, rate
+
+
+def _filter(
+    samples: Samples, rate_hz: float, filters: Filters, kind: Kind, mains_hz: float
+) -> Samples:
+    """Band-pass and mains notch without phase shift; edges beyond the Nyquist rate are left out."""
+    from scipy.signal import butter, iirnotch, tf2sos
+
+    band, nyquist = filters.band(kind), rate_hz / 2
+    low = band.low_hz if band.low_hz < nyquist else None
+    high = band.high_hz if band.high_hz < 0.95 * nyquist else None
+    # High-pass and low-pass apart: a 0.3-35 Hz Butterworth band-pass is badly conditioned at 512 Hz.
+    sections = []
+    if low is not None:
+        sections.append(butter(filters.order // 2, low, "highpass", fs=rate_hz, output="sos"))
+    if high is not None:
+        sections.append(butter(filters.order, high, "lowpass", fs=rate_hz, output="sos"))
+    if filters.notch and mains_hz < 0.98 * nyquist:
+        sections.append(tf2sos(*iirnotch(mains_hz, NOTCH_Q, fs=rate_hz)))
+    if not sections:
+        return samples
+    settle = min(len(samples) - 1, round(rate_hz / min(band.low_hz, 1.0)))
+    return _both_ways(np.concatenate(sections), samples, settle)
+
+
+def _both_ways(sos: Samples, samples: Samples, n_pad: int) -> Samples:
+    """Filter forwards, then backwards, as ``scipy.signal.sosfiltfilt`` does, at half its memory.
+
+    That function holds four copies of the night at its peak; this one lets each go in time.
+    """
+    from scipy.signal import sosfilt, sosfilt_zi
+
+    start = 2 * samples[0] - samples[n_pad:0:-1]
+    stop = 2 * samples[-1] - samples[-2 : -n_pad - 2 : -1]
+    padded = np.concatenate((start, samples, stop))
+    at_rest = sosfilt_zi(sos)
+    forwards, _ = sosfilt(sos, padded, zi=at_rest * padded[0])
+    del padded
+    backwards, _ = sosfilt(sos, forwards[::-1], zi=at_rest * forwards[-1])
+    filtered: Samples = backwards[::-1][n_pad : n_pad + len(samples)]
+    return filtered
+
+
+def _resample(samples: Wave, rate: Fraction, sfreq_hz: float, *, linear: bool = False) -> Wave:
+    """Samples at another rate, without drift and without aliases.
+
+    Rates are exact fractions (MASS has 256.016 Hz): the up/down ratio is the simplest that drifts
+    by less than half a sample over the whole stretch, or the finest with a filter of usable length.
+    ``linear`` is for slow levels, which hold no frequency that could alias.
+    """
+    from scipy.signal import resample_poly
+
+    exact = Fraction(sfreq_hz).limit_denominator(10**6) / rate
+    n_out = floor(len(samples) * exact)
+    if linear:
+        times = np.arange(n_out) / float(exact)
+        return np.interp(times, np.arange(len(samples)), samples)
+    ratio = next(
+        (
+            close
+            for limit in (10**2, 10**3, 10**4)
+            if abs((close := exact.limit_denominator(limit)) - exact) * len(samples) < 0.5
+        ),
+        exact.limit_denominator(10**5),  # finer ones need filters of a gigabyte
+    )
+    if ratio == 1:
+        return samples
+    resampled: Wave = resample_poly(samples, ratio.numerator, ratio.denominator, padtype="line")
+    return resampled[:n_out]

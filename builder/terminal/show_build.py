@@ -1,0 +1,187 @@
+"""What the terminal shows: progress and tables. Knows reports, not how they come about."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from psgimg.builder.corpora.sources import root_variable
+from psgimg.builder.dataset.build_report import Report, SetAside
+from psgimg.builder.dataset.schema import SPLITS
+from psgimg.builder.preview import PreviewPage
+from psgimg.builder.recordings.recording import Corpus
+from psgimg.builder.signals import corruption_spec
+from psgimg.builder.stages import STAGE_NAMES
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import track as rich_track
+from rich.table import Table
+
+T = TypeVar("T")
+
+SHOWN = 20
+"""Recordings set aside that are listed one by one; ``build.json`` has all."""
+
+
+class BuildProgress:
+    """Progress bar of a build: recordings, pictures, pictures per second, time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._pictures = 0
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(
+                "recordings · {task.fields[pictures]:,} pictures · {task.fields[rate]:,.0f}/s ·"
+            ),
+            TimeElapsedColumn(),
+            TextColumn("· left"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._task = self._bar.add_task("drawing", total=None, pictures=0, rate=0.0)
+
+    def __enter__(self) -> BuildProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def start(self, n_recordings: int, n_kept: int) -> None:
+        """``n_recordings`` are to be drawn; ``n_kept`` are there from an earlier run."""
+        if n_kept:
+            self._bar.print(
+                f"{n_kept} recordings are there from an earlier run and stay as they are"
+            )
+        self._bar.update(self._task, total=n_recordings)
+        self._bar.start_task(self._task)
+
+    def advance(self, recording: str, n_pictures: int) -> None:
+        """A recording is drawn, or set aside with 0 pictures."""
+        self._pictures += n_pictures
+        elapsed_s = self._bar.tasks[self._task].elapsed or 0.0
+        rate = self._pictures / elapsed_s if elapsed_s else 0.0
+        self._bar.update(self._task, advance=1, pictures=self._pictures, rate=rate)
+
+
+def show_report(console: Console, report: Report) -> None:
+    """What was found, built and set aside; epochs per stage and split."""
+    for name, facts in report.values["corpora"].items():
+        console.print(
+            f"[bold]{name}[/]: {facts['found']} recordings found, {facts['built']} built "
+            f"({facts['subjects']} subjects), {facts['set_aside']} set aside"
+        )
+        left_out = report.values["left_out"][name]
+        if left_out:
+            console.print(
+                "  epochs without picture: "
+                + ", ".join(f"{n:,} {why}" for why, n in left_out.items())
+            )
+    show_set_aside(console, [SetAside(**entry) for entry in report.values["set_aside"]])
+    table = Table("corpus", "split", *STAGE_NAMES, "epochs", box=None, header_style="bold")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for corpus in report.counts:
+        for split in SPLITS:
+            counts = [report.n_epochs(corpus, split, stage) for stage in STAGE_NAMES]
+            table.add_row(corpus, split, *(f"{n:,}" for n in (*counts, sum(counts))))
+    console.print(table)
+    if corruption_spec.KEY in report.values:
+        console.print(
+            f"Only the test split is drawn, corrupted by {report.values[corruption_spec.KEY]['spec']}: "
+            "for tests, not to learn from.",
+            highlight=False,
+            markup=False,
+        )
+    elif report.empty_splits:
+        console.print(
+            f"[yellow]No subject fell into {' and '.join(report.empty_splits)}[/]: there are few of them. "
+            "Build more subjects, or give other shares with --splits, or name them in a --split-file."
+        )
+
+
+def show_set_aside(console: Console, entries: Sequence[SetAside]) -> None:
+    """Recordings that could not be used, by reason and one by one."""
+    if not entries:
+        return
+    reasons = Counter(entry.reason for entry in entries)
+    console.print(
+        "[yellow]set aside[/]: " + ", ".join(f"{why} ({n})" for why, n in reasons.most_common())
+    )
+    for entry in entries[:SHOWN]:
+        console.print(
+            f"  {entry.corpus} {entry.recording}: [yellow]{entry.reason}[/]: {entry.detail}",
+            markup=True,
+        )
+    if len(entries) > SHOWN:
+        console.print(f"  … and {len(entries) - SHOWN} more")
+
+
+def track(console: Console) -> Callable[[Sequence[T]], Iterable[T]]:
+    """A progress bar over recordings that are looked at."""
+    return lambda items: rich_track(items, "looking", console=console, transient=True)
+
+
+def show_corpora(
+    console: Console, corpora: Iterable[Corpus], places: Mapping[str, Path | None]
+) -> None:
+    """The corpora: policy, licence, access, and where they lie on this machine."""
+    for corpus in corpora:
+        place = places[corpus.name]
+        found = (
+            f"[green]found in {place}[/]"
+            if place
+            else f"not found; --root DIR or {root_variable(corpus.name)}"
+        )
+        console.print(
+            f"[bold]{corpus.name}[/]  {corpus.title}  ({corpus.terms.policy.value}: {corpus.terms.licence})"
+        )
+        console.print(f"    {found}")
+        console.print(f"    [dim]{corpus.terms.access}[/]", highlight=False)
+
+
+def show_page(console: Console, page: PreviewPage) -> None:
+    """Where a preview was written and which lanes it shows."""
+    for lane, source in page.lanes:
+        console.print(f"  {lane:8} {source}", highlight=False)
+    console.print(f"[bold]{page.out}[/] shows {page.title}", highlight=False)
+
+
+def show_plans(console: Console, plans: Iterable[dict[str, Any]]) -> None:
+    """What `check` found: a line a recording."""
+    table = Table(
+        "corpus",
+        "recording",
+        "subject",
+        "split",
+        *STAGE_NAMES,
+        "lanes",
+        "left out",
+        box=None,
+        header_style="bold",
+    )
+    for column in table.columns[4 : 4 + len(STAGE_NAMES)]:
+        column.justify = "right"
+    for facts in plans:
+        table.add_row(
+            facts["corpus"],
+            facts["recording"],
+            facts["subject"],
+            facts["split"],
+            *(str(n) for n in facts["stages"].values()),
+            " ".join(lane or "–" for lane in facts["lanes"]),
+            ", ".join(f"{n} {why}" for why, n in facts["left_out"].items()),
+        )
+    console.print(table)

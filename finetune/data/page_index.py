@@ -1,0 +1,218 @@
+"""Index: what every page of a split is, without its picture; some 15 bytes a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from psgimg.builder.dataset.schema import FEATURES
+from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings.hypnogram import TOLERANCE_S
+from psgimg.builder.stages import STAGE_NAMES
+from psgimg.finetune.data.source import Source
+
+IDENTITY = ("corpus", "subject", "recording")
+TYPES: dict[str, type[np.generic]] = {
+    "label": np.int8,
+    "label_2": np.int8,
+    "epoch": np.int32,
+    "onset_s": np.float32,
+}
+NO_STAGE = -1
+"""Of a second scorer who did not score an epoch."""
+
+REMEDY = "build the dataset again"
+
+
+class RecordingKey(NamedTuple):
+    """Which recording a page is of."""
+
+    corpus: str
+    subject: str
+    recording: str
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """What the pages of a split are: recordings one after the other, each in order of time.
+
+    Parameters
+    ----------
+    label : (n,) int8
+        Stage.
+    label_2 : (n,) int8
+        A second scorer's stage, -1 where there is none.
+    recording : (n,) int32
+        Index into ``recordings``, ascending.
+    epoch : (n,) int32
+    onset_s : (n,) float32
+    joined : (n,) bool
+        Whether a page's epoch begins where that of the page before it in the same recording ends.
+    """
+
+    label: npt.NDArray[np.int8]
+    label_2: npt.NDArray[np.int8]
+    recording: npt.NDArray[np.int32]
+    epoch: npt.NDArray[np.int32]
+    onset_s: npt.NDArray[np.float32]
+    joined: npt.NDArray[np.bool_]
+    recordings: tuple[RecordingKey, ...]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        arrays = (self.label, self.label_2, self.recording, self.epoch, self.onset_s, self.joined)
+        return sum(array.nbytes for array in arrays)
+
+    def neighbours(self, row: int, k: int) -> tuple[list[int | None], list[int | None]]:
+        """Rows of the ``k`` pages before a page and of the ``k`` after it, both in order of time.
+
+        None stands for a page that is not there: where the recording begins or ends, and from an
+        epoch without a page on.
+        """
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)}")
+        n_before = n_after = 0
+        while n_before < k and self.joined[row - n_before]:
+            n_before += 1
+        while n_after < k and row + n_after + 1 < len(self) and self.joined[row + n_after + 1]:
+            n_after += 1
+        before = [None] * (k - n_before) + list(range(row - n_before, row))
+        after = [*range(row + 1, row + 1 + n_after), *[None] * (k - n_after)]
+        return before, after
+
+
+def read(source: Source) -> Index:
+    """Read the index of a split from its shards, a shard at a time; no picture is read.
+
+    Raises
+    ------
+    BuildError
+        If a shard can't be read, has other columns or stage names than psgimg's or another number
+        of rows than ``build.json`` says; or a row has no stage or a wrong one, a recording lies in
+        two places, its rows are not in order of time, or its epochs' length is not known. The
+        message names the shard and the row in it.
+    """
+    parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in ("recording", *TYPES)}
+    recordings: dict[RecordingKey, None] = {}
+    for path, n_rows in source.shards:
+        where = f"{source}, {path.name}"
+        table = _table(path, n_rows, where)
+        starts = _starts(table)
+        codes = np.cumsum(starts, dtype=np.int32) - 1
+        parts["recording"].append(codes + np.int32(len(recordings)))
+        for name, dtype in TYPES.items():
+            parts[name].append(table[name].to_numpy().astype(dtype))
+        _check_order(parts["onset_s"][-1], starts, where)
+        for row in np.flatnonzero(starts):
+            key = RecordingKey(*(table[name][int(row)].as_py() for name in IDENTITY))
+            if key in recordings:
+                raise BuildError(f"{where}: {key.recording} lies in two places; {REMEDY}")
+            recordings[key] = None
+    columns = {name: np.concatenate(values) for name, values in parts.items()}
+    epoch_s = _epochs_s(source, recordings)[columns["recording"]]
+    joined = join(columns["recording"], columns["onset_s"], epoch_s)
+    return Index(**columns, joined=joined, recordings=tuple(recordings))
+
+
+def join(
+    recording: npt.NDArray[np.integer],
+    onset_s: npt.NDArray[np.float32],
+    epoch_s: npt.NDArray[np.float64],
+) -> npt.NDArray[np.bool_]:
+    """Whether each epoch begins where the one before it in the same recording ends.
+
+    Parameters
+    ----------
+    recording, onset_s, epoch_s : (n,)
+        One value a page; recordings one after the other, each in order of time.
+    """
+    joined = np.zeros(len(onset_s), np.bool_)
+    step_s = np.diff(onset_s.astype(np.float64))
+    # An onset late in a long recording is known to its last place in float32 only.
+    tolerance_s = TOLERANCE_S + np.spacing(onset_s[1:]).astype(np.float64)
+    joined[1:] = (np.diff(recording) == 0) & (np.abs(step_s - epoch_s[1:]) <= tolerance_s)
+    return joined
+
+
+def _table(path: Path, n_rows: int, where: str) -> pa.Table:
+    """The columns of a shard that are no pictures, checked."""
+    try:
+        with pq.ParquetFile(path, read_dictionary=list(IDENTITY)) as file:
+            _check_schema(file.schema_arrow, where)
+            table = file.read(columns=[*IDENTITY, *TYPES])
+    except (pa.ArrowException, OSError) as error:
+        said = " ".join(str(error).split())
+        raise BuildError(f"{where} can't be read ({said}); build or fetch it anew") from error
+    if len(table) != n_rows:
+        raise BuildError(f"{where} has {len(table)} rows, build.json says {n_rows}; {REMEDY}")
+    second = table.column_names.index("label_2")
+    table = table.set_column(second, "label_2", table["label_2"].fill_null(NO_STAGE))
+    for name in table.column_names:
+        if table[name].null_count:
+            row = int(np.flatnonzero(table[name].is_null().to_numpy())[0])
+            raise BuildError(f"{where}, row {row}: {name} is missing; {REMEDY}")
+    for name, lowest in (("label", 0), ("label_2", NO_STAGE)):
+        labels = table[name].to_numpy()
+        for row in np.flatnonzero((labels < lowest) | (labels >= len(STAGE_NAMES)))[:1]:
+            raise BuildError(
+                f"{where}, row {row}: {name} is {labels[row]}, a stage is 0 to "
+                f"{len(STAGE_NAMES) - 1}; {REMEDY}"
+            )
+    return table.unify_dictionaries()
+
+
+def _check_schema(schema: pa.Schema, where: str) -> None:
+    """Refuse what is not the dataset's contract: the names of the stages lie in the metadata."""
+    try:
+        found = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+    except (KeyError, ValueError, TypeError):
+        found = {}
+    for name, feature in FEATURES.items():
+        if name not in schema.names or found.get(name) != feature:
+            raise BuildError(
+                f"{where}: column {name} is not psgimg's ({found.get(name, 'missing')}); give a "
+                "dataset that `psgimg build` wrote"
+            )
+
+
+def _starts(table: pa.Table) -> npt.NDArray[np.bool_]:
+    """Whether each row is the first of its recording."""
+    starts = np.zeros(len(table), np.bool_)
+    starts[:1] = True
+    for name in IDENTITY:
+        starts[1:] |= np.diff(table[name].combine_chunks().indices.to_numpy()) != 0
+    return starts
+
+
+def _check_order(
+    onset_s: npt.NDArray[np.float32], starts: npt.NDArray[np.bool_], where: str
+) -> None:
+    """Refuse rows of a recording that do not go forward in time."""
+    for row in np.flatnonzero(~((np.diff(onset_s) > 0) | starts[1:]))[:1] + 1:
+        raise BuildError(
+            f"{where}, row {row}: begins at {onset_s[row]:g} s, not after the row before it; {REMEDY}"
+        )
+
+
+def _epochs_s(source: Source, recordings: Iterable[RecordingKey]) -> npt.NDArray[np.float64]:
+    """Length of the epochs of each recording, in seconds."""
+    known = source.epochs_s
+    found = [known.get((key.corpus, key.recording)) for key in recordings]
+    for key, epoch_s in zip(recordings, found, strict=True):
+        if epoch_s is None:
+            raise BuildError(
+                f"{source}: build.json does not name recording {key.recording} of {key.corpus}; "
+                f"{REMEDY}"
+            )
+    return np.array(found, np.float64)

@@ -1,0 +1,251 @@
+"""Pages: one split of a dataset, on disk or on the Hub, as rows to learn from or to be asked about."""
+
+from __future__ import annotations
+
+import glob
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from psgimg.builder.dataset.prompts import Prompt
+from psgimg.builder.errors import BuildError
+from psgimg.builder.stages import STAGE_NAMES
+from psgimg.finetune.data import page_index as index
+from psgimg.finetune.data import sampling
+from psgimg.finetune.data.chat import ChatRow, chat_row, check_context
+from psgimg.finetune.data.page_index import NO_STAGE, Index
+from psgimg.finetune.data.source import Source, find
+
+if TYPE_CHECKING:
+    import datasets
+
+Rows = npt.NDArray[np.int64]
+
+
+class Page(NamedTuple):
+    """What a page is, as the predictions contract names it.
+
+    ``stage`` is the reference scorer's, ``stage_2`` a second scorer's where there is one.
+    """
+
+    corpus: str
+    subject: str
+    recording: str
+    epoch: int
+    stage: str
+    stage_2: str | None
+
+
+class Batch(NamedTuple):
+    """Some pages, and what a model is asked about each."""
+
+    rows: Rows
+    chat: list[ChatRow]
+
+
+@dataclass(frozen=True, eq=False)
+class PageSet:
+    """One split. Pictures stay on disk until they are asked for; of the rest there is an index.
+
+    Rows are numbered through the whole split, recordings one after the other, each in order of
+    time. ``rows`` are those to learn from or to be asked about; neighbours may be any.
+
+    Parameters
+    ----------
+    pictures
+        PNG bytes of every row, memory-mapped; column ``image``.
+    rows : (n,) int64
+        Ascending.
+    """
+
+    source: Source
+    index: Index
+    pictures: datasets.Dataset
+    rows: Rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def build(self) -> Mapping[str, Any]:
+        """``build.json``: recipe, policy, corpora."""
+        return self.source.build
+
+    @property
+    def labels(self) -> npt.NDArray[np.int8]:
+        """Stages of ``rows``, shape (n,)."""
+        return self.index.label[self.rows]
+
+    def page(self, row: int) -> Page:
+        """What a row is."""
+        key = self.index.recordings[self.index.recording[row]]
+        first, second = self.index.label[row], self.index.label_2[row]
+        return Page(
+            key.corpus,
+            key.subject,
+            key.recording,
+            int(self.index.epoch[row]),
+            STAGE_NAMES[first],
+            None if second == NO_STAGE else STAGE_NAMES[second],
+        )
+
+    def neighbours(self, row: int, k: int) -> tuple[list[int | None], list[int | None]]:
+        """See :meth:`psgimg.finetune.data.page_index.Index.neighbours`."""
+        return self.index.neighbours(row, k)
+
+    def images(self, rows: Sequence[int]) -> list[Image.Image]:
+        """Decode the pictures of some rows, RGB; one that is wanted twice is decoded once.
+
+        Raises
+        ------
+        BuildError
+            If a picture can't be decoded.
+        """
+        distinct = sorted(set(rows))
+        found = self.pictures[distinct]["image"]
+        decoded = {row: self._decoded(row, cell) for row, cell in zip(distinct, found, strict=True)}
+        return [decoded[row] for row in rows]
+
+    def chat_rows(self, rows: Sequence[int], prompt: Prompt, context: int) -> list[ChatRow]:
+        """What a model is asked about some rows, and the answers.
+
+        Parameters
+        ----------
+        context
+            Pages shown on either side, where they follow on in time.
+        """
+        sides = [_shown(*self.neighbours(row, context)) for row in rows]
+        shown = [[*before, row, *after] for row, (before, after) in zip(rows, sides, strict=True)]
+        images = iter(self.images([row for pages in shown for row in pages]))
+        return [
+            chat_row(
+                [next(images) for _ in pages],
+                STAGE_NAMES[self.index.label[row]],
+                prompt,
+                before=len(before),
+                after=len(after),
+                wanted_before=context,
+                wanted_after=context,
+            )
+            for row, pages, (before, after) in zip(rows, shown, sides, strict=True)
+        ]
+
+    def chat(self, rows: Sequence[int] | Rows, prompt: Prompt, context: int) -> datasets.Dataset:
+        """Rows as TRL's ``SFTTrainer`` takes them: ``images``, ``prompt``, ``completion``.
+
+        In the order given, repeats allowed; pictures are decoded when a row is taken.
+        """
+        from datasets import Dataset
+
+        check_context(context)
+        # The column bears the name of what the transform makes of it: a trainer that drops the
+        # columns its model does not take would drop any other.
+        numbers = Dataset.from_dict({"images": np.asarray(rows, np.int64)})
+        return numbers.with_transform(_Chat(self, prompt, context))
+
+    def batches(self, size: int, prompt: Prompt, context: int) -> Iterator[Batch]:
+        """All of ``rows`` in order of recording and time, ``size`` at once, read from front to back."""
+        check_context(context)
+        for start in range(0, len(self.rows), size):
+            rows = self.rows[start : start + size]
+            yield Batch(rows, self.chat_rows(rows.tolist(), prompt, context))
+
+    def _decoded(self, row: int, cell: Mapping[str, Any]) -> Image.Image:
+        try:
+            with Image.open(io.BytesIO(cell["bytes"])) as image:
+                return image.convert("RGB")
+        except (OSError, SyntaxError, ValueError) as error:
+            page = self.page(row)
+            raise BuildError(
+                f"{self.source}: the picture of {page.recording}, epoch {page.epoch} (row {row}) "
+                f"can't be decoded ({' '.join(str(error).split())}); build the dataset again"
+            ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class _Chat:
+    """What makes chat rows of row numbers; a class, because loaders send it to their workers."""
+
+    pages: PageSet
+    prompt: Prompt
+    context: int
+
+    def __call__(self, batch: Mapping[str, list[int]]) -> dict[str, list[Any]]:
+        rows = self.pages.chat_rows(batch["images"], self.prompt, self.context)
+        return {
+            "images": [row["images"] for row in rows],
+            "prompt": [row["prompt"] for row in rows],
+            "completion": [row["completion"] for row in rows],
+        }
+
+
+def load(
+    dataset: str,
+    config: str | None,
+    split: str,
+    revision: str | None = None,
+    *,
+    n_subjects: int | None = None,
+    max_per_recording: int | None = None,
+    seed: int = 0,
+) -> PageSet:
+    """Open a split of a dataset.
+
+    The first time, its pictures are laid out in the cache of ``datasets``, once more as large.
+
+    Parameters
+    ----------
+    dataset
+        A folder that `psgimg build` wrote, or the id of a dataset on the Hub.
+    config
+        A corpus; None for all of them.
+    n_subjects, max_per_recording
+        Learn from some of the subjects, and from not more than so many pages of a recording; see
+        :func:`psgimg.finetune.data.sampling.subset`. None takes all.
+
+    Raises
+    ------
+    BuildError
+        If there is no such split, or the dataset is not one of psgimg's or not whole.
+    """
+    source = find(dataset, config, split, revision)
+    found = index.read(source)
+    rows = sampling.subset(found.recording, found.recordings, n_subjects, max_per_recording, seed)
+    pictures = _pictures(source)
+    if len(pictures) != len(found):
+        raise BuildError(
+            f"{source}: the cache of datasets holds {len(pictures)} of {len(found)} pictures; remove "
+            "HF_DATASETS_CACHE/parquet"
+        )
+    return PageSet(source, found, pictures, rows)
+
+
+def _pictures(source: Source) -> datasets.Dataset:
+    """The column of pictures of all shards, undecoded."""
+    from datasets import Dataset, Features, NamedSplit
+    from datasets import Image as Feature
+    from datasets.exceptions import DatasetGenerationError
+
+    # Escaped, as `datasets` takes paths for patterns, and [1] is a pattern that finds no [1].
+    paths = [glob.escape(str(path.absolute())) for path, _ in source.shards]
+    features = Features({"image": Feature(decode=False)})
+    try:
+        pictures: Dataset = Dataset.from_parquet(
+            paths, split=NamedSplit(source.split), features=features, columns=["image"]
+        )
+    except (DatasetGenerationError, OSError) as error:
+        cause = error.__cause__ or error
+        raise BuildError(
+            f"{source}: its pictures can't be laid out in the cache of datasets "
+            f"({' '.join(str(cause).split())}); free some space, or set HF_DATASETS_CACHE"
+        ) from error
+    return pictures
+
+
+def _shown(before: list[int | None], after: list[int | None]) -> tuple[list[int], list[int]]:
+    """The neighbours that are there."""
+    return [row for row in before if row is not None], [row for row in after if row is not None]

@@ -1,0 +1,175 @@
+"""Source: where the shards of a dataset lie, in a folder or fetched from the Hub, and how they came about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psgimg.builder.dataset import build_report
+from psgimg.builder.dataset.schema import SPLITS
+from psgimg.builder.errors import BuildError
+
+ALL = "all"
+"""Config of every corpus of a dataset, the one that is taken where none is named."""
+
+REQUIRED = ("recipe", "recipe_hash", "policy", "corpora", "recordings", "shards")
+"""What ``build.json`` must say for a model to be trained: it carries the recipe and the terms."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One config and split of a dataset, on this disk.
+
+    Parameters
+    ----------
+    name
+        Folder or Hub id, as it was given.
+    config, revision
+        Corpus, or ``all``; commit on the Hub, None for a folder.
+    build
+        ``build.json``, as :class:`psgimg.builder.dataset.build_report.Report` lists it.
+    shards
+        Path and number of rows of each shard, in order.
+    """
+
+    name: str
+    config: str
+    split: str
+    revision: str | None
+    build: Mapping[str, Any]
+    shards: tuple[tuple[Path, int], ...]
+
+    @property
+    def epochs_s(self) -> dict[tuple[str, str], float]:
+        """Length of the epochs of each recording, by corpus and recording."""
+        return {
+            (fact["corpus"], fact["recording"]): float(fact["epoch_s"])
+            for fact in self.build["recordings"]
+        }
+
+    def __str__(self) -> str:
+        return f"{self.name}, split {self.split}"
+
+
+def find(dataset: str, config: str | None, split: str, revision: str | None = None) -> Source:
+    """Find a split of a dataset; of one on the Hub, fetch its shards and nothing else.
+
+    Parameters
+    ----------
+    dataset
+        A folder that `psgimg build` wrote, or the id of a dataset on the Hub.
+    config
+        A corpus; None for all of them.
+
+    Raises
+    ------
+    BuildError
+        If there is no such dataset, it was not built by psgimg or is not whole, or it has no such
+        config or split; the message lists those there are.
+    """
+    folder = Path(dataset).expanduser()
+    if folder.is_dir():
+        if revision is not None:
+            raise BuildError(f"revision {revision}: {dataset} is a folder; leave the revision out")
+        commit, path = None, folder / build_report.FILE
+    else:
+        path = _fetch(dataset, revision, [build_report.FILE]) / build_report.FILE
+        commit = path.parent.name
+    build = _build(dataset, path)
+    corpus = ALL if config is None else config
+    wanted = _wanted(dataset, build["shards"], corpus, split)
+    root = path.parent if commit is None else _fetch(dataset, commit, [p for p, _ in wanted])
+    for name, _ in wanted:
+        if not (root / name).is_file():
+            raise BuildError(f"{dataset}: {name} is missing; build or push the dataset again")
+    shards = tuple((root / name, n_rows) for name, n_rows in wanted)
+    return Source(dataset, corpus, split, commit, build, shards)
+
+
+def _build(dataset: str, path: Path) -> Mapping[str, Any]:
+    """What ``build.json`` says, if a model can be trained by it."""
+    from psgimg.builder.render.recipe import digest
+
+    if not path.is_file():
+        raise BuildError(
+            f"{dataset} has no {build_report.FILE}; give a folder that `psgimg build` finished, or a dataset "
+            "that `psgimg push` published"
+        )
+    try:
+        values = build_report.read(path.parent)
+    except (OSError, ValueError) as error:
+        raise BuildError(f"{path} is damaged ({_line(error)}); build it again") from error
+    missing = [key for key in REQUIRED if not isinstance(values, dict) or not values.get(key)]
+    if missing:
+        raise BuildError(f"{path} has no {missing[0]}; build the dataset with this psgimg")
+    if digest(values["recipe"]) != values["recipe_hash"]:
+        raise BuildError(
+            f"{path}: the recipe's hash is {digest(values['recipe'])}, not "
+            f"{values['recipe_hash']}; build the dataset again"
+        )
+    return values
+
+
+def _wanted(
+    dataset: str, shards: Sequence[Mapping[str, Any]], config: str, split: str
+) -> list[tuple[str, int]]:
+    """Path and rows of the shards of a config and split."""
+    configs = sorted({shard["corpus"] for shard in shards})
+    if config not in (ALL, *configs):
+        raise BuildError(f"{dataset} has no config {config!r}; it has {', '.join((ALL, *configs))}")
+    own = [shard for shard in shards if config in (ALL, shard["corpus"])]
+    splits = [name for name in SPLITS if any(shard["split"] == name for shard in own)]
+    if split not in splits:
+        raise BuildError(f"{dataset} has no split {split!r}; it has {', '.join(splits)}")
+    return [(shard["path"], shard["rows"]) for shard in own if shard["split"] == split]
+
+
+def _fetch(dataset: str, revision: str | None, paths: list[str]) -> Path:
+    """Fetch some files of a dataset on the Hub; what is in the cache is not fetched again."""
+    import httpx2
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        fetched = [
+            Path(hf_hub_download(dataset, path, repo_type="dataset", revision=revision))
+            for path in paths
+        ]
+    except (HfHubHTTPError, httpx2.HTTPError, ValueError, OSError) as error:
+        # The cause is left out on purpose: it may hold the request, and that the token.
+        raise BuildError(_refused(dataset, revision, error)) from None
+    return fetched[0].parents[paths[0].count("/")]
+
+
+def _refused(dataset: str, revision: str | None, error: Exception) -> str:
+    """One line for what the Hub did not give, with the remedy."""
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    if isinstance(error, HFValidationError):
+        return f"there is no folder {dataset}; give one that `psgimg build` wrote, or a Hub id"
+    if isinstance(error, GatedRepoError):
+        return f"{dataset} is gated: ask for access on its page on the Hub, then `hf auth login`"
+    if isinstance(error, RepositoryNotFoundError):
+        return (
+            f"{dataset} is neither a folder here nor a dataset that the Hub shows; check the name, "
+            "and `hf auth login` if it is private"
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return f"{dataset} has no revision {revision}; see the branches and tags on its page"
+    if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
+        return f"{dataset} is not whole, or not a dataset of psgimg: {_line(error)}"
+    return f"{dataset} is no folder here, and the Hub did not give it ({_line(error)}); try again"
+
+
+def _line(error: Exception) -> str:
+    return re.sub(r"hf_\w{8,}", "hf_…", " ".join(str(error).split()))[:300]

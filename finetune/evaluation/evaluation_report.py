@@ -1,0 +1,136 @@
+"""Report: an evaluation as people read it, in Markdown, HTML, pictures and a table for a paper."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from psgimg.builder import atomic_file
+from psgimg.builder.card import templates
+from psgimg.builder.stages import STAGE_NAMES
+from psgimg.finetune.evaluation import html, hypnograms, latex, plot_evaluation, plot_robustness
+from psgimg.finetune.evaluation.epochs import Epochs, confusions
+from psgimg.finetune.evaluation.evaluate import Evaluation
+from psgimg.finetune.evaluation.intervals import as_values, intervals
+from psgimg.finetune.metrics.plotting import HEADLINE
+
+MARKDOWN, HTML, LATEX = "report.md", "report.html", "table.tex"
+TEMPLATE = "evaluation.md.j2"
+
+CONFUSION, SECOND = "confusion.png", "scorers.png"
+SUBJECTS, RELIABILITY = "subjects.png", "reliability.png"
+DIFFERENCES, SEVERITY = "differences.png", "severity.png"
+HYPNOGRAMS = {name: f"hypnogram-{name}.png" for name in ("only", "best", "median", "worst")}
+PICTURES = (CONFUSION, SECOND, SUBJECTS, RELIABILITY, DIFFERENCES, SEVERITY, *HYPNOGRAMS.values())
+
+MOST_RECORDINGS = 40
+"""More would fill the report; all of them stand in ``metrics.json``."""
+
+SETTINGS = ("model", "endpoint", "dataset", "split", "mode", "context")
+"""What the report repeats of the settings that lie beside predictions of ours."""
+
+WORDS = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro-F1",
+    "kappa": "Cohen's kappa",
+    "mcc": "Matthews' correlation",
+    **{f"f1_{stage}": f"F1 of {stage}" for stage in STAGE_NAMES},
+}
+
+
+def write(out: Path, evaluation: Evaluation) -> list[Path]:
+    """Write the report into a folder; the same evaluation gives the same bytes.
+
+    Returns
+    -------
+    What was written, the two reports first. Pictures that an earlier report had and this one has
+    not are removed.
+    """
+    drawn = _pictures(evaluation)
+    text = templates.render(TEMPLATE, _facts(evaluation.values, drawn))
+    others = [_figures(other, evaluation.values["interval"]) for other in evaluation.others]
+    contents = {
+        MARKDOWN: text.encode(),
+        HTML: html.html(text, drawn).encode(),
+        LATEX: latex.tables(evaluation.values, others).encode(),
+        **drawn,
+    }
+    for name, data in contents.items():
+        with atomic_file.whole(out / name) as temporary:
+            temporary.write_bytes(data)
+    for name in set(PICTURES) - set(drawn):
+        (out / name).unlink(missing_ok=True)
+    return [out / name for name in contents]
+
+
+def _pictures(evaluation: Evaluation) -> dict[str, bytes]:
+    """PNG files by name, those that there is something to show in."""
+    values, nights = evaluation.values, evaluation.nights
+    pooled, comparisons = values["pooled"], values["comparisons"]
+    drawn = {CONFUSION: plot_evaluation.confusion(pooled["confusion"])}
+    if len(values["subjects"]) > 1:
+        drawn[SUBJECTS] = plot_evaluation.spread(values["subjects"], pooled["figures"])
+    for name, place in hypnograms.telling(values["recordings"]).items():
+        drawn[HYPNOGRAMS[name]] = hypnograms.draw(nights[place])
+    if values["calibration"]:
+        drawn[RELIABILITY] = plot_evaluation.reliability(values["calibration"])
+    if values["scorers"]:
+        drawn[SECOND] = plot_evaluation.confusion(values["scorers"]["confusion"], "second scorer")
+    if comparisons:
+        drawn[DIFFERENCES] = plot_evaluation.differences(comparisons)
+        clean = not _part(values, "corruption")
+        if severity := plot_robustness.draw(comparisons, clean=clean):
+            drawn[SEVERITY] = severity
+    return drawn
+
+
+def _figures(found: Epochs, interval: Mapping[str, Any]) -> latex.Figures:
+    """Figures of one file by itself."""
+    tables = confusions(found.subjects(), found.label, found.prediction)
+    drawn = intervals(
+        tables, rounds=interval["rounds"], seed=interval["seed"], level=interval["level"]
+    )
+    return {
+        name: {part: None if math.isnan(value) else value for part, value in entry.items()}
+        for name, entry in as_values(drawn).items()
+    }
+
+
+def _facts(values: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, Any]:
+    """What the template fills in."""
+    recordings = values["recordings"]
+    telling = hypnograms.telling(recordings)
+    ranked = sorted(recordings, key=lambda row: math.inf if row["kappa"] is None else row["kappa"])
+    settings = _part(values, "settings")
+    corpora = sorted({row["corpus"] for row in values["subjects"]} - {""})
+    return {
+        "v": values,
+        "words": WORDS,
+        "few": plot_evaluation.FEW,
+        "headline": list(HEADLINE),
+        "stages": STAGE_NAMES,
+        "pictures": drawn,
+        "hypnograms": {HYPNOGRAMS[name]: recordings[place] for name, place in telling.items()},
+        "recordings": ranked[:MOST_RECORDINGS],
+        "corpora": corpora,
+        "settings": {name: _placeless(settings[name]) for name in SETTINGS if settings.get(name)},
+        "split": settings.get("split"),
+        "corruption": _part(values, "corruption"),
+        "twins": [_part(entry, "corruption") for entry in values["comparisons"]],
+        "synthetic": corpora == ["demo"],
+        "restricted": (values["source"] or {}).get("policy") == "restricted",
+    }
+
+
+def _placeless(value: Any) -> str:
+    """Without the folders of the machine that it was on."""
+    return Path(value).name if Path(str(value)).is_absolute() else str(value)
+
+
+def _part(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """What the file beside some predictions tells under a name, which may be anybody's."""
+    part = (entry["source"] or {}).get(name)
+    return part if isinstance(part, Mapping) else {}

@@ -1,0 +1,107 @@
+"""Robustness picture: how figures fall as signals are corrupted more, a line a kind of corruption."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from psgimg.finetune.metrics.plot_hypnogram import FAINT, INK, literal, plain
+from psgimg.finetune.metrics.plotting import BLUE, GREEN, HEADLINE, PURPLE, VERMILION, figure, png
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INKS = ((BLUE, "o"), (VERMILION, "s"), (GREEN, "D"), (PURPLE, "^"))
+LESS_IS_WORSE = ("dB",)
+"""Units, by their first word, that run backwards, so that worse is to the right."""
+
+Twin = tuple[float, Mapping[str, Any]]
+
+
+def draw(comparisons: Sequence[Mapping[str, Any]], *, clean: bool) -> bytes | None:
+    """Figures over severity, a column a unit; None if no file is of corrupted signals.
+
+    Bars are the paired interval of the difference from the first file: one that ends below the
+    dashed line is a fall.
+
+    Parameters
+    ----------
+    comparisons
+        As in ``metrics.json``; those whose ``source`` has a ``corruption`` with a severity are
+        drawn.
+    clean
+        Whether the first file is of signals as they were recorded.
+    """
+    units = _series(comparisons)
+    if not units:
+        return None
+    drawn = figure(1.8 + 2.5 * len(units), 6.2)
+    panels = drawn.subplots(len(HEADLINE), len(units), sharex="col", sharey="row", squeeze=False)
+    for column, (unit, kinds) in enumerate(units.items()):
+        for row, (name, words) in enumerate(HEADLINE.items()):
+            axes: Axes = panels[row, column]
+            for (kind, twins), (ink, marker) in zip(kinds.items(), _inks(len(kinds)), strict=True):
+                _line(axes, name, kind, twins, ink, marker)
+            first = next(iter(kinds.values()))[0][1]["figures"][name]["first"]
+            if first is not None:
+                label = "as recorded" if clean else "first file"
+                axes.axhline(first, color=INK, linestyle="--", linewidth=0.9, label=label)
+            axes.grid(axis="y", color=FAINT, linewidth=0.5)
+            plain(axes)
+            if not column:
+                axes.set_ylabel(words)
+        panels[0, column].legend(
+            frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1.0)
+        )
+        panels[-1, column].set_xlabel(unit)
+        severities = {severity for twins in kinds.values() for severity, _ in twins}
+        if len(severities) == 1:
+            panels[-1, column].set_xticks(sorted(severities))
+        if unit.split()[0] in LESS_IS_WORSE:
+            panels[-1, column].invert_xaxis()
+    return png(drawn)
+
+
+def _series(comparisons: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list[Twin]]]:
+    """Twins by unit and by what was done to which lanes, each in order of severity."""
+    units: dict[str, dict[str, list[Twin]]] = defaultdict(lambda: defaultdict(list))
+    for comparison in comparisons:
+        done: Any = (comparison["source"] or {}).get("corruption")
+        if _has_severity(done):
+            name = literal(f"{done['kind']}, {' and '.join(map(str, done['lanes']))} lanes")
+            units[done["unit"]][name].append((done["severity"], comparison))
+    for kinds in units.values():
+        for twins in kinds.values():
+            twins.sort(key=lambda twin: twin[0])
+    return {unit: dict(kinds) for unit, kinds in units.items()}
+
+
+def _has_severity(done: Any) -> bool:
+    """Whether this tells of one corruption as ours do: what lies beside a file may be anybody's."""
+    return (
+        isinstance(done, Mapping)
+        and isinstance(done.get("severity"), int | float)
+        and isinstance(done.get("lanes"), list)
+        and all(isinstance(done.get(key), str) and done[key].strip() for key in ("kind", "unit"))
+    )
+
+
+def _line(axes: Axes, name: str, kind: str, twins: Sequence[Twin], ink: str, marker: str) -> None:
+    """A kind's figure over its severity, through the mean where a severity comes twice."""
+    severities = np.array([severity for severity, _ in twins])
+    entries = [comparison["figures"][name] for _, comparison in twins]
+    values = np.array([entry["second"] for entry in entries], float)  # null becomes NaN
+    for severity, value, entry in zip(severities, values, entries, strict=True):
+        if entry["low"] is not None:
+            ends = entry["first"] + np.array([entry["low"], entry["high"]])
+            axes.plot([severity, severity], ends, color=ink, linewidth=1.2, alpha=0.7)
+        axes.plot([severity], [value], marker, color=ink, markersize=4.5)
+    steps = np.unique(severities)
+    means = [values[severities == step].mean() for step in steps]
+    axes.plot(steps, means, color=ink, linewidth=1.2, marker=marker, markersize=0, label=kind)
+
+
+def _inks(n: int) -> list[tuple[str, str]]:
+    return [INKS[i % len(INKS)] for i in range(n)]

@@ -1,0 +1,213 @@
+"""Model: a vision-language model and its processor, from a folder or the Hub, or the reason why not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
+from peft import PeftConfig, PeftModel
+from psgimg.builder.errors import BuildError
+from psgimg.finetune.models import manifest as folders
+from psgimg.finetune.models.manifest import ModelFolder
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+ADAPTER_FILE = "adapter_config.json"
+
+Failures = (
+    OSError,
+    ValueError,
+    ImportError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    HfHubHTTPError,
+    SafetensorError,
+)
+"""What loading somebody's model may raise: each library has its own way to say what is missing."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that is ready to answer.
+
+    Parameters
+    ----------
+    model, processor
+        As ``transformers`` or ``peft`` gives them; the model in evaluation mode on its device.
+    folder
+        How it was taught; None for a model that was not taught by psgimg.
+    """
+
+    model: Any
+    processor: Any
+    folder: ModelFolder | None
+
+
+def load_for_inference(
+    source: str, *, trust_remote_code: bool = False, dtype: str = "auto"
+) -> Loaded:
+    """A model folder that `psgimg sft` wrote, full or adapter, or any vision-language model.
+
+    Parameters
+    ----------
+    source
+        Folder or Hub id.
+    dtype
+        ``float32``, ``bfloat16``, ``float16``; ``auto`` takes that of the weights on a GPU, and
+        float32 on a CPU, where the others are slow.
+
+    Raises
+    ------
+    BuildError
+        If it can't be loaded, is no vision-language model or has no chat template.
+    """
+    gpu = torch.accelerator.is_available()
+    dtype = "float32" if dtype == "auto" and not gpu else dtype
+    told = fetch(source, folders.FILE)
+    adapter = fetch(source, ADAPTER_FILE)
+    processor = load_processor(source, trust_remote_code=trust_remote_code)
+    if adapter is None:
+        model = load_base(source, trust_remote_code=trust_remote_code, dtype=dtype)
+    else:
+        model = _adapted(source, trust_remote_code, dtype)
+    if gpu:
+        model = model.to(torch.accelerator.current_accelerator())
+    folder = None if told is None else ModelFolder.load(told.parent)
+    return Loaded(model.eval(), processor, folder)
+
+
+def load_base(
+    source: str,
+    *,
+    revision: str | None = None,
+    dtype: str = "auto",
+    trust_remote_code: bool = False,
+    attention: str | None = None,
+    quantization: Any = None,
+    device_map: Any = None,
+) -> Any:
+    """The weights of a vision-language model.
+
+    Raises
+    ------
+    BuildError
+        If they can't be loaded or belong to a model that takes no pictures.
+    """
+    asked = {"revision": revision, "trust_remote_code": trust_remote_code}
+    try:
+        config = AutoConfig.from_pretrained(source, **asked)
+    except Failures as error:
+        raise refusal(source, error) from error
+    remote = "AutoModelForImageTextToText" in (getattr(config, "auto_map", None) or {})
+    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and not remote:
+        raise BuildError(
+            f"{source}: {config.model_type} is no model for pictures and text; give a "
+            "vision-language model, such as a Qwen-VL, SmolVLM, Gemma 3 or LLaVA, or tiny"
+        )
+    try:
+        return AutoModelForImageTextToText.from_pretrained(
+            source,
+            dtype=dtype,
+            attn_implementation=attention,
+            quantization_config=quantization,
+            device_map=device_map,
+            **asked,
+        )
+    except Failures as error:
+        raise refusal(source, error) from error
+
+
+def load_processor(
+    source: str,
+    *,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    template_elsewhere: bool = False,
+) -> Any:
+    """What turns pages and words into a model's input.
+
+    Parameters
+    ----------
+    template_elsewhere
+        Do not ask for a chat template: it will be set.
+
+    Raises
+    ------
+    BuildError
+        If it can't be loaded, takes no pictures or has no chat template.
+    """
+    try:
+        processor = AutoProcessor.from_pretrained(
+            source, revision=revision, trust_remote_code=trust_remote_code
+        )
+    except Failures as error:
+        raise refusal(source, error) from error
+    if getattr(processor, "image_processor", None) is None:
+        raise BuildError(
+            f"{source}: its processor ({type(processor).__name__}) takes no pictures; give a "
+            "vision-language model, whole, with its preprocessor_config.json"
+        )
+    if not getattr(processor, "chat_template", None) and not template_elsewhere:
+        raise BuildError(
+            f"{source}: no chat template, so nobody knows how it was spoken to; give the instruct "
+            "version of the model, or a template with --chat_template_path FILE.jinja"
+        )
+    return processor
+
+
+def refusal(source: str, error: BaseException) -> BuildError:
+    """One line for a model that could not be loaded."""
+    said = " ".join(str(error).split())
+    lowered = said.lower()
+    if "custom code" in lowered or "trust_remote_code" in lowered:
+        remedy = "the model brings code of its own; read it, then pass --trust_remote_code true"
+    elif find_spec("torchvision") is None and ("torchvision" in lowered or "video" in lowered):
+        remedy = "its processor needs torchvision: pip install torchvision"
+    elif "does not recognize this architecture" in lowered:
+        remedy = "this transformers does not know the model: pip install --upgrade transformers"
+    elif "bitsandbytes" in lowered:
+        remedy = "loading in 4 or 8 bit needs: pip install bitsandbytes"
+    elif isinstance(error, HfHubHTTPError | HFValidationError | OSError):
+        remedy = (
+            "give a folder with a model or the id of one on the Hub; for a gated or private one, "
+            f"log in with `hf auth login` ({said[:200]})"
+        )
+    else:
+        remedy = f"it can't be loaded ({type(error).__name__}: {said[:200]}); try another version"
+    return BuildError(f"{source}: {remedy}")
+
+
+def _adapted(source: str, trust_remote_code: bool, dtype: str) -> Any:
+    """A base model with the adapter of a folder or repo on top."""
+    try:
+        config = PeftConfig.from_pretrained(source)
+        base = load_base(
+            str(config.base_model_name_or_path),
+            revision=config.revision,
+            trust_remote_code=trust_remote_code,
+            dtype=dtype,
+        )
+        return PeftModel.from_pretrained(base, source)
+    except (*Failures, RuntimeError, json.JSONDecodeError) as error:
+        raise refusal(source, error) from error
+
+
+def fetch(source: str, name: str) -> Path | None:
+    """A file of a folder or a repo; None if there is none, or nobody can tell without the Hub."""
+    local = Path(source).expanduser()
+    if local.is_dir():
+        return local / name if (local / name).is_file() else None
+    try:
+        return Path(hf_hub_download(source, name))
+    except EntryNotFoundError:
+        return None
+    except Failures as error:
+        raise refusal(source, error) from None  # the cause may hold the token

@@ -1,0 +1,208 @@
+"""Tiny: a small vision-language model made on the spot, with a processor of its own; no download."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from psgimg.builder.atomic_file import unwritable
+from psgimg.builder.errors import BuildError
+from psgimg.builder.stages import Stage
+
+if TYPE_CHECKING:
+    from transformers import LlavaConfig, LlavaProcessor, PreTrainedTokenizerFast
+
+WIDTH = 96
+"""Features of a token, in the vision tower and in the language model."""
+HEADS = 3
+VISION_LAYERS = 4
+TEXT_LAYERS = 2
+
+PATCHES_ACROSS = 64
+"""Half a second of a 30-s page to a patch: shorter than a slow wave, longer than an alpha wave."""
+PATCHES_DOWN = 4
+"""Patches taller than wide: time is what a page resolves finely, height only tells amplitudes."""
+MAX_PATCH_PX = (56, 14)
+"""Height and width: larger pages are scaled down to 896×224 px, where a spindle still shows."""
+
+WHITE_PAGE = (0.9, 0.25)
+"""Mean and spread of the brightness of the pages of the style ``clinical``."""
+
+TURN, END, IMAGE, PAD = "<|im_start|>", "<|im_end|>", "<image>", "<|pad|>"
+VOCABULARY = 512
+CONTEXT = 8192
+
+# Turns as in ChatML, pictures before the words. The generation marks tell TRL which part the
+# assistant says, the end of its turn included.
+TEMPLATE = (
+    "{%- for message in messages -%}"
+    "{{ '" + TURN + "' + message['role'] + '\n' }}"
+    "{%- if message['role'] == 'assistant' -%}{% generation %}"
+    "{%- if message['content'] is string -%}{{ message['content'] }}"
+    "{%- else -%}{%- for part in message['content'] -%}{{ part['text'] }}{%- endfor -%}{%- endif -%}"
+    "{{ '" + END + "' }}{% endgeneration %}"
+    "{%- else -%}"
+    "{%- if message['content'] is string -%}{{ message['content'] }}"
+    "{%- else -%}{%- for part in message['content'] -%}"
+    "{{ '" + IMAGE + "' if part['type'] == 'image' else part['text'] }}"
+    "{%- endfor -%}{%- endif -%}{{ '" + END + "' }}"
+    "{%- endif -%}{{ '\n' }}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{ '" + TURN + "assistant\n' }}{%- endif -%}"
+)
+
+
+def build(
+    folder: Path,
+    page_px: tuple[int, int],
+    texts: Sequence[str],
+    *,
+    seed: int = 0,
+    brightness: tuple[float, float] = WHITE_PAGE,
+) -> None:
+    """Write a LLaVA of about 1 M random weights that loads as a model of the Hub does.
+
+    The same arguments write the same bytes. The folder appears whole or not at all.
+
+    Parameters
+    ----------
+    folder
+        Where to; must not exist, or be empty.
+    page_px
+        Width and height of the pages it is to learn. The model sees them at a width and height
+        that its patches divide, at most 896×224.
+    texts
+        Everything it will be asked or told; the tokenizer is trained on them and the five answers.
+        Other texts work too, with more tokens.
+    brightness
+        Mean and standard deviation of the pages' brightness, 0 to 1. Other pages than white ones
+        need their own: weights that start from chance hardly learn from a ground far from 0.
+
+    Raises
+    ------
+    BuildError
+        If the folder holds something already or can't be written.
+    """
+    import torch
+    from transformers import LlavaForConditionalGeneration
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BuildError(f"{folder} is there already; choose another folder or remove it")
+    patch = _patch(page_px)
+    tokenizer = _tokenizer(texts)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = LlavaForConditionalGeneration(_config(patch, tokenizer))
+    processor = _processor(patch, tokenizer, brightness)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            part.chmod(0o755)
+            model.save_pretrained(part)
+            processor.save_pretrained(part)
+            part.replace(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    except OSError as error:
+        raise BuildError(unwritable(folder, error)) from error
+
+
+def _patch(page_px: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of a patch in pixels of the picture as the model sees it."""
+    width_px, height_px = page_px
+    down, across = MAX_PATCH_PX
+    return (
+        min(down, max(1, round(height_px / PATCHES_DOWN))),
+        min(across, max(1, round(width_px / PATCHES_ACROSS))),
+    )
+
+
+def _tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
+    """A byte-level BPE: any text can be told in it, the given ones in few tokens."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        min_frequency=1,
+        special_tokens=[PAD, TURN, END, IMAGE],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    answers = [stage.name for stage in Stage]
+    bpe.train_from_iterator([*texts, *answers, "user\n", "assistant\n", "system\n"], trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        pad_token=PAD,
+        eos_token=END,
+        extra_special_tokens={"image_token": IMAGE},
+        model_max_length=CONTEXT,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def _config(patch: tuple[int, int], tokenizer: PreTrainedTokenizerFast) -> LlavaConfig:
+    """A vision transformer with oblong patches, a projector, and a two-layer Llama."""
+    from transformers import LlamaConfig, LlavaConfig, ViTConfig
+
+    vision = ViTConfig(
+        image_size=[patch[0] * PATCHES_DOWN, patch[1] * PATCHES_ACROSS],
+        patch_size=list(patch),
+        hidden_size=WIDTH,
+        num_hidden_layers=VISION_LAYERS,
+        num_attention_heads=HEADS,
+        intermediate_size=3 * WIDTH,
+    )
+    text = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        intermediate_size=2 * WIDTH,
+        num_hidden_layers=TEXT_LAYERS,
+        num_attention_heads=HEADS,
+        max_position_embeddings=CONTEXT,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return LlavaConfig(
+        vision_config=vision,
+        text_config=text,
+        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
+        image_seq_length=PATCHES_DOWN * PATCHES_ACROSS,
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="full",
+    )
+
+
+def _processor(
+    patch: tuple[int, int], tokenizer: PreTrainedTokenizerFast, brightness: tuple[float, float]
+) -> LlavaProcessor:
+    """Pages squashed to the size the patches divide, and as many image tokens as patches."""
+    from transformers import LlavaImageProcessorPil, LlavaProcessor
+
+    down, across = patch[0] * PATCHES_DOWN, patch[1] * PATCHES_ACROSS
+    images = LlavaImageProcessorPil(
+        size={"height": down, "width": across},
+        crop_size={"height": down, "width": across},
+        do_center_crop=False,
+        image_mean=[brightness[0]] * 3,
+        image_std=[brightness[1]] * 3,
+    )
+    # The processor can count square patches only. Told of one that no picture holds, it counts
+    # none, and what it takes for extra tokens are all of ours: the patches and the class token.
+    return LlavaProcessor(
+        image_processor=images,
+        tokenizer=tokenizer,
+        patch_size=max(down, across) + 1,
+        num_additional_image_tokens=PATCHES_DOWN * PATCHES_ACROSS + 1,
+        vision_feature_select_strategy="full",
+        chat_template=TEMPLATE,
+        image_token=IMAGE,
+    )

@@ -1,0 +1,132 @@
+"""Picture: a staged night on one page: hypnogram, what to review, hypnodensity, statistics."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from psgimg.builder import atomic_file
+from psgimg.builder.stages import STAGE_NAMES, Stage
+from psgimg.finetune.metrics import plot_hypnogram as drawing
+from psgimg.finetune.metrics.plotting import figure, png
+from psgimg.finetune.staging import statistics_table
+from psgimg.finetune.staging.staged_night import EPOCH_S, StagedNight
+from psgimg.finetune.staging.statistics import UNSCORED
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import SubFigure
+
+MARGIN_S = 30 * 60.0
+"""Shown before lights off and after lights on; of a day-long recording the night is what matters."""
+
+REVIEW_COLOUR = "#b3127c"
+"""Unlike any stage's."""
+
+DPI = 110
+LIGHT = "#fbf3d5"
+
+LINE = 1 / 24
+"""Height of a line of words, as a share of the page's."""
+
+
+def write(path: Path, night: StagedNight) -> None:
+    """Draw a night as PNG; the same night gives the same bytes."""
+    drawn = figure(13, 5.6, DPI)
+    curves, report = drawn.subfigures(1, 2, width_ratios=[10, 3.2], squeeze=False)[0]
+    _curves(curves, night)
+    _report(report.subplots(), night)
+    drawn.suptitle(
+        f"{drawing.literal(night.name)}: stages by a model, to be checked by a scorer",
+        fontsize=11,
+        x=0.01,
+        ha="left",
+    )
+    with atomic_file.whole(path) as temporary:
+        temporary.write_bytes(png(drawn))
+
+
+def _curves(figure: SubFigure, night: StagedNight) -> None:
+    """Three axes over one another on the same time."""
+    stages, review, density = figure.subplots(
+        3, 1, sharex=True, height_ratios=[1, 0.07, 0.62], gridspec_kw={"hspace": 0.02}
+    )
+    scored = night.stages != UNSCORED
+    drawing.draw_hypnogram(stages, night.onsets_s, night.stages, EPOCH_S)
+    drawing.draw_hypnodensity(density, night.onsets_s, night.probabilities, EPOCH_S)
+    density.set_ylabel("probability")
+    _draw_review(review, night)
+    before_start = -EPOCH_S  # so that a gap at the very start is one too
+    there = np.insert(night.onsets_s[scored], 0, before_start)
+    for axes in (stages, density):
+        drawing.draw_gaps(axes, there, EPOCH_S, EPOCH_S * len(night))
+    begin_s, end_s = _shown(night)
+    _draw_lights(stages, night, begin_s, end_s)
+    stages.tick_params(axis="x", labelbottom=False, length=0)
+    review.tick_params(axis="x", labelbottom=False, length=0)
+    drawing.draw_hours(density, begin_s, end_s, night.start)
+
+
+def _draw_review(axes: Axes, night: StagedNight) -> None:
+    """A bar for each epoch whose confidence is low."""
+    spans = [(onset_s / 3600, EPOCH_S / 3600) for onset_s in night.onsets_s[night.review]]
+    axes.broken_barh(spans, (0, 1), color=REVIEW_COLOUR, linewidth=0.4)
+    axes.set_ylim(0, 1)
+    axes.set_yticks([0.5], ["review"], color=REVIEW_COLOUR)
+    axes.tick_params(axis="y", length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _draw_lights(axes: Axes, night: StagedNight, begin_s: float, end_s: float) -> None:
+    """The time before lights off and after lights on as light."""
+    for at_s, edge_s, text, side in (
+        (night.lights_off_s, begin_s, "lights off", "left"),
+        (night.lights_on_s, end_s, "lights on", "right"),
+    ):
+        if at_s is None:
+            continue
+        hours = at_s / 3600
+        axes.axvspan(*sorted((hours, edge_s / 3600)), color=LIGHT, linewidth=0, zorder=0)
+        axes.axvline(hours, color=drawing.INK, linewidth=0.8, linestyle=":", zorder=1)
+        axes.annotate(
+            f" {text} {night.clock(at_s)[:5]} ",
+            (hours, 1),
+            xycoords=("data", "axes fraction"),
+            va="bottom",
+            ha=side,
+            fontsize=8,
+        )
+
+
+def _shown(night: StagedNight) -> tuple[float, float]:
+    """Seconds from which and to which is drawn."""
+    off_s, on_s, length_s = night.lights_off_s, night.lights_on_s, EPOCH_S * len(night)
+    begin_s = 0.0 if off_s is None else max(0.0, off_s - MARGIN_S)
+    return begin_s, length_s if on_s is None else min(length_s, on_s + MARGIN_S)
+
+
+def _report(axes: Axes, night: StagedNight) -> None:
+    """The statistics in words; the colours beside the stages are those of the probabilities."""
+    from matplotlib.patches import Rectangle
+
+    axes.set_axis_off()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    blank = [("", "", "")]
+    lines = [(name, "", value) for name, value in statistics_table.times(night)] + blank
+    lines += [(name, "", value) for name, value in statistics_table.figures(night)] + blank
+    lines += [("", "", "of TST"), *statistics_table.stages(night)]
+    for row, (name, middle, last) in enumerate(lines):
+        height = 1 - row * LINE
+        indent = 0.0
+        if name in STAGE_NAMES:
+            indent = 0.06
+            colour = drawing.STAGE_COLOURS[Stage[name]]
+            axes.add_patch(Rectangle((0, height - 0.6 * LINE), 0.04, 0.6 * LINE, color=colour))
+        for x, text, side in ((indent, name, "left"), (0.76, middle, "right"), (1, last, "right")):
+            axes.text(x, height, text, ha=side, va="top", fontsize=8.5)
+    said = textwrap.fill(statistics_table.review(night), 42)
+    axes.text(0, 0, said, color=REVIEW_COLOUR, fontsize=8.5, va="bottom")
+    for written in axes.texts:
+        written.set_in_layout(False)  # long words would narrow the column and push it together

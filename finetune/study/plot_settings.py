@@ -1,0 +1,88 @@
+"""Pictures of a study: figures of its settings, and differences between them, with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from psgimg.finetune.metrics.plot_hypnogram import literal
+from psgimg.finetune.metrics.plotting import BLUE, HEADLINE, VERMILION, figure, png
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ROW_IN, LABEL_IN, PANEL_IN = 0.28, 0.075, 2.3
+"""Inches of a row, of a letter of its name, and of a panel."""
+
+BELOW = 0.25
+"""Rings of seeds lie so far below their mean, in rows."""
+
+FAINT = "#dddddd"
+SEED_COLOUR = "#555555"
+
+
+def settings(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> bytes:
+    """Figures of every setting: a dot with its interval, small rings below for single seeds."""
+
+    def draw(axes: Axes, name: str) -> None:
+        for y, row in enumerate(rows):
+            found = row["figures"][name]
+            _interval(axes, y, found["value"], found, BLUE)
+            if len(found["seeds"]) > 1:
+                seeds = [value for value in found["seeds"] if value is not None]
+                axes.plot(
+                    seeds,
+                    [y + BELOW] * len(seeds),
+                    "o",
+                    mfc="none",
+                    mec=SEED_COLOUR,
+                    ms=3.5,
+                    mew=0.8,
+                )
+
+    return png(_panels(names, draw))
+
+
+def effects(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> bytes:
+    """How far every value of a factor is from its reference; what reaches the line may be chance."""
+
+    def draw(axes: Axes, name: str) -> None:
+        axes.axvline(0, color="black", linewidth=0.8)
+        for y, row in enumerate(rows):
+            found = row["figures"][name]
+            _interval(axes, y, found["difference"], found, VERMILION)
+
+    drawn = _panels(names, draw)
+    drawn.supxlabel("difference", fontsize=9)
+    return png(drawn)
+
+
+def _interval(
+    axes: Axes, y: int, value: float | None, found: Mapping[str, Any], colour: str
+) -> None:
+    """A dot, and a line from the interval's low to its high end if there is one."""
+    if value is None:
+        return
+    if found["low"] is not None:
+        axes.hlines(y, found["low"], found["high"], color=colour, linewidth=2, alpha=0.6)
+    axes.plot([value], [y], "o", color=colour, ms=6)
+
+
+def _panels(names: Sequence[str], draw: Callable[[Axes, str], None]) -> Figure:
+    """A panel a figure, side by side, with the same rows from top to bottom."""
+    longest = max(map(len, names), default=0)
+    width_in = LABEL_IN * longest + PANEL_IN * len(HEADLINE) + 0.4
+    drawn = figure(width_in, ROW_IN * len(names) + 1.1)
+    panels = drawn.subplots(1, len(HEADLINE), sharey=True)
+    for axes, (name, words) in zip(panels, HEADLINE.items(), strict=True):
+        axes.grid(axis="x", color=FAINT, linewidth=0.8)
+        axes.set_axisbelow(True)
+        draw(axes, name)
+        axes.set_title(words, fontsize=10)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(axis="y", length=0, labelsize=9)
+        axes.tick_params(axis="x", labelsize=8)
+    panels[0].set_yticks(range(len(names)), list(map(literal, names)))
+    panels[0].set_ylim(len(names) - 0.5, -0.5)
+    return drawn

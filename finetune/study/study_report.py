@@ -1,0 +1,151 @@
+"""Report: the table of a study as JSON, CSV and Markdown, with its pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from psgimg.builder import atomic_file
+from psgimg.builder.card import templates
+from psgimg.finetune.metrics.plotting import HEADLINE
+from psgimg.finetune.study import plot_settings
+from psgimg.finetune.study.plan import SEED
+from psgimg.finetune.study.table import DONE, FAILED, WAITING
+
+VALUES, ROWS, PAGE = "study.json", "study.csv", "report.md"
+SETTINGS, EFFECTS = "settings.png", "effects.png"
+TEMPLATE = "study.md.j2"
+FEW_SUBJECTS = 10
+
+Values = Mapping[str, Any]
+Draw = Callable[[Sequence[Values], Sequence[str]], bytes]
+
+
+def write(out: Path, values: Values) -> None:
+    """Write every file of the report; the same cells give the same bytes."""
+    settings = values["settings"]
+    effects = [effect for effect in values["effects"] if effect["pairs"]]
+    _picture(out / SETTINGS, plot_settings.settings, settings, [one["name"] for one in settings])
+    _picture(out / EFFECTS, plot_settings.effects, effects, list(map(effect_name, effects)))
+    text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False)
+    atomic_file.write_text(out / VALUES, f"{text}\n")
+    atomic_file.write_text(out / ROWS, table(values))
+    atomic_file.write_text(out / PAGE, page(values, effects))
+
+
+def _picture(path: Path, draw: Draw, rows: Sequence[Values], names: Sequence[str]) -> None:
+    """A picture of some rows; of none, none, not even an earlier one."""
+    if not rows:
+        path.unlink(missing_ok=True)
+        return
+    with atomic_file.whole(path) as temporary:
+        temporary.write_bytes(draw(rows, names))
+
+
+def effect_name(effect: Values) -> str:
+    """What is compared with what."""
+    return f"{effect['factor']}: {effect['value']} − {effect['reference']}"
+
+
+def table(values: Values) -> str:
+    """CSV, a row a cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    figures: Mapping[str, Any] = next(
+        (cell["figures"] for cell in values["cells"] if "figures" in cell), {}
+    )
+    ends = [f"{name}{end}" for name in figures for end in ("", "_low", "_high")]
+    counts = ["epochs", "subjects", "no_answer"]
+    costs = [
+        f"{step}_{unit}"
+        for step in ("training", "prediction")
+        for unit in ("seconds", "cpu_seconds")
+    ]
+    writer.writerow([*values["factors"], "state", "reason", *counts, *ends, *costs, "predictions"])
+    for cell in values["cells"]:
+        found = [
+            cell["figures"][name][end] if "figures" in cell else None
+            for name in figures
+            for end in ("value", "low", "high")
+        ]
+        writer.writerow(
+            [
+                *(cell["factors"][name] for name in values["factors"]),
+                cell["state"],
+                cell["reason"],
+                *(cell.get("counts", {}).get(name) for name in counts),
+                *found,
+                *(
+                    (cell["cost"][step] or {}).get(unit)
+                    for step in ("training", "prediction")
+                    for unit in ("seconds", "cpu_seconds")
+                ),
+                cell["predictions"],
+            ]
+        )
+    return text.getvalue()
+
+
+def page(values: Values, effects: Sequence[Values]) -> str:
+    """The report in Markdown."""
+    states = Counter(cell["state"] for cell in values["cells"])
+    costs = {cell["predictions"]: cell["cost"] for cell in values["cells"]}
+    subjects = [setting["subjects"] for setting in values["settings"]]
+    return templates.render(
+        TEMPLATE,
+        {
+            "v": values,
+            "headline": HEADLINE,
+            "n": {"done": states[DONE], "failed": states[FAILED], "waiting": states[WAITING]},
+            "seeded": SEED in values["factors"],
+            "rows": [
+                {**setting, "cost": mean_costs([costs[name] for name in setting["cells"]])}
+                for setting in values["settings"]
+            ],
+            "effects": effects,
+            "unpaired": [e for e in values["effects"] if not e["pairs"] and e["other_epochs"]],
+            "failed": [cell for cell in values["cells"] if cell["state"] == FAILED],
+            "few": min(subjects, default=FEW_SUBJECTS) < FEW_SUBJECTS,
+            "single": min(subjects, default=2) < 2,
+            "intervals": max(subjects, default=0) > 1,
+            "interval": interval,
+            "signed": signed,
+            "settings_png": SETTINGS,
+            "effects_png": EFFECTS,
+        },
+    )
+
+
+def mean_costs(costs: Sequence[Values]) -> dict[str, str]:
+    """CPU seconds of a training and of a prediction, the mean over seeds; "≥" if a part is missing."""
+    found = {}
+    for step in ("training", "prediction"):
+        known = [cost[step] for cost in costs if cost[step]]
+        least = "≥ " if any(cost["interrupted"] for cost in known) else ""
+        mean = sum(cost["cpu_seconds"] for cost in known) / max(len(known), 1)
+        found[step] = f"{least}{mean:,.0f}" if known else "–"
+    return found
+
+
+def interval(found: Values, digits: int = 3) -> str:
+    """A figure with its interval: ``0.812 [0.774, 0.843]``."""
+    return _with_ends(found, "value", f"{{:.{digits}f}}")
+
+
+def signed(found: Values) -> str:
+    """A difference with its interval: ``+0.021 [-0.004, +0.046]``."""
+    return _with_ends(found, "difference", "{:+.3f}")
+
+
+def _with_ends(found: Values, key: str, form: str) -> str:
+    if found[key] is None:
+        return "–"
+    value = form.format(found[key])
+    if found["low"] is None:
+        return value
+    return f"{value} [{form.format(found['low'])}, {form.format(found['high'])}]"

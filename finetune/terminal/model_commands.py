@@ -1,0 +1,138 @@
+"""Commands that train models and run them on the pages of a dataset: sft, predict, merge."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from psgimg.builder.console import open_console
+from psgimg.finetune import optional_dependencies
+from psgimg.finetune.terminal.options import (
+    any_recipe_option,
+    batch_size_option,
+    corpus_option,
+    dtype_option,
+    revision_option,
+    trust_option,
+)
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    epilog="Every further option of TRL's SFTConfig and ModelConfig is taken too: `psgimg sft --options`.",
+)
+@click.option("--dataset", metavar="DIR|ID", help="Folder of `psgimg build`, or id on the Hub.")
+@click.option("--model", metavar="DIR|ID|tiny", help="What to teach; tiny is made on the spot.")
+@click.option("--output_dir", metavar="DIR", help="Where to [default: psg-model].")
+@click.option("--config", metavar="FILE", help="YAML file with any of these options.")
+@click.option("--prompt", metavar="NAME|FILE", help="closed, aasm or a YAML file.")
+@click.option("--context", metavar="K", help="Pages shown before and after [default: 0].")
+@click.option("--sampling", metavar="HOW", help="natural, balanced or sqrt [default: natural].")
+@click.option("--train_subjects", metavar="N", help="Learn from so many subjects.")
+@click.option("--max_epochs_per_recording", metavar="N", help="So many pages of a night.")
+@click.option("--dataset_config", metavar="CORPUS", help="One corpus of the dataset.")
+@click.option("--dataset_revision", metavar="TAG", help="Tag or commit of the dataset.")
+@click.option("--validation_pages", metavar="N", help="Pages that watch [default: 500].")
+@click.option("--freeze_vision", metavar="BOOL", help="Leave the vision tower alone.")
+@click.option("--max_pixels", metavar="N", help="Scale larger pages down (Qwen).")
+@click.option("--augment", metavar="HOW", help="none, flip, shift or flip,shift.")
+@click.option("--use_peft", metavar="BOOL", help="LoRA [default: true, but for tiny].")
+@click.option("--learning_rate", metavar="X", help="[default: 1e-4 with LoRA, 1e-5 without]")
+@click.option("--num_train_epochs", metavar="N", help="Training passes.")
+@click.option("--per_device_train_batch_size", metavar="N", help="Pages of a step and device.")
+@click.option("--load_in_4bit", metavar="BOOL", help="QLoRA.")
+@click.option("--resume_from_checkpoint", metavar="true|DIR", help="Go on with an earlier run.")
+@click.option("--report_to", metavar="NAME", help="wandb, trackio, tensorboard …")
+@click.option("--push_to_hub", metavar="BOOL", help="Then publish it as `psgimg push` does.")
+@click.option("--options", is_flag=True, help="List every option, TRL's too.")
+@click.pass_context
+def sft(ctx: click.Context, /, options: bool, **given: str | None) -> None:
+    """Teach a vision-language model to stage pages of sleep.
+
+    `psgimg sft --dataset psg-images --model tiny` needs no GPU and no download.
+    """
+    optional_dependencies.require()
+    optional_dependencies.quiet_threads()
+    from psgimg.finetune import sft as trainer
+
+    if options:
+        click.echo(trainer.options())
+        return
+    words = [w for name, value in given.items() if value is not None for w in (f"--{name}", value)]
+    out = trainer.main([*words, *ctx.args])
+    if os.environ.get("RANK", "0") != "0":  # of several processes one speaks
+        return
+    console = open_console()
+    console.print(f"\n[bold]{out}[/] is ready: {out / 'README.md'} says how it did. Then:")
+    console.print(
+        f"  psgimg predict --model {out} --dataset {given['dataset'] or 'DATASET'} --split test "
+        "--out predictions.parquet",
+        highlight=False,
+    )
+
+
+@click.command()
+@click.option(
+    "--model", required=True, metavar="DIR|ID", help="Folder of `psgimg sft`, or any VLM."
+)
+@click.option("--dataset", required=True, metavar="DIR|ID", help="Whose pages to stage.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("predictions.parquet"),
+    show_default=True,
+    help="File to write: .parquet, .csv or .jsonl.",
+)
+@click.option("--split", default="test", show_default=True, help="Split to stage.")
+@corpus_option
+@revision_option
+@click.option(
+    "--mode",
+    default="score",
+    show_default=True,
+    help="score compares the five answers, generate lets the model speak.",
+)
+@batch_size_option
+@click.option("--endpoint", metavar="URL", help="Ask an OpenAI-compatible server instead.")
+@click.option("--prompt", metavar="NAME|FILE", help="Question [default: the one it was taught].")
+@click.option("--context", type=int, help="Pages on either side [default: as it was taught].")
+@click.option("--limit", type=int, metavar="N", help="So many pages, spread over the split.")
+@click.option(
+    "--max_new_tokens", type=int, default=32, show_default=True, help="Longest generated answer."
+)
+@dtype_option
+@trust_option
+@any_recipe_option
+@click.option(
+    "--send_restricted", is_flag=True, help="Allow restricted pictures to a server elsewhere."
+)
+def predict(**options: Any) -> None:
+    """Stage the pages of a dataset with a model, into one file.
+
+    Run again, the same command goes on where it was interrupted.
+    """
+    optional_dependencies.quiet_threads()
+    from psgimg.finetune import predict as predictor
+    from psgimg.finetune.terminal import show_predictions
+
+    console = open_console()
+    with show_predictions.PageProgress(console) as progress:
+        found = predictor.predict(predictor.PredictConfig(**options), progress)
+    show_predictions.show_predictions(console, found, options["out"])
+
+
+@click.command()
+@click.argument("adapter", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@dtype_option
+@trust_option
+def merge(adapter: Path, out: Path, dtype: str, trust_remote_code: bool) -> None:
+    """Write an adapter and its base model as one model, for vLLM."""
+    optional_dependencies.require()
+    optional_dependencies.quiet_threads()
+    from psgimg.finetune import merge as merger
+
+    merger.merge(adapter, out, trust_remote_code=trust_remote_code, dtype=dtype)
+    open_console().print(f"[bold]{out}[/] is ready; vllm serve {out}", highlight=False)

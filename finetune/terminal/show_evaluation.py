@@ -1,0 +1,87 @@
+"""What the terminal shows of an evaluation: figures with their intervals, and what to know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from psgimg.builder.card.templates import counted
+from psgimg.builder.stages import STAGE_NAMES
+from psgimg.finetune.evaluation.evaluate import Evaluation
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+TITLES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro-F1",
+    "kappa": "Cohen's kappa",
+    "mcc": "MCC",
+    **{f"f1_{stage}": f"F1 of {stage}" for stage in STAGE_NAMES},
+}
+
+Figure = Mapping[str, float | None]
+
+
+def show(console: Console, found: Evaluation, out: Path) -> None:
+    """The figures, the comparisons, the notes, and where the report lies."""
+    values = found.values
+    console.print(_figures({values["file"]: values["pooled"]["figures"]}))
+    if scorers := values["scorers"]:
+        console.print(f"\n{counted(scorers['epochs'], 'epoch')} were scored twice:")
+        columns = {"predictions": scorers["model_on_same"], "second scorer": scorers["figures"]}
+        console.print(_figures(columns))
+    for comparison in values["comparisons"]:
+        console.print("\nOn the same epochs:")
+        console.print(_differences(comparison, values["file"]))
+    counts = values["counts"]
+    said = ", ".join(counted(counts[f"{n}s"], n) for n in ("epoch", "recording", "subject"))
+    if counts["subjects"] > 1:
+        said += f"; in brackets {values['interval']['level']:.0%} intervals over subjects"
+    console.print(f"\n{said}", highlight=False)
+    for note in found.notes:
+        console.print(f"[yellow]·[/] {escape(note)}", highlight=False)
+    console.print(
+        f"[bold]{escape(str(out))}[/] is ready: {escape(str(out / 'report.html'))}", highlight=False
+    )
+
+
+def _figures(columns: Mapping[str, Mapping[str, Figure]]) -> Table:
+    """A column each of figures against the reference scorer."""
+    table = _table(*columns)
+    for name, title in TITLES.items():
+        table.add_row(title, *(_shown(figures[name]) for figures in columns.values()))
+    return table
+
+
+def _differences(comparison: Mapping[str, Any], first: str) -> Table:
+    table = _table(first, comparison["file"], "difference")
+    for name, title in TITLES.items():
+        figure = comparison["figures"][name]
+        difference = {**figure, "value": figure["difference"]}
+        table.add_row(
+            title, _number(figure["first"]), _number(figure["second"]), _shown(difference, "+")
+        )
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table("", *map(escape, columns), box=None, header_style="bold")
+    for column in table.columns:
+        column.justify = "right" if column.header else "left"
+        column.overflow = "fold"  # a file's name may be long
+    return table
+
+
+def _shown(figure: Figure, sign: str = "") -> str:
+    """A figure and its interval."""
+    value, low, high = (figure[name] for name in ("value", "low", "high"))
+    if low is None:
+        return _number(value, sign)
+    return f"{_number(value, sign)} [{_number(low, sign)}, {_number(high, sign)}]"
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    return "–" if value is None else f"{value:{sign}.3f}"

@@ -1,0 +1,72 @@
+"""What the terminal shows of a study: its plan, its commands one by one, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from psgimg.finetune.metrics.plotting import HEADLINE
+from psgimg.finetune.study import plan, runs, study_report
+from psgimg.finetune.study.plan import Cell
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+
+class StudyProgress:
+    """A line a command. A study runs for hours, and its lines are read in a log."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._n_steps, self._number = 0, 0
+
+    def start(self, n_steps: int, n_done: int) -> None:
+        """So many commands are wanted; ``n_done`` of them are there from an earlier run."""
+        self._n_steps, self._number = n_steps, n_done
+        self._print(f"{n_steps} commands, {n_done} of them done")
+
+    def step(self, words: str, log: Path) -> None:
+        """A command begins, or goes on."""
+        self._number += 1
+        self._print(f"[{self._number}/{self._n_steps}] {words}  (log: {log})")
+
+    def waiting(self, words: str) -> None:
+        """Another process is at work on the very same step."""
+        self._print(f"waiting for another process at {words}")
+
+    def set_aside(self, cell: str, reason: str) -> None:
+        """A cell can't be had."""
+        self._print(f"set aside: {cell}: {reason}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(escape(line), highlight=False)
+
+
+def show_plan(console: Console, cells: Sequence[Cell], out: Path) -> None:
+    """Cells with their factors, and every command, those that are done marked."""
+    factors = list(cells[0].factors)
+    shown = Table("", *factors, "", box=None, header_style="bold")
+    for number, cell in enumerate(cells, 1):
+        values = [escape(cell.factors[name] or "–") for name in factors]
+        done = "done" if runs.is_done(out, cell.evaluation) else ""
+        shown.add_row(str(number), *values, done)
+    console.print(shown)
+    steps = plan.steps(cells)
+    for step, command in zip(steps, plan.commands(cells), strict=True):
+        mark = "done  " if runs.is_done(out, step) else "      "
+        console.print(escape(mark + command), highlight=False)
+    console.print(f"{len(cells)} cells, {len(steps)} commands", highlight=False)
+
+
+def show_study(console: Console, values: Mapping[str, Any], out: Path) -> None:
+    """The settings with their figures in few digits, and where the rest is."""
+    if values["settings"]:
+        shown = Table("setting", *HEADLINE.values(), box=None, header_style="bold")
+        for setting in values["settings"]:
+            figures = [
+                study_report.interval(setting["figures"][name], digits=2) for name in HEADLINE
+            ]
+            shown.add_row(*map(escape, (setting["name"], *figures)))
+        console.print(shown)
+    console.print(f"[bold]{out}[/] is ready: read {out / study_report.PAGE}", highlight=False)

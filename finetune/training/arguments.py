@@ -1,0 +1,185 @@
+"""Arguments: what `psgimg sft` is told. TRL's own options, a few of ours, and defaults for this task."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from psgimg.builder.errors import BuildError
+from psgimg.finetune.training import checks
+from psgimg.finetune.training.psg_arguments import TINY, PsgArguments
+from transformers.utils import is_torch_bf16_gpu_available
+from trl import ModelConfig, SFTConfig, TrlParser
+
+DEFAULTS: dict[str, Any] = {
+    "output_dir": "psg-model",
+    "max_length": None,  # a cut would go through the image tokens
+    "eval_strategy": "steps",
+    "eval_steps": 0.1,
+    "save_steps": 0.1,
+    "save_total_limit": 2,
+    "dtype": None,  # decided once it is known whether all weights learn
+    "lr_scheduler_type": "cosine",
+}
+
+PRETRAINED = {"num_train_epochs": 1, "warmup_steps": 0.03}
+ADAPTER = {**PRETRAINED, "use_peft": True, "learning_rate": 1e-4}
+WHOLE = {**PRETRAINED, "use_peft": False, "learning_rate": 1e-5}
+
+# Found on the demo and on a night of Sleep-EDF, in float32 on a CPU.
+TINY_RECIPE: dict[str, Any] = {
+    "use_peft": False,
+    "freeze_vision": False,
+    "augment": "flip,shift",
+    "num_train_epochs": 2,
+    "eval_steps": 0.25,
+    "save_steps": 0.25,
+    "validation_pages": 200,
+    "learning_rate": 1e-3,
+    "per_device_train_batch_size": 16,
+    "per_device_eval_batch_size": 16,
+    "weight_decay": 0.05,
+    "adam_beta2": 0.99,
+    "warmup_steps": 10,
+    "gradient_checkpointing": False,
+    "bf16": False,
+    "fp16": False,
+    "dtype": "float32",
+}
+
+GPU_LOADERS = 4
+"""Processes that decode pages for a GPU, which learns faster than one of them decodes."""
+
+CPU_LOADERS = 1 if (os.cpu_count() or 1) > 1 else 0
+"""For a CPU with a core to spare: measured, a fifth of a step was spent waiting without one."""
+
+Arguments = tuple[PsgArguments, SFTConfig, ModelConfig]
+
+
+def parse(argv: Sequence[str]) -> Arguments:
+    """Read command line and ``--config`` file; the command line wins, defaults come last.
+
+    Raises
+    ------
+    BuildError
+        If an option is unknown, missing, or one that pages can't be learned with.
+    """
+    args = [part for arg in argv for part in _split_config(arg)]
+    parser = _parser()
+    parser.set_defaults_with_config(**_defaults(args))
+    try:
+        with warnings.catch_warnings():
+            # TRL 1.16 sets the old name itself, which transformers 5.23 calls activation_checkpointing
+            warnings.filterwarnings("ignore", "`gradient_checkpointing` is deprecated")
+            psg, training, model = parser.parse_args_and_config(args)
+    except (ValueError, ImportError, TypeError) as error:
+        raise BuildError(_unknown(error) or " ".join(str(error).split())) from error
+    psg.model = psg.model or model.model_name_or_path or ""
+    model.model_name_or_path = psg.model
+    checks.check(psg, training, model)
+    if model.dtype is None:
+        model.dtype = _dtype(training, model)
+    return psg, training, model
+
+
+def listed() -> str:
+    """All options with their help."""
+    return str(_parser().format_help())
+
+
+class _Parser(TrlParser):  # type: ignore[misc]
+    """TRL's parser, whose refusals are one line instead of four hundred options."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BuildError(f"{message}; `psgimg sft --help` lists the options")
+
+
+def _parser() -> TrlParser:
+    return _Parser((PsgArguments, SFTConfig, ModelConfig), prog="psgimg sft", allow_abbrev=False)
+
+
+def _split_config(arg: str) -> list[str]:
+    """``--config=FILE`` in two, as TRL takes it."""
+    return arg.split("=", 1) if arg.startswith("--config=") else [arg]
+
+
+def _defaults(args: Sequence[str]) -> dict[str, Any]:
+    """Defaults for the kind of training that is asked for."""
+    asked = _asked(args)
+    gpu = torch.accelerator.is_available() and not asked.use_cpu
+    loading = {
+        "dataloader_pin_memory": gpu,
+        "dataloader_num_workers": GPU_LOADERS if gpu else CPU_LOADERS,
+    }
+    if TINY in (asked.model, asked.model_name_or_path):
+        augment = "shift" if asked.context else TINY_RECIPE["augment"]
+        return {**DEFAULTS, **loading, **TINY_RECIPE, "augment": augment}
+    bf16 = gpu and is_torch_bf16_gpu_available()
+    return {
+        **DEFAULTS,
+        **loading,
+        **(WHOLE if asked.use_peft is False else ADAPTER),
+        "bf16": bf16 and not asked.fp16,
+        "fp16": gpu and not bf16 and not asked.bf16,
+        "gradient_checkpointing": gpu,
+    }
+
+
+def _asked(args: Sequence[str]) -> argparse.Namespace:
+    """What decides on the defaults, without the checks that hang on them."""
+    rest, parser = list(args), _parser()
+    parser.set_defaults_with_config(use_peft=None)
+    if "--config" in rest:
+        at = rest.index("--config")
+        path = rest[at + 1 : at + 2]
+        del rest[at : at + 2]
+        parser.set_defaults_with_config(**_read(path))
+    known: argparse.Namespace = parser.parse_known_args(rest)[0]
+    return known
+
+
+def _read(path: Sequence[str]) -> Mapping[str, Any]:
+    import yaml
+
+    if not path:
+        raise BuildError("--config: give a YAML file")
+    try:
+        values = yaml.safe_load(Path(path[0]).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BuildError(f"--config {path[0]}: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise BuildError(f"--config {path[0]}: expected `option: value` lines")
+    return {str(key): value for key, value in values.items()}
+
+
+def _unknown(error: Exception) -> str | None:
+    """One line for options that nobody knows, with those that were perhaps meant."""
+    said = str(error)
+    if "not used by" not in said and "Unknown arguments" not in said:
+        return None
+    listed = said[said.index("[") : said.rindex("]") + 1]
+    wrong = [part for part in listed.strip("[]").replace("'", "").split(", ") if part[:2] == "--"]
+    known = [
+        f"--{one.name}" for kind in (PsgArguments, SFTConfig, ModelConfig) for one in fields(kind)
+    ]
+    near = (
+        difflib.get_close_matches(wrong[0].replace("-", "_").replace("__", "--", 1), known, 2)
+        if wrong
+        else []
+    )
+    meant = f"; did you mean {' or '.join(near)}?" if near else "; `psgimg sft --help` lists all"
+    return f"unknown option {', '.join(wrong) or listed}{meant}"
+
+
+def _dtype(training: SFTConfig, model: ModelConfig) -> str:
+    """Weights that stay as they are may be halved; those that learn in small steps may not."""
+    if not model.use_peft:
+        return "float32"
+    return "bfloat16" if training.bf16 else "float16" if training.fp16 else "float32"

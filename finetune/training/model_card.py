@@ -1,0 +1,166 @@
+"""Model card: the README of a model's folder. Every number on it is counted or was logged.
+
+The words are in ``cards/model.md.j2``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from psgimg.builder import atomic_file
+from psgimg.builder.card import templates
+from psgimg.builder.corpora import demo
+from psgimg.builder.release import models
+from psgimg.builder.signals.epoching import PAGE_S
+from psgimg.finetune.models.manifest import ModelFolder
+from psgimg.finetune.training import training_report as report
+
+FILE = "README.md"
+TEMPLATE = "model.md.j2"
+ADAPTER = "adapter_config.json"
+
+FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "kappa")
+SETTINGS = {
+    "steps": "max_steps",
+    "training passes": "num_train_epochs",
+    "pages of a step and device": "per_device_train_batch_size",
+    "gradient accumulation": "gradient_accumulation_steps",
+    "learning rate": "learning_rate",
+    "schedule": "lr_scheduler_type",
+    "weight decay": "weight_decay",
+    "seed": "seed",
+}
+"""Words for people → name in TRL's arguments."""
+
+MOST_ROWS = 12
+"""Evaluations that the card lists."""
+
+
+def write(folder: Path, home: str | None = None) -> None:
+    """Write the card of a model's folder from its ``psgimg.json`` and ``training.json``.
+
+    Parameters
+    ----------
+    home
+        Its name on the Hub, if it has one.
+    """
+    taught = ModelFolder.load(folder)
+    told = json.loads((folder / report.FILE).read_text(encoding="utf-8"))
+    adapter = (folder / ADAPTER).exists()
+    atomic_file.write_text(
+        folder / FILE, text(taught, told, adapter, home or folder.resolve().name)
+    )
+
+
+def restricted(taught: ModelFolder) -> frozenset[str]:
+    """The restricted corpora that a model learned from."""
+    return models.restricted({"policy": taught.policy, "corpora": taught.corpora})
+
+
+def text(taught: ModelFolder, told: Mapping[str, Any], adapter: bool, home: str) -> str:
+    """The card, YAML and Markdown.
+
+    Parameters
+    ----------
+    told
+        What ``training.json`` says.
+    adapter
+        Whether the folder holds adapters and not whole weights.
+    """
+    log = told["log"]
+    evaluated = [entry for entry in log if "eval_accuracy" in entry]
+    best = [entry for entry in evaluated if entry["step"] == told["best_step"]]
+    last = (best or evaluated or [{}])[-1]
+    figures = {name: last[f"eval_{name}"] for name in FIGURES if f"eval_{name}" in last}
+    values = {
+        "metadata": _head(taught, adapter, home, figures),
+        "title": f"{home.rpartition('/')[2]}: sleep stages from pages",
+        "home": home,
+        "page_s": PAGE_S,
+        "adapter": adapter,
+        "base": taught.base_model,
+        "tiny": taught.base_model == "tiny",
+        "psgimg": taught.psgimg,
+        "dataset": taught.dataset["id"],
+        "corpora": list(taught.corpora),
+        "restricted": sorted(restricted(taught)),
+        "synthetic": demo.NAME in taught.corpora,
+        "counts": told["counts"],
+        "pages_shown": told["pages_shown"],
+        "began_from": told["began_from"],
+        "figures": figures,
+        "n_validation": told["validation"].get("pages", 0),
+        "n_subjects": told["validation"].get("subjects", 0),
+        "best_step": last.get("step", 0),
+        "rows": _rows(log),
+        "prompt": taught.prompt,
+        "context": taught.context,
+        "recipe": taught.recipe,
+        "recipe_hash": taught.recipe_hash,
+        "settings": _settings(told),
+    }
+    return templates.render(TEMPLATE, values)
+
+
+def _head(taught: ModelFolder, adapter: bool, home: str, figures: Mapping[str, float]) -> str:
+    """The YAML head, as the Hub reads it, with the figures as its model index."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    dataset = str(taught.dataset["id"])
+    known = "/" in dataset
+    results = [
+        EvalResult(
+            task_type="image-classification",
+            task_name="Sleep staging",
+            dataset_type=dataset if known else "psgimg",
+            dataset_name=dataset,
+            dataset_split="validation",
+            dataset_revision=taught.dataset["revision"],
+            metric_type=name,
+            metric_value=round(value, 4),
+        )
+        for name, value in figures.items()
+    ]
+    base = taught.base_model
+    data = ModelCardData(
+        model_name=home.rpartition("/")[2],
+        library_name="peft" if adapter else "transformers",
+        pipeline_tag="image-text-to-text",
+        base_model=base if "/" in base else None,
+        datasets=[dataset] if known else None,
+        tags=["sleep", "sleep-staging", "polysomnography", "psgimg", *sorted(taught.corpora)],
+        eval_results=results or None,
+    )
+    return str(data.to_yaml())
+
+
+def _rows(log: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Lines of the table: each evaluation, with the training loss that was logged last before it."""
+    lines: list[dict[str, Any]] = []
+    loss = "–"
+    for entry in log:
+        loss = f"{entry['loss']:.3f}" if "loss" in entry else loss
+        if "eval_accuracy" in entry:
+            line = {"step": entry["step"], "loss": loss}
+            for name in ("eval_loss", "eval_accuracy", "eval_macro_f1", "eval_kappa"):
+                line[name] = f"{entry[name]:.3f}" if name in entry else "–"
+            lines.append(line)
+    step = -(-len(lines) // MOST_ROWS)
+    return lines[::-1][:: max(step, 1)][::-1]
+
+
+def _settings(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    given = told["training"]
+    steps = max((int(entry["step"]) for entry in told["log"] if "step" in entry), default=0)
+    values = {**given, "max_steps": steps}
+    listed = [(words, values[name]) for words, name in SETTINGS.items() if name in values]
+    rank = told["model"].get("lora_r") if told["model"].get("use_peft") else None
+    return [
+        *listed,
+        *([("LoRA rank", rank)] if rank else []),
+        ("device", told["device"]),
+        ("processes", told["processes"]),
+    ]

@@ -1,0 +1,76 @@
+"""Training report: what a training was told and how it went, as ``training.json`` and a picture."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from psgimg.builder import atomic_file
+from psgimg.finetune.metrics.plotting import figure, png
+
+FILE = "training.json"
+PICTURE = "training.png"
+
+CURVES = {
+    "eval_accuracy": ("accuracy", "#0072b2"),
+    "eval_macro_f1": ("macro F1", "#d55e00"),
+    "eval_kappa": ("kappa", "#009e73"),
+}
+
+
+def write(folder: Path, values: Mapping[str, Any], log: Sequence[Mapping[str, float]]) -> None:
+    """Write both files.
+
+    Parameters
+    ----------
+    values
+        Settings, versions and counts; all of it JSON.
+    log
+        What the trainer logged, in order; each entry has ``step``.
+    """
+    whole = _nameless({**values, "log": list(log)})
+    text = json.dumps(whole, indent=1, default=str, allow_nan=False)
+    atomic_file.write_text(folder / FILE, text + "\n")
+    _picture(folder / PICTURE, log)
+
+
+def _nameless(value: Any) -> Any:
+    """The same as JSON has it, without this machine's folders: of an absolute path its last part."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _nameless(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_nameless(item) for item in value]
+    if isinstance(value, str | Path) and Path(value).is_absolute():
+        return Path(value).name
+    return value
+
+
+def curve(log: Sequence[Mapping[str, float]], key: str) -> tuple[list[float], list[float]]:
+    """Steps and values of what was logged under a name."""
+    found = [(entry["step"], entry[key]) for entry in log if key in entry]
+    found = [(step, value) for step, value in found if math.isfinite(value)]
+    return [step for step, _ in found], [value for _, value in found]
+
+
+def _picture(path: Path, log: Sequence[Mapping[str, float]]) -> None:
+    drawn = figure(7, 5)
+    losses, staging = drawn.subplots(2, 1, sharex=True)
+    for key, name, colour in (
+        ("loss", "training", "#777777"),
+        ("eval_loss", "validation", "#000000"),
+    ):
+        losses.plot(*curve(log, key), label=name, color=colour, marker=".", markersize=3)
+    losses.set(ylabel="loss a token", ylim=(0, None))
+    for key, (name, colour) in CURVES.items():
+        staging.plot(*curve(log, key), label=name, color=colour, marker=".", markersize=3)
+    staging.set(ylabel="validation pages", xlabel="step", ylim=(0, 1))
+    for axes in (losses, staging):
+        axes.legend(frameon=False, fontsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    with atomic_file.whole(path) as temporary:
+        temporary.write_bytes(png(drawn))

@@ -1,0 +1,245 @@
+"""Command line: light, one line for each refusal, and the file never wins over the command."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+import tiny
+import yaml
+from click.testing import CliRunner
+from PIL import Image
+from psgimg.finetune.terminal import model_commands
+from builds import PSGIMG, content
+
+COMMANDS = sorted(model_commands.cli.commands)
+
+
+def psgimg(*words, cwd=None):
+    return subprocess.run(
+        [*PSGIMG, *map(str, words)], capture_output=True, text=True, check=False, cwd=cwd
+    )
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    root = tmp_path_factory.mktemp("corpus")
+    tiny.write_shhs(root, n_subjects=2, visits=(1,))
+    return root
+
+
+@pytest.mark.parametrize(
+    "words", [(), *((name,) for name in COMMANDS)], ids=lambda w: " ".join(w) or "psgimg"
+)
+def test_help_is_light_and_fits_a_screen(words):
+    """No heavy library for a help text: it would take seconds, and torch is not even installed."""
+    program = (
+        "import sys\nfrom click.testing import CliRunner\nfrom psgimg.builder.cli import command_line\n"
+        f"result = CliRunner().invoke(command_line(), {[*words, '--help']!r})\nprint(result.output)\n"
+        "heavy = {'torch', 'mne', 'matplotlib', 'scipy', 'numba', 'datasets', 'pyarrow', 'edfio'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == "[]"
+    assert "Usage:" in done.stdout
+    assert len(done.stdout.splitlines()) <= 50
+
+
+def test_every_option_has_a_help_text():
+    for command in model_commands.cli.commands.values():
+        assert command.help
+        options = [option for option in command.params if isinstance(option, click.Option)]
+        assert all(option.help for option in options)
+
+
+def test_build_check_and_preview_work_from_the_shell(corpus, tmp_path):
+    done = psgimg("check", "--source", "shhs", "--root", corpus, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 recordings would be built, 0 set aside" in done.stdout
+    assert not list(tmp_path.iterdir()), "check writes nothing"
+    done = psgimg("build", "--source", "shhs", "--root", corpus, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "shhs: 2 recordings found, 2 built (2 subjects), 0 set aside" in done.stdout
+    assert "No subject fell into" in done.stdout
+    assert "--splits" in done.stdout
+    done = psgimg(
+        "preview",
+        "--source",
+        "shhs",
+        "--root",
+        corpus,
+        "--recording",
+        "shhs1-200001",
+        "--epoch",
+        3,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "page.png") as page:
+        assert page.size == (896, 448)
+    assert "C4-M1" in done.stdout
+
+
+def test_preview_draws_the_very_page_that_a_build_draws(corpus, tmp_path):
+    import pyarrow.parquet as pq
+
+    run = CliRunner()
+    out, page = tmp_path / "out", tmp_path / "page.png"
+    options = ["--source", "shhs", "--root", str(corpus)]
+    assert (
+        run.invoke(
+            model_commands.cli, ["build", *options, "--out", str(out), "--limit", "1", "--workers", "1"]
+        ).exit_code
+        == 0
+    )
+    row = pq.read_table(next(out.rglob("*.parquet"))).to_pylist()[4]
+    found = run.invoke(
+        model_commands.cli,
+        [
+            "preview",
+            *options,
+            "--recording",
+            row["recording"],
+            "--epoch",
+            str(row["epoch"]),
+            "--out",
+            str(page),
+        ],
+    )
+    assert found.exit_code == 0, found.output
+    assert page.read_bytes() == row["image"]["bytes"]
+
+
+def test_preview_of_an_unknown_file_reads_common_labels(shared_psg, tmp_path):
+    edf = shared_psg / "odd" / "rsleep-noxturnal-subject1.edf"
+    done = psgimg("preview", edf, "--epoch", 1, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "F4-M1" in done.stdout
+
+
+def test_sources_lists_every_corpus_with_its_terms(tmp_path):
+    done = psgimg("sources", cwd=tmp_path)
+    assert done.returncode == 0
+    for name in (
+        "demo",
+        "shhs",
+        "isruc",
+        "mass",
+        "sleep-edf",
+        "mesa",
+        "mros",
+        "cfs",
+        "hmc",
+        "dcsm",
+    ):
+        assert f"\n{name}  " in f"\n{done.stdout}"
+    assert "restricted" in done.stdout
+    assert "PSGIMG_SLEEP_EDF_ROOT" in done.stdout
+
+
+def test_the_command_line_wins_over_the_config_file(corpus, tmp_path):
+    config = tmp_path / "build.yaml"
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "source": "shhs",
+                "root": str(corpus),
+                "style": "paper",
+                "limit": 1,
+                "trim": "none",
+                "split-file": None,
+            }
+        )
+    )
+    done = psgimg(
+        "build",
+        "--config",
+        config,
+        "--style",
+        "sleepvlm",
+        "--out",
+        tmp_path / "out",
+        "--workers",
+        1,
+    )
+    assert done.returncode == 0, done.stderr
+    direct = psgimg(
+        "build",
+        "--source",
+        "shhs",
+        "--root",
+        corpus,
+        "--limit",
+        1,
+        "--trim",
+        "none",
+        "--style",
+        "sleepvlm",
+        "--out",
+        tmp_path / "direct",
+        "--workers",
+        1,
+    )
+    assert direct.returncode == 0, direct.stderr
+    assert content(tmp_path / "out") == content(tmp_path / "direct")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["build"], "no --source"),
+        (["build", "--source", "shh"], "did you mean shhs"),
+        (["build", "--source", "demo", "--style", "fancy"], "clinical, paper, sleepvlm"),
+        (["build", "--source", "demo", "--montage", "fancy"], "aasm, central"),
+        (["build", "--source", "demo", "--trim", "soon"], "give minutes"),
+        (["build", "--source", "demo", "--splits", "1/2"], "80/10/10"),
+        (["build", "--source", "demo", "--folds", "1"], "2 or more"),
+        (["build", "--source", "demo", "--public"], "go with --push"),
+        (["push", "nowhere", "--permission", "Dr A. Author, letter of 1 May"], "give --public too"),
+        (["push", "nowhere"], "nowhere is no folder"),
+        (["export", "nowhere"], "either --labels-only or --format"),
+        (["export", "nowhere", "--labels-only"], "nowhere"),
+        (["export", "nowhere", "--format", "webdataset", "--prompt", "aasm"], "--format sharegpt"),
+        (["rebuild", "nowhere"], "no labels-only export"),
+        (["build", "--source", "demo", "--fetch"], "--subjects"),
+        (["build", "--source", "demo", "--split-file", "gone.csv"], "gone.csv"),
+        (["build", "--config", "gone.yaml"], "gone.yaml"),
+        (["build", "--config", "odd.yaml"], "unknown option colour"),
+        (["build", "--source", "shhs", "--root", "nowhere"], "no folder nowhere"),
+        (["build", "--source", "shhs", "--source", "mass", "--root", "x"], "--root shhs=DIR"),
+        (["check", "--source", "demo", "--subjects", "nobody"], "no subject nobody"),
+        (["preview"], "give an EDF file"),
+        (["preview", "gone.edf"], "gone.edf"),
+        (
+            ["preview", "--source", "demo", "--recording", "x"],
+            "no recording 'x'; there are demo-01",
+        ),
+        (["preview", "psgimg-demo/demo-01-PSG.edf", "--epoch", "9999"], "give --epoch 0 to"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_refusal_is_one_line_that_says_what_to_do(
+    words, message, tmp_path, monkeypatch, demo_corpus, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "psgimg-demo").symlink_to(demo_corpus)
+    (tmp_path / "odd.yaml").write_text("colour: red\n")
+    monkeypatch.setattr(sys, "argv", ["psgimg", *words])
+    with pytest.raises(SystemExit) as ended:
+        model_commands.main()
+    said = capsys.readouterr().err.strip()
+    assert ended.value.code != 0
+    assert message in said
+    assert "Traceback" not in said
+    assert (
+        len(
+            [
+                line
+                for line in said.splitlines()
+                if not line.startswith(("Usage", "Try", "\n")) and line
+            ]
+        )
+        == 1
+    ), said

@@ -1,0 +1,87 @@
+"""Engine: a worker that dies takes its own task with it, and a parent that dies takes its workers."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from pool_work import double, fragile, lost, refuse, refuse_or_sleep
+from psgimg.builder import pool
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_task_has_one_result(workers):
+    assert sorted(pool.run(double, range(20), workers, crashed=lost)) == list(range(0, 40, 2))
+
+
+def test_a_task_that_kills_its_worker_costs_no_other(tmp_path):
+    tasks = [(i, str(tmp_path)) for i in range(8)]
+    found = list(pool.run(fragile, tasks, 2, crashed=lost))
+    assert ("lost", 3) in found
+    assert sorted(n for n in found if n != ("lost", 3)) == [0, 1, 2, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_ends_the_run(workers):
+    with pytest.raises(ValueError, match="task"):
+        list(pool.run(refuse, range(4), workers, crashed=lost))
+
+
+SLEEPER = """
+import sys, time
+from pathlib import Path
+from psgimg.builder import engine
+
+def work(task):
+    import os
+    Path(sys.argv[1], str(os.getpid())).touch()
+    time.sleep(60)
+
+if __name__ == "__main__":
+    list(engine.run(work, range(4), 2, crashed=work))
+"""
+
+
+def test_no_worker_outlives_a_killed_parent(tmp_path):
+    script = tmp_path / "sleeper.py"
+    script.write_text(SLEEPER)
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    parent = subprocess.Popen([sys.executable, "-P", script, pids])
+    wait_for(lambda: len(list(pids.iterdir())) == 2, 30)
+    parent.kill()
+    parent.wait()
+    wait_for(lambda: not any(alive(int(pid.name)) for pid in pids.iterdir()), 20)
+
+
+def alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().split()[2]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def wait_for(condition, seconds):
+    stop = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < stop, "waited in vain"
+        time.sleep(0.1)
+
+
+def test_a_task_is_not_lost_when_the_pool_breaks_while_results_are_consumed(tmp_path):
+    """The consumer is slow; meanwhile a worker dies and the next submission meets a broken pool."""
+    tasks = [(i, str(tmp_path)) for i in (0, 3, 1, 2, 4, 5, 6, 7)]
+    found = []
+    for result in pool.run(fragile, tasks, 2, crashed=lost):
+        time.sleep(0.5)
+        found.append(result[1] if isinstance(result, tuple) else result)
+    assert sorted(found) == list(range(8))
+
+
+def test_after_an_error_no_worker_goes_on(tmp_path):
+    began = time.monotonic()
+    with pytest.raises(ValueError, match="task 0"):
+        list(pool.run(refuse_or_sleep, range(4), 2, crashed=lost))
+    assert time.monotonic() - began < 20, "a worker that sleeps for a minute was waited for"

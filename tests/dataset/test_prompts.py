@@ -1,0 +1,74 @@
+"""Prompts are data: a question, and an answer for each stage that no other stage has."""
+
+import re
+
+import pytest
+from psgimg.builder.dataset import prompts
+from psgimg.builder.errors import BuildError
+from psgimg.builder.stages import STAGE_NAMES
+
+
+@pytest.mark.parametrize("name", ["closed", "aasm"])
+def test_a_preset_asks_for_the_five_stages_and_names_no_lane_or_ink(name):
+    prompt = prompts.load(name)
+    assert prompt.answers == {stage: stage for stage in STAGE_NAMES}
+    assert "Answer with one of W, N1, N2, N3, REM" in prompt.question
+    assert not re.search(r"#|C4|F4|black|grey|hatch|pixel|±", prompt.question)
+
+
+def test_a_prompt_of_ones_own_is_read_from_yaml(tmp_path):
+    path = tmp_path / "german.yaml"
+    path.write_text(
+        "system: ''\nquestion: |\n  Welches Schlafstadium?\nnote: for a test\n"
+        "answers: {REM: Traum, W: wach, N1: eins, N2: zwei, N3: drei}\n"
+    )
+    prompt = prompts.load(path)
+    assert prompt == prompts.load(str(path))
+    assert prompt.question == "Welches Schlafstadium?"
+    assert list(prompt.answers) == list(STAGE_NAMES)
+    assert prompt.answers["REM"] == "Traum"
+
+
+ANSWERS = "answers: {W: a, N1: b, N2: c, N3: d, REM: e}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("just words", "expected `key: value` lines"),
+        ("question: q\n" + ANSWERS, "system is missing"),
+        ("system: ''\nquestion: ''\n" + ANSWERS, "question is empty"),
+        ("system: ''\nquestion: q\nextra: 1\n" + ANSWERS, "unknown key 'extra'"),
+        ("system: ''\nquestion: <image> q\n" + ANSWERS, "question holds <image>"),
+        ("system: 3\nquestion: q\n" + ANSWERS, "system is 3; put text in quotes"),
+        ("system: ''\nquestion: q\nanswers: {W: a}\n", "answers: N1 is missing"),
+        ("system: ''\nquestion: q\nanswers: yes\n", "answers: expected `key: value`"),
+        (
+            "system: ''\nquestion: q\nanswers: {W: a, N1: b, N2: c, N3: B, REM: e}\n",
+            "N1 and N3 have the same answer 'B'",
+        ),
+        (
+            "system: ''\nquestion: q\nanswers: {W: 0, N1: 1, N2: 2, N3: 3, REM: 5}\n",
+            "the answer for W is 0; put text in quotes",
+        ),
+        (
+            "system: ''\nquestion: q\nanswers: {W: a, N1: b, N2: c, N3: d, REM: e, N4: f}\n",
+            "unknown key 'N4'",
+        ),
+        ("system: [", "prompt file"),
+    ],
+)
+def test_a_prompt_that_makes_no_sense_is_refused_in_one_line(text, message, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(BuildError, match=re.escape(message)) as caught:
+        prompts.load(path)
+    assert "\n" not in str(caught.value)
+    assert "mine.yaml" in str(caught.value)
+
+
+def test_an_unknown_prompt_is_refused_with_those_there_are(tmp_path):
+    with pytest.raises(BuildError, match=r"no prompt 'short'; use aasm, closed or a .yaml file"):
+        prompts.load("short")
+    with pytest.raises(BuildError, match=r"prompt file .*absent.yaml: .*No such file"):
+        prompts.load(tmp_path / "absent.yaml")

@@ -1,0 +1,170 @@
+"""Shards: a recording is whole in one place before it leaves another, whenever the build is killed."""
+
+import contextlib
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from psgimg.builder import atomic_file
+from psgimg.builder.dataset import shards
+from psgimg.builder.dataset.schema import FEATURES, features, schema
+from psgimg.builder.errors import BuildError
+from shard_parts import facts, publish, rows
+
+
+def write(out, names, mark=0):
+    for name in names:
+        shards.write_part(out, rows(name), facts(name, mark))
+
+
+def content(out):
+    return {
+        p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()
+    }
+
+
+NAMES = [f"{i:04d}-night" for i in range(200)]
+
+
+def test_the_schema_is_what_datasets_itself_would_write():
+    assert features().to_dict() == FEATURES
+    assert features().arrow_schema.equals(schema(), check_metadata=True)
+
+
+def test_one_row_group_a_recording_and_images_uncompressed(tmp_path):
+    write(tmp_path, NAMES[:3])
+    publish(tmp_path)
+    file = pq.ParquetFile(tmp_path / "data/shhs/train-00000-of-00001.parquet")
+    assert file.num_row_groups == 3
+    group = file.metadata.row_group(0)
+    columns = {group.column(i).path_in_schema: group.column(i) for i in range(group.num_columns)}
+    assert columns["image.bytes"].compression == "UNCOMPRESSED"
+    assert not columns["image.bytes"].has_dictionary_page
+    assert columns["recording"].compression == "SNAPPY"
+
+
+def test_recordings_spread_over_shards_by_subject(tmp_path):
+    write(tmp_path, NAMES)
+    done = shards.finished(tmp_path)
+    planned = shards.plan(done.values(), dict.fromkeys(done, "train"))
+    assert [shard.name[-17:] for shard in planned] == ["-of-00004.parquet"] * 4
+    assert sum(len(shard.recordings) for shard in planned) == 200
+    assert min(len(shard.recordings) for shard in planned) > 20
+
+
+def test_adding_a_recording_changes_one_shard(tmp_path):
+    write(tmp_path, NAMES)
+    publish(tmp_path)
+    before = content(tmp_path)
+    write(tmp_path, ["0003-night2"])
+    publish(tmp_path)
+    after = content(tmp_path)
+    assert sum(before[name] != after[name] for name in before) == 1
+
+
+class Killed(BaseException):
+    """As final as SIGKILL: no handler of ours catches it."""
+
+
+def kill_after(monkeypatch, n_steps):
+    """Die at the n-th file operation."""
+    steps = iter(range(n_steps))
+
+    def counted(operation):
+        def call(*args, **kwargs):
+            if next(steps, None) is None:
+                raise Killed
+            return operation(*args, **kwargs)
+
+        return call
+
+    for name in ("replace", "unlink", "mkdir"):
+        monkeypatch.setattr(Path, name, counted(getattr(Path, name)))
+
+
+def test_publishing_killed_at_any_step_ends_with_the_same_bytes(tmp_path, monkeypatch):
+    """A folder grows from one shard to two; the second publishing dies at every step in turn."""
+    monkeypatch.setattr(shards, "PER_SHARD", 4)
+    whole = tmp_path / "whole"
+    write(whole, NAMES[:8])
+    publish(whole)
+    expected = content(whole)
+    for n_steps in range(400):
+        out = tmp_path / str(n_steps)
+        write(out, NAMES[:4])
+        publish(out)
+        write(out, NAMES[4:8])
+        with monkeypatch.context() as dying:
+            kill_after(dying, n_steps)
+            try:
+                publish(out)
+                survived = True
+            except Killed:
+                survived = False
+        assert len(shards.finished(out)) == 8, f"a recording was lost at step {n_steps}"
+        write(out, [])
+        publish(out)
+        found = {name: data for name, data in content(out).items() if ".tmp" not in name}
+        assert found == expected, f"killed at step {n_steps}"
+        if survived:
+            assert n_steps > 15
+            return
+    pytest.fail("publishing never came to an end")
+
+
+def test_a_killed_publishing_may_go_on_with_more_recordings(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "PER_SHARD", 4)
+    whole = tmp_path / "whole"
+    write(whole, NAMES[:20])
+    publish(whole)
+    for n_steps in range(0, 40, 3):
+        out = tmp_path / str(n_steps)
+        write(out, NAMES[:4])
+        publish(out)
+        write(out, NAMES[4:8])
+        with monkeypatch.context() as dying, contextlib.suppress(Killed):
+            kill_after(dying, n_steps)
+            publish(out)
+        write(out, NAMES[8:20])
+        publish(out)
+        found = {name: data for name, data in content(out).items() if ".tmp" not in name}
+        assert found == content(whole), f"killed at step {n_steps}"
+
+
+def test_a_recording_drawn_anew_replaces_its_former_rows(tmp_path):
+    write(tmp_path, NAMES[:2])
+    publish(tmp_path)
+    write(tmp_path, NAMES[:1], mark=1)
+    publish(tmp_path)
+    assert [d.facts["mark"] for d in shards.finished(tmp_path).values()] == [1, 0]
+
+
+def test_a_recording_that_can_no_longer_be_built_leaves_the_dataset(tmp_path):
+    write(tmp_path, NAMES[:2])
+    publish(tmp_path)
+    shards.discard(tmp_path, shards.finished(tmp_path)["shhs", NAMES[0]])
+    shards.discard(tmp_path, None)
+    publish(tmp_path)
+    assert list(shards.finished(tmp_path)) == [("shhs", NAMES[1])]
+
+
+def test_a_torn_file_counts_as_absent(tmp_path):
+    write(tmp_path, NAMES[:2])
+    part = next((tmp_path / ".psgimg/parts/shhs").glob("0000*"))
+    part.write_bytes(part.read_bytes()[:-100])
+    assert list(shards.finished(tmp_path)) == [("shhs", NAMES[1])]
+
+
+def test_a_half_written_file_never_has_its_name(tmp_path):
+    with contextlib.suppress(RuntimeError), atomic_file.whole(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_one_line_with_the_remedy(tmp_path):
+    with (
+        pytest.raises(BuildError, match=r"disk is full.*--out.*finished recordings are kept"),
+        atomic_file.whole(tmp_path / "a"),
+    ):
+        raise OSError(28, "No space left on device")

@@ -1,0 +1,472 @@
+"""Explain: the lane and the seconds that decide by construction must win, and the check must say so."""
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import edfio
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import tiny
+from builds import Silent
+from click.testing import CliRunner
+from PIL import Image
+from psgimg.builder.build import build
+from psgimg.builder.dataset import prompts
+from psgimg.builder.dataset.config import BuildConfig
+from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings.montage import MONTAGES
+from psgimg.builder.render.recipe import Recipe, digest
+from psgimg.builder.render.style import PRESETS
+from psgimg.builder.stages import STAGE_NAMES, Stage
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+import tiny_models  # noqa: E402
+from psgimg.finetune import sft  # noqa: E402
+from psgimg.finetune.data import page_set
+from psgimg.finetune.explaining import (
+    cells,
+    explain,
+    faithfulness,
+    occlusion,
+    page_intervals,
+    page_selection,
+    replacement,
+)
+from psgimg.finetune.explaining import margins as asking
+from psgimg.finetune.explaining.cells import Grid  # noqa: E402
+from psgimg.finetune.explaining.config import ExplainConfig  # noqa: E402
+from psgimg.finetune.inference.likelihood import Scorer  # noqa: E402
+from psgimg.finetune.models.loading import load_for_inference  # noqa: E402
+from psgimg.finetune.terminal import explain_command
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::FutureWarning"),  # TRL 1.16 under transformers 5.23
+    pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning"),
+]
+
+BURST_S = 6
+CAUSE, LANE = "EEG", "C4"
+"""The channel, and its lane, whose burst tells the stage by its place: W in the first 6 s, REM in
+the last."""
+PROMPT = prompts.load("closed")
+
+
+class Told:
+    """A progress that keeps what it was told."""
+
+    def __init__(self):
+        self.n_pages, self.n_done, self.notes = 0, 0, []
+
+    def start(self, n_pages):
+        self.n_pages = n_pages
+
+    def advance(self):
+        self.n_done += 1
+
+    def note(self, message):
+        self.notes.append(message)
+
+
+def bursts(places, sfreq_hz, uv, hz):
+    """A night of quiet with one burst an epoch, at the place given for each."""
+    n = round(30 * sfreq_hz)
+    t = np.arange(n) / sfreq_hz
+    rng = np.random.default_rng(0)
+    wave = uv * np.sin(2 * np.pi * hz * t)
+    epochs = [np.where(t // BURST_S == place, wave, rng.normal(0, 2, n)) for place in places]
+    return np.concatenate(epochs)
+
+
+def write_caused(root, n_subjects, minutes):
+    """SHHS nights in which one channel says everything and the others always look the same."""
+    truth = tiny.write_shhs(root, n_subjects, visits=(1,), minutes=minutes)
+    shapes = {"EEG": (60, 8), "EOG": (90, 6), "EMG": (30, 30)}
+    for recording, scores in truth.items():
+        path = root / "polysomnography" / "edfs" / "shhs1" / f"{recording}.edf"
+        edf = edfio.read_edf(path)
+        for signal in edf.signals:
+            if signal.label[:3] not in shapes:
+                continue
+            places = [int(score) if isinstance(score, Stage) else -1 for score in scores]
+            if signal.label != CAUSE:
+                places = [2] * len(scores)
+            night = bursts(places, signal.sampling_frequency, *shapes[signal.label[:3]])
+            signal.update_data(night[: len(signal.data)])
+        edf.write(path)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def apart(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
+        patch.setenv("CI", "1")  # TRL sends no telemetry from one
+        patch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY", True)
+        yield
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    place = tmp_path_factory.mktemp("caused")
+    write_caused(place / "shhs", n_subjects=4, minutes=30)
+    (place / "small.yaml").write_text("base: clinical\nwidth_px: 224\nheight_px: 112\n")
+    options = {"style": str(place / "small.yaml"), "splits": "2/1/1", "seed": 3, "trim_min": None}
+    build(BuildConfig(("shhs",), (str(place / "shhs"),), place / "out", **options), Silent())
+    return place / "out"
+
+
+@pytest.fixture(scope="module")
+def pageset(dataset):
+    return page_set.load(str(dataset), None, "train")
+
+
+@pytest.fixture(scope="module")
+def grid(pageset):
+    return Grid.of(Recipe.from_dict(pageset.build["recipe"]), 6.0)
+
+
+def a_case(pageset, grid, row, context=0):
+    [case] = asking.cases(pageset, [row], SimpleNamespace(prompt=PROMPT, context=context), grid)
+    return case
+
+
+@pytest.fixture(scope="module")
+def case(pageset, grid):
+    """A page of N1, filled with one page of each other stage."""
+    row = int(pageset.rows[pageset.labels == Stage.N1][0])
+    found = a_case(pageset, grid, row)
+    return dataclasses.replace(found, fills=replacement.Pages(pageset, 0)(found, row, Stage.N1))
+
+
+class Linear:
+    """A model that can be seen through: for N1 speaks the ink of each cell, times its weight."""
+
+    batch_size = 7
+
+    def __init__(self, grid, weights):
+        self.grid, self.weights = grid, weights
+
+    def margin(self, case, pixels):
+        return (self.grid.total(cells.ink(pixels, case.ground)) * self.weights).sum() / 100
+
+    def __call__(self, case, pictures):
+        scores = [[-9, self.margin(case, pixels), 0, -9, -9] for pixels in pictures]
+        return np.array(scores).reshape(-1, 5)
+
+
+@pytest.fixture(scope="module")
+def linear(grid):
+    return Linear(grid, np.random.default_rng(5).normal(size=grid.shape))
+
+
+@pytest.mark.parametrize("window_s", [1.0, 3.0, 7.5, 30.0])
+@pytest.mark.parametrize("style", PRESETS)
+def test_cells_cover_the_page_and_no_pixel_twice(style, window_s):
+    grid = Grid.of(Recipe(MONTAGES["aasm"], PRESETS[style]), window_s)
+    n_lanes, n_windows = grid.shape
+    assert (n_lanes, n_windows) == (6, round(30 / window_s))
+    areas = grid.total(np.ones(grid.page))
+    assert areas.min() > 0
+    assert areas.sum() == grid.page[0] * grid.page[1]
+    for number in (0, grid.shape[1], n_lanes * n_windows - 1):
+        assert grid.total(grid.units == number).ravel().nonzero()[0].tolist() == [number]
+    assert (
+        sum(grid.lane(i).astype(int) for i in range(n_lanes)).tolist()
+        == np.ones(grid.page).tolist()
+    )
+    density = np.random.default_rng(0).normal(size=grid.page)
+    assert cells.by_second(density).sum() == pytest.approx(density.sum())
+    patches = cells.patches(*grid.page)
+    assert np.bincount(patches.ravel()).max() == cells.PATCH_PX**2
+
+
+@pytest.mark.parametrize("window_s", [0.0, -3.0, 7.0, 0.5, 60.0])
+def test_a_window_that_does_not_fill_a_page_is_refused(window_s):
+    with pytest.raises(BuildError, match=r"--window .*takes 1, 1.5, 2"):
+        ExplainConfig("model", "dataset", window=window_s)
+
+
+def test_the_ground_of_a_page_is_all_but_its_traces(tmp_path):
+    """What differs from it is dark ink; hatching and grid are the ground's own."""
+    tiny.write_shhs(tmp_path / "shhs", 1, visits=(1,), minutes=5)
+    source = (("shhs",), (str(tmp_path / "shhs"),), tmp_path / "out")
+    build(BuildConfig(*source, montage="aasm", splits="1/0/0", trim_min=None), Silent())
+    pageset = page_set.load(str(tmp_path / "out"), None, "train")
+    grid = Grid.of(Recipe.from_dict(pageset.build["recipe"]), 6.0)
+    case = a_case(pageset, grid, 0)
+    differs = case.ink
+    assert case.pixels[differs].mean() < 0.5 * case.ground[differs].mean()
+    assert (case.pixels[~differs] == case.ground[~differs]).all()
+    absent = [name is None for name in case.lanes]
+    assert any(absent)
+    inked = grid.total(differs).sum(axis=1)
+    assert [ink == 0 for ink in inked] == absent
+
+
+def test_pages_are_spread_over_stages_and_any_first_part_of_them_too(pageset):
+    rows = page_selection.chosen(pageset, 25, seed=1)
+    assert len(set(rows.tolist())) == 25
+    assert np.bincount(pageset.index.label[rows]).tolist() == [5] * 5
+    assert np.bincount(pageset.index.label[rows[:10]]).tolist() == [2] * 5
+    ten = rows[:10]
+    of_stage = [set(pageset.index.recording[ten[pageset.index.label[ten] == s]]) for s in range(5)]
+    assert of_stage == [{0, 1}] * 5
+    assert page_selection.chosen(pageset, 25, seed=1).tolist() == rows.tolist()
+    assert page_selection.chosen(pageset, 25, seed=2).tolist() != rows.tolist()
+    assert sorted(page_selection.chosen(pageset, 10**6, seed=1).tolist()) == pageset.rows.tolist()
+
+
+def test_a_page_is_filled_with_pages_of_the_other_stages_of_its_own_night(pageset, case):
+    recording = pageset.index.recording[pageset.rows[pageset.labels == Stage.N1][0]]
+    rows = np.flatnonzero(pageset.index.recording == recording)
+    night = {
+        image.tobytes(): row for row, image in zip(rows, pageset.images(rows.tolist()), strict=True)
+    }
+    found = [night[fill.tobytes()] for fill in case.fills]
+    assert [pageset.index.label[row] for row in found] == [0, 2, 3, 4]
+
+
+def test_a_mean_has_its_interval_over_groups_and_none_without_two():
+    values = np.r_[np.zeros(50), np.ones(50), np.nan]
+    over_pages = page_intervals.mean(values, np.arange(101))
+    over_subjects = page_intervals.mean(values, np.r_[np.zeros(50), np.ones(51)].astype(int))
+    assert over_pages.value == over_subjects.value == 0.5
+    assert over_pages.low == pytest.approx(0.4, abs=0.02)
+    assert (over_subjects.low, over_subjects.high) == (0, 1)
+    assert np.isnan(page_intervals.mean(values, np.zeros(101, int)).low)
+    assert np.isnan(page_intervals.mean([np.nan], [0]).value)
+
+
+def truth(case, grid, linear):
+    """What a cell is worth to a model that adds up: its own ink less that of the fills."""
+    inks = [grid.total(cells.ink(pixels, case.ground)) for pixels in (case.pixels, *case.fills)]
+    return (inks[0] - np.mean(inks[1:], axis=0)) * linear.weights / 100
+
+
+def test_occlusion_gives_each_cell_what_it_is_worth(case, grid, linear):
+    whole = linear.margin(case, case.pixels)
+    found = occlusion.density(case, Stage.N1, whole, linear, grid)
+    np.testing.assert_allclose(grid.total(found), truth(case, grid, linear), atol=1e-9)
+
+
+def test_patches_add_up_to_what_the_page_is_worth(case, grid, linear):
+    pytest.importorskip("captum")
+    from psgimg.finetune.explaining import ablation
+
+    one = dataclasses.replace(case, fills=case.fills[:1])
+    found = ablation.density(one, Stage.N1, linear)
+    units = cells.patches(*grid.page)
+    weights = grid.spread(linear.weights) / 100
+    inks = [cells.ink(pixels, case.ground) * weights for pixels in (one.pixels, one.fills[0])]
+    worth = np.bincount(units.ravel(), (inks[0] - inks[1]).ravel())
+    np.testing.assert_allclose(np.bincount(units.ravel(), found.ravel()), worth, atol=1e-4)
+    assert found.sum() == pytest.approx(truth(one, grid, linear).sum(), abs=1e-3)
+
+
+def test_a_right_explanation_is_better_than_the_controls_and_one_turned_round_is_not(
+    pageset, grid, linear
+):
+    filled = replacement.Pages(pageset, 0)
+    right, wrong = [], []
+    for row in page_selection.chosen(pageset, 8, 0).tolist():
+        found = a_case(pageset, grid, row)
+        found = dataclasses.replace(found, fills=filled(found, row, Stage.N1)[:1])
+        worth = truth(found, grid, linear)
+        ends = [linear.margin(found, pixels) for pixels in (found.pixels, found.fills[0])]
+        for importance, kept in ((worth, right), (-worth, wrong)):
+            kept.append(
+                faithfulness.curves(
+                    found, Stage.N1, found.fills[0], ends, importance, linear, grid, (row,)
+                )
+            )
+    assert right[0].deletion["ink"][[0, -1]].tolist() == right[0].insertion["ink"][[-1, 0]].tolist()
+    assert faithfulness.verdict(right).believable
+    refused = faithfulness.verdict(wrong)
+    assert not refused.believable
+    assert "can't be believed: no better than a control in deletion against random" in refused.words
+    alone = faithfulness.verdict(right[:1])
+    assert not alone.believable
+    assert "is not told by one page" in alone.words
+
+
+def test_neighbours_stay_as_they_are(pageset, grid):
+    row = int(pageset.rows[3])
+    case = a_case(pageset, grid, row, context=1)
+    assert len(case.chat["images"]) == 3
+    assert case.place == 1
+    shown = case.asked(case.ground)["images"]
+    assert np.array_equal(shown[1], case.ground)
+    assert [shown[i] is case.chat["images"][i] for i in (0, 2)] == [True, True]
+    first = a_case(pageset, grid, int(pageset.rows[0]), context=1)
+    assert (len(first.chat["images"]), first.place) == (2, 0)
+
+
+def test_gradients_add_up_to_the_margin_and_are_refused_where_the_picture_is_in_pieces(
+    case, grid, tmp_path
+):
+    pytest.importorskip("captum")
+    from psgimg.finetune.explaining.gradients import Gradients
+
+    tiny_models.build("llava", tmp_path / "llava", texts=[PROMPT.question])
+    loaded = load_for_inference(str(tmp_path / "llava"))
+    ask = asking.Asking(Scorer(loaded.model, loaded.processor, PROMPT.answers), 4)
+    one = dataclasses.replace(case, fills=case.fills[:1])
+    told = ask(one, [one.pixels, one.fills[0]])
+    margins = told[:, 1] - told[:, 4]
+    gradients = Gradients(loaded.model, loaded.processor, PROMPT.answers, 4)
+    found = gradients.density(one, Stage.N1, Stage.REM)
+    assert found.shape == grid.page
+    assert found.sum() == pytest.approx(margins[0] - margins[1], abs=0.1 * abs(np.diff(margins)[0]))
+    tiny_models.build("idefics3", tmp_path / "idefics3", texts=[PROMPT.question])
+    loaded = load_for_inference(str(tmp_path / "idefics3"))
+    pieces = Gradients(loaded.model, loaded.processor, PROMPT.answers, 4)
+    with pytest.raises(
+        BuildError, match=r"--method gradients: not for Idefics3.*use --method occlusion"
+    ):
+        pieces.density(one, Stage.N1, Stage.REM)
+
+
+@pytest.fixture(scope="module")
+def model(dataset, tmp_path_factory):
+    """A small Idefics3 that has learned where the burst is."""
+    place = tmp_path_factory.mktemp("model")
+    tiny_models.build("idefics3", place / "base", texts=[PROMPT.question])
+    told = {
+        "dataset": dataset,
+        "model": place / "base",
+        "output_dir": place / "out",
+        "disable_tqdm": "true",
+        "max_steps": 260,
+        "learning_rate": 2e-3,
+        "lr_scheduler_type": "constant_with_warmup",
+        "warmup_steps": 10,
+        "adam_beta2": 0.99,
+        "per_device_train_batch_size": 8,
+        "sampling": "balanced",
+        "use_peft": "false",
+        "freeze_vision": "false",
+        "gradient_checkpointing": "false",
+        "bf16": "false",
+        "eval_strategy": "no",
+        "save_strategy": "no",
+    }
+    sft.main([part for key, value in told.items() for part in (f"--{key}", str(value))])
+    return place / "out"
+
+
+@pytest.fixture(scope="module")
+def explained(model, dataset, tmp_path_factory):
+    out, told = tmp_path_factory.mktemp("explained") / "out", Told()
+    config = ExplainConfig(str(model), str(dataset), out, pages=10, window=6.0)
+    return out, told, explain.explain(config, told)
+
+
+def test_the_lane_and_the_seconds_that_decide_by_construction_win(explained):
+    """The burst of C4 alone tells the stage: W in the first 6 s, N1 in the next …"""
+    _, told, found = explained
+    assert (told.n_pages, told.n_done) == (10, 10)
+    assert all(page.right for page in found.pages)
+    cause = found.lanes.index(LANE)
+    for number, name in enumerate(STAGE_NAMES):
+        stage = found.stages[name]
+        assert stage.most == cause, name
+        assert stage.shares[cause].value > 0.9, name
+        assert stage.turns[cause].value == 1, name
+        if name == "N2":  # its burst is where every lane has one: it may be told by what is missing
+            continue
+        worth = sum(page.cells for page in found.pages if page.stage == number)
+        assert np.unravel_index(worth.argmax(), worth.shape) == (cause, number)
+        assert stage.seconds.argmax() // BURST_S == number
+    assert found.verdict.believable
+    assert "can be believed" in found.verdict.words
+
+
+def test_the_folder_tells_all_of_it(explained):
+    out, _, found = explained
+    values = json.loads((out / "explanation.json").read_text())
+    assert values["faithfulness"]["believable"] is True
+    assert {stage["most"] for stage in values["stages"].values()} == {LANE}
+    rows = pq.read_table(out / "cells.parquet").to_pylist()
+    assert len(rows) == 10 * 5 * 5, "pages, lanes, windows"
+    for page in values["pages"]:
+        own = [row for row in rows if row["lane"] == LANE and row["epoch"] == page["epoch"]]
+        assert sum(row["attribution"] for row in own) == pytest.approx(
+            page["lanes"][LANE], abs=1e-3
+        )
+    text = (out / "report.md").read_text()
+    assert "can be believed" in text
+    assert "**Restricted.**" in text
+    for name in (
+        "lanes.png",
+        "faithfulness.png",
+        *(f"pages/{s}-{i}.png" for s in STAGE_NAMES for i in (1, 2)),
+    ):
+        assert f"({name})" in text
+        with Image.open(out / name) as picture:
+            picture.verify()
+    assert found.n_subjects == 1
+    assert "one subject, so no intervals" in text
+
+
+def test_the_same_command_gives_the_same_bytes_and_says_what_it_found(model, dataset, tmp_path):
+    outs = [tmp_path / "one", tmp_path / "other"]
+    told = {"model": model, "dataset": dataset, "split": "validation", "pages": 2, "window": 15}
+    for out in outs:
+        words = [str(word) for key, value in told.items() for word in (f"--{key}", value)]
+        done = CliRunner().invoke(explain_command.explain, [*words, "--out", str(out)])
+        assert done.exit_code == 0, done.output
+        assert "believed" in done.output
+        assert "deletion, better than ink by" in done.output
+    names = sorted(path.relative_to(outs[0]) for path in outs[0].rglob("*") if path.is_file())
+    assert len(names) == 5 + 2
+    for name in names:
+        assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes(), name
+
+
+def test_what_cannot_be_explained_is_refused_in_one_line(model, dataset, tmp_path):
+    def refused(match, **options):
+        told = {"model": str(model), "dataset": str(dataset), "out": tmp_path / "new", **options}
+        with pytest.raises(BuildError, match=match) as caught:
+            explain.explain(ExplainConfig(**told), Told())
+        assert "\n" not in str(caught.value)
+        assert not (tmp_path / "new").exists()
+
+    refused("--method 'rollout': use occlusion, patches, gradients", method="rollout")
+    refused("--fill 'noise': use pages, blank", fill="noise")
+    refused("--pages 0: give 1 or more", pages=0)
+    refused("--seed -1: give 0 or more", seed=-1)
+    refused("has no split 'dev'; it has train", split="dev")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").touch()
+    refused("holds something else; choose another --out", out=tmp_path / "mine")
+    folder = shutil.copytree(model, tmp_path / "model")
+    values = json.loads((folder / "psgimg.json").read_text())
+    (folder / "psgimg.json").write_text(json.dumps({**values, "recipe": {}}))
+    refused("the recipe is not that of hash", model=str(folder))
+    del values["recipe"]
+    (folder / "psgimg.json").write_text(json.dumps(values))
+    refused("no recipe; take the file as `psgimg sft` wrote it", model=str(folder))
+    values["recipe"] = {"drawn": "otherwise"}
+    values["recipe_hash"] = digest(values["recipe"])
+    (folder / "psgimg.json").write_text(json.dumps(values))
+    refused("build the dataset with the model's recipe", model=str(folder))
+
+
+def test_help_is_light():
+    program = (
+        "import sys\nfrom click.testing import CliRunner\n"
+        "from psgimg.finetune.explaining.command import explain\n"
+        "print(CliRunner().invoke(explain, ['--help']).output)\n"
+        "print({'torch', 'captum', 'matplotlib', 'numpy', 'pyarrow', 'datasets'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "Show which lane" in done.stdout
+    assert done.stdout.rstrip().endswith("set()")

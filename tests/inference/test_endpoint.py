@@ -1,0 +1,193 @@
+"""Endpoint: a server over a real socket, with what real servers do: refuse, hang up, be busy."""
+
+import math
+import threading
+
+import pytest
+from endpoint_server import KEY, SHADES, Server
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from psgimg.builder.dataset.prompts import Prompt
+from psgimg.builder.errors import BuildError
+from psgimg.builder.stages import STAGE_NAMES
+from psgimg.finetune.data.chat import chat_row
+from psgimg.finetune.inference import endpoint, predictors
+from psgimg.finetune.inference.logprobs import Step, probabilities
+
+ANSWERS = {stage: stage for stage in STAGE_NAMES}
+PROMPT = Prompt("You score sleep.", "Which stage?", ANSWERS)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def rows(n=5):
+    shades = [list(SHADES)[i % 5] for i in range(n)]
+    return [chat_row([Image.new("RGB", (8, 8), (s,) * 3)], None, PROMPT) for s in shades]
+
+
+def ask(server, some=None, *, url=None, parallel=2, score=True):
+    with predictors.asking(
+        url or server.url, "a-model", ANSWERS, parallel=parallel, max_new_tokens=9, score=score
+    ) as asker:
+        return asker(rows() if some is None else some)
+
+
+def test_pages_go_as_png_before_the_words_and_answers_come_in_order(server):
+    found = ask(server, url=f"{server.url}/chat/completions/")
+    assert [answer.prediction for answer in found] == list(STAGE_NAMES)
+    assert [answer.raw for answer in found] == list(STAGE_NAMES)
+    for path, key, body in server.seen:
+        assert path == "/v1/chat/completions"
+        assert key == f"Bearer {KEY}"
+        assert (body["model"], body["max_tokens"], body["temperature"]) == ("a-model", 9, 0)
+        system, user = body["messages"]
+        assert system == {"role": "system", "content": "You score sleep."}
+        assert [part["type"] for part in user["content"]] == ["image_url", "text"]
+        assert user["content"][1]["text"] == "Which stage?"
+
+
+def test_probabilities_are_those_the_server_tells(server):
+    for stage, answer in zip(STAGE_NAMES, ask(server), strict=True):
+        expected = [0.7 / 0.9 if s == stage else 0.05 / 0.9 for s in STAGE_NAMES]
+        assert answer.probabilities == pytest.approx(expected)
+        assert answer.log_mass == pytest.approx(math.log(0.9))
+
+
+def test_a_server_that_tells_none_or_is_asked_for_none_gives_the_text_alone(server):
+    server.told = False
+    assert all(answer.probabilities is None for answer in ask(server))
+    server.told = True
+    assert all(answer.probabilities is None for answer in ask(server, score=False))
+    assert "logprobs" not in server.seen[-1][2]
+
+
+@pytest.mark.parametrize(("most", "told"), [(20, True), (5, True), (0, False)])
+def test_a_server_is_asked_for_fewer_alternatives_once_it_refuses(server, most, told):
+    server.most = most
+    found = ask(server)
+    assert [answer.prediction for answer in found] == list(STAGE_NAMES)
+    assert all((answer.probabilities is not None) is told for answer in found)
+    refused = [body for *_, body in server.seen if body.get("top_logprobs", 0) > most]
+    assert len(refused) <= 4  # of the first requests at a time, and never again
+
+
+@pytest.mark.parametrize("fault", [429, 500, 502, 503, 408, "hang up", "half"])
+def test_what_passes_is_waited_out(server, fault):
+    server.faults = [fault, fault]
+    assert [answer.prediction for answer in ask(server)] == list(STAGE_NAMES)
+    assert len(server.seen) == 7
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (401, "401: the server does not know the key; set OPENAI_API_KEY"),
+        (403, "403: the server does not allow it"),
+        (404, "404: there is no such address or model; check --endpoint and --model"),
+        (413, "413: mend the request or the server"),
+        (b"<html>hello</html>", "does not answer as chat completions do"),
+        (b"[]", "does not answer as chat completions do"),
+        (b'{"choices": []}', "give the address of an OpenAI-compatible server"),
+    ],
+)
+def test_a_refusal_is_one_line_with_its_remedy_and_without_the_key(server, fault, said):
+    server.faults = [fault] * 20
+    with pytest.raises(BuildError, match=said) as caught:
+        ask(server)
+    assert KEY not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("fault", [503, "hang up"])
+def test_a_server_that_stays_away_ends_the_command_and_what_waits(server, fault, monkeypatch):
+    monkeypatch.setattr(endpoint, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(endpoint, "FIRST_PATIENCE_S", 0.2)
+    server.faults = [fault] * 100
+    with pytest.raises(BuildError, match="run the same command again: finished pages are kept"):
+        ask(server)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "localhost:8000/v1", "http://a b/v1"])
+def test_nobody_at_the_address_is_said_soon(monkeypatch, url):
+    monkeypatch.setattr(endpoint, "FIRST_PATIENCE_S", 0.1)
+    with pytest.raises(BuildError, match=r"can't be reached .*start it or check the address"):
+        ask(None, url=url)
+
+
+def test_a_key_that_is_none_is_not_shown(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "schlüssel")
+    with pytest.raises(BuildError, match="set it anew") as caught:
+        ask(None, url="http://127.0.0.1:9")
+    assert "schl" not in str(caught.value)
+
+
+def test_so_many_requests_run_at_a_time_and_no_more(server):
+    server.gate = threading.Event()
+    timer = threading.Timer(0.3, server.gate.set)
+    timer.start()
+    ask(server, rows(12), parallel=4)
+    timer.join()
+    assert server.at_most == 4
+
+
+def test_an_answer_that_is_none_stays_unread_and_is_kept(server):
+    server.said, server.told = "It shows N2, I think.", False
+    found = ask(server)
+    assert {(answer.prediction, answer.raw) for answer in found} == {(None, server.said)}
+
+
+def told(*steps):
+    return [
+        Step(token, {token: math.log(p), **{o: math.log(q) for o, q in others.items()}})
+        for token, p, others in steps
+    ]
+
+
+def test_a_shared_beginning_is_followed_to_where_the_answers_part():
+    """N1, N2 and N3 begin with the same token; the next one tells them apart."""
+    first = ("N", 0.8, {"W": 0.1, "RE": 0.05, "The": 0.05})
+    second = ("2", 0.5, {"1": 0.3, "3": 0.1, "!": 0.1})
+    found, log_mass = probabilities(told(first, second), ANSWERS)
+    assert found == pytest.approx([x / 0.87 for x in (0.1, 0.24, 0.4, 0.08, 0.05)])
+    assert log_mass == pytest.approx(math.log(0.87))
+
+
+def test_a_shared_beginning_that_was_not_said_leaves_the_probabilities_open():
+    assert probabilities(told(("W", 0.6, {"N": 0.4})), ANSWERS) is None
+    found, _ = probabilities(told(("W", 0.99, {"N": 0.006, " N2": 0.003})), ANSWERS)
+    assert found == pytest.approx([x / 0.999 for x in (0.99, 0.002, 0.005, 0.002, 0)])
+
+
+def test_an_answer_that_begins_another_counts_where_it_ends():
+    answers = {"W": "wake", "N1": "N", "N2": "NR", "N3": "deep", "REM": "REM"}
+    found, _ = probabilities(told(("N", 0.9, {"wake": 0.1}), ("</s>", 1.0, {})), answers)
+    assert found == pytest.approx([0.1, 0.9, 0, 0, 0])
+    found, _ = probabilities(told(("N", 0.9, {"wake": 0.1})), answers)
+    assert found == pytest.approx([0.1, 0.9, 0, 0, 0])
+
+
+def test_without_an_answer_among_the_tokens_nothing_is_known():
+    assert probabilities(told(("I", 0.9, {"The": 0.1})), ANSWERS) is None
+    assert probabilities([], ANSWERS) is None
+
+
+@given(st.lists(st.sampled_from([" ", "N", "1", "W", "RE", "M", "\n", "</s>", "N2"]), max_size=4))
+def test_probabilities_add_up_whatever_was_said(tokens):
+    found = probabilities(told(*((t, 0.6, {"W": 0.2, "N3": 0.1}) for t in tokens)), ANSWERS)
+    if found is not None:
+        assert sum(found[0]) == pytest.approx(1)
+        assert found[1] < 1e-9

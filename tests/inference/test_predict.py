@@ -1,0 +1,360 @@
+"""Predict: from a real dataset and a real tiny model to a file, killed and gone on with."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+from builds import Silent
+from endpoint_server import Server, threading
+from progress import Told
+from psgimg.builder.build import build
+from psgimg.builder.dataset import build_report, prompts
+from psgimg.builder.dataset.config import BuildConfig
+from psgimg.builder.errors import BuildError
+from shard_damage import spoil
+
+pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+import tiny_models
+from psgimg.finetune import predict
+from psgimg.finetune.data import page_set
+from psgimg.finetune.inference import predict_config
+from psgimg.finetune.metrics import predictions
+from psgimg.finetune.models.manifest import ModelFolder
+from psgimg.finetune.predict import PredictConfig
+
+PER_PART = 8
+
+
+@pytest.fixture(scope="module", autouse=True)
+def surroundings(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
+        patch.setattr(predict, "PER_PART", PER_PART)
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            patch.delenv(name, raising=False)
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setenv("OMP_NUM_THREADS", "1")  # of the commands that are killed
+        patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        yield
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    place = tmp_path_factory.mktemp("predict")
+    tiny.write_shhs(place / "shhs", n_subjects=4, visits=(1,), minutes=6)
+    out = place / "out"
+    config = BuildConfig(
+        ("shhs",), (str(place / "shhs"),), out, style="paper", splits="1/1/2", seed=3, trim_min=None
+    )
+    build(config, Silent())
+    for shard in (out / "data").rglob("test-*.parquet"):
+        spoil(shard, "label_2", 0, 2)  # a second scorer saw one page
+    return out
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """A model that nobody taught."""
+    folder = tmp_path_factory.mktemp("models") / "base"
+    tiny_models.build("idefics3", folder, texts=[prompts.load("closed").question])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(base, dataset):
+    """A model folder as `psgimg sft` writes it."""
+    folder = shutil.copytree(base, base.parent / "model")
+    built = build_report.read(dataset)
+    ModelFolder(
+        prompt=prompts.load("closed"),
+        prompt_name="closed",
+        context=1,
+        recipe=built["recipe"],
+        recipe_hash=built["recipe_hash"],
+        policy=built["policy"],
+        corpora=tuple(built["corpora"]),
+        subjects=(),
+        dataset={"id": "out", "config": None, "revision": None},
+        base_model="tiny",
+        max_pixels=None,
+    ).save(folder)
+    return folder
+
+
+def run(model, dataset, out, **options):
+    told = Told()
+    config = PredictConfig(str(model), str(dataset), out, **{"batch_size": 4, **options})
+    return predict.predict(config, told), told
+
+
+@pytest.fixture(scope="module")
+def whole(model, dataset, tmp_path_factory):
+    """The file of a command that nothing befell."""
+    out = tmp_path_factory.mktemp("whole") / "p.parquet"
+    return out, *run(model, dataset, out)
+
+
+def test_every_page_of_the_split_has_one_row_in_order(whole, dataset):
+    out, found, told = whole
+    test = page_set.load(str(dataset), None, "test")
+    expected = sorted(test.page(int(row)) for row in test.rows)
+    columns = ("corpus", "subject", "recording", "epoch", "label", "label_2")
+    assert list(zip(*(found.table[name].to_pylist() for name in columns), strict=True)) == expected
+    assert found.table["label_2"].to_pylist().count("N2") == 1
+    assert predictions.read(out).table.equals(found.table)
+    assert (told.n_pages, told.n_kept, told.n_done) == (len(expected), 0, len(expected))
+    assert len(expected) > 2 * PER_PART
+
+
+def test_scores_give_probabilities_and_the_likeliest_stage(whole):
+    _, found, _ = whole
+    assert (found.probabilities.argmax(axis=1) == found.predictions).all()
+    np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, atol=1e-9)
+    assert (found.table["log_mass"].to_numpy() < 0).all()
+    assert found.table["raw"].null_count == len(found)
+
+
+def test_only_the_file_and_its_settings_are_left(whole, model):
+    out, found, _ = whole
+    assert sorted(path.name for path in out.parent.iterdir()) == ["p.parquet", "p.parquet.json"]
+    beside = json.loads((out.parent / "p.parquet.json").read_text())
+    assert beside["settings"]["prompt"]["question"] == prompts.load("closed").question
+    assert beside["settings"]["context"] == 1
+    assert beside["counts"] == {
+        "pages": len(found),
+        "no_valid_answer": 0,
+        "with_probabilities": len(found),
+    }
+
+
+@pytest.mark.parametrize("after", [1, 13, 1000])
+def test_a_killed_command_goes_on_and_ends_with_the_same_bytes(
+    whole, model, dataset, tmp_path, after, monkeypatch
+):
+    reference, found, _ = whole
+    out = tmp_path / "p.parquet"
+    script = Path(__file__).parents[1] / "support" / "predict_work.py"
+    n_pages = min(after, len(found))
+    arguments = [str(x) for x in (model, dataset, out, n_pages, PER_PART)]
+    done = subprocess.run(
+        [sys.executable, "-P", str(script), *arguments], capture_output=True, check=False
+    )
+    assert done.returncode == -9, done.stderr.decode()
+    assert not out.exists()
+    _, told = run(model, dataset, out)
+    assert told.n_kept == (n_pages - 1) // PER_PART * PER_PART
+    assert told.n_kept + told.n_done == len(found)
+    assert out.read_bytes() == reference.read_bytes()
+    beside = out.with_name("p.parquet.json").read_bytes()
+    assert beside == reference.with_name("p.parquet.json").read_bytes()
+
+
+def test_a_finished_file_is_not_computed_again(whole, model, dataset):
+    out, found, _ = whole
+    before = out.stat().st_mtime_ns
+    again, told = run(model, dataset, out)
+    assert (told.n_pages, told.n_done, out.stat().st_mtime_ns) == (0, 0, before)
+    assert again.table.equals(found.table)
+    assert "is finished" in told.notes[0]
+    assert not out.with_name("p.parquet.parts").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [({"mode": "generate"}, "mode"), ({"context": 0}, "context"), ({"limit": 3}, "limit, pages")],
+)
+def test_other_settings_are_refused_and_leave_everything_as_it_was(
+    whole, model, dataset, options, name
+):
+    out, *_ = whole
+    before = {path.name: path.read_bytes() for path in out.parent.iterdir()}
+    with pytest.raises(BuildError, match=rf"made or begun with other settings \({name}\)"):
+        run(model, dataset, out, **options)
+    assert {path.name: path.read_bytes() for path in out.parent.iterdir()} == before
+
+
+def test_other_weights_are_other_settings(model, tmp_path):
+    copy = shutil.copytree(model, tmp_path / "copy")
+    (copy / "training.json").write_text('{"seconds": 1}')
+    assert predict_config.weights.known(str(copy)) == predict_config.weights.known(str(model))
+    tiny_models.build("idefics3", tmp_path / "other", seed=5)
+    shutil.copy(tmp_path / "other" / "model.safetensors", copy)
+    assert predict_config.weights.known(str(copy)) != predict_config.weights.known(str(model))
+
+
+def test_the_batch_size_may_change(whole, model, dataset, tmp_path):
+    _, found, _ = whole
+    again, _ = run(model, dataset, tmp_path / "p.parquet", batch_size=7)
+    np.testing.assert_allclose(again.probabilities, found.probabilities, atol=1e-5)
+
+
+def test_a_file_of_somebody_else_is_not_overwritten(model, dataset, tmp_path):
+    out = tmp_path / "p.csv"
+    out.write_text("mine")
+    with pytest.raises(BuildError, match="is there already; choose another --out"):
+        run(model, dataset, out)
+    assert [path.name for path in tmp_path.iterdir()] == ["p.csv"]
+    with pytest.raises(BuildError, match=r"end its name in \.parquet, \.csv, \.jsonl"):
+        run(model, dataset, tmp_path / "p.xlsx")
+
+
+def test_two_commands_do_not_share_a_file(model, dataset, tmp_path):
+    from filelock import FileLock
+
+    out = tmp_path / "p.csv"
+    (tmp_path / "p.csv.parts").mkdir()
+    with (
+        FileLock(tmp_path / "p.csv.parts" / "lock"),
+        pytest.raises(BuildError, match="another command is at work"),
+    ):
+        run(model, dataset, out)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_limit_takes_pages_from_the_whole_split(whole, model, dataset, tmp_path, suffix):
+    _, found, _ = whole
+    some, _ = run(model, dataset, tmp_path / f"p{suffix}", limit=5)
+    keys = list(zip(*(found.table[n].to_pylist() for n in predictions.KEYS), strict=True))
+    places = [
+        keys.index(key)
+        for key in zip(*(some.table[n].to_pylist() for n in predictions.KEYS), strict=True)
+    ]
+    assert len(places) == 5
+    assert (places[0], places[-1]) == (0, len(keys) - 1)
+    assert places == sorted(places)
+
+
+def test_generated_answers_are_kept_as_they_were_said(model, dataset, tmp_path):
+    found, _ = run(model, dataset, tmp_path / "p.jsonl", mode="generate", limit=4, max_new_tokens=3)
+    assert found.table["raw"].null_count == 0
+    assert found.predictions.tolist() == [-1] * 4  # untaught, it babbles, and nobody guesses
+    assert found.probabilities is None
+
+
+def test_a_model_that_nobody_taught_is_asked_as_it_is_and_that_is_said(base, dataset, tmp_path):
+    found, told = run(base, dataset, tmp_path / "p.parquet", limit=3)
+    assert len(found) == 3
+    assert "was not taught by psgimg: it is asked with prompt closed" in told.notes[0]
+    settings = json.loads((tmp_path / "p.parquet.json").read_text())["settings"]
+    assert settings["context"] == 0
+
+
+def test_another_prompt_or_context_than_it_was_taught_with_is_said(model, dataset, tmp_path):
+    _, told = run(model, dataset, tmp_path / "p.csv", limit=2, prompt="aasm", context=0)
+    assert told.notes == [
+        "asked with prompt aasm; it was taught with closed",
+        "shown 0 pages on either side; it was taught with 1",
+    ]
+
+
+def test_pages_of_another_recipe_are_refused_with_both_hashes(model, dataset, tmp_path):
+    place = tmp_path / "other"
+    root = dataset.parent / "shhs"
+    config = BuildConfig(
+        ("shhs",), (str(root),), place, style="sleepvlm", splits="1/1/2", seed=3, trim_min=None
+    )
+    build(config, Silent())
+    hashes = [build_report.read(folder)["recipe_hash"] for folder in (dataset, place)]
+    with pytest.raises(BuildError, match=f"{hashes[0]}.*{hashes[1]}.*--any_recipe"):
+        run(model, place, tmp_path / "p.csv")
+    found, told = run(model, place, tmp_path / "p.csv", any_recipe=True, limit=2)
+    assert len(found) == 2
+    assert hashes[1] in told.notes[0]
+
+
+def test_a_command_that_could_not_begin_leaves_nothing(base, dataset, tmp_path):
+    broken = shutil.copytree(base, tmp_path / "broken")
+    (broken / "chat_template.jinja").unlink()
+    with pytest.raises(BuildError, match="no chat template"):
+        run(broken, dataset, tmp_path / "p.csv")
+    with pytest.raises(BuildError, match="nobody/nothing: give a folder with a model or the id"):
+        run("nobody/nothing", dataset, tmp_path / "p.csv")
+    text = tmp_path / "text"
+    text.mkdir()
+    (text / "config.json").write_text('{"model_type": "llama"}')
+    with pytest.raises(BuildError):
+        run(text, dataset, tmp_path / "p.csv")
+    assert not list(tmp_path.glob("p.csv*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"mode": "guess"}, "--mode 'guess': use score or generate"),
+        ({"batch_size": 0}, "--batch_size 0: give 1 or more"),
+        ({"limit": 0}, "--limit 0"),
+        ({"split": "tests"}, "no split 'tests'"),
+        ({"prompt": "none"}, "no prompt 'none'"),
+        ({"context": 9}, "context 9"),
+    ],
+)
+def test_wishes_that_can_not_be_met_are_refused_in_one_line(
+    model, dataset, tmp_path, options, said
+):
+    with pytest.raises(BuildError, match=said) as caught:
+        run(model, dataset, tmp_path / "p.csv", **options)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def server(monkeypatch):
+    server = Server()
+    server.said, server.told = "N2.", False
+    monkeypatch.setattr("test_endpoint.SHADES", dict.fromkeys(range(256), "N2"))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_server_is_asked_and_gone_on_with_after_it_failed(server, dataset, tmp_path, monkeypatch):
+    n_pages = len(page_set.load(str(dataset), None, "test"))
+    out = tmp_path / "p.csv"
+    answer = server.RequestHandlerClass.answer
+
+    def fails_late(handler, body, fault):
+        answer(handler, body, 401 if len(server.seen) > PER_PART + 2 and not mended else fault)
+
+    mended = []
+    monkeypatch.setattr(server.RequestHandlerClass, "answer", fails_late)
+    with pytest.raises(BuildError, match="401"):
+        run("a-model", dataset, out, endpoint=server.url)
+    assert not out.exists()
+    mended.append(True)
+    found, told = run("a-model", dataset, out, endpoint=server.url)
+    assert told.n_kept == PER_PART
+    assert len(found) == n_pages
+    assert set(found.table["raw"].to_pylist()) == {"N2."}
+    assert set(found.predictions.tolist()) == {2}
+    assert "endpoint" in out.with_name("p.csv.json").read_text()
+
+
+def test_a_server_is_asked_as_the_model_folder_of_its_name_was_taught(
+    server, model, dataset, tmp_path
+):
+    run(model, dataset, tmp_path / "p.csv", endpoint=server.url)
+    bodies = [body for *_, body in server.seen]
+    assert {body["model"] for body in bodies} == {str(model)}
+    shown = [[part["type"] for part in body["messages"][-1]["content"]] for body in bodies]
+    assert max(types.count("image_url") for types in shown) == 3
+
+
+def test_restricted_pictures_leave_the_network_only_if_the_user_says_so(model, dataset, tmp_path):
+    away = "http://8.8.8.8:1/v1"  # nothing is sent here: only the question is made
+    config = {"model": str(model), "dataset": str(dataset), "out": tmp_path / "p.csv"}
+    pageset = page_set.load(str(dataset), None, "test")
+    with pytest.raises(BuildError, match="pictures of shhs may not be passed on"):
+        predict_config.question(PredictConfig(**config, endpoint=away), pageset)
+    for endpoint, sent in (("http://127.0.0.1:1/v1", False), (away, True)):
+        asked = PredictConfig(**config, endpoint=endpoint, send_restricted=sent)
+        assert predict_config.question(asked, pageset).name == "closed"

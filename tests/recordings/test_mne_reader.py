@@ -1,0 +1,282 @@
+"""MNE reader: every other format gives the same night as its EDF, in µV, with its gaps."""
+
+from datetime import UTC, datetime
+from fractions import Fraction
+
+import edfio
+import mne
+import numpy as np
+import pytest
+from psgimg.builder.errors import RecordingError
+from psgimg.builder.recordings.edf import EdfFile
+from psgimg.builder.recordings.mne_reader import MneFile, open_any
+from psgimg.builder.recordings.montage import Derivation, montage
+from psgimg.builder.signals.filtering import Filters, read_signals
+from scipy.io import savemat
+
+SFREQ_HZ = 256
+LABELS = ["EEG C4-A1", "EOG E1-M2", "SaO2"]
+START = datetime(2024, 3, 1, 22, 15, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def wave_uv():
+    """Two minutes of three channels, different in each second."""
+    rng = np.random.default_rng(0)
+    return np.round(40 * rng.standard_normal((len(LABELS), 120 * SFREQ_HZ)), 1)
+
+
+def raw_of(wave_uv, **options):
+    info = mne.create_info(LABELS, SFREQ_HZ, ["eeg", "eog", "misc"])
+    info.set_meas_date(START)
+    return mne.io.RawArray(wave_uv * 1e-6, info, verbose="error", **options)
+
+
+def write_fif(path, wave_uv):
+    raw_of(wave_uv).save(path / "night_raw.fif", verbose="error")
+    return path / "night_raw.fif"
+
+
+def write_brainvision(path, wave_uv, *, breaks_s=()):
+    """Header, markers and samples as BrainVision's Core Data Format 1.0 has them."""
+    units = ["µV", "µV", "C"]
+    channels = [f"Ch{i + 1}={label},,0.1,{units[i]}" for i, label in enumerate(LABELS)]
+    (path / "night.vhdr").write_text(
+        "Brain Vision Data Exchange Header File Version 1.0\n[Common Infos]\nCodepage=UTF-8\n"
+        "DataFile=night.eeg\nMarkerFile=night.vmrk\nDataFormat=BINARY\n"
+        f"DataOrientation=MULTIPLEXED\nNumberOfChannels={len(LABELS)}\n"
+        f"SamplingInterval={1e6 / SFREQ_HZ}\n[Binary Infos]\nBinaryFormat=INT_16\n"
+        "[Channel Infos]\n" + "\n".join(channels) + "\n",
+        encoding="utf-8",
+    )
+    marks = [
+        f"Mk{i}=New Segment,,{at_s * SFREQ_HZ + 1},1,0,{START:%Y%m%d%H%M%S}000000"
+        for i, at_s in enumerate([0, *breaks_s], start=1)
+    ]
+    (path / "night.vmrk").write_text(
+        "Brain Vision Data Exchange Marker File, Version 1.0\n[Common Infos]\nCodepage=UTF-8\n"
+        "DataFile=night.eeg\n[Marker Infos]\n" + "\n".join(marks) + "\n"
+    )
+    (path / "night.eeg").write_bytes(np.round(wave_uv.T * 10).astype("<i2").tobytes())
+    return path / "night.vhdr"
+
+
+def write_bdf(path, wave_uv):
+    signals = [
+        edfio.BdfSignal(
+            row, SFREQ_HZ, label=label, physical_dimension="uV", physical_range=(-400, 400)
+        )
+        for label, row in zip(LABELS, wave_uv, strict=True)
+    ]
+    edfio.Bdf(
+        signals,
+        recording=edfio.Recording(startdate=START.date()),
+        starttime=START.time(),
+    ).write(path / "night.bdf")
+    return path / "night.bdf"
+
+
+def write_eeglab(path, wave_uv, *, cuts_s=()):
+    """A ``.set`` file; ``cuts_s`` : when signal was cut out and how much, in seconds."""
+    events = np.zeros(
+        len(cuts_s) + 1, dtype=[("type", object), ("latency", object), ("duration", object)]
+    )
+    events[0] = ("boundary", 0.5, 0)
+    for i, (at_s, gone_s) in enumerate(cuts_s, start=1):
+        events[i] = ("boundary", at_s * SFREQ_HZ + 0.5, gone_s * SFREQ_HZ)
+    channels = np.zeros(len(LABELS), dtype=[("labels", object)])
+    for i, label in enumerate(LABELS):
+        channels[i] = (label,)
+    n_channels, n_samples = wave_uv.shape
+    eeg = {
+        "nbchan": n_channels,
+        "pnts": n_samples,
+        "trials": 1,
+        "srate": float(SFREQ_HZ),
+        "xmin": 0.0,
+        "xmax": (n_samples - 1) / SFREQ_HZ,
+        "data": wave_uv.astype("f4"),
+        "chanlocs": channels,
+        "event": events,
+    }
+    savemat(path / "night.set", {"EEG": eeg})
+    return path / "night.set"
+
+
+WRITERS = [write_fif, write_brainvision, write_bdf, write_eeglab]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_every_format_gives_microvolts_at_its_own_rate(tmp_path, wave_uv, write):
+    file = open_any(write(tmp_path, wave_uv))
+    assert isinstance(file, MneFile)
+    assert file.labels == tuple(LABELS)
+    assert file.sfreqs_hz == (Fraction(SFREQ_HZ),) * 3
+    assert file.duration_s == pytest.approx(120)
+    for channel in (0, 1):
+        assert file.unit(channel)
+        assert file.read_uv(channel) == pytest.approx(wave_uv[channel], abs=0.01)
+
+
+@pytest.mark.parametrize("write", [write_fif, write_brainvision, write_bdf])
+def test_the_start_is_that_of_the_header(tmp_path, wave_uv, write):
+    assert open_any(write(tmp_path, wave_uv)).start == START.replace(tzinfo=None)
+
+
+def test_a_format_without_a_date_has_no_start(tmp_path, wave_uv):
+    assert open_any(write_eeglab(tmp_path, wave_uv)).start is None
+
+
+@pytest.mark.parametrize("write", [write_fif, write_brainvision])
+def test_what_is_no_voltage_is_not_read_as_one(tmp_path, wave_uv, write):
+    file = open_any(write(tmp_path, wave_uv))
+    with pytest.raises(RecordingError, match=r"channel 'SaO2' is in .* not in V"):
+        file.read_uv(2)
+
+
+def test_units_are_those_of_the_header_whatever_mne_makes_of_them(tmp_path):
+    units = ["uV", "mV", "V", "UV", "nV", "Ohm", "%", ""]
+    signals = [
+        edfio.BdfSignal(
+            np.arange(300.0),
+            100,
+            label=f"c{i}",
+            physical_dimension=unit,
+            physical_range=(-300, 300),
+        )
+        for i, unit in enumerate(units)
+    ]
+    edfio.Bdf(signals).write(tmp_path / "a.bdf")
+    file = open_any(tmp_path / "a.bdf")
+    expected_uv = [7, 7e3, 7e6, 7, 7e-3]  # the last two spellings MNE leaves as they are
+    assert [file.read_uv(i)[7] for i in range(5)] == pytest.approx(expected_uv, rel=1e-3)
+    for channel in range(5, 8):
+        with pytest.raises(RecordingError, match="unit not of voltage"):
+            file.read_uv(channel)
+
+
+def test_time_that_mne_marks_as_skipped_is_a_gap(tmp_path, wave_uv):
+    raw = raw_of(wave_uv, first_samp=10 * SFREQ_HZ)  # marks count from the date, not from here
+    raw.set_annotations(
+        mne.Annotations([30, 70, 90], [20, 5, 10], ["BAD_ACQ_SKIP", "BAD_EMG", "x"])
+    )
+    raw.save(tmp_path / "night_raw.fif", verbose="error")
+    file = open_any(tmp_path / "night_raw.fif")
+    assert [(s.onset_s, s.length_s(file.record_s)) for s in file.segments] == [(0, 30), (50, 70)]
+    assert file.duration_s == 120
+    kept = np.r_[wave_uv[0, : 30 * SFREQ_HZ], wave_uv[0, 50 * SFREQ_HZ :]]
+    assert file.read_uv(0) == pytest.approx(kept, abs=0.01)
+    assert file.start == START.replace(tzinfo=None, second=40)
+
+
+def test_skipped_time_that_mne_misplaces_is_refused(tmp_path, wave_uv):
+    path = tmp_path / "night_raw.fif"
+    for date, segments in ((START, [0.0, 40.0]), (None, None)):
+        raw = raw_of(wave_uv)
+        raw.set_meas_date(date)
+        raw.set_annotations(mne.Annotations([0, 30], [10, 20], ["BAD_ACQ_SKIP"] * 2, date))
+        raw.save(path, overwrite=True, verbose="error")
+        if segments:
+            assert [segment.onset_s for segment in open_any(path).segments] == segments
+        else:
+            with pytest.raises(RecordingError, match="without a date MNE can't say when"):
+                open_any(path)
+
+
+def test_joined_files_are_not_filtered_across_their_border(tmp_path, wave_uv):
+    half = 60 * SFREQ_HZ
+    parts = [raw_of(wave_uv[:, :half]), raw_of(wave_uv[:, half:])]
+    mne.concatenate_raws(parts, verbose="error").save(tmp_path / "a_raw.fif", verbose="error")
+    file = open_any(tmp_path / "a_raw.fif")
+    assert [(s.onset_s, s.first, s.stop) for s in file.segments] == [
+        (0, 0, half),
+        (60, half, 2 * half),
+    ]
+
+
+def test_a_new_segment_of_brainvision_is_a_border(tmp_path, wave_uv):
+    file = open_any(write_brainvision(tmp_path, wave_uv, breaks_s=[45]))
+    assert [segment.onset_s for segment in file.segments] == [0, 45]
+
+
+def test_what_was_cut_out_in_eeglab_moves_the_rest_in_time(tmp_path, wave_uv):
+    file = open_any(write_eeglab(tmp_path, wave_uv, cuts_s=[(40, 90), (80, 10)]))
+    assert [segment.onset_s for segment in file.segments] == [0, 130, 180]
+    assert file.duration_s == pytest.approx(220)
+    assert len(file.read_uv(0)) == wave_uv.shape[1]
+
+
+def test_less_than_a_second_between_gaps_is_left_out(tmp_path, wave_uv):
+    raw = raw_of(wave_uv)
+    raw.set_annotations(mne.Annotations([30, 40.5], [10, 10], ["BAD_ACQ_SKIP"] * 2))
+    raw.save(tmp_path / "night_raw.fif", verbose="error")
+    file = open_any(tmp_path / "night_raw.fif")
+    assert [segment.onset_s for segment in file.segments] == [0, 50.5]
+    assert len(file.read_uv(0)) == sum(s.stop - s.first for s in file.segments)
+
+
+def test_signals_of_a_fif_with_a_gap_are_read_like_any_other(tmp_path, wave_uv):
+    raw = raw_of(wave_uv)
+    raw.set_annotations(mne.Annotations([30], [20], ["BAD_ACQ_SKIP"]))
+    raw.save(tmp_path / "night_raw.fif", verbose="error")
+    signals = read_signals(
+        open_any(tmp_path / "night_raw.fif"),
+        montage("central"),
+        [Derivation("C4-M1", 0), None, Derivation("E1-M2", 1), None, None],
+        filters=Filters(),
+        mains_hz=50.0,
+        sfreq_hz=200.0,
+        span_s=(0.0, 120.0),
+    )
+    assert [(s.start_s, s.data_uv.shape[1]) for s in signals.stretches] == [(0, 6000), (50, 14000)]
+
+
+def test_edf_is_known_by_its_content_whatever_its_suffix(tmp_path):
+    signal = edfio.EdfSignal(np.arange(3000.0), 100, label="C4", physical_dimension="uV")
+    edfio.Edf([signal]).write(tmp_path / "night.edf")
+    path = (tmp_path / "night.edf").rename(tmp_path / "night.rec")
+    assert isinstance(open_any(path), EdfFile)
+
+
+def test_what_mne_puts_up_with_is_told(tmp_path, wave_uv):
+    path = write_bdf(tmp_path, wave_uv)
+    path.write_bytes(path.read_bytes()[: -50 * 3 * 3 * SFREQ_HZ])
+    file = open_any(path)
+    assert file.duration_s == pytest.approx(70)
+    assert any("header" in note and str(tmp_path) not in note for note in file.notes)
+
+
+def test_samples_without_value_are_refused(tmp_path, wave_uv):
+    wave_uv[0, 500] = np.nan
+    with pytest.raises(RecordingError, match="'EEG C4-A1' holds samples that are no numbers"):
+        open_any(write_fif(tmp_path, wave_uv)).read_uv(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("night.xyz", b"hello", r"night\.xyz: MNE can't read it \(Unsupported file type.*as EDF"),
+        ("night.vhdr", b"hello", r"night\.vhdr: MNE can't read it .*export it as EDF"),
+        ("night.fif", b"hello", r"night\.fif: MNE can't read it .*export it as EDF"),
+        ("night.set", b"hello", r"night\.set: MNE can't read it .*export it as EDF"),
+        ("night.edf", b"hello", r"night\.edf is no readable EDF"),
+        ("night", b"hello", r"night: MNE can't read it .*export it as EDF"),
+    ],
+)
+def test_a_file_that_cant_be_read_is_one_line(tmp_path, name, content, says):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(RecordingError, match=says) as caught:
+        open_any(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_brainvision_header_without_its_samples_says_so(tmp_path, wave_uv):
+    path = write_brainvision(tmp_path, wave_uv)
+    (tmp_path / "night.eeg").unlink()
+    with pytest.raises(RecordingError, match=r"night\.vhdr: .*check that it exists|can't read"):
+        open_any(path)
+
+
+def test_a_file_that_is_not_there_is_one_line(tmp_path):
+    with pytest.raises(RecordingError, match=r"unreadable file: night\.fif: No such file"):
+        open_any(tmp_path / "night.fif")

@@ -1,0 +1,192 @@
+"""Rules of a release, without a network: who may see it, and what a repository may lose."""
+
+import copy
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from psgimg.builder.card import release_notes
+from psgimg.builder.card.release_notes import Release
+from psgimg.builder.dataset.schema import SPLITS
+from psgimg.builder.errors import BuildError
+from psgimg.builder.release import merge
+from psgimg.builder.release.visibility import Standing, Wish, decide, restricted
+
+WRITTEN = "Letter of the NSRR to A. Author, 2026-03-01, ref. 123"
+
+
+def values(recordings, recipe="a", policy="open", **fixed):
+    """What `build.json` would say of (corpus, subject, recording, split) tuples."""
+    corpora = sorted({corpus for corpus, *_ in recordings})
+    settings = {"recipe": {"style": recipe, "montage": {"name": "aasm"}}, "seed": 0, **fixed}
+    return {
+        "corpora": {name: {"policy": policy} for name in corpora},
+        "counts": {name: {} for name in corpora},
+        "left_out": {name: {} for name in corpora},
+        "recordings": [
+            {"corpus": c, "subject": s, "kin": s, "recording": r, "split": split}
+            for c, s, r, split in recordings
+        ],
+        "set_aside": [],
+        "shards": [
+            {"path": f"data/{c}/{r}", "corpus": c, "rows": 10, "sha256": f"{recipe}{r}"}
+            for c, _, r, _ in recordings
+        ],
+        "recipe": settings["recipe"],
+        "recipe_hash": recipe,
+        "fixed": settings,
+        "policy": policy,
+        "folds": 0,
+        "command": "psgimg build --source " + " ".join(corpora),
+    }
+
+
+def released(local, before=None, tags=(), **options):
+    """A release of `local` into what holds `before`."""
+    merged = merge.grow(local, before, options.get("may_lose", False), "org/name")
+    release = merge.next_release(merged, before, Release("org/name", False), tags)
+    return {**merged, release_notes.KEY: release.to_dict()}
+
+
+def last(held):
+    return release_notes.of(held).revisions[-1]
+
+
+@given(
+    public=st.booleans(),
+    secret=st.sets(st.sampled_from(["shhs", "mass"])),
+    now_public=st.sampled_from([None, True, False]),
+    held=st.sets(st.sampled_from(["shhs", "mass"])),
+)
+def test_no_restricted_picture_becomes_public_without_a_written_permission(
+    public, secret, now_public, held
+):
+    standing = None if now_public is None else Standing(now_public, frozenset(held))
+    try:
+        found = decide("org/name", Wish(public), secret, standing)
+    except BuildError:
+        return
+    ever = secret | (held if standing else set())
+    assert not (found.public and ever)
+    assert not (now_public and ever)
+    assert found.gated == bool(ever)
+    assert found.public == public
+
+
+@pytest.mark.parametrize("standing", [None, Standing(False), Standing(True)])
+def test_a_written_permission_makes_restricted_pictures_public_and_gated(standing):
+    found = decide("org/name", Wish(True, WRITTEN), ["shhs"], standing)
+    assert (found.public, found.gated, found.permission) == (True, True, WRITTEN)
+
+
+def test_a_permission_given_once_covers_its_corpora_and_no_other():
+    standing = Standing(True, frozenset({"shhs"}), WRITTEN, frozenset({"shhs"}))
+    assert decide("org/name", Wish(True), ["shhs"], standing).permission == WRITTEN
+    with pytest.raises(BuildError, match="mass"):
+        decide("org/name", Wish(True), ["mass"], standing)
+
+
+def test_a_public_repository_never_receives_restricted_pictures():
+    with pytest.raises(BuildError, match="is public and shhs is restricted"):
+        decide("org/name", Wish(), ["shhs"], Standing(True))
+
+
+def test_what_a_repository_once_showed_keeps_it_private():
+    held = released(values([("shhs", "1", "a", "train")], policy="restricted"))
+    later = released(values([("demo", "1", "d", "train")]), held, may_lose=True)
+    assert restricted(later["corpora"]) == frozenset()
+    standing = Standing(False, merge.ever_restricted(later))
+    with pytest.raises(BuildError, match="--public is refused: the terms of shhs"):
+        decide("org/name", Wish(True), restricted(later["corpora"]), standing)
+
+
+@pytest.mark.parametrize("words", ["yes", "   ok     "])
+def test_a_permission_is_more_than_a_yes(words):
+    with pytest.raises(BuildError, match="name who allowed it"):
+        Wish(True, words)
+
+
+def test_a_permission_without_public_or_without_need_is_refused():
+    with pytest.raises(BuildError, match="give --public too"):
+        Wish(False, WRITTEN)
+    with pytest.raises(BuildError, match="nothing here is restricted"):
+        decide("org/name", Wish(True, WRITTEN), [], None)
+
+
+def test_a_public_repository_stays_so_only_if_said():
+    with pytest.raises(BuildError, match="say --public"):
+        decide("org/name", Wish(), [], Standing(True))
+
+
+def test_another_corpus_joins_and_nothing_is_lost():
+    held = released(values([("shhs", "1", "a", "train")], policy="restricted"))
+    grown = released(values([("demo", "1", "d", "test")]), held)
+    assert list(grown["corpora"]) == ["demo", "shhs"]
+    assert [fact["recording"] for fact in grown["recordings"]] == ["d", "a"]
+    assert grown["policy"] == "restricted", "the strictest"
+    assert grown["command"].splitlines() == [
+        "psgimg build --source shhs",
+        "psgimg build --source demo",
+    ]
+    assert last(grown).what == "1 recording of demo added"
+    assert last(grown).tag == "recipe-a-2"
+
+
+def test_the_same_pictures_make_no_new_revision():
+    held = released(values([("demo", "1", "d", "test")]))
+    again = released(values([("demo", "1", "d", "test")]), held, tags=["recipe-a"])
+    assert again[release_notes.KEY] == held[release_notes.KEY]
+
+
+def test_a_tag_that_is_taken_is_never_moved():
+    first = released(values([("demo", "1", "d", "test")]), tags=["recipe-a", "recipe-a-2"])
+    assert last(first).tag == "recipe-a-3"
+
+
+@given(
+    old=st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(SPLITS), min_size=1),
+    new=st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(SPLITS), min_size=1),
+    may_lose=st.booleans(),
+    recipe=st.sampled_from(["a", "b"]),
+)
+def test_nobody_changes_their_split_and_nothing_is_lost_unsaid(old, new, may_lose, recipe):
+    held = released(values([("demo", who, who, split) for who, split in sorted(old.items())]))
+    local = values([("demo", who, who, split) for who, split in sorted(new.items())], recipe)
+    before = copy.deepcopy((held, local))
+    moved = any(old[who] != split for who, split in new.items() if who in old)
+    lost = set(old) - set(new)
+    if moved or (lost and not may_lose):
+        with pytest.raises(BuildError, match="change their split" if moved else "--replace"):
+            released(local, held, may_lose=may_lose)
+    else:
+        grown = released(local, held, may_lose=may_lose)
+        assert {f["recording"] for f in grown["recordings"]} == set(new)
+    assert (held, local) == before, "nothing is changed in place"
+
+
+def test_a_relative_counts_like_the_subject():
+    held = released(values([("cfs", "1", "a", "test")]))
+    local = values([("cfs", "1", "a", "test"), ("cfs", "2", "b", "train")])
+    local["recordings"][1]["kin"] = "1"
+    with pytest.raises(BuildError, match="would change their split: cfs 1 is in test"):
+        released(local, held)
+
+
+def test_a_new_recipe_is_a_new_revision_that_says_so():
+    held = released(values([("demo", "1", "d", "test")]))
+    grown = released(values([("demo", "1", "d", "test")], recipe="b"), held)
+    assert last(grown).tag == "recipe-b"
+    assert last(grown).what == "new recipe (style): every page drawn anew"
+    assert [r.tag for r in release_notes.of(grown).revisions] == ["recipe-a", "recipe-b"]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"), [({"recipe": "b"}, "recipe: style"), ({"seed": 7}, "seed")]
+)
+def test_corpora_built_otherwise_do_not_meet(change, named):
+    held = released(values([("shhs", "1", "a", "train")]))
+    with pytest.raises(BuildError, match=f"holds shhs built with other settings .*{named}"):
+        released(values([("demo", "1", "d", "test")], **change), held)
+    grown = released(values([("demo", "1", "d", "test")], **change), held, may_lose=True)
+    assert list(grown["corpora"]) == ["demo"]
+    assert "1 recording of shhs removed" in last(grown).what

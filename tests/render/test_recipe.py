@@ -1,0 +1,85 @@
+"""Recipe: what is written down draws the same pages again, or is refused."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings.montage import MONTAGES
+from psgimg.builder.render.recipe import VERSION, Recipe, digest
+from psgimg.builder.render.style import PRESETS, load_style
+from psgimg.builder.signals.filtering import Band, Filters
+
+RECIPE = Recipe(MONTAGES["aasm"], PRESETS["clinical"])
+
+
+def through_json(recipe):
+    return json.loads(json.dumps(recipe.to_dict()))
+
+
+@pytest.mark.parametrize("style", PRESETS.values(), ids=PRESETS)
+@pytest.mark.parametrize("montage", MONTAGES.values(), ids=MONTAGES)
+def test_every_montage_and_style_comes_back_from_json_as_it_was(montage, style):
+    recipe = Recipe(montage, style)
+    values = through_json(recipe)
+    assert Recipe.from_dict(values) == recipe
+    assert Recipe.from_dict(values).hash == recipe.hash == digest(values)
+
+
+@given(
+    low_hz=st.floats(0.01, 1),
+    high_hz=st.one_of(st.integers(20, 90), st.floats(20, 90)),
+    order=st.integers(1, 8),
+    notch=st.booleans(),
+    sfreq_hz=st.one_of(st.integers(100, 500), st.floats(100, 500)),
+    style=st.sampled_from(list(PRESETS.values())),
+)
+def test_any_filters_and_rate_come_back_from_json_as_they_were(
+    low_hz, high_hz, order, notch, sfreq_hz, style
+):
+    filters = Filters(eeg=Band(low_hz, high_hz), order=order, notch=notch)
+    recipe = Recipe(MONTAGES["central-ecg"], style, filters, sfreq_hz)
+    assert Recipe.from_dict(through_json(recipe)) == recipe
+    assert Recipe.from_dict(through_json(recipe)).hash == recipe.hash
+
+
+def test_a_style_of_the_users_own_comes_back_with_whole_numbers_still_whole(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("grid_s: [1, 2.5]\ngrid: ['#eeeeee', '#cccccc']\neeg: {scale_uv: 75}\n")
+    recipe = Recipe(MONTAGES["central"], load_style(str(path)))
+    again = Recipe.from_dict(through_json(recipe))
+    assert again == recipe
+    assert again.hash == recipe.hash
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        (("version",), VERSION + 1, f"version is {VERSION + 1}.*draws version {VERSION}"),
+        (("sfreq_hz",), "200", "recipe.sfreq_hz.*'200'"),
+        (("style", "shade"), "#ffffff", "recipe.style: keys differ .shade"),
+        (("style", "eeg", "scale_uv"), True, "recipe.style.eeg.scale_uv.*True"),
+        (("style", "line_px"), 99.0, "line_px 99; use 0.3 to 8"),
+        (("style", "emg"), None, "recipe.style.emg: keys differ .None"),
+        (("montage", "lanes", 0, "kind"), "meg", "recipe.montage.lanes.kind.*'meg'"),
+        (("montage", "lanes"), "C4", "recipe.montage.lanes.*'C4'"),
+        (("filters", "order"), 4.0, r"recipe.filters.order.*4\.0"),
+    ],
+)
+def test_values_that_no_recipe_wrote_are_refused_by_name(place, value, said):
+    values = through_json(RECIPE)
+    part = values
+    for key in place[:-1]:
+        part = part[key]
+    part[place[-1]] = value
+    with pytest.raises(BuildError, match=said) as caught:
+        Recipe.from_dict(values)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_recipe_that_lacks_a_value_is_refused():
+    values = through_json(RECIPE)
+    del values["filters"]["notch"]
+    with pytest.raises(BuildError, match=r"recipe\.filters: keys differ .notch"):
+        Recipe.from_dict(values)

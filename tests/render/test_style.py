@@ -1,0 +1,153 @@
+"""Style: the presets are valid, and a user's file is obeyed or refused in one clear line."""
+
+import pytest
+from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings.montage import MONTAGES, Kind
+from psgimg.builder.render.layout import boxes
+from psgimg.builder.render.style import CLINICAL, PAPER, PRESETS, SLEEPVLM, colour, load_style
+
+
+@pytest.fixture
+def style_file(tmp_path):
+    def write(text):
+        path = tmp_path / "mine.yaml"
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_found_by_its_name(name):
+    assert load_style(name) is PRESETS[name]
+    assert PRESETS[name].name == name
+
+
+def test_presets_have_the_sizes_they_are_known_by():
+    sizes = {name: (style.width_px, style.height_px) for name, style in PRESETS.items()}
+    assert sizes == {"clinical": (896, 448), "paper": (336, 336), "sleepvlm": (448, 224)}
+
+
+def test_clinical_fits_the_visual_tokens_of_28_and_32_pixels():
+    for patch in (28, 32):
+        assert CLINICAL.width_px % patch == CLINICAL.height_px % patch == 0
+
+
+def test_clinical_guides_are_75_uv_apart_on_eeg_only():
+    assert 2 * CLINICAL.eeg.guide_uv == 75
+    assert CLINICAL.eog.guide_uv == CLINICAL.emg.guide_uv == CLINICAL.ecg.guide_uv == 0
+
+
+def test_presets_differ_in_ink():
+    assert (CLINICAL.grey, PAPER.grey, SLEEPVLM.grey) == (True, True, False)
+
+
+@pytest.mark.parametrize("style", PRESETS.values(), ids=PRESETS)
+def test_greys_of_the_presets_are_among_the_16_that_are_stored(style):
+    if style.grey:
+        assert {colour(ink)[0] % 17 for ink in style.inks} == {0}
+
+
+@pytest.mark.parametrize("style", PRESETS.values(), ids=PRESETS)
+@pytest.mark.parametrize("montage", MONTAGES.values(), ids=MONTAGES)
+def test_lanes_fill_the_page_without_gap_or_overlap(style, montage):
+    lanes = boxes(style, montage)
+    assert [lane.top for lane in lanes] == [0, *(lane.bottom for lane in lanes[:-1])]
+    assert lanes[-1].bottom == style.height_px
+
+
+def test_each_kind_of_lane_has_its_style():
+    assert [CLINICAL.lane(kind) for kind in Kind] == [
+        CLINICAL.eeg,
+        CLINICAL.eog,
+        CLINICAL.emg,
+        CLINICAL.ecg,
+    ]
+
+
+def test_a_file_changes_what_it_names_and_keeps_the_rest(style_file):
+    path = style_file("base: clinical\nline_px: 2\ngrid_s: [1]\ngrid: ['#eeeeee']\n")
+    style = load_style(path)
+    assert (style.name, style.line_px, style.grid_s, style.grid) == (
+        "mine",
+        2.0,
+        (1,),
+        ("#eeeeee",),
+    )
+    assert (style.eeg, style.width_px) == (CLINICAL.eeg, CLINICAL.width_px)
+
+
+def test_a_file_changes_one_value_of_one_kind_of_lane(style_file):
+    style = load_style(style_file("base: clinical\neeg: {scale_uv: 75}\n"))
+    assert style.eeg.scale_uv == 75.0
+    assert (style.eeg.weight, style.eeg.guide_uv) == (CLINICAL.eeg.weight, CLINICAL.eeg.guide_uv)
+    assert style.eog == CLINICAL.eog
+
+
+def test_without_a_base_a_file_starts_from_clinical(style_file):
+    assert load_style(style_file("width_px: 1120\n")).eeg == CLINICAL.eeg
+    assert load_style(style_file("base: sleepvlm\nclip: true\n")).background == "#000000"
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("ink: black\n", ["'ink'", "there are background, clip,"]),
+        ("eeg: {scale: 75}\n", ["eeg", "'scale'", "scale_uv"]),
+        ("base: modern\n", ["base", "clinical, paper, sleepvlm"]),
+        ("line_px: thick\n", ["line_px", "'thick'", "1.0"]),
+        ("line_px: 20\n", ["line_px 20", "0.3 to 8"]),
+        ("clip: 1\n", ["clip", "1", "True"]),
+        ("width_px: 10\n", ["10x448", "16 to 4096"]),
+        ("scaling: night\n", ["'night'", "fixed or epoch"]),
+        ("grid_s: [1]\n", ["grid_s", "grid"]),
+        ("eeg: {scale_uv: 0}\n", ["eeg", "scale_uv"]),
+        ("eeg: 75\n", ["eeg", "75"]),
+        ("- line_px\n", ["key: value"]),
+        ("line_px: [1\n", ["style file"]),
+        ("", ["key: value"]),
+    ],
+)
+def test_a_bad_file_is_refused_in_one_line_with_what_is_allowed(style_file, text, parts):
+    with pytest.raises(BuildError) as caught:
+        load_style(style_file(text))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "mine" in message
+    for part in parts:
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "background: white\n",
+        "eeg: {colours: [red]}\n",
+        "eeg: {colours: [1]}\n",
+        "grid: [1, 2]\n",
+        "grid_s: [a, b]\n",
+        "grid_s: [.nan, 5]\n",
+        "grid_s: [0.000001, 5]\n",
+        "base: [clinical]\n",
+        "eeg: {scale_uv: .nan}\n",
+        "eeg: {scale_uv: .inf}\n",
+        "eeg: {weight: .inf}\n",
+        "eeg: {guide_uv: -5}\n",
+        "envelope_uv: 0\n",
+    ],
+)
+def test_values_of_the_right_type_that_make_no_sense_are_refused(style_file, text):
+    with pytest.raises(BuildError, match="mine"):
+        load_style(style_file(text))
+
+
+@pytest.mark.parametrize("name", ["modern", "style.json", "absent.yaml"])
+def test_a_style_that_is_not_there_is_refused_by_name(name):
+    with pytest.raises(BuildError, match=name):
+        load_style(name)
+
+
+def test_lanes_too_low_to_draw_in_are_refused(style_file):
+    style = load_style(style_file("height_px: 32\n"))
+    with pytest.raises(BuildError, match=r"lane .* would be \d px high, 8 is the least"):
+        boxes(style, MONTAGES["aasm"])

@@ -1,0 +1,449 @@
+"""Stage: a night of no corpus, from its file to a folder, with a real tiny model."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from datetime import datetime
+from io import BytesIO
+
+import edfio
+import mne
+import numpy as np
+import pytest
+import tiny
+from builds import Silent
+from PIL import Image
+from psgimg.builder.build import build
+from psgimg.builder.dataset import build_report, prompts
+from psgimg.builder.dataset.config import BuildConfig
+from psgimg.builder.errors import BuildError, PsgimgError
+from psgimg.builder.render.recipe import digest
+from psgimg.builder.unscored_night import NewPage
+from psgimg.finetune.inference.prefetch import ahead
+from psgimg.finetune.staging import lights
+from tiny_edf import Channel, discontinuous, write_annotations, write_psg
+
+pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+import tiny_models
+from click.testing import CliRunner
+from progress import Told
+from psgimg.finetune import predict
+from psgimg.finetune.models.manifest import ModelFolder
+from psgimg.finetune.predict import PredictConfig
+from psgimg.finetune.staging import inference
+from psgimg.finetune.staging.stage import OUTPUT, StageConfig, stage
+from psgimg.finetune.staging.statistics import UNSCORED
+from psgimg.finetune.terminal import stage_command
+
+NAME = "SN002"
+N_EPOCHS = 12
+N_BEFORE = 2
+"""The scoring of the tiny nights starts a minute after the signal."""
+CONTEXT = 1
+
+
+@pytest.fixture(scope="module", autouse=True)
+def surroundings(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        yield
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Short nights; that they are of a corpus is nothing that staging knows."""
+    root = tmp_path_factory.mktemp("corpus")
+    tiny.write_hmc(root, n_subjects=3, minutes=5)
+    return root
+
+
+@pytest.fixture(scope="module")
+def dataset(corpus, tmp_path_factory):
+    out = tmp_path_factory.mktemp("dataset") / "out"
+    config = BuildConfig(
+        ("hmc",), (str(corpus),), out, style="paper", splits="1/1/1", trim_min=None
+    )
+    build(config, Silent())
+    return out
+
+
+@pytest.fixture(scope="module")
+def model(dataset, tmp_path_factory):
+    """A model folder as `psgimg sft` writes it."""
+    folder = tmp_path_factory.mktemp("models") / "model"
+    tiny_models.build("idefics3", folder, texts=[prompts.load("closed").question])
+    built = build_report.read(dataset)
+    ModelFolder(
+        prompt=prompts.load("closed"),
+        prompt_name="closed",
+        context=CONTEXT,
+        recipe=built["recipe"],
+        recipe_hash=built["recipe_hash"],
+        policy="open",
+        corpora=("hmc",),
+        subjects=(),
+        dataset={"id": "out", "config": None, "revision": None},
+        base_model="tiny",
+        max_pixels=None,
+    ).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def staged(corpus, model, tmp_path_factory):
+    """A night, its folder, what was found and what was told."""
+    out = tmp_path_factory.mktemp("staged") / "stages"
+    told, night = Told(), corpus / "recordings" / f"{NAME}.edf"
+    return night, out, stage(StageConfig(night, str(model), out, batch_size=5), told), told
+
+
+def test_a_night_is_staged_as_predict_stages_the_pages_built_of_it(
+    staged, dataset, model, tmp_path
+):
+    split = next(
+        r["split"] for r in build_report.read(dataset)["recordings"] if r["recording"] == NAME
+    )
+    config = PredictConfig(str(model), str(dataset), tmp_path / "p.parquet", split=split)
+    predicted = predict.predict(config, Told())
+    rows = [i for i, name in enumerate(predicted.table["recording"].to_pylist()) if name == NAME]
+    _, _, found, _ = staged
+    assert predicted.table["epoch"].take(rows).to_pylist() == list(range(N_BEFORE, N_EPOCHS))
+    # The first scored epoch has no page before it in the dataset, but has one in the recording.
+    np.testing.assert_allclose(
+        found.probabilities[N_BEFORE + 1 :], predicted.probabilities[rows][1:], atol=1e-5
+    )
+    assert np.ptp(found.probabilities, axis=0).max() > 1e-3, "pages do not matter: nothing tested"
+
+
+def test_the_folder_holds_what_was_found(staged):
+    night, out, found, told = staged
+    assert sorted(path.name for path in out.iterdir()) == sorted(OUTPUT)
+    assert (told.n_pages, told.n_done) == (N_EPOCHS, N_EPOCHS)
+    rows = list(csv.DictReader((out / "hypnogram.csv").read_text().splitlines()))
+    assert [row["stage"] for row in rows] == found.names
+    assert rows[3]["time"] == "22:01:30"
+    told_of = json.loads((out / "statistics.json").read_text())
+    assert told_of["night"] == night.name
+    assert told_of["model"] == "model", "no folder of this machine"
+    assert told_of["lanes"]["C4"] == "C4-M1"
+    assert told_of["context"] == CONTEXT
+    assert told_of["statistics"] == found.statistics.to_dict()
+
+
+def test_the_same_night_gives_the_same_bytes_and_replaces_the_former_folder(
+    staged, model, tmp_path
+):
+    night, before, _, _ = staged
+    again = shutil.copytree(before, tmp_path / "stages")
+    (again / "hypnogram.png").unlink()
+    stage(StageConfig(night, str(model), again, batch_size=5), Told())
+    for name in OUTPUT:
+        assert (again / name).read_bytes() == (before / name).read_bytes(), name
+    assert [path.name for path in tmp_path.iterdir()] == ["stages"]
+
+
+def test_a_folder_with_anything_else_in_it_is_refused(staged, model, tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(BuildError, match=r"thesis\.tex"):
+        stage(StageConfig(staged[0], str(model), tmp_path), Told())
+    assert (tmp_path / "thesis.tex").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["hypnogram.csv", "hypnogram.edf"])
+def test_stages_that_a_scorer_mended_are_not_replaced(name, staged, model, tmp_path):
+    mended = shutil.copytree(staged[1], tmp_path / "stages")
+    with (mended / name).open("ab") as file:
+        file.write(b"N2 after all")
+    kept = (mended / name).read_bytes()
+    with pytest.raises(BuildError, match=f"{name} is not as `psgimg stage` wrote it"):
+        stage(StageConfig(staged[0], str(model), mended), Told())
+    assert (mended / name).read_bytes() == kept
+
+
+def test_the_stages_of_another_night_of_the_same_name_are_not_replaced(
+    corpus, staged, model, tmp_path
+):
+    elsewhere = tmp_path / staged[0].name
+    shutil.copy(corpus / "recordings" / "SN001.edf", elsewhere)
+    kept = (staged[1] / "statistics.json").read_bytes()
+    with pytest.raises(BuildError, match=f"the stages of another recording named {NAME}.edf"):
+        stage(StageConfig(elsewhere, str(model), staged[1]), Told())
+    assert (staged[1] / "statistics.json").read_bytes() == kept
+
+
+def test_a_last_page_that_ends_within_the_tolerance_is_staged_too(model, tmp_path):
+    info = mne.create_info(["C4-M1", "O2-M1", "F4-M1", "E1-M2", "E2-M2", "Chin1-Chin2"], 128, "eeg")
+    noise_v = 2e-5 * np.random.default_rng(0).standard_normal((6, 3 * 30 * 128 - 1))
+    night = tmp_path / "night_raw.fif"
+    mne.io.RawArray(noise_v, info, verbose="error").save(night, verbose="error")
+    found = stage(StageConfig(night, str(model), tmp_path / "out"), Told())
+    assert len(found) == 3
+    assert "" not in found.names
+
+
+def test_epochs_in_a_gap_have_no_stage_and_the_numbers_go_on(model, tmp_path):
+    night = tmp_path / "gap.edf"
+    rng = np.random.default_rng(0)
+    edfio.Edf(
+        [edfio.EdfSignal(rng.normal(0, 20, 250 * 128), 128, label="C4-M1")],
+        annotations=[edfio.EdfAnnotation(0, None, "x")],
+    ).write(night)
+    discontinuous(night, {100: 160.0})
+    found = stage(StageConfig(night, str(model), tmp_path / "out"), Told())
+    assert len(found) == 10
+    assert np.flatnonzero(found.stages == UNSCORED).tolist() == [3, 4, 5]
+    assert sum(found.unscored.values()) >= 3
+    assert found.statistics.unscored_min == 1.5
+
+
+# --- asking ------------------------------------------------------------------------------------
+
+
+def page(epoch):
+    """A page whose one colour tells its number."""
+    png = BytesIO()
+    Image.new("RGB", (8, 8), (epoch, 0, 0)).save(png, "PNG")
+    return NewPage(epoch, 30.0 * epoch), png.getvalue()
+
+
+def shown(epochs, context):
+    """The numbers of the pages that each question shows, and what it says."""
+    asked = inference.questions(map(page, epochs), prompts.load("closed"), context)
+    return {
+        drawn.epoch: (
+            [image.getpixel((0, 0))[0] for image in row["images"]],
+            row["prompt"][-1]["content"],
+        )
+        for drawn, row in asked
+    }
+
+
+def test_neighbours_are_shown_only_where_they_follow_without_a_gap():
+    found = shown([0, 1, 2, 3, 7, 8, 10], context=2)
+    assert {epoch: pages for epoch, (pages, _) in found.items()} == {
+        0: [0, 1, 2],
+        1: [0, 1, 2, 3],
+        2: [0, 1, 2, 3],
+        3: [1, 2, 3],
+        7: [7, 8],
+        8: [7, 8],
+        10: [10],
+    }
+    assert "The second of two pages is the one to stage" in found[8][1]
+    assert "There is one page" in found[10][1]
+
+
+def test_without_context_every_page_is_asked_about_alone():
+    assert [pages for pages, _ in shown(range(4), 0).values()] == [[0], [1], [2], [3]]
+
+
+def test_pages_are_drawn_as_they_are_needed():
+    drawn = []
+    asked = inference.questions(
+        (drawn.append(i) or page(i) for i in range(50)), prompts.load("closed"), 2
+    )
+    next(asked)
+    assert len(drawn) <= 4
+
+
+def test_the_next_item_is_made_while_the_caller_is_busy():
+    second = threading.Event()
+
+    def items():
+        yield 1
+        second.set()
+        yield 2
+
+    made = ahead(items())
+    assert next(made) == 1
+    assert second.wait(20), "the second is only made once it is asked for"
+    assert list(made) == [2]
+
+
+def test_an_error_in_the_thread_reaches_the_caller_in_its_place():
+    def items():
+        yield 1
+        raise BuildError("page 2 can't be drawn")
+
+    made = ahead(items())
+    assert next(made) == 1
+    with pytest.raises(BuildError, match="page 2"):
+        next(made)
+    assert list(ahead(iter(()))) == []
+
+
+# --- lights ------------------------------------------------------------------------------------
+
+ELEVEN = datetime(2021, 3, 27, 23, 0, 30)
+HOURS_8 = 8 * 3600.0
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("23:10", 570),
+        ("23:10:30", 600),
+        ("0:00", 3570),
+        ("06:59", 7 * 3600 + 3510),
+        ("90", 90),
+        ("23:00", 0),
+        (None, None),
+    ],
+)
+def test_a_time_is_of_the_clock_or_from_the_start(said, seconds):
+    assert lights.span(said, None, ELEVEN, HOURS_8)[0] == seconds
+    if seconds != 0:
+        assert lights.span(None, said, ELEVEN, HOURS_8)[1] == seconds
+
+
+@pytest.mark.parametrize(
+    ("off", "on", "hours", "span"),
+    [
+        ("23:00", "07:00", 26, (17.0, 25.0)),  # from 6:00 on, the first 7:00 is before the night
+        ("23:00", "08:00", 26, (17.0, 26.0)),  # just after the end is the end
+        ("23:00", None, 17.5, (17.0, None)),
+        (None, "08:00", 26, (None, 2.0)),
+    ],
+)
+def test_lights_on_is_the_first_such_time_after_lights_off(off, on, hours, span):
+    six = datetime(2021, 3, 27, 6, 0)
+    found = lights.span(off, on, six, hours * 3600 - 20)
+    for seconds, expected in zip(found, span, strict=True):
+        if expected is None:
+            assert seconds is None
+        else:
+            assert seconds == min(expected * 3600, hours * 3600 - 20)
+
+
+@pytest.mark.parametrize(
+    ("off", "on", "start", "words"),
+    [
+        ("22:30", None, ELEVEN, "from 23:00:30 to 07:00:30"),
+        ("9 pm", None, ELEVEN, "clock time such as 23:10"),
+        ("25:00", None, ELEVEN, "clock time such as 23:10"),
+        ("nan", None, ELEVEN, "within it"),
+        ("-5", None, ELEVEN, "within it"),
+        (None, "40000", None, "lasts 28800 s"),
+        ("23:10", None, None, "does not say when the recording started"),
+        ("06:00", "01:00", ELEVEN, "give the time when the lights went off first"),
+        ("01:00", "01:00:20", ELEVEN, "less than an epoch"),
+        (None, "23:00", ELEVEN, "less than an epoch"),
+    ],
+)
+def test_a_time_that_cannot_be_is_refused_in_one_line(off, on, start, words):
+    with pytest.raises(BuildError) as refused:
+        lights.span(off, on, start, HOURS_8)
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+# --- what can't be staged ----------------------------------------------------------------------
+
+
+def odd_nights(folder):
+    write_psg(folder / "legs.edf", [Channel("EMG Tib L", 100, "emg")], ["W"] * 4)
+    write_annotations(folder / "scoring.edf", [(0, 30, "Sleep stage W")])
+    (folder / "empty.edf").touch()
+    (folder / "words.edf").write_text("these are words, no signals\n" * 100)
+    (folder / "words.fif").write_text("these are words, no signals\n")
+    write_psg(folder / "short.edf", [Channel("EEG C4-M1", 100)], ["W"], record_s=1.0, epoch_s=20)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["absent.edf", "empty.edf", "words.edf", "words.fif", "scoring.edf", "legs.edf", "short.edf"],
+)
+def test_a_night_that_cannot_be_staged_is_one_line_and_leaves_nothing(name, model, tmp_path):
+    odd_nights(tmp_path)
+    out = tmp_path / "out"
+    with pytest.raises(PsgimgError) as refused:
+        stage(StageConfig(tmp_path / name, str(model), out), Told())
+    assert name in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert not out.exists()
+    assert not list(tmp_path.glob(".*")), "something is left over"
+
+
+def test_a_model_without_a_recipe_or_with_one_of_another_version_is_refused(
+    staged, model, tmp_path
+):
+    bare = shutil.copytree(model, tmp_path / "bare")
+    (bare / "psgimg.json").unlink()
+    with pytest.raises(BuildError, match="carries no recipe"):
+        stage(StageConfig(staged[0], str(bare), tmp_path / "out"), Told())
+    taught = ModelFolder.load(model)
+    old = shutil.copytree(model, tmp_path / "old")
+    values = json.loads((old / "psgimg.json").read_text())
+    values["recipe"] = {**taught.recipe, "version": 0}
+    values["recipe_hash"] = digest(values["recipe"])
+    (old / "psgimg.json").write_text(json.dumps(values))
+    with pytest.raises(BuildError, match="version is 0"):
+        stage(StageConfig(staged[0], str(old), tmp_path / "out"), Told())
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_that_were_copied_in_part_are_one_line(staged, model, tmp_path):
+    broken = shutil.copytree(model, tmp_path / "broken")
+    weights = broken / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(BuildError, match="broken: it can't be loaded") as refused:
+        stage(StageConfig(staged[0], str(broken), tmp_path / "out"), Told())
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--channel", "C4-M1"], 'write it as --channel LANE="LABEL"'),
+        (["--channel", "C4-M1=a", "--channel", "C4-M1=b"], "given twice"),
+        (["--mains", "16.7"], "give 50 or 60"),
+        (["--review", "70"], "0 to 1"),
+        (["--batch_size", "0"], "1 or more"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused(options, words, tmp_path):
+    result = CliRunner().invoke(
+        stage_command.stage, [str(tmp_path / "n.edf"), "--model", str(tmp_path), *options]
+    )
+    assert isinstance(result.exception, BuildError)
+    assert words in str(result.exception)
+
+
+def test_the_command_writes_beside_the_caller_and_tells_the_figures(
+    staged, model, tmp_path, monkeypatch
+):
+    night, before, found, _ = staged
+    monkeypatch.chdir(tmp_path)
+    options = ["--channel", "C4=EEG C4-M1", "--lights_off", "22:00:30", "--lights_on", "330"]
+    result = CliRunner().invoke(stage_command.stage, [str(night), "--model", str(model), *options])
+    assert result.exception is None, result.output
+    out = tmp_path / f"{night.stem}-stages"
+    assert sorted(path.name for path in out.iterdir()) == sorted(OUTPUT)
+    assert "lights off" in result.output
+    assert "total sleep time" in result.output
+    assert "marked for review" in result.output
+    facts = json.loads((out / "statistics.json").read_text())
+    assert (facts["lights_off_s"], facts["lights_on_s"]) == (30, 330)
+    assert facts["statistics"]["trt_min"] == 5
+    assert (out / "hypnogram.csv").read_bytes() == (before / "hypnogram.csv").read_bytes()
+    assert len(found) == N_EPOCHS
+
+
+def test_the_help_loads_nothing_heavy():
+    code = (
+        "import sys; from psgimg.finetune.staging.command import stage; "
+        "stage(['--help'], standalone_mode=False); "
+        "print([m for m in ('torch', 'mne', 'numpy', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

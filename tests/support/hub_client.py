@@ -1,0 +1,66 @@
+"""A client of the test Hub in this process: endpoint, token and caches of its own, no long waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hub_server import HubServer
+from huggingface_hub import close_session
+from psgimg.builder.release import retry
+from psgimg.builder.release.push import PushConfig, Pushed, push
+from psgimg.builder.release.visibility import Wish
+
+
+class Remembered:
+    """A push's progress, remembered; ``at`` may call something when a step begins."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.plans = []
+        self.notes: list[str] = []
+        self.at: dict[str, Callable[[], None]] = {}
+
+    def step(self, name: str, n_bytes: int = 0) -> None:
+        self.steps.append(name)
+        self.at.pop(name, lambda: None)()
+
+    def advance(self, n_bytes: int) -> None:
+        pass
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+    def show(self, plan) -> None:
+        self.plans.append(plan)
+
+
+@contextmanager
+def signed_in(home: Path, user: str = "alice", role: str = "write") -> Iterator[HubServer]:
+    """A Hub, and this process signed in to it."""
+    with HubServer() as hub, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_TOKEN", hub.token(user, role))
+        patch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+        patch.setattr(
+            "huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE",
+            hub.url + "/{repo_id}/resolve/{revision}/{filename}",
+        )
+        patch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(home / "hub"))
+        patch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+        patch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_PROGRESS_BARS", True)
+        patch.setattr("datasets.config.HF_ENDPOINT", hub.url)
+        patch.setattr("datasets.config.HF_DATASETS_CACHE", home / "datasets")
+        patch.setattr(retry, "LONGEST_WAIT_S", 0.02)
+        try:
+            yield hub
+        finally:
+            close_session()
+
+
+def pushed(folder: Path, name: str = "psg-images", **options) -> Pushed | None:
+    """Push a folder; ``public`` and ``permission`` are wishes."""
+    wish = Wish(options.pop("public", False), options.pop("permission", ""))
+    progress = options.pop("progress", Remembered())
+    return push(PushConfig(folder, name, wish, **options), progress)

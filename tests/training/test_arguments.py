@@ -1,0 +1,224 @@
+"""Arguments of `psgimg sft`: TRL's own, defaults that give way, refusals of one line."""
+
+import dataclasses
+import re
+
+import pytest
+from psgimg.builder.errors import BuildError
+
+pytest.importorskip("torch")
+
+from psgimg.finetune.training import arguments
+from psgimg.finetune.training.arguments import parse
+from psgimg.finetune.training.psg_arguments import PsgArguments
+
+PAGES = ["--dataset", "pages"]
+BIG = [*PAGES, "--model", "some/model"]
+TINY = [*PAGES, "--model", "tiny"]
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*no accelerator:UserWarning")
+
+
+def test_a_model_of_the_hub_learns_through_an_adapter_in_full_precision_on_a_cpu():
+    psg, training, model = parse(BIG)
+    assert model.model_name_or_path == "some/model"
+    assert (model.use_peft, model.lora_r, psg.freeze_vision) == (True, 16, True)
+    assert training.max_length is None
+    assert not training.bf16
+    assert not training.gradient_checkpointing
+    assert model.dtype == "float32"
+    assert training.completion_only_loss in (None, True)
+
+
+def test_the_tiny_model_has_a_recipe_of_its_own():
+    psg, training, model = parse(TINY)
+    assert not model.use_peft
+    assert not psg.freeze_vision
+    assert psg.augment == "flip,shift"
+    assert (training.learning_rate, training.adam_beta2) == (1e-3, 0.99)
+    assert training.per_device_train_batch_size == 16
+
+
+def test_whole_weights_learn_more_slowly_than_an_adapter():
+    _, whole, model = parse([*BIG, "--use_peft", "false"])
+    assert not model.use_peft
+    assert whole.learning_rate < parse(BIG)[1].learning_rate
+
+
+@pytest.mark.parametrize("option", sorted(arguments.TINY_RECIPE))
+def test_an_option_of_the_user_wins_over_the_recipe(option):
+    value = {
+        "use_peft": "false",
+        "freeze_vision": "true",
+        "augment": "shift",
+        "dtype": "float32",
+        "fp16": "false",
+        "bf16": "true",
+        "gradient_checkpointing": "true",
+        "learning_rate": "0.002",
+        "weight_decay": "0.1",
+        "adam_beta2": "0.95",
+    }.get(option, "7")
+    more = ["--use_cpu", "true"] if option == "bf16" else []
+    told = parse([*TINY, f"--{option}", value, *more])
+    part = next(part for part in told if hasattr(part, option))
+    assert str(getattr(part, option)).lower().removesuffix(".0") == value
+
+
+def test_the_command_line_wins_over_the_file_and_the_file_over_the_defaults(tmp_path):
+    path = tmp_path / "sft.yaml"
+    path.write_text("model: tiny\nlearning_rate: 0.5\nadam_beta2: 0.9\nsampling: sqrt\n")
+    for given in (["--config", str(path)], [f"--config={path}"]):
+        psg, training, _ = parse([*PAGES, *given, "--learning_rate", "0.25"])
+        assert psg.is_tiny
+        assert psg.sampling == "sqrt"
+        assert (training.learning_rate, training.adam_beta2) == (0.25, 0.9)
+        assert training.per_device_train_batch_size == 16
+
+
+def test_the_name_that_trl_gives_the_model_does_too():
+    psg, _, model = parse([*PAGES, "--model_name_or_path", "tiny"])
+    assert psg.is_tiny
+    assert model.model_name_or_path == "tiny"
+
+
+def test_neighbours_are_not_mirrored():
+    assert parse([*TINY, "--context", "1"])[0].augment == "shift"
+    with pytest.raises(BuildError, match="neighbours on the wrong side"):
+        parse([*TINY, "--context", "1", "--augment", "flip,shift"])
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--model", "tiny"], "no dataset; give --dataset"),
+        (PAGES, "no model; give --model"),
+        ([*BIG, "--packing", "true"], "--packing: pages can't be packed"),
+        ([*BIG, "--padding_free", "true"], "--padding_free: pages need padding"),
+        ([*BIG, "--assistant_only_loss", "true"], "--assistant_only_loss: the loss covers"),
+        ([*BIG, "--max_length", "512"], "--max_length 512 would cut image tokens"),
+        ([*BIG, "--completion_only_loss", "false"], "--completion_only_loss false: the loss"),
+        ([*TINY, "--use_peft", "true"], "--model tiny learns with all its weights"),
+        ([*BIG, "--use_peft", "false", "--load_in_4bit", "true"], "4 or 8 bit can't learn"),
+        (
+            [*BIG, "--learing_rate", "1"],
+            "unknown option --learing_rate; did you mean --learning_rate",
+        ),
+        ([*BIG, "--sampling", "evenly"], "invalid choice: 'evenly'"),
+        ([*BIG, "--learning_rate", "fast"], "--learning_rate"),
+        ([*BIG, "--config", "none.yaml"], "--config none.yaml: .*No such file"),
+        ([*BIG, "--config"], "--config: give a YAML file"),
+        ([*BIG, "--validation_pages", "0"], "--validation_pages 0: give one or more"),
+        (
+            [*BIG, "--per_device_train_batch_size", "0"],
+            "--per_device_train_batch_size 0: give 1 or",
+        ),
+        ([*BIG, "--per_device_eval_batch_size", "-1"], "--per_device_eval_batch_size -1: give 1"),
+        ([*BIG, "--gradient_accumulation_steps", "0"], "--gradient_accumulation_steps 0: give 1"),
+        ([*BIG, "--seed", "-1"], "--seed -1: give 0 or more"),
+        ([*BIG, "--num_train_epochs", "0"], "--num_train_epochs 0.*: give more than 0"),
+        (
+            [*BIG, "--train_sampling_strategy", "group_by_length"],
+            "--train_sampling_strategy group_by_length: pages have one length",
+        ),
+        (
+            [*BIG, "--dataloader_persistent_workers", "true", "--dataloader_num_workers", "1"],
+            "--dataloader_persistent_workers: pages would be augmented alike",
+        ),
+        (
+            [*BIG, "--load_best_model_at_end", "true", "--metric_for_best_model", "f1"],
+            "--metric_for_best_model f1: give one of loss, accuracy, .*macro_f1.*f1_REM",
+        ),
+        ([*BIG, "--context", "6"], "context 6: give the number of pages"),
+        ([*BIG, "--output_dir", __file__], "--output_dir .*test_arguments.py is no folder"),
+        (
+            [*BIG, "--output_dir", f"{__file__}/out"],
+            "--output_dir .*test_arguments.py is no folder",
+        ),
+    ],
+)
+def test_what_can_not_be_is_refused_in_one_line(argv, said):
+    with pytest.raises(BuildError, match=said) as caught:
+        parse(argv)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_option_of_the_file_is_refused_in_one_line(tmp_path):
+    path = tmp_path / "sft.yaml"
+    path.write_text("learing_rate: 1\n")
+    with pytest.raises(BuildError, match="unknown option --learing_rate; did you mean"):
+        parse([*TINY, "--config", str(path)])
+    path.write_text("- a\n- b\n")
+    with pytest.raises(BuildError, match="expected `option: value` lines"):
+        parse([*TINY, "--config", str(path)])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("augment: mirror", "--augment mirror: give one of none | flip | shift | flip,shift"),
+        ("augment: no", "--augment False: give one of"),
+        ("sampling: 3", "--sampling 3: give one of natural"),
+        ("validation_pages: null", "--validation_pages None: give int"),
+        ("context: 1.5", "--context 1.5: give int"),
+        ("context: [1]", "--context [1]: give int"),
+        ("context: true", "--context True: give int"),
+        ("train_subjects: 0.5", "--train_subjects 0.5: give int or nothing"),
+        ("freeze_vision: 3", "--freeze_vision 3: give bool"),
+        ("prompt: no", "--prompt False: give str"),
+        ("learning_rate: [1]", "--learning_rate [1]: give float"),
+        ("learning_rate: null", "--learning_rate None: give float"),
+        ("per_device_train_batch_size: 1.5", "--per_device_train_batch_size 1.5: give int"),
+        ("output_dir: 3", "not int"),
+    ],
+)
+def test_a_value_of_the_file_that_is_of_another_kind_is_refused_in_one_line(tmp_path, line, said):
+    path = tmp_path / "sft.yaml"
+    path.write_text(f"{line}\n")
+    with pytest.raises(BuildError, match=re.escape(said)) as caught:
+        parse([*TINY, "--config", str(path)])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_number_of_the_file_may_be_whole_and_an_option_be_left_open(tmp_path):
+    path = tmp_path / "sft.yaml"
+    path.write_text("learning_rate: 1\nnum_train_epochs: 3\ntrain_subjects: null\naugment: none\n")
+    psg, training, _ = parse([*TINY, "--config", str(path)])
+    assert (training.learning_rate, psg.train_subjects, psg.augment) == (1, None, "none")
+
+
+@pytest.mark.parametrize("name", ["loss", "eval_loss", "kappa", "eval_macro_f1", "f1_REM"])
+def test_the_best_model_may_be_chosen_by_every_figure_of_the_validation(name):
+    best = ["--load_best_model_at_end", "true", "--metric_for_best_model", name]
+    assert parse([*TINY, *best])[1].metric_for_best_model == name
+
+
+def test_steps_may_stand_for_passes():
+    assert parse([*TINY, "--num_train_epochs", "0", "--max_steps", "5"])[1].max_steps == 5
+
+
+def test_a_token_is_refused_and_not_repeated():
+    with pytest.raises(
+        BuildError, match=r"training_args\.bin; `hf auth login` or HF_TOKEN"
+    ) as caught:
+        parse([*BIG, "--hub_token", "hf_secret"])
+    assert "hf_secret" not in str(caught.value)
+
+
+def test_reading_the_arguments_makes_no_folder(tmp_path):
+    parse([*TINY, "--output_dir", str(tmp_path / "a" / "b")])
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_option_of_ours_has_help():
+    for one in dataclasses.fields(PsgArguments):
+        assert one.metadata["help"].endswith((".", "shows."))
+
+
+def test_the_help_shows_our_options_and_those_of_trl(capsys):
+    with pytest.raises(SystemExit) as caught:
+        parse(["--help"])
+    assert caught.value.code == 0
+    shown = capsys.readouterr().out
+    for option in ("--dataset", "--sampling", "--learning_rate", "--lora_r", "--push_to_hub"):
+        assert option in shown

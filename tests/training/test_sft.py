@@ -1,0 +1,334 @@
+"""Fine-tuning: the whole way with TRL's own trainer, on a dataset that the builder made."""
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tiny as tiny_corpus
+from builds import Silent
+from PIL import Image
+from psgimg.builder.build import build
+from psgimg.builder.dataset import prompts
+from psgimg.builder.dataset.config import BuildConfig
+from psgimg.builder.errors import BuildError
+
+torch = pytest.importorskip("torch")
+
+import tiny_models  # noqa: E402
+from psgimg.finetune import merge, sft
+from psgimg.finetune.data import page_set
+from psgimg.finetune.data.augment import Augmented  # noqa: E402
+from psgimg.finetune.inference.likelihood import score_batch  # noqa: E402
+from psgimg.finetune.models import provenance
+from psgimg.finetune.models.loading import load_for_inference  # noqa: E402
+from psgimg.finetune.models.manifest import ModelFolder  # noqa: E402
+from psgimg.finetune.training import checkpoints, run_record, training_report
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::FutureWarning"),  # TRL 1.16 under transformers 5.23
+    pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning"),
+]
+
+FAST = {"per_device_train_batch_size": 4, "max_epochs_per_recording": 12, "validation_pages": 6}
+STEPS = {"max_steps": 6, "logging_steps": 1, "save_steps": 2, "eval_steps": 3}
+PROMPT = prompts.load("closed")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def apart(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
+        patch.setenv("HF_DATASETS_CACHE", str(tmp_path_factory.mktemp("datasets-of-children")))
+        patch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
+        patch.setenv("CI", "1")  # TRL sends no telemetry from one
+        patch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY", True)
+        yield
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    place = tmp_path_factory.mktemp("pages")
+    tiny_corpus.write_shhs(place / "shhs", n_subjects=6, visits=(1,))
+    root, out = (str(place / "shhs"),), place / "out"
+    options = {"style": "sleepvlm", "splits": "1/1/1", "seed": 3, "trim_min": None}
+    build(BuildConfig(("shhs",), root, out, **options), Silent())
+    return out
+
+
+def argv(dataset, out, model="tiny", /, **options):
+    told = {"dataset": dataset, "model": model, "output_dir": out, "disable_tqdm": "true"}
+    return [
+        part
+        for key, value in (told | FAST | STEPS | options).items()
+        for part in (f"--{key}", str(value))
+    ]
+
+
+@pytest.fixture(scope="module")
+def taught(dataset, tmp_path_factory):
+    """A tiny model after a few steps."""
+    out = tmp_path_factory.mktemp("taught") / "model"
+    best = {"load_best_model_at_end": "true", "metric_for_best_model": "eval_macro_f1"}
+    sft.main(argv(dataset, out, save_steps=3, **best))
+    return out
+
+
+@pytest.fixture(scope="module")
+def adapter(dataset, tmp_path_factory):
+    """An adapter of a small Idefics3 after a few steps, which learned fast enough to matter."""
+    place = tmp_path_factory.mktemp("adapter")
+    tiny_models.build("idefics3", place / "base")
+    more = {"max_steps": 2, "save_steps": 2, "eval_strategy": "no", "learning_rate": 0.01}
+    sft.main(argv(dataset, place / "out", place / "base", sampling="balanced", **more))
+    return place / "out"
+
+
+def losses(out):
+    log = json.loads((out / "training.json").read_text())["log"]
+    return dict(zip(*training_report.curve(log, "loss"), strict=True))
+
+
+def log_probs(source, dataset):
+    loaded = load_for_inference(str(source))
+    validation = page_set.load(str(dataset), None, "validation")
+    rows = validation.chat_rows(validation.rows[:6].tolist(), PROMPT, 0)
+    return score_batch(loaded.model, loaded.processor, rows, PROMPT.answers)[0]
+
+
+def test_the_folder_holds_all_that_is_needed_to_ask_the_model_again(taught, dataset):
+    told = ModelFolder.load(taught)
+    values = json.loads((dataset / "build.json").read_text())
+    assert (told.recipe, told.recipe_hash) == (values["recipe"], values["recipe_hash"])
+    assert (told.policy, told.corpora) == ("restricted", ("shhs",))
+    assert (told.prompt, told.prompt_name, told.context) == (PROMPT, "closed", 0)
+    assert told.dataset == {"id": "out", "config": "all", "revision": None}
+    assert told.base_model == "tiny"
+    loaded = load_for_inference(str(taught))
+    assert loaded.folder == told
+    assert str(taught.parent) not in (taught / "config.json").read_text()
+
+
+def test_what_a_base_was_taught_counts_too(taught, dataset, tmp_path):
+    """A model that goes on with open pages is as secret as it was."""
+    folder = tmp_path / "base"
+    shutil.copytree(taught, folder, ignore=shutil.ignore_patterns("checkpoint-*"))
+    told = json.loads((folder / "psgimg.json").read_text())
+    told |= {"corpora": ["mass"], "subjects": ["f" * 16]}
+    (folder / "psgimg.json").write_text(json.dumps(told))
+    train = page_set.load(str(dataset), None, "train")
+    opened = dict(train.build, policy="open")
+    found = provenance.of(
+        str(folder),
+        dataclasses.replace(train, source=dataclasses.replace(train.source, build=opened)),
+    )
+    assert (found.policy, found.corpora) == ("restricted", ("mass", "shhs"))
+    people = {provenance.subject(*who) for who in provenance.subjects(train)}
+    assert set(found.subjects) == people | {"f" * 16}
+    assert found.began_from == "base"
+    assert provenance.of("tiny", train).subjects == tuple(sorted(people))
+
+
+def test_pages_are_counted_as_they_were_shown(adapter, taught):
+    few = json.loads((taught / "training.json").read_text())
+    assert few["pages_shown"] == 6 * 4
+    assert sum(few["counts"].values()) <= few["preflight"]["rows"]
+
+
+def test_a_pass_whose_last_step_is_short_counts_its_pages_once(dataset):
+    train = page_set.load(str(dataset), None, "train", max_per_recording=7)
+    n, batch = len(train), 4
+    assert n % batch
+    asked = SimpleNamespace(train_batch_size=batch, gradient_accumulation_steps=1, world_size=1)
+    a_pass = -(-n // batch)
+    for steps, told in ((1, 4), (a_pass, n), (a_pass + 1, n + 4), (2 * a_pass, 2 * n)):
+        state = SimpleNamespace(global_step=steps)
+        assert run_record.shown(asked, state, train, train.rows)["pages_shown"] == told
+
+
+def test_sampled_passes_are_drawn_anew_and_natural_ones_hold_the_same(dataset):
+    train = page_set.load(str(dataset), None, "train")
+    natural = [sft._drawn(train, "natural", 7, i) for i in range(2)]
+    assert natural[0].tolist() == natural[1].tolist()
+    balanced = [sft._drawn(train, "balanced", 7, i) for i in range(2)]
+    assert balanced[0].tolist() != balanced[1].tolist()
+    assert balanced[0].tolist() == sft._drawn(train, "balanced", 7, 0).tolist()
+
+
+def test_the_report_has_settings_counts_and_curves(taught, dataset):
+    values = json.loads((taught / "training.json").read_text())
+    assert values["training"]["max_steps"] == 6
+    assert values["psgimg"]["sampling"] == "natural"
+    assert set(values["versions"]) >= {"torch", "transformers", "trl", "peft"}
+    train = page_set.load(str(dataset), None, "train", max_per_recording=12, seed=42)
+    assert sum(values["counts"].values()) == len(train) == values["preflight"]["rows"]
+    assert sorted(losses(taught)) == [1, 2, 3, 4, 5, 6]
+    with Image.open(taught / "training.png") as image:
+        assert min(image.size) > 400
+
+
+def test_validation_stands_in_the_log_and_chooses_the_best(taught):
+    log = json.loads((taught / "training.json").read_text())["log"]
+    found = [entry for entry in log if "eval_macro_f1" in entry]
+    assert [entry["step"] for entry in found] == [3, 6]
+    for entry in found:
+        assert {"eval_loss", "eval_accuracy", "eval_f1_W"} <= set(entry)
+        assert 0 <= entry["eval_accuracy"] <= 1
+    best = max(found, key=lambda entry: entry["eval_macro_f1"])
+    state = json.loads((taught / "checkpoint-6" / "trainer_state.json").read_text())
+    assert state["best_metric"] == best["eval_macro_f1"]
+
+
+def test_the_best_model_is_the_one_that_is_saved(taught):
+    state = json.loads((taught / "checkpoint-6" / "trainer_state.json").read_text())
+    best = taught / f"checkpoint-{state['best_global_step']}"
+    saved, chosen = (load_for_inference(str(f)).model.state_dict() for f in (taught, best))
+    assert all(torch.equal(saved[name], chosen[name]) for name in saved)
+
+
+def test_validation_names_stages_as_prediction_does(taught, dataset):
+    """The figures of the log are those of the saved model on the same pages."""
+    from psgimg.finetune.metrics import metrics
+    from psgimg.finetune.training import trainer as validation
+
+    log = json.loads((taught / "training.json").read_text())["log"]
+    held_out = page_set.load(str(dataset), None, "validation", seed=42)
+    rows = validation.some(held_out.rows, 6, 42)
+    loaded = load_for_inference(str(taught))
+    chat = held_out.chat_rows(rows.tolist(), PROMPT, 0)
+    found = score_batch(loaded.model, loaded.processor, chat, PROMPT.answers)[0].argmax(1)
+    table = metrics.confusion(held_out.index.label[rows], found)
+    best = max(entry["eval_macro_f1"] for entry in log if "eval_macro_f1" in entry)
+    assert metrics.macro_f1(table) == pytest.approx(best)
+
+
+def test_what_the_loss_covers_is_told_before_the_first_step(dataset, tmp_path, capsys):
+    sft.main(argv(dataset, tmp_path / "out", max_steps=1, eval_strategy="no"))
+    said = capsys.readouterr().out
+    assert "<|im_end|>' (of the first row)" in said
+    assert "1 page(s), 257 image tokens of" in said
+    assert "(100.0%)" in said
+
+
+def test_a_run_that_was_killed_goes_on_with_the_same_losses(dataset, taught, tmp_path):
+    out = tmp_path / "model"
+    code = "import sys; from psgimg.finetune import sft; sft.main(sys.argv[1:])"
+    asked = argv(dataset, out, max_steps=6, save_steps=2)
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-c", code, *asked, "--save_total_limit", "9"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    state, deadline = out / "checkpoint-2" / "trainer_state.json", time.monotonic() + 120
+    while not state.exists() and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert state.exists()
+    assert not (out / "psgimg.json").exists()
+
+    with pytest.raises(BuildError, match="holds a training already; go on with --resume"):
+        sft.main(asked)
+    # a checkpoint that was being written when the process died does not count
+    (out / "checkpoint-5").mkdir()
+    sft.main([*asked, "--resume_from_checkpoint", "true"])
+    assert losses(out) == pytest.approx(losses(taught), abs=1e-5)
+
+
+def test_lora_learns_in_the_language_model_alone_and_each_stage_as_often(adapter):
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    assert (config["r"], config["target_modules"].count("text_model")) == (16, 1)
+    values = json.loads((adapter / "training.json").read_text())
+    facts = values["preflight"]
+    assert 0 < facts["trainable"] < facts["parameters"]
+    assert facts["supervised"] in {f" {stage}<end_of_utterance>" for stage in PROMPT.answers}
+
+
+def test_a_merged_adapter_answers_as_it_did_with_its_base(adapter, dataset, tmp_path):
+    merge.merge(adapter, tmp_path / "merged")
+    together, merged = log_probs(adapter, dataset), log_probs(tmp_path / "merged", dataset)
+    base = log_probs(adapter.parent / "base", dataset)
+    np.testing.assert_allclose(merged, together, atol=1e-4)
+    assert np.abs(together - base).max() > 1e-2  # it did learn something
+    assert ModelFolder.load(tmp_path / "merged") == ModelFolder.load(adapter)
+    assert not (tmp_path / "merged" / "adapter_config.json").exists()
+
+
+def test_what_can_not_be_merged_is_refused(adapter, taught, tmp_path):
+    with pytest.raises(BuildError, match="holds whole weights, no adapter"):
+        merge.merge(taught, tmp_path / "out")
+    with pytest.raises(BuildError, match="is there already"):
+        merge.merge(adapter, taught)
+    with pytest.raises(BuildError, match="is no folder"):
+        merge.merge(tmp_path / "nothing", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"dataset": "nowhere/at-all-"}, "nowhere/at-all-"),
+        (
+            {"push_to_hub": "true", "hub_private_repo": "false"},
+            "--public is refused: the terms of shhs",
+        ),
+        ({"resume_from_checkpoint": "true"}, "no checkpoint in .*; leave out --resume"),
+        ({"resume_from_checkpoint": "elsewhere"}, "no checkpoint in elsewhere"),
+        ({"prompt": "poem"}, "no prompt 'poem'"),
+        ({"train_subjects": 99}, "n_subjects 99: there are"),
+    ],
+)
+def test_what_can_not_be_learned_from_is_refused_in_one_line(dataset, tmp_path, options, said):
+    with pytest.raises(BuildError, match=said) as caught:
+        sft.main(argv(dataset, tmp_path / "out", **options))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_interrupted_run_tells_how_to_go_on(tmp_path):
+    class Training:
+        per_device_train_batch_size, device = 8, "cuda:0"
+
+    with (
+        pytest.raises(BuildError, match="interrupted; no checkpoint was written yet"),
+        checkpoints.told(tmp_path, Training),
+    ):
+        raise KeyboardInterrupt
+    (tmp_path / "checkpoint-10").mkdir()
+    (tmp_path / "checkpoint-10" / "trainer_state.json").write_text("{}")
+    with (
+        pytest.raises(BuildError, match="go on from checkpoint-10 with the same command"),
+        checkpoints.told(tmp_path, Training),
+    ):
+        raise KeyboardInterrupt
+    with (
+        pytest.raises(BuildError, match=r"out of memory on cuda:0; halve .* \(now 8\)"),
+        checkpoints.told(tmp_path, Training),
+    ):
+        raise torch.OutOfMemoryError
+
+
+def test_what_chance_makes_of_a_page_hangs_on_seed_pass_and_place_alone(dataset):
+    train = page_set.load(str(dataset), None, "train")
+
+    def shown(how, seed, n_pass, places):
+        rows = Augmented(train, lambda number: train.rows[:8], PROMPT, 0, how, seed)
+        rows.on_epoch_begin(None, type("State", (), {"epoch": n_pass}), None)
+        found = rows.dataset()[places]["images"]
+        return [np.asarray(image) for images in found for image in images]
+
+    first = shown("flip,shift", 0, 0, [0, 1, 2, 3])
+    again = shown("flip,shift", 0, 0, [2, 3])
+    assert all(map(np.array_equal, first[2:], again))
+    plain = shown("none", 0, 0, [0, 1, 2, 3])
+    for other in (shown("flip,shift", 0, 1.0, [0, 1, 2, 3]), plain):
+        assert not all(map(np.array_equal, first, other))
+    for image, original in zip(first, plain, strict=True):
+        assert np.array_equal(np.sort(image, axis=1), np.sort(original, axis=1))
