@@ -30,7 +30,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 import real_night_page
 from psgimg.builder import atomic_file, lane_signals
-from psgimg.builder.corpora import corpus
+from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import build_report
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.stages import STAGE_NAMES

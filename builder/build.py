@@ -12,14 +12,14 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 from psgimg.builder import atomic_file, night, pool
-from psgimg.builder import tasks as worklist
 from psgimg.builder.card import croissant, dataset_card
-from psgimg.builder.corpora import corpus, sources
+from psgimg.builder.corpora import sources
+from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import build_report, shards
 from psgimg.builder.dataset.build_report import Report, SetAside
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
-from psgimg.builder.tasks import Task
+from psgimg.builder.tasks import Task, make_tasks
 
 
 class Progress(Protocol):
@@ -55,7 +55,7 @@ def build(config: BuildConfig, progress: Progress) -> Report:
         policy = config.split_policy()
         done = shards.finished(config.out)
         built = [value.facts for value in done.values()]
-        tasks, set_aside = worklist.make(config, found, policy, built)
+        tasks, set_aside = make_tasks(config, found, policy, built)
         todo = [task for task in tasks if not _is_done(task, done)]
         progress.start(len(todo), len(tasks) - len(todo))
         for outcome in pool.run(draw, todo, config.workers, crashed=_crashed):

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from psgimg.builder import night
-from psgimg.builder import tasks as worklist
-from psgimg.builder.corpora import corpus, sources
+from psgimg.builder.corpora import sources
+from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import build_report
 from psgimg.builder.dataset.build_report import SetAside
 from psgimg.builder.dataset.config import BuildConfig
-from psgimg.builder.tasks import Task
+from psgimg.builder.tasks import Task, make_tasks
 
 
 def check(
@@ -25,7 +25,7 @@ def check(
         Wraps the recordings looked at, to show progress.
     """
     policy = config.split_policy()
-    tasks, set_aside = worklist.make(config, sources.locate(config.source, config.root), policy)
+    tasks, set_aside = make_tasks(config, sources.locate(config.source, config.root), policy)
     found = []
     for task in track(tasks):
         recording = task.recording

@@ -1,29 +1,16 @@
-"""The command line. Each command reads its options, calls one function, and shows what came out."""
+"""The command line: every installed command of psgimg, and what happens to what it refuses."""
 
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from importlib.metadata import entry_points
-from pathlib import Path
-from typing import Any
 
 import click
-from psgimg.builder.console import open_console
 from psgimg.builder.errors import PsgimgError
-from psgimg.builder.signals import corruption_spec
-from psgimg.builder.terminal import publish_commands
-from psgimg.builder.terminal.options import (
-    DEFAULT_NAME,
-    data_options,
-    out_option,
-    publish_options,
-    workers_option,
-)
 
 COMMANDS = "psgimg.commands"
-"""Entry points by which a package adds commands; `psgimg.finetune` is the first to do so."""
+"""Entry points that are commands of psgimg, its own among them: see `pyproject.toml`."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -35,151 +22,9 @@ def cli() -> None:
     """
 
 
-@cli.command()
-@data_options
-@out_option
-@click.option(
-    "--folds", type=int, default=0, metavar="K", help="Also write folds.csv: K folds by subject."
-)
-@click.option(
-    "--corrupt",
-    multiple=True,
-    metavar="SPEC",
-    help="A corrupted twin of the test split, such as noise:snr_db=0,lanes=eeg; may be repeated. "
-    "lost, flat, polarity, hum, emg, pops, scale or noise.",
-)
-@workers_option
-@click.option("--fetch", is_flag=True, help="Download the --subjects first (sleep-edf only).")
-@click.option("--push", is_flag=True, help="Then publish it on the Hub, see `psgimg push`.")
-@publish_options
-def build(
-    fetch: bool,
-    push: bool,
-    workers: int | None,
-    repo_id: str,
-    public: bool,
-    permission: str,
-    replace: bool,
-    **options: Any,
-) -> None:
-    """Turn recordings into a dataset: shards, card, report.
-
-    Run again, the same command goes on where it was interrupted.
-    """
-    from psgimg.builder import build as builder
-    from psgimg.builder.dataset.config import BuildConfig
-    from psgimg.builder.terminal import show_build
-
-    config = BuildConfig(**options, workers=workers or os.cpu_count() or 1)
-    if push:
-        from psgimg.builder.release.push import check_ready
-
-        release = publish_commands.release_config(config.out, repo_id, public, permission, replace)
-        twin = config.fixed().get(corruption_spec.KEY)
-        check_ready(release, config.source, open_console().print, twin)
-    elif public or permission or replace or repo_id != DEFAULT_NAME:
-        raise click.UsageError("--repo-id, --public, --permission and --replace go with --push")
-    if fetch:
-        _fetch(config.source, config.subjects, config.root)
-    console = open_console()
-    with show_build.BuildProgress(console) as progress:
-        report = builder.build(config, progress)
-    show_build.show_report(console, report)
-    console.print(f"\n[bold]{config.out}[/] is ready. Look at {config.out / 'preview.png'}, then:")
-    console.print(f'  datasets.load_dataset("{config.out}")', highlight=False)
-    if push:
-        publish_commands.send(release)
-
-
-@cli.command()
-@data_options
-def check(**options: Any) -> None:
-    """Show what a build would take, and what it would set aside and why. Draws nothing."""
-    from psgimg.builder import check as checker
-    from psgimg.builder.dataset.config import BuildConfig
-    from psgimg.builder.terminal import show_build
-
-    console = open_console()
-    plans, set_aside = checker.check(BuildConfig(**options), show_build.track(console))
-    show_build.show_plans(console, plans)
-    show_build.show_set_aside(console, set_aside)
-    console.print(f"{len(plans)} recordings would be built, {len(set_aside)} set aside")
-
-
-@cli.command()
-def sources() -> None:
-    """List the corpora: terms, how to get access, what lies on disk."""
-    from psgimg.builder.corpora import CORPORA
-    from psgimg.builder.corpora import sources as found
-    from psgimg.builder.terminal import show_build
-
-    show_build.show_corpora(
-        open_console(), CORPORA.values(), {name: found.on_disk(name) for name in CORPORA}
-    )
-
-
-@cli.command()
-@click.argument("edf", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--source", default="", metavar="NAME", help="Corpus of the recording (its names for channels)."
-)
-@click.option("--root", default="", metavar="DIR", help="Folder of the corpus.")
-@click.option(
-    "--recording", default="", metavar="NAME", help="Recording of the corpus, instead of a file."
-)
-@click.option(
-    "--epoch",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Page to draw, counted in 30 s from 0.",
-)
-@click.option(
-    "--montage",
-    default="",
-    metavar="NAME",
-    help="Lanes to draw [default: the corpus's own, or aasm].",
-)
-@click.option(
-    "--style",
-    default="clinical",
-    show_default=True,
-    metavar="NAME|FILE",
-    help="clinical, paper, sleepvlm or a YAML file.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("page.png"),
-    show_default=True,
-    help="PNG to write.",
-)
-def preview(edf: Path | None, **options: Any) -> None:
-    """Draw one page of a recording file, or of a corpus's recording, before building."""
-    from psgimg.builder.preview import PreviewConfig, preview
-    from psgimg.builder.terminal import show_build
-
-    show_build.show_page(open_console(), preview(PreviewConfig(edf, **options)))
-
-
-def _fetch(source: tuple[str, ...], subjects: tuple[str, ...], root: tuple[str, ...]) -> None:
-    from psgimg.builder.corpora import sleep_edf
-
-    if source != (sleep_edf.CORPUS.name,) or not subjects:
-        raise click.ClickException(
-            "--fetch needs --source sleep-edf and --subjects, such as --subjects SC400,SC401"
-        )
-    place = Path(root[0].partition("=")[2] or root[0]) if root else Path()
-    sleep_edf.fetch(list(subjects), place)
-
-
-for command in (publish_commands.push, publish_commands.export, publish_commands.rebuild):
-    cli.add_command(command)
-
-
 @functools.cache
 def command_line() -> click.Group:
-    """Return the builder's commands and those that installed packages bring, such as `psgimg sft`."""
+    """Return the command line with every command that an installed package brings."""
     for point in sorted(entry_points(group=COMMANDS), key=lambda point: point.name):
         cli.add_command(point.load(), point.name)
     return cli

@@ -1,15 +1,97 @@
-"""Console: the terminal that the commands write to."""
+"""Console: the terminal that the commands write to, and the progress bar they show on it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bar
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from rich.console import Console
+BYTES = "bytes"
+"""The unit that is shown in kB, MB and GB."""
 
 
 def open_console() -> Console:
     """Return the terminal; long lines are left to it to wrap, so that they can be copied whole."""
-    from rich.console import Console
-
     return Console(soft_wrap=True)
+
+
+class ProgressBar:
+    """A bar for each task: done of total, time elapsed, time left. See ``progress.Progress``."""
+
+    def __init__(self, console: Console) -> None:
+        self._bar = Bar(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            _Done(),
+            TimeElapsedColumn(),
+            _Left(),
+            console=console,
+        )
+
+    def __enter__(self) -> ProgressBar:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._finish()
+        self._bar.stop()
+
+    def start(self, task: str, total: int | None = None, unit: str = "") -> None:
+        """A task begins; the one before is over."""
+        self._finish()
+        self._bar.add_task(task, total=total, unit=unit, pages=0)
+
+    def advance(self, n: int = 1, pages: int = 0) -> None:
+        """``n`` more units are done, and ``pages`` pages with them."""
+        task = self._bar.tasks[-1]
+        self._bar.update(task.id, advance=n, pages=task.fields["pages"] + pages)
+
+    def note(self, message: str) -> None:
+        """Show one line above the bar."""
+        self._bar.console.print(escape(message), highlight=False)
+
+    def _finish(self) -> None:
+        """End the running task: a step that counted nothing leaves no line behind."""
+        for task in self._bar.tasks:
+            if task.total is None and not task.completed:
+                self._bar.remove_task(task.id)
+            elif not task.finished:  # in fewer units than there might have been
+                self._bar.update(task.id, total=task.completed)
+
+
+class _Done(ProgressColumn):
+    """``12/34 recordings · 5,678 pages · 123/s``, or bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bytes = DownloadColumn()
+
+    def render(self, task: Task) -> Text:
+        if task.fields["unit"] == BYTES:
+            return self._bytes.render(task) if task.total else Text()
+        if task.total is None and not task.completed:
+            return Text()
+        total = "" if task.total is None else f"/{task.total:,.0f}"
+        done = f"{task.completed:,.0f}{total} {task.fields['unit']}".rstrip()
+        if pages := task.fields["pages"]:
+            done += f" · {pages:,} pages · {pages / (task.elapsed or 1):,.0f}/s"
+        return Text(done, style="progress.download")
+
+
+class _Left(TimeRemainingColumn):
+    """Time left, once it can be estimated."""
+
+    def render(self, task: Task) -> Text:
+        if task.total is None or task.finished:
+            return Text()
+        return Text("left ") + super().render(task)

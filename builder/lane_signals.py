@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder import night
-from psgimg.builder.corpora import corpus, sources
+from psgimg.builder.corpora import sources
+from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset.shards import Key
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings.recording import Recording

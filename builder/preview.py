@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder import atomic_file
-from psgimg.builder.corpora import corpus, sources
+from psgimg.builder.corpora import sources
+from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings import montage
 from psgimg.builder.recordings.channels import standard_channels

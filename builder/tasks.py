@@ -36,7 +36,7 @@ class Task:
     corruptions: tuple[Corruption, ...] = ()
 
 
-def make(
+def make_tasks(
     config: BuildConfig,
     found: Sequence[Source],
     policy: SplitPolicy,

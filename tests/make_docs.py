@@ -22,125 +22,11 @@ README = ROOT / "README.md"
 BENCHMARKS = ROOT / "docs" / "benchmarks.json"
 SPEED = re.compile(r"(?<=<!-- speed -->\n).*(?=<!-- end of speed -->)", re.DOTALL)
 
-ORDER = [
-    "cli",
-    "cli_publish",
-    "options",
-    "ui",
-    "ui_release",
-    "build",
-    "check",
-    "preview",
-    "worklist",
-    "card",
-    "metadata",
-    "croissant",
-    "contact",
-    "report",
-    "finished",
-    "form",
-    "folders",
-    "markdown",
-    "release_notes",
-    "push",
-    "models",
-    "plan",
-    "transfer",
-    "audit",
-    "growth",
-    "policy",
-    "upload",
-    "hub",
-    "patience",
-    "verify",
-    "labels",
-    "labels_card",
-    "rebuild",
-    "prompts",
-    "config",
-    "sources",
-    "night",
-    "render",
-    "png",
-    "layout",
-    "raster",
-    "pages",
-    "recipe",
-    "signals",
-    "style",
-    "edf",
-    "edfheader",
-    "montage",
-    "hypnogram",
-    "stages",
-    "recording",
-    "rows",
-    "shards",
-    "splits",
-    "engine",
-    "files",
-    "errors",
-    "synthesis",
-    "physiology",
-    "newnight",
-    "channels",
-    "mne_reader",
-    "signalfile",
-    "lanes",
-    "corruption",
-    "corruptions",
-    "artefacts",
-]
-
-FINETUNE = [
-    "cli",
-    "sft",
-    "arguments",
-    "options",
-    "checks",
-    "pages",
-    "source",
-    "index",
-    "sampling",
-    "augment",
-    "chat",
-    "model",
-    "families",
-    "tiny",
-    "validation",
-    "supervision",
-    "preflight",
-    "checkpoints",
-    "training_report",
-    "card",
-    "folder",
-    "lineage",
-    "record",
-    "publish",
-    "merge",
-    "predict",
-    "question",
-    "weights",
-    "parts",
-    "askers",
-    "scoring",
-    "tree",
-    "inputs",
-    "generation",
-    "endpoint",
-    "logprobs",
-    "answers",
-    "predictions",
-    "tables",
-    "metrics",
-    "ui",
-    "extras",
-    "ahead",
-    "hypnogram_picture",
-]
-
-MAIN = ("stage", "evaluate", "explain", "baseline", "study")
-"""The main path of each package of ``finetune``: first in its table."""
+MAIN = {
+    "builder": ("build", "night", "check", "preview", "rebuild", "unscored_night"),
+    "finetune": ("sft", "predict", "merge"),
+}
+"""The main paths, first in the table of their folder; so is a module named as its folder's job."""
 
 
 def commands_md() -> str:
@@ -154,18 +40,19 @@ def commands_md() -> str:
 
 
 def modules_md() -> str:
-    """A table of the modules of each package, from the command line down."""
+    """A table of the modules of each package, the main paths first."""
     parts = [
         "# Modules\n\nWritten by `python tests/make_docs.py` from the first sentence of each; a test "
         "compares. Dependencies run one way, and `lint-imports` holds them to it.\n"
     ]
-    for folder, order in ((ROOT / "builder", ORDER), (ROOT / "finetune", FINETUNE)):
-        for package in sorted({path.parent for path in folder.rglob("*.py")}):
+    for top, main in MAIN.items():
+        for package in sorted({path.parent for path in (ROOT / top).rglob("*.py")}):
             found = (path for path in package.glob("*.py") if path.name != "__init__.py")
-            ordered = sorted(found, key=lambda path: _place(path, [*MAIN, *order]))
+            ordered = sorted(found, key=lambda path: _place(path, main))
             title = package.relative_to(ROOT).as_posix()
             lines = [f"| `{path.name}` | {_first_sentence(path)} |\n" for path in ordered]
-            parts.append(f"\n## {title}\n\n| | |\n|:--|:--|\n" + "".join(lines))
+            what = _first_sentence(package / "__init__.py")
+            parts.append(f"\n## {title}\n\n{what}\n\n| | |\n|:--|:--|\n" + "".join(lines))
     return "".join(parts)
 
 
@@ -214,8 +101,8 @@ def speed(found: dict[str, Any]) -> str:
     )
 
 
-def _place(path: Path, order: list[str]) -> tuple[int, str]:
-    return (order.index(path.stem) if path.stem in order else len(order), path.stem)
+def _place(path: Path, main: tuple[str, ...]) -> tuple[int, str]:
+    return (main.index(path.stem) if path.stem in main else len(main), path.stem)
 
 
 def _first_sentence(path: Path) -> str:

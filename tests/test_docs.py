@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from make_docs import COMMANDS_MD, MODULES_MD, commands_md, modules_md, readme
 from psgimg.builder.cli import command_line
-from psgimg.builder.corpora import CORPORA
+from psgimg.builder.corpora.registry import CORPORA
 from psgimg.builder.recordings.montage import MONTAGES
 from psgimg.builder.render.style import PRESETS
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psgimg.builder.card import release_notes
-from psgimg.builder.corpora import CORPORA, demo
+from psgimg.builder.corpora import demo
+from psgimg.builder.corpora.registry import CORPORA
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.schema import SPLITS, features
 from psgimg.builder.recordings.recording import Policy

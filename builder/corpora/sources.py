@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from psgimg.builder.corpora import corpus, demo
+from psgimg.builder.corpora import demo
+from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.recording import Corpus, Recording
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from psgimg.builder import atomic_file
-from psgimg.builder.corpora import corpus
+from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import shards
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.schema import SPLITS

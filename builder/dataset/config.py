@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder.corpora import corpus
+from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import splits
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError

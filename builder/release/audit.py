@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from psgimg.builder import atomic_file as files
+from psgimg.builder.atomic_file import sha256
 from psgimg.builder.card import card_metadata, dataset_card
 from psgimg.builder.dataset import build_report, shards, validate
 from psgimg.builder.dataset.build_report import Report
@@ -61,7 +61,7 @@ def audit(folder: Path, values: Mapping[str, Any], checked: Callable[[int], None
     """
     build = Build(folder, values)
     for path, entry in build.values["files"].items():
-        if not (folder / path).is_file() or files.sha256(folder / path) != entry["sha256"]:
+        if not (folder / path).is_file() or sha256(folder / path) != entry["sha256"]:
             raise BuildError(f"{folder / path} was changed or removed by hand; {AGAIN}")
     listed = {shard["path"] for shard in build.values["shards"]}
     facts = {(fact["corpus"], fact["recording"]): fact for fact in build.values["recordings"]}

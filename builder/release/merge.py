@@ -76,7 +76,7 @@ def refuse_other_signals(corrupted: Values | None, held: Values, repo_id: str) -
 def ever_restricted(values: Values) -> frozenset[str]:
     """The restricted corpora that a repository shows or showed: old revisions still load."""
     shown = {name for revision in release_of(values).revisions for name in revision.restricted}
-    return visibility.restricted(values["corpora"]) | shown
+    return visibility.restricted_corpora(values["corpora"]) | shown
 
 
 def release_of(values: Values) -> Release:
@@ -113,7 +113,7 @@ def next_release(
         rows=sum(shard["rows"] for shard in merged["shards"]),
         recordings=len(merged["recordings"]),
         corpora=tuple(sorted({fact["corpus"] for fact in merged["recordings"]})),
-        restricted=tuple(sorted(visibility.restricted(merged["corpora"]))),
+        restricted=tuple(sorted(visibility.restricted_corpora(merged["corpora"]))),
         what=_what(merged, held),
     )
     return replace(release, revisions=(*before, revision))
@@ -196,7 +196,7 @@ def _shown(values: Values) -> list[tuple[str, str]]:
 
 
 def _strictest(corpora: Values) -> str:
-    return str((Policy.RESTRICTED if visibility.restricted(corpora) else Policy.OPEN).value)
+    return str((Policy.RESTRICTED if visibility.restricted_corpora(corpora) else Policy.OPEN).value)
 
 
 def _sorted(values: dict[str, Any]) -> dict[str, Any]:

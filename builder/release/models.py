@@ -17,12 +17,11 @@ from typing import Any, Protocol
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.recording import Policy
-from psgimg.builder.release import visibility as policy
 from psgimg.builder.release.audit import MACHINE_PATH
 from psgimg.builder.release.hub import GIT, Hub, Repo, State
 from psgimg.builder.release.retry import Told
 from psgimg.builder.release.transfer import Transfer, carry_out, compare
-from psgimg.builder.release.visibility import FORMERLY, Standing, Wish
+from psgimg.builder.release.visibility import FORMERLY, Standing, Wish, decide, restricted_corpora
 from psgimg.builder.render.recipe import digest
 
 FILE = "psgimg.json"
@@ -69,9 +68,9 @@ def is_model(folder: Path) -> bool:
 
 def check_ready(repo_id: str, wish: Wish, values: Mapping[str, Any], told: Told) -> None:
     """Refuse at once what would be refused after hours of training: policy, token, name."""
-    policy.decide(repo_id, wish, restricted(values), None)
+    decide(repo_id, wish, restricted(values), None)
     repo = Hub(told).repo(repo_id, "model")
-    policy.decide(repo.id, wish, restricted(values), _standing(repo, repo.state()))
+    decide(repo.id, wish, restricted(values), _standing(repo, repo.state()))
 
 
 def push(
@@ -89,7 +88,7 @@ def push(
     progress.step("asking the Hub")
     repo = Hub(progress.note).repo(repo_id, "model")
     state = repo.state()
-    visibility = policy.decide(repo.id, wish, restricted(values), _standing(repo, state))
+    visibility = decide(repo.id, wish, restricted(values), _standing(repo, state))
     sources = {path.name: path for path in _published(folder)}
     transfer = compare(repo, state, visibility, sources)
     left = tuple(sorted(path.name for path in folder.iterdir() if path.name not in sources))
@@ -155,7 +154,7 @@ def _check_base(path: Path) -> None:
 
 def restricted(values: Mapping[str, Any]) -> frozenset[str]:
     """The restricted corpora that a model learned from; unknown ones count as restricted."""
-    known = policy.restricted({name: {"policy": Policy.OPEN.value} for name in values["corpora"]})
+    known = restricted_corpora({name: {"policy": Policy.OPEN.value} for name in values["corpora"]})
     secret = values["policy"] != Policy.OPEN.value
     return known or frozenset(values["corpora"] if secret else ())
 

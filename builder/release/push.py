@@ -10,17 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from psgimg.builder.corpora import corpus
+from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import validate
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.release import merge, plan, verify
-from psgimg.builder.release import visibility as policy
 from psgimg.builder.release.audit import audit
 from psgimg.builder.release.hub import Hub, Repo, State
 from psgimg.builder.release.plan import Plan
 from psgimg.builder.release.retry import Told
 from psgimg.builder.release.transfer import carry_out
-from psgimg.builder.release.visibility import Visibility, Wish
+from psgimg.builder.release.visibility import Visibility, Wish, decide, restricted_corpora
 
 
 class Progress(Protocol):
@@ -142,6 +141,6 @@ def _place(config: PushConfig, corpora: Mapping[str, Mapping[str, Any]], told: T
     repo = Hub(told).repo(config.repo_id, "dataset")
     state = repo.state()
     held = plan.held(repo, state)
-    secret = policy.restricted(corpora)
-    visibility = policy.decide(repo.id, config.wish, secret, plan.standing(state, held))
+    secret = restricted_corpora(corpora)
+    visibility = decide(repo.id, config.wish, secret, plan.standing(state, held))
     return _Place(repo, state, held, visibility)

@@ -68,7 +68,7 @@ FORMERLY = "what it held before"
 """For a repository whose history nobody can tell any more."""
 
 
-def restricted(corpora: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+def restricted_corpora(corpora: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
     """The restricted ones of some corpora, as the card has them."""
     return frozenset(card_metadata.restricted(corpora))
 

@@ -82,9 +82,9 @@ def export(
     out = out or Path(f"psg-{'labels' if labels_only else form}")
     console = open_console()
     if labels_only:
-        from psgimg.builder.exports import labels_only as labels
+        from psgimg.builder.exports import labels_only as export_labels
 
-        labels.write(folder, out)
+        export_labels.write(folder, out)
     else:
         with show_release.ExportProgress(console) as progress:
             _export(form, folder, out, split, prompt, progress.advance)

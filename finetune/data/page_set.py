@@ -14,8 +14,7 @@ from PIL import Image
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.data import page_index as index
-from psgimg.finetune.data import sampling
+from psgimg.finetune.data import page_index, sampling
 from psgimg.finetune.data.chat import ChatRow, chat_row, check_context
 from psgimg.finetune.data.page_index import NO_STAGE, Index
 from psgimg.finetune.data.source import Source, find
@@ -213,7 +212,7 @@ def load(
         If there is no such split, or the dataset is not one of psgimg's or not whole.
     """
     source = find(dataset, config, split, revision)
-    found = index.read(source)
+    found = page_index.read(source)
     rows = sampling.subset(found.recording, found.recordings, n_subjects, max_per_recording, seed)
     pictures = _pictures(source)
     if len(pictures) != len(found):

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import atomic_file as files
+from psgimg.builder.atomic_file import write_text
 from psgimg.builder.errors import BuildError
 from psgimg.finetune.evaluation import epochs
 from psgimg.finetune.evaluation.calibration import calibration
@@ -132,7 +132,7 @@ def write(out: Path, evaluation: Evaluation) -> Path:
     """Write ``metrics.json`` into a folder; the same predictions give the same bytes."""
     path = out / METRICS
     text = json.dumps(evaluation.values, indent=1, ensure_ascii=False, allow_nan=False)
-    files.write_text(path, f"{text}\n")
+    write_text(path, f"{text}\n")
     return path
 
 

@@ -18,6 +18,9 @@ from psgimg.builder.render.recipe import digest
 from psgimg.builder.stages import STAGE_NAMES
 
 FILE = "psgimg.json"
+TINY = "tiny"
+"""Name of the model that is made on the spot, instead of a folder or an id on the Hub."""
+
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 
 

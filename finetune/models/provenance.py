@@ -9,7 +9,7 @@ from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.render.recipe import digest
 from psgimg.finetune.data.page_set import PageSet
 from psgimg.finetune.models import identity
-from psgimg.finetune.training.psg_arguments import TINY
+from psgimg.finetune.models.manifest import TINY
 
 
 @dataclass(frozen=True)

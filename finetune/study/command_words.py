@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,8 @@ def check_build(path: Path, given: Sequence[str]) -> None:
     BuildError
         With what the command says.
     """
-    from psgimg.builder.cli import build
-
+    [point] = entry_points(group="psgimg.commands", name="build")
+    build = point.load()
     try:
         context = build.make_context("build", list(given))
         known = {field.name for field in fields(BuildConfig)}

@@ -11,10 +11,11 @@ from typing import Any
 from psgimg.builder.errors import BuildError
 from psgimg.builder.render.recipe import digest
 from psgimg.builder.render.style import CLINICAL
+from psgimg.finetune.models.manifest import TINY
 from psgimg.finetune.study import command_words, grid
 from psgimg.finetune.study.content_hash import contents
 from psgimg.finetune.study.grid import CORRUPT, DATASET, TEST, TRAIN, ZERO_SHOT, Study
-from psgimg.finetune.training.psg_arguments import TINY, PsgArguments
+from psgimg.finetune.training.psg_arguments import PsgArguments
 
 FOLDERS = {"build": "builds", "sft": "models", "predict": "predictions", "evaluate": "evaluations"}
 """Where in the study's folder what a command makes lies."""

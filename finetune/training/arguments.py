@@ -13,8 +13,9 @@ from typing import Any, NoReturn
 
 import torch
 from psgimg.builder.errors import BuildError
+from psgimg.finetune.models.manifest import TINY
 from psgimg.finetune.training import checks
-from psgimg.finetune.training.psg_arguments import TINY, PsgArguments
+from psgimg.finetune.training.psg_arguments import PsgArguments
 from transformers.utils import is_torch_bf16_gpu_available
 from trl import ModelConfig, SFTConfig, TrlParser
 

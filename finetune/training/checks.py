@@ -10,7 +10,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from psgimg.builder.errors import BuildError
 from psgimg.finetune.data import chat
 from psgimg.finetune.metrics import metrics
-from psgimg.finetune.training.psg_arguments import TINY, PsgArguments
+from psgimg.finetune.models.manifest import TINY
+from psgimg.finetune.training.psg_arguments import PsgArguments
 from trl import ModelConfig, SFTConfig
 
 REFUSED = {

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from psgimg.builder.dataset import prompts
-
-TINY = "tiny"
+from psgimg.finetune.models.manifest import TINY
 
 
 @dataclass

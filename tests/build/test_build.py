@@ -15,7 +15,7 @@ from builds import PSGIMG, content, opened, rows, run
 from psgimg.builder import night
 from psgimg.builder.build import build
 from psgimg.builder.dataset.config import BuildConfig
-from psgimg.builder.corpora import corpus
+from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.errors import BuildError
 from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.stages import Stage

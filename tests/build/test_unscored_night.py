@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from psgimg.builder import night as corpus_night
-from psgimg.builder.corpora import (corpus, demo)
+from psgimg.builder.corpora import demo
+from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.recordings.edf import open_edf
 from psgimg.builder.errors import (BuildError, RecordingError)
 from psgimg.builder.recordings.montage import montage

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import tiny
 from openpyxl import Workbook, load_workbook
-from psgimg.builder.corpora import corpus
+from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings.recording import Recording
 from psgimg.builder.stages import Stage, Unscored

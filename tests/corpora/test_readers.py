@@ -10,7 +10,8 @@ import pytest
 import tiny
 from hypothesis import given
 from hypothesis import strategies as st
-from psgimg.builder.corpora import CORPORA, annotations, corpus, reading
+from psgimg.builder.corpora import annotations, reading
+from psgimg.builder.corpora.registry import CORPORA, corpus
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings import edf
 from psgimg.builder.recordings.hypnogram import Event, from_events

@@ -9,7 +9,7 @@ from shutil import copytree
 
 import pytest
 import tiny
-from psgimg.builder.corpora import corpus
+from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.recording import Recording
 from tiny_edf import write_annotations

@@ -29,22 +29,22 @@ pytest.importorskip("trl")
 
 import tiny_models  # noqa: E402
 from psgimg.finetune import sft  # noqa: E402
-from psgimg.finetune.data import page_set
-from psgimg.finetune.explaining import (
+from psgimg.finetune.data import page_set  # noqa: E402
+from psgimg.finetune.explaining import (  # noqa: E402
     cells,
     explain,
     faithfulness,
+    margins,
     occlusion,
     page_intervals,
     page_selection,
     replacement,
 )
-from psgimg.finetune.explaining import margins as asking
 from psgimg.finetune.explaining.cells import Grid  # noqa: E402
 from psgimg.finetune.explaining.config import ExplainConfig  # noqa: E402
 from psgimg.finetune.inference.likelihood import Scorer  # noqa: E402
 from psgimg.finetune.models.loading import load_for_inference  # noqa: E402
-from psgimg.finetune.terminal import explain_command
+from psgimg.finetune.terminal import explain_command  # noqa: E402
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),  # TRL 1.16 under transformers 5.23
@@ -132,7 +132,7 @@ def grid(pageset):
 
 
 def a_case(pageset, grid, row, context=0):
-    [case] = asking.cases(pageset, [row], SimpleNamespace(prompt=PROMPT, context=context), grid)
+    [case] = margins.cases(pageset, [row], SimpleNamespace(prompt=PROMPT, context=context), grid)
     return case
 
 
@@ -315,14 +315,14 @@ def test_gradients_add_up_to_the_margin_and_are_refused_where_the_picture_is_in_
 
     tiny_models.build("llava", tmp_path / "llava", texts=[PROMPT.question])
     loaded = load_for_inference(str(tmp_path / "llava"))
-    ask = asking.Asking(Scorer(loaded.model, loaded.processor, PROMPT.answers), 4)
+    ask = margins.Asking(Scorer(loaded.model, loaded.processor, PROMPT.answers), 4)
     one = dataclasses.replace(case, fills=case.fills[:1])
     told = ask(one, [one.pixels, one.fills[0]])
-    margins = told[:, 1] - told[:, 4]
+    gaps = told[:, 1] - told[:, 4]
     gradients = Gradients(loaded.model, loaded.processor, PROMPT.answers, 4)
     found = gradients.density(one, Stage.N1, Stage.REM)
     assert found.shape == grid.page
-    assert found.sum() == pytest.approx(margins[0] - margins[1], abs=0.1 * abs(np.diff(margins)[0]))
+    assert found.sum() == pytest.approx(gaps[0] - gaps[1], abs=0.1 * abs(np.diff(gaps)[0]))
     tiny_models.build("idefics3", tmp_path / "idefics3", texts=[PROMPT.question])
     loaded = load_for_inference(str(tmp_path / "idefics3"))
     pieces = Gradients(loaded.model, loaded.processor, PROMPT.answers, 4)

@@ -13,9 +13,9 @@ torch = pytest.importorskip("torch")
 
 import tiny_models  # noqa: E402
 from peft import LoraConfig, get_peft_model  # noqa: E402
-from psgimg.finetune.data import collator as supervision  # noqa: E402
 from psgimg.finetune.data.chat import chat_row  # noqa: E402
-from psgimg.finetune.models import families
+from psgimg.finetune.data.collator import IGNORED, AnswerOnly, supervised  # noqa: E402
+from psgimg.finetune.models import families  # noqa: E402
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling  # noqa: E402
 
 PROMPT = prompts.load("closed")
@@ -53,12 +53,12 @@ def rows(context=0):
 def test_the_loss_covers_the_answer_and_the_end_of_its_turn_only(family, context):
     name, _, processor = family
     collator = DataCollatorForVisionLanguageModeling(processor, completion_only_loss=True)
-    batch = supervision.AnswerOnly(collator, processor.tokenizer)(rows(context))
+    batch = AnswerOnly(collator, processor.tokenizer)(rows(context))
     for i, stage in enumerate(STAGE_NAMES):
-        text = supervision.supervised(batch, processor.tokenizer, i)
+        text = supervised(batch, processor.tokenizer, i)
         assert text.lstrip(" ") == stage + END[name]
         # what is learned from stands where the row has those very tokens
-        learned = batch["labels"][i] != supervision.IGNORED
+        learned = batch["labels"][i] != IGNORED
         assert torch.equal(batch["labels"][i][learned], batch["input_ids"][i][learned])
 
 

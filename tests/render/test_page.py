@@ -25,7 +25,8 @@ from make_golden import ABSENT, FLAT, GOLDENS, LEVEL, N_SAMPLES, PAGES, SLEEPING
 from pictures import decode
 from PIL import Image
 from psgimg.builder import night
-from psgimg.builder.corpora import corpus, demo
+from psgimg.builder.corpora import demo
+from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.montage import MONTAGES
 from psgimg.builder.render import raster

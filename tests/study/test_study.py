@@ -25,8 +25,7 @@ from psgimg.finetune.evaluation.intervals import intervals
 from psgimg.finetune.inference.predict_config import PredictConfig
 from psgimg.finetune.metrics import metrics, predictions
 from psgimg.finetune.metrics.predictions import Predictions
-from psgimg.finetune.study import content_hash as contents
-from psgimg.finetune.study import grid, plan, pooling, runs, study_report, table
+from psgimg.finetune.study import content_hash, grid, plan, pooling, runs, study_report, table
 from psgimg.finetune.study.plan import Cell, Step
 from psgimg.finetune.study.runs import Runner
 from psgimg.finetune.study.study import StudyConfig, part_of, study
@@ -195,7 +194,7 @@ def test_only_what_hangs_on_a_setting_gets_another_name(tmp_path):
     style.write_text("base: paper\n", encoding="utf-8")
     first = cells_of(tmp_path, grid={"style": [str(style)]})
     style.write_text("base: clinical\n", encoding="utf-8")
-    contents._content.cache_clear()
+    content_hash._content.cache_clear()
     second = cells_of(tmp_path, grid={"style": [str(style)]})
     assert not {step.id for step in plan.steps(first)} & {step.id for step in plan.steps(second)}
     assert second[0].factors == {"style": "style.yaml"}
@@ -208,7 +207,7 @@ def test_a_folder_that_was_made_anew_is_another(tmp_path, option, told):
     found = []
     for text in ("{}", '{"a": 1}'):
         (folder / told).write_text(text, encoding="utf-8")
-        contents._content.cache_clear()
+        content_hash._content.cache_clear()
         cells = cells_of(tmp_path, grid={option: [str(folder)]})
         found.append({step.id for step in plan.steps(cells) if step.command != "build"})
     assert not found[0] & found[1]

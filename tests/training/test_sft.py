@@ -23,14 +23,14 @@ from psgimg.builder.errors import BuildError
 torch = pytest.importorskip("torch")
 
 import tiny_models  # noqa: E402
-from psgimg.finetune import merge, sft
-from psgimg.finetune.data import page_set
+from psgimg.finetune import merge, sft  # noqa: E402
+from psgimg.finetune.data import page_set  # noqa: E402
 from psgimg.finetune.data.augment import Augmented  # noqa: E402
 from psgimg.finetune.inference.likelihood import score_batch  # noqa: E402
-from psgimg.finetune.models import provenance
+from psgimg.finetune.models import provenance  # noqa: E402
 from psgimg.finetune.models.loading import load_for_inference  # noqa: E402
 from psgimg.finetune.models.manifest import ModelFolder  # noqa: E402
-from psgimg.finetune.training import checkpoints, run_record, training_report
+from psgimg.finetune.training import checkpoints, run_record, training_report  # noqa: E402
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),  # TRL 1.16 under transformers 5.23
@@ -196,11 +196,11 @@ def test_the_best_model_is_the_one_that_is_saved(taught):
 def test_validation_names_stages_as_prediction_does(taught, dataset):
     """The figures of the log are those of the saved model on the same pages."""
     from psgimg.finetune.metrics import metrics
-    from psgimg.finetune.training import trainer as validation
+    from psgimg.finetune.training.trainer import some
 
     log = json.loads((taught / "training.json").read_text())["log"]
     held_out = page_set.load(str(dataset), None, "validation", seed=42)
-    rows = validation.some(held_out.rows, 6, 42)
+    rows = some(held_out.rows, 6, 42)
     loaded = load_for_inference(str(taught))
     chat = held_out.chat_rows(rows.tolist(), PROMPT, 0)
     found = score_batch(loaded.model, loaded.processor, chat, PROMPT.answers)[0].argmax(1)
