@@ -1,1 +1,1 @@
-"""psgimg.builder: from a corpus on disk to an image + label dataset."""
+"""From a corpus on disk to an image + label dataset. Each main path stands at the top."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from filelock import FileLock, Timeout
 from psgimg.builder import atomic_file, night, pool
@@ -19,17 +19,8 @@ from psgimg.builder.dataset import build_report, shards
 from psgimg.builder.dataset.build_report import Report, SetAside
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
+from psgimg.builder.progress import Progress
 from psgimg.builder.tasks import Task, make_tasks
-
-
-class Progress(Protocol):
-    """What a build tells while it works."""
-
-    def start(self, n_recordings: int, n_kept: int) -> None:
-        """``n_recordings`` are to be drawn; ``n_kept`` are there from an earlier run."""
-
-    def advance(self, recording: str, n_pictures: int) -> None:
-        """A recording is drawn, or set aside with 0 pictures."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +48,14 @@ def build(config: BuildConfig, progress: Progress) -> Report:
         built = [value.facts for value in done.values()]
         tasks, set_aside = make_tasks(config, found, policy, built)
         todo = [task for task in tasks if not _is_done(task, done)]
-        progress.start(len(todo), len(tasks) - len(todo))
+        if n_kept := len(tasks) - len(todo):
+            progress.note(f"{n_kept} recordings are there from an earlier run and stay as they are")
+        progress.start("drawing", len(todo), "recordings")
         for outcome in pool.run(draw, todo, config.workers, crashed=_crashed):
             if isinstance(outcome, SetAside):
                 set_aside.append(outcome)
                 shards.discard(config.out, done.get((outcome.corpus, outcome.recording)))
-            progress.advance(outcome.recording, outcome.n_pictures)
+            progress.advance(1, outcome.n_pictures)
 
         done = shards.finished(config.out)
         if not done:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from psgimg.builder import night
@@ -11,23 +10,18 @@ from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import build_report
 from psgimg.builder.dataset.build_report import SetAside
 from psgimg.builder.dataset.config import BuildConfig
-from psgimg.builder.tasks import Task, make_tasks
+from psgimg.builder.progress import Progress
+from psgimg.builder.tasks import make_tasks
 
 
-def check(
-    config: BuildConfig, track: Callable[[Sequence[Task]], Iterable[Task]]
-) -> tuple[list[dict[str, Any]], list[SetAside]]:
-    """Facts of each recording that would be built, with its split; and those set aside.
-
-    Parameters
-    ----------
-    track
-        Wraps the recordings looked at, to show progress.
-    """
+def check(config: BuildConfig, progress: Progress) -> tuple[list[dict[str, Any]], list[SetAside]]:
+    """Facts of each recording that would be built, with its split; and those set aside."""
     policy = config.split_policy()
     tasks, set_aside = make_tasks(config, sources.locate(config.source, config.root), policy)
     found = []
-    for task in track(tasks):
+    progress.start("checking", len(tasks), "recordings")
+    for task in tasks:
+        progress.advance()
         recording = task.recording
         try:
             plan = night.plan(

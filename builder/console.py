@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from psgimg.builder.progress import BYTES
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -15,9 +16,6 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bar
 from rich.text import Text
-
-BYTES = "bytes"
-"""The unit that is shown in kB, MB and GB."""
 
 
 def open_console() -> Console:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+BYTES = "bytes"
+"""The unit that is shown in kB, MB and GB."""
+
 
 class Progress(Protocol):
     """Shows the tasks of a command one after another, and notes to the user between them."""
@@ -18,7 +21,7 @@ class Progress(Protocol):
         """Show one line, such as a warning."""
 
 
-class NoProgress:
+class _Silent:
     """Shows nothing."""
 
     def start(self, task: str, total: int | None = None, unit: str = "") -> None:
@@ -29,3 +32,6 @@ class NoProgress:
 
     def note(self, message: str) -> None:
         """Do nothing."""
+
+
+SILENT = _Silent()

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder import build
-from psgimg.builder.build import Progress
 from psgimg.builder.card import labels_card
 from psgimg.builder.dataset import shards
 from psgimg.builder.dataset.build_report import Report
@@ -23,6 +22,7 @@ from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
 from psgimg.builder.exports import labels_only
 from psgimg.builder.exports.labels_only import Export
+from psgimg.builder.progress import Progress
 from psgimg.builder.signals import corruption_spec
 
 N_NAMED = 3

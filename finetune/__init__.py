@@ -1,1 +1,1 @@
-"""psgimg.finetune: the fine-tuning half of psgimg, which a later release brings."""
+"""From a dataset to a model that stages sleep, and what it is worth. Each main path stands at the top."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from psgimg.builder.progress import Progress
 from psgimg.builder.signals import corruption_spec
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.data import page_set
@@ -20,25 +21,12 @@ from psgimg.finetune.inference.prefetch import ahead
 from psgimg.finetune.metrics.predictions import Predictions
 from psgimg.finetune.models.manifest import versions
 
-__all__ = ["PredictConfig", "Progress", "predict"]
+__all__ = ["PredictConfig", "predict"]
 
 PER_PART = 256
 """Pages of a part: what a killed command loses at most."""
 
 Rows = npt.NDArray[np.int64]
-
-
-class Progress(Protocol):
-    """What a prediction tells while it works."""
-
-    def start(self, n_pages: int, n_kept: int) -> None:
-        """``n_pages`` are to be staged; ``n_kept`` are there from an earlier run."""
-
-    def advance(self, n_pages: int) -> None:
-        """Some pages are staged."""
-
-    def note(self, message: str) -> None:
-        """One line that the user should know before the first page."""
 
 
 def predict(config: PredictConfig, progress: Progress) -> Predictions:
@@ -59,7 +47,9 @@ def predict(config: PredictConfig, progress: Progress) -> Predictions:
         split = [rows[i : i + PER_PART] for i in range(0, len(rows), PER_PART)]
         todo = [i for i in range(len(split)) if not held.is_done(i)]
         n_pages = sum(len(split[i]) for i in todo)
-        progress.start(n_pages, len(rows) - n_pages)
+        if n_kept := len(rows) - n_pages:
+            progress.note(f"{n_kept} pages are there from an earlier run and stay as they are")
+        progress.start("predicting", n_pages, "pages")
         for message in asked.notes:
             progress.note(message)
         if todo:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from make_docs import COMMANDS_MD, MODULES_MD, commands_md, modules_md, readme
+from progress import Remembered
 from psgimg.builder.cli import command_line
 from psgimg.builder.corpora.registry import CORPORA
 from psgimg.builder.recordings.montage import MONTAGES
@@ -80,11 +81,10 @@ def test_modules_fit_in_300_lines_and_functions_on_a_screen():
 
 
 def test_the_real_pages_on_the_card_are_what_is_drawn_today(shared_psg, tmp_path):
-    from builds import Silent
     from psgimg.builder.build import build
     from psgimg.builder.dataset.config import BuildConfig
 
     root = (str(shared_psg / "sleep-edf"),)
-    build(BuildConfig(("sleep-edf",), root, tmp_path / "out"), Silent())
+    build(BuildConfig(("sleep-edf",), root, tmp_path / "out"), Remembered())
     for path in sorted((ROOT / "cards" / "sleep-edf").glob("*.png")):
         assert path.read_bytes() == (tmp_path / "out" / "card" / path.name).read_bytes(), path

@@ -1,1 +1,1 @@
-"""Card."""
+"""What people read of a dataset: its card, metadata, Croissant description and contact sheet."""

@@ -1,1 +1,1 @@
-"""psgimg.builder.exports: a finished dataset folder in the layouts that other tools read."""
+"""A finished dataset in the layouts that other tools read."""

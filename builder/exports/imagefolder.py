@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from psgimg.builder.dataset.schema import FEATURES, schema
 from psgimg.builder.exports import readme, target
-from psgimg.builder.exports.source import ALL, Progress, Source, name, open_folder, png
+from psgimg.builder.exports.source import ALL, Source, name, open_folder, png
+from psgimg.builder.progress import SILENT, Progress
 
 FORMAT = "imagefolder"
 TABLE = "metadata.parquet"
@@ -28,7 +29,7 @@ N_BUFFERED = 10_000
 """Lines of a table that are held in memory; each is some hundred bytes."""
 
 
-def write(folder: Path, out: Path, split: str = ALL, progress: Progress = lambda n: None) -> None:
+def write(folder: Path, out: Path, split: str = ALL, progress: Progress = SILENT) -> None:
     """Export a finished dataset folder, one of its splits or ``all``.
 
     Raises

@@ -22,7 +22,8 @@ from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.dataset.schema import Row
 from psgimg.builder.exports import readme, target
-from psgimg.builder.exports.source import ALL, Progress, Source, name, open_folder, png
+from psgimg.builder.exports.source import ALL, Source, name, open_folder, png
+from psgimg.builder.progress import SILENT, Progress
 from psgimg.builder.stages import STAGE_NAMES
 
 FORMAT = "sharegpt"
@@ -35,7 +36,7 @@ def write(
     folder: Path,
     out: Path,
     split: str = ALL,
-    progress: Progress = lambda n: None,
+    progress: Progress = SILENT,
     prompt: str = prompts.DEFAULT,
 ) -> None:
     """Export a finished dataset folder, one of its splits or ``all``.

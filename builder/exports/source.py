@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from psgimg.builder.dataset import validate
 from psgimg.builder.dataset.schema import SPLITS, Row
 from psgimg.builder.errors import BuildError
+from psgimg.builder.progress import Progress
 
 ALL = "all"
 """Every split that has a page."""
@@ -20,7 +21,6 @@ ALL = "all"
 BATCH = 64
 """Pages that are Python objects at once."""
 
-Progress = Callable[[int], None]
 """Told how many pages were written since it was last told."""
 
 UNSAFE = re.compile("[^A-Za-z0-9_-]")
@@ -101,7 +101,7 @@ def _read(path: Path, progress: Progress) -> Iterator[Row]:
             for row_group in range(file.num_row_groups):
                 for batch in file.iter_batches(BATCH, row_groups=[row_group]):
                     yield from cast("list[Row]", batch.to_pylist())
-                    progress(len(batch))
+                    progress.advance(len(batch))
     except (pa.ArrowException, OSError) as error:
         raise BuildError(
             f"{path} can't be read ({' '.join(str(error).split())}); build or fetch it anew"

@@ -18,7 +18,8 @@ from typing import Any
 
 from psgimg.builder.dataset.schema import Row
 from psgimg.builder.exports import readme, target
-from psgimg.builder.exports.source import ALL, Progress, Source, name, open_folder, png
+from psgimg.builder.exports.source import ALL, Source, name, open_folder, png
+from psgimg.builder.progress import SILENT, Progress
 from psgimg.builder.stages import STAGE_NAMES
 
 FORMAT = "webdataset"
@@ -26,7 +27,7 @@ SHARD_BYTES = 1_000_000_000
 NO_LABEL = -1
 
 
-def write(folder: Path, out: Path, split: str = ALL, progress: Progress = lambda n: None) -> None:
+def write(folder: Path, out: Path, split: str = ALL, progress: Progress = SILENT) -> None:
     """Export a finished dataset folder, one of its splits or ``all``.
 
     Raises

@@ -1,1 +1,1 @@
-"""Recordings."""
+"""What a night is, and how its files are read: header, channels, montage, hypnogram."""

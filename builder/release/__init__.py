@@ -1,1 +1,1 @@
-"""Release: a finished folder on the Hugging Face Hub. The main path is in ``push``."""
+"""A finished folder on the Hugging Face Hub. The main path is in ``push``."""

@@ -262,3 +262,12 @@ class Repo:
 
 def _stored(entry: RepoFile) -> Stored:
     return Stored(entry.size, entry.lfs.sha256 if entry.lfs else None, entry.blob_id)
+
+
+def quiet() -> None:
+    """Leave progress and waits to psgimg: the Hub's client would show each a second time."""
+    from huggingface_hub.utils.logging import set_verbosity_error
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    disable_progress_bars()
+    set_verbosity_error()  # type: ignore[no-untyped-call]

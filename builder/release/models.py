@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
+from psgimg.builder.progress import BYTES, Progress
 from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.release.audit import MACHINE_PATH
-from psgimg.builder.release.hub import GIT, Hub, Repo, State
+from psgimg.builder.release.hub import GIT, Hub, Repo, State, quiet
 from psgimg.builder.release.retry import Told
 from psgimg.builder.release.transfer import Transfer, carry_out, compare
 from psgimg.builder.release.visibility import FORMERLY, Standing, Wish, decide, restricted_corpora
@@ -35,22 +36,6 @@ ASKED = "asked.json"
 
 TOLD = (FILE, CARD, "training.json", "config.json", "adapter_config.json")
 """Files that could name a folder of the machine that trained."""
-
-
-class Progress(Protocol):
-    """What the push of a model tells while it works."""
-
-    def step(self, name: str, n_bytes: int = 0) -> None:
-        """A step begins, over so many bytes where that is known."""
-
-    def advance(self, n_bytes: int) -> None:
-        """So many bytes of the step are done."""
-
-    def note(self, message: str) -> None:
-        """One line that the user should know, such as that the Hub is away."""
-
-    def show_model(self, transfer: Transfer, left: tuple[str, ...]) -> None:
-        """What is going to be sent where, and what stays here, before the first write."""
 
 
 @dataclass(frozen=True)
@@ -74,32 +59,44 @@ def check_ready(repo_id: str, wish: Wish, values: Mapping[str, Any], told: Told)
 
 
 def push(
-    folder: Path, repo_id: str, wish: Wish, dry_run: bool, progress: Progress
+    folder: Path,
+    repo_id: str,
+    wish: Wish,
+    dry_run: bool,
+    progress: Progress,
+    show: Callable[[Transfer, tuple[str, ...]], None],
 ) -> Pushed | None:
     """Publish a model; None after a dry run. A model is as secret as what it learned from.
+
+    Parameters
+    ----------
+    show
+        Called with what is going to be sent where, and the names of files that are not, before the
+        first write.
 
     Raises
     ------
     BuildError
         If anything is not as it must be; nothing is then published.
     """
-    progress.step("checking the folder")
+    quiet()
+    progress.start("checking the folder")
     values = audit(folder)
-    progress.step("asking the Hub")
+    progress.start("asking the Hub")
     repo = Hub(progress.note).repo(repo_id, "model")
     state = repo.state()
     visibility = decide(repo.id, wish, restricted(values), _standing(repo, state))
     sources = {path.name: path for path in _published(folder)}
     transfer = compare(repo, state, visibility, sources)
     left = tuple(sorted(path.name for path in folder.iterdir() if path.name not in sources))
-    progress.show_model(transfer, left)
+    show(transfer, left)
     if dry_run:
         return None
-    progress.step("preparing the repository")
+    progress.start("preparing the repository")
     repo.prepare(visibility)
-    progress.step("sending", transfer.n_bytes)
+    progress.start("sending", transfer.n_bytes, BYTES)
     commit = carry_out(transfer, f"psgimg: model {_digest(folder)}", progress.advance)
-    progress.step("comparing")
+    progress.start("comparing")
     again = compare(repo, repo.state(), visibility, sources)
     if again.send:
         raise BuildError(

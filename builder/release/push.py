@@ -5,37 +5,22 @@ Readers never see half of it: everything is sent first, then one commit makes it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import validate
 from psgimg.builder.dataset.config import BuildConfig
+from psgimg.builder.progress import BYTES, Progress
 from psgimg.builder.release import merge, plan, verify
 from psgimg.builder.release.audit import audit
-from psgimg.builder.release.hub import Hub, Repo, State
+from psgimg.builder.release.hub import Hub, Repo, State, quiet
 from psgimg.builder.release.plan import Plan
 from psgimg.builder.release.retry import Told
 from psgimg.builder.release.transfer import carry_out
 from psgimg.builder.release.visibility import Visibility, Wish, decide, restricted_corpora
-
-
-class Progress(Protocol):
-    """What a push tells while it works."""
-
-    def step(self, name: str, n_bytes: int = 0) -> None:
-        """A step begins, over so many bytes where that is known."""
-
-    def advance(self, n_bytes: int) -> None:
-        """So many bytes of the step are done."""
-
-    def note(self, message: str) -> None:
-        """One line that the user should know, such as that the Hub is away."""
-
-    def show(self, plan: Plan) -> None:
-        """What is going to be sent where, before the first write."""
 
 
 @dataclass(frozen=True)
@@ -98,37 +83,43 @@ def check_ready(
         merge.refuse_other_signals(corrupted, place.held, place.repo.id)
 
 
-def push(config: PushConfig, progress: Progress) -> Pushed | None:
+def push(config: PushConfig, progress: Progress, show: Callable[[Plan], None]) -> Pushed | None:
     """Release a folder; None after a dry run.
 
     Killed at any moment, the same command goes on: what has arrived is not sent again.
+
+    Parameters
+    ----------
+    show
+        Called with what is going to be sent where, before the first write.
 
     Raises
     ------
     BuildError
         If anything is not as it must be. Readers then still see the former revision, whole.
     """
-    progress.step("asking the Hub")
+    quiet()
+    progress.start("asking the Hub")
     values = validate.values(config.folder)
     place = _place(config, values["corpora"], progress.note)
     repo, visibility = place.repo, place.visibility
-    progress.step("checking the folder", sum(shard["bytes"] for shard in values["shards"]))
+    progress.start("checking the folder", sum(shard["bytes"] for shard in values["shards"]), BYTES)
     build = audit(config.folder, values, progress.advance)
     release = plan.make(build, repo, place.state, place.held, visibility, config.replace)
-    progress.show(release)
+    show(release)
     if config.dry_run:
         return None
 
-    progress.step("preparing the repository")
+    progress.start("preparing the repository")
     repo.prepare(visibility)
     if release.untagged:
         repo.tag(release.untagged, release.transfer.parent)
-    progress.step("sending", release.transfer.n_bytes)
+    progress.start("sending", release.transfer.n_bytes, BYTES)
     message = f"psgimg: {release.revision.what} ({release.revision.tag})"
     commit = carry_out(release.transfer, message, progress.advance)
-    progress.step("loading it back")
+    progress.start("loading it back")
     verify.verify(repo, commit, build, release.values)
-    progress.step("tagging")
+    progress.start("tagging")
     if not release.tagged:
         repo.tag(release.revision.tag, commit)
     if visibility.public and not place.was_public:

@@ -1,1 +1,1 @@
-"""Signals."""
+"""Samples in µV: filtering, resampling, cutting into epochs, and corruption for robustness tests."""

@@ -1,1 +1,1 @@
-"""Terminal."""
+"""The builder's commands: their options, and what they print."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder.console import open_console
+from psgimg.builder.console import ProgressBar, open_console
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.terminal import publish_commands
 from psgimg.builder.terminal.options import (
@@ -66,7 +66,7 @@ def build(
     if fetch:
         _fetch(config.source, config.subjects, config.root)
     console = open_console()
-    with show_build.BuildProgress(console) as progress:
+    with ProgressBar(console) as progress:
         report = builder.build(config, progress)
     show_build.show_report(console, report)
     console.print(f"\n[bold]{config.out}[/] is ready. Look at {config.out / 'preview.png'}, then:")
@@ -84,7 +84,8 @@ def check(**options: Any) -> None:
     from psgimg.builder.terminal import show_build
 
     console = open_console()
-    plans, set_aside = checker.check(BuildConfig(**options), show_build.track(console))
+    with ProgressBar(console) as progress:
+        plans, set_aside = checker.check(BuildConfig(**options), progress)
     show_build.show_plans(console, plans)
     show_build.show_set_aside(console, set_aside)
     console.print(f"{len(plans)} recordings would be built, {len(set_aside)} set aside")

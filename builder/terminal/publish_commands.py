@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder.console import open_console
+from psgimg.builder.console import ProgressBar, open_console
+from psgimg.builder.progress import Progress
 from psgimg.builder.terminal.options import (
     DEFAULT_NAME,
     out_option,
@@ -71,8 +73,6 @@ def export(
     --labels-only is the lawful way to share work on a restricted corpus: whoever has the
     recordings makes the same pictures again with `psgimg rebuild`.
     """
-    from psgimg.builder.terminal import show_release
-
     if labels_only == bool(form):
         raise click.UsageError("give either --labels-only or --format")
     if labels_only and split != "all":
@@ -86,24 +86,27 @@ def export(
 
         export_labels.write(folder, out)
     else:
-        with show_release.ExportProgress(console) as progress:
-            _export(form, folder, out, split, prompt, progress.advance)
+        with ProgressBar(console) as progress:
+            progress.start("writing", unit="pages")
+            _export(form, folder, out, split, prompt, progress)
     console.print(f"[bold]{out}[/] is ready. {out / 'README.md'} says how it is used.")
 
 
-def _export(form: str | None, folder: Path, out: Path, split: str, prompt: str, told: Any) -> None:
+def _export(
+    form: str | None, folder: Path, out: Path, split: str, prompt: str, progress: Progress
+) -> None:
     if form == "sharegpt":
         from psgimg.builder.exports import sharegpt
 
-        sharegpt.write(folder, out, split, told, prompt)
+        sharegpt.write(folder, out, split, progress, prompt)
     elif form == "webdataset":
         from psgimg.builder.exports import webdataset
 
-        webdataset.write(folder, out, split, told)
+        webdataset.write(folder, out, split, progress)
     else:
         from psgimg.builder.exports import imagefolder
 
-        imagefolder.write(folder, out, split, told)
+        imagefolder.write(folder, out, split, progress)
 
 
 @click.command()
@@ -118,11 +121,11 @@ def rebuild(labels: Path, workers: int | None, **options: Any) -> None:
     Every shard is compared with the export's checksum.
     """
     from psgimg.builder import rebuild as rebuilder
-    from psgimg.builder.terminal import show_build, show_release
+    from psgimg.builder.terminal import show_release
 
     config = rebuilder.RebuildConfig(labels, **options, workers=workers or os.cpu_count() or 1)
     console = open_console()
-    with show_build.BuildProgress(console) as progress:
+    with ProgressBar(console) as progress:
         rebuilt = rebuilder.rebuild(config, progress)
     show_release.show_rebuilt(console, rebuilt)
     if rebuilt.fault:
@@ -145,8 +148,9 @@ def send(config: Any) -> None:
     from psgimg.builder.terminal import show_release
 
     console = open_console()
-    with show_release.PushProgress(console) as progress:
-        pushed = releaser.push(config, progress)
+    with ProgressBar(console) as progress:
+        shown = functools.partial(show_release.show_plan, console)
+        pushed = releaser.push(config, progress, shown)
     show_release.show_pushed(console, pushed)
 
 
@@ -157,6 +161,7 @@ def _send_model(folder: Path, repo_id: str, public: bool, permission: str, dry_r
 
     name = folder.resolve().name if repo_id == DEFAULT_NAME else repo_id
     console = open_console()
-    with show_release.PushProgress(console) as progress:
-        pushed = models.push(folder, name, Wish(public, permission), dry_run, progress)
+    with ProgressBar(console) as progress:
+        shown = functools.partial(show_release.show_model_plan, console)
+        pushed = models.push(folder, name, Wish(public, permission), dry_run, progress, shown)
     show_release.show_pushed_model(console, pushed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,65 +15,12 @@ from psgimg.builder.recordings.recording import Corpus
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.stages import STAGE_NAMES
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import track as rich_track
 from rich.table import Table
 
 T = TypeVar("T")
 
 SHOWN = 20
 """Recordings set aside that are listed one by one; ``build.json`` has all."""
-
-
-class BuildProgress:
-    """Progress bar of a build: recordings, pictures, pictures per second, time left."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._pictures = 0
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn(
-                "recordings · {task.fields[pictures]:,} pictures · {task.fields[rate]:,.0f}/s ·"
-            ),
-            TimeElapsedColumn(),
-            TextColumn("· left"),
-            TimeRemainingColumn(),
-            console=console,
-        )
-        self._task = self._bar.add_task("drawing", total=None, pictures=0, rate=0.0)
-
-    def __enter__(self) -> BuildProgress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def start(self, n_recordings: int, n_kept: int) -> None:
-        """``n_recordings`` are to be drawn; ``n_kept`` are there from an earlier run."""
-        if n_kept:
-            self._bar.print(
-                f"{n_kept} recordings are there from an earlier run and stay as they are"
-            )
-        self._bar.update(self._task, total=n_recordings)
-        self._bar.start_task(self._task)
-
-    def advance(self, recording: str, n_pictures: int) -> None:
-        """A recording is drawn, or set aside with 0 pictures."""
-        self._pictures += n_pictures
-        elapsed_s = self._bar.tasks[self._task].elapsed or 0.0
-        rate = self._pictures / elapsed_s if elapsed_s else 0.0
-        self._bar.update(self._task, advance=1, pictures=self._pictures, rate=rate)
 
 
 def show_report(console: Console, report: Report) -> None:
@@ -127,11 +74,6 @@ def show_set_aside(console: Console, entries: Sequence[SetAside]) -> None:
         )
     if len(entries) > SHOWN:
         console.print(f"  … and {len(entries) - SHOWN} more")
-
-
-def track(console: Console) -> Callable[[Sequence[T]], Iterable[T]]:
-    """A progress bar over recordings that are looked at."""
-    return lambda items: rich_track(items, "looking", console=console, transient=True)
 
 
 def show_corpora(

@@ -13,105 +13,10 @@ from psgimg.builder.release.transfer import Transfer
 from psgimg.builder.stages import STAGE_NAMES
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
-from rich.text import Text
 
 SHOWN, LISTED = 8, 20
 """Files, and recordings that differ, that are listed one by one."""
-
-
-class _Bytes(DownloadColumn):
-    """Bytes of a step that has any."""
-
-    def render(self, task: Task) -> Text:
-        return super().render(task) if task.total else Text()
-
-
-class PushProgress:
-    """Progress of a push: one line a step, with bytes where they are known."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bar = Progress(
-            TextColumn("{task.description:24}"),
-            BarColumn(),
-            _Bytes(),
-            TimeElapsedColumn(),
-            console=console,
-        )
-
-    def __enter__(self) -> PushProgress:
-        from huggingface_hub.utils.logging import set_verbosity_error
-        from huggingface_hub.utils.tqdm import disable_progress_bars
-
-        disable_progress_bars()  # two bars for one upload
-        set_verbosity_error()  # type: ignore[no-untyped-call]  # what is waited out is told once, by `note`
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._finish()
-        self._bar.stop()
-
-    def step(self, name: str, n_bytes: int = 0) -> None:
-        """A step begins, over so many bytes where that is known."""
-        self._finish()
-        self._bar.add_task(name, total=n_bytes or None)
-
-    def advance(self, n_bytes: int) -> None:
-        """So many bytes of the step are done."""
-        self._bar.advance(self._bar.tasks[-1].id, n_bytes)
-
-    def note(self, message: str) -> None:
-        """One line that the user should know."""
-        self._bar.console.print(escape(message), highlight=False)
-
-    def show(self, plan: Plan) -> None:
-        """What is going to be sent where, before the first write."""
-        self._finish()
-        show_plan(self._bar.console, plan)
-
-    def show_model(self, transfer: Transfer, left: tuple[str, ...]) -> None:
-        """What is going to be sent where, and what stays here, before the first write."""
-        self._finish()
-        show_place(self._bar.console, transfer)
-        show_transfer(self._bar.console, transfer)
-        if left:
-            self._bar.console.print(f"stays here: {', '.join(left)}", highlight=False)
-
-    def _finish(self) -> None:
-        for task in self._bar.tasks:
-            if task.total is None:
-                self._bar.remove_task(task.id)
-
-
-class ExportProgress:
-    """Progress of an export: pages written."""
-
-    def __init__(self, console: Console) -> None:
-        self._bar = Progress(
-            TextColumn("writing {task.completed:,.0f} pages"), TimeElapsedColumn(), console=console
-        )
-        self._task = self._bar.add_task("", total=None)
-
-    def __enter__(self) -> ExportProgress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def advance(self, n_pages: int) -> None:
-        """So many more pages are written."""
-        self._bar.advance(self._task, n_pages)
 
 
 def show_rebuilt(console: Console, rebuilt: Rebuilt) -> None:
@@ -150,6 +55,14 @@ def show_plan(console: Console, plan: Plan) -> None:
         console.print(f"[yellow]public by permission[/]: {opened}, old revisions too")
     revision = plan.revision
     console.print(f"revision [bold]{revision.tag}[/]: {revision.what}", highlight=False)
+
+
+def show_model_plan(console: Console, transfer: Transfer, left: tuple[str, ...]) -> None:
+    """Where a model goes, which of its files are sent, and which are not."""
+    show_place(console, transfer)
+    show_transfer(console, transfer)
+    if left:
+        console.print(f"stays here: {', '.join(left)}", highlight=False)
 
 
 def show_place(console: Console, transfer: Transfer) -> None:

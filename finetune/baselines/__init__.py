@@ -1,1 +1,1 @@
-"""Baselines: what stages the same epochs without pictures, to compare with."""
+"""Baselines: methods that stage the same epochs without pictures."""

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder.errors import BuildError
+from psgimg.builder.progress import Progress
 from psgimg.builder.render.recipe import digest
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.baselines import methods, nights
 from psgimg.finetune.baselines.methods import Method
-from psgimg.finetune.baselines.nights import Night, Nights, Outcome, Progress, Task
+from psgimg.finetune.baselines.nights import Night, Nights, Outcome, Task
 from psgimg.finetune.data import source
 from psgimg.finetune.data.page_index import NO_STAGE
 from psgimg.finetune.data.source import Source

@@ -71,7 +71,7 @@ def learn(model: nn.Module, train: Store, watched: Store | None, task: Task) -> 
     n_passes = PASSES if watched else PASSES_UNWATCHED
     best, best_pass, kept = float("inf"), 0, model.state_dict()
     losses: list[float] = []
-    task.progress.start("cnn learns, passes", n_passes)
+    task.progress.start("training the network", n_passes, "passes")
     for done in range(1, n_passes + 1):
         _pass(model, optimizer, train, rng.permutation(len(train.labels)))
         task.progress.advance()
@@ -81,7 +81,6 @@ def learn(model: nn.Module, train: Store, watched: Store | None, task: Task) -> 
         if losses[-1] < best:
             best, best_pass, kept = losses[-1], done, copy.deepcopy(model.state_dict())
         elif done - best_pass >= PATIENCE:
-            task.progress.stop()
             break
     if watched is not None:
         model.load_state_dict(kept)

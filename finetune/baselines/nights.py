@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from psgimg.builder import lane_signals, pool
 from psgimg.builder.dataset.shards import Key
 from psgimg.builder.errors import BuildError
 from psgimg.builder.lane_signals import Lanes, Origin
+from psgimg.builder.progress import Progress
 from psgimg.builder.recordings.recording import Recording
 from psgimg.finetune.data import page_index, source
 from psgimg.finetune.data.page_index import Index, RecordingKey
@@ -23,22 +24,6 @@ SFREQ_HZ = 100.0
 """Rate at which all methods work; YASA's own."""
 
 PAGE_SAMPLES = 3000
-
-
-class Progress(Protocol):
-    """What a baseline tells while it works."""
-
-    def start(self, what: str, n: int) -> None:
-        """A piece of work in ``n`` steps begins."""
-
-    def advance(self) -> None:
-        """A step of it is done."""
-
-    def stop(self) -> None:
-        """It is over, in fewer steps than there might have been."""
-
-    def note(self, message: str) -> None:
-        """One line that the user should know."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +153,7 @@ def over(
     task: Task,
 ) -> Iterator[tuple[Night, T]]:
     """What ``work`` makes of each night, as soon as it is ready; ``task.workers`` at a time."""
-    task.progress.start(what, len(nights))
+    task.progress.start(what, len(nights), "recordings")
     jobs = [_Job(i, night, work) for i, night in enumerate(nights)]
     for i, result in pool.run(_done, jobs, task.workers, crashed=_crashed):
         yield nights[i], result

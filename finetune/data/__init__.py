@@ -1,1 +1,1 @@
-"""Data."""
+"""A split of a dataset as pages, chat rows and batches."""

@@ -1,1 +1,1 @@
-"""Evaluation: how well predictions agree with the scored stages, and how sure that is."""
+"""Agreement of predictions with the scored stages, with intervals over subjects."""

@@ -1,1 +1,1 @@
-"""Explaining: which part of a page a model's answer hangs on, and whether that can be believed."""
+"""Attribution: which part of a page a model's answer depends on, and whether that can be trusted."""

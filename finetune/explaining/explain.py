@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from psgimg.builder.errors import BuildError
+from psgimg.builder.progress import Progress
 from psgimg.builder.render.recipe import Recipe
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.data import page_set
@@ -34,19 +35,6 @@ Density = Callable[[Case, Floats], Floats]
 """(height, width) attributions of a page whose five answers have some log-probabilities, (5,)."""
 
 
-class Progress(Protocol):
-    """What an explanation tells while it works."""
-
-    def start(self, n_pages: int) -> None:
-        """``n_pages`` are to be explained."""
-
-    def advance(self) -> None:
-        """A page is explained."""
-
-    def note(self, message: str) -> None:
-        """One line that the user should know before the first page."""
-
-
 def explain(config: ExplainConfig, progress: Progress) -> Summary:
     """Explain a model's answers about some pages of a split, into a folder.
 
@@ -64,7 +52,7 @@ def explain(config: ExplainConfig, progress: Progress) -> Summary:
         progress.note(message)
     ask, density = _model(config, asked, grid)
     fill = replacement.Pages(pageset, config.seed) if config.fill == "pages" else replacement.blank
-    progress.start(len(rows))
+    progress.start("explaining", len(rows), "pages")
     units = grid.units if config.method == "occlusion" else cells.patches(*grid.page)
     explained: list[Explained] = []
     for row, case in zip(rows, margins.cases(pageset, rows, asked, grid), strict=True):

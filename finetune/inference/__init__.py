@@ -1,1 +1,1 @@
-"""Inference."""
+"""From pages to stages: by likelihood, by generation, or by a server."""

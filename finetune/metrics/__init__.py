@@ -1,1 +1,1 @@
-"""Metrics."""
+"""The predictions file, figures of agreement and their intervals."""

@@ -1,1 +1,1 @@
-"""Models."""
+"""Loading models, and what a model folder records of itself."""

@@ -1,1 +1,1 @@
-"""Staging: a hypnogram for a night that belongs to no corpus."""
+"""A hypnogram of a night that belongs to no corpus. The main path is in ``stage``."""

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from psgimg.builder import atomic_file, atomic_folder, unscored_night
 from psgimg.builder.errors import BuildError
+from psgimg.builder.progress import Progress
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.builder.unscored_night import NewNight
@@ -85,19 +86,6 @@ class StageConfig:
         return self.out or Path(f"{self.night.stem}-stages")
 
 
-class Progress(Protocol):
-    """What staging tells while it works."""
-
-    def start(self, n_pages: int, n_kept: int) -> None:
-        """``n_pages`` are to be staged, none of which is there already."""
-
-    def advance(self, n_pages: int) -> None:
-        """Some pages are staged."""
-
-    def note(self, message: str) -> None:
-        """One line that the user should know."""
-
-
 def stage(config: StageConfig, progress: Progress) -> StagedNight:
     """Stage a night and write hypnogram, statistics and picture, whole or not at all.
 
@@ -166,7 +154,7 @@ def _staged(
     """Every page that can be drawn, staged."""
     from psgimg.finetune.models.loading import load_for_inference
 
-    progress.start(len(night.epochs), 0)
+    progress.start("staging", len(night.epochs), "pages")
     loaded = load_for_inference(config.model, trust_remote_code=config.trust_remote_code)
     asker = predictors.scoring(loaded.model, loaded.processor, taught.prompt.answers)
     probabilities = np.full((night.n_epochs, len(STAGE_NAMES)), np.nan)

@@ -1,1 +1,1 @@
-"""Study: a grid of trainings and tests by the product's own commands, and the table that comes of it."""
+"""Experiments over a grid of factors, run by the other commands. The main path is in ``study``."""

@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from psgimg.builder import atomic_file
+from psgimg.builder.progress import Progress
 from psgimg.finetune.study.command_words import last_line
 from psgimg.finetune.study.plan import Cell, Step
 
@@ -28,22 +29,6 @@ PSGIMG = (sys.executable, "-P", "-c", "from psgimg.builder.cli import main; main
 """The command of this very installation, whatever the path says."""
 
 TAIL_BYTES = 20_000
-
-
-class Progress(Protocol):
-    """What a study tells while it runs."""
-
-    def start(self, n_steps: int, n_done: int) -> None:
-        """So many commands are wanted; ``n_done`` of them are there from an earlier run."""
-
-    def step(self, words: str, log: Path) -> None:
-        """A command begins, or goes on."""
-
-    def waiting(self, words: str) -> None:
-        """Another process is at work on the very same step."""
-
-    def set_aside(self, cell: str, reason: str) -> None:
-        """A cell can't be had."""
 
 
 @dataclass
@@ -66,7 +51,7 @@ class Runner:
         """Have every cell evaluated, but those whose steps fail."""
         for cell in cells:
             if reason := self._ensure(cell.evaluation):
-                self.progress.set_aside(cell.name, reason)
+                self.progress.note(f"set aside: {cell.name}: {reason}")
 
     def _ensure(self, step: Step) -> str | None:
         """Have a step done; None, or why it can't be. What it needs is not asked for if it is done."""
@@ -81,6 +66,7 @@ class Runner:
             if is_done(self.out, step):  # by another process, meanwhile
                 return None
             reason = self._run(step, lock)
+        self.progress.advance()
         if reason:
             self.failed[step.id] = reason
         return reason
@@ -90,7 +76,7 @@ class Runner:
         log = _file(self.out, step, "log")
         earlier = log.exists()
         words = [*located(self.out, step), *_going_on(self.out, step)]
-        self.progress.step(" ".join(["psgimg", *words]), log)
+        self.progress.note(f"{' '.join(['psgimg', *words])}  (log: {log})")
         begun = time.perf_counter()
         with log.open("ab") as stream:
             status, cpu_seconds = _wait([*PSGIMG, *words], stream, lock)
@@ -116,7 +102,7 @@ class Runner:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                self.progress.waiting(step.id)
+                self.progress.note(f"waiting for another process at {step.id}")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield lock.fileno()
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder.errors import BuildError
+from psgimg.builder.progress import Progress
 from psgimg.finetune.study import grid, plan, runs, study_report, table
 from psgimg.finetune.study.grid import Study
 from psgimg.finetune.study.plan import Cell
-from psgimg.finetune.study.runs import Progress, Runner
+from psgimg.finetune.study.runs import Runner
 
 ALL = (1, 1)
 
@@ -54,7 +55,9 @@ def study(config: StudyConfig, progress: Progress) -> dict[str, Any]:
     todo = [cell for cell in own if not runs.is_done(config.out, cell.evaluation)]
     _check(asked, todo, config.out)
     steps = plan.steps(own)
-    progress.start(len(steps), sum(runs.is_done(config.out, step) for step in steps))
+    n_done = sum(runs.is_done(config.out, step) for step in steps)
+    progress.note(f"{len(steps)} commands, {n_done} of them done")
+    progress.start("running", len(steps) - n_done, "commands")
     Runner(config.out, progress).run(todo)
     values = table.collect(asked, cells, config.out)
     study_report.write(config.out, values)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder.console import open_console
+from psgimg.builder.console import ProgressBar, open_console
 from psgimg.finetune import optional_dependencies
 
 
@@ -49,6 +49,6 @@ def baseline(**options: Any) -> None:
     from psgimg.finetune.terminal import show_baselines
 
     console = open_console()
-    with show_baselines.BaselineProgress(console) as progress:
+    with ProgressBar(console) as progress:
         found = main.baseline(main.BaselineConfig(**options), progress)
     show_baselines.show(console, found, options["out"])

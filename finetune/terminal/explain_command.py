@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder.console import open_console
+from psgimg.builder.console import ProgressBar, open_console
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.terminal.options import (
     any_recipe_option,
@@ -65,10 +65,10 @@ def explain(**options: Any) -> None:
     optional_dependencies.quiet_threads()
     from psgimg.finetune.explaining import explain as explainer
     from psgimg.finetune.explaining.config import ExplainConfig
-    from psgimg.finetune.terminal import show_explanation, show_predictions
+    from psgimg.finetune.terminal import show_explanation
 
     config = ExplainConfig(**options)
     console = open_console()
-    with show_predictions.PageProgress(console, "explaining") as progress:
+    with ProgressBar(console) as progress:
         found = explainer.explain(config, progress)
     show_explanation.show(console, found, config.out)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder.console import open_console
+from psgimg.builder.console import ProgressBar, open_console
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.terminal.options import (
     any_recipe_option,
@@ -118,7 +118,7 @@ def predict(**options: Any) -> None:
     from psgimg.finetune.terminal import show_predictions
 
     console = open_console()
-    with show_predictions.PageProgress(console) as progress:
+    with ProgressBar(console) as progress:
         found = predictor.predict(predictor.PredictConfig(**options), progress)
     show_predictions.show_predictions(console, found, options["out"])
 

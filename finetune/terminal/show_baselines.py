@@ -9,45 +9,7 @@ from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.metrics import metrics
 from psgimg.finetune.metrics.predictions import Predictions
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-
-
-class BaselineProgress:
-    """A progress bar for each piece of work."""
-
-    def __init__(self, console: Console) -> None:
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("·"),
-            TimeElapsedColumn(),
-            console=console,
-        )
-
-    def __enter__(self) -> BaselineProgress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def start(self, what: str, n: int) -> None:
-        """A piece of work in ``n`` steps begins."""
-        self._task = self._bar.add_task(what, total=n)
-
-    def advance(self) -> None:
-        """A step of it is done."""
-        self._bar.advance(self._task)
-
-    def stop(self) -> None:
-        """It is over, in fewer steps than there might have been."""
-        self._bar.update(self._task, total=self._bar.tasks[self._task].completed)
-
-    def note(self, message: str) -> None:
-        """One line that the user should know."""
-        self._bar.console.print(message, highlight=False)
 
 
 def show(console: Console, found: Mapping[str, Predictions], out: Path) -> None:

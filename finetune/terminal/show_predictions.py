@@ -8,59 +8,7 @@ from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.metrics import metrics
 from psgimg.finetune.metrics.predictions import Predictions
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
-
-
-class PageProgress:
-    """Progress bar over pages: how many are done, time gone, time left.
-
-    Parameters
-    ----------
-    doing
-        What is done with them.
-    """
-
-    def __init__(self, console: Console, doing: str = "staging") -> None:
-        self._bar = Progress(
-            TextColumn(doing),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("pages ·"),
-            TimeElapsedColumn(),
-            TextColumn("· left"),
-            TimeRemainingColumn(),
-            console=console,
-        )
-        self._task = self._bar.add_task("", total=None)
-
-    def __enter__(self) -> PageProgress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def start(self, n_pages: int, n_kept: int = 0) -> None:
-        """``n_pages`` are to be done; ``n_kept`` are there from an earlier run."""
-        if n_kept:
-            self.note(f"{n_kept} pages are there from an earlier run and stay as they are")
-        self._bar.update(self._task, total=n_pages)
-
-    def advance(self, n_pages: int = 1) -> None:
-        """Some pages are done."""
-        self._bar.advance(self._task, n_pages)
-
-    def note(self, message: str) -> None:
-        """One line that the user should know before the first page."""
-        self._bar.console.print(message, highlight=False)
 
 
 def show_predictions(console: Console, found: Predictions, out: Path) -> None:

@@ -14,35 +14,6 @@ from rich.markup import escape
 from rich.table import Table
 
 
-class StudyProgress:
-    """A line a command. A study runs for hours, and its lines are read in a log."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._n_steps, self._number = 0, 0
-
-    def start(self, n_steps: int, n_done: int) -> None:
-        """So many commands are wanted; ``n_done`` of them are there from an earlier run."""
-        self._n_steps, self._number = n_steps, n_done
-        self._print(f"{n_steps} commands, {n_done} of them done")
-
-    def step(self, words: str, log: Path) -> None:
-        """A command begins, or goes on."""
-        self._number += 1
-        self._print(f"[{self._number}/{self._n_steps}] {words}  (log: {log})")
-
-    def waiting(self, words: str) -> None:
-        """Another process is at work on the very same step."""
-        self._print(f"waiting for another process at {words}")
-
-    def set_aside(self, cell: str, reason: str) -> None:
-        """A cell can't be had."""
-        self._print(f"set aside: {cell}: {reason}")
-
-    def _print(self, line: str) -> None:
-        self._console.print(escape(line), highlight=False)
-
-
 def show_plan(console: Console, cells: Sequence[Cell], out: Path) -> None:
     """Cells with their factors, and every command, those that are done marked."""
     factors = list(cells[0].factors)

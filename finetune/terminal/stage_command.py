@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder.console import open_console
+from psgimg.builder.console import ProgressBar, open_console
 from psgimg.builder.errors import BuildError
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.terminal.options import batch_size_option, trust_option
@@ -47,11 +47,11 @@ def stage(night: Path, channels: tuple[str, ...], **options: Any) -> None:
     """
     optional_dependencies.quiet_threads()
     from psgimg.finetune.staging import stage as stager
-    from psgimg.finetune.terminal import show_predictions, show_staged_night
+    from psgimg.finetune.terminal import show_staged_night
 
     config = stager.StageConfig(night, channels=_given(channels), **options)
     console = open_console()
-    with show_predictions.PageProgress(console) as progress:
+    with ProgressBar(console) as progress:
         found = stager.stage(config, progress)
     show_staged_night.show(console, found, config.folder, stager.OUTPUT)
 

@@ -39,7 +39,7 @@ def study(file: Path, out: Path | None, dry_run: bool, part: tuple[int, int]) ->
     docs/studies. What several cells share is done once. Run again, it goes on where it was
     interrupted, and tries again what failed. report.md in the folder is the result.
     """
-    from psgimg.builder.console import open_console
+    from psgimg.builder.console import ProgressBar, open_console
     from psgimg.finetune.study import study as main_path
     from psgimg.finetune.terminal import show_study
 
@@ -50,7 +50,8 @@ def study(file: Path, out: Path | None, dry_run: bool, part: tuple[int, int]) ->
         return
     # A cluster ends a job with SIGTERM: stop as for Ctrl-C, and with it the command at work.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    values = main_path.study(config, show_study.StudyProgress(console))
+    with ProgressBar(console) as progress:
+        values = main_path.study(config, progress)
     show_study.show_study(console, values, config.out)
     _fail_if_set_aside(values)
 

@@ -1,1 +1,1 @@
-"""Training."""
+"""Fine-tuning with TRL: arguments, trainer, checkpoints, report and model card."""

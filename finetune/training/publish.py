@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from psgimg.builder.console import ProgressBar, open_console
 from psgimg.builder.release import models
 from psgimg.builder.release.visibility import Wish
-from psgimg.builder.terminal.show_release import PushProgress
 from psgimg.finetune.models.provenance import Lineage
 from rich.console import Console
 
@@ -51,5 +51,5 @@ def destination(training: Any, out: Path, lineage: Lineage) -> Destination | Non
 
 def publish(folder: Path, wanted: Destination) -> None:
     """Send a model's folder. Raises BuildError."""
-    with PushProgress(Console()) as progress:
-        models.push(folder, wanted.repo_id, wanted.wish, False, progress)
+    with ProgressBar(open_console()) as progress:
+        models.push(folder, wanted.repo_id, wanted.wish, False, progress, lambda *_: None)

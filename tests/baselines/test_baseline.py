@@ -12,6 +12,7 @@ import pytest
 import tiny
 from builds import rows, run
 from click.testing import CliRunner
+from progress import Remembered
 from psgimg.builder.errors import BuildError
 from psgimg.builder.lane_signals import Lanes
 from psgimg.builder.signals.epoching import Epoch
@@ -25,25 +26,6 @@ from psgimg.finetune.metrics import predictions
 from psgimg.finetune.terminal.baseline_command import baseline as command
 
 SPLIT = {"train": ["I-001", "II-001"], "validation": ["I-002"], "test": ["III-001", "III-002"]}
-
-
-class Told:
-    """A progress that keeps what it was told."""
-
-    def __init__(self):
-        self.notes, self.steps = [], 0
-
-    def start(self, what, n):
-        pass
-
-    def advance(self):
-        self.steps += 1
-
-    def stop(self):
-        pass
-
-    def note(self, message):
-        self.notes.append(message)
 
 
 def need(name):
@@ -71,7 +53,7 @@ def isruc(tmp_path_factory):
 def trees(isruc):
     """What boosting and YASA's stager said of it, once for all."""
     need("boosting")
-    told = Told()
+    told = Remembered()
     config = BaselineConfig(
         str(isruc / "pages"),
         (str(isruc / "root"),),
@@ -150,9 +132,9 @@ def test_what_lies_beside_says_how_it_came_about(isruc, trees):
 
 def test_what_is_finished_is_not_computed_again(isruc, trees):
     config, found, _ = trees
-    told = Told()
+    told = Remembered()
     assert baseline.baseline(config, told)["yasa"].table.equals(found["yasa"].table)
-    assert told.steps == 0
+    assert told.n_done == 0
     assert [note.rpartition("; ")[2] for note in told.notes] == ["nothing is computed again"] * 2
 
 
@@ -160,7 +142,7 @@ def test_another_seed_does_not_mix_with_what_is_there(trees):
     config, _, _ = trees
     other = BaselineConfig(config.dataset, config.root, ("boosting",), out=config.out, seed=1)
     with pytest.raises(BuildError, match=r"boosting.parquet was made .* \(seed\); use the same"):
-        baseline.baseline(other, Told())
+        baseline.baseline(other, Remembered())
 
 
 def test_threads_and_processes_do_not_change_a_tree():
@@ -239,7 +221,7 @@ def test_people_who_are_learned_from_are_not_staged_in_another_dataset(isruc, tm
         out=tmp_path / "out",
     )
     with pytest.raises(BuildError, match=r"2 subjects of .*other, split test, are learned from"):
-        baseline.baseline(config, Told())
+        baseline.baseline(config, Remembered())
 
 
 def test_a_corrupted_twin_is_staged_by_what_was_learned_of_the_signals_as_recorded(
@@ -254,7 +236,7 @@ def test_a_corrupted_twin_is_staged_by_what_was_learned_of_the_signals_as_record
         on=str(tmp_path / "twin"),
         out=tmp_path / "out",
     )
-    clean, noisy = trees[1]["yasa"], baseline.baseline(config, Told())["yasa"]
+    clean, noisy = trees[1]["yasa"], baseline.baseline(config, Remembered())["yasa"]
     assert noisy.table["epoch"].equals(clean.table["epoch"])
     assert not np.allclose(noisy.probabilities, clean.probabilities, atol=0.05)
     beside = json.loads((tmp_path / "out" / "yasa.parquet.json").read_text())
@@ -295,7 +277,10 @@ def test_several_workers_read_the_same_pages(isruc, tmp_path):
         nights.source.find(str(isruc / "pages"), None, "test"),
         [str(isruc / "root")],
     )
-    held = [store.fill(tmp_path / str(n), here.asked, "", Task(here, 0, n, Told())) for n in (1, 2)]
+    held = [
+        store.fill(tmp_path / str(n), here.asked, "", Task(here, 0, n, Remembered()))
+        for n in (1, 2)
+    ]
     np.testing.assert_array_equal(held[0].pages_uv, held[1].pages_uv)
     np.testing.assert_array_equal(held[0].scale.width_uv, held[1].scale.width_uv)
     np.testing.assert_array_equal(held[0].labels, np.concatenate([n.labels for n in here.asked]))
@@ -328,7 +313,7 @@ def test_a_network_learns_keeps_its_best_pass_and_learns_the_same_again(monkeypa
         with torch.random.fork_rng():
             torch.manual_seed(0)
             model = network._model(2)
-            task = Task(Nights((), (), ()), 0, 1, Told())
+            task = Task(Nights((), (), ()), 0, 1, Remembered())
             facts = network.learn(model, held, held, task)
         found = network.probabilities(model, held.pages_uv, one)
         assert facts["validation_loss"][facts["best_pass"] - 1] == min(facts["validation_loss"])

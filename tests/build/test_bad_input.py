@@ -9,11 +9,12 @@ import edfio
 import numpy as np
 import pytest
 import tiny
+from progress import Remembered
 from psgimg.builder.build import build
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
 from psgimg.builder.corpora.sources import locate
-from builds import PSGIMG, Silent, content
+from builds import PSGIMG, content
 
 N_GOOD = 3
 
@@ -143,7 +144,7 @@ def test_a_bad_recording_is_set_aside_with_its_reason_and_the_others_are_built(s
     tiny.write_shhs(tmp_path / "corpus", n_subjects=N_GOOD + 1, visits=(1,))
     spoil(tmp_path / "corpus")
     config = BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out")
-    report = build(config, Silent())
+    report = build(config, Remembered())
     (entry,) = report.values["set_aside"]
     reason, detail = BAD[spoil]
     assert reason in entry["reason"]
@@ -158,30 +159,30 @@ def test_a_bad_recording_is_set_aside_with_its_reason_and_the_others_are_built(s
 def test_a_missing_channel_leaves_its_lane_empty_and_is_counted(tmp_path):
     tiny.write_shhs(tmp_path, n_subjects=1, visits=(1,))
     rewrite(tmp_path, lambda label, data: None if label == "EOG(L)" else data)
-    report = build(BuildConfig(("shhs",), (str(tmp_path),), tmp_path / "out"), Silent())
+    report = build(BuildConfig(("shhs",), (str(tmp_path),), tmp_path / "out"), Remembered())
     assert report.values["recordings"][0]["lanes"][2] is None
 
 
 def test_a_recording_that_went_bad_leaves_a_built_folder(tmp_path):
     tiny.write_shhs(tmp_path / "corpus", n_subjects=2, visits=(1,))
     config = BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out")
-    build(config, Silent())
+    build(config, Remembered())
     flat_eeg(tmp_path / "corpus")
-    report = build(config, Silent())
+    report = build(config, Remembered())
     assert [fact["recording"] for fact in report.values["recordings"]] == ["shhs1-200002"]
     assert [entry["recording"] for entry in report.values["set_aside"]] == ["shhs1-200001"]
 
 
 def test_a_mended_recording_joins_a_built_folder(tmp_path):
     tiny.write_shhs(tmp_path / "corpus", n_subjects=2, visits=(1,))
-    whole = build(BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "whole"), Silent())
+    whole = build(BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "whole"), Remembered())
     path = first(tmp_path / "corpus", "shhs1-200001.edf")
     good = path.read_bytes()
     truncate(tmp_path / "corpus")
     config = BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out")
-    assert len(build(config, Silent()).values["set_aside"]) == 1
+    assert len(build(config, Remembered()).values["set_aside"]) == 1
     path.write_bytes(good)
-    assert build(config, Silent()).values == whole.values
+    assert build(config, Remembered()).values == whole.values
     assert content(tmp_path / "out") == content(tmp_path / "whole")
 
 
@@ -189,7 +190,7 @@ def test_nothing_to_build_is_one_line_with_the_reasons(tmp_path):
     tiny.write_shhs(tmp_path / "corpus", n_subjects=1, visits=(1,))
     truncate(tmp_path / "corpus")
     with pytest.raises(BuildError, match=r"nothing to build.*truncated EDF \(1\)"):
-        build(BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out"), Silent())
+        build(BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out"), Remembered())
 
 
 def test_a_corpus_that_is_nowhere_says_where_it_is_had(monkeypatch, tmp_path):
@@ -241,14 +242,14 @@ def test_a_full_disk_ends_the_build_in_one_line_and_what_is_finished_stays(tmp_p
 def test_a_folder_without_permission_is_one_line(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(BuildError, match=r"can't write.*permissions"):
-        build(BuildConfig(("demo",), out=tmp_path / "out"), Silent())
+        build(BuildConfig(("demo",), out=tmp_path / "out"), Remembered())
 
 
 def test_an_output_that_is_a_file_is_one_line(tmp_path):
     (tmp_path / "out").write_text("")
     tiny.write_shhs(tmp_path / "corpus", n_subjects=1, visits=(1,))
     with pytest.raises(BuildError, match=r"can't write .*out"):
-        build(BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out"), Silent())
+        build(BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out"), Remembered())
 
 
 def test_two_builds_at_once_in_one_folder_are_refused(tmp_path):
@@ -260,7 +261,7 @@ def test_two_builds_at_once_in_one_folder_are_refused(tmp_path):
         FileLock(tmp_path / "out" / ".psgimg" / "lock"),
         pytest.raises(BuildError, match="another build is at work"),
     ):
-        build(BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out"), Silent())
+        build(BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out"), Remembered())
 
 
 def test_one_signal_under_two_names_is_a_duplicate_whatever_its_scoring_says(tmp_path):
@@ -269,7 +270,7 @@ def test_one_signal_under_two_names_is_a_duplicate_whatever_its_scoring_says(tmp
     first(tmp_path / "corpus", "shhs1-200002.edf").write_bytes(
         first(tmp_path / "corpus", "shhs1-200001.edf").read_bytes()
     )
-    report = build(BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out"), Silent())
+    report = build(BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out"), Remembered())
     assert [entry["reason"] for entry in report.values["set_aside"]] == ["duplicate recording"]
 
 
@@ -279,28 +280,28 @@ def test_a_build_that_came_to_nothing_does_not_bind_the_next_one(tmp_path):
     truncate(tmp_path / "corpus")
     roots = (str(tmp_path / "corpus"),)
     with pytest.raises(BuildError, match="nothing to build"):
-        build(BuildConfig(("shhs",), roots, tmp_path / "out"), Silent())
+        build(BuildConfig(("shhs",), roots, tmp_path / "out"), Remembered())
     first(tmp_path / "corpus", "shhs1-200001.edf").write_bytes(good)
-    build(BuildConfig(("shhs",), roots, tmp_path / "out", style="paper"), Silent())
+    build(BuildConfig(("shhs",), roots, tmp_path / "out", style="paper"), Remembered())
 
 
 def test_a_bad_file_that_was_removed_is_no_longer_reported(tmp_path):
     tiny.write_shhs(tmp_path / "corpus", n_subjects=2, visits=(1,))
     truncate(tmp_path / "corpus")
     config = BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out")
-    assert len(build(config, Silent()).values["set_aside"]) == 1
+    assert len(build(config, Remembered()).values["set_aside"]) == 1
     first(tmp_path / "corpus", "shhs1-200001.edf").unlink()
-    assert build(config, Silent()).values["set_aside"] == []
+    assert build(config, Remembered()).values["set_aside"] == []
 
 
 def test_a_signal_that_is_built_already_does_not_come_in_under_another_name(tmp_path):
     tiny.write_shhs(tmp_path / "corpus", n_subjects=2, visits=(1,))
     roots = (str(tmp_path / "corpus"),)
-    build(BuildConfig(("shhs",), roots, tmp_path / "out", subjects=("200001",)), Silent())
+    build(BuildConfig(("shhs",), roots, tmp_path / "out", subjects=("200001",)), Remembered())
     first(tmp_path / "corpus", "shhs1-200002.edf").write_bytes(
         first(tmp_path / "corpus", "shhs1-200001.edf").read_bytes()
     )
-    report = build(BuildConfig(("shhs",), roots, tmp_path / "out", subjects=("200002",)), Silent())
+    report = build(BuildConfig(("shhs",), roots, tmp_path / "out", subjects=("200002",)), Remembered())
     assert [entry["recording"] for entry in report.values["set_aside"]] == ["shhs1-200002"]
     assert [fact["recording"] for fact in report.values["recordings"]] == ["shhs1-200001"]
 
@@ -308,7 +309,7 @@ def test_a_signal_that_is_built_already_does_not_come_in_under_another_name(tmp_
 def test_a_damaged_second_scorer_costs_its_labels_and_not_the_night(tmp_path):
     tiny.write_isruc(tmp_path / "corpus")
     first(tmp_path / "corpus" / "subgroupI" / "1", "1_2.txt").write_bytes(bytes(range(256)))
-    report = build(BuildConfig(("isruc",), (str(tmp_path / "corpus"),), tmp_path / "out"), Silent())
+    report = build(BuildConfig(("isruc",), (str(tmp_path / "corpus"),), tmp_path / "out"), Remembered())
     assert report.values["set_aside"] == []
     night = next(f for f in report.values["recordings"] if f["recording"] == "I-001")
     assert night["second"] == 0
@@ -321,11 +322,11 @@ def test_a_table_that_appears_later_has_its_night_drawn_anew(tmp_path):
     content_of_table = table.read_bytes()
     table.unlink()
     config = BuildConfig(("isruc",), (str(tmp_path / "corpus"),), tmp_path / "out")
-    before = build(config, Silent()).n_epochs()
+    before = build(config, Remembered()).n_epochs()
     table.write_bytes(content_of_table)
-    progress = Silent()
+    progress = Remembered()
     after = build(config, progress).n_epochs()
-    assert progress.n_drawn == 1
+    assert progress.total == 1
     assert after < before, "the table marks epochs as unscored that the text calls W"
 
 
@@ -333,7 +334,7 @@ def test_a_file_in_the_wrong_place_costs_no_other(tmp_path):
     tiny.write_isruc(tmp_path / "corpus")
     (tmp_path / "corpus" / "backup").mkdir()
     (tmp_path / "corpus" / "backup" / "7.rec").write_bytes(b"")
-    report = build(BuildConfig(("isruc",), (str(tmp_path / "corpus"),), tmp_path / "out"), Silent())
+    report = build(BuildConfig(("isruc",), (str(tmp_path / "corpus"),), tmp_path / "out"), Remembered())
     assert [entry["recording"] for entry in report.values["set_aside"]] == ["astray-backup-7"]
     assert len(report.values["recordings"]) == 6
 
@@ -344,7 +345,7 @@ def test_a_subject_that_no_source_has_is_refused(tmp_path):
         ("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out", subjects=("200001", "299999")
     )
     with pytest.raises(BuildError, match="no subject 299999 in shhs"):
-        build(config, Silent())
+        build(config, Remembered())
 
 
 def test_check_survives_what_nobody_foresaw(tmp_path, monkeypatch):

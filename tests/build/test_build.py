@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import tiny
 from builds import PSGIMG, content, opened, rows, run
+from progress import Remembered
 from psgimg.builder import night
 from psgimg.builder.build import build
 from psgimg.builder.dataset.config import BuildConfig
@@ -121,7 +122,7 @@ def test_the_bytes_are_the_same_for_any_workers_and_any_folder(built, shhs, tmp_
 def test_a_second_run_draws_nothing_and_changes_nothing(built, shhs):
     before = content(built[0])
     _, progress = run(built[0], shhs[0])
-    assert (progress.n_drawn, progress.n_kept) == (0, 6)
+    assert (progress.total, progress.n_kept) == (0, 6)
     assert content(built[0]) == before
 
 
@@ -161,7 +162,7 @@ def test_growing_a_folder_moves_nobody_and_reads_fresh(shhs, tmp_path):
     }
     n_before = sum(part.num_rows for part in opened(out).values())
     report, progress = run(out, shhs[0])
-    assert (progress.n_drawn, progress.n_kept) == (4, 2)
+    assert (progress.total, progress.n_kept) == (4, 2)
     after = {row["recording"]: row for row in report.values["recordings"]}
     assert all(after[name]["split"] == fact["split"] for name, fact in before.items())
     assert sum(part.num_rows for part in opened(out).values()) == report.n_epochs() > n_before
@@ -190,7 +191,7 @@ def test_two_corpora_make_one_dataset_with_a_config_each(shhs, tmp_path):
     config = BuildConfig(
         ("shhs", "isruc"), (f"shhs={shhs[0]}", f"isruc={tmp_path / 'isruc'}"), tmp_path / "out"
     )
-    report = build(config, Silent())
+    report = build(config, Remembered())
     assert report.values["policy"] == "restricted"
     out = tmp_path / "out"
     assert set(datasets.get_dataset_config_names(str(out))) == {"all", "shhs", "isruc"}

@@ -11,6 +11,7 @@ import pytest
 import tiny
 from click.testing import CliRunner
 from hub_client import pushed, signed_in
+from progress import Remembered
 from psgimg.builder.dataset import (build_schema, build_report)
 from psgimg.builder.exports import labels_only
 from psgimg.builder.cli import cli
@@ -19,7 +20,7 @@ from psgimg.builder.exports import imagefolder
 from psgimg.builder.rebuild import (RebuildConfig, rebuild)
 from psgimg.builder.release.push import (PushConfig, check_ready)
 from psgimg.finetune.data import source
-from builds import Silent, content, opened, rows, run
+from builds import content, opened, rows, run
 
 SPLITS = "50/0/50"
 SPEC = "noise:snr_db=-10,lanes=eeg"
@@ -160,7 +161,7 @@ def test_the_labels_of_a_twin_give_the_same_twin_again(root, twin, tmp_path):
     labels_only.write(twin, tmp_path / "labels")
     assert "Of a corrupted twin" in (tmp_path / "labels" / "README.md").read_text()
     config = RebuildConfig(tmp_path / "labels", (str(root),), tmp_path / "out")
-    rebuilt = rebuild(config, Silent())
+    rebuilt = rebuild(config, Remembered())
     assert rebuilt.fault == ""
     assert {p: b for p, b in content(tmp_path / "out").items() if p.endswith("parquet")} == {
         p: b for p, b in content(twin).items() if p.endswith("parquet")
@@ -236,13 +237,12 @@ def test_predictions_say_which_signals_they_are_of(clean, twin, tmp_path, monkey
     import tiny_models
     from psgimg.builder.dataset import prompts
     from psgimg.finetune import predict
-    from progress import Told
-
+    
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     model = tmp_path / "model"
     tiny_models.build("idefics3", model, texts=[prompts.load("closed").question])
     for name, folder in (("clean", clean), ("twin", twin)):
         out = tmp_path / f"{name}.csv"
-        predict.predict(predict.PredictConfig(str(model), str(folder), out, limit=2), Told())
+        predict.predict(predict.PredictConfig(str(model), str(folder), out, limit=2), Remembered())
         said = json.loads(out.with_name(f"{name}.csv.json").read_text())
         assert said["corruption"] == build_report.read(folder).get("corruption")

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import tiny
 from huggingface_hub import DatasetCard
+from progress import Remembered
 from psgimg.builder import (atomic_file, night)
 from psgimg.builder.exports import labels_only
 from psgimg.builder.dataset import shards
@@ -27,21 +28,9 @@ from psgimg.builder.dataset.schema import FEATURES
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-class Silent:
-    """A build's progress, remembered."""
-
-    n_drawn = n_kept = -1
-
-    def start(self, n_recordings, n_kept):
-        self.n_drawn, self.n_kept = n_recordings, n_kept
-
-    def advance(self, recording, n_pictures):
-        pass
-
-
 def run(out, source, roots, style="paper", **options):
     """Build; small pages are drawn in half the time."""
-    return build(BuildConfig(source, roots, out, style, **options), Silent())
+    return build(BuildConfig(source, roots, out, style, **options), Remembered())
 
 
 def exported(folder, out):
@@ -50,7 +39,7 @@ def exported(folder, out):
 
 
 def again(export, roots, out, **options):
-    progress = Silent()
+    progress = Remembered()
     rebuilt = rebuild(RebuildConfig(export, roots, out, **options), progress)
     return rebuilt, progress
 
@@ -299,11 +288,11 @@ def test_a_mixture_is_rebuilt_byte_for_byte_from_corpora_that_have_grown(mixed, 
     roots = (f"isruc={moved / 'isruc'}", f"shhs={moved / 'shhs'}")
     rebuilt, progress = again(mixed / "labels", roots, tmp_path / "out")
     assert_same(rebuilt, tmp_path / "out", mixed / "out")
-    assert (progress.n_drawn, progress.n_kept) == (9, 0)
+    assert (progress.total, progress.n_kept) == (9, 0)
     assert rebuilt.report.values["set_aside"] == []
     rebuilt, progress = again(mixed / "labels", roots, tmp_path / "out")
     assert_same(rebuilt, tmp_path / "out", mixed / "out")
-    assert (progress.n_drawn, progress.n_kept) == (0, 9)
+    assert (progress.total, progress.n_kept) == (0, 9)
     exported(tmp_path / "out", tmp_path / "labels")
     assert (tmp_path / "labels" / labels_only.TABLE).read_bytes() == (
         mixed / "labels" / labels_only.TABLE
@@ -371,7 +360,7 @@ def test_a_missing_and_a_damaged_recording_are_named_and_the_others_are_built(sh
     data[len(data) // 2] ^= 1
     damaged.write_bytes(data)
     rebuilt, progress = again(shhs / "labels", (str(copy),), tmp_path / "out")
-    assert progress.n_drawn == 2
+    assert progress.total == 2
     told = mismatches(rebuilt)
     assert {name: reason for name, (reason, _) in told.items()} == {
         "shhs1-200001": "not here",
@@ -388,7 +377,7 @@ def test_a_missing_and_a_damaged_recording_are_named_and_the_others_are_built(sh
     (tmp_path / "gone").rename(gone)
     shutil.copy(edf(shhs / "corpus", "shhs2-200001"), damaged)
     rebuilt, progress = again(shhs / "labels", (str(copy),), tmp_path / "out")
-    assert (progress.n_drawn, progress.n_kept) == (2, 2)
+    assert (progress.total, progress.n_kept) == (2, 2)
     assert_same(rebuilt, tmp_path / "out", shhs / "out")
     assert rebuilt.report.values["set_aside"] == []
 
@@ -434,7 +423,7 @@ def test_another_scoring_is_told_from_a_missing_twin_of_it(shhs, copy, tmp_path)
     assert "its pictures and labels do not differ" in told["shhs1-200001"][1]
     assert "its labels differ" in told["shhs2-200002"][1]
     rebuilt, progress = again(shhs / "labels", (str(shhs / "corpus"),), tmp_path / "out")
-    assert progress.n_drawn == 2
+    assert progress.total == 2
     assert_same(rebuilt, tmp_path / "out", shhs / "out")
 
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import tiny
 from PIL import Image
+from progress import Remembered
 from psgimg.builder.build import build
 from psgimg.builder.card.croissant import FILE, croissant
 from psgimg.builder.card.release_notes import Release, Revision
@@ -26,16 +27,6 @@ pytestmark = [
 ]
 
 
-class Silent:
-    """A build's progress that nobody watches."""
-
-    def start(self, n_recordings, n_kept):
-        pass
-
-    def advance(self, recording, n_pictures):
-        pass
-
-
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """An open corpus and a restricted one, with their Croissant file."""
@@ -49,7 +40,7 @@ def built(tmp_path_factory):
         BuildConfig(
             ("hmc", "isruc"), roots, root / "out", style="paper", trim_min=None, split_file=table
         ),
-        Silent(),
+        Remembered(),
     )
     text = json.dumps(croissant(build_report.read(root / "out")))
     (root / "out" / FILE).write_text(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tiny as corpora
-from builds import Silent
+from progress import Remembered
 from psgimg.builder.build import build
 from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.config import BuildConfig
@@ -25,7 +25,7 @@ def train(tmp_path_factory):
     place = tmp_path_factory.mktemp("chat")
     corpora.write_shhs(place / "shhs", n_subjects=3, visits=(1,))
     options = {"style": "paper", "splits": "1/0/0", "trim_min": None}
-    build(BuildConfig(("shhs",), (str(place / "shhs"),), place / "out", **options), Silent())
+    build(BuildConfig(("shhs",), (str(place / "shhs"),), place / "out", **options), Remembered())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("datasets.config.HF_DATASETS_CACHE", place / "cache")
         yield page_set.load(str(place / "out"), None, "train")

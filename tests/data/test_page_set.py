@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tiny
-from builds import Silent
 from hub_client import pushed, signed_in
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from progress import Remembered
 from psgimg.builder.build import build
 from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.config import BuildConfig
@@ -45,7 +45,7 @@ def built(tmp_path_factory):
     tiny.write_mass(place / "mass", subsets=(1, 2))
     roots = (f"shhs={place / 'shhs'}", f"mass={place / 'mass'}")
     config = BuildConfig(("shhs", "mass"), roots, place / "out", montage="aasm", **SPLIT)
-    return config.out, build(config, Silent())
+    return config.out, build(config, Remembered())
 
 
 @pytest.fixture
@@ -236,7 +236,7 @@ def test_a_folder_built_anew_in_another_style_is_read_anew(built, tmp_path):
         shutil.rmtree(out, ignore_errors=True)
         options = {**SPLIT, "style": style}
         config = BuildConfig(("shhs",), (str(place),), out, montage="aasm", **options)
-        build(config, Silent())
+        build(config, Remembered())
         found = page_set.load(str(out), None, "train")
         sizes.append((len(found), found.images([0])[0].size))
     assert sizes[0][0] == sizes[1][0]

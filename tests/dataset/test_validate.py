@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import tiny
+from progress import Remembered
 from psgimg.builder.build import build
 from psgimg.builder.dataset import validate
 from psgimg.builder.dataset.config import BuildConfig
@@ -34,7 +35,7 @@ def room(tmp_path_factory):
 
 def built(room, out):
     root = (f"hmc={room / 'hmc'}",)
-    build(BuildConfig(("hmc",), root, out, style="paper", trim_min=None), Silent())
+    build(BuildConfig(("hmc",), root, out, style="paper", trim_min=None), Remembered())
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import tiny
-from builds import Silent
 from click.testing import CliRunner
 from PIL import Image
+from progress import Remembered
 from psgimg.builder.build import build
 from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.config import BuildConfig
@@ -56,22 +56,6 @@ CAUSE, LANE = "EEG", "C4"
 """The channel, and its lane, whose burst tells the stage by its place: W in the first 6 s, REM in
 the last."""
 PROMPT = prompts.load("closed")
-
-
-class Told:
-    """A progress that keeps what it was told."""
-
-    def __init__(self):
-        self.n_pages, self.n_done, self.notes = 0, 0, []
-
-    def start(self, n_pages):
-        self.n_pages = n_pages
-
-    def advance(self):
-        self.n_done += 1
-
-    def note(self, message):
-        self.notes.append(message)
 
 
 def bursts(places, sfreq_hz, uv, hz):
@@ -117,7 +101,7 @@ def dataset(tmp_path_factory):
     write_caused(place / "shhs", n_subjects=4, minutes=30)
     (place / "small.yaml").write_text("base: clinical\nwidth_px: 224\nheight_px: 112\n")
     options = {"style": str(place / "small.yaml"), "splits": "2/1/1", "seed": 3, "trim_min": None}
-    build(BuildConfig(("shhs",), (str(place / "shhs"),), place / "out", **options), Silent())
+    build(BuildConfig(("shhs",), (str(place / "shhs"),), place / "out", **options), Remembered())
     return place / "out"
 
 
@@ -196,7 +180,7 @@ def test_the_ground_of_a_page_is_all_but_its_traces(tmp_path):
     """What differs from it is dark ink; hatching and grid are the ground's own."""
     tiny.write_shhs(tmp_path / "shhs", 1, visits=(1,), minutes=5)
     source = (("shhs",), (str(tmp_path / "shhs"),), tmp_path / "out")
-    build(BuildConfig(*source, montage="aasm", splits="1/0/0", trim_min=None), Silent())
+    build(BuildConfig(*source, montage="aasm", splits="1/0/0", trim_min=None), Remembered())
     pageset = page_set.load(str(tmp_path / "out"), None, "train")
     grid = Grid.of(Recipe.from_dict(pageset.build["recipe"]), 6.0)
     case = a_case(pageset, grid, 0)
@@ -362,7 +346,7 @@ def model(dataset, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def explained(model, dataset, tmp_path_factory):
-    out, told = tmp_path_factory.mktemp("explained") / "out", Told()
+    out, told = tmp_path_factory.mktemp("explained") / "out", Remembered()
     config = ExplainConfig(str(model), str(dataset), out, pages=10, window=6.0)
     return out, told, explain.explain(config, told)
 
@@ -370,7 +354,7 @@ def explained(model, dataset, tmp_path_factory):
 def test_the_lane_and_the_seconds_that_decide_by_construction_win(explained):
     """The burst of C4 alone tells the stage: W in the first 6 s, N1 in the next …"""
     _, told, found = explained
-    assert (told.n_pages, told.n_done) == (10, 10)
+    assert (told.total, told.n_done) == (10, 10)
     assert all(page.right for page in found.pages)
     cause = found.lanes.index(LANE)
     for number, name in enumerate(STAGE_NAMES):
@@ -433,7 +417,7 @@ def test_what_cannot_be_explained_is_refused_in_one_line(model, dataset, tmp_pat
     def refused(match, **options):
         told = {"model": str(model), "dataset": str(dataset), "out": tmp_path / "new", **options}
         with pytest.raises(BuildError, match=match) as caught:
-            explain.explain(ExplainConfig(**told), Told())
+            explain.explain(ExplainConfig(**told), Remembered())
         assert "\n" not in str(caught.value)
         assert not (tmp_path / "new").exists()
 

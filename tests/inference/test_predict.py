@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny
-from builds import Silent
 from endpoint_server import Server, threading
-from progress import Told
+from progress import Remembered
 from psgimg.builder.build import build
 from psgimg.builder.dataset import build_report, prompts
 from psgimg.builder.dataset.config import BuildConfig
@@ -53,7 +52,7 @@ def dataset(tmp_path_factory):
     config = BuildConfig(
         ("shhs",), (str(place / "shhs"),), out, style="paper", splits="1/1/2", seed=3, trim_min=None
     )
-    build(config, Silent())
+    build(config, Remembered())
     for shard in (out / "data").rglob("test-*.parquet"):
         spoil(shard, "label_2", 0, 2)  # a second scorer saw one page
     return out
@@ -89,7 +88,7 @@ def model(base, dataset):
 
 
 def run(model, dataset, out, **options):
-    told = Told()
+    told = Remembered()
     config = PredictConfig(str(model), str(dataset), out, **{"batch_size": 4, **options})
     return predict.predict(config, told), told
 
@@ -109,7 +108,7 @@ def test_every_page_of_the_split_has_one_row_in_order(whole, dataset):
     assert list(zip(*(found.table[name].to_pylist() for name in columns), strict=True)) == expected
     assert found.table["label_2"].to_pylist().count("N2") == 1
     assert predictions.read(out).table.equals(found.table)
-    assert (told.n_pages, told.n_kept, told.n_done) == (len(expected), 0, len(expected))
+    assert (told.total, told.n_kept, told.n_done) == (len(expected), 0, len(expected))
     assert len(expected) > 2 * PER_PART
 
 
@@ -160,7 +159,7 @@ def test_a_finished_file_is_not_computed_again(whole, model, dataset):
     out, found, _ = whole
     before = out.stat().st_mtime_ns
     again, told = run(model, dataset, out)
-    assert (told.n_pages, told.n_done, out.stat().st_mtime_ns) == (0, 0, before)
+    assert (told.total, told.n_done, out.stat().st_mtime_ns) == (0, 0, before)
     assert again.table.equals(found.table)
     assert "is finished" in told.notes[0]
     assert not out.with_name("p.parquet.parts").exists()
@@ -260,7 +259,7 @@ def test_pages_of_another_recipe_are_refused_with_both_hashes(model, dataset, tm
     config = BuildConfig(
         ("shhs",), (str(root),), place, style="sleepvlm", splits="1/1/2", seed=3, trim_min=None
     )
-    build(config, Silent())
+    build(config, Remembered())
     hashes = [build_report.read(folder)["recipe_hash"] for folder in (dataset, place)]
     with pytest.raises(BuildError, match=f"{hashes[0]}.*{hashes[1]}.*--any_recipe"):
         run(model, place, tmp_path / "p.csv")

@@ -5,8 +5,9 @@ import os
 
 import pytest
 import yaml
-from hub_client import Remembered, signed_in
+from hub_client import signed_in
 from huggingface_hub import HfApi, ModelCard
+from progress import Remembered
 from psgimg.builder.errors import BuildError
 from psgimg.builder.release import models
 from psgimg.builder.release.visibility import Wish
@@ -16,13 +17,6 @@ from psgimg.finetune.training import model_card
 
 RECIPE = {"style": {"name": "clinical"}, "montage": {"name": "aasm"}, "version": 1}
 FIGURES = {"accuracy": 0.81, "balanced_accuracy": 0.74, "macro_f1": 0.7512345, "kappa": 0.72}
-
-
-class Told(Remembered):
-    """Also remembers what the push of a model shows."""
-
-    def show_model(self, transfer, left):
-        self.transfer, self.left = transfer, left
 
 
 @pytest.fixture
@@ -83,8 +77,8 @@ def model(folder, corpora=("demo",), policy="open", base="tiny", **training):
     return folder
 
 
-def pushed(folder, name="stager", progress=None, dry_run=False, **wish):
-    return models.push(folder, name, Wish(**wish), dry_run, progress or Told())
+def pushed(folder, name="stager", show=lambda *_: None, dry_run=False, **wish):
+    return models.push(folder, name, Wish(**wish), dry_run, Remembered(), show)
 
 
 def test_the_card_has_the_figures_that_were_logged_last_as_its_model_index(tmp_path):
@@ -132,11 +126,11 @@ def test_a_training_that_was_not_watched_claims_nothing(tmp_path):
 
 
 def test_weights_and_what_belongs_to_them_are_sent_and_nothing_else(hub, tmp_path):
-    progress = Told()
-    pushed(model(tmp_path / "stager"), progress=progress)
+    shown = []
+    pushed(model(tmp_path / "stager"), show=lambda *what: shown.append(what))
     sent = set(hub.repo("alice/stager", "model").head.files) - {".gitattributes"}
     assert sent == {"README.md", "psgimg.json", "training.json", "model.safetensors"}
-    assert progress.left == ("checkpoint-3", "training_args.bin")
+    assert shown[0][1] == ("checkpoint-3", "training_args.bin")
     assert hub.repo("alice/stager", "model").private
 
 

@@ -11,8 +11,9 @@ import pytest
 import tiny
 import yaml
 from builds import PSGIMG, run
-from hub_client import Remembered, pushed, signed_in
+from hub_client import pushed, signed_in
 from huggingface_hub import HfApi, snapshot_download
+from progress import Remembered
 from psgimg.builder.card import dataset_card, release_notes
 from psgimg.builder.dataset.schema import SPLITS, features
 from psgimg.builder.errors import BuildError
@@ -111,10 +112,10 @@ def test_a_snapshot_of_a_release_is_a_build_folder_that_grows(hub, built, corpor
 
 
 def test_nothing_is_written_before_all_is_shown_and_never_in_a_dry_run(hub, built):
-    progress = Remembered()
-    assert pushed(built / "secret", dry_run=True, progress=progress) is None
+    plans = []
+    assert pushed(built / "secret", dry_run=True, plans=plans) is None
     assert {r.method for r in hub.requests} <= {"GET", "HEAD"}
-    plan = progress.plans[0]
+    [plan] = plans
     assert str(plan.transfer.visibility) == "private, gated"
     assert {"README.md", "build.json", "preview.png"} < {a.path for a in plan.transfer.send}
 

@@ -6,8 +6,9 @@ import shutil
 import pytest
 import tiny
 from builds import run
-from hub_client import Remembered, pushed, signed_in
+from hub_client import pushed, signed_in
 from huggingface_hub import HfApi
+from progress import Remembered
 from psgimg.builder.card import release_notes
 from psgimg.builder.errors import BuildError
 
@@ -185,9 +186,9 @@ def test_a_card_edited_on_the_hub_is_told_before_it_is_replaced(hub, built):
         repo_id=REPO,
         repo_type="dataset",
     )
-    progress = Remembered()
-    pushed(built / "open", progress=progress)
-    assert progress.plans[0].edited
+    plans = []
+    pushed(built / "open", plans=plans)
+    assert plans[0].edited
     assert b"my words" not in hub.repo(REPO).head.files["README.md"].data
 
 
@@ -195,7 +196,7 @@ def test_an_owner_that_this_user_is_not_is_told_before_anything_is_read(hub, bui
     progress = Remembered()
     with pytest.raises(BuildError, match="typo-lab is none of alice"):
         pushed(built / "open", "typo-lab/x", dry_run=True, progress=progress)
-    assert progress.steps == ["asking the Hub"]
+    assert progress.tasks == ["asking the Hub"]
 
 
 def test_an_outage_is_told_and_a_wrong_address_does_not_wait(hub, built, monkeypatch):

@@ -14,8 +14,8 @@ import mne
 import numpy as np
 import pytest
 import tiny
-from builds import Silent
 from PIL import Image
+from progress import Remembered
 from psgimg.builder.build import build
 from psgimg.builder.dataset import build_report, prompts
 from psgimg.builder.dataset.config import BuildConfig
@@ -31,7 +31,6 @@ pytest.importorskip("trl")
 
 import tiny_models
 from click.testing import CliRunner
-from progress import Told
 from psgimg.finetune import predict
 from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.predict import PredictConfig
@@ -70,7 +69,7 @@ def dataset(corpus, tmp_path_factory):
     config = BuildConfig(
         ("hmc",), (str(corpus),), out, style="paper", splits="1/1/1", trim_min=None
     )
-    build(config, Silent())
+    build(config, Remembered())
     return out
 
 
@@ -100,7 +99,7 @@ def model(dataset, tmp_path_factory):
 def staged(corpus, model, tmp_path_factory):
     """A night, its folder, what was found and what was told."""
     out = tmp_path_factory.mktemp("staged") / "stages"
-    told, night = Told(), corpus / "recordings" / f"{NAME}.edf"
+    told, night = Remembered(), corpus / "recordings" / f"{NAME}.edf"
     return night, out, stage(StageConfig(night, str(model), out, batch_size=5), told), told
 
 
@@ -111,7 +110,7 @@ def test_a_night_is_staged_as_predict_stages_the_pages_built_of_it(
         r["split"] for r in build_report.read(dataset)["recordings"] if r["recording"] == NAME
     )
     config = PredictConfig(str(model), str(dataset), tmp_path / "p.parquet", split=split)
-    predicted = predict.predict(config, Told())
+    predicted = predict.predict(config, Remembered())
     rows = [i for i, name in enumerate(predicted.table["recording"].to_pylist()) if name == NAME]
     _, _, found, _ = staged
     assert predicted.table["epoch"].take(rows).to_pylist() == list(range(N_BEFORE, N_EPOCHS))
@@ -125,7 +124,7 @@ def test_a_night_is_staged_as_predict_stages_the_pages_built_of_it(
 def test_the_folder_holds_what_was_found(staged):
     night, out, found, told = staged
     assert sorted(path.name for path in out.iterdir()) == sorted(OUTPUT)
-    assert (told.n_pages, told.n_done) == (N_EPOCHS, N_EPOCHS)
+    assert (told.total, told.n_done) == (N_EPOCHS, N_EPOCHS)
     rows = list(csv.DictReader((out / "hypnogram.csv").read_text().splitlines()))
     assert [row["stage"] for row in rows] == found.names
     assert rows[3]["time"] == "22:01:30"
@@ -143,7 +142,7 @@ def test_the_same_night_gives_the_same_bytes_and_replaces_the_former_folder(
     night, before, _, _ = staged
     again = shutil.copytree(before, tmp_path / "stages")
     (again / "hypnogram.png").unlink()
-    stage(StageConfig(night, str(model), again, batch_size=5), Told())
+    stage(StageConfig(night, str(model), again, batch_size=5), Remembered())
     for name in OUTPUT:
         assert (again / name).read_bytes() == (before / name).read_bytes(), name
     assert [path.name for path in tmp_path.iterdir()] == ["stages"]
@@ -152,7 +151,7 @@ def test_the_same_night_gives_the_same_bytes_and_replaces_the_former_folder(
 def test_a_folder_with_anything_else_in_it_is_refused(staged, model, tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(BuildError, match=r"thesis\.tex"):
-        stage(StageConfig(staged[0], str(model), tmp_path), Told())
+        stage(StageConfig(staged[0], str(model), tmp_path), Remembered())
     assert (tmp_path / "thesis.tex").read_text() == "mine"
 
 
@@ -163,7 +162,7 @@ def test_stages_that_a_scorer_mended_are_not_replaced(name, staged, model, tmp_p
         file.write(b"N2 after all")
     kept = (mended / name).read_bytes()
     with pytest.raises(BuildError, match=f"{name} is not as `psgimg stage` wrote it"):
-        stage(StageConfig(staged[0], str(model), mended), Told())
+        stage(StageConfig(staged[0], str(model), mended), Remembered())
     assert (mended / name).read_bytes() == kept
 
 
@@ -174,7 +173,7 @@ def test_the_stages_of_another_night_of_the_same_name_are_not_replaced(
     shutil.copy(corpus / "recordings" / "SN001.edf", elsewhere)
     kept = (staged[1] / "statistics.json").read_bytes()
     with pytest.raises(BuildError, match=f"the stages of another recording named {NAME}.edf"):
-        stage(StageConfig(elsewhere, str(model), staged[1]), Told())
+        stage(StageConfig(elsewhere, str(model), staged[1]), Remembered())
     assert (staged[1] / "statistics.json").read_bytes() == kept
 
 
@@ -183,7 +182,7 @@ def test_a_last_page_that_ends_within_the_tolerance_is_staged_too(model, tmp_pat
     noise_v = 2e-5 * np.random.default_rng(0).standard_normal((6, 3 * 30 * 128 - 1))
     night = tmp_path / "night_raw.fif"
     mne.io.RawArray(noise_v, info, verbose="error").save(night, verbose="error")
-    found = stage(StageConfig(night, str(model), tmp_path / "out"), Told())
+    found = stage(StageConfig(night, str(model), tmp_path / "out"), Remembered())
     assert len(found) == 3
     assert "" not in found.names
 
@@ -196,7 +195,7 @@ def test_epochs_in_a_gap_have_no_stage_and_the_numbers_go_on(model, tmp_path):
         annotations=[edfio.EdfAnnotation(0, None, "x")],
     ).write(night)
     discontinuous(night, {100: 160.0})
-    found = stage(StageConfig(night, str(model), tmp_path / "out"), Told())
+    found = stage(StageConfig(night, str(model), tmp_path / "out"), Remembered())
     assert len(found) == 10
     assert np.flatnonzero(found.stages == UNSCORED).tolist() == [3, 4, 5]
     assert sum(found.unscored.values()) >= 3
@@ -364,7 +363,7 @@ def test_a_night_that_cannot_be_staged_is_one_line_and_leaves_nothing(name, mode
     odd_nights(tmp_path)
     out = tmp_path / "out"
     with pytest.raises(PsgimgError) as refused:
-        stage(StageConfig(tmp_path / name, str(model), out), Told())
+        stage(StageConfig(tmp_path / name, str(model), out), Remembered())
     assert name in str(refused.value)
     assert "\n" not in str(refused.value)
     assert not out.exists()
@@ -377,7 +376,7 @@ def test_a_model_without_a_recipe_or_with_one_of_another_version_is_refused(
     bare = shutil.copytree(model, tmp_path / "bare")
     (bare / "psgimg.json").unlink()
     with pytest.raises(BuildError, match="carries no recipe"):
-        stage(StageConfig(staged[0], str(bare), tmp_path / "out"), Told())
+        stage(StageConfig(staged[0], str(bare), tmp_path / "out"), Remembered())
     taught = ModelFolder.load(model)
     old = shutil.copytree(model, tmp_path / "old")
     values = json.loads((old / "psgimg.json").read_text())
@@ -385,7 +384,7 @@ def test_a_model_without_a_recipe_or_with_one_of_another_version_is_refused(
     values["recipe_hash"] = digest(values["recipe"])
     (old / "psgimg.json").write_text(json.dumps(values))
     with pytest.raises(BuildError, match="version is 0"):
-        stage(StageConfig(staged[0], str(old), tmp_path / "out"), Told())
+        stage(StageConfig(staged[0], str(old), tmp_path / "out"), Remembered())
     assert not (tmp_path / "out").exists()
 
 
@@ -394,7 +393,7 @@ def test_weights_that_were_copied_in_part_are_one_line(staged, model, tmp_path):
     weights = broken / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(BuildError, match="broken: it can't be loaded") as refused:
-        stage(StageConfig(staged[0], str(broken), tmp_path / "out"), Told())
+        stage(StageConfig(staged[0], str(broken), tmp_path / "out"), Remembered())
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "out").exists()
 

@@ -17,6 +17,7 @@ import tiny
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from progress import Remembered
 from psgimg.builder.cli import build as build_command
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
@@ -33,25 +34,6 @@ from psgimg.finetune.training.psg_arguments import PsgArguments
 
 STUDIES = Path(__file__).resolve().parents[2] / "docs/studies"
 BASE = {"build": {"source": "demo"}, "sft": {"model": "tiny"}}
-
-
-class Told:
-    """A progress that keeps what it was told."""
-
-    def __init__(self):
-        self.n_done, self.steps, self.aside, self.waited = 0, [], [], threading.Event()
-
-    def start(self, n_steps, n_done):
-        self.n_done = n_done
-
-    def step(self, words, log):
-        self.steps.append(words)
-
-    def waiting(self, words):
-        self.waited.set()
-
-    def set_aside(self, cell, reason):
-        self.aside.append((cell, reason))
 
 
 def written(folder, **values):
@@ -157,7 +139,7 @@ def test_an_option_that_sft_does_not_know_is_refused_before_anything_is_built(tm
     with pytest.raises(
         BuildError, match=r"study.yaml: sft: unknown option --learning_rat; did you"
     ):
-        study(StudyConfig(path, tmp_path / "out"), Told())
+        study(StudyConfig(path, tmp_path / "out"), Remembered())
     assert not (tmp_path / "out").exists()
 
 
@@ -342,14 +324,15 @@ def test_a_study_is_killed_gone_on_with_from_its_checkpoint_and_then_rests(tmp_p
     assert killed.wait() == -signal.SIGKILL
     assert not list(out.glob("models/*/README.md"))
 
-    told = Told()
+    told = Remembered()
     values = study(StudyConfig(path, out), told)
-    assert [words.split()[1] for words in told.steps] == ["sft", "predict", "evaluate", "build"]
-    assert "--resume_from_checkpoint true" in told.steps[0]
+    ran = [note for note in told.notes if note.startswith("psgimg ")]
+    assert [words.split()[1] for words in ran] == ["sft", "predict", "evaluate", "build"]
+    assert "--resume_from_checkpoint true" in ran[0]
     done, aside = values["cells"]
     assert (done["state"], aside["state"]) == ("done", "failed")
     assert aside["reason"].startswith("build: isruc: there is no folder")
-    assert told.aside == [("corpus shhs → isruc", aside["reason"])]
+    assert f"set aside: corpus shhs → isruc: {aside['reason']}" in told.notes
     assert done["cost"]["training"]["interrupted"] is True
     found = predictions.read(out / done["predictions"])
     expected = metrics.summary(metrics.confusion(found.labels, found.predictions))
@@ -373,16 +356,17 @@ def test_a_step_that_another_process_does_is_waited_for_and_not_done_twice(tmp_p
     cell = Cell({}, (), None, asked, asked)
     lock = tmp_path / runs.STEPS / "evaluate-x.lock"
     lock.parent.mkdir()
-    told = Told()
+    told, waited = Remembered(), threading.Event()
+    told.heard = lambda note: waited.set() if note.startswith("waiting for") else None
     with lock.open("a") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         waiting = threading.Thread(target=Runner(tmp_path, told).run, args=([cell],))
         waiting.start()
-        assert told.waited.wait(30)
+        assert waited.wait(30)
         finish(tmp_path, asked, lambda path: path.mkdir(parents=True))
         (tmp_path / asked.finished).touch()
     waiting.join(30)
-    assert (told.steps, told.aside) == ([], [])
+    assert told.notes == ["waiting for another process at evaluate-x"]
 
 
 def test_a_command_that_fails_is_not_tried_twice_in_a_run_but_in_the_next(tmp_path):
@@ -398,12 +382,13 @@ def test_a_command_that_fails_is_not_tried_twice_in_a_run_but_in_the_next(tmp_pa
         for i in range(2)
     ]
     for _ in range(2):
-        told = Told()
+        told = Remembered()
         Runner(tmp_path, told).run(cells)
-        assert len(told.steps) == 1
-        assert [cell for cell, _ in told.aside] == ["seed 0", "seed 1"]
-        assert "none.csv" in told.aside[0][1]
-    assert runs.read_mark(tmp_path, missing)["failed"] == told.aside[0][1]
+        assert sum(note.startswith("psgimg ") for note in told.notes) == 1
+        aside = [note.removeprefix("set aside: ") for note in told.notes if "set aside" in note]
+        assert [one.partition(": ")[0] for one in aside] == ["seed 0", "seed 1"]
+        assert "none.csv" in aside[0]
+    assert runs.read_mark(tmp_path, missing)["failed"] == aside[0].partition(": ")[2]
     assert not runs.is_done(tmp_path, missing)
 
 

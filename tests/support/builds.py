@@ -4,28 +4,16 @@ import sys
 
 import datasets
 import pyarrow.parquet as pq
+from progress import Remembered
 from psgimg.builder.build import build
 from psgimg.builder.dataset.config import BuildConfig
 
 PSGIMG = [sys.executable, "-P", "-c", "from psgimg.builder.cli import main; main()"]
 
 
-class Silent:
-    """A build's progress, remembered."""
-
-    def __init__(self):
-        self.n_drawn, self.n_kept = 0, 0
-
-    def start(self, n_recordings, n_kept):
-        self.n_drawn, self.n_kept = n_recordings, n_kept
-
-    def advance(self, recording, n_pictures):
-        pass
-
-
 def run(out, root, source="shhs", **options):
     config = BuildConfig((source,), (str(root),), out, **options)
-    progress = Silent()
+    progress = Remembered()
     return build(config, progress), progress
 
 

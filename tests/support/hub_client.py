@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hub_server import HubServer
 from huggingface_hub import close_session
+from progress import Remembered
 from psgimg.builder.release import retry
 from psgimg.builder.release.push import PushConfig, Pushed, push
 from psgimg.builder.release.visibility import Wish
-
-
-class Remembered:
-    """A push's progress, remembered; ``at`` may call something when a step begins."""
-
-    def __init__(self) -> None:
-        self.steps: list[str] = []
-        self.plans = []
-        self.notes: list[str] = []
-        self.at: dict[str, Callable[[], None]] = {}
-
-    def step(self, name: str, n_bytes: int = 0) -> None:
-        self.steps.append(name)
-        self.at.pop(name, lambda: None)()
-
-    def advance(self, n_bytes: int) -> None:
-        pass
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
-    def show(self, plan) -> None:
-        self.plans.append(plan)
 
 
 @contextmanager
@@ -60,7 +38,7 @@ def signed_in(home: Path, user: str = "alice", role: str = "write") -> Iterator[
 
 
 def pushed(folder: Path, name: str = "psg-images", **options) -> Pushed | None:
-    """Push a folder; ``public`` and ``permission`` are wishes."""
+    """Push a folder; ``public`` and ``permission`` are wishes. ``plans`` gathers what is shown."""
     wish = Wish(options.pop("public", False), options.pop("permission", ""))
-    progress = options.pop("progress", Remembered())
-    return push(PushConfig(folder, name, wish, **options), progress)
+    progress, plans = options.pop("progress", Remembered()), options.pop("plans", [])
+    return push(PushConfig(folder, name, wish, **options), progress, plans.append)

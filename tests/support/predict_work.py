@@ -17,14 +17,14 @@ class Killed:
     def __init__(self, after: int) -> None:
         self.left = after
 
-    def start(self, n_pages: int, n_kept: int) -> None:
+    def start(self, task: str, total: int | None = None, unit: str = "") -> None:
         pass
 
     def note(self, message: str) -> None:
         pass
 
-    def advance(self, n_pages: int) -> None:
-        self.left -= n_pages
+    def advance(self, n: int = 1, pages: int = 0) -> None:
+        self.left -= n
         if self.left <= 0:
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tiny as tiny_corpus
-from builds import Silent
 from PIL import Image
+from progress import Remembered
 from psgimg.builder.build import build
 from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.config import BuildConfig
@@ -59,7 +59,7 @@ def dataset(tmp_path_factory):
     tiny_corpus.write_shhs(place / "shhs", n_subjects=6, visits=(1,))
     root, out = (str(place / "shhs"),), place / "out"
     options = {"style": "sleepvlm", "splits": "1/1/1", "seed": 3, "trim_min": None}
-    build(BuildConfig(("shhs",), root, out, **options), Silent())
+    build(BuildConfig(("shhs",), root, out, **options), Remembered())
     return out
 
 
