@@ -89,3 +89,19 @@ def test_the_real_pages_on_the_card_are_what_is_drawn_today(shared_psg, tmp_path
     build(BuildConfig(("sleep-edf",), root, tmp_path / "out"), Remembered())
     for path in sorted((ROOT / "cards" / "sleep-edf").glob("*.png")):
         assert path.read_bytes() == (tmp_path / "out" / "card" / path.name).read_bytes(), path
+
+
+def test_a_folder_holds_few_modules_and_no_name_stands_for_many():
+    from collections import Counter
+
+    paths = [p for top in ("builder", "finetune") for p in (ROOT / top).rglob("*.py")]
+    modules = [path.relative_to(ROOT) for path in paths if path.name != "__init__.py"]
+    folders = Counter(path.parent.as_posix() for path in modules)
+    assert {folder: n for folder, n in folders.items() if n > 20} == {}
+    names = Counter(path.stem for path in modules)
+    assert {name: n for name, n in names.items() if n > 2} == {}
+
+
+def test_no_document_speaks_of_what_only_its_authors_have():
+    for document in DOCUMENTS:
+        assert "../shared" not in document.read_text(encoding="utf-8"), document
