@@ -200,7 +200,7 @@ def band_powers(recipe: Recipe, trim_min: float, root: Path) -> dict[int, Featur
 
     known = corpus("sleep-edf")
     recording = next(one for one in known.recordings(root) if one.recording == RECORDING)
-    origin = lane_signals.Origin(recording, recipe, "", trim_min)
+    origin = lane_signals.Origin(known, recording, recipe, "", trim_min)
     read = lane_signals.read(origin, sfreq_hz=recipe.sfreq_hz, filtered=True)
     waves = [not level for level in read.signals.envelopes]
     found = {}

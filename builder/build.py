@@ -14,8 +14,7 @@ from filelock import FileLock, Timeout
 from psgimg.builder import atomic_file, night, pool
 from psgimg.builder.card import croissant, dataset_card
 from psgimg.builder.corpora import sources
-from psgimg.builder.corpora.registry import corpus
-from psgimg.builder.dataset import build_report, shards
+from psgimg.builder.dataset import build_report, corpus_record, shards
 from psgimg.builder.dataset.build_report import Report, SetAside
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
@@ -39,13 +38,16 @@ def build(config: BuildConfig, progress: Progress) -> Report:
     BuildError
         If the command can't go on. What is finished stays, and the same command goes on from there.
     """
-    found = sources.locate(config.source, config.root)
+    found = sources.locate(config.corpora, config.root)
     shards.check_writable(config.out)
     with _alone(config.out):
         _refuse_other_settings(config)
+        before = build_report.read_earlier(config.out)
+        corpus_record.refuse_changed(config.out, config.corpora, before)
         policy = config.split_policy()
         done = shards.finished(config.out)
         built = [value.facts for value in done.values()]
+        corpus_record.refuse_unnamed(config.out, config.corpora, before, built)
         tasks, set_aside = make_tasks(config, found, policy, built)
         todo = [task for task in tasks if not _is_done(task, done)]
         if n_kept := len(tasks) - len(todo):
@@ -74,10 +76,9 @@ def build(config: BuildConfig, progress: Progress) -> Report:
 def draw(task: Task) -> Drawn | SetAside:
     """Draw one recording and write it as a part; runs in a worker."""
     recording = task.recording
-    source = corpus(recording.corpus)
     try:
-        plan = night.plan(source, recording, task.recipe, task.scorer, task.trim_min)
-        rows, facts = night.draw(source, plan, task.recipe, task.corruptions)
+        plan = night.plan(task.corpus, recording, task.recipe, task.scorer, task.trim_min)
+        rows, facts = night.draw(task.corpus, plan, task.recipe, task.corruptions)
     except Exception as error:  # even a fault of ours in one night must not cost the others
         return build_report.set_aside_for(recording, error)
     prints = {"signal": task.signal, "fingerprint": task.fingerprint}

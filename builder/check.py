@@ -6,7 +6,6 @@ from typing import Any
 
 from psgimg.builder import night
 from psgimg.builder.corpora import sources
-from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import build_report
 from psgimg.builder.dataset.build_report import SetAside
 from psgimg.builder.dataset.config import BuildConfig
@@ -17,16 +16,14 @@ from psgimg.builder.tasks import make_tasks
 def check(config: BuildConfig, progress: Progress) -> tuple[list[dict[str, Any]], list[SetAside]]:
     """Facts of each recording that would be built, with its split; and those set aside."""
     policy = config.split_policy()
-    tasks, set_aside = make_tasks(config, sources.locate(config.source, config.root), policy)
+    tasks, set_aside = make_tasks(config, sources.locate(config.corpora, config.root), policy)
     found = []
     progress.start("checking", len(tasks), "recordings")
     for task in tasks:
         progress.advance()
         recording = task.recording
         try:
-            plan = night.plan(
-                corpus(recording.corpus), recording, task.recipe, task.scorer, task.trim_min
-            )
+            plan = night.plan(task.corpus, recording, task.recipe, task.scorer, task.trim_min)
         except Exception as error:  # as in a build, it must not cost the others
             set_aside.append(build_report.set_aside_for(recording, error))
             continue

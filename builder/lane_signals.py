@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder import night
-from psgimg.builder.corpora import sources
-from psgimg.builder.corpora.registry import corpus
+from psgimg.builder.corpora import registry, sources
 from psgimg.builder.dataset.shards import Key
 from psgimg.builder.errors import BuildError, RecordingError
-from psgimg.builder.recordings.recording import Recording
+from psgimg.builder.recordings.recording import Corpus, Recording
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.signals import corruption_spec, epoching
 from psgimg.builder.signals.corruption_spec import Corruption
@@ -40,6 +39,7 @@ class Origin:
         As the build was told.
     """
 
+    corpus: Corpus
     recording: Recording
     recipe: Recipe
     scorer: str
@@ -78,29 +78,37 @@ class Lanes:
         return np.stack(list(epoching.cut(self.signals, self.epochs)))
 
 
-def on_disk(corpora: Collection[str], roots: Sequence[str]) -> dict[Key, Recording]:
+Here = Mapping[Key, tuple[Corpus, Recording]]
+"""Recordings on this machine, each with the corpus that says how it is read."""
+
+
+def on_disk(names: Collection[str], roots: Sequence[str], files: Sequence[str] = ()) -> Here:
     """Every recording of some corpora that is here.
 
     Parameters
     ----------
+    names
+        The corpora.
     roots
         As ``--root`` takes them.
+    files
+        YAML files that describe those of the corpora which no package brings.
 
     Raises
     ------
     BuildError
-        If a corpus is nowhere.
+        If a corpus is unknown, or nowhere.
     """
-    found: dict[Key, Recording] = {}
-    for source in sources.locate(sorted(corpora), roots):
+    described = {corpus.name: corpus for corpus in registry.corpora(files)}
+    corpora = [described.get(name) or registry.corpus(name) for name in sorted(names)]
+    found: dict[Key, tuple[Corpus, Recording]] = {}
+    for source in sources.locate(corpora, roots):
         for recording in sources.recordings(source, (), 0):
-            found.setdefault((recording.corpus, recording.recording), recording)
+            found.setdefault((recording.corpus, recording.recording), (source.corpus, recording))
     return found
 
 
-def find(
-    build: Mapping[str, Any], here: Mapping[Key, Recording], wanted: Collection[Key]
-) -> dict[Key, Origin]:
+def find(build: Mapping[str, Any], here: Here, wanted: Collection[Key]) -> dict[Key, Origin]:
     """Find recordings of a dataset again, each by its name and the hash of its signal.
 
     Parameters
@@ -126,15 +134,19 @@ def find(
         )
     signals = {(fact["corpus"], fact["recording"]): fact["signal"] for fact in build["recordings"]}
     for key in sorted(wanted):
-        if _signal(here[key]) != signals[key]:
+        if _signal(here[key][1]) != signals[key]:
             raise BuildError(
-                f"{here[key].signal.name} is not the file that the dataset was made from: other bytes; "
+                f"{here[key][1].signal.name} is not the file that the dataset was made from: other bytes; "
                 f"is this another release of {key[0]}, or a damaged copy? Get the file again"
             )
     fixed = build["fixed"]
     corruptions = corruption_spec.from_dict(build.get(corruption_spec.KEY))
     how = (Recipe.from_dict(build["recipe"]), fixed["scorer"], fixed["trim_min"], corruptions)
-    return {key: Origin(here[key], *how) for key in sorted(wanted)}
+    return {
+        key: Origin(corpus, recording, *how)
+        for key in sorted(wanted)
+        for corpus, recording in [here[key]]
+    }
 
 
 def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes:
@@ -150,8 +162,7 @@ def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes:
     BuildError
         If the recording can't be used as it was when the dataset was built.
     """
-    recording, recipe = origin.recording, origin.recipe
-    source = corpus(recording.corpus)
+    recording, recipe, source = origin.recording, origin.recipe, origin.corpus
     try:
         plan = night.plan(source, recording, recipe, origin.scorer, origin.trim_min)
         signals = read_signals(

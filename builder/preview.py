@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder import atomic_file
-from psgimg.builder.corpora import sources
-from psgimg.builder.corpora.registry import corpus
+from psgimg.builder.corpora import registry, sources
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings import montage
 from psgimg.builder.recordings.channels import standard_channels
@@ -57,7 +56,7 @@ def preview(config: PreviewConfig) -> PreviewPage:
     from psgimg.builder.render.page import Page
 
     edf = open_any(_path(config))
-    known = corpus(config.source) if config.source else None
+    known = registry.corpus(config.source) if config.source else None
     recipe = Recipe(
         montage.montage(config.montage or (known.montage if known else montage.DEFAULT_MONTAGE)),
         load_style(config.style),
@@ -91,7 +90,8 @@ def _path(config: PreviewConfig) -> Path:
         return config.edf
     if not (config.source and config.recording):
         raise BuildError("give an EDF file, or --source NAME --recording NAME")
-    source = sources.locate([config.source], [config.root] if config.root else [])[0]
+    corpora = registry.corpora([config.source])
+    source = sources.locate(corpora, [config.root] if config.root else [])[0]
     found: Mapping[str, Path] = {
         r.recording: r.signal for r in source.corpus.recordings(source.root)
     }

@@ -7,14 +7,15 @@ the export; then every shard is compared with the one that the export names, byt
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from psgimg.builder import build
 from psgimg.builder.card import labels_card
-from psgimg.builder.dataset import shards
+from psgimg.builder.corpora import registry
+from psgimg.builder.dataset import corpus_record, shards
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.config import BuildConfig, Pinned
 from psgimg.builder.dataset.shards import Done, Key
@@ -23,6 +24,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.exports import labels_only
 from psgimg.builder.exports.labels_only import Export
 from psgimg.builder.progress import Progress
+from psgimg.builder.recordings.recording import Corpus
 from psgimg.builder.signals import corruption_spec
 
 N_NAMED = 3
@@ -40,7 +42,8 @@ class RebuildConfig:
     root
         ``DIR`` for a single corpus, ``NAME=DIR`` for several.
     source
-        Only these corpora of the export; none named: all.
+        Only these corpora of the export; none named: all. One that a YAML file describes, by a file
+        with the same definition.
     """
 
     export: Path
@@ -113,10 +116,18 @@ def rebuild(config: RebuildConfig, progress: Progress) -> Rebuilt:
         holds something else.
     """
     export = labels_only.read(config.export)
-    facts = _wanted(export, config.source)
+    sources = {_corpus_name(source): source for source in config.source}
+    facts = _wanted(export, tuple(sources))
     _refuse_others(export, config.out)
-    report = build.build(_build_config(config, export, facts), progress)
+    again = _build_config(config, export, facts, sources)
+    _refuse_other_definition(export, again.corpora)
+    report = build.build(again, progress)
     return _compare(export, facts, report, config.out)
+
+
+def _corpus_name(source: str) -> str:
+    """Name of the corpus that ``--source`` names, or that its file describes."""
+    return registry.corpus(source).name if registry.is_file(source) else source
 
 
 def _wanted(export: Export, source: tuple[str, ...]) -> dict[Key, Mapping[str, Any]]:
@@ -131,13 +142,16 @@ def _wanted(export: Export, source: tuple[str, ...]) -> dict[Key, Mapping[str, A
 
 
 def _build_config(
-    config: RebuildConfig, export: Export, facts: Mapping[Key, Mapping[str, Any]]
+    config: RebuildConfig,
+    export: Export,
+    facts: Mapping[Key, Mapping[str, Any]],
+    sources: Mapping[str, str],
 ) -> BuildConfig:
     fixed = export.values["fixed"]
     train, validation, test = fixed["splits"]
     published = {(corpus, subject): split for corpus, subject, split in fixed["published_split"]}
     return BuildConfig(
-        source=tuple(sorted({corpus for corpus, _ in facts})),
+        source=tuple(sources.get(name, name) for name in sorted({corpus for corpus, _ in facts})),
         root=config.root,
         out=config.out,
         scorer=fixed["scorer"],
@@ -152,6 +166,19 @@ def _build_config(
             corruptions=corruption_spec.from_dict(export.values.get(corruption_spec.KEY)),
         ),
     )
+
+
+def _refuse_other_definition(export: Export, corpora: Iterable[Corpus]) -> None:
+    """Refuse to read a corpus otherwise than the dataset was built: nothing would be the same."""
+    for corpus in corpora:
+        entry = export.values["corpora"][corpus.name]
+        if keys := corpus_record.changed(
+            entry.get(corpus_record.DEFINITION, {}), corpus.definition
+        ):
+            raise BuildError(
+                f"{export.folder} was built with another {corpus.name} ({keys}); get the file or the "
+                "package that it was built with"
+            )
 
 
 def _refuse_others(export: Export, out: Path) -> None:

@@ -14,19 +14,20 @@ from psgimg.builder.dataset.build_report import SetAside, set_aside_for
 from psgimg.builder.dataset.config import BuildConfig, Pinned
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError, RecordingError
-from psgimg.builder.recordings.recording import Recording
+from psgimg.builder.recordings.recording import Corpus, Recording
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.signals.corruption_spec import SPLIT, Corruption
 
 
 @dataclass(frozen=True)
 class Task:
-    """One recording to draw, with all that a worker must know.
+    """One recording to draw, with all that a worker must know, its corpus's tables and readers too.
 
     ``signal`` and ``fingerprint`` are the hashes of its signal, and of all its files.
     """
 
     recording: Recording
+    corpus: Corpus
     signal: str
     fingerprint: str
     recipe: Recipe
@@ -60,6 +61,7 @@ def make_tasks(
     kept = {(fact["corpus"], fact["recording"]) for fact in built if config.pinned}
     corruptions = config.corruptions()
     wanted = _wanted(config, found)
+    corpora = {source.corpus.name: source.corpus for source in found}
     for recording in wanted:
         key = (recording.corpus, recording.recording)
         try:
@@ -85,7 +87,7 @@ def make_tasks(
             continue
         names[key] = recording.signal.name
         common = (recipe, config.scorer, config.trim_min, config.out, corruptions)
-        tasks.append(Task(recording, signal, fingerprint, *common))
+        tasks.append(Task(recording, corpora[recording.corpus], signal, fingerprint, *common))
     if corruptions:
         shown = _test_split(wanted, policy)
         tasks = [t for t in tasks if (t.recording.corpus, t.recording.recording) in shown]

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psgimg.builder.card import release_notes
-from psgimg.builder.corpora import demo
-from psgimg.builder.corpora.registry import CORPORA
+from psgimg.builder.corpora import demo, registry
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.schema import SPLITS, features
-from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.signals import corruption_spec
 
 ALL = "all"
@@ -133,11 +131,7 @@ def restricted(corpora: Mapping[str, Mapping[str, Any]]) -> list[str]:
     written down, and by what is known today.
     """
     return [
-        name
-        for name, entry in corpora.items()
-        if entry.get("policy") != Policy.OPEN.value
-        or name not in CORPORA
-        or CORPORA[name].terms.policy is Policy.RESTRICTED
+        name for name, entry in corpora.items() if not registry.is_open(name, entry.get("policy"))
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from psgimg.builder.card import card_metadata, templates
 from psgimg.builder.corpora import demo
+from psgimg.builder.dataset import corpus_record
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.signals import corruption_spec
@@ -38,6 +39,7 @@ def text(values: Mapping[str, Any], table: str, columns: Sequence[str]) -> str:
         "v": values,
         "corpora": corpora,
         "restricted": card_metadata.restricted(corpora),
+        "described": corpus_record.described(corpora),
         "synthetic": demo.NAME,
         "folder": FOLDER,
         "split_name": SPLIT,

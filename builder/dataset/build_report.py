@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from psgimg.builder import atomic_file
-from psgimg.builder.corpora.registry import corpus
-from psgimg.builder.dataset import shards
+from psgimg.builder.corpora import registry
+from psgimg.builder.dataset import corpus_record, shards
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.dataset.shards import Key
@@ -52,7 +52,7 @@ class Report:
         ``psgimg`` and ``versions``; ``command`` (a line each, where the folder grew); ``recipe`` and ``recipe_hash``; ``fixed`` (the
         settings that may not change), ``folds``; ``policy`` (the strictest of the corpora);
         ``corpora`` (name → title, policy, licence, licence_url, access, citation, notes, mains_hz,
-        found, built, set_aside, subjects); ``counts`` (corpus → split → stage → epochs);
+        found, built, set_aside, subjects and, of one that is not psgimg's own, definition); ``counts`` (corpus → split → stage → epochs);
         ``left_out`` (corpus → reason → epochs); ``recordings`` (facts, with split);
         ``corruption`` (``corruption.to_dict``; absent where the signals are as recorded);
         ``set_aside`` (corpus, recording, reason, detail); ``shards`` (path, corpus, split, rows,
@@ -107,22 +107,29 @@ def collect(
     """Count what lies in ``config.out``."""
     done = shards.finished(config.out)
     recordings = [{**done[key].facts, "split": split_of[key]} for key in sorted(split_of)]
-    before = _before(config.out)
-    aside = _merged(config, set_aside, done, before)
+    earlier = read_earlier(config.out)
+    aside = _merged(config, set_aside, done, earlier)
     names = sorted({fact["corpus"] for fact in recordings} | {entry["corpus"] for entry in aside})
     recipe, fixed = config.recipe(), config.fixed()
+    records = corpus_record.records(config.corpora, earlier)
+    packages = corpus_record.packages(records[name] for name in names)
     return Report(
         {
             "psgimg": version("psgimg"),
-            "versions": {"python": platform.python_version(), **{n: version(n) for n in LIBRARIES}},
-            "command": "\n".join(_commands(config, before)),
+            "versions": {
+                "python": platform.python_version(),
+                **{n: version(n) for n in (*LIBRARIES, *packages)},
+            },
+            "command": "\n".join(_commands(config, earlier)),
             "recipe": recipe.to_dict(),
             "recipe_hash": recipe.hash,
             "fixed": fixed,
             **{key: fixed[key] for key in (corruption_spec.KEY,) if key in fixed},
-            "folds": config.folds or before.get("folds", 0),
-            "policy": _strictest(names),
-            "corpora": {name: _corpus(name, recordings, aside) for name in names},
+            "folds": config.folds or earlier.get("folds", 0),
+            "policy": strictest({name: records[name] for name in names}),
+            "corpora": {
+                name: {**records[name], **_found(name, recordings, aside)} for name in names
+            },
             "counts": {name: _counts(name, recordings) for name in names},
             "left_out": {name: _left_out(name, recordings) for name in names},
             "recordings": recordings,
@@ -196,16 +203,17 @@ def _merged(
     """Recordings that this run set aside, and those of earlier runs that it did not look at."""
     looked_at = {(entry.corpus, entry.recording) for entry in set_aside} | set(done)
     partly = bool(config.subjects or config.limit)
+    sources = {corpus.name for corpus in config.corpora}
     kept = [
         SetAside(**entry)
         for entry in before.get("set_aside", [])
         if (entry["corpus"], entry["recording"]) not in looked_at
-        and (partly or entry["corpus"] not in config.source)
+        and (partly or entry["corpus"] not in sources)
     ]
     return [asdict(entry) for entry in sorted({*set_aside, *kept})]
 
 
-def _before(out: Path) -> dict[str, Any]:
+def read_earlier(out: Path) -> dict[str, Any]:
     """``build.json`` of an earlier run; empty where there was none."""
     return read(out) if (out / FILE).exists() else {}
 
@@ -216,26 +224,21 @@ def _commands(config: BuildConfig, before: Mapping[str, Any]) -> list[str]:
     return known if config.command() in known else [*known, config.command()]
 
 
-def _strictest(names: Sequence[str]) -> str:
-    policies = {corpus(name).terms.policy for name in names}
-    return str((Policy.RESTRICTED if Policy.RESTRICTED in policies else Policy.OPEN).value)
+def strictest(corpora: Mapping[str, Mapping[str, Any]]) -> str:
+    """Policy of a dataset of some corpora, given their entries in ``build.json``.
+
+    It is open only if psgimg itself knows every corpus as open, whatever the entries state.
+    """
+    is_open = all(registry.is_open(name, entry.get("policy")) for name, entry in corpora.items())
+    return str((Policy.OPEN if is_open else Policy.RESTRICTED).value)
 
 
-def _corpus(
+def _found(
     name: str, recordings: Sequence[Mapping[str, Any]], aside: Sequence[Mapping[str, str]]
-) -> dict[str, Any]:
-    found = corpus(name)
+) -> dict[str, int]:
     built = [fact for fact in recordings if fact["corpus"] == name]
     n_aside = sum(entry["corpus"] == name for entry in aside)
     return {
-        "title": found.title,
-        "policy": found.terms.policy.value,
-        "licence": found.terms.licence,
-        "licence_url": found.terms.licence_url,
-        "access": found.terms.access,
-        "citation": found.terms.citation,
-        "notes": list(found.notes),
-        "mains_hz": found.mains_hz,
         "found": len(built) + n_aside,
         "built": len(built),
         "set_aside": n_aside,

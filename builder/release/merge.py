@@ -13,8 +13,8 @@ from typing import Any
 
 from psgimg.builder.card import release_notes
 from psgimg.builder.card.release_notes import Release, Revision
+from psgimg.builder.dataset import build_report
 from psgimg.builder.errors import BuildError
-from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.release import visibility
 from psgimg.builder.signals import corruption_spec
 
@@ -54,7 +54,7 @@ def grow(local: Values, held: Values | None, may_lose: bool, repo_id: str) -> di
     for key in LISTS:
         merged[key] = [*(e for e in held[key] if e["corpus"] in kept), *local[key]]
     if kept:
-        merged["policy"] = _strictest(merged["corpora"])
+        merged["policy"] = build_report.strictest(merged["corpora"])
         merged["folds"] = local["folds"] or held["folds"]
         lines = [*held["command"].splitlines(), *local["command"].splitlines()]
         merged["command"] = "\n".join(dict.fromkeys(lines))
@@ -193,10 +193,6 @@ def _what(merged: Values, held: Values | None) -> str:
 
 def _shown(values: Values) -> list[tuple[str, str]]:
     return sorted((shard["path"], shard["sha256"]) for shard in values["shards"])
-
-
-def _strictest(corpora: Values) -> str:
-    return str((Policy.RESTRICTED if visibility.restricted_corpora(corpora) else Policy.OPEN).value)
 
 
 def _sorted(values: dict[str, Any]) -> dict[str, Any]:

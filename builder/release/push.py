@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder.corpora.registry import corpus
+from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import validate
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.progress import BYTES, Progress
@@ -66,7 +66,7 @@ class _Place:
 
 def check_ready(
     config: PushConfig,
-    corpora: Iterable[str],
+    sources: Iterable[str],
     told: Told,
     corrupted: Mapping[str, Any] | None = None,
 ) -> None:
@@ -74,10 +74,13 @@ def check_ready(
 
     Parameters
     ----------
+    sources
+        Corpora of the build, as ``--source`` names them.
     corrupted
         What ``build.json`` will say of a corrupted twin.
     """
-    terms = {name: {"policy": corpus(name).terms.policy.value} for name in corpora}
+    corpora = registry.corpora(sources)
+    terms = {corpus.name: {"policy": corpus.terms.policy.value} for corpus in corpora}
     place = _place(config, terms, told)
     if place.held is not None:
         merge.refuse_other_signals(corrupted, place.held, place.repo.id)

@@ -110,7 +110,9 @@ def _build(dataset: str, path: Path) -> Mapping[str, Any]:
             f"{path}: the recipe's hash is {digest(values['recipe'])}, not "
             f"{values['recipe_hash']}; build the dataset again"
         )
-    return values
+    if not isinstance(values["corpora"], dict):
+        raise BuildError(f"{path}: corpora is no mapping; build the dataset again")
+    return {**values, "policy": build_report.strictest(values["corpora"])}
 
 
 def _wanted(
