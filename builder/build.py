@@ -42,12 +42,11 @@ def build(config: BuildConfig, progress: Progress) -> Report:
     shards.check_writable(config.out)
     with _alone(config.out):
         _refuse_other_settings(config)
-        before = build_report.read_earlier(config.out)
-        corpus_record.refuse_changed(config.out, config.corpora, before)
         policy = config.split_policy()
         done = shards.finished(config.out)
         built = [value.facts for value in done.values()]
-        corpus_record.refuse_unnamed(config.out, config.corpora, before, built)
+        earlier = build_report.read_earlier(config.out)
+        corpus_record.refuse_unnamed(config.out, config.corpora, earlier, built)
         tasks, set_aside = make_tasks(config, found, policy, built)
         todo = [task for task in tasks if not _is_done(task, done)]
         if n_kept := len(tasks) - len(todo):
@@ -136,6 +135,7 @@ def _refuse_other_settings(config: BuildConfig) -> None:
         raise BuildError(
             f"{config.out} was built with other settings ({changed}); use the same ones or choose another --out"
         )
+    corpus_record.refuse_changed(config.out, config.corpora, build_report.read_earlier(config.out))
     if not path.exists():
         atomic_file.write_text(path, json.dumps(fixed, sort_keys=True))
 

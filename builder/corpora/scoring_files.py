@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from psgimg.builder.corpora import nsrr_xml
@@ -39,7 +39,7 @@ class ScoringForm:
     stages
         Word of the files → stage, or why there is none.
     ignore
-        Patterns (``Arousal*``) of words that are other events than stages.
+        Words that are other events than stages; ``*`` stands for anything (``Arousal*``).
     columns
         Of a table: what each of ``COLUMNS`` is called. Without ``onset``, each row is an epoch, the
         first from the signal's first sample on; without ``duration``, each row lasts an epoch.
@@ -136,7 +136,9 @@ def _table(form: ScoringForm, path: Path) -> Iterator[_Row]:
 
 
 def _ignored(form: ScoringForm, word: str) -> bool:
-    return word not in form.stages and any(fnmatchcase(word, known) for known in form.ignore)
+    return word not in form.stages and any(
+        re.fullmatch(".*".join(map(re.escape, known.split("*"))), word) for known in form.ignore
+    )
 
 
 def _refuse_unknown(form: ScoringForm, rows: Sequence[_Row], name: str) -> None:

@@ -28,6 +28,8 @@ LISTS = ("recordings", "set_aside", "shards")
 def grow(local: Values, held: Values | None, may_lose: bool, repo_id: str) -> dict[str, Any]:
     """Values of the release that a repository shows after a folder was pushed to it.
 
+    Its policies are what psgimg knows of the corpora, not what a downloaded folder may state.
+
     Parameters
     ----------
     held
@@ -54,7 +56,6 @@ def grow(local: Values, held: Values | None, may_lose: bool, repo_id: str) -> di
     for key in LISTS:
         merged[key] = [*(e for e in held[key] if e["corpus"] in kept), *local[key]]
     if kept:
-        merged["policy"] = build_report.strictest(merged["corpora"])
         merged["folds"] = local["folds"] or held["folds"]
         lines = [*held["command"].splitlines(), *local["command"].splitlines()]
         merged["command"] = "\n".join(dict.fromkeys(lines))
@@ -196,7 +197,12 @@ def _shown(values: Values) -> list[tuple[str, str]]:
 
 
 def _sorted(values: dict[str, Any]) -> dict[str, Any]:
-    """In the order in which a build of all of it would have them."""
+    """As a build of all of it would have them: in this order, and with these policies."""
+    values["corpora"] = {
+        name: {**entry, "policy": build_report.strictest({name: entry})}
+        for name, entry in values["corpora"].items()
+    }
+    values["policy"] = build_report.strictest(values["corpora"])
     for key in BY_CORPUS:
         values[key] = dict(sorted(values[key].items()))
     values["recordings"] = sorted(values["recordings"], key=lambda e: (e["corpus"], e["recording"]))
