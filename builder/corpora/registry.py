@@ -7,18 +7,9 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from psgimg.builder import yaml_file
-from psgimg.builder.corpora import (
-    dcsm,
-    demo,
-    hmc,
-    isruc,
-    mass,
-    nsrr,
-    plugins,
-    sleep_edf,
-    yaml_corpus,
-)
-from psgimg.builder.corpora.plugins import Installed
+from psgimg.builder.corpora import dcsm, demo, hmc, isruc, mass, nsrr, sleep_edf
+from psgimg.builder.corpora.custom import plugins, yaml_corpus
+from psgimg.builder.corpora.custom.plugins import Installed
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.recording import Corpus, Policy
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder import atomic_file
-from psgimg.builder.corpora import plugins
+from psgimg.builder.corpora.custom import plugins
 from psgimg.builder.corpora.registry import CORPORA
 from psgimg.builder.dataset import shards
 from psgimg.builder.errors import BuildError

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from psgimg.builder.corpora.path_patterns import Files, PathPattern
+from psgimg.builder.corpora.custom.path_patterns import Files, PathPattern
 from psgimg.builder.corpora.reading import listed, walk
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.recording import Recording

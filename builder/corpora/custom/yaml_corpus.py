@@ -13,12 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder import yaml_file
-from psgimg.builder.corpora import corpus_layout, scoring_files
-from psgimg.builder.corpora.corpus_layout import CorpusLayout
-from psgimg.builder.corpora.path_patterns import PathPattern, check_field
+from psgimg.builder.corpora.custom import corpus_layout, scoring_files
+from psgimg.builder.corpora.custom.corpus_layout import CorpusLayout
+from psgimg.builder.corpora.custom.path_patterns import PathPattern, check_field
+from psgimg.builder.corpora.custom.scoring_files import (
+    COLUMNS,
+    DELIMITERS,
+    FORMATS,
+    XML,
+    ScoringForm,
+)
+from psgimg.builder.corpora.custom.yaml_values import Section
 from psgimg.builder.corpora.reading import check_name
-from psgimg.builder.corpora.scoring_files import COLUMNS, DELIMITERS, FORMATS, XML, ScoringForm
-from psgimg.builder.corpora.yaml_values import Section
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.montage import DEFAULT_MONTAGE
 from psgimg.builder.recordings.recording import Corpus, Policy, Terms
