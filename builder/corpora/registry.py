@@ -65,8 +65,8 @@ def corpus(source: str) -> Corpus:
     guess = f"did you mean {near[0]}? " if near else ""
     faults = "".join(f"; {fault}" for fault in others.faults)
     raise BuildError(
-        f"no corpus {source!r}; there are {', '.join(names)}; {guess}A corpus of your own is given by "
-        f"its YAML file, --source my-lab.yaml{faults}"
+        f"no corpus {source!r}; there are {', '.join(names)}; {guess}one of your own is given by its "
+        f"YAML file, --source my-lab.yaml{faults}"
     )
 
 
