@@ -24,7 +24,7 @@ from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.evaluation import evaluate
 from psgimg.finetune.evaluation.intervals import intervals
 from psgimg.finetune.inference.predict_config import PredictConfig
-from psgimg.finetune.metrics import metrics, predictions
+from psgimg.finetune.metrics import metric_table, metrics, predictions
 from psgimg.finetune.metrics.predictions import Predictions
 from psgimg.finetune.study import content_hash, grid, plan, pooling, runs, study_report, table
 from psgimg.finetune.study.plan import Cell, Step
@@ -335,7 +335,7 @@ def test_a_study_is_killed_gone_on_with_from_its_checkpoint_and_then_rests(tmp_p
     assert f"set aside: corpus shhs → isruc: {aside['reason']}" in told.notes
     assert done["cost"]["training"]["interrupted"] is True
     found = predictions.read(out / done["predictions"])
-    expected = metrics.summary(metrics.confusion(found.labels, found.predictions))
+    expected = metric_table.summary(metrics.confusion(found.labels, found.predictions))
     assert done["figures"]["kappa"]["value"] == pytest.approx(expected["kappa"], abs=1e-12)
 
     before = {path: path.stat().st_mtime_ns for path in (out / "models").rglob("*")}
