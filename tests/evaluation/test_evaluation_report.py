@@ -186,7 +186,9 @@ def test_figures_of_the_report_are_those_of_the_json(found, out):
     text = (out / "report.md").read_text()
     for metric in metric_table.METRICS:
         entry = found.values["pooled"]["figures"][metric.key]
-        line = f"| {metric.title} | {entry['value']:.3f} | {entry['low']:.3f} to {entry['high']:.3f} |"
+        line = (
+            f"| {metric.title} | {entry['value']:.3f} | {entry['low']:.3f} to {entry['high']:.3f} |"
+        )
         assert line in text
     kappa = found.values["comparisons"][0]["figures"]["kappa"]
     assert f"({kappa['low']:+.3f} to {kappa['high']:+.3f})".replace("-", "−") in text

@@ -21,7 +21,9 @@ def tables_of(n_subjects, seed=0, most=40):
 def test_the_value_is_that_of_all_epochs():
     tables = tables_of(7)
     found = intervals(tables, rounds=FEW)
-    assert {name: figure.value for name, figure in found.items()} == metric_table.summary(tables.sum(0))
+    assert {name: figure.value for name, figure in found.items()} == metric_table.summary(
+        tables.sum(0)
+    )
     assert all(figure.low < figure.value < figure.high for figure in found.values())
 
 
