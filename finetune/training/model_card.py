@@ -193,8 +193,9 @@ def _settings(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def _of_planned(made: float, planned: float | None) -> str:
     """How many were made, and of how many if there were to be more."""
-    short = planned is not None and made < planned
-    return _rounded(made) + (f" of {_rounded(planned)} planned" if short else "")
+    if planned is None or made >= planned:
+        return _rounded(made)
+    return f"{_rounded(made)} of {_rounded(planned)} planned"
 
 
 def _rounded(value: float) -> str:
