@@ -71,7 +71,7 @@ def retrying(
     *,
     retry: Callable[[BaseException], bool] = is_transient,
     before_sleep: Callable[[tenacity.RetryCallState], None] | None = None,
-    sleep: Callable[[float], object] = tenacity.nap.sleep,
+    sleep: Callable[[float], None] = tenacity.nap.sleep,
 ) -> tenacity.Retrying:
     """What calls a function again until it succeeds; its last error is raised as it is.
 

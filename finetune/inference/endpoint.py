@@ -113,9 +113,13 @@ class Endpoint:
         retrying = http_retry.retrying(
             lambda: PATIENCE_S if self._met else FIRST_PATIENCE_S,
             retry=lambda error: http_retry.is_transient(error) and not self._over.is_set(),
-            sleep=self._over.wait,
+            sleep=self._pause,
         )
         return retrying(self._post_once, payload)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait for the next attempt, until this endpoint is closed at the latest."""
+        self._over.wait(seconds)
 
     def _post_once(self, payload: Mapping[str, Any]) -> httpx2.Response:
         response = self._client.post(self._url, json=payload)

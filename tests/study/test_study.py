@@ -5,12 +5,14 @@ import fcntl
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
 import time
 from pathlib import Path
 
+import extra_metric
 import numpy as np
 import pytest
 import tiny
@@ -18,9 +20,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from progress import Remembered
-from psgimg.builder.cli import build as build_command
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.builder.terminal.build_commands import build as build_command
 from psgimg.finetune.evaluation import evaluate
 from psgimg.finetune.evaluation.intervals import intervals
 from psgimg.finetune.inference.predict_config import PredictConfig
@@ -30,7 +32,9 @@ from psgimg.finetune.study import content_hash, grid, plan, pooling, runs, study
 from psgimg.finetune.study.plan import Cell, Step
 from psgimg.finetune.study.runs import Runner
 from psgimg.finetune.study.study import StudyConfig, part_of, study
+from psgimg.finetune.terminal import show_study
 from psgimg.finetune.training.psg_arguments import PsgArguments
+from rich.console import Console
 
 STUDIES = Path(__file__).resolve().parents[2] / "docs/studies"
 BASE = {"build": {"source": "demo"}, "sft": {"model": "tiny"}}
@@ -447,6 +451,22 @@ def test_settings_are_means_over_seeds_with_intervals_over_subjects(tabled):
         assert figure["value"] == pytest.approx(np.mean(single), abs=1e-12)
         assert figure["low"] <= figure["value"] <= figure["high"]
     assert first["subjects"] == second["subjects"] == 3
+
+
+def test_a_metric_that_is_added_to_the_table_is_in_the_study(tabled, tmp_path, monkeypatch):
+    asked, cells, out, _ = tabled
+    extra = extra_metric.add(monkeypatch)
+    values = table.collect(asked, cells, out)  # evaluated before the metric was known
+    study_report.write(tmp_path, values)
+    page = (tmp_path / study_report.PAGE).read_text(encoding="utf-8")
+    assert page.count("| accuracy | N3 found | macro-F1 | kappa |") == 2
+    assert study_report.interval(values["settings"][0]["figures"][extra.key]) in page
+    rows = list(csv.DictReader((tmp_path / study_report.ROWS).read_text().splitlines()))
+    assert {row["n3_found"] for row in rows} == {""}
+    assert all(row["accuracy"] for row in rows)
+    with (console := Console(width=200)).capture() as captured:
+        show_study.show_study(console, values, tmp_path)
+    assert re.search(r"accuracy +N3 found +macro-F1 +kappa", captured.get())
 
 
 def test_a_mean_over_seeds_that_answer_alike_has_the_interval_of_one(tmp_path):

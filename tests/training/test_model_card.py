@@ -2,7 +2,9 @@
 
 import json
 
+import extra_metric
 import pytest
+from huggingface_hub import ModelCard
 from psgimg.builder.render.recipe import digest
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.models.manifest import ModelFolder
@@ -111,3 +113,21 @@ def test_sampling_and_a_smaller_number_of_subjects_are_named(folder):
     assert "- training subjects: 3\n" in text
     assert "- sampling: balanced\n" in text
     assert "training subjects" not in card(folder)
+
+
+def test_a_metric_that_is_added_to_the_table_is_on_the_card(folder, monkeypatch):
+    extra = extra_metric.add(monkeypatch)
+    kept = {"eval_accuracy": 0.8, "eval_macro_f1": 0.7, "eval_kappa": 0.6}
+    log = [{"step": 75, "eval_loss": 1.0, **kept}, {"step": 150, "loss": 0.5}]
+    before = card(folder, log=log)  # of a training that did not know it
+    assert "| accuracy | macro-F1 | kappa |" in before
+    assert "| 75 | – | 1.000 | 0.800 | – | 0.700 | 0.600 |" in before
+    log += [{"step": 150, "eval_loss": 0.9, "eval_n3_found": 0.25, **kept}]
+    text = card(folder, log=log)
+    assert (
+        "| accuracy | N3 found | macro-F1 | kappa |\n|--:|--:|--:|--:|\n| 0.800 | 0.250 |" in text
+    )
+    assert "| validation loss | accuracy | N3 found | macro-F1 | kappa |" in text
+    assert "| 150 | 0.500 | 0.900 | 0.800 | 0.250 | 0.700 | 0.600 |" in text
+    (result,) = [r for r in ModelCard(text).data.eval_results if r.metric_type == extra.key]
+    assert (result.metric_name, result.metric_value) == (extra.title, 0.25)
