@@ -77,7 +77,7 @@ def text(taught: ModelFolder, told: Mapping[str, Any], adapter: bool, home: str)
         Whether the folder holds adapters and not whole weights.
     """
     log = told["log"]
-    evaluated = [entry for entry in log if "eval_accuracy" in entry]
+    evaluated = [entry for entry in log if _is_evaluation(entry)]
     best = [entry for entry in evaluated if entry["step"] == told["best_step"]]
     last = (best or evaluated or [{}])[-1]
     figures = {
@@ -153,6 +153,11 @@ def _head(taught: ModelFolder, adapter: bool, home: str, figures: Mapping[Metric
     return str(data.to_yaml())
 
 
+def _is_evaluation(entry: Mapping[str, Any]) -> bool:
+    """Whether a line of the log has figures of validation pages."""
+    return any(f"eval_{metric.key}" in entry for metric in metric_table.overall())
+
+
 def _rows(log: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Lines of the table: each evaluation, with the training loss that was logged last before it."""
     lines: list[dict[str, Any]] = []
@@ -160,7 +165,7 @@ def _rows(log: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     columns = ["eval_loss", *(f"eval_{metric.key}" for metric in metric_table.headline())]
     for entry in log:
         loss = f"{entry['loss']:.3f}" if "loss" in entry else loss
-        if "eval_accuracy" in entry:
+        if _is_evaluation(entry):
             figures = [f"{entry[name]:.3f}" if name in entry else "–" for name in columns]
             lines.append({"step": entry["step"], "figures": [loss, *figures]})
     step = -(-len(lines) // MOST_ROWS)
