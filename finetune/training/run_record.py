@@ -120,7 +120,7 @@ def progress(
     whole, rest = divmod(
         state.global_step, math.ceil(a_pass / batch)
     )  # a pass's last step is short
-    n_shown = whole * a_pass + min(rest * batch, a_pass)
+    n_shown = whole * a_pass + rest * batch
     counts = np.bincount(train.index.label[drawn], minlength=len(STAGE_NAMES)).tolist()
     return {
         "steps": state.global_step,
