@@ -34,7 +34,7 @@ from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import build_report
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.metrics import metrics, predictions
+from psgimg.finetune.metrics import metric_table, metrics, predictions
 
 RECORDING = "SC4001"
 BLOCK, N_FOLDS = 42, 5
@@ -245,13 +245,13 @@ def table_of(path: Path) -> metrics.Table:
 
 def figures(table: metrics.Table) -> Values:
     """The figures of a table, and the table."""
-    rounded = {name: round(value, 4) for name, value in metrics.summary(table).items()}
+    rounded = {name: round(value, 4) for name, value in metric_table.summary(table).items()}
     return {**rounded, "pages": int(table.sum()), "table": table.tolist()}
 
 
 def over_folds(tables: tuple[metrics.Table, ...], folds: tuple[Values, ...]) -> Values:
     """Means over folds, and the figures of all folds' pages together."""
-    names = ("accuracy", "macro_f1", "kappa")
+    names = [metric.key for metric in metric_table.headline()]
     means = {name: round(float(np.mean([one[name] for one in folds])), 4) for name in names}
     together: metrics.Table = np.sum(tables, axis=0)
     return {"mean": means, "together": figures(together), "folds": list(folds)}

@@ -95,8 +95,8 @@ def main(argv: Sequence[str]) -> Path:
     if trainer.is_world_process_zero():
         run_record.folder(psg, train, prompt, lineage).save(out)
         values = run_record.values(asked, validation, facts, lineage, trainer.state)
-        shown = rows.shown(math.ceil((trainer.state.epoch or 0.0) - 1e-6))
-        values |= run_record.shown(training, trainer.state, train, shown)
+        drawn = rows.shown(math.ceil((trainer.state.epoch or 0.0) - 1e-6))
+        values |= run_record.progress(training, trainer.state, train, drawn)
         report.write(out, values, trainer.state.log_history)
         model_card.write(out, destination.repo_id if destination else None)
         if destination:

@@ -5,12 +5,14 @@ import fcntl
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
 import time
 from pathlib import Path
 
+import extra_metric
 import numpy as np
 import pytest
 import tiny
@@ -24,13 +26,15 @@ from psgimg.builder.terminal.build_commands import build as build_command
 from psgimg.finetune.evaluation import evaluate
 from psgimg.finetune.evaluation.intervals import intervals
 from psgimg.finetune.inference.predict_config import PredictConfig
-from psgimg.finetune.metrics import metrics, predictions
+from psgimg.finetune.metrics import metric_table, metrics, predictions
 from psgimg.finetune.metrics.predictions import Predictions
 from psgimg.finetune.study import content_hash, grid, plan, pooling, runs, study_report, table
 from psgimg.finetune.study.plan import Cell, Step
 from psgimg.finetune.study.runs import Runner
 from psgimg.finetune.study.study import StudyConfig, part_of, study
+from psgimg.finetune.terminal import show_study
 from psgimg.finetune.training.psg_arguments import PsgArguments
+from rich.console import Console
 
 STUDIES = Path(__file__).resolve().parents[2] / "docs/studies"
 BASE = {"build": {"source": "demo"}, "sft": {"model": "tiny"}}
@@ -335,7 +339,7 @@ def test_a_study_is_killed_gone_on_with_from_its_checkpoint_and_then_rests(tmp_p
     assert f"set aside: corpus shhs → isruc: {aside['reason']}" in told.notes
     assert done["cost"]["training"]["interrupted"] is True
     found = predictions.read(out / done["predictions"])
-    expected = metrics.summary(metrics.confusion(found.labels, found.predictions))
+    expected = metric_table.summary(metrics.confusion(found.labels, found.predictions))
     assert done["figures"]["kappa"]["value"] == pytest.approx(expected["kappa"], abs=1e-12)
 
     before = {path: path.stat().st_mtime_ns for path in (out / "models").rglob("*")}
@@ -447,6 +451,22 @@ def test_settings_are_means_over_seeds_with_intervals_over_subjects(tabled):
         assert figure["value"] == pytest.approx(np.mean(single), abs=1e-12)
         assert figure["low"] <= figure["value"] <= figure["high"]
     assert first["subjects"] == second["subjects"] == 3
+
+
+def test_a_metric_that_is_added_to_the_table_is_in_the_study(tabled, tmp_path, monkeypatch):
+    asked, cells, out, _ = tabled
+    extra = extra_metric.add(monkeypatch)
+    values = table.collect(asked, cells, out)  # evaluated before the metric was known
+    study_report.write(tmp_path, values)
+    page = (tmp_path / study_report.PAGE).read_text(encoding="utf-8")
+    assert page.count("| accuracy | N3 found | macro-F1 | kappa |") == 2
+    assert study_report.interval(values["settings"][0]["figures"][extra.key]) in page
+    rows = list(csv.DictReader((tmp_path / study_report.ROWS).read_text().splitlines()))
+    assert {row["n3_found"] for row in rows} == {""}
+    assert all(row["accuracy"] for row in rows)
+    with (console := Console(width=200)).capture() as captured:
+        show_study.show_study(console, values, tmp_path)
+    assert re.search(r"accuracy +N3 found +macro-F1 +kappa", captured.get())
 
 
 def test_a_mean_over_seeds_that_answer_alike_has_the_interval_of_one(tmp_path):
