@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from psgimg.builder import yaml_file
 
 
 def minutes(value: Any) -> float | None:
@@ -30,27 +31,32 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
     """Take a YAML file's values as defaults: what stands on the command line wins."""
     if path is None:
         return None
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise click.ClickException(f"--config {path}: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
-        raise click.ClickException(f"--config {path}: expected `option: value` lines")
+    values = yaml_file.read(path, "--config", empty=True)
     known = {
         o.opts[-1].removeprefix("--"): o.name for o in ctx.command.params if o.opts != ["--config"]
     }
-    values = {str(key).replace("_", "-"): value for key, value in values.items()}
+    values = {key.replace("_", "-"): value for key, value in values.items()}
     if unknown := ", ".join(sorted(set(values) - set(known))):
         raise click.ClickException(
             f"--config {path}: unknown option {unknown}; there are {', '.join(sorted(known))}"
         )
+    for option in ctx.command.params:
+        _check_text(path, option, values.get(option.opts[-1].removeprefix("--")))
     for key in ("source", "root", "corrupt"):
         if isinstance(values.get(key), str):
             values[key] = [values[key]]
     ctx.default_map = {str(known[key]): value for key, value in values.items()}
     return path
+
+
+def _check_text(path: Path, option: click.Parameter, value: Any) -> None:
+    """Refuse a number where text belongs: of a subject 1.10, YAML would leave 1.1."""
+    if option.type is click.STRING or option.type.name == names.__name__:
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, bool | float):
+                raise click.ClickException(
+                    f"--config {path}: {option.opts[-1]} takes text, {one} is none; put it in quotes"
+                )
 
 
 DEFAULT_NAME = "psg-images"
