@@ -11,7 +11,8 @@ from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.edf import EdfFile
 from psgimg.builder.recordings.mne_reader import MneFile, open_any
 from psgimg.builder.recordings.montage import Derivation, montage
-from psgimg.builder.signals.filtering import Filters, read_signals
+from psgimg.builder.signals.filter_settings import Filters
+from psgimg.builder.signals.filtering import read_signals
 from scipy.io import savemat
 
 SFREQ_HZ = 256

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from psgimg.builder.errors import BuildError
-from psgimg.builder.recordings.montage import MONTAGES
+from psgimg.builder.recordings.by_kind import ByKind
+from psgimg.builder.recordings.montage import MONTAGES, Kind
 from psgimg.builder.render.recipe import VERSION, Recipe, digest
 from psgimg.builder.render.style import PRESETS, load_style
-from psgimg.builder.signals.filtering import Band, Filters
+from psgimg.builder.signals.filter_settings import AASM_BANDS, Band, Filters
 
-RECIPE = Recipe(MONTAGES["aasm"], PRESETS["clinical"])
+RECIPE = Recipe(MONTAGES["central-ecg"], PRESETS["clinical"])
 
 
 def through_json(recipe):
@@ -30,15 +31,17 @@ def test_every_montage_and_style_comes_back_from_json_as_it_was(montage, style):
 @given(
     low_hz=st.floats(0.01, 1),
     high_hz=st.one_of(st.integers(20, 90), st.floats(20, 90)),
-    order=st.integers(1, 8),
+    order=st.integers(2, 8),
     notch=st.booleans(),
-    sfreq_hz=st.one_of(st.integers(100, 500), st.floats(100, 500)),
+    sfreq_hz=st.one_of(st.integers(200, 500), st.floats(200, 500)),
     style=st.sampled_from(list(PRESETS.values())),
 )
 def test_any_filters_and_rate_come_back_from_json_as_they_were(
     low_hz, high_hz, order, notch, sfreq_hz, style
 ):
-    filters = Filters(eeg=Band(low_hz, high_hz), order=order, notch=notch)
+    filters = Filters(
+        ByKind({**AASM_BANDS, Kind.EEG: Band(low_hz, high_hz)}), order=order, notch=notch
+    )
     recipe = Recipe(MONTAGES["central-ecg"], style, filters, sfreq_hz)
     assert Recipe.from_dict(through_json(recipe)) == recipe
     assert Recipe.from_dict(through_json(recipe)).hash == recipe.hash
@@ -59,10 +62,16 @@ def test_a_style_of_the_users_own_comes_back_with_whole_numbers_still_whole(tmp_
         (("version",), VERSION + 1, f"version is {VERSION + 1}.*draws version {VERSION}"),
         (("sfreq_hz",), "200", "recipe.sfreq_hz.*'200'"),
         (("style", "shade"), "#ffffff", "recipe.style: keys differ .shade"),
-        (("style", "eeg", "scale_uv"), True, "recipe.style.eeg.scale_uv.*True"),
+        (("style", "lanes", "eeg", "scale_uv"), True, "recipe.style.lanes.eeg.scale_uv.*True"),
         (("style", "line_px"), 99.0, "line_px 99; use 0.3 to 8"),
-        (("style", "emg"), None, "recipe.style.emg: keys differ .None"),
-        (("montage", "lanes", 0, "kind"), "meg", "recipe.montage.lanes.kind.*'meg'"),
+        (("style", "lanes", "emg"), None, "recipe.style.lanes.emg: keys differ .None"),
+        (("montage", "lanes", 0, "kind"), "meg", "recipe.montage.lanes.kind.*'meg'.*newer psgimg"),
+        (("style", "lanes", "resp"), {}, "recipe.style.lanes.*'resp'.*newer psgimg"),
+        (("style", "lanes"), [], r"recipe.style.lanes.*\[\]"),
+        (("style", "lanes"), {}, "style without ecg, a kind of lane of montage central-ecg"),
+        (("filters", "bands", "eeg", "high_hz"), 120, "band of eeg ends at 120 Hz.*hold 100 Hz"),
+        (("filters", "bands", "eeg", "low_hz"), 40, "eeg has a pass band from 40 to 35 Hz"),
+        (("filters", "order"), 9, "filters of order 9; use 2 to 8"),
         (("montage", "lanes"), "C4", "recipe.montage.lanes.*'C4'"),
         (("filters", "order"), 4.0, r"recipe.filters.order.*4\.0"),
     ],

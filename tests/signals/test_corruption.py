@@ -14,7 +14,7 @@ from psgimg.builder.signals import corrupt, corruption_spec
 from psgimg.builder.signals.corrupt import Scene
 from psgimg.builder.signals.corruption_kinds import FORMS, Number
 from psgimg.builder.signals.corruption_spec import Corruption, parse
-from psgimg.builder.signals.filtering import Filters
+from psgimg.builder.signals.filter_settings import Filters
 from scipy.signal import butter, sosfiltfilt
 
 AASM = montage("aasm")

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from psgimg.builder.recordings.edf import open_edf
 from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage
-from psgimg.builder.signals.filtering import Filters, _both_ways, _resample, read_signals
+from psgimg.builder.signals.filter_settings import Filters
+from psgimg.builder.signals.filtering import _both_ways, _resample, read_signals
 from tiny_edf import discontinuous
 
 SFREQ_HZ = 200.0
