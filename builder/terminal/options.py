@@ -82,6 +82,25 @@ workers_option = click.option(
     metavar="N",
     help="Processes [default: one a core].",
 )
+montage_option = click.option(
+    "--montage",
+    default="",
+    metavar="NAME|FILE",
+    help="Lanes to draw: a name or a YAML file [default: the corpus's own, or aasm].",
+)
+style_option = click.option(
+    "--style",
+    default="clinical",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="clinical, paper, sleepvlm or a YAML file.",
+)
+filters_option = click.option(
+    "--filters",
+    default="",
+    metavar="FILE",
+    help="YAML file of pass bands [default: the AASM manual's].",
+)
 """What several commands take, each by itself."""
 
 DATA_OPTIONS = (
@@ -100,19 +119,9 @@ DATA_OPTIONS = (
         help="Corpus; may be repeated. `psgimg sources` lists them.",
     ),
     root_option,
-    click.option(
-        "--montage",
-        default="",
-        metavar="NAME",
-        help="Lanes to draw [default: the corpus's own; aasm for several].",
-    ),
-    click.option(
-        "--style",
-        default="clinical",
-        show_default=True,
-        metavar="NAME|FILE",
-        help="clinical, paper, sleepvlm or a YAML file.",
-    ),
+    montage_option,
+    style_option,
+    filters_option,
     click.option(
         "--scorer",
         default="",
