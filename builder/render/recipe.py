@@ -32,8 +32,8 @@ class UnknownKindError(BuildError):
 class Recipe:
     """Montage, filters, rate and style. Equal recipes draw equal pixels.
 
-    Of style and filters, a recipe keeps the kinds of lane that its montage draws: another kind,
-    there already or invented later, is none of its business.
+    Of style and filters, a recipe keeps only the kinds of lane that its montage draws, so that no
+    other kind, present or future, changes it.
 
     Raises
     ------

@@ -21,6 +21,7 @@ FACTORS = {
     "corpus": "build.source",
     "style": "build.style",
     "montage": "build.montage",
+    "filters": "build.filters",
     "model": "sft.model",
     "prompt": "sft.prompt",
     "context": "sft.context",
