@@ -13,10 +13,12 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings import montage
 from psgimg.builder.recordings.channels import standard_channels
 from psgimg.builder.recordings.mne_reader import open_any
+from psgimg.builder.recordings.montage_file import load_montage
 from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.render.style import load_style
 from psgimg.builder.signals.epoching import PAGE_S, cut, missing_signal
+from psgimg.builder.signals.filter_settings import load_filters
 from psgimg.builder.signals.filtering import read_signals
 from psgimg.builder.unscored_night import NewPage
 
@@ -33,6 +35,7 @@ class PreviewConfig:
     recording: str = ""
     epoch: int = 0
     montage: str = ""
+    filters: str = ""
     style: str = "clinical"
     out: Path = Path("page.png")
 
@@ -59,8 +62,9 @@ def preview(config: PreviewConfig) -> PreviewPage:
     edf = open_any(_path(config))
     known = corpus(config.source) if config.source else None
     recipe = Recipe(
-        montage.montage(config.montage or (known.montage if known else montage.DEFAULT_MONTAGE)),
+        load_montage(config.montage or (known.montage if known else montage.DEFAULT_MONTAGE)),
         load_style(config.style),
+        load_filters(config.filters),
     )
     channels = known.channels if known else standard_channels(edf.labels)
     derivations = montage.resolve(recipe.montage, edf.labels, channels, edf.path.name)

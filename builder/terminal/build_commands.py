@@ -13,8 +13,11 @@ from psgimg.builder.terminal import publish_commands
 from psgimg.builder.terminal.options import (
     DEFAULT_NAME,
     data_options,
+    filters_option,
+    montage_option,
     out_option,
     publish_options,
+    style_option,
     workers_option,
 )
 
@@ -119,19 +122,9 @@ def sources() -> None:
     show_default=True,
     help="Page to draw, counted in 30 s from 0.",
 )
-@click.option(
-    "--montage",
-    default="",
-    metavar="NAME",
-    help="Lanes to draw [default: the corpus's own, or aasm].",
-)
-@click.option(
-    "--style",
-    default="clinical",
-    show_default=True,
-    metavar="NAME|FILE",
-    help="clinical, paper, sleepvlm or a YAML file.",
-)
+@montage_option
+@style_option
+@filters_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

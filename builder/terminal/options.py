@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from psgimg.builder import yaml_file
 
 
 def minutes(value: Any) -> float | None:
@@ -30,27 +31,32 @@ def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
     """Take a YAML file's values as defaults: what stands on the command line wins."""
     if path is None:
         return None
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise click.ClickException(f"--config {path}: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
-        raise click.ClickException(f"--config {path}: expected `option: value` lines")
+    values = yaml_file.read(path, "--config", empty=True)
     known = {
         o.opts[-1].removeprefix("--"): o.name for o in ctx.command.params if o.opts != ["--config"]
     }
-    values = {str(key).replace("_", "-"): value for key, value in values.items()}
+    values = {key.replace("_", "-"): value for key, value in values.items()}
     if unknown := ", ".join(sorted(set(values) - set(known))):
         raise click.ClickException(
             f"--config {path}: unknown option {unknown}; there are {', '.join(sorted(known))}"
         )
+    for option in ctx.command.params:
+        _check_text(path, option, values.get(option.opts[-1].removeprefix("--")))
     for key in ("source", "root", "corrupt"):
         if isinstance(values.get(key), str):
             values[key] = [values[key]]
     ctx.default_map = {str(known[key]): value for key, value in values.items()}
     return path
+
+
+def _check_text(path: Path, option: click.Parameter, value: Any) -> None:
+    """Refuse a number where text belongs: of a subject 1.10, YAML would leave 1.1."""
+    if option.type is click.STRING or option.type.name == names.__name__:
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, bool | float):
+                raise click.ClickException(
+                    f"--config {path}: {option.opts[-1]} takes text, {one} is none; put it in quotes"
+                )
 
 
 DEFAULT_NAME = "psg-images"
@@ -76,6 +82,25 @@ workers_option = click.option(
     metavar="N",
     help="Processes [default: one a core].",
 )
+montage_option = click.option(
+    "--montage",
+    default="",
+    metavar="NAME|FILE",
+    help="Lanes to draw: a name or a YAML file [default: the corpus's own, or aasm].",
+)
+style_option = click.option(
+    "--style",
+    default="clinical",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="clinical, paper, sleepvlm or a YAML file.",
+)
+filters_option = click.option(
+    "--filters",
+    default="",
+    metavar="FILE",
+    help="YAML file of pass bands [default: the AASM manual's].",
+)
 """What several commands take, each by itself."""
 
 DATA_OPTIONS = (
@@ -94,19 +119,9 @@ DATA_OPTIONS = (
         help="Corpus; may be repeated. `psgimg sources` lists them.",
     ),
     root_option,
-    click.option(
-        "--montage",
-        default="",
-        metavar="NAME",
-        help="Lanes to draw [default: the corpus's own; aasm for several].",
-    ),
-    click.option(
-        "--style",
-        default="clinical",
-        show_default=True,
-        metavar="NAME|FILE",
-        help="clinical, paper, sleepvlm or a YAML file.",
-    ),
+    montage_option,
+    style_option,
+    filters_option,
     click.option(
         "--scorer",
         default="",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from psgimg.builder import yaml_file
 from psgimg.builder.errors import BuildError
 
 SECTIONS = ("build", "test_build", "sft", "predict")
@@ -20,6 +21,7 @@ FACTORS = {
     "corpus": "build.source",
     "style": "build.style",
     "montage": "build.montage",
+    "filters": "build.filters",
     "model": "sft.model",
     "prompt": "sft.prompt",
     "context": "sft.context",
@@ -77,7 +79,7 @@ def read(path: Path) -> Study:
     BuildError
         If the file can't be read, or a key, factor or value is none; the message names it.
     """
-    values = _mapping(path, "the file", _loaded(path))
+    values = yaml_file.read(path, "")
     _known(path, "key", values, KEYS)
     options = {name: _section(path, name, values.get(name)) for name in SECTIONS}
     grid = _listed(path, "grid", _mapping(path, "grid", values.get("grid") or {}))
@@ -108,16 +110,6 @@ def option_of(factor: str) -> tuple[str, str]:
     """Section and option that a factor sets."""
     section, _, option = FACTORS.get(factor, factor).partition(".")
     return section, option
-
-
-def _loaded(path: Path) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        said = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
-        raise BuildError(f"{path}: {said}; give a YAML file that describes a study") from error
 
 
 def _name(path: Path, values: Mapping[str, Any]) -> str:

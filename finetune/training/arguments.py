@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+from psgimg.builder import yaml_file
 from psgimg.builder.errors import BuildError
 from psgimg.finetune.models.manifest import TINY
 from psgimg.finetune.training import checks
@@ -147,17 +148,9 @@ def _asked(args: Sequence[str]) -> argparse.Namespace:
 
 
 def _read(path: Sequence[str]) -> Mapping[str, Any]:
-    import yaml
-
     if not path:
         raise BuildError("--config: give a YAML file")
-    try:
-        values = yaml.safe_load(Path(path[0]).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BuildError(f"--config {path[0]}: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
-        raise BuildError(f"--config {path[0]}: expected `option: value` lines")
-    return {str(key): value for key, value in values.items()}
+    return yaml_file.read(Path(path[0]), "--config")
 
 
 def _unknown(error: Exception) -> str | None:
