@@ -22,17 +22,6 @@ from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.stages import Stage
 
 
-
-
-
-
-
-
-
-
-
-
-
 @pytest.fixture(scope="module")
 def shhs(tmp_path_factory):
     root = tmp_path_factory.mktemp("shhs-corpus")
@@ -67,7 +56,9 @@ def test_every_corpus_goes_from_its_official_layout_to_labelled_rows(name, tmp_p
     facts = {fact["recording"]: fact for fact in report.values["recordings"]}
     assert set(facts) == set(truth)
     first = {
-        r.recording: night.plan(corpus(name), r, BuildConfig((name,)).recipe(), "", None).hypnogram
+        r.recording: night.plan(
+            corpus(name), r, BuildConfig((name,), trim_min=None).page_spec()
+        ).hypnogram
         for r in corpus(name).recordings(tmp_path / "corpus")
     }
     for row in rows(tmp_path / "out"):

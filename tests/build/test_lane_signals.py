@@ -32,14 +32,18 @@ def built(request, tmp_path_factory):
 def found(out, root):
     build = build_report.read(out)
     names = [(fact["corpus"], fact["recording"]) for fact in build["recordings"]]
-    return lane_signals.find(build, lane_signals.on_disk({name for name, _ in names}, [str(root)]), names)
+    return lane_signals.find(
+        build, lane_signals.on_disk({name for name, _ in names}, [str(root)]), names
+    )
 
 
 def pictures(origin):
     """The pages of a recording, drawn from its lanes."""
-    read = lane_signals.read(origin, sfreq_hz=origin.recipe.sfreq_hz, filtered=True)
+    read = lane_signals.read(origin, sfreq_hz=origin.spec.recipe.sfreq_hz, filtered=True)
     absent = [name is None for name in read.signals.lanes]
-    page = Page(origin.recipe.style, origin.recipe.montage, absent, read.signals.envelopes)
+    page = Page(
+        origin.spec.recipe.style, origin.spec.recipe.montage, absent, read.signals.envelopes
+    )
     return [page.png(page_uv) for page_uv in read.pages_uv()], read
 
 
