@@ -15,7 +15,6 @@ from psgimg.builder.recordings.edf import open_edf
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings.montage import montage
 from psgimg.builder.unscored_night import UnscoredPage, open_night, pages
-from psgimg.builder.preview import PreviewConfig, preview
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.render.style import load_style
 from tiny_edf import Channel, channels, night, write_psg
@@ -190,10 +189,3 @@ def test_a_real_recording_of_90_channels_is_found_by_its_labels(shared_psg):
     names = [derivation.name for derivation in opened.derivations]
     assert names == ["F4-M1", "C4-M1", "O2-M1", "E1-M2", "E2-M2", "Chin1-Chin2"]
     assert len(list(pages(opened))) == 4
-
-
-def test_preview_takes_what_staging_takes(tmp_path):
-    whole = lab(tmp_path / "a.edf")
-    path = fif(tmp_path / "a_raw.fif", whole)
-    preview(PreviewConfig(path, epoch=2, out=tmp_path / "page.png"))
-    assert pixels((tmp_path / "page.png").read_bytes()).shape == (448, 896, 3)
