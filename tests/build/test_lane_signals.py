@@ -6,12 +6,12 @@ import shutil
 import numpy as np
 import pytest
 import tiny
-from psgimg.builder.recordings import edf
+from builds import rows, run
 from psgimg.builder import lane_signals
 from psgimg.builder.dataset import build_report
 from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings import edf
 from psgimg.builder.render.page import Page
-from builds import rows, run
 
 WRITERS = {
     "isruc": lambda root: tiny.write_isruc(root, n_subjects=1, minutes=4),
