@@ -32,7 +32,7 @@ import real_night_page
 from psgimg.builder import atomic_file, lane_signals
 from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import build_report
-from psgimg.builder.render.recipe import Recipe
+from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.metrics import metric_table, metrics, predictions
 
@@ -177,7 +177,7 @@ def mark(folds: list[Path], root: Path) -> Values:
     from sklearn.ensemble import RandomForestClassifier
 
     build = build_report.read(folds[0])
-    powers = band_powers(Recipe.from_dict(build["recipe"]), build["fixed"]["trim_min"], root)
+    powers = band_powers(PageSpec.from_build(build), root)
     found = []
     for folder in folds:
         parts = []
@@ -194,18 +194,19 @@ def mark(folds: list[Path], root: Path) -> Values:
     return {"trees": N_TREES, "bands_hz": BANDS_HZ, **over_folds(*zip(*found, strict=True))}
 
 
-def band_powers(recipe: Recipe, trim_min: float, root: Path) -> dict[int, Features]:
+def band_powers(spec: PageSpec, root: Path) -> dict[int, Features]:
     """Logarithms of band power in EEG and EOG and of the EMG's level, by epoch, from the µV lanes."""
     from scipy.signal import welch
 
     known = corpus("sleep-edf")
     recording = next(one for one in known.recordings(root) if one.recording == RECORDING)
-    origin = lane_signals.Origin(recording, recipe, "", trim_min)
-    read = lane_signals.read(origin, sfreq_hz=recipe.sfreq_hz, filtered=True)
+    origin = lane_signals.Origin(recording, spec)
+    sfreq_hz = spec.recipe.sfreq_hz
+    read = lane_signals.read(origin, sfreq_hz=sfreq_hz, filtered=True)
     waves = [not level for level in read.signals.envelopes]
     found = {}
     for epoch, page_uv in zip(read.epochs, read.pages_uv(), strict=True):
-        hz, density = welch(page_uv[waves], recipe.sfreq_hz, nperseg=round(4 * recipe.sfreq_hz))
+        hz, density = welch(page_uv[waves], sfreq_hz, nperseg=round(4 * sfreq_hz))
         bands = [density[:, (hz >= low) & (hz < high)].mean(1) for low, high in BANDS_HZ]
         level = np.abs(page_uv[np.logical_not(waves)]).mean(1)
         found[epoch.index] = np.log10(np.concatenate([*bands, level]) + 1e-6)

@@ -5,7 +5,7 @@
 
 Every way is run in turn, several rounds, on one thread; CPU milliseconds a page, encoding and
 decoding of the pictures included. With ``--family``, a small model of that family (one of
-``tests/tiny_models.py``) is made and taught 60 steps on demo pages first, so that it has learned
+``tests/support/tiny_models.py``) is made and taught 60 steps on demo pages first, so that it has learned
 how an answer ends.
 """
 
@@ -44,7 +44,7 @@ def main() -> None:
 
 def taught(family: str, style: str, work: Path) -> tuple[str, str]:
     """A small model of a family that has learned a little of the demo, and its dataset."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
     import tiny_models
     from PIL import Image
     from psgimg.builder.dataset import prompts

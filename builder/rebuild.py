@@ -23,7 +23,6 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.exports import labels_only
 from psgimg.builder.exports.labels_only import Export
 from psgimg.builder.progress import Progress
-from psgimg.builder.signals import corruption_spec
 
 N_NAMED = 3
 """Names that a one-line message lists before it counts."""
@@ -97,7 +96,7 @@ class Rebuilt:
         first = self.mismatches[0]
         return (
             f"{self.n_verified} of {self.n_shards} shards are those of the export: {reasons}. For "
-            f"example, {first.name}: {first.detail}. Mend that and run the same command again"
+            f"example, {first.name}: {first.detail}. Fix that and run the same command again"
         )
 
 
@@ -140,16 +139,13 @@ def _build_config(
         source=tuple(sorted({corpus for corpus, _ in facts})),
         root=config.root,
         out=config.out,
-        scorer=fixed["scorer"],
-        trim_min=fixed["trim_min"],
         folds=export.values["folds"],
         workers=config.workers,
         pinned=Pinned(
             command=f"psgimg rebuild {labels_card.FOLDER}",
-            recipe=export.recipe,
+            spec=export.spec,
             policy=SplitPolicy((train, validation, test), fixed["seed"], published),
             signals={key: fact["signal"] for key, fact in facts.items()},
-            corruptions=corruption_spec.from_dict(export.values.get(corruption_spec.KEY)),
         ),
     )
 

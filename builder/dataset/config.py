@@ -1,4 +1,4 @@
-"""Config: what a build is told, in one frozen value, and which parts of it must never change."""
+"""Config: the options of a build in one frozen value, and which of them a folder can't change."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import splits
+from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.montage import DEFAULT_MONTAGE
@@ -37,10 +38,9 @@ class Pinned:
     """
 
     command: str
-    recipe: Recipe
+    spec: PageSpec
     policy: SplitPolicy
     signals: Mapping[tuple[str, str], str]
-    corruptions: tuple[Corruption, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class BuildConfig:
     trim_min
         Minutes kept around sleep; None keeps all.
     pinned
-        Stands for the options of recipe, split and choice of recordings, where a dataset is rebuilt.
+        Stands for the options of pages, split and choice of recordings, where a dataset is rebuilt.
     """
 
     source: tuple[str, ...]
@@ -89,12 +89,18 @@ class BuildConfig:
     def recipe(self) -> Recipe:
         """What decides the pixels. Without ``--montage``, the corpus's own; AASM for a mixture."""
         if self.pinned:
-            return self.pinned.recipe
+            return self.pinned.spec.recipe
         own = {corpus(name).montage for name in self.source}
         name = self.montage or (own.pop() if len(own) == 1 else DEFAULT_MONTAGE)
         recipe = Recipe(load_montage(name), load_style(self.style), load_filters(self.filters))
         layout.boxes(recipe.style, recipe.montage)  # refuses a page too low for its lanes
         return recipe
+
+    def page_spec(self) -> PageSpec:
+        """Which epochs become pages, and how they are drawn."""
+        if self.pinned:
+            return self.pinned.spec
+        return PageSpec(self.recipe(), self.scorer, self.trim_min, self.corruptions())
 
     def split_policy(self) -> SplitPolicy:
         """Who comes to which split."""
@@ -106,7 +112,7 @@ class BuildConfig:
     def corruptions(self) -> tuple[Corruption, ...]:
         """What is done to the raw signals, in order."""
         if self.pinned:
-            return self.pinned.corruptions
+            return self.pinned.spec.corruptions
         found = tuple(map(corruption_spec.parse, self.corrupt))
         if found:
             corruption_spec.check_lanes(found, self.recipe().montage)
@@ -139,13 +145,14 @@ class BuildConfig:
 
     def fixed(self) -> dict[str, Any]:
         """What must stay as it is for a folder to grow: rows made otherwise must not meet in it."""
-        policy, corruptions = self.split_policy(), self.corruptions()
+        spec, policy = self.page_spec(), self.split_policy()
+        corrupted = {corruption_spec.KEY: corruption_spec.to_dict(spec.corruptions)}
         return {
-            "recipe": self.recipe().to_dict(),
-            "scorer": self.scorer,
-            "trim_min": self.trim_min,
+            "recipe": spec.recipe.to_dict(),
+            "scorer": spec.scorer,
+            "trim_min": spec.trim_min,
             "splits": list(policy.shares),
             "seed": self.seed,
             "published_split": sorted([*key, split] for key, split in policy.published.items()),
-            **({corruption_spec.KEY: corruption_spec.to_dict(corruptions)} if corruptions else {}),
+            **(corrupted if spec.corruptions else {}),
         }

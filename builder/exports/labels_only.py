@@ -21,11 +21,11 @@ import pyarrow.parquet as pq
 from psgimg.builder import atomic_file, atomic_folder
 from psgimg.builder.card import labels_card
 from psgimg.builder.dataset import build_report, shards, validate
+from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.schema import FEATURES, schema
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.errors import BuildError
 from psgimg.builder.render import recipe
-from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.signals import corruption_spec
 
 if TYPE_CHECKING:
@@ -73,13 +73,13 @@ class Export:
     values
         ``format``; what ``FROM_BUILD`` names; ``recordings`` (facts, with split and the hash of
         the pictures); ``labels`` (path, rows, sha256); ``sha256`` of all of this.
-    recipe
-        The recipe in it, ready to draw with.
+    spec
+        How the pages are made: the recipe, and the rest that ``values`` hold of it.
     """
 
     folder: Path
     values: Mapping[str, Any]
-    recipe: Recipe
+    spec: PageSpec
 
     def labels(self, key: Key) -> list[dict[str, Any]]:
         """The rows of a recording in time order."""
@@ -155,7 +155,7 @@ def read(folder: Path) -> Export:
     table = folder / values["labels"]["path"]
     if not table.is_file() or atomic_file.sha256(table) != values["labels"]["sha256"]:
         raise BuildError(f"{table} is not the file that {FILE} names (SHA-256); {again}")
-    return Export(folder, values, Recipe.from_dict(values["recipe"]))
+    return Export(folder, values, PageSpec.from_build(values))
 
 
 def pictures(done: Done) -> str:

@@ -1,7 +1,7 @@
 """Signals: a recording's lanes in µV, filtered while still continuous, on one time base.
 
 Every lane is filtered without phase shift over each gapless stretch of the whole recording, then
-resampled through an anti-alias filter. Only after that are pages cut (``pages.py``): no page has
+resampled through an anti-alias filter. Only after that are pages cut (``epoching.py``): no page has
 a filter's edge in it but at the ends of the recording.
 """
 
@@ -21,8 +21,8 @@ from psgimg.builder.signals.filter_settings import Filters
 
 Samples = npt.NDArray[np.float64]
 Wave = npt.NDArray[np.float64] | npt.NDArray[np.float32]
-Spoil = Callable[[Lane, Samples, Fraction], Samples]
-"""What is done to a lane's raw samples, in µV at a rate, before they are filtered (``artefacts``)."""
+Corruptor = Callable[[Lane, Samples, Fraction], Samples]
+"""Changes a lane's raw samples, in µV at a rate in Hz, before they are filtered (``corrupt.py``)."""
 
 ENVELOPE_HZ = 20.0
 """An EMG sampled no faster than this holds no waveform but its level (Sleep-EDF SC: 1 Hz, rectified)."""
@@ -78,7 +78,7 @@ def read_signals(
     mains_hz: float,
     sfreq_hz: float,
     span_s: tuple[float, float],
-    spoil: Spoil | None = None,
+    corrupt: Corruptor | None = None,
 ) -> Signals:
     """Read, derive, filter and resample the lanes of a recording.
 
@@ -87,6 +87,8 @@ def read_signals(
     span_s
         Start and stop of what is wanted, in seconds from the recording's start. Filters run over
         the whole recording all the same.
+    corrupt
+        Applied to the raw samples of each lane before they are filtered.
 
     Raises
     ------
@@ -101,7 +103,7 @@ def read_signals(
         rows = [data_uv[number] for data_uv in pages_uv]
         state = _Lane(False, False)
         if derivation is not None:
-            state = _fill(rows, edf, lane, derivation, spans, filters, mains_hz, sfreq_hz, spoil)
+            state = _fill(rows, edf, lane, derivation, spans, filters, mains_hz, sfreq_hz, corrupt)
         envelopes.append(state.envelope)
         flat.append(state.flat)
     return Signals(
@@ -162,14 +164,14 @@ def _fill(
     filters: Filters,
     mains_hz: float,
     sfreq_hz: float,
-    spoil: Spoil | None,
+    corrupt: Corruptor | None,
 ) -> _Lane:
     """Read a lane, filter it over each segment, and fill its rows with the wanted spans."""
     raw, rate = _derive(edf, derivation)
     flat = bool(np.ptp(raw) == 0)
     envelope = is_level(lane.kind, rate)
-    if spoil is not None:  # a lane that this makes flat is drawn: that is the experiment
-        raw = spoil(lane, raw, rate)
+    if corrupt is not None:  # a lane that this makes flat is drawn: that is the experiment
+        raw = corrupt(lane, raw, rate)
     n_record = int(rate * edf.record_s)
     for row, span in zip(rows, spans, strict=True):
         part = raw[span.segment.first * n_record : span.segment.stop * n_record]

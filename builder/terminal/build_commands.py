@@ -120,7 +120,7 @@ def sources() -> None:
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Page to draw, counted in 30 s from 0.",
+    help="Epoch as the dataset numbers it; of a file, its n-th 30 s from 0.",
 )
 @montage_option
 @style_option
@@ -133,7 +133,7 @@ def sources() -> None:
     help="PNG to write.",
 )
 def preview(edf: Path | None, **options: Any) -> None:
-    """Draw one page of a recording file, or of a corpus's recording, before building."""
+    """Draw one page of a file, or of a corpus's recording, or say why a build would not."""
     from psgimg.builder.preview import PreviewConfig, preview
     from psgimg.builder.terminal import show_build
 

@@ -15,7 +15,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.progress import Progress
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.builder.unscored_night import NewNight
+from psgimg.builder.unscored_night import UnscoredNight
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.inference import predictors
 from psgimg.finetune.models import identity
@@ -145,7 +145,7 @@ def _signal(night: Path) -> str | None:
 
 
 def _staged(
-    night: NewNight,
+    night: UnscoredNight,
     taught: ModelFolder,
     lit: tuple[float | None, float | None],
     config: StageConfig,
@@ -194,7 +194,7 @@ def _write(room: Path, found: StagedNight, facts: Mapping[str, Any]) -> None:
 
 
 def _facts(
-    found: StagedNight, night: NewNight, known: Known, taught: ModelFolder, config: StageConfig
+    found: StagedNight, night: UnscoredNight, known: Known, taught: ModelFolder, config: StageConfig
 ) -> dict[str, Any]:
     """The statistics, and what they hang on."""
     lanes = zip(night.recipe.montage.lanes, night.derivations, strict=True)

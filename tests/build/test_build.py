@@ -8,29 +8,17 @@ import time
 from pathlib import Path
 
 import datasets
-import pyarrow.parquet as pq
 import pytest
 import tiny
 from builds import PSGIMG, content, opened, rows, run
 from progress import Remembered
 from psgimg.builder import night
 from psgimg.builder.build import build
-from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.corpora.registry import corpus
-from psgimg.builder.errors import BuildError
+from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.schema import SPLITS
+from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import Stage
-
-
-
-
-
-
-
-
-
-
-
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +55,9 @@ def test_every_corpus_goes_from_its_official_layout_to_labelled_rows(name, tmp_p
     facts = {fact["recording"]: fact for fact in report.values["recordings"]}
     assert set(facts) == set(truth)
     first = {
-        r.recording: night.plan(corpus(name), r, BuildConfig((name,)).recipe(), "", None).hypnogram
+        r.recording: night.plan(
+            corpus(name), r, BuildConfig((name,), trim_min=None).page_spec()
+        ).hypnogram
         for r in corpus(name).recordings(tmp_path / "corpus")
     }
     for row in rows(tmp_path / "out"):

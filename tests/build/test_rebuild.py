@@ -15,15 +15,16 @@ import pytest
 import tiny
 from huggingface_hub import DatasetCard
 from progress import Remembered
-from psgimg.builder import (atomic_file, night)
-from psgimg.builder.exports import labels_only
-from psgimg.builder.dataset import shards
+from psgimg.builder import atomic_file
 from psgimg.builder.build import build
+from psgimg.builder.dataset import shards
 from psgimg.builder.dataset.config import BuildConfig
-from psgimg.builder.errors import BuildError
-from psgimg.builder.rebuild import (RebuildConfig, rebuild)
-from psgimg.builder.render.recipe import (VERSION, digest)
 from psgimg.builder.dataset.schema import FEATURES
+from psgimg.builder.errors import BuildError
+from psgimg.builder.exports import labels_only
+from psgimg.builder.rebuild import RebuildConfig, rebuild
+from psgimg.builder.recordings import fingerprint
+from psgimg.builder.render.recipe import VERSION, digest
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -229,9 +230,10 @@ def test_an_export_killed_in_the_middle_leaves_the_former_one_and_the_next_is_wh
     before = content(tmp_path / "labels")
     killed = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from psgimg.builder import labels, labels_card\n"
+        "from psgimg.builder.card import labels_card\n"
+        "from psgimg.builder.exports import labels_only\n"
         "labels_card.text = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "labels.write(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "labels_only.write(Path(sys.argv[1]), Path(sys.argv[2]))\n"
     )
     command = [sys.executable, "-P", "-c", killed, str(mixed / "out"), str(tmp_path / "labels")]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
@@ -434,8 +436,10 @@ def test_damage_that_the_samples_of_a_file_miss_is_found_in_the_pictures(tmp_pat
     export = exported(tmp_path / "built", tmp_path / "labels")
     signal = edf(root, "shhs1-200001")
     data = bytearray(signal.read_bytes())
-    step = (len(data) - night.BLOCK_BYTES) // night.SAMPLE_BLOCKS
-    between = slice(8 * step + night.BLOCK_BYTES + 2, 9 * step - 2)  # of two blocks that are hashed
+    step = (len(data) - fingerprint.BLOCK_BYTES) // fingerprint.SAMPLE_BLOCKS
+    between = slice(
+        8 * step + fingerprint.BLOCK_BYTES + 2, 9 * step - 2
+    )  # of two blocks that are hashed
     data[between] = bytes(len(data[between]))
     signal.write_bytes(data)
     rebuilt, _ = again(export, (str(root),), tmp_path / "out")

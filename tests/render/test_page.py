@@ -27,6 +27,7 @@ from PIL import Image
 from psgimg.builder import night
 from psgimg.builder.corpora import demo
 from psgimg.builder.corpora.registry import corpus
+from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.montage import MONTAGES, Kind
@@ -89,7 +90,7 @@ def night_pages(name, root, every):
     source = corpus(name)
     recording = next(iter(source.recordings(root)))
     recipe = Recipe(MONTAGES[source.montage], CLINICAL)
-    plan = night.plan(source, recording, recipe, next(iter(recording.scorings)), 30.0)
+    plan = night.plan(source, recording, PageSpec(recipe, trim_min=30.0))
     signals = read_signals(
         plan.edf,
         recipe.montage,

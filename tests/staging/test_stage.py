@@ -21,7 +21,7 @@ from psgimg.builder.dataset import build_report, prompts
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError, PsgimgError
 from psgimg.builder.render.recipe import digest
-from psgimg.builder.unscored_night import NewPage
+from psgimg.builder.unscored_night import UnscoredPage
 from psgimg.finetune.inference.prefetch import ahead
 from psgimg.finetune.staging import lights
 from tiny_edf import Channel, discontinuous, write_annotations, write_psg
@@ -209,7 +209,7 @@ def page(epoch):
     """A page whose one colour tells its number."""
     png = BytesIO()
     Image.new("RGB", (8, 8), (epoch, 0, 0)).save(png, "PNG")
-    return NewPage(epoch, 30.0 * epoch), png.getvalue()
+    return UnscoredPage(epoch), png.getvalue()
 
 
 def shown(epochs, context):
