@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from psgimg.builder.command_options import config_option
 
 
 def minutes(value: Any) -> float | None:
@@ -24,33 +25,6 @@ def names(value: Any) -> tuple[str, ...]:
     """``a,b`` or a YAML list → a tuple."""
     parts = value if isinstance(value, list | tuple) else str(value).split(",")
     return tuple(str(part).strip() for part in parts if str(part).strip())
-
-
-def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
-    """Take a YAML file's values as defaults: what stands on the command line wins."""
-    if path is None:
-        return None
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise click.ClickException(f"--config {path}: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
-        raise click.ClickException(f"--config {path}: expected `option: value` lines")
-    known = {
-        o.opts[-1].removeprefix("--"): o.name for o in ctx.command.params if o.opts != ["--config"]
-    }
-    values = {str(key).replace("_", "-"): value for key, value in values.items()}
-    if unknown := ", ".join(sorted(set(values) - set(known))):
-        raise click.ClickException(
-            f"--config {path}: unknown option {unknown}; there are {', '.join(sorted(known))}"
-        )
-    for key in ("source", "root", "corrupt"):
-        if isinstance(values.get(key), str):
-            values[key] = [values[key]]
-    ctx.default_map = {str(known[key]): value for key, value in values.items()}
-    return path
 
 
 DEFAULT_NAME = "psg-images"
@@ -79,14 +53,7 @@ workers_option = click.option(
 """What several commands take, each by itself."""
 
 DATA_OPTIONS = (
-    click.option(
-        "--config",
-        type=click.Path(path_type=Path),
-        callback=read_config,
-        is_eager=True,
-        expose_value=False,
-        help="YAML file with any of these options.",
-    ),
+    config_option,
     click.option(
         "--source",
         multiple=True,

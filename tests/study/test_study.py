@@ -137,7 +137,7 @@ def test_an_option_that_sft_does_not_know_is_refused_before_anything_is_built(tm
     pytest.importorskip("trl")
     path = written(tmp_path, sft={"model": "tiny", "learning_rat": 1e-3})
     with pytest.raises(
-        BuildError, match=r"study.yaml: sft: unknown option --learning_rat; did you"
+        BuildError, match=r"study.yaml: sft: unknown option --learning-rat; did you"
     ):
         study(StudyConfig(path, tmp_path / "out"), Remembered())
     assert not (tmp_path / "out").exists()
@@ -328,7 +328,7 @@ def test_a_study_is_killed_gone_on_with_from_its_checkpoint_and_then_rests(tmp_p
     values = study(StudyConfig(path, out), told)
     ran = [note for note in told.notes if note.startswith("psgimg ")]
     assert [words.split()[1] for words in ran] == ["sft", "predict", "evaluate", "build"]
-    assert "--resume_from_checkpoint true" in ran[0]
+    assert "--resume-from-checkpoint true" in ran[0]
     done, aside = values["cells"]
     assert (done["state"], aside["state"]) == ("done", "failed")
     assert aside["reason"].startswith("build: isruc: there is no folder")
