@@ -55,8 +55,13 @@ def read_file(path: Path, *, has_corpus: bool) -> dict[str, Any]:
         ) from error
     if values is None:
         return {}
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+    if not isinstance(values, dict):
         raise BuildError(f"--config {path}: expected `option: value` lines")
+    for key in values:
+        if not isinstance(key, str):  # such as `on`, which YAML reads as true
+            raise BuildError(
+                f"--config {path}: YAML reads the name of an option as {key!r}; quote it"
+            )
     options: dict[str, Any] = {}
     for key, value in values.items():
         if snake(key) in options:

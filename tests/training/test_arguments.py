@@ -4,6 +4,8 @@ import dataclasses
 import re
 
 import pytest
+import yaml
+from psgimg.builder.command_options import kebab
 from psgimg.builder.errors import BuildError
 
 pytest.importorskip("torch")
@@ -76,6 +78,55 @@ def test_the_command_line_wins_over_the_file_and_the_file_over_the_defaults(tmp_
         assert training.per_device_train_batch_size == 16
 
 
+@pytest.mark.parametrize("is_file", [False, True])
+def test_options_of_ours_and_of_trl_are_the_same_with_dashes_and_underscores(tmp_path, is_file):
+    def parsed(spell):
+        options = {"train_subjects": 3, "use_peft": False, "max_steps": 4, "lora_r": 5}
+        options = {spell(name): value for name, value in options.items()}
+        if is_file:
+            path = tmp_path / "sft.yaml"
+            path.write_text(yaml.safe_dump(options))
+            return parse([*BIG, "--config", str(path)])
+        return parse([*BIG, *(f"--{name}={value}" for name, value in options.items())])
+
+    found = [parsed(spell) for spell in (str, kebab, lambda name: name.replace("_", "-", 1))]
+    for psg, training, model in found:
+        assert (psg.train_subjects, training.max_steps) == (3, 4)
+        assert (model.use_peft, model.lora_r) == (False, 5)
+
+
+def test_a_switch_may_be_turned_off_by_its_no_in_either_spelling():
+    for word in ("--no_freeze_vision", "--no-freeze-vision"):
+        assert not parse([*BIG, word])[0].freeze_vision
+
+
+def test_a_value_keeps_its_spelling():
+    psg, training, _ = parse([*PAGES, "--model", "a_b-c", "--output-dir=o_p-q"])
+    assert (psg.model, training.output_dir) == ("a_b-c", "o_p-q")
+
+
+def test_the_command_hands_its_words_to_the_parser_as_they_stand(monkeypatch, tmp_path):
+    """Click knows few of the options, and would take the next word for the value of a switch."""
+    from click.testing import CliRunner
+    from psgimg.builder.cli import command_line
+    from psgimg.finetune import sft
+
+    given = []
+    monkeypatch.setattr(sft, "main", lambda words: given.append(words) or tmp_path)
+    words = ["--use_peft", "--dataset", "pages", "--report-to", "wandb", "trackio", "--model", "m"]
+    done = CliRunner().invoke(command_line(), ["sft", *words])
+    assert done.exit_code == 0, done.output
+    assert given == [words]
+    assert "--dataset pages --split test" in done.output
+
+
+def test_the_list_of_all_options_shows_one_spelling():
+    shown = arguments.listed()
+    assert "--per-device-train-batch-size " in shown
+    assert "--corpus " in shown
+    assert not re.findall(r"^ +--\w*_\w*", shown, re.M)
+
+
 def test_the_name_that_trl_gives_the_model_does_too():
     psg, _, model = parse([*PAGES, "--model-name-or-path", "tiny"])
     assert psg.is_tiny
@@ -108,6 +159,13 @@ def test_neighbours_are_not_mirrored():
         ([*BIG, "--learning-rate", "fast"], "--learning-rate"),
         ([*BIG, "--config", "none.yaml"], "--config none.yaml: .*No such file"),
         ([*BIG, "--config"], "--config: give a YAML file"),
+        ([*BIG, "--config", "shhs"], "--config shhs: .*a corpus of the dataset is --corpus shhs"),
+        ([*BIG, "--config=shhs"], "--config shhs: .*a corpus of the dataset is --corpus shhs"),
+        (
+            [*BIG, "--dataset_config", "shhs"],
+            "unknown option --dataset-config: it is called --corpus",
+        ),
+        ([*BIG, "--learning_rate", "fast"], "argument --learning-rate: invalid"),
         ([*BIG, "--validation-pages", "0"], "--validation-pages 0: give one or more"),
         (
             [*BIG, "--per-device-train-batch-size", "0"],
