@@ -307,7 +307,7 @@ def test_wishes_that_can_not_be_met_are_refused_in_one_line(
 def server(monkeypatch):
     server = Server()
     server.said, server.told = "N2.", False
-    monkeypatch.setattr("test_endpoint.SHADES", dict.fromkeys(range(256), "N2"))
+    monkeypatch.setattr("endpoint_server.SHADES", dict.fromkeys(range(256), "N2"))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
