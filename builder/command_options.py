@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import click
-import yaml
+from psgimg.builder import yaml_file
 from psgimg.builder.errors import BuildError
 
 CONFIG_HELP = "YAML file with any of these options."
@@ -28,6 +29,11 @@ def flag(name: str) -> str:
     return f"--{kebab(name)}"
 
 
+def names(value: Any) -> tuple[str, ...]:
+    """Return the names that ``a,b`` holds."""
+    return tuple(part.strip() for part in str(value).split(",") if part.strip())
+
+
 def read_file(path: Path, *, has_corpus: bool) -> dict[str, Any]:
     """Read a YAML file of options.
 
@@ -45,23 +51,10 @@ def read_file(path: Path, *, has_corpus: bool) -> dict[str, Any]:
     BuildError
         If the file can't be read, holds no options, or gives one in both spellings.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+    if path.is_dir() or not path.exists():
         corpus = f"; a corpus of the dataset is --corpus {path}" if has_corpus else ""
-        raise BuildError(
-            f"--config {path}: {reason}; give a YAML file of options{corpus}"
-        ) from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise BuildError(f"--config {path}: expected `option: value` lines")
-    for key in values:
-        if not isinstance(key, str):  # such as `on`, which YAML reads as true
-            raise BuildError(
-                f"--config {path}: YAML reads the name of an option as {key!r}; quote it"
-            )
+        raise BuildError(f"--config {path}: no such file; give a YAML file of options{corpus}")
+    values = yaml_file.read(path, "--config", empty=True)
     options: dict[str, Any] = {}
     for key, value in values.items():
         if snake(key) in options:
@@ -104,11 +97,14 @@ def _default(path: Path, name: str, option: click.Option, value: Any) -> Any:
     if option.is_flag:
         return value
     values = value if isinstance(value, list) else [value]
-    if any(isinstance(one, bool | list | dict | None) for one in values):
-        raise BuildError(
-            f"--config {path}: {kebab(name)}: {value!r} is no value of {flag(name)}; give a number, "
-            "or text in quotes"
-        )
+    is_text = option.type is click.STRING or getattr(option.type, "func", None) is names
+    no_words = (bool, list, dict, NoneType, *([float] if is_text else []))  # 1.10 would be 1.1
+    for one in values:
+        if isinstance(one, no_words):
+            kind = "text" if is_text else "text or a number"
+            raise BuildError(
+                f"--config {path}: {flag(name)} takes {kind}, {one} is none; put it in quotes"
+            )
     words = [str(one) for one in values]
     return words if option.multiple else ",".join(words)
 

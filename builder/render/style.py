@@ -9,6 +9,7 @@ from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
+from psgimg.builder import yaml_file
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.montage import Kind
 
@@ -196,16 +197,9 @@ def load_style(name: str) -> Style:
     if name in PRESETS:
         return PRESETS[name]
     path = Path(name)
-    if path.suffix not in (".yaml", ".yml"):
+    if path.suffix not in yaml_file.SUFFIXES:
         raise BuildError(f"no style {name!r}; use {', '.join(PRESETS)} or a .yaml file")
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BuildError(f"style file {name}: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
-        raise BuildError(f"style file {name}: expected `key: value` lines")
+    values = yaml_file.read(path, "style file")
     base = PRESETS.get(str(values.pop("base", "clinical")))
     if base is None:
         raise BuildError(f"style file {name}: base must be one of {', '.join(PRESETS)}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder.command_options import config_option
+from psgimg.builder.command_options import config_option, names
 
 
 def minutes(value: Any) -> float | None:
@@ -19,12 +19,6 @@ def minutes(value: Any) -> float | None:
     except ValueError:
         pass
     raise click.BadParameter(f"{value!r}: give minutes, such as 30, or none")
-
-
-def names(value: Any) -> tuple[str, ...]:
-    """``a,b`` or a YAML list → a tuple."""
-    parts = value if isinstance(value, list | tuple) else str(value).split(",")
-    return tuple(str(part).strip() for part in parts if str(part).strip())
 
 
 DEFAULT_NAME = "psg-images"

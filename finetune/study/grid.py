@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from psgimg.builder import yaml_file
 from psgimg.builder.command_options import kebab, snake
 from psgimg.builder.errors import BuildError
 
@@ -78,7 +79,7 @@ def read(path: Path) -> Study:
     BuildError
         If the file can't be read, or a key, factor or value is none; the message names it.
     """
-    values = _mapping(path, "the file", _loaded(path))
+    values = _mapping(path, "the file", yaml_file.read(path, ""))
     _known(path, "key", values, KEYS)
     given = {name: {} if values.get(name) is None else values[name] for name in SECTIONS}
     options = {name: _mapping(path, kebab(name), given[name]) for name in SECTIONS}
@@ -110,16 +111,6 @@ def option_of(factor: str) -> tuple[str, str]:
     """Section and option that a factor sets."""
     section, _, option = FACTORS.get(factor, factor).partition(".")
     return section, option
-
-
-def _loaded(path: Path) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        said = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
-        raise BuildError(f"{path}: {said}; give a YAML file that describes a study") from error
 
 
 def _name(path: Path, values: Mapping[str, Any]) -> str:

@@ -129,9 +129,14 @@ def test_what_a_study_can_not_mean_is_one_line_naming_file_key_and_value(tmp_pat
 
 def test_a_file_that_is_no_yaml_is_one_line(tmp_path):
     (tmp_path / "study.yaml").write_text("grid: [", encoding="utf-8")
-    for path in (tmp_path / "study.yaml", tmp_path / "none.yaml"):
-        with pytest.raises(BuildError, match=r"give a YAML file that describes a study$"):
-            grid.read(path)
+    (tmp_path / "octal.yaml").write_text("grid: {train_subjects: [0010]}", encoding="utf-8")
+    for name, said in (
+        ("study.yaml", "study.yaml, line 1: not YAML"),
+        ("none.yaml", "none.yaml: No such file"),
+        ("octal.yaml", "octal.yaml, line 1: YAML reads 0010 as 8"),
+    ):
+        with pytest.raises(BuildError, match=said):
+            grid.read(tmp_path / name)
 
 
 def test_an_option_that_sft_does_not_know_is_refused_before_anything_is_built(tmp_path):
