@@ -98,7 +98,7 @@ def _default(path: Path, name: str, option: click.Option, value: Any) -> Any:
         return value
     values = value if isinstance(value, list) else [value]
     is_text = option.type is click.STRING or getattr(option.type, "func", None) is names
-    no_words = (bool, list, dict, NoneType, *([float] if is_text else []))  # 1.10 would be 1.1
+    no_words = (bool, list, dict, NoneType) + ((float,) if is_text else ())  # 1.10 would be 1.1
     for one in values:
         if isinstance(one, no_words):
             kind = "text" if is_text else "text or a number"
