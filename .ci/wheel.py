@@ -1,7 +1,7 @@
 """Check what is released: wheel and sdist hold what the tree holds, and each runs alone.
 
 ``python .ci/wheel.py DIST``, with DIST the folder that ``python -m build`` wrote. Each is installed
-in a virtual environment without this tree, and builds a part of the demo in an empty folder.
+in a fresh virtual environment, and builds a part of the demo in an empty folder.
 """
 
 from __future__ import annotations
