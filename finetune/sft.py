@@ -115,7 +115,7 @@ def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | N
     """Pages to learn from, and those to watch by, if there are any and they are wanted."""
     train = page_set.load(
         psg.dataset,
-        psg.dataset_config,
+        psg.corpus,
         "train",
         psg.dataset_revision,
         n_subjects=psg.train_subjects,
@@ -126,11 +126,11 @@ def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | N
         return train, None
     if "validation" not in {shard["split"] for shard in train.build["shards"]}:
         raise BuildError(
-            f"{psg.dataset} has no validation pages; give --eval_strategy no to train without "
+            f"{psg.dataset} has no validation pages; give --eval-strategy no to train without "
             "watching, or build it with more subjects"
         )
     return train, page_set.load(
-        psg.dataset, psg.dataset_config, "validation", psg.dataset_revision, seed=training.seed
+        psg.dataset, psg.corpus, "validation", psg.dataset_revision, seed=training.seed
     )
 
 

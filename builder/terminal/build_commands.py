@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from psgimg.builder.command_options import config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.terminal import publish_commands
@@ -107,6 +108,7 @@ def sources() -> None:
 
 
 @click.command()
+@config_option
 @click.argument("edf", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--source", default="", metavar="NAME", help="Corpus of the recording (its names for channels)."

@@ -20,6 +20,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from progress import Remembered
+from psgimg.builder.command_options import kebab
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.builder.terminal.build_commands import build as build_command
@@ -113,10 +114,10 @@ def test_every_factor_with_a_short_name_is_an_option_of_its_command():
         ({"build": {"source": "demo", "splits": "80"}}, "build: --splits '80'"),
         ({"build": {}}, "nothing to build; give build: {source: …}"),
         ({"sft": {}}, "no model; give sft: {model: …}"),
-        ({"sft": {"model": "tiny", "output_dir": "x"}}, "sft: output_dir is not said here"),
+        ({"sft": {"model": "tiny", "output_dir": "x"}}, "sft: output-dir is not said here"),
         ({"predict": {"mod": "score"}}, "predict: unknown option mod; there are split"),
         ({"grid": {"mode": ["guess"]}}, "predict: --mode 'guess'"),
-        ({"grid": {"zero_shot": [False, True]}}, "zero_shot: tiny has random weights"),
+        ({"grid": {"zero_shot": [False, True]}}, "zero-shot: tiny has random weights"),
         ({"grid": {"dataset": ["there"], "corrupt": ["noise:snr_db=0"]}}, "it is built already"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
@@ -146,16 +147,40 @@ def test_an_option_that_sft_does_not_know_is_refused_before_anything_is_built(tm
     pytest.importorskip("trl")
     path = written(tmp_path, sft={"model": "tiny", "learning_rat": 1e-3})
     with pytest.raises(
-        BuildError, match=r"study.yaml: sft: unknown option --learning_rat; did you"
+        BuildError, match=r"study.yaml: sft: unknown option --learning-rat; did you"
     ):
         study(StudyConfig(path, tmp_path / "out"), Remembered())
     assert not (tmp_path / "out").exists()
 
 
+def test_keys_options_and_factors_are_the_same_with_dashes_and_underscores(tmp_path):
+    spelt = {
+        "test_build": {"split_file": "a.csv"},
+        "sft": {"model": "m", "max_steps": 3},
+        "predict": {"any_recipe": True},
+        "grid": {"train_subjects": [1, 2], "zero_shot": [False], "sft.learning_rate": [0.1]},
+    }
+
+    def dashed(values):
+        return {
+            k.replace("_", "-"): dashed(v) if isinstance(v, dict) else v for k, v in values.items()
+        }
+
+    own, other = cells_of(tmp_path, **spelt), cells_of(tmp_path, **dashed(spelt))
+    assert own == other
+    assert {"--max-steps", "--learning-rate", "--train-subjects"} <= set(own[0].training.words)
+    assert "--any-recipe" in own[0].prediction.words
+
+
+def test_a_key_in_both_spellings_is_refused(tmp_path):
+    with pytest.raises(BuildError, match=r"study\.yaml: sft: max-steps is given twice"):
+        cells_of(tmp_path, sft={"model": "tiny", "max_steps": 3, "max-steps": 4})
+
+
 def test_every_key_and_factor_is_in_the_document():
     said = (STUDIES / "README.md").read_text(encoding="utf-8")
     for name in (*grid.KEYS, *grid.FACTORS, *grid.SPECIAL):
-        assert f"`{name}`" in said, name
+        assert f"`{kebab(name)}`" in said, name
 
 
 @pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.stem)
@@ -337,7 +362,7 @@ def test_a_study_is_killed_gone_on_with_from_its_checkpoint_and_then_rests(tmp_p
     values = study(StudyConfig(path, out), told)
     ran = [note for note in told.notes if note.startswith("psgimg ")]
     assert [words.split()[1] for words in ran] == ["sft", "predict", "evaluate", "build"]
-    assert "--resume_from_checkpoint true" in ran[0]
+    assert "--resume-from-checkpoint true" in ran[0]
     done, aside = values["cells"]
     assert (done["state"], aside["state"]) == ("done", "failed")
     assert aside["reason"].startswith("build: isruc: there is no folder")

@@ -258,7 +258,7 @@ def test_a_run_that_was_killed_goes_on_with_the_same_losses(dataset, taught, tmp
     code = "import sys; from psgimg.finetune import sft; sft.main(sys.argv[1:])"
     asked = argv(dataset, out, max_steps=6, save_steps=2)
     child = subprocess.Popen(
-        [sys.executable, "-P", "-c", code, *asked, "--save_total_limit", "9"],
+        [sys.executable, "-P", "-c", code, *asked, "--save-total-limit", "9"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -275,7 +275,7 @@ def test_a_run_that_was_killed_goes_on_with_the_same_losses(dataset, taught, tmp
         sft.main(asked)
     # a checkpoint that was being written when the process died does not count
     (out / "checkpoint-5").mkdir()
-    sft.main([*asked, "--resume_from_checkpoint", "true"])
+    sft.main([*asked, "--resume-from-checkpoint", "true"])
     assert losses(out) == pytest.approx(losses(taught), abs=1e-5)
 
 
