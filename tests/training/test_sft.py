@@ -33,7 +33,7 @@ from psgimg.finetune.models.manifest import ModelFolder  # noqa: E402
 from psgimg.finetune.training import checkpoints, run_record, training_report  # noqa: E402
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::FutureWarning"),  # TRL 1.16 under transformers 5.23
+    pytest.mark.filterwarnings("error:.*gradient_checkpointing"),  # it would reach the user
     pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning"),
 ]
 
