@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 import warnings
 from pathlib import Path
 
 import pytest
 import tiny
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 TESTS = Path(__file__).parent
 OURS = ("psgimg.builder.build", "psgimg.finetune.sft", __name__, tiny.__name__)
@@ -77,3 +80,35 @@ def test_no_setting_of_whoever_runs_the_tests_reaches_them(tmp_path):
     )
     left = json.loads(done.stdout)
     assert not {name for name, value in settings.items() if left.get(name) == value}
+
+
+def requirements():
+    """Of pyproject.toml, as they are written there; torch is left to the platform."""
+    values = tomllib.loads((TESTS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    project = values["project"]
+    extras = project["optional-dependencies"]
+    listed = [*project["dependencies"], *extras["finetune"], *extras["test"]]
+    found = map(Requirement, [*listed, *values["dependency-groups"]["dev"]])
+    return [one for one in found if one.name != "torch"]
+
+
+def locked():
+    """Name → versions in the lock, of which there may be one for each Python."""
+    found = {}
+    for line in (TESTS.parent / "constraints.txt").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            one = Requirement(line)
+            (pin,) = one.specifier
+            found.setdefault(canonicalize_name(one.name), set()).add(pin.version)
+    return found
+
+
+@pytest.mark.parametrize("one", requirements(), ids=lambda one: one.name)
+def test_the_lock_has_a_version_in_the_range_of_each_requirement(one):
+    versions = locked().get(canonicalize_name(one.name), set())
+    assert versions, "run python .ci/lock.py"
+    assert all(version in one.specifier for version in versions), "run python .ci/lock.py"
+
+
+def test_the_lock_leaves_torch_to_the_platform():
+    assert not [name for name in locked() if name.startswith(("torch", "nvidia-", "triton"))]
