@@ -18,7 +18,7 @@ from psgimg.finetune.data import page_set, sampling
 from psgimg.finetune.data.augment import Augmented
 from psgimg.finetune.data.chat import messages
 from psgimg.finetune.data.page_set import PageSet
-from psgimg.finetune.models import families, tiny
+from psgimg.finetune.models import compatibility, families, tiny
 from psgimg.finetune.models import provenance as lineages
 from psgimg.finetune.models.loading import load_base, load_processor
 from psgimg.finetune.training import (
@@ -75,7 +75,7 @@ def main(argv: Sequence[str]) -> Path:
     model, processor = _model(asked, train, prompt)
 
     # Training
-    with checkpoints.told(out, training):
+    with checkpoints.told(out, training), compatibility.without_deprecations():
         trainer = StagingTrainer(
             model=model,
             args=training,

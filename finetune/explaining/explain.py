@@ -50,7 +50,7 @@ def explain(config: ExplainConfig, progress: Progress) -> Summary:
     rows = page_selection.chosen(pageset, config.pages, config.seed).tolist()
     for message in asked.notes:
         progress.note(message)
-    ask, density = _model(config, asked, grid)
+    ask, density = _model(config, asked, grid, progress)
     fill = replacement.Pages(pageset, config.seed) if config.fill == "pages" else replacement.blank
     progress.start("explaining", len(rows), "pages")
     units = grid.units if config.method == "occlusion" else cells.patches(*grid.page)
@@ -82,7 +82,9 @@ def _asked_as(config: ExplainConfig) -> PredictConfig:
     )
 
 
-def _model(config: ExplainConfig, asked: Question, grid: Grid) -> tuple[Asking, Density]:
+def _model(
+    config: ExplainConfig, asked: Question, grid: Grid, progress: Progress
+) -> tuple[Asking, Density]:
     """The model, loaded, and the method that is wanted."""
     optional_dependencies.require()
     _require_captum(config.method)
@@ -93,7 +95,8 @@ def _model(config: ExplainConfig, asked: Question, grid: Grid) -> tuple[Asking, 
         config.model, trust_remote_code=config.trust_remote_code, dtype=config.dtype
     )
     answers = asked.prompt.answers
-    ask = Asking(Scorer(loaded.model, loaded.processor, answers), config.batch_size)
+    scorer = Scorer(loaded.model, loaded.processor, answers, progress.note)
+    ask = Asking(scorer, config.batch_size)
     return ask, _method(config, ask, loaded, answers, grid)
 
 

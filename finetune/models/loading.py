@@ -13,6 +13,7 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
 from peft import PeftConfig, PeftModel
 from psgimg.builder.errors import BuildError
+from psgimg.finetune.models import compatibility
 from psgimg.finetune.models import manifest as folders
 from psgimg.finetune.models.manifest import ModelFolder
 from safetensors import SafetensorError
@@ -195,7 +196,8 @@ def _adapted(source: str, trust_remote_code: bool, dtype: str) -> Any:
             trust_remote_code=trust_remote_code,
             dtype=dtype,
         )
-        return PeftModel.from_pretrained(base, source)
+        with compatibility.without_deprecations():
+            return PeftModel.from_pretrained(base, source)
     except (*Failures, RuntimeError, json.JSONDecodeError) as error:
         raise refusal(source, error) from error
 

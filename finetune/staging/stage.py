@@ -156,7 +156,7 @@ def _staged(
 
     progress.start("staging", len(night.epochs), "pages")
     loaded = load_for_inference(config.model, trust_remote_code=config.trust_remote_code)
-    asker = predictors.scoring(loaded.model, loaded.processor, taught.prompt.answers)
+    asker = predictors.scoring(loaded.model, loaded.processor, taught.prompt.answers, progress.note)
     probabilities = np.full((night.n_epochs, len(STAGE_NAMES)), np.nan)
     masses = []
     for batch in inference.answers(

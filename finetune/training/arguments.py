@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, NoReturn
 import torch
 from psgimg.builder.command_options import flag, kebab, read_file, snake
 from psgimg.builder.errors import BuildError
+from psgimg.finetune.models import compatibility
 from psgimg.finetune.models.manifest import TINY
 from psgimg.finetune.training import checks
 from psgimg.finetune.training.psg_arguments import PsgArguments
@@ -65,6 +65,11 @@ CPU_LOADERS = 1 if (os.cpu_count() or 1) > 1 else 0
 RENAMED = {"--dataset-config": "--corpus"}
 """Options by a name that the nearest known one would be mistaken for."""
 
+TRAINING_OPTIONS = frozenset(one.name for one in fields(SFTConfig))
+
+SYNONYMS = [old for old, new in compatibility.CHECKPOINTING.items() if new in TRAINING_OPTIONS]
+"""Options that this transformers knows by two names: the old ones."""
+
 Arguments = tuple[PsgArguments, SFTConfig, ModelConfig]
 
 
@@ -80,10 +85,7 @@ def parse(argv: Sequence[str]) -> Arguments:
     parser = _parser()
     parser.set_defaults_with_config(**_defaults(args))
     try:
-        with warnings.catch_warnings():
-            # TRL 1.16 sets the old name itself, which transformers 5.23 calls activation_checkpointing
-            warnings.filterwarnings("ignore", "`gradient_checkpointing` is deprecated")
-            psg, training, model = parser.parse_args_and_config(args)
+        psg, training, model = parser.parse_args_and_config(args)
     except (ValueError, ImportError, TypeError) as error:
         raise BuildError(_unknown(error) or " ".join(str(error).split())) from error
     psg.model = psg.model or model.model_name_or_path or ""
@@ -100,20 +102,35 @@ def listed() -> str:
 
 
 class _Parser(TrlParser):  # type: ignore[misc]
-    """TRL's parser: files spell options with dashes too, and a refusal is one line."""
+    """TRL's parser: files spell options with dashes too, and a refusal is one line.
 
-    def set_defaults_with_config(self, **values: Any) -> list[str]:
-        named = {snake(name): value for name, value in values.items()}
-        return list(super().set_defaults_with_config(**named))
+    Options that transformers has renamed are taken by either name, and passed on by the new one.
+    """
 
     def error(self, message: str) -> NoReturn:
         raise BuildError(f"{message}; `psgimg sft --help` lists the options")
+
+    def set_defaults_with_config(self, **values: Any) -> list[str]:
+        """Set defaults; the names that are no option."""
+        named = {snake(name): value for name, value in values.items()}
+        unknown: list[str] = super().set_defaults_with_config(
+            **compatibility.training_options(named, TRAINING_OPTIONS)
+        )
+        return unknown
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """What is given, and what is left over."""
+        given, rest = super().parse_known_args(args, namespace)
+        old = {name: vars(given)[name] for name in SYNONYMS if vars(given)[name] is not None}
+        vars(given).update(compatibility.training_options(old, TRAINING_OPTIONS))
+        return given, rest
 
 
 def _parser() -> TrlParser:
     """TRL's parser of all options, which shows one spelling of each."""
     kinds = (PsgArguments, SFTConfig, ModelConfig)
     parser = _Parser(kinds, prog="psgimg sft", allow_abbrev=False)
+    parser.set_defaults(**dict.fromkeys(SYNONYMS))  # TRL sets one of them, under its old name
     for action in parser._actions:  # what is parsed is looked up elsewhere, under either spelling
         action.option_strings = list(dict.fromkeys(map(kebab, action.option_strings)))
     return parser

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -95,20 +95,23 @@ class StagingTrainer(SFTTrainer):  # type: ignore[misc]
     ) -> None:
         """No card: TRL's is that of a chat bot, and would be written over ours."""
 
+    @cached_property
+    def _score(self) -> Scorer:
+        """What scores pages at every evaluation."""
+        model = self.accelerator.unwrap_model(self.model)
+        return Scorer(model, self.processing_class, self._answers, self.accelerator.print)
+
     def _stage(self, dataset: Any) -> dict[str, float]:
         """Figures over all processes, each of which scores its share."""
         n, size = len(dataset), self.args.per_device_eval_batch_size
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
         share = math.ceil(n / world)
         mine = [min(rank * share + i, n - 1) for i in range(share)]  # as many for each process
-        score = Scorer(
-            self.accelerator.unwrap_model(self.model), self.processing_class, self._answers
-        )
         found: list[tuple[int, int]] = []
         for start in range(0, share, size):
             rows = [dataset[i] for i in mine[start : start + size]]
             with self.compute_loss_context_manager():
-                stages = score(rows).log_probs.argmax(1)
+                stages = self._score(rows).log_probs.argmax(1)
             labels = [self._stage_of[row["completion"][0]["content"]] for row in rows]
             found += zip(labels, stages.tolist(), strict=True)
         own = torch.tensor(found, device=self.accelerator.device)

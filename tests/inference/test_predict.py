@@ -24,6 +24,7 @@ import tiny_models
 from psgimg.finetune import predict
 from psgimg.finetune.data import page_set
 from psgimg.finetune.inference import predict_config
+from psgimg.finetune.inference.likelihood import Scorer
 from psgimg.finetune.metrics import predictions
 from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.predict import PredictConfig
@@ -36,8 +37,6 @@ def surroundings(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
         patch.setattr(predict, "PER_PART", PER_PART)
-        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-            patch.delenv(name, raising=False)
         patch.setenv("HF_HUB_OFFLINE", "1")
         patch.setenv("OMP_NUM_THREADS", "1")  # of the commands that are killed
         patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
@@ -243,6 +242,13 @@ def test_a_model_that_nobody_taught_is_asked_as_it_is_and_that_is_said(base, dat
     assert "was not taught by psgimg: it is asked with prompt closed" in told.notes[0]
     settings = json.loads((tmp_path / "p.parquet.json").read_text())["settings"]
     assert settings["context"] == 0
+
+
+def test_that_scoring_takes_whole_forwards_is_noted_once(model, dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(Scorer, "_choose", lambda *_: "forwards")
+    _, told = run(model, dataset, tmp_path / "p.csv", limit=PER_PART + 1)
+    (note,) = told.notes
+    assert "each page takes five whole forwards, four to five times as long" in note
 
 
 def test_another_prompt_or_context_than_it_was_taught_with_is_said(model, dataset, tmp_path):

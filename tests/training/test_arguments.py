@@ -13,12 +13,16 @@ pytest.importorskip("torch")
 from psgimg.finetune.training import arguments
 from psgimg.finetune.training.arguments import parse
 from psgimg.finetune.training.psg_arguments import PsgArguments
+from trl import SFTConfig
 
 PAGES = ["--dataset", "pages"]
 BIG = [*PAGES, "--model", "some/model"]
 TINY = [*PAGES, "--model", "tiny"]
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*no accelerator:UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*no accelerator:UserWarning"),
+    pytest.mark.filterwarnings("error:.*gradient_checkpointing"),
+]
 
 
 def test_a_model_of_the_hub_learns_through_an_adapter_in_full_precision_on_a_cpu():
@@ -131,6 +135,34 @@ def test_the_name_that_trl_gives_the_model_does_too():
     psg, _, model = parse([*PAGES, "--model-name-or-path", "tiny"])
     assert psg.is_tiny
     assert model.model_name_or_path == "tiny"
+
+
+def names_of_checkpointing():
+    both = ("gradient_checkpointing", "activation_checkpointing")
+    return [name for name in both if name in {one.name for one in dataclasses.fields(SFTConfig)}]
+
+
+@pytest.mark.parametrize("name", names_of_checkpointing())
+@pytest.mark.parametrize("wanted", [True, False])
+def test_checkpointing_is_taken_by_each_name_that_transformers_knows(name, wanted, tmp_path):
+    path = tmp_path / "sft.yaml"
+    path.write_text(f"{name}: {not wanted}\n")
+    on_the_line = [f"--{name}", str(wanted)]
+    for argv, expected in [
+        (on_the_line, wanted),
+        (["--config", str(path)], not wanted),
+        (["--config", str(path), *on_the_line], wanted),
+    ]:
+        _, training, _ = parse([*BIG, *argv])
+        assert {getattr(training, one) for one in names_of_checkpointing()} == {expected}
+
+
+def test_options_of_checkpointing_are_taken_by_each_name_too():
+    for name in names_of_checkpointing():
+        given = [f"--{name}", "true", f"--{name}_kwargs", '{"use_reentrant": true}']
+        _, training, _ = parse([*BIG, *given])
+        for one in names_of_checkpointing():
+            assert getattr(training, f"{one}_kwargs") == {"use_reentrant": True}
 
 
 def test_neighbours_are_not_mirrored():

@@ -26,14 +26,14 @@ import tiny_models  # noqa: E402
 from psgimg.finetune import merge, sft  # noqa: E402
 from psgimg.finetune.data import page_set  # noqa: E402
 from psgimg.finetune.data.augment import Augmented  # noqa: E402
-from psgimg.finetune.inference.likelihood import score_batch  # noqa: E402
+from psgimg.finetune.inference.likelihood import Scorer, score_batch  # noqa: E402
 from psgimg.finetune.models import provenance  # noqa: E402
 from psgimg.finetune.models.loading import load_for_inference  # noqa: E402
 from psgimg.finetune.models.manifest import ModelFolder  # noqa: E402
 from psgimg.finetune.training import checkpoints, run_record, training_report  # noqa: E402
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::FutureWarning"),  # TRL 1.16 under transformers 5.23
+    pytest.mark.filterwarnings("error:.*gradient_checkpointing"),  # it would reach the user
     pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning"),
 ]
 
@@ -243,6 +243,12 @@ def test_validation_names_stages_as_prediction_does(taught, dataset):
     table = metrics.confusion(held_out.index.label[rows], found)
     best = max(entry["eval_macro_f1"] for entry in log if "eval_macro_f1" in entry)
     assert metrics.macro_f1(table) == pytest.approx(best)
+
+
+def test_that_validation_takes_whole_forwards_is_noted_once(dataset, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Scorer, "_choose", lambda *_: "forwards")
+    sft.main(argv(dataset, tmp_path / "out", max_steps=2, eval_steps=1, validation_pages=2))
+    assert capsys.readouterr().out.count("each page takes five whole forwards") == 1
 
 
 def test_what_the_loss_covers_is_told_before_the_first_step(dataset, tmp_path, capsys):
