@@ -34,23 +34,23 @@ from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import build_report
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.metrics import metrics, predictions
+from psgimg.finetune.metrics import metric_table, metrics, predictions
 
 RECORDING = "SC4001"
 BLOCK, N_FOLDS = 42, 5
 """Pages of a block; every fifth block is held out, each fold beginning one block later."""
 
 COMMON = (
-    "--eval_strategy no --save_strategy no --use_peft false --freeze_vision false "
-    "--augment flip,shift --learning_rate 1e-3 --per_device_train_batch_size 16 "
-    "--weight_decay 0.05 --adam_beta2 0.99 --warmup_steps 10 "
-    "--bf16 false --gradient_checkpointing false --dtype float32"
+    "--eval-strategy no --save-strategy no --use-peft false --freeze-vision false "
+    "--augment flip,shift --learning-rate 1e-3 --per-device-train-batch-size 16 "
+    "--weight-decay 0.05 --adam-beta2 0.99 --warmup-steps 10 "
+    "--bf16 false --gradient-checkpointing false --dtype float32"
 )
 """What `--model tiny` would take by itself; a model from a folder is else taught as a large one is."""
 
 RECIPES = {
-    "4 passes": "--num_train_epochs 4 --sampling natural",
-    "6 passes": "--num_train_epochs 6 --sampling natural",
+    "4 passes": "--num-train-epochs 4 --sampling natural",
+    "6 passes": "--num-train-epochs 6 --sampling natural",
 }
 CHOSEN = "4 passes"
 
@@ -90,7 +90,7 @@ def demo(work: Path) -> Values:
     """Step 1: the tiny model on synthetic nights, asked about subjects it never saw."""
     if not (work / "demo").exists():
         psgimg(work, "build --source demo --out demo")
-    sft = "sft --dataset demo --model tiny --output_dir demo-model"
+    sft = "sft --dataset demo --model tiny --output-dir demo-model"
     predict = "predict --model demo-model --dataset demo --split test --out demo.parquet"
     taught, asked = psgimg(work, sft), psgimg(work, predict)
     build = build_report.read(work / "demo")
@@ -159,7 +159,7 @@ def taught(work: Path, folds: list[Path], recipe: str, parallel: int) -> Values:
 
     def one(folder: Path) -> tuple[metrics.Table, Values]:
         out = f"{folder.name}-{suffix}"
-        words = f"--dataset {folder.name} --model demo-model --output_dir {out}"
+        words = f"--dataset {folder.name} --model demo-model --output-dir {out}"
         done = psgimg(work, f"sft {words} {options}")
         psgimg(
             work, f"predict --model {out} --dataset {folder.name} --split test --out {out}.parquet"
@@ -246,13 +246,13 @@ def table_of(path: Path) -> metrics.Table:
 
 def figures(table: metrics.Table) -> Values:
     """The figures of a table, and the table."""
-    rounded = {name: round(value, 4) for name, value in metrics.summary(table).items()}
+    rounded = {name: round(value, 4) for name, value in metric_table.summary(table).items()}
     return {**rounded, "pages": int(table.sum()), "table": table.tolist()}
 
 
 def over_folds(tables: tuple[metrics.Table, ...], folds: tuple[Values, ...]) -> Values:
     """Means over folds, and the figures of all folds' pages together."""
-    names = ("accuracy", "macro_f1", "kappa")
+    names = [metric.key for metric in metric_table.headline()]
     means = {name: round(float(np.mean([one[name] for one in folds])), 4) for name in names}
     together: metrics.Table = np.sum(tables, axis=0)
     return {"mean": means, "together": figures(together), "folds": list(folds)}

@@ -25,9 +25,9 @@ from pathlib import Path
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 TEACH = (
-    "--use_peft false --freeze_vision false --max_steps 60 --learning_rate 1e-3 "
-    "--per_device_train_batch_size 16 --eval_strategy no --save_strategy no --bf16 false "
-    "--gradient_checkpointing false --dtype float32"
+    "--use-peft false --freeze-vision false --max-steps 60 --learning-rate 1e-3 "
+    "--per-device-train-batch-size 16 --eval-strategy no --save-strategy no --bf16 false "
+    "--gradient-checkpointing false --dtype float32"
 )
 
 WAYS = ("score, batch", "generate, batch", "generate, page by page", "five whole forwards, batch")
@@ -55,7 +55,7 @@ def taught(family: str, style: str, work: Path) -> tuple[str, str]:
     prompt = prompts.load(prompts.DEFAULT)
     texts = (prompt.system, prompt.question, *prompt.answers.values())
     tiny_models.build(family, work / "untaught", texts=texts)
-    psgimg(work, f"sft --dataset demo --model untaught --output_dir taught {TEACH}")
+    psgimg(work, f"sft --dataset demo --model untaught --output-dir taught {TEACH}")
     return str(work / "taught"), str(work / "demo")
 
 

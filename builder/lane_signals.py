@@ -20,13 +20,16 @@ from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.shards import Key
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings import fingerprint
+from psgimg.builder.recordings.by_kind import ByKind
+from psgimg.builder.recordings.montage import Kind
 from psgimg.builder.recordings.recording import Recording
 from psgimg.builder.signals import epoching
 from psgimg.builder.signals.epoching import Epoch
-from psgimg.builder.signals.filtering import Band, Filters, Signals, read_signals
+from psgimg.builder.signals.filter_settings import Band, Filters
+from psgimg.builder.signals.filtering import Signals, read_signals
 
-_OPEN = Band(inf, inf)
-UNFILTERED = Filters(_OPEN, _OPEN, _OPEN, _OPEN, notch=False)
+_OPEN = Band(0, inf)
+UNFILTERED = Filters(ByKind(dict.fromkeys(Kind, _OPEN)), notch=False)
 """A band without ends: signals as they were recorded, for a method that filters them itself."""
 
 

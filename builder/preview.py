@@ -17,11 +17,13 @@ from psgimg.builder.recordings import montage
 from psgimg.builder.recordings.channels import standard_channels
 from psgimg.builder.recordings.mne_reader import open_any
 from psgimg.builder.recordings.montage import Derivation
+from psgimg.builder.recordings.montage_file import load_montage
 from psgimg.builder.recordings.recording import Corpus, Recording
 from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.render.style import load_style
 from psgimg.builder.signals.epoching import PAGE_S, Epoch, Paged, count_pages
+from psgimg.builder.signals.filter_settings import load_filters
 from psgimg.builder.unscored_night import UnscoredPage
 
 DEFAULT_MAINS_HZ = 50.0
@@ -49,6 +51,7 @@ class PreviewConfig:
     recording: str = ""
     epoch: int = 0
     montage: str = ""
+    filters: str = ""
     style: str = "clinical"
     out: Path = Path("page.png")
 
@@ -102,7 +105,11 @@ def preview(config: PreviewConfig) -> PreviewPage:
 
 def _recipe(config: PreviewConfig, known: Corpus | None) -> Recipe:
     default = known.montage if known else montage.DEFAULT_MONTAGE
-    return Recipe(montage.montage(config.montage or default), load_style(config.style))
+    return Recipe(
+        load_montage(config.montage or default),
+        load_style(config.style),
+        load_filters(config.filters),
+    )
 
 
 def _of_file(path: Path, epoch: int, recipe: Recipe, known: Corpus | None) -> _Night:

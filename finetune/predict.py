@@ -37,7 +37,7 @@ def predict(config: PredictConfig, progress: Progress) -> Predictions:
     BuildError
         If the command can't go on. What is finished stays, and the same command goes on from there.
     """
-    pageset = page_set.load(config.dataset, config.config, config.split, config.revision)
+    pageset = page_set.load(config.dataset, config.corpus, config.split, config.revision)
     asked = question(config, pageset)
     rows = chosen(pageset, config.limit)
     with partial_file.hold(config.out, asked.settings(config, pageset, len(rows))) as held:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -54,10 +53,17 @@ def write(out: Path, report: Report) -> None:
 def real_pages(report: Report, examples: Mapping[str, Picture]) -> Mapping[str, bytes]:
     """A page of each stage from a real night, to stand beside synthetic ones drawn in its style."""
     synthetic = any(picture.corpus == demo.NAME for picture in examples.values())
-    if not synthetic or report.values["recipe"]["style"] != plain(asdict(CLINICAL)):
+    if not synthetic or not _is_clinical(report.values["recipe"]["style"]):
         return {}
     folder = resources.files("psgimg.cards").joinpath("sleep-edf")
     return {stage: folder.joinpath(f"{stage}.png").read_bytes() for stage in STAGE_NAMES}
+
+
+def _is_clinical(style: Mapping[str, Any]) -> bool:
+    """Whether a recipe's style, which has the kinds of lane that are drawn, is that preset."""
+    clinical = plain(CLINICAL)
+    lanes = {kind: clinical["lanes"].get(kind) for kind in style["lanes"]}
+    return style == {**clinical, "lanes": lanes}
 
 
 def text(report: Report, examples: Mapping[str, Picture]) -> str:
@@ -136,7 +142,7 @@ def _lanes(
     seen: Counter[str] = Counter()
     lanes = []
     for i, lane in enumerate(recipe["montage"]["lanes"]):
-        style = recipe["style"][lane["kind"]]
+        style = recipe["style"]["lanes"][lane["kind"]]
         drawn = [fact["lanes"][i] for fact in recordings]
         inks = style["colours"]
         lanes.append(
@@ -149,7 +155,7 @@ def _lanes(
                 "n_levels": sum(fact["lanes"][i] in fact["envelopes"] for fact in recordings),
                 "scale_uv": style["scale_uv"],
                 "guide_uv": style["guide_uv"],
-                "band": recipe["filters"][lane["kind"]],
+                "band": recipe["filters"]["bands"][lane["kind"]],
                 "ink": inks[min(seen[lane["kind"]], len(inks) - 1)],
             }
         )

@@ -189,6 +189,8 @@ def _check_recipe(found: Mapping[str, Any]) -> None:
     try:
         if said["version"] == recipe.VERSION:
             Recipe.from_dict(said)
+    except recipe.UnknownKindError:  # nothing is damaged: this psgimg is too old
+        raise
     except BuildError as error:
         raise FormError(str(error).partition(";")[0]) from error
     n_lanes = len(said["montage"]["lanes"])

@@ -13,11 +13,14 @@ from psgimg.builder.dataset import splits
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
-from psgimg.builder.recordings import montage
-from psgimg.builder.render import layout, style
+from psgimg.builder.recordings.montage import DEFAULT_MONTAGE
+from psgimg.builder.recordings.montage_file import load_montage
+from psgimg.builder.render import layout
 from psgimg.builder.render.recipe import Recipe
+from psgimg.builder.render.style import load_style
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_spec import Corruption
+from psgimg.builder.signals.filter_settings import load_filters
 
 DEFAULT_SEED = 0
 
@@ -59,6 +62,7 @@ class BuildConfig:
     out: Path = Path("psg-images")
     style: str = "clinical"
     montage: str = ""
+    filters: str = ""
     scorer: str = ""
     trim_min: float | None = 30.0
     splits: str = "80/10/10"
@@ -87,8 +91,8 @@ class BuildConfig:
         if self.pinned:
             return self.pinned.spec.recipe
         own = {corpus(name).montage for name in self.source}
-        name = self.montage or (own.pop() if len(own) == 1 else montage.DEFAULT_MONTAGE)
-        recipe = Recipe(montage.montage(name), style.load_style(self.style))
+        name = self.montage or (own.pop() if len(own) == 1 else DEFAULT_MONTAGE)
+        recipe = Recipe(load_montage(name), load_style(self.style), load_filters(self.filters))
         layout.boxes(recipe.style, recipe.montage)  # refuses a page too low for its lanes
         return recipe
 
@@ -120,9 +124,11 @@ class BuildConfig:
             return self.pinned.command
         words = ["psgimg", "build", *(word for name in self.source for word in ("--source", name))]
         style_name = Path(self.style).name
+        montage_name = Path(self.montage).name
         trim = "none" if self.trim_min is None else f"{self.trim_min:g}"
         options = {
-            "--montage": self.montage,
+            "--montage": montage_name,
+            "--filters": Path(self.filters).name,
             "--style": "" if style_name == "clinical" else style_name,
             "--scorer": self.scorer,
             "--trim": "" if trim == "30" else trim,

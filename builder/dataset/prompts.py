@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from psgimg.builder import yaml_file
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
 
@@ -56,26 +57,19 @@ def load(name: str | Path) -> Prompt:
         if file.name.endswith(".yaml")
     }
     if str(name) in presets:
-        return _parse(presets[str(name)].read_text(encoding="utf-8"), f"prompt {name}")
+        where = f"prompt {name}"
+        return _prompt(
+            yaml_file.parse(presets[str(name)].read_text(encoding="utf-8"), where), where
+        )
     path = Path(name)
-    if path.suffix not in (".yaml", ".yml"):
+    if path.suffix not in yaml_file.SUFFIXES:
         raise BuildError(
             f"no prompt {str(name)!r}; use {', '.join(sorted(presets))} or a .yaml file"
         )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BuildError(f"prompt file {path}: {' '.join(str(error).split())}") from error
-    return _parse(text, f"prompt file {path}")
+    return _prompt(yaml_file.read(path, "prompt file"), f"prompt file {path}")
 
 
-def _parse(text: str, where: str) -> Prompt:
-    import yaml
-
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise BuildError(f"{where}: {' '.join(str(error).split())}") from error
+def _prompt(values: Mapping[str, Any], where: str) -> Prompt:
     _check_keys(values, KEYS, REMARKS, where)
     for key in (*TEXTS, *(remark for remark in REMARKS if remark in values)):
         _check_text(values[key], key, where, empty=key != "question")

@@ -15,6 +15,7 @@ from psgimg.builder import atomic_file
 from psgimg.builder.dataset import build_report, build_schema, shards
 from psgimg.builder.dataset.build_schema import FormError
 from psgimg.builder.errors import BuildError
+from psgimg.builder.render.recipe import UnknownKindError
 
 LABELS = "rebuild.json"
 """Marks a labels-only export."""
@@ -48,6 +49,8 @@ def values(folder: Path) -> dict[str, Any]:
         ) from error
     except (ValueError, RecursionError) as error:  # what json raises: no JSON, no UTF-8, too deep
         raise BuildError(f"{path} is damaged ({type(error).__name__}: {error}); {ANEW}") from error
+    except UnknownKindError as error:
+        raise BuildError(f"{path}: {error}") from error
     except FormError as wrong:
         raise BuildError(f"{path} is damaged or of another psgimg ({wrong}); {ANEW}") from wrong
     return found

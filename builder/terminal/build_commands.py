@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import click
+from psgimg.builder.command_options import config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.terminal import publish_commands
 from psgimg.builder.terminal.options import (
     DEFAULT_NAME,
     data_options,
+    filters_option,
+    montage_option,
     out_option,
     publish_options,
+    style_option,
     workers_option,
 )
 
@@ -104,6 +108,7 @@ def sources() -> None:
 
 
 @click.command()
+@config_option
 @click.argument("edf", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--source", default="", metavar="NAME", help="Corpus of the recording (its names for channels)."
@@ -119,19 +124,9 @@ def sources() -> None:
     show_default=True,
     help="Epoch as the dataset numbers it; of a file, its n-th 30 s from 0.",
 )
-@click.option(
-    "--montage",
-    default="",
-    metavar="NAME",
-    help="Lanes to draw [default: the corpus's own, or aasm].",
-)
-@click.option(
-    "--style",
-    default="clinical",
-    show_default=True,
-    metavar="NAME|FILE",
-    help="clinical, paper, sleepvlm or a YAML file.",
-)
+@montage_option
+@style_option
+@filters_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -119,7 +119,7 @@ def _wanted(
     """Path and rows of the shards of a config and split."""
     configs = sorted({shard["corpus"] for shard in shards})
     if config not in (ALL, *configs):
-        raise BuildError(f"{dataset} has no config {config!r}; it has {', '.join((ALL, *configs))}")
+        raise BuildError(f"{dataset} has no corpus {config!r}; it has {', '.join((ALL, *configs))}")
     own = [shard for shard in shards if config in (ALL, shard["corpus"])]
     splits = [name for name in SPLITS if any(shard["split"] == name for shard in own)]
     if split not in splits:

@@ -44,7 +44,7 @@ def explain(config: ExplainConfig, progress: Progress) -> Summary:
         If the command can't go on; then nothing is written.
     """
     explanation_report.check(config.out)
-    pageset = page_set.load(config.dataset, config.config, config.split, config.revision)
+    pageset = page_set.load(config.dataset, config.corpus, config.split, config.revision)
     asked = question(_asked_as(config), pageset)
     grid = Grid.of(Recipe.from_dict(pageset.build["recipe"]), config.window)
     rows = page_selection.chosen(pageset, config.pages, config.seed).tolist()
@@ -73,7 +73,7 @@ def _asked_as(config: ExplainConfig) -> PredictConfig:
         dataset=config.dataset,
         out=config.out,
         split=config.split,
-        config=config.config,
+        corpus=config.corpus,
         revision=config.revision,
         batch_size=config.batch_size,
         dtype=config.dtype,

@@ -6,12 +6,13 @@ import argparse
 import difflib
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+from psgimg.builder.command_options import flag, kebab, read_file, snake
 from psgimg.builder.errors import BuildError
 from psgimg.finetune.models.manifest import TINY
 from psgimg.finetune.training import checks
@@ -61,6 +62,9 @@ GPU_LOADERS = 4
 CPU_LOADERS = 1 if (os.cpu_count() or 1) > 1 else 0
 """For a CPU with a core to spare: measured, a fifth of a step was spent waiting without one."""
 
+RENAMED = {"--dataset-config": "--corpus"}
+"""Options by a name that the nearest known one would be mistaken for."""
+
 Arguments = tuple[PsgArguments, SFTConfig, ModelConfig]
 
 
@@ -72,7 +76,7 @@ def parse(argv: Sequence[str]) -> Arguments:
     BuildError
         If an option is unknown, missing, or one that pages can't be learned with.
     """
-    args = [part for arg in argv for part in _split_config(arg)]
+    args = [part for arg in argv for part in _spelt(arg)]
     parser = _parser()
     parser.set_defaults_with_config(**_defaults(args))
     try:
@@ -96,19 +100,33 @@ def listed() -> str:
 
 
 class _Parser(TrlParser):  # type: ignore[misc]
-    """TRL's parser, whose refusals are one line instead of four hundred options."""
+    """TRL's parser: files spell options with dashes too, and a refusal is one line."""
+
+    def set_defaults_with_config(self, **values: Any) -> list[str]:
+        named = {snake(name): value for name, value in values.items()}
+        return list(super().set_defaults_with_config(**named))
 
     def error(self, message: str) -> NoReturn:
         raise BuildError(f"{message}; `psgimg sft --help` lists the options")
 
 
 def _parser() -> TrlParser:
-    return _Parser((PsgArguments, SFTConfig, ModelConfig), prog="psgimg sft", allow_abbrev=False)
+    """TRL's parser of all options, which shows one spelling of each."""
+    kinds = (PsgArguments, SFTConfig, ModelConfig)
+    parser = _Parser(kinds, prog="psgimg sft", allow_abbrev=False)
+    for action in parser._actions:  # what is parsed is looked up elsewhere, under either spelling
+        action.option_strings = list(dict.fromkeys(map(kebab, action.option_strings)))
+    return parser
 
 
-def _split_config(arg: str) -> list[str]:
-    """``--config=FILE`` in two, as TRL takes it."""
-    return arg.split("=", 1) if arg.startswith("--config=") else [arg]
+def _spelt(arg: str) -> list[str]:
+    """A word with its option spelt as TRL does; ``--config=FILE`` in two, as TRL takes it."""
+    if not arg.startswith("--"):
+        return [arg]
+    name, equals, value = arg.partition("=")
+    if name == "--config" and equals:
+        return [name, value]
+    return [f"--{snake(name[2:])}{equals}{value}"]
 
 
 def _defaults(args: Sequence[str]) -> dict[str, Any]:
@@ -139,25 +157,12 @@ def _asked(args: Sequence[str]) -> argparse.Namespace:
     parser.set_defaults_with_config(use_peft=None)
     if "--config" in rest:
         at = rest.index("--config")
-        path = rest[at + 1 : at + 2]
+        if not (path := rest[at + 1 : at + 2]):
+            raise BuildError("--config: give a YAML file of options")
         del rest[at : at + 2]
-        parser.set_defaults_with_config(**_read(path))
+        parser.set_defaults_with_config(**read_file(Path(path[0]), has_corpus=True))
     known: argparse.Namespace = parser.parse_known_args(rest)[0]
     return known
-
-
-def _read(path: Sequence[str]) -> Mapping[str, Any]:
-    import yaml
-
-    if not path:
-        raise BuildError("--config: give a YAML file")
-    try:
-        values = yaml.safe_load(Path(path[0]).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BuildError(f"--config {path[0]}: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
-        raise BuildError(f"--config {path[0]}: expected `option: value` lines")
-    return {str(key): value for key, value in values.items()}
 
 
 def _unknown(error: Exception) -> str | None:
@@ -166,15 +171,13 @@ def _unknown(error: Exception) -> str | None:
     if "not used by" not in said and "Unknown arguments" not in said:
         return None
     listed = said[said.index("[") : said.rindex("]") + 1]
-    wrong = [part for part in listed.strip("[]").replace("'", "").split(", ") if part[:2] == "--"]
-    known = [
-        f"--{one.name}" for kind in (PsgArguments, SFTConfig, ModelConfig) for one in fields(kind)
-    ]
-    near = (
-        difflib.get_close_matches(wrong[0].replace("-", "_").replace("__", "--", 1), known, 2)
-        if wrong
-        else []
-    )
+    words = listed.strip("[]").replace("'", "").split(", ")
+    wrong = [kebab(word) for word in words if word[:2] == "--"]
+    if wrong and (now := RENAMED.get(wrong[0])):
+        return f"unknown option {wrong[0]}: it is called {now}"
+    kinds = (PsgArguments, SFTConfig, ModelConfig)
+    known = [flag(one.name) for kind in kinds for one in fields(kind)]
+    near = difflib.get_close_matches(wrong[0], known, 2) if wrong else []
     meant = f"; did you mean {' or '.join(near)}?" if near else "; `psgimg sft --help` lists all"
     return f"unknown option {', '.join(wrong) or listed}{meant}"
 

@@ -14,7 +14,7 @@ import torch
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.collator import AnswerOnly
 from psgimg.finetune.inference.likelihood import Scorer
-from psgimg.finetune.metrics import metrics
+from psgimg.finetune.metrics import metric_table, metrics
 from transformers import PreTrainedModel
 from trl import SFTTrainer
 
@@ -115,4 +115,4 @@ class StagingTrainer(SFTTrainer):  # type: ignore[misc]
         pairs = self.accelerator.gather(own).cpu().numpy()
         keep = [r * share + i < n for r in range(world) for i in range(share)]
         table = metrics.confusion(pairs[keep, 0], pairs[keep, 1])
-        return {key: v for key, v in metrics.summary(table).items() if not math.isnan(v)}
+        return {key: v for key, v in metric_table.summary(table).items() if not math.isnan(v)}

@@ -243,3 +243,18 @@ def test_a_refusal_is_one_line_that_says_what_to_do(
         )
         == 1
     ), said
+
+
+def test_a_config_file_whose_values_yaml_would_change_is_refused_with_quotes_as_remedy(tmp_path):
+    config = tmp_path / "build.yaml"
+    for subjects, said in (
+        ("[0010, 0012]", "line 2: YAML reads 0010 as 8; put it in quotes"),
+        ("[1.10]", "--subjects takes text, 1.1 is none; put it in quotes"),
+        ("true", "--subjects takes text, True is none; put it in quotes"),
+    ):
+        config.write_text(f"source: mesa\nsubjects: {subjects}\n")
+        done = psgimg("build", "--config", config)
+        assert done.returncode != 0
+        assert said in done.stderr
+    config.write_text("source: demo\nscorer: 1.0\n")
+    assert "--scorer takes text, 1.0 is none" in psgimg("check", "--config", config).stderr

@@ -12,7 +12,7 @@ from psgimg.builder import preview as module
 from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.errors import BuildError, PsgimgError, RecordingError
 from psgimg.builder.preview import PreviewConfig, preview
-from psgimg.builder.recordings.montage import montage
+from psgimg.builder.recordings.montage import MONTAGES
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.render.style import load_style
 from psgimg.builder.unscored_night import open_night, pages
@@ -90,7 +90,7 @@ def test_a_recording_that_the_distributor_calls_wrong_is_refused(tmp_path, out, 
 def test_a_page_of_a_file_is_the_one_that_staging_draws(tmp_path, out):
     path = tmp_path / "a.edf"
     write_psg(path, channels(LABELS, 100), night(4))
-    recipe = Recipe(montage("aasm"), load_style("clinical"))
+    recipe = Recipe(MONTAGES["aasm"], load_style("clinical"))
     for page, picture in pages(open_night(path, recipe)):
         preview(PreviewConfig(path, epoch=page.epoch, out=out))
         assert out.read_bytes() == picture

@@ -13,13 +13,13 @@ from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings.edf import open_edf
-from psgimg.builder.recordings.montage import montage
+from psgimg.builder.recordings.montage import MONTAGES
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.render.style import load_style
 from psgimg.builder.unscored_night import UnscoredPage, open_night, pages
 from tiny_edf import Channel, channels, night, write_psg
 
-AASM = Recipe(montage("aasm"), load_style("clinical"))
+AASM = Recipe(MONTAGES["aasm"], load_style("clinical"))
 LABELS = ["F4-M1", "C4-M1", "O2-M1"]
 
 
@@ -73,12 +73,12 @@ def demo_night(tmp_path_factory):
 
 @pytest.mark.parametrize("style", ["clinical", "sleepvlm"])
 def test_pages_are_those_of_a_build_to_the_byte(demo_night, style):
-    recipe = Recipe(montage("aasm"), load_style(style))
+    recipe = Recipe(MONTAGES["aasm"], load_style(style))
     assert same_as_built("demo", demo_night, recipe, 30.0) > 150
 
 
 def test_pages_of_a_real_night_are_those_of_a_build_to_the_byte(shared_psg):
-    recipe = Recipe(montage("sleep-edf"), load_style("clinical"))
+    recipe = Recipe(MONTAGES["sleep-edf"], load_style("clinical"))
     assert same_as_built("sleep-edf", shared_psg / "sleep-edf", recipe, 30.0) == 841
 
 

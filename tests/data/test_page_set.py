@@ -254,7 +254,7 @@ def refused(match, dataset, config=None, split="train", **options):
 
 def test_a_split_or_config_that_is_not_there_is_refused_with_those_that_are(built, folder):
     refused("no split 'dev'; it has train, validation, test", built[0], split="dev")
-    refused("no config 'cfs'; it has all, mass, shhs", built[0], "cfs")
+    refused("no corpus 'cfs'; it has all, mass, shhs", built[0], "cfs")
     values = json.loads((folder / "build.json").read_text())
     values["shards"] = [shard for shard in values["shards"] if shard["split"] != "test"]
     (folder / "build.json").write_text(json.dumps(values))

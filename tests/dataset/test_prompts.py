@@ -42,7 +42,7 @@ ANSWERS = "answers: {W: a, N1: b, N2: c, N3: d, REM: e}\n"
         ("system: ''\nquestion: <image> q\n" + ANSWERS, "question holds <image>"),
         ("system: 3\nquestion: q\n" + ANSWERS, "system is 3; put text in quotes"),
         ("system: ''\nquestion: q\nanswers: {W: a}\n", "answers: N1 is missing"),
-        ("system: ''\nquestion: q\nanswers: yes\n", "answers: expected `key: value`"),
+        ("system: ''\nquestion: q\nanswers: none\n", "answers: expected `key: value`"),
         (
             "system: ''\nquestion: q\nanswers: {W: a, N1: b, N2: c, N3: B, REM: e}\n",
             "N1 and N3 have the same answer 'B'",

@@ -84,7 +84,7 @@ def test_a_server_is_asked_for_fewer_alternatives_once_it_refuses(server, most, 
     assert len(refused) <= 4  # of the first requests at a time, and never again
 
 
-@pytest.mark.parametrize("fault", [429, 500, 502, 503, 408, "hang up", "half"])
+@pytest.mark.parametrize("fault", [408, 425, 429, 500, 502, 503, "hang up", "half"])
 def test_what_passes_is_waited_out(server, fault):
     server.faults = [fault, fault]
     assert [answer.prediction for answer in ask(server)] == list(STAGE_NAMES)

@@ -182,10 +182,10 @@ def test_other_settings_are_refused_and_leave_everything_as_it_was(
 def test_other_weights_are_other_settings(model, tmp_path):
     copy = shutil.copytree(model, tmp_path / "copy")
     (copy / "training.json").write_text('{"seconds": 1}')
-    assert predict_config.weights.known(str(copy)) == predict_config.weights.known(str(model))
+    assert predict_config.identity.known(str(copy)) == predict_config.identity.known(str(model))
     tiny_models.build("idefics3", tmp_path / "other", seed=5)
     shutil.copy(tmp_path / "other" / "model.safetensors", copy)
-    assert predict_config.weights.known(str(copy)) != predict_config.weights.known(str(model))
+    assert predict_config.identity.known(str(copy)) != predict_config.identity.known(str(model))
 
 
 def test_the_batch_size_may_change(whole, model, dataset, tmp_path):
@@ -261,7 +261,7 @@ def test_pages_of_another_recipe_are_refused_with_both_hashes(model, dataset, tm
     )
     build(config, Remembered())
     hashes = [build_report.read(folder)["recipe_hash"] for folder in (dataset, place)]
-    with pytest.raises(BuildError, match=f"{hashes[0]}.*{hashes[1]}.*--any_recipe"):
+    with pytest.raises(BuildError, match=f"{hashes[0]}.*{hashes[1]}.*--any-recipe"):
         run(model, place, tmp_path / "p.csv")
     found, told = run(model, place, tmp_path / "p.csv", any_recipe=True, limit=2)
     assert len(found) == 2
@@ -287,7 +287,7 @@ def test_a_command_that_could_not_begin_leaves_nothing(base, dataset, tmp_path):
     ("options", "said"),
     [
         ({"mode": "guess"}, "--mode 'guess': use score or generate"),
-        ({"batch_size": 0}, "--batch_size 0: give 1 or more"),
+        ({"batch_size": 0}, "--batch-size 0: give 1 or more"),
         ({"limit": 0}, "--limit 0"),
         ({"split": "tests"}, "no split 'tests'"),
         ({"prompt": "none"}, "no prompt 'none'"),
@@ -307,7 +307,7 @@ def test_wishes_that_can_not_be_met_are_refused_in_one_line(
 def server(monkeypatch):
     server = Server()
     server.said, server.told = "N2.", False
-    monkeypatch.setattr("test_endpoint.SHADES", dict.fromkeys(range(256), "N2"))
+    monkeypatch.setattr("endpoint_server.SHADES", dict.fromkeys(range(256), "N2"))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server

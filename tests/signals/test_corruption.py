@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.edf_header import Segment
-from psgimg.builder.recordings.montage import Kind, montage
+from psgimg.builder.recordings.montage import MONTAGES, Kind
 from psgimg.builder.signals import corrupt, corruption_spec
 from psgimg.builder.signals.corrupt import RecordingContext
 from psgimg.builder.signals.corruption_kinds import FORMS, Number
 from psgimg.builder.signals.corruption_spec import Corruption, parse
-from psgimg.builder.signals.filtering import Filters
+from psgimg.builder.signals.filter_settings import Filters
 from scipy.signal import butter, sosfiltfilt
 
-AASM = montage("aasm")
+AASM = MONTAGES["aasm"]
 LANES = {lane.name: lane for lane in AASM.lanes}
 MINUTES = 20
 

@@ -111,6 +111,12 @@ def test_a_scoring_of_another_night_is_refused():
         select(from_scores([N2] * 1193), whole(600), None)
 
 
+def test_a_scoring_of_which_half_lies_on_the_signal_is_drawn_and_one_of_less_refused():
+    assert len(select(from_scores([N2] * 20), whole(10 * 30), None).epochs) == 10
+    with pytest.raises(RecordingError, match="11 of 20 scored epochs lie outside the signal"):
+        select(from_scores([N2] * 20), whole(9 * 30), None)
+
+
 def test_a_recording_with_nothing_to_draw_says_what_it_had():
     with pytest.raises(RecordingError, match=r"no epoch to draw.*unscored"):
         select(from_scores([Unscored.UNSCORED] * 3), whole(90), None)

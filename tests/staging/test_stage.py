@@ -405,7 +405,7 @@ def test_weights_that_were_copied_in_part_are_one_line(staged, model, tmp_path):
         (["--channel", "C4-M1=a", "--channel", "C4-M1=b"], "given twice"),
         (["--mains", "16.7"], "give 50 or 60"),
         (["--review", "70"], "0 to 1"),
-        (["--batch_size", "0"], "1 or more"),
+        (["--batch-size", "0"], "1 or more"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused(options, words, tmp_path):
@@ -421,7 +421,7 @@ def test_the_command_writes_beside_the_caller_and_tells_the_figures(
 ):
     night, before, found, _ = staged
     monkeypatch.chdir(tmp_path)
-    options = ["--channel", "C4=EEG C4-M1", "--lights_off", "22:00:30", "--lights_on", "330"]
+    options = ["--channel", "C4=EEG C4-M1", "--lights-off", "22:00:30", "--lights-on", "330"]
     result = CliRunner().invoke(stage_command.stage, [str(night), "--model", str(model), *options])
     assert result.exception is None, result.output
     out = tmp_path / f"{night.stem}-stages"
