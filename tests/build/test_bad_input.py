@@ -261,7 +261,7 @@ def test_two_builds_at_once_in_one_folder_are_refused(tmp_path):
     (tmp_path / "out" / ".psgimg").mkdir(parents=True)
     with (
         FileLock(tmp_path / "out" / ".psgimg" / "lock"),
-        pytest.raises(BuildError, match="another build is at work"),
+        pytest.raises(BuildError, match="another build is running"),
     ):
         build(BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out"), Remembered())
 
@@ -367,7 +367,7 @@ def test_check_survives_what_nobody_foresaw(tmp_path, monkeypatch):
         raise OSError(5, "Input/output error", str(tmp_path / "secret" / "x.edf"))
 
     monkeypatch.setattr(night, "plan", fail)
-    plans, aside = check.check(BuildConfig(("shhs",), (str(tmp_path),)), iter)
+    plans, aside = check.check(BuildConfig(("shhs",), (str(tmp_path),)), Remembered())
     assert plans == []
     assert aside[0].reason == "unexpected error"
     assert "secret" not in aside[0].detail
