@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from psgimg.builder.dataset.build_json import DrawnFacts, PlanFacts
 from psgimg.builder.dataset.schema import Row
 from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.recordings.edf import EdfFile, open_edf
@@ -75,7 +75,7 @@ def plan(
 
 def draw(
     corpus: Corpus, plan: Plan, recipe: Recipe, corruptions: Sequence[Corruption] = ()
-) -> tuple[list[Row], dict[str, Any]]:
+) -> tuple[list[Row], DrawnFacts]:
     """Draw a planned recording: its rows in time order, and the facts of it for the report.
 
     Parameters
@@ -111,9 +111,11 @@ def draw(
     known["notes"] += corrupt.notes(corruptions, recipe.montage, rates, corpus.mains_hz)
     return rows, {
         **known,
-        "flat": [name for name, flat in zip(signals.lanes, signals.flat, strict=True) if flat],
+        "flat": [
+            name for name, flat in zip(signals.lanes, signals.flat, strict=True) if name and flat
+        ],
         "envelopes": [
-            name for name, on in zip(signals.lanes, signals.envelopes, strict=True) if on
+            name for name, on in zip(signals.lanes, signals.envelopes, strict=True) if name and on
         ],
     }
 
@@ -136,7 +138,7 @@ def spoil(
     return corrupt.spoiler(corruptions, scene)
 
 
-def facts(plan: Plan) -> dict[str, Any]:
+def facts(plan: Plan) -> PlanFacts:
     """What the report and ``build.json`` say of a recording; nothing of it names a person or a date."""
     recording = plan.recording
     counts = Counter(epoch.stage for epoch in plan.selection.epochs)

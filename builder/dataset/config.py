@@ -6,10 +6,11 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import splits
+from psgimg.builder.dataset.build_json import Corrupted, Fixed, RecipeJson
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings import montage
@@ -131,15 +132,18 @@ class BuildConfig:
         words += [word for one in self.corruptions() for word in ("--corrupt", one.spec)]
         return shlex.join(words)
 
-    def fixed(self) -> dict[str, Any]:
+    def fixed(self) -> Fixed:
         """What must stay as it is for a folder to grow: rows made otherwise must not meet in it."""
         policy, corruptions = self.split_policy(), self.corruptions()
+        twin: Corrupted = (
+            {"corruption": corruption_spec.to_dict(corruptions)} if corruptions else {}
+        )
         return {
-            "recipe": self.recipe().to_dict(),
+            "recipe": cast(RecipeJson, self.recipe().to_dict()),
             "scorer": self.scorer,
             "trim_min": self.trim_min,
             "splits": list(policy.shares),
             "seed": self.seed,
             "published_split": sorted([*key, split] for key, split in policy.published.items()),
-            **({corruption_spec.KEY: corruption_spec.to_dict(corruptions)} if corruptions else {}),
+            **twin,
         }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from psgimg.builder.dataset import prompts
+from psgimg.builder.dataset.build_json import BuildJson
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.render.recipe import digest
@@ -186,7 +186,7 @@ def _known(config: PredictConfig) -> Known:
     return Known(None, "")
 
 
-def _refuse_to_send(url: str, build: Mapping[str, Any]) -> None:
+def _refuse_to_send(url: str, build: BuildJson) -> None:
     """Refuse to hand pictures of restricted corpora to a server elsewhere: that is passing them on."""
     if build["policy"] == "open" or _is_near(url):
         return
