@@ -1,4 +1,4 @@
-"""The keys of ``build.json`` with their types: mypy checks who reads and writes them, ``build_schema`` a file's values.
+"""The keys of ``build.json`` with their types: checked by mypy in code, by ``build_schema`` in a file.
 
 Other keys may stand beside these: whoever reads a file of a later psgimg ignores them.
 """

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from psgimg.builder.dataset.build_json import BuildJson, ReleasedJson, StageCounts
 from psgimg.builder.dataset.build_report import Report
@@ -21,12 +20,14 @@ from psgimg.builder.stages import STAGE_NAMES
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
+Json = TypeVar("Json")
+
 N_SHOWN = 40
 """Characters of a wrong value that a message shows."""
 
 
 class FormError(ValueError):
-    """What is wrong in ``build.json``, in a few words: the place in the file, and the value."""
+    """What is wrong in a JSON file, in a few words: the place in it, and the value."""
 
 
 def check(values: Any) -> BuildJson:
@@ -47,7 +48,7 @@ def check(values: Any) -> BuildJson:
     FormError
         At the first fault.
     """
-    found: BuildJson = _typed(values, BuildJson)
+    found = conform(values, BuildJson)
     _check_recipe(found)
     _check_corruption(found)
     _check_names(found)
@@ -65,23 +66,29 @@ def check_released(values: Any) -> ReleasedJson:
         At the first fault.
     """
     check(values)
-    found: ReleasedJson = _typed(values, ReleasedJson)
-    return found
+    return conform(values, ReleasedJson)
 
 
-def _typed(values: Any, kind: type) -> Any:
+def conform(values: Any, kind: type[Json]) -> Json:
+    """Check JSON values by a ``TypedDict``: its keys, their types and bounds. Others may stand beside.
+
+    Raises
+    ------
+    FormError
+        At the first fault.
+    """
     from pydantic import ValidationError
 
     try:
         _adapter(kind).validate_python(values)
     except ValidationError as error:
         raise FormError(_first(error)) from error
-    return values
+    found: Json = values
+    return found
 
 
-@cache
 def _adapter(kind: type) -> TypeAdapter[Any]:
-    """Validates JSON values of a ``TypedDict``: whole numbers are no booleans, numbers are finite."""
+    """Validates by a ``TypedDict``. Strict: 1.0 and true are no whole numbers, no number is infinite."""
     from pydantic import ConfigDict, TypeAdapter, with_config
 
     return TypeAdapter(with_config(ConfigDict(strict=True, allow_inf_nan=False))(kind))

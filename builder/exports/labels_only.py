@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from psgimg.builder import atomic_file, atomic_folder
 from psgimg.builder.card import labels_card
-from psgimg.builder.dataset import build_json, build_report, shards, validate
+from psgimg.builder.dataset import build_json, build_report, build_schema, shards, validate
 from psgimg.builder.dataset.build_json import BuildJson
 from psgimg.builder.dataset.rebuild_json import ExportFacts, PicturedRecording, RebuildJson
 from psgimg.builder.dataset.schema import FEATURES, schema
@@ -146,10 +146,14 @@ def read(folder: Path) -> Export:
         raise BuildError(f"{path}: the recipe is not that of recipe_hash; {again}")
     if values.get("sha256") != _seal(values):
         raise BuildError(f"{path} was changed after it was written; {again}")
-    table = folder / values["labels"]["path"]
-    if not table.is_file() or atomic_file.sha256(table) != values["labels"]["sha256"]:
+    try:
+        found = build_schema.conform(values, RebuildJson)
+    except build_schema.FormError as wrong:
+        raise BuildError(f"{path} is damaged or of another psgimg ({wrong}); {again}") from wrong
+    table = folder / found["labels"]["path"]
+    if not table.is_file() or atomic_file.sha256(table) != found["labels"]["sha256"]:
         raise BuildError(f"{table} is not the file that {FILE} names (SHA-256); {again}")
-    return Export(folder, values, Recipe.from_dict(values["recipe"]))
+    return Export(folder, found, Recipe.from_dict(found["recipe"]))
 
 
 def pictures(done: Done) -> str:

@@ -229,9 +229,10 @@ def test_an_export_killed_in_the_middle_leaves_the_former_one_and_the_next_is_wh
     before = content(tmp_path / "labels")
     killed = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from psgimg.builder import labels, labels_card\n"
+        "from psgimg.builder.card import labels_card\n"
+        "from psgimg.builder.exports import labels_only\n"
         "labels_card.text = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "labels.write(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+        "labels_only.write(Path(sys.argv[1]), Path(sys.argv[2]))\n"
     )
     command = [sys.executable, "-P", "-c", killed, str(mixed / "out"), str(tmp_path / "labels")]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
