@@ -1,7 +1,7 @@
 """Write what documents say of the code: ``python tests/make_docs.py``; ``test_docs.py`` compares.
 
 ``docs/commands.md`` is the command line's own help, ``docs/modules.md`` the first sentence of each
-module, the README's table of speed what ``docs/benchmarks.json`` says.
+module, ``docs/speed.md`` what ``docs/benchmarks.json`` says.
 """
 
 import ast
@@ -18,7 +18,7 @@ cli = command_line()
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS_MD = ROOT / "docs" / "commands.md"
 MODULES_MD = ROOT / "docs" / "modules.md"
-README = ROOT / "README.md"
+SPEED_MD = ROOT / "docs" / "speed.md"
 BENCHMARKS = ROOT / "docs" / "benchmarks.json"
 SPEED = re.compile(r"(?<=<!-- speed -->\n).*(?=<!-- end of speed -->)", re.DOTALL)
 
@@ -56,8 +56,8 @@ def modules_md() -> str:
     return "".join(parts)
 
 
-def readme(text: str) -> str:
-    """The README with its table of speed as it should be."""
+def speed_md(text: str) -> str:
+    """The page of speed with its table as it should be."""
     return SPEED.sub(lambda _: speed(json.loads(BENCHMARKS.read_text(encoding="utf-8"))), text)
 
 
@@ -95,7 +95,7 @@ def speed(found: dict[str, Any]) -> str:
     return (
         "\n".join(lines)
         + f"\n\nMedians of one run of `python benchmarks/run.py` on {machine['cpus']} cores of "
-        f"{machine['system']} ([all figures](docs/benchmarks.json)); the ratios travel, the "
+        f"{machine['system']} ([all figures](benchmarks.json)); the ratios travel, the "
         "milliseconds do not. The naive night is extrapolated from "
         f"{night['naive']['pages_drawn']} pages.\n"
     )
@@ -113,4 +113,4 @@ def _first_sentence(path: Path) -> str:
 if __name__ == "__main__":
     COMMANDS_MD.write_text(commands_md(), encoding="utf-8")
     MODULES_MD.write_text(modules_md(), encoding="utf-8")
-    README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8")
+    SPEED_MD.write_text(speed_md(SPEED_MD.read_text(encoding="utf-8")), encoding="utf-8")

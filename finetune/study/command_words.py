@@ -95,7 +95,7 @@ def check_build(path: Path, given: Sequence[str]) -> None:
     [point] = entry_points(group="psgimg.commands", name="build")
     build = point.load()
     try:
-        context = build.make_context("build", list(given))
+        context = build.make_context("build", list(given), help_option_names=["-h", "--help"])
         known = {field.name for field in fields(BuildConfig)}
         values = {k: v for k, v in context.params.items() if k in known and v is not None}
         config = BuildConfig(**values)

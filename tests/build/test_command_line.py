@@ -9,10 +9,10 @@ import tiny
 import yaml
 from click.testing import CliRunner
 from PIL import Image
-from psgimg.finetune.terminal import model_commands
+from psgimg.builder.cli import command_line, main
 from builds import PSGIMG, content
 
-COMMANDS = sorted(model_commands.cli.commands)
+COMMANDS = sorted(command_line().commands)
 
 
 def psgimg(*words, cwd=None):
@@ -48,7 +48,7 @@ def test_help_is_light_and_fits_a_screen(words):
 
 
 def test_every_option_has_a_help_text():
-    for command in model_commands.cli.commands.values():
+    for command in command_line().commands.values():
         assert command.help
         options = [option for option in command.params if isinstance(option, click.Option)]
         assert all(option.help for option in options)
@@ -90,13 +90,13 @@ def test_preview_draws_the_very_page_that_a_build_draws(corpus, tmp_path):
     options = ["--source", "shhs", "--root", str(corpus)]
     assert (
         run.invoke(
-            model_commands.cli, ["build", *options, "--out", str(out), "--limit", "1", "--workers", "1"]
+            command_line(), ["build", *options, "--out", str(out), "--limit", "1", "--workers", "1"]
         ).exit_code
         == 0
     )
     row = pq.read_table(next(out.rglob("*.parquet"))).to_pylist()[4]
     found = run.invoke(
-        model_commands.cli,
+        command_line(),
         [
             "preview",
             *options,
@@ -228,7 +228,7 @@ def test_a_refusal_is_one_line_that_says_what_to_do(
     (tmp_path / "odd.yaml").write_text("colour: red\n")
     monkeypatch.setattr(sys, "argv", ["psgimg", *words])
     with pytest.raises(SystemExit) as ended:
-        model_commands.main()
+        main()
     said = capsys.readouterr().err.strip()
     assert ended.value.code != 0
     assert message in said

@@ -14,7 +14,7 @@ from hub_client import pushed, signed_in
 from progress import Remembered
 from psgimg.builder.dataset import (build_schema, build_report)
 from psgimg.builder.exports import labels_only
-from psgimg.builder.cli import cli
+from psgimg.builder.cli import command_line
 from psgimg.builder.errors import BuildError
 from psgimg.builder.exports import imagefolder
 from psgimg.builder.rebuild import (RebuildConfig, rebuild)
@@ -223,12 +223,12 @@ def test_the_command_takes_corruptions_from_a_file_too(root, twin, tmp_path, mon
     config = tmp_path / "build.yaml"
     config.write_text(f"source: shhs\nstyle: paper\nsplits: {SPLITS}\ncorrupt: {SPEC}\n")
     told = ["build", "--config", str(config), "--root", str(root), "--out", str(tmp_path / "out")]
-    done = CliRunner().invoke(cli, [*told, "--workers", "1"], catch_exceptions=False)
+    done = CliRunner().invoke(command_line(), [*told, "--workers", "1"], catch_exceptions=False)
     assert done.exit_code == 0
     assert re.search(r"Only the test split is drawn,\s+corrupted\s+by\s+noise", done.output)
     assert "No subject fell into" not in done.output
     assert content(tmp_path / "out") == content(twin)
-    bad = CliRunner().invoke(cli, ["build", "--source", "demo", "--corrupt", "nosie"])
+    bad = CliRunner().invoke(command_line(), ["build", "--source", "demo", "--corrupt", "nosie"])
     assert isinstance(bad.exception, BuildError)
     assert not Path("psg-images").exists()
 

@@ -445,7 +445,7 @@ def test_what_cannot_be_explained_is_refused_in_one_line(model, dataset, tmp_pat
 def test_help_is_light():
     program = (
         "import sys\nfrom click.testing import CliRunner\n"
-        "from psgimg.finetune.explaining.command import explain\n"
+        "from psgimg.finetune.terminal.explain_command import explain\n"
         "print(CliRunner().invoke(explain, ['--help']).output)\n"
         "print({'torch', 'captum', 'matplotlib', 'numpy', 'pyarrow', 'datasets'} & set(sys.modules))"
     )

@@ -10,7 +10,7 @@ from psgimg.builder.card.release_notes import Release
 from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.errors import BuildError
 from psgimg.builder.release import merge
-from psgimg.builder.release.visibility import Standing, Wish, decide, restricted
+from psgimg.builder.release.visibility import Standing, Wish, decide, restricted_corpora
 
 WRITTEN = "Letter of the NSRR to A. Author, 2026-03-01, ref. 123"
 
@@ -94,10 +94,10 @@ def test_a_public_repository_never_receives_restricted_pictures():
 def test_what_a_repository_once_showed_keeps_it_private():
     held = released(values([("shhs", "1", "a", "train")], policy="restricted"))
     later = released(values([("demo", "1", "d", "train")]), held, may_lose=True)
-    assert restricted(later["corpora"]) == frozenset()
+    assert restricted_corpora(later["corpora"]) == frozenset()
     standing = Standing(False, merge.ever_restricted(later))
     with pytest.raises(BuildError, match="--public is refused: the terms of shhs"):
-        decide("org/name", Wish(True), restricted(later["corpora"]), standing)
+        decide("org/name", Wish(True), restricted_corpora(later["corpora"]), standing)
 
 
 @pytest.mark.parametrize("words", ["yes", "   ok     "])

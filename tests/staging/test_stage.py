@@ -438,7 +438,7 @@ def test_the_command_writes_beside_the_caller_and_tells_the_figures(
 
 def test_the_help_loads_nothing_heavy():
     code = (
-        "import sys; from psgimg.finetune.staging.command import stage; "
+        "import sys; from psgimg.finetune.terminal.stage_command import stage; "
         "stage(['--help'], standalone_mode=False); "
         "print([m for m in ('torch', 'mne', 'numpy', 'matplotlib') if m in sys.modules])"
     )

@@ -18,9 +18,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from progress import Remembered
-from psgimg.builder.cli import build as build_command
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.builder.terminal.build_commands import build as build_command
 from psgimg.finetune.evaluation import evaluate
 from psgimg.finetune.evaluation.intervals import intervals
 from psgimg.finetune.inference.predict_config import PredictConfig
