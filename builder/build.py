@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 from psgimg.builder import atomic_file, night, pool
 from psgimg.builder.card import croissant, dataset_card
 from psgimg.builder.corpora import sources
 from psgimg.builder.corpora.registry import corpus
-from psgimg.builder.dataset import build_report, shards
+from psgimg.builder.dataset import build_report, build_schema, shards
+from psgimg.builder.dataset.build_json import Fixed, RecordingFacts
 from psgimg.builder.dataset.build_report import Report, SetAside
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.shards import Done, Key
@@ -61,8 +61,8 @@ def draw(task: Task) -> Drawn | SetAside:
         rows, facts = night.draw(source, plan, task.spec)
     except Exception as error:  # even a fault of ours in one night must not cost the others
         return build_report.set_aside_for(recording, error)
-    hashes = {"signal": task.signal, "fingerprint": task.fingerprint}
-    shards.write_part(task.out, rows, {**facts, **hashes})
+    known = RecordingFacts(**facts, signal=task.signal, fingerprint=task.fingerprint)
+    shards.write_part(task.out, rows, known)
     return Drawn(recording.recording, len(rows))
 
 
@@ -155,13 +155,12 @@ def _refuse_other_settings(config: BuildConfig) -> None:
         atomic_file.write_text(path, json.dumps(fixed, sort_keys=True))
 
 
-def _recorded_settings(out: Path, settings: Path) -> dict[str, Any] | None:
+def _recorded_settings(out: Path, settings: Path) -> Fixed | None:
     try:
         if (out / build_report.FILE).exists():
-            built: dict[str, Any] = build_report.read(out)["fixed"]
-            return built
+            return build_schema.check(build_report.read(out))["fixed"]
         if settings.exists():
-            begun: dict[str, Any] = json.loads(settings.read_text(encoding="utf-8"))
+            begun: Fixed = json.loads(settings.read_text(encoding="utf-8"))
             return begun
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from psgimg.builder import night
 from psgimg.builder.corpora import sources
 from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import build_report
+from psgimg.builder.dataset.build_json import PlannedRecording
 from psgimg.builder.dataset.build_report import SetAside
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.progress import Progress
 from psgimg.builder.tasks import make_tasks
 
 
-def check(config: BuildConfig, progress: Progress) -> tuple[list[dict[str, Any]], list[SetAside]]:
+def check(config: BuildConfig, progress: Progress) -> tuple[list[PlannedRecording], list[SetAside]]:
     """Facts of each recording that a build would draw, with its split; and those set aside."""
     policy = config.split_policy()
     tasks, set_aside = make_tasks(config, sources.locate(config.source, config.root), policy)
-    facts = []
+    facts: list[PlannedRecording] = []
     progress.start("checking", len(tasks), "recordings")
     for task in tasks:
         progress.advance()

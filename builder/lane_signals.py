@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder import night
 from psgimg.builder.corpora import sources
 from psgimg.builder.corpora.registry import corpus
+from psgimg.builder.dataset.build_json import BuildFacts
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.shards import Key
 from psgimg.builder.errors import BuildError, RecordingError
@@ -93,7 +93,7 @@ def on_disk(corpora: Collection[str], roots: Sequence[str]) -> dict[Key, Recordi
 
 
 def find(
-    build: Mapping[str, Any], here: Mapping[Key, Recording], wanted: Collection[Key]
+    build: BuildFacts, here: Mapping[Key, Recording], wanted: Collection[Key]
 ) -> dict[Key, Origin]:
     """Find recordings of a dataset again, each by its name and the hash of its signal.
 

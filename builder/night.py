@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import compress
-from typing import Any
 
+from psgimg.builder.dataset.build_json import DrawnFacts, PlanFacts
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.schema import Row
 from psgimg.builder.drawing import draw_pages
@@ -68,7 +68,7 @@ def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
     return Plan(recording, edf, derivations, hypnogram, second, selection, notes)
 
 
-def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], dict[str, Any]]:
+def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFacts]:
     """Draw a planned recording: its rows in time order, and the facts of it for the report.
 
     Rows and facts of a corrupted recording are those of the recording as it is.
@@ -92,8 +92,8 @@ def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], dict[st
     known["notes"] += corrupt.notes(spec.corruptions, spec.recipe.montage, rates, corpus.mains_hz)
     return rows, {
         **known,
-        "flat": list(compress(drawn.lanes, drawn.flat)),
-        "envelopes": list(compress(drawn.lanes, drawn.envelopes)),
+        "flat": [name for name in compress(drawn.lanes, drawn.flat) if name],
+        "envelopes": [name for name in compress(drawn.lanes, drawn.envelopes) if name],
     }
 
 
@@ -113,7 +113,7 @@ def corruptor(corpus: Corpus, plan: Plan, spec: PageSpec) -> Corruptor | None:
     return corrupt.corruptor(spec.corruptions, context)
 
 
-def facts(plan: Plan) -> dict[str, Any]:
+def facts(plan: Plan) -> PlanFacts:
     """What the report and ``build.json`` hold of a recording: no name of a person, and no date."""
     recording = plan.recording
     counts = Counter(epoch.stage for epoch in plan.selection.epochs)

@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from psgimg.builder import build
 from psgimg.builder.card import labels_card
-from psgimg.builder.dataset import shards
+from psgimg.builder.dataset import shards, splits
+from psgimg.builder.dataset.build_json import BuiltRecording
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.config import BuildConfig, Pinned
+from psgimg.builder.dataset.rebuild_json import PicturedRecording
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
@@ -118,7 +119,7 @@ def rebuild(config: RebuildConfig, progress: Progress) -> Rebuilt:
     return _compare(export, facts, report, config.out)
 
 
-def _wanted(export: Export, source: tuple[str, ...]) -> dict[Key, Mapping[str, Any]]:
+def _wanted(export: Export, source: tuple[str, ...]) -> dict[Key, PicturedRecording]:
     """Facts of the recordings to make, of the corpora asked for."""
     found = {(fact["corpus"], fact["recording"]): fact for fact in export.values["recordings"]}
     names = {corpus for corpus, _ in found}
@@ -130,11 +131,14 @@ def _wanted(export: Export, source: tuple[str, ...]) -> dict[Key, Mapping[str, A
 
 
 def _build_config(
-    config: RebuildConfig, export: Export, facts: Mapping[Key, Mapping[str, Any]]
+    config: RebuildConfig, export: Export, facts: Mapping[Key, PicturedRecording]
 ) -> BuildConfig:
     fixed = export.values["fixed"]
     train, validation, test = fixed["splits"]
-    published = {(corpus, subject): split for corpus, subject, split in fixed["published_split"]}
+    published = splits.published(
+        (((corpus, subject), split) for corpus, subject, split in fixed["published_split"]),
+        str(export.folder / labels_only.FILE),
+    )
     return BuildConfig(
         source=tuple(sorted({corpus for corpus, _ in facts})),
         root=config.root,
@@ -166,7 +170,7 @@ def _refuse_others(export: Export, out: Path) -> None:
 
 
 def _compare(
-    export: Export, facts: Mapping[Key, Mapping[str, Any]], report: Report, out: Path
+    export: Export, facts: Mapping[Key, PicturedRecording], report: Report, out: Path
 ) -> Rebuilt:
     corpora = {corpus for corpus, _ in facts}
     wanted = [shard for shard in export.values["shards"] if shard["corpus"] in corpora]
@@ -190,7 +194,7 @@ def _compare(
 
 def _other_recordings(
     export: Export,
-    facts: Mapping[Key, Mapping[str, Any]],
+    facts: Mapping[Key, PicturedRecording],
     report: Report,
     out: Path,
     verified: set[str],
@@ -211,7 +215,7 @@ def _other_recordings(
 
 
 def _differing(
-    export: Export, there: Mapping[str, Any], here: Mapping[str, Any], done: Done
+    export: Export, there: PicturedRecording, here: BuiltRecording, done: Done
 ) -> list[str]:
     """What of a drawn recording is not as in the export."""
     found = [] if labels_only.pictures(done) == there["pictures"] else ["pictures"]
@@ -219,11 +223,11 @@ def _differing(
         done.key
     ):
         found.append("labels")
-    return found + [key for key in sorted(here) if here[key] != there.get(key)]
+    return found + sorted(key for key, value in here.items() if value != there.get(key))
 
 
 def _why(
-    there: Mapping[str, Any], here: Mapping[str, Any], differing: list[str], versions: str
+    there: PicturedRecording, here: BuiltRecording, differing: list[str], versions: str
 ) -> tuple[str, str]:
     """Reason and detail for a drawn recording that is not the same."""
     if there["fingerprint"] != here["fingerprint"]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from psgimg.builder.corpora import sources
 from psgimg.builder.corpora.sources import Source
+from psgimg.builder.dataset.build_json import RecordingFacts
 from psgimg.builder.dataset.build_report import SetAside, set_aside_for
 from psgimg.builder.dataset.config import BuildConfig, Pinned
 from psgimg.builder.dataset.page_spec import PageSpec
@@ -43,7 +43,7 @@ def make_tasks(
     config: BuildConfig,
     found: Sequence[Source],
     policy: SplitPolicy,
-    built: Sequence[Mapping[str, Any]] = (),
+    built: Sequence[RecordingFacts] = (),
 ) -> tuple[list[Task], list[SetAside]]:
     """A task for each recording that can be identified; the others are set aside.
 

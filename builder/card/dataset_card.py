@@ -15,6 +15,7 @@ from psgimg.builder import atomic_file
 from psgimg.builder.card import card_metadata, contact_sheet, release_notes, templates
 from psgimg.builder.card.contact_sheet import Picture
 from psgimg.builder.corpora import demo
+from psgimg.builder.dataset.build_json import BuiltRecording, RecipeJson
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.schema import FEATURES, SPLITS
@@ -23,6 +24,7 @@ from psgimg.builder.render.recipe import plain
 from psgimg.builder.render.style import CLINICAL
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_kinds import ALL
+from psgimg.builder.signals.corruption_spec import CorruptionJson
 from psgimg.builder.signals.epoching import PAGE_S
 from psgimg.builder.stages import STAGE_NAMES
 
@@ -120,7 +122,7 @@ def _facts(report: Report) -> dict[str, Any]:
     }
 
 
-def _befallen(corrupted: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+def _befallen(corrupted: CorruptionJson | None) -> list[dict[str, Any]]:
     """What was done to which lanes, in words."""
     return [
         {**one.to_dict(), "means": one.form.means, "whose": _whose(one.lanes)}
@@ -135,14 +137,13 @@ def _whose(names: Sequence[str]) -> str:
     return "every lane" if ALL in names else " and ".join(words)
 
 
-def _lanes(
-    recipe: Mapping[str, Any], recordings: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+def _lanes(recipe: RecipeJson, recordings: Sequence[BuiltRecording]) -> list[dict[str, Any]]:
     """The lanes from top to bottom, with what filled them in how many recordings."""
     seen: Counter[str] = Counter()
+    styles: Mapping[str, Any] = recipe["style"]
     lanes = []
     for i, lane in enumerate(recipe["montage"]["lanes"]):
-        style = recipe["style"]["lanes"][lane["kind"]]
+        style = styles["lanes"][lane["kind"]]
         drawn = [fact["lanes"][i] for fact in recordings]
         inks = style["colours"]
         lanes.append(

@@ -6,10 +6,11 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import splits
+from psgimg.builder.dataset.build_json import Corrupted, Fixed, RecipeJson
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
@@ -143,16 +144,18 @@ class BuildConfig:
         words += [word for one in self.corruptions() for word in ("--corrupt", one.spec)]
         return shlex.join(words)
 
-    def fixed(self) -> dict[str, Any]:
+    def fixed(self) -> Fixed:
         """What must stay as it is for a folder to grow: rows made otherwise must not meet in it."""
         spec, policy = self.page_spec(), self.split_policy()
-        corrupted = {corruption_spec.KEY: corruption_spec.to_dict(spec.corruptions)}
+        twin: Corrupted = (
+            {"corruption": corruption_spec.to_dict(spec.corruptions)} if spec.corruptions else {}
+        )
         return {
-            "recipe": spec.recipe.to_dict(),
+            "recipe": cast(RecipeJson, spec.recipe.to_dict()),
             "scorer": spec.scorer,
             "trim_min": spec.trim_min,
             "splits": list(policy.shares),
             "seed": self.seed,
             "published_split": sorted([*key, split] for key, split in policy.published.items()),
-            **(corrupted if spec.corruptions else {}),
+            **twin,
         }

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from psgimg.builder.dataset.build_json import DatasetFacts
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_spec import Corruption
@@ -33,7 +32,7 @@ class PageSpec:
     corruptions: tuple[Corruption, ...] = ()
 
     @classmethod
-    def from_build(cls, build: Mapping[str, Any]) -> PageSpec:
+    def from_build(cls, build: DatasetFacts) -> PageSpec:
         """The spec of a finished dataset.
 
         Parameters
@@ -51,5 +50,5 @@ class PageSpec:
             Recipe.from_dict(build["recipe"]),
             fixed["scorer"],
             fixed["trim_min"],
-            corruption_spec.from_dict(build.get(corruption_spec.KEY)),
+            corruption_spec.from_dict(build.get("corruption")),
         )

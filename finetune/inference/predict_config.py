@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 from psgimg.builder.command_options import flag
 from psgimg.builder.dataset import prompts
+from psgimg.builder.dataset.build_json import BuildJson
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.render.recipe import digest
@@ -187,7 +187,7 @@ def _known(config: PredictConfig) -> Known:
     return Known(None, "")
 
 
-def _refuse_to_send(url: str, build: Mapping[str, Any]) -> None:
+def _refuse_to_send(url: str, build: BuildJson) -> None:
     """Refuse to hand pictures of restricted corpora to a server elsewhere: that is passing them on."""
     if build["policy"] == "open" or _is_near(url):
         return

@@ -166,6 +166,16 @@ def test_other_settings_are_refused_in_a_built_folder(shhs, tmp_path):
             run(out, shhs[0], limit=1, **options)
 
 
+def test_a_build_json_that_is_damaged_is_refused_before_anything_is_drawn(shhs, tmp_path):
+    out = tmp_path / "out"
+    run(out, shhs[0], limit=1)
+    values = json.loads((out / "build.json").read_text())
+    del values["set_aside"]
+    (out / "build.json").write_text(json.dumps(values))
+    with pytest.raises(BuildError, match=r"damaged \(set_aside is missing\); choose another --out"):
+        run(out, shhs[0])
+
+
 def test_other_settings_are_refused_in_a_folder_that_was_only_begun(shhs, tmp_path):
     out = tmp_path / "out"
     run(out, shhs[0], limit=1)

@@ -180,9 +180,11 @@ def test_build_json_that_contradicts_itself_about_the_corruption_is_refused(clea
     values = build_report.read(twin)
     build_schema.check(values)
     train = [{**shard, "split": "train"} for shard in values["shards"]]
+    recorded = {key: value for key, value in values["fixed"].items() if key != "corruption"}
     for change, said in (
         ({"corruption": {**values["corruption"], "severity": 3.0}}, "not that of fixed"),
-        ({"corruption": None}, "not that of fixed"),
+        ({"corruption": None}, "corruption is null: input should be a valid dictionary"),
+        ({"fixed": recorded}, "not that of fixed"),
         ({"shards": train}, "goes with the test split alone"),
     ):
         with pytest.raises(build_schema.FormError, match=said):
