@@ -4,7 +4,7 @@
     psgimg sft --dataset psg-images --model tiny
     python benchmarks/explain_demo.py --model psg-model --dataset psg-images --out docs/explained.json
 
-The demo's stages are drawn from the tables of ``builder/physiology.py``, so that for each it is
+The demo's stages are drawn from the tables of ``builder/corpora/physiology.py``, so that for each it is
 known which lanes tell it from the others. Ends with an error if another lane wins.
 """
 
@@ -27,7 +27,7 @@ CAUSES = {
     "N3": ("F4", "C4"),  # slow waves, the strongest in front
     "REM": ("chin", "E1", "E2"),  # no tone; rapid eyes
 }
-"""Lanes that show what no other stage has, as ``builder/physiology.py`` draws it."""
+"""Lanes that show what no other stage has, as ``builder/corpora/physiology.py`` draws it."""
 
 WORDS = "--pages 20 --window 6"
 

@@ -32,25 +32,25 @@ import real_night_page
 from psgimg.builder import atomic_file, lane_signals
 from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import build_report
-from psgimg.builder.render.recipe import Recipe
+from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.metrics import metrics, predictions
+from psgimg.finetune.metrics import metric_table, metrics, predictions
 
 RECORDING = "SC4001"
 BLOCK, N_FOLDS = 42, 5
 """Pages of a block; every fifth block is held out, each fold beginning one block later."""
 
 COMMON = (
-    "--eval_strategy no --save_strategy no --use_peft false --freeze_vision false "
-    "--augment flip,shift --learning_rate 1e-3 --per_device_train_batch_size 16 "
-    "--weight_decay 0.05 --adam_beta2 0.99 --warmup_steps 10 "
-    "--bf16 false --gradient_checkpointing false --dtype float32"
+    "--eval-strategy no --save-strategy no --use-peft false --freeze-vision false "
+    "--augment flip,shift --learning-rate 1e-3 --per-device-train-batch-size 16 "
+    "--weight-decay 0.05 --adam-beta2 0.99 --warmup-steps 10 "
+    "--bf16 false --gradient-checkpointing false --dtype float32"
 )
 """What `--model tiny` would take by itself; a model from a folder is else taught as a large one is."""
 
 RECIPES = {
-    "4 passes": "--num_train_epochs 4 --sampling natural",
-    "6 passes": "--num_train_epochs 6 --sampling natural",
+    "4 passes": "--num-train-epochs 4 --sampling natural",
+    "6 passes": "--num-train-epochs 6 --sampling natural",
 }
 CHOSEN = "4 passes"
 
@@ -90,7 +90,7 @@ def demo(work: Path) -> Values:
     """Step 1: the tiny model on synthetic nights, asked about subjects it never saw."""
     if not (work / "demo").exists():
         psgimg(work, "build --source demo --out demo")
-    sft = "sft --dataset demo --model tiny --output_dir demo-model"
+    sft = "sft --dataset demo --model tiny --output-dir demo-model"
     predict = "predict --model demo-model --dataset demo --split test --out demo.parquet"
     taught, asked = psgimg(work, sft), psgimg(work, predict)
     build = build_report.read(work / "demo")
@@ -159,7 +159,7 @@ def taught(work: Path, folds: list[Path], recipe: str, parallel: int) -> Values:
 
     def one(folder: Path) -> tuple[metrics.Table, Values]:
         out = f"{folder.name}-{suffix}"
-        words = f"--dataset {folder.name} --model demo-model --output_dir {out}"
+        words = f"--dataset {folder.name} --model demo-model --output-dir {out}"
         done = psgimg(work, f"sft {words} {options}")
         psgimg(
             work, f"predict --model {out} --dataset {folder.name} --split test --out {out}.parquet"
@@ -177,7 +177,7 @@ def mark(folds: list[Path], root: Path) -> Values:
     from sklearn.ensemble import RandomForestClassifier
 
     build = build_report.read(folds[0])
-    powers = band_powers(Recipe.from_dict(build["recipe"]), build["fixed"]["trim_min"], root)
+    powers = band_powers(PageSpec.from_build(build), root)
     found = []
     for folder in folds:
         parts = []
@@ -194,18 +194,19 @@ def mark(folds: list[Path], root: Path) -> Values:
     return {"trees": N_TREES, "bands_hz": BANDS_HZ, **over_folds(*zip(*found, strict=True))}
 
 
-def band_powers(recipe: Recipe, trim_min: float, root: Path) -> dict[int, Features]:
+def band_powers(spec: PageSpec, root: Path) -> dict[int, Features]:
     """Logarithms of band power in EEG and EOG and of the EMG's level, by epoch, from the µV lanes."""
     from scipy.signal import welch
 
     known = corpus("sleep-edf")
     recording = next(one for one in known.recordings(root) if one.recording == RECORDING)
-    origin = lane_signals.Origin(known, recording, recipe, "", trim_min)
-    read = lane_signals.read(origin, sfreq_hz=recipe.sfreq_hz, filtered=True)
+    origin = lane_signals.Origin(known, recording, spec)
+    sfreq_hz = spec.recipe.sfreq_hz
+    read = lane_signals.read(origin, sfreq_hz=sfreq_hz, filtered=True)
     waves = [not level for level in read.signals.envelopes]
     found = {}
     for epoch, page_uv in zip(read.epochs, read.pages_uv(), strict=True):
-        hz, density = welch(page_uv[waves], recipe.sfreq_hz, nperseg=round(4 * recipe.sfreq_hz))
+        hz, density = welch(page_uv[waves], sfreq_hz, nperseg=round(4 * sfreq_hz))
         bands = [density[:, (hz >= low) & (hz < high)].mean(1) for low, high in BANDS_HZ]
         level = np.abs(page_uv[np.logical_not(waves)]).mean(1)
         found[epoch.index] = np.log10(np.concatenate([*bands, level]) + 1e-6)
@@ -245,13 +246,13 @@ def table_of(path: Path) -> metrics.Table:
 
 def figures(table: metrics.Table) -> Values:
     """The figures of a table, and the table."""
-    rounded = {name: round(value, 4) for name, value in metrics.summary(table).items()}
+    rounded = {name: round(value, 4) for name, value in metric_table.summary(table).items()}
     return {**rounded, "pages": int(table.sum()), "table": table.tolist()}
 
 
 def over_folds(tables: tuple[metrics.Table, ...], folds: tuple[Values, ...]) -> Values:
     """Means over folds, and the figures of all folds' pages together."""
-    names = ("accuracy", "macro_f1", "kappa")
+    names = [metric.key for metric in metric_table.headline()]
     means = {name: round(float(np.mean([one[name] for one in folds])), 4) for name in names}
     together: metrics.Table = np.sum(tables, axis=0)
     return {"mean": means, "together": figures(together), "folds": list(folds)}

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.finetune.metrics import metric_table
 
 Values = dict[str, Any]
 
-LABELS = ("accuracy", "macro-F1", "kappa")
-STUDIED = ("accuracy", "macro_f1", "kappa")
+KEYS = tuple(metric.key for metric in metric_table.headline())
+LABELS = tuple(metric.short for metric in metric_table.headline())
 
 FETCH = "psgimg build --source sleep-edf --subjects SC400 --fetch"
 COMMAND = "python benchmarks/real_night.py --root physionet-sleep-data --out docs/results.json"
@@ -90,15 +91,18 @@ def _in_short(found: Values, shown: str) -> str:
     return _table(("", "accuracy", "goal or mark", ""), rows)
 
 
+def _figures(one: Values) -> tuple[str, ...]:
+    """The headline figures in three digits."""
+    return tuple(f"{one[key]:.3f}" for key in KEYS)
+
+
 def _met(reached: bool) -> str:
     return "reached" if reached else "not reached"
 
 
 def _demo(demo: Values) -> str:
     pages, people = demo["splits"], demo["subjects"]
-    rows = [
-        (f"{demo['accuracy']:.3f}", f"{demo['macro_f1']:.3f}", f"{demo['kappa']:.3f}"),
-    ]
+    rows = [_figures(demo)]
     taught, asked = demo["sft"], demo["predict"]
     commands = "\n".join(demo["commands"])
     return (
@@ -107,7 +111,7 @@ def _demo(demo: Values) -> str:
         f"From random weights, on {pages['train']} pages of {people['train']} synthetic subjects; then "
         f"asked about the {pages['test']} pages of the test split ({people['test']} synthetic subject "
         "never seen).\n\n"
-        f"{_table(('accuracy', 'macro-F1', 'kappa'), rows)}\n"
+        f"{_table(LABELS, rows)}\n"
         f"Teaching took {taught['seconds']:.0f} s by the clock and {taught['cpu_seconds']:.0f} CPU "
         f"seconds, with all that the command does (start, model, validation four times, card); "
         f"predicting {asked['seconds']:.0f} s and {asked['cpu_seconds']:.0f} CPU seconds. One thread. "
@@ -146,13 +150,12 @@ def _night(found: Values, shown: str) -> str:
 
 
 def _folds(taught: Values, mark: Values) -> str:
-    names = ("accuracy", "macro_f1", "kappa")
     head = ("fold", "pages", *(f"{way}: {name}" for way in ("pictures", "mark") for name in LABELS))
     rows = []
     for number, pair in enumerate(zip(taught["folds"], mark["folds"], strict=True), 1):
-        values = [f"{one[name]:.3f}" for one in pair for name in names]
+        values = [figure for one in pair for figure in _figures(one)]
         rows.append((str(number), str(pair[0]["pages"]), *values))
-    means = [f"**{one['mean'][name]:.3f}**" for one in (taught, mark) for name in names]
+    means = [f"**{figure}**" for one in (taught, mark) for figure in _figures(one["mean"])]
     rows.append(("**mean**", "", *means))
     return _table(head, rows)
 
@@ -187,12 +190,11 @@ def _tried(recipes: Values, mark: Values, shown: str) -> str:
     rows: list[Sequence[str]] = []
     for name, one in recipes.items():
         folds = " ".join(f"{fold['accuracy']:.3f}" for fold in one["folds"])
-        mean = one["mean"]
-        figures = (f"{mean['accuracy']:.3f}", f"{mean['macro_f1']:.3f}", f"{mean['kappa']:.3f}")
         cpu = _span(fold["sft"]["cpu_seconds"] for fold in one["folds"])
-        rows.append((f"{name} (above)" if name == shown else name, *figures, folds, cpu))
-    mean = mark["mean"]
-    rows.append(("mark", *(f"{mean[n]:.3f}" for n in ("accuracy", "macro_f1", "kappa")), "", ""))
+        rows.append(
+            (f"{name} (above)" if name == shown else name, *_figures(one["mean"]), folds, cpu)
+        )
+    rows.append(("mark", *_figures(mark["mean"]), "", ""))
     return (
         "## All that was run\n\nEvery recipe of the script, in the order of running, none left out. "
         "Means over folds.\n\n"
@@ -212,7 +214,7 @@ def _study(study: Values) -> str:
     rows = [
         [
             *(str(setting["factors"].get(name, "")) for name in names),
-            *(f"{setting['figures'][key]['value']:.3f}" for key in STUDIED),
+            *(f"{setting['figures'][key]['value']:.3f}" for key in KEYS),
         ]
         for setting in study["settings"]
     ]

@@ -40,6 +40,7 @@ def measure(quick: bool) -> dict[str, Any]:
     n_nights = 2 if quick else 24
     with tempfile.TemporaryDirectory(prefix="psgimg-benchmark-") as folder:
         root, scratch = Path(folder) / "shhs", Path(folder) / "scratch"
+        scratch.mkdir()
         nights.write(root, n_nights)
         start_up = {} if quick else night.start_up(scratch)
         page = child.run("measure_pages", 6 if quick else 60)

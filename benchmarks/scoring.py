@@ -5,7 +5,7 @@
 
 Every way is run in turn, several rounds, on one thread; CPU milliseconds a page, encoding and
 decoding of the pictures included. With ``--family``, a small model of that family (one of
-``tests/tiny_models.py``) is made and taught 60 steps on demo pages first, so that it has learned
+``tests/support/tiny_models.py``) is made and taught 60 steps on demo pages first, so that it has learned
 how an answer ends.
 """
 
@@ -25,9 +25,9 @@ from pathlib import Path
 os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 TEACH = (
-    "--use_peft false --freeze_vision false --max_steps 60 --learning_rate 1e-3 "
-    "--per_device_train_batch_size 16 --eval_strategy no --save_strategy no --bf16 false "
-    "--gradient_checkpointing false --dtype float32"
+    "--use-peft false --freeze-vision false --max-steps 60 --learning-rate 1e-3 "
+    "--per-device-train-batch-size 16 --eval-strategy no --save-strategy no --bf16 false "
+    "--gradient-checkpointing false --dtype float32"
 )
 
 WAYS = ("score, batch", "generate, batch", "generate, page by page", "five whole forwards, batch")
@@ -44,7 +44,7 @@ def main() -> None:
 
 def taught(family: str, style: str, work: Path) -> tuple[str, str]:
     """A small model of a family that has learned a little of the demo, and its dataset."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
     import tiny_models
     from PIL import Image
     from psgimg.builder.dataset import prompts
@@ -55,7 +55,7 @@ def taught(family: str, style: str, work: Path) -> tuple[str, str]:
     prompt = prompts.load(prompts.DEFAULT)
     texts = (prompt.system, prompt.question, *prompt.answers.values())
     tiny_models.build(family, work / "untaught", texts=texts)
-    psgimg(work, f"sft --dataset demo --model untaught --output_dir taught {TEACH}")
+    psgimg(work, f"sft --dataset demo --model untaught --output-dir taught {TEACH}")
     return str(work / "taught"), str(work / "demo")
 
 

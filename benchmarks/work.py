@@ -7,18 +7,11 @@ from pathlib import Path
 from typing import Any
 
 
-class _Silent:
-    def start(self, n_recordings: int, n_kept: int) -> None:
-        """Nobody looks."""
-
-    def advance(self, recording: str, n_pictures: int) -> None:
-        """Nobody looks."""
-
-
 def build(root: str, out: str, n_nights: str, workers: str) -> dict[str, Any]:
     """Build nights of SHHS from EDF to Parquet shards and card, as the command line does."""
     from psgimg.builder.build import build as build_dataset
     from psgimg.builder.dataset.config import BuildConfig
+    from psgimg.builder.progress import SILENT
 
     config = BuildConfig(
         source=("shhs",),
@@ -28,7 +21,7 @@ def build(root: str, out: str, n_nights: str, workers: str) -> dict[str, Any]:
         workers=int(workers),
         trim_min=None,
     )
-    build_dataset(config, _Silent())
+    build_dataset(config, SILENT)
     import pyarrow.parquet as pq
 
     shards = list((Path(out) / "data").rglob("*.parquet"))
@@ -43,7 +36,7 @@ def night(root: str, out: str) -> dict[str, Any]:
     from psgimg.builder.dataset.config import BuildConfig
 
     config = BuildConfig(("shhs",), (root,), Path(out), limit=1, trim_min=None)
-    (task,), _ = tasks.make(
+    (task,), _ = tasks.make_tasks(
         config, corpora.locate(config.source, config.root), config.split_policy()
     )
     first_page()

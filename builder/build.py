@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 from psgimg.builder import atomic_file, night, pool
 from psgimg.builder.card import croissant, dataset_card
 from psgimg.builder.corpora import sources
-from psgimg.builder.dataset import build_report, corpus_record, shards
+from psgimg.builder.dataset import build_report, build_schema, corpus_record, shards
+from psgimg.builder.dataset.build_json import Fixed, RecordingFacts
 from psgimg.builder.dataset.build_report import Report, SetAside
 from psgimg.builder.dataset.config import BuildConfig
+from psgimg.builder.dataset.shards import Done, Key
+from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
 from psgimg.builder.progress import Progress
 from psgimg.builder.tasks import Task, make_tasks
@@ -40,60 +42,76 @@ def build(config: BuildConfig, progress: Progress) -> Report:
     """
     found = sources.locate(config.corpora, config.root)
     shards.check_writable(config.out)
-    with _alone(config.out):
+    with _locked(config.out):
         _refuse_other_settings(config)
         policy = config.split_policy()
         done = shards.finished(config.out)
-        built = [value.facts for value in done.values()]
-        earlier = build_report.read_earlier(config.out)
-        corpus_record.refuse_unnamed(config.out, config.corpora, earlier, built)
-        tasks, set_aside = make_tasks(config, found, policy, built)
-        todo = [task for task in tasks if not _is_done(task, done)]
-        if n_kept := len(tasks) - len(todo):
-            progress.note(f"{n_kept} recordings are there from an earlier run and stay as they are")
-        progress.start("drawing", len(todo), "recordings")
-        for outcome in pool.run(draw, todo, config.workers, crashed=_crashed):
-            if isinstance(outcome, SetAside):
-                set_aside.append(outcome)
-                shards.discard(config.out, done.get((outcome.corpus, outcome.recording)))
-            progress.advance(1, outcome.n_pictures)
-
-        done = shards.finished(config.out)
-        if not done:
-            raise BuildError(build_report.nothing_built(set_aside))
-        split_of = build_report.splits([value.facts for value in done.values()], policy)
-        shards.publish(config.out, shards.plan(done.values(), split_of))
-        result = build_report.collect(config, set_aside, split_of)
-        dataset_card.write(config.out, result)
-        atomic_file.write_text(
-            config.out / croissant.FILE, build_report.text(croissant.croissant(result.values))
+        built = [one.facts for one in done.values()]
+        corpus_record.refuse_unnamed(
+            config.out, config.corpora, build_report.read_earlier(config.out), built
         )
-        build_report.write(config.out, result, _beside(config.out))
-        return result
+        tasks, set_aside = make_tasks(config, found, policy, built)
+        set_aside += _draw_new(config, tasks, done, progress)
+        return _publish(config, policy, set_aside)
 
 
 def draw(task: Task) -> Drawn | SetAside:
     """Draw one recording and write it as a part; runs in a worker."""
     recording = task.recording
     try:
-        plan = night.plan(task.corpus, recording, task.recipe, task.scorer, task.trim_min)
-        rows, facts = night.draw(task.corpus, plan, task.recipe, task.corruptions)
+        plan = night.plan(task.corpus, recording, task.spec)
+        rows, facts = night.draw(task.corpus, plan, task.spec)
     except Exception as error:  # even a fault of ours in one night must not cost the others
         return build_report.set_aside_for(recording, error)
-    prints = {"signal": task.signal, "fingerprint": task.fingerprint}
-    shards.write_part(task.out, rows, {**facts, **prints})
+    known = RecordingFacts(**facts, signal=task.signal, fingerprint=task.fingerprint)
+    shards.write_part(task.out, rows, known)
     return Drawn(recording.recording, len(rows))
 
 
-def _beside(out: Path) -> list[str]:
-    """What lies beside the shards for people to read and look at."""
+def _draw_new(
+    config: BuildConfig,
+    tasks: Sequence[Task],
+    done: Mapping[Key, Done],
+    progress: Progress,
+) -> list[SetAside]:
+    """Draw the recordings that are not finished; those that can't be used are returned."""
+    todo = [task for task in tasks if not _is_done(task, done)]
+    if n_kept := len(tasks) - len(todo):
+        progress.note(f"{n_kept} recordings are there from an earlier run and stay as they are")
+    progress.start("drawing", len(todo), "recordings")
+    set_aside = []
+    for outcome in pool.run(draw, todo, config.workers, crashed=_crashed):
+        if isinstance(outcome, SetAside):
+            set_aside.append(outcome)
+            shards.discard(config.out, done.get((outcome.corpus, outcome.recording)))
+        progress.advance(1, outcome.n_pictures)
+    return set_aside
+
+
+def _publish(config: BuildConfig, policy: SplitPolicy, set_aside: Sequence[SetAside]) -> Report:
+    """Make shards of the finished recordings, and write the card, Croissant file and report."""
+    done = shards.finished(config.out)
+    if not done:
+        raise BuildError(build_report.nothing_built(set_aside))
+    split_of = build_report.splits([one.facts for one in done.values()], policy)
+    shards.publish(config.out, shards.plan(done.values(), split_of))
+    report = build_report.collect(config, set_aside, split_of)
+    dataset_card.write(config.out, report)
+    described = build_report.text(croissant.croissant(report.values))
+    atomic_file.write_text(config.out / croissant.FILE, described)
+    build_report.write(config.out, report, _companions(config.out))
+    return report
+
+
+def _companions(out: Path) -> list[str]:
+    """The files beside the shards, for people to read and look at."""
     pictures = sorted(
         path.relative_to(out).as_posix() for path in out.glob(f"{dataset_card.PICTURES}/*.png")
     )
     return [dataset_card.FILE, dataset_card.SHEET, croissant.FILE, *pictures]
 
 
-def _is_done(task: Task, done: dict[shards.Key, shards.Done]) -> bool:
+def _is_done(task: Task, done: Mapping[Key, Done]) -> bool:
     key = (task.recording.corpus, task.recording.recording)
     return key in done and done[key].facts["fingerprint"] == task.fingerprint
 
@@ -104,17 +122,17 @@ def _crashed(task: Task) -> SetAside:
 
 
 @contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Hold the folder: two builds at once would take each other's files for their own."""
+def _locked(out: Path) -> Iterator[None]:
+    """Lock the folder: two builds at once would mix their files."""
     try:
         with FileLock(out / shards.STATE / "lock", timeout=0):
             for folder in (out, out / dataset_card.PICTURES):
-                for torn in folder.glob(".*.tmp"):  # of a build that was killed while it wrote
+                for torn in folder.glob(".*.tmp"):  # left by a build that was killed
                     torn.unlink()
             yield
     except Timeout:
         raise BuildError(
-            f"another build is at work in {out}; wait for it or choose another --out"
+            f"another build is running in {out}; wait for it or choose another --out"
         ) from None
     except BaseException:
         begun = {path.name for path in (out / shards.STATE).iterdir()} - {"lock"}
@@ -125,10 +143,10 @@ def _alone(out: Path) -> Iterator[None]:
 
 
 def _refuse_other_settings(config: BuildConfig) -> None:
-    """Refuse a folder that was built, or begun, with settings that give other rows."""
+    """Refuse a folder that was built, or begun, with settings that would give other rows."""
     fixed = config.fixed()
     path = config.out / shards.STATE / "settings.json"
-    before = _fixed_before(config.out, path)
+    before = _recorded_settings(config.out, path)
     if before is not None and before != fixed:
         keys = sorted({*fixed, *before})
         changed = ", ".join(key for key in keys if before.get(key) != fixed.get(key))
@@ -140,13 +158,12 @@ def _refuse_other_settings(config: BuildConfig) -> None:
         atomic_file.write_text(path, json.dumps(fixed, sort_keys=True))
 
 
-def _fixed_before(out: Path, settings: Path) -> dict[str, Any] | None:
+def _recorded_settings(out: Path, settings: Path) -> Fixed | None:
     try:
         if (out / build_report.FILE).exists():
-            built: dict[str, Any] = build_report.read(out)["fixed"]
-            return built
+            return build_schema.check(build_report.read(out))["fixed"]
         if settings.exists():
-            begun: dict[str, Any] = json.loads(settings.read_text(encoding="utf-8"))
+            begun: Fixed = json.loads(settings.read_text(encoding="utf-8"))
             return begun
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(

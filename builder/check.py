@@ -1,32 +1,31 @@
-"""Check: what a build would take and set aside, from headers and scorings alone."""
+"""Check: which recordings a build would draw and set aside, from headers and scorings alone."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from psgimg.builder import night
 from psgimg.builder.corpora import sources
 from psgimg.builder.dataset import build_report
+from psgimg.builder.dataset.build_json import PlannedRecording
 from psgimg.builder.dataset.build_report import SetAside
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.progress import Progress
 from psgimg.builder.tasks import make_tasks
 
 
-def check(config: BuildConfig, progress: Progress) -> tuple[list[dict[str, Any]], list[SetAside]]:
-    """Facts of each recording that would be built, with its split; and those set aside."""
+def check(config: BuildConfig, progress: Progress) -> tuple[list[PlannedRecording], list[SetAside]]:
+    """Facts of each recording that a build would draw, with its split; and those set aside."""
     policy = config.split_policy()
     tasks, set_aside = make_tasks(config, sources.locate(config.corpora, config.root), policy)
-    found = []
+    facts: list[PlannedRecording] = []
     progress.start("checking", len(tasks), "recordings")
     for task in tasks:
         progress.advance()
         recording = task.recording
         try:
-            plan = night.plan(task.corpus, recording, task.recipe, task.scorer, task.trim_min)
-        except Exception as error:  # as in a build, it must not cost the others
+            plan = night.plan(task.corpus, recording, task.spec)
+        except Exception as error:  # as in a build, the others go on
             set_aside.append(build_report.set_aside_for(recording, error))
             continue
         split = policy.split(recording.corpus, recording.subject, recording.split_key)
-        found.append({**night.facts(plan), "split": split})
-    return found, set_aside
+        facts.append({**night.facts(plan), "split": split})
+    return facts, set_aside

@@ -7,13 +7,20 @@ import sys
 from importlib.metadata import entry_points
 
 import click
+from psgimg.builder.command_options import kebab
 from psgimg.builder.errors import PsgimgError
 
 COMMANDS = "psgimg.commands"
 """Entry points that are commands of psgimg, its own among them: see `pyproject.toml`."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "token_normalize_func": kebab,
+    }
+)
 @click.version_option(package_name="psgimg")
 def cli() -> None:
     """Sleep recordings as pictures: image + label datasets for vision-language models.

@@ -1,7 +1,7 @@
-"""Lanes: the signals under the pages of a built dataset, for what learns without pictures.
+"""Lane signals: the samples behind the pages of a dataset, for models that take no pictures.
 
-A dataset holds no signal. It says which recordings it was made of and how, so whoever has them gets
-the same epochs of the same lanes by the very way that the pages went, corruptions included.
+A dataset holds no signals. It records which recordings it was made of and how, so whoever has them
+gets the same epochs of the same lanes, read as the pages were, corruptions included.
 """
 
 from __future__ import annotations
@@ -9,42 +9,36 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder import night
 from psgimg.builder.corpora import registry, sources
+from psgimg.builder.dataset.build_json import BuildFacts
+from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.shards import Key
 from psgimg.builder.errors import BuildError, RecordingError
+from psgimg.builder.recordings import fingerprint
+from psgimg.builder.recordings.by_kind import ByKind
+from psgimg.builder.recordings.montage import Kind
 from psgimg.builder.recordings.recording import Corpus, Recording
-from psgimg.builder.render.recipe import Recipe
-from psgimg.builder.signals import corruption_spec, epoching
-from psgimg.builder.signals.corruption_spec import Corruption
+from psgimg.builder.signals import epoching
 from psgimg.builder.signals.epoching import Epoch
-from psgimg.builder.signals.filtering import Band, Filters, Signals, read_signals
+from psgimg.builder.signals.filter_settings import Band, Filters
+from psgimg.builder.signals.filtering import Signals, read_signals
 
-_OPEN = Band(inf, inf)
-UNFILTERED = Filters(_OPEN, _OPEN, _OPEN, _OPEN, notch=False)
+_OPEN = Band(0, inf)
+UNFILTERED = Filters(ByKind(dict.fromkeys(Kind, _OPEN)), notch=False)
 """A band without ends: signals as they were recorded, for a method that filters them itself."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """A recording of a dataset, found again on disk, and how its pages were cut.
-
-    Parameters
-    ----------
-    scorer, trim_min, corruptions
-        As the build was told.
-    """
+    """A recording of a dataset, located on disk, and how its pages were made."""
 
     corpus: Corpus
     recording: Recording
-    recipe: Recipe
-    scorer: str
-    trim_min: float | None
-    corruptions: tuple[Corruption, ...] = ()
+    spec: PageSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +102,7 @@ def on_disk(names: Collection[str], roots: Sequence[str], files: Sequence[str] =
     return found
 
 
-def find(build: Mapping[str, Any], here: Here, wanted: Collection[Key]) -> dict[Key, Origin]:
+def find(build: BuildFacts, here: Here, wanted: Collection[Key]) -> dict[Key, Origin]:
     """Find recordings of a dataset again, each by its name and the hash of its signal.
 
     Parameters
@@ -139,14 +133,8 @@ def find(build: Mapping[str, Any], here: Here, wanted: Collection[Key]) -> dict[
                 f"{here[key][1].signal.name} is not the file that the dataset was made from: other bytes; "
                 f"is this another release of {key[0]}, or a damaged copy? Get the file again"
             )
-    fixed = build["fixed"]
-    corruptions = corruption_spec.from_dict(build.get(corruption_spec.KEY))
-    how = (Recipe.from_dict(build["recipe"]), fixed["scorer"], fixed["trim_min"], corruptions)
-    return {
-        key: Origin(corpus, recording, *how)
-        for key in sorted(wanted)
-        for corpus, recording in [here[key]]
-    }
+    spec = PageSpec.from_build(build)
+    return {key: Origin(*here[key], spec) for key in sorted(wanted)}
 
 
 def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes:
@@ -162,9 +150,9 @@ def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes:
     BuildError
         If the recording can't be used as it was when the dataset was built.
     """
-    recording, recipe, source = origin.recording, origin.recipe, origin.corpus
+    recording, recipe, source = origin.recording, origin.spec.recipe, origin.corpus
     try:
-        plan = night.plan(source, recording, recipe, origin.scorer, origin.trim_min)
+        plan = night.plan(source, recording, origin.spec)
         signals = read_signals(
             plan.edf,
             recipe.montage,
@@ -173,7 +161,7 @@ def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes:
             mains_hz=source.mains_hz,
             sfreq_hz=sfreq_hz,
             span_s=plan.selection.span_s,
-            spoil=night.spoil(source, plan, recipe, origin.corruptions),
+            corrupt=night.corruptor(source, plan, origin.spec),
         )
     except RecordingError as error:
         raise BuildError(f"{recording.recording}: {error}") from error
@@ -184,6 +172,6 @@ def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes:
 def _signal(recording: Recording) -> str:
     """Hash of a recording's signal, as ``build.json`` has it."""
     try:
-        return night.fingerprints(recording)[0]
+        return fingerprint.fingerprints(recording)[0]
     except RecordingError as error:
         raise BuildError(f"{recording.recording}: {error}") from error

@@ -1,43 +1,39 @@
-"""Night: from one recording to its rows. What every worker of a build does, top to bottom."""
+"""Night: from one scored recording to its rows. What every worker of a build does."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from itertools import compress
 
+from psgimg.builder.dataset.build_json import DrawnFacts, PlanFacts
+from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.schema import Row
-from psgimg.builder.errors import RecordingError, unreadable
+from psgimg.builder.drawing import draw_pages
+from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.edf import EdfFile, open_edf
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.montage import Derivation, resolve
 from psgimg.builder.recordings.recording import Corpus, Recording
 from psgimg.builder.recordings.signal_file import unit_notes
-from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.signals import corrupt, epoching
-from psgimg.builder.signals.corrupt import Scene
-from psgimg.builder.signals.corruption_spec import Corruption
+from psgimg.builder.signals.corrupt import RecordingContext
 from psgimg.builder.signals.epoching import Selection
-from psgimg.builder.signals.filtering import Spoil, read_signals
+from psgimg.builder.signals.filtering import Corruptor
 from psgimg.builder.stages import STAGE_NAMES, Stage
-
-SAMPLE_BLOCKS = 16
-BLOCK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a recording would give, known without reading a sample.
+    """What a recording will give, known before any sample is read.
 
     Parameters
     ----------
     second
         Stages of a second scorer by onset in milliseconds.
     notes
-        What was tolerated in the scorings.
+        What is irregular in the scorings and was tolerated.
     """
 
     recording: Recording
@@ -49,9 +45,7 @@ class Plan:
     notes: tuple[str, ...]
 
 
-def plan(
-    corpus: Corpus, recording: Recording, recipe: Recipe, scorer: str, trim_min: float | None
-) -> Plan:
+def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
     """Read header and scoring, choose channels and epochs.
 
     Raises
@@ -65,79 +59,62 @@ def plan(
             f"{recording.recording}: {corpus.absent[recording.recording]}",
         )
     edf = open_edf(recording.signal)
-    reference = _reference(recording, scorer)
+    reference = _reference(recording, spec.scorer)
     hypnogram = _read(corpus, recording, reference)
     second, notes = _second(corpus, recording, hypnogram, reference)
-    derivations = resolve(recipe.montage, edf.labels, corpus.channels, recording.signal.name)
-    selection = epoching.select(hypnogram, edf, trim_min)
+    where = recording.signal.name
+    derivations = resolve(spec.recipe.montage, edf.labels, corpus.channels, where)
+    selection = epoching.select(hypnogram, edf, spec.trim_min)
     return Plan(recording, edf, derivations, hypnogram, second, selection, notes)
 
 
-def draw(
-    corpus: Corpus, plan: Plan, recipe: Recipe, corruptions: Sequence[Corruption] = ()
-) -> tuple[list[Row], dict[str, Any]]:
+def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFacts]:
     """Draw a planned recording: its rows in time order, and the facts of it for the report.
 
-    Parameters
-    ----------
-    corruptions
-        Done to the raw signal first. Rows and facts stay those of the recording as it is.
+    Rows and facts of a corrupted recording are those of the recording as it is.
 
     Raises
     ------
     RecordingError
         If no EEG lane carries a signal, or a channel can't be brought to µV.
     """
-    from psgimg.builder.render.page import Page
-
-    signals = read_signals(
+    drawn = draw_pages(
         plan.edf,
-        recipe.montage,
         plan.derivations,
-        filters=recipe.filters,
+        plan.selection.epochs,
+        spec.recipe,
         mains_hz=corpus.mains_hz,
-        sfreq_hz=recipe.sfreq_hz,
-        span_s=plan.selection.span_s,
-        spoil=spoil(corpus, plan, recipe, corruptions),
+        corrupt=corruptor(corpus, plan, spec),
     )
-    epoching.require_eeg(signals, recipe.montage, plan.edf.path.name)
-    page = Page(
-        recipe.style, recipe.montage, [name is None for name in signals.lanes], signals.envelopes
-    )
-    pictures = (page.png(data_uv) for data_uv in epoching.cut(signals, plan.selection.epochs))
-    rows = list(_rows(plan, pictures, list(signals.lanes)))
+    rows = list(_rows(plan, drawn.pictures, list(drawn.lanes)))
     known = facts(plan)
     rates = [plan.edf.sfreqs_hz[d.plus] if d else None for d in plan.derivations]
-    known["notes"] += corrupt.notes(corruptions, recipe.montage, rates, corpus.mains_hz)
+    known["notes"] += corrupt.notes(spec.corruptions, spec.recipe.montage, rates, corpus.mains_hz)
     return rows, {
         **known,
-        "flat": [name for name, flat in zip(signals.lanes, signals.flat, strict=True) if flat],
-        "envelopes": [
-            name for name, on in zip(signals.lanes, signals.envelopes, strict=True) if on
-        ],
+        "flat": [name for name in compress(drawn.lanes, drawn.flat) if name],
+        "envelopes": [name for name in compress(drawn.lanes, drawn.envelopes) if name],
     }
 
 
-def spoil(
-    corpus: Corpus, plan: Plan, recipe: Recipe, corruptions: Sequence[Corruption]
-) -> Spoil | None:
-    """What corrupts this recording's lanes; None if nothing does."""
-    if not corruptions:
+def corruptor(corpus: Corpus, plan: Plan, spec: PageSpec) -> Corruptor | None:
+    """What corrupts the lanes of a planned recording; None if nothing does."""
+    if not spec.corruptions:
         return None
-    scene = Scene(
+    context = RecordingContext(
         plan.recording.corpus,
         plan.recording.recording,
         plan.edf.segments,
         plan.edf.record_s,
         plan.selection.span_s,
         corpus.mains_hz,
-        recipe.filters,
+        spec.recipe.filters,
     )
-    return corrupt.spoiler(corruptions, scene)
+    return corrupt.corruptor(spec.corruptions, context)
 
 
-def facts(plan: Plan) -> dict[str, Any]:
-    """What the report and ``build.json`` say of a recording; nothing of it names a person or a date."""
+def facts(plan: Plan) -> PlanFacts:
+    """What the report and ``build.json`` hold of a recording: no name of a person, and no date."""
     recording = plan.recording
     counts = Counter(epoch.stage for epoch in plan.selection.epochs)
     return {
@@ -158,41 +135,6 @@ def facts(plan: Plan) -> dict[str, Any]:
     }
 
 
-def fingerprints(recording: Recording) -> tuple[str, str]:
-    """Hash of the signal file, by its size and sampled blocks; and of it with all scorings.
-
-    A night of 300 MB is told from another, or from its re-export, in milliseconds.
-
-    Raises
-    ------
-    RecordingError
-        If one of the files can't be read.
-    """
-    try:
-        signal = _sampled(recording.signal)
-        digest = hashlib.blake2b(signal.encode(), digest_size=16)
-        for scorer, path in recording.scorings.items():
-            digest.update(scorer.encode())
-            digest.update(path.read_bytes())
-        for path in recording.side_files:
-            digest.update(path.read_bytes())
-    except OSError as error:
-        raise unreadable(Path(error.filename or recording.signal).name, error) from error
-    return signal, digest.hexdigest()
-
-
-def _sampled(path: Path) -> str:
-    """Hash of a file's size and of blocks spread over it."""
-    digest = hashlib.blake2b(digest_size=16)
-    size = path.stat().st_size
-    digest.update(str(size).encode())
-    with path.open("rb") as file:
-        for i in range(SAMPLE_BLOCKS + 1):
-            file.seek(max(0, size - BLOCK_BYTES) * i // SAMPLE_BLOCKS)
-            digest.update(file.read(BLOCK_BYTES))
-    return digest.hexdigest()
-
-
 def _reference(recording: Recording, scorer: str) -> str:
     if not recording.scorings:
         raise RecordingError(
@@ -206,11 +148,11 @@ def _second(
 ) -> tuple[dict[int, Stage], tuple[str, ...]]:
     """Stages of the next scorer by onset, if there is one; a note if they can't be used."""
     others = [name for name in recording.scorings if name != reference]
-    if not others or reference not in recording.scorings:  # one scorer's scoring in two forms
+    if not others or reference not in recording.scorings:  # one scoring, stored in two forms
         return {}, ()
     try:
         second = _read(corpus, recording, others[0])
-    except RecordingError as error:  # the label does not need it
+    except RecordingError as error:  # the labels do not depend on it
         return {}, (f"second scorer not usable: {error.reason}",)
     if second.epoch_s != hypnogram.epoch_s:
         return {}, ("second scorer not usable: other epoch length",)
@@ -240,11 +182,11 @@ def _unscored_signal_s(plan: Plan) -> float:
 
 
 def _ms(onset_s: float) -> int:
-    """Onset in whole milliseconds: two scorers' epochs are one if these are equal."""
+    """Onset in whole milliseconds: two scorers' epochs are the same if these are equal."""
     return round(1000 * onset_s)
 
 
-def _rows(plan: Plan, pictures: Iterator[bytes], lanes: list[str | None]) -> Iterator[Row]:
+def _rows(plan: Plan, pictures: Iterable[bytes], lanes: list[str | None]) -> Iterator[Row]:
     recording = plan.recording
     for epoch, picture in zip(plan.selection.epochs, pictures, strict=True):
         second = plan.second.get(_ms(epoch.onset_s))

@@ -1,30 +1,48 @@
-"""Preview: one page of a recording as a picture, before anything is built."""
+"""Preview: one page of a recording as a picture, or the reason why a build would not draw it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from psgimg.builder import atomic_file
+from psgimg.builder import atomic_file, night
 from psgimg.builder.corpora import registry, sources
+from psgimg.builder.corpora.sources import Source
+from psgimg.builder.dataset.page_spec import PageSpec
+from psgimg.builder.drawing import draw_pages
 from psgimg.builder.errors import BuildError
+from psgimg.builder.night import Plan
 from psgimg.builder.recordings import montage
 from psgimg.builder.recordings.channels import standard_channels
 from psgimg.builder.recordings.mne_reader import open_any
+from psgimg.builder.recordings.montage import Derivation
+from psgimg.builder.recordings.montage_file import load_montage
+from psgimg.builder.recordings.recording import Corpus, Recording
 from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.render.style import load_style
-from psgimg.builder.signals.epoching import PAGE_S, cut, missing_signal
-from psgimg.builder.signals.filtering import read_signals
-from psgimg.builder.unscored_night import NewPage
+from psgimg.builder.signals.epoching import PAGE_S, Epoch, Paged, count_pages
+from psgimg.builder.signals.filter_settings import load_filters
+from psgimg.builder.unscored_night import UnscoredPage
 
 DEFAULT_MAINS_HZ = 50.0
+N_NAMED = 10
+"""Recordings that a one-line message lists."""
 
 
 @dataclass(frozen=True)
 class PreviewConfig:
-    """A page to look at: of an EDF, or of a recording of a corpus."""
+    """The page to draw: of a file, or of a scored recording of a corpus.
+
+    Parameters
+    ----------
+    edf
+        A file in any format that MNE reads; None for ``recording`` of ``source``.
+    source
+        Corpus; with ``edf``, the one whose channel names the file uses.
+    epoch
+        Of a file, its n-th 30 s, from 0; of a recording, the number that the dataset gives.
+    """
 
     edf: Path | None
     source: str = ""
@@ -32,86 +50,111 @@ class PreviewConfig:
     recording: str = ""
     epoch: int = 0
     montage: str = ""
+    filters: str = ""
     style: str = "clinical"
     out: Path = Path("page.png")
 
 
 @dataclass(frozen=True)
 class PreviewPage:
-    """What was drawn: the file, its title, and each lane with the derivation that fills it."""
+    """The page that was drawn: its file, its title, and each lane with its derivation."""
 
     out: Path
     title: str
     lanes: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True)
+class _Night:
+    """What is drawn from: an opened recording and one of its pages."""
+
+    file: SignalFile
+    derivations: tuple[Derivation | None, ...]
+    page: Paged
+    mains_hz: float
+
+
 def preview(config: PreviewConfig) -> PreviewPage:
-    """Draw page ``epoch`` (30 s each, from the recording's start) to ``out``.
+    """Draw one page to ``config.out``.
+
+    A page that a build would not draw is refused, with the build's own reason; but wakefulness far
+    from sleep, which ``--trim`` leaves out, is drawn.
 
     Raises
     ------
     BuildError, RecordingError
-        If there is no such recording or page, or no channel to draw.
+        If there is no such recording or page, or a build would not draw it.
     """
-    from psgimg.builder.render.page import Page
-
-    edf = open_any(_path(config))
     known = registry.corpus(config.source) if config.source else None
-    recipe = Recipe(
-        montage.montage(config.montage or (known.montage if known else montage.DEFAULT_MONTAGE)),
-        load_style(config.style),
-    )
-    channels = known.channels if known else standard_channels(edf.labels)
-    derivations = montage.resolve(recipe.montage, edf.labels, channels, edf.path.name)
-    epoch = _page(edf, config.epoch)
-    signals = read_signals(
-        edf,
-        recipe.montage,
-        derivations,
-        filters=recipe.filters,
-        mains_hz=known.mains_hz if known else DEFAULT_MAINS_HZ,
-        sfreq_hz=recipe.sfreq_hz,
-        span_s=(epoch.page_start_s, epoch.page_start_s + PAGE_S),
-    )
-    data_uv = next(cut(signals, (epoch,)))
-    page = Page(recipe.style, recipe.montage, [d is None for d in derivations], signals.envelopes)
+    recipe = _recipe(config, known)
+    if config.edf is None:
+        found = _of_corpus(config, recipe)
+    else:
+        found = _of_file(config.edf, config.epoch, recipe, known)
+    drawn = draw_pages(found.file, found.derivations, [found.page], recipe, mains_hz=found.mains_hz)
     with atomic_file.whole(config.out) as temporary:
-        temporary.write_bytes(page.png(data_uv))
-    lanes = tuple(
-        (lane.name, derivation.name if derivation else "absent")
-        for lane, derivation in zip(recipe.montage.lanes, derivations, strict=True)
+        temporary.write_bytes(next(drawn.pictures))
+    start_s = found.page.page_start_s
+    title = f"{found.file.path.name}, {start_s:g} to {start_s + PAGE_S:g} s"
+    lanes = zip(recipe.montage.lanes, drawn.lanes, strict=True)
+    return PreviewPage(
+        config.out, title, tuple((lane.name, name or "absent") for lane, name in lanes)
     )
-    title = f"{edf.path.name}, {epoch.onset_s:g} to {epoch.onset_s + PAGE_S:g} s"
-    return PreviewPage(config.out, title, lanes)
 
 
-def _path(config: PreviewConfig) -> Path:
-    if config.edf is not None:
-        return config.edf
+def _recipe(config: PreviewConfig, known: Corpus | None) -> Recipe:
+    default = known.montage if known else montage.DEFAULT_MONTAGE
+    return Recipe(
+        load_montage(config.montage or default),
+        load_style(config.style),
+        load_filters(config.filters),
+    )
+
+
+def _of_file(path: Path, epoch: int, recipe: Recipe, known: Corpus | None) -> _Night:
+    """A page of a file, whatever its stage."""
+    file = open_any(path)
+    channels = known.channels if known else standard_channels(file.labels)
+    derivations = montage.resolve(recipe.montage, file.labels, channels, file.path.name)
+    n_pages = count_pages(file.duration_s)
+    if epoch >= n_pages:
+        there = f"give --epoch 0 to {n_pages - 1}" if n_pages else "give a longer recording"
+        raise BuildError(f"{file.path.name} lasts {file.duration_s:g} s, {n_pages} pages; {there}")
+    mains_hz = known.mains_hz if known else DEFAULT_MAINS_HZ
+    return _Night(file, derivations, UnscoredPage(epoch), mains_hz)
+
+
+def _of_corpus(config: PreviewConfig, recipe: Recipe) -> _Night:
+    """A page of a scored recording, planned as a build plans it."""
     if not (config.source and config.recording):
         raise BuildError("give an EDF file, or --source NAME --recording NAME")
     corpora = registry.corpora([config.source])
     source = sources.locate(corpora, [config.root] if config.root else [])[0]
-    found: Mapping[str, Path] = {
-        r.recording: r.signal for r in source.corpus.recordings(source.root)
-    }
-    if config.recording not in found:
-        raise BuildError(
-            f"{config.source} in {source.root} has no recording {config.recording!r}; "
-            f"there are {', '.join(list(found)[:10])}{' …' if len(found) > 10 else ''}"
-        )
-    return found[config.recording]
+    recording = _find(source, config.recording)
+    plan = night.plan(source.corpus, recording, PageSpec(recipe))
+    epoch = _epoch(plan, config.epoch)
+    return _Night(plan.edf, plan.derivations, epoch, source.corpus.mains_hz)
 
 
-def _page(edf: SignalFile, number: int) -> NewPage:
-    """The n-th 30 s of a recording, whatever its stage."""
-    n_pages = int(edf.duration_s // PAGE_S)
-    if number >= n_pages:
+def _find(source: Source, name: str) -> Recording:
+    found = {r.recording: r for r in source.corpus.recordings(source.root)}
+    if name not in found:
+        named = ", ".join(list(found)[:N_NAMED]) + (" …" if len(found) > N_NAMED else "")
         raise BuildError(
-            f"{edf.path.name} lasts {edf.duration_s:g} s, {n_pages} pages; "
-            f"give --epoch 0 to {n_pages - 1}"
+            f"{source.corpus.name} in {source.root} has no recording {name!r}; there are {named}"
         )
-    start_s = number * PAGE_S
-    if missing := missing_signal(edf, start_s):
-        raise BuildError(f"{edf.path.name}: page {number} lies {missing}; give another --epoch")
-    return NewPage(number, start_s)
+    return found[name]
+
+
+def _epoch(plan: Plan, number: int) -> Epoch:
+    """The epoch of that number, or a BuildError that says why a build does not draw it."""
+    drawn = plan.selection.epochs
+    for epoch in drawn:
+        if epoch.index == number:
+            return epoch
+    reason = dict(plan.selection.reasons).get(number, "not in the scoring")
+    nearest = min(drawn, key=lambda epoch: abs(epoch.index - number)).index
+    raise BuildError(
+        f"{plan.recording.recording}: a build leaves out epoch {number} ({reason}); give another "
+        f"--epoch, such as {nearest}"
+    )

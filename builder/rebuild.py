@@ -10,14 +10,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from psgimg.builder import build
 from psgimg.builder.card import labels_card
 from psgimg.builder.corpora import registry
-from psgimg.builder.dataset import corpus_record, shards
+from psgimg.builder.dataset import corpus_record, shards, splits
+from psgimg.builder.dataset.build_json import BuiltRecording
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.config import BuildConfig, Pinned
+from psgimg.builder.dataset.rebuild_json import PicturedRecording
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
@@ -25,7 +26,6 @@ from psgimg.builder.exports import labels_only
 from psgimg.builder.exports.labels_only import Export
 from psgimg.builder.progress import Progress
 from psgimg.builder.recordings.recording import Corpus
-from psgimg.builder.signals import corruption_spec
 
 N_NAMED = 3
 """Names that a one-line message lists before it counts."""
@@ -100,7 +100,7 @@ class Rebuilt:
         first = self.mismatches[0]
         return (
             f"{self.n_verified} of {self.n_shards} shards are those of the export: {reasons}. For "
-            f"example, {first.name}: {first.detail}. Mend that and run the same command again"
+            f"example, {first.name}: {first.detail}. Fix that and run the same command again"
         )
 
 
@@ -130,7 +130,7 @@ def _corpus_name(source: str) -> str:
     return registry.corpus(source).name if registry.is_file(source) else source
 
 
-def _wanted(export: Export, source: tuple[str, ...]) -> dict[Key, Mapping[str, Any]]:
+def _wanted(export: Export, source: tuple[str, ...]) -> dict[Key, PicturedRecording]:
     """Facts of the recordings to make, of the corpora asked for."""
     found = {(fact["corpus"], fact["recording"]): fact for fact in export.values["recordings"]}
     names = {corpus for corpus, _ in found}
@@ -144,26 +144,26 @@ def _wanted(export: Export, source: tuple[str, ...]) -> dict[Key, Mapping[str, A
 def _build_config(
     config: RebuildConfig,
     export: Export,
-    facts: Mapping[Key, Mapping[str, Any]],
+    facts: Mapping[Key, PicturedRecording],
     sources: Mapping[str, str],
 ) -> BuildConfig:
     fixed = export.values["fixed"]
     train, validation, test = fixed["splits"]
-    published = {(corpus, subject): split for corpus, subject, split in fixed["published_split"]}
+    published = splits.published(
+        (((corpus, subject), split) for corpus, subject, split in fixed["published_split"]),
+        str(export.folder / labels_only.FILE),
+    )
     return BuildConfig(
         source=tuple(sources.get(name, name) for name in sorted({corpus for corpus, _ in facts})),
         root=config.root,
         out=config.out,
-        scorer=fixed["scorer"],
-        trim_min=fixed["trim_min"],
         folds=export.values["folds"],
         workers=config.workers,
         pinned=Pinned(
             command=f"psgimg rebuild {labels_card.FOLDER}",
-            recipe=export.recipe,
+            spec=export.spec,
             policy=SplitPolicy((train, validation, test), fixed["seed"], published),
             signals={key: fact["signal"] for key, fact in facts.items()},
-            corruptions=corruption_spec.from_dict(export.values.get(corruption_spec.KEY)),
         ),
     )
 
@@ -171,10 +171,8 @@ def _build_config(
 def _refuse_other_definition(export: Export, corpora: Iterable[Corpus]) -> None:
     """Refuse to read a corpus otherwise than the dataset was built: nothing would be the same."""
     for corpus in corpora:
-        entry = export.values["corpora"][corpus.name]
-        if keys := corpus_record.changed(
-            entry.get(corpus_record.DEFINITION, {}), corpus.definition
-        ):
+        before = export.values["corpora"][corpus.name].get("definition", {})
+        if keys := corpus_record.changed(before, corpus.definition):
             raise BuildError(
                 f"{export.folder} was built with another {corpus.name} ({keys}); get the file or the "
                 "package that it was built with"
@@ -197,7 +195,7 @@ def _refuse_others(export: Export, out: Path) -> None:
 
 
 def _compare(
-    export: Export, facts: Mapping[Key, Mapping[str, Any]], report: Report, out: Path
+    export: Export, facts: Mapping[Key, PicturedRecording], report: Report, out: Path
 ) -> Rebuilt:
     corpora = {corpus for corpus, _ in facts}
     wanted = [shard for shard in export.values["shards"] if shard["corpus"] in corpora]
@@ -221,7 +219,7 @@ def _compare(
 
 def _other_recordings(
     export: Export,
-    facts: Mapping[Key, Mapping[str, Any]],
+    facts: Mapping[Key, PicturedRecording],
     report: Report,
     out: Path,
     verified: set[str],
@@ -242,7 +240,7 @@ def _other_recordings(
 
 
 def _differing(
-    export: Export, there: Mapping[str, Any], here: Mapping[str, Any], done: Done
+    export: Export, there: PicturedRecording, here: BuiltRecording, done: Done
 ) -> list[str]:
     """What of a drawn recording is not as in the export."""
     found = [] if labels_only.pictures(done) == there["pictures"] else ["pictures"]
@@ -250,11 +248,11 @@ def _differing(
         done.key
     ):
         found.append("labels")
-    return found + [key for key in sorted(here) if here[key] != there.get(key)]
+    return found + sorted(key for key, value in here.items() if value != there.get(key))
 
 
 def _why(
-    there: Mapping[str, Any], here: Mapping[str, Any], differing: list[str], versions: str
+    there: PicturedRecording, here: BuiltRecording, differing: list[str], versions: str
 ) -> tuple[str, str]:
     """Reason and detail for a drawn recording that is not the same."""
     if there["fingerprint"] != here["fingerprint"]:

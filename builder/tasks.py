@@ -1,107 +1,127 @@
-"""Worklist: the recordings that a build is to draw, each looked at from outside first."""
+"""Tasks: the recordings that a build is to draw, each identified by its files first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from psgimg.builder import night
 from psgimg.builder.corpora import sources
 from psgimg.builder.corpora.sources import Source
+from psgimg.builder.dataset.build_json import RecordingFacts
 from psgimg.builder.dataset.build_report import SetAside, set_aside_for
 from psgimg.builder.dataset.config import BuildConfig, Pinned
+from psgimg.builder.dataset.page_spec import PageSpec
+from psgimg.builder.dataset.shards import Key
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError, RecordingError
+from psgimg.builder.recordings.fingerprint import fingerprints
 from psgimg.builder.recordings.recording import Corpus, Recording
-from psgimg.builder.render.recipe import Recipe
-from psgimg.builder.signals.corruption_spec import SPLIT, Corruption
+from psgimg.builder.signals.corruption_spec import SPLIT
 
 
 @dataclass(frozen=True)
 class Task:
-    """One recording to draw, with all that a worker must know, its corpus's tables and readers too.
+    """One recording to draw, with everything that a worker needs.
 
-    ``signal`` and ``fingerprint`` are the hashes of its signal, and of all its files.
+    Parameters
+    ----------
+    corpus
+        Its tables and reading functions.
+    signal, fingerprint
+        Hash of its signal, and of all its files.
+    out
+        Folder of the dataset.
     """
 
     recording: Recording
     corpus: Corpus
     signal: str
     fingerprint: str
-    recipe: Recipe
-    scorer: str
-    trim_min: float | None
+    spec: PageSpec
     out: Path
-    corruptions: tuple[Corruption, ...] = ()
 
 
 def make_tasks(
     config: BuildConfig,
     found: Sequence[Source],
     policy: SplitPolicy,
-    built: Sequence[Mapping[str, Any]] = (),
+    built: Sequence[RecordingFacts] = (),
 ) -> tuple[list[Task], list[SetAside]]:
-    """A task for each recording that is what it says; the others are set aside.
+    """A task for each recording that can be identified; the others are set aside.
 
-    Of a corrupted twin, that is for the test split; who is in it is decided as ever.
+    A corrupted twin has tasks for the test split alone, which is that of the clean dataset.
 
     Parameters
     ----------
     built
         Facts of the recordings that are in the folder already: no signal comes in twice.
     """
-    tasks: list[Task] = []
-    set_aside: list[SetAside] = []
-    recipe = config.recipe()
-    names: dict[tuple[str, str], str] = {}
-    prints: dict[str, str] = {fact["signal"]: fact["recording"] for fact in built}
+    spec = config.page_spec()
+    recordings = _wanted(config, found)
+    corpora = {source.corpus.name: source.corpus for source in found}
     # Made again, a recording that is there was drawn from the right file, whatever lies there now.
     kept = {(fact["corpus"], fact["recording"]) for fact in built if config.pinned}
-    corruptions = config.corruptions()
-    wanted = _wanted(config, found)
-    corpora = {source.corpus.name: source.corpus for source in found}
-    for recording in wanted:
-        key = (recording.corpus, recording.recording)
+    seen = _Seen({}, {fact["signal"]: fact["recording"] for fact in built})
+    tasks: list[Task] = []
+    set_aside: list[SetAside] = []
+    for recording in recordings:
         try:
-            signal, fingerprint = night.fingerprints(recording)
+            signal, fingerprint = fingerprints(recording)
             _refuse_other_signal(config.pinned, recording, signal)
-            if key in names:
-                raise RecordingError(
-                    "duplicate recording",
-                    f"{recording.signal.parent.name}/{recording.signal.name} has the name of {names[key]}; remove one of the two",
-                )
-            if (twin := prints.setdefault(signal, recording.recording)) != recording.recording:
-                raise RecordingError(
-                    "duplicate recording",
-                    f"{recording.signal.name} has the bytes of {twin}'s signal; remove one of the two",
-                )
-            if policy.split(recording.corpus, recording.subject, recording.split_key) is None:
-                raise RecordingError(
-                    "not in the split file", f"subject {recording.subject} has no split there"
-                )
+            seen.refuse_duplicate(recording, signal)
+            _refuse_without_split(policy, recording)
         except RecordingError as error:
-            if key not in kept:
+            if _key(recording) not in kept:
                 set_aside.append(set_aside_for(recording, error))
             continue
-        names[key] = recording.signal.name
-        common = (recipe, config.scorer, config.trim_min, config.out, corruptions)
-        tasks.append(Task(recording, corpora[recording.corpus], signal, fingerprint, *common))
-    if corruptions:
-        shown = _test_split(wanted, policy)
-        tasks = [t for t in tasks if (t.recording.corpus, t.recording.recording) in shown]
+        seen.files[_key(recording)] = recording.signal.name
+        corpus = corpora[recording.corpus]
+        tasks.append(Task(recording, corpus, signal, fingerprint, spec, config.out))
+    if spec.corruptions:
+        shown = _test_split(recordings, policy)
+        tasks = [task for task in tasks if _key(task.recording) in shown]
         set_aside = [entry for entry in set_aside if (entry.corpus, entry.recording) in shown]
-    return tasks, [*set_aside, *_not_here(config.pinned, wanted, kept)]
+    return tasks, [*set_aside, *_not_here(config.pinned, recordings, kept)]
 
 
-def _test_split(wanted: Sequence[Recording], policy: SplitPolicy) -> set[tuple[str, str]]:
-    """The recordings of which a corrupted twin is made."""
-    shown = {
-        (r.corpus, r.recording)
-        for r in wanted
-        if policy.split(r.corpus, r.subject, r.split_key) == SPLIT
-    }
+@dataclass(frozen=True)
+class _Seen:
+    """The recordings so far: the signal file of each name, and the name that each signal has."""
+
+    files: dict[Key, str]
+    signals: dict[str, str]
+
+    def refuse_duplicate(self, recording: Recording, signal: str) -> None:
+        """Refuse a second recording of one name, or a second name for one signal."""
+        if (other := self.files.get(_key(recording))) is not None:
+            file = recording.signal
+            raise RecordingError(
+                "duplicate recording",
+                f"{file.parent.name}/{file.name} has the name of {other}; remove one of the two",
+            )
+        twin = self.signals.setdefault(signal, recording.recording)
+        if twin != recording.recording:
+            raise RecordingError(
+                "duplicate recording",
+                f"{recording.signal.name} has the bytes of {twin}'s signal; remove one of the two",
+            )
+
+
+def _key(recording: Recording) -> Key:
+    return recording.corpus, recording.recording
+
+
+def _refuse_without_split(policy: SplitPolicy, recording: Recording) -> None:
+    if policy.split(recording.corpus, recording.subject, recording.split_key) is None:
+        raise RecordingError(
+            "not in the split file", f"subject {recording.subject} has no split there"
+        )
+
+
+def _test_split(wanted: Sequence[Recording], policy: SplitPolicy) -> set[Key]:
+    """The recordings that a corrupted twin holds."""
+    shown = {_key(r) for r in wanted if policy.split(r.corpus, r.subject, r.split_key) == SPLIT}
     if wanted and not shown:
         raise BuildError(
             f"none of the {len(wanted)} recordings is in the {SPLIT} split, and no other is drawn "
@@ -115,7 +135,7 @@ def _wanted(config: BuildConfig, found: Sequence[Source]) -> list[Recording]:
         r
         for source in found
         for r in sources.recordings(source, config.subjects, config.limit)
-        if config.pinned is None or (r.corpus, r.recording) in config.pinned.signals
+        if config.pinned is None or _key(r) in config.pinned.signals
     ]
     missing = sorted(set(config.subjects) - {recording.subject for recording in wanted})
     if missing and not config.limit:
@@ -127,8 +147,8 @@ def _wanted(config: BuildConfig, found: Sequence[Source]) -> list[Recording]:
 
 
 def _refuse_other_signal(pinned: Pinned | None, recording: Recording, signal: str) -> None:
-    """Pictures of another signal must not get into a dataset that is to be made again."""
-    if pinned and pinned.signals[recording.corpus, recording.recording] != signal:
+    """Refuse a signal other than that of the dataset to rebuild."""
+    if pinned and pinned.signals[_key(recording)] != signal:
         raise RecordingError(
             "other signal",
             f"{recording.signal.name} is not the file that the dataset was made from: other bytes; "
@@ -137,10 +157,10 @@ def _refuse_other_signal(pinned: Pinned | None, recording: Recording, signal: st
 
 
 def _not_here(
-    pinned: Pinned | None, found: Iterable[Recording], kept: Iterable[tuple[str, str]]
+    pinned: Pinned | None, found: Iterable[Recording], kept: Iterable[Key]
 ) -> list[SetAside]:
-    """Recordings of a dataset that is to be made again which the corpus does not have here."""
-    here = {(recording.corpus, recording.recording) for recording in found}.union(kept)
+    """Recordings of the dataset to rebuild that are not in the folder of their corpus."""
+    here = {_key(recording) for recording in found}.union(kept)
     return [
         SetAside(
             corpus,

@@ -1,4 +1,4 @@
-"""New night: pages of a recording that belongs to no corpus, drawn as a model was taught."""
+"""Unscored night: pages of a recording outside any corpus, drawn by the recipe of a model."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil, floor
+from math import ceil
 from pathlib import Path
 
+from psgimg.builder.drawing import draw_pages
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings import channels as chosen
 from psgimg.builder.recordings.edf import uv_per_unit
@@ -17,39 +18,42 @@ from psgimg.builder.recordings.mne_reader import open_any
 from psgimg.builder.recordings.montage import Derivation
 from psgimg.builder.recordings.signal_file import SignalFile, unit_notes
 from psgimg.builder.render.recipe import Recipe
-from psgimg.builder.signals.epoching import PAGE_S, cut, missing_signal, require_eeg
-from psgimg.builder.signals.filtering import read_signals
+from psgimg.builder.signals.epoching import PAGE_S, count_pages, missing_signal
 
 
 @dataclass(frozen=True)
-class NewPage:
-    """Thirty seconds of a night, whatever their stage: page ``epoch`` begins ``onset_s`` after the start."""
+class UnscoredPage:
+    """Thirty seconds of a night, whatever their stage, numbered from the recording's start."""
 
     epoch: int
-    onset_s: float
+
+    @property
+    def onset_s(self) -> float:
+        """Start of the epoch from the recording's start."""
+        return PAGE_S * self.epoch
 
     @property
     def page_start_s(self) -> float:
-        """Where the picture begins: a page shows its epoch and nothing else."""
+        """Start of the picture: a page shows its epoch and nothing else."""
         return self.onset_s
 
 
 @dataclass(frozen=True)
-class NewNight:
-    """A recording opened, its channels found, no sample read yet.
+class UnscoredNight:
+    """A recording whose header was read and whose channels were found; no sample is read yet.
 
     Parameters
     ----------
     start
-        Date and time of the first sample as the file says; None if it says none. Never published.
+        Date and time of the first sample by the file's header, or None. Never published.
     derivations
         What fills each lane of the recipe's montage, None where the file has nothing.
     epochs
-        The pages that can be drawn, in time order. Their numbers go on through gaps.
+        The pages that can be drawn, in time order; numbers are skipped in gaps.
     left_out
-        Epochs without signal for their whole page, counted by reason.
+        Number of epochs without signal for their whole page, by reason.
     notes
-        What was tolerated, a sentence each.
+        Irregularities that were tolerated, a sentence each.
     """
 
     path: Path
@@ -57,7 +61,7 @@ class NewNight:
     duration_s: float
     recipe: Recipe
     derivations: tuple[Derivation | None, ...]
-    epochs: tuple[NewPage, ...]
+    epochs: tuple[UnscoredPage, ...]
     left_out: Mapping[str, int]
     notes: tuple[str, ...]
     mains_hz: float
@@ -66,7 +70,7 @@ class NewNight:
     @property
     def n_epochs(self) -> int:
         """Whole epochs from the first sample to the last, those without signal included."""
-        return floor((self.duration_s + TOLERANCE_S) / PAGE_S)  # as `missing_signal` counts
+        return count_pages(self.duration_s)
 
 
 def open_night(
@@ -75,14 +79,14 @@ def open_night(
     *,
     channels: Mapping[str, str] | None = None,
     mains_hz: float = 50.0,
-) -> NewNight:
+) -> UnscoredNight:
     """Read the header of a recording, find its channels, and count its pages.
 
     Parameters
     ----------
     channels
         Lane, or derivation that a lane takes, to the label of a channel of the file; ``A,B`` for the
-        difference of two. What is not given is found by its label.
+        difference of two. Other lanes are filled by the labels of the file.
     mains_hz
         Mains frequency where the night was recorded: 50 or 60.
 
@@ -102,7 +106,7 @@ def open_night(
         for lane, derivation in zip(recipe.montage.lanes, derivations, strict=True)
         if derivation is None
     ]
-    return NewNight(
+    return UnscoredNight(
         path,
         file.start,
         file.duration_s,
@@ -116,7 +120,7 @@ def open_night(
     )
 
 
-def pages(night: NewNight) -> Iterator[tuple[NewPage, bytes]]:
+def pages(night: UnscoredNight) -> Iterator[tuple[UnscoredPage, bytes]]:
     """Each page with its PNG, in time order; drawn one by one, after the whole night was filtered.
 
     Raises
@@ -124,23 +128,10 @@ def pages(night: NewNight) -> Iterator[tuple[NewPage, bytes]]:
     RecordingError
         If no EEG lane carries a signal, or a channel can't be brought to µV.
     """
-    from psgimg.builder.render.page import Page  # heavy
-
-    montage = night.recipe.montage
-    signals = read_signals(
-        night.file,
-        montage,
-        night.derivations,
-        filters=night.recipe.filters,
-        mains_hz=night.mains_hz,
-        sfreq_hz=night.recipe.sfreq_hz,
-        span_s=(night.epochs[0].onset_s, night.epochs[-1].onset_s + PAGE_S),
+    drawn = draw_pages(
+        night.file, night.derivations, night.epochs, night.recipe, mains_hz=night.mains_hz
     )
-    require_eeg(signals, montage, night.path.name)
-    absent = [name is None for name in signals.lanes]
-    page = Page(night.recipe.style, montage, absent, signals.envelopes)
-    for epoch, data_uv in zip(night.epochs, cut(signals, night.epochs), strict=True):
-        yield epoch, page.png(data_uv)
+    yield from zip(night.epochs, drawn.pictures, strict=True)
 
 
 def _is_voltage(file: SignalFile, channel: int) -> bool:
@@ -151,13 +142,13 @@ def _is_voltage(file: SignalFile, channel: int) -> bool:
     return True
 
 
-def _epochs(file: SignalFile) -> tuple[tuple[NewPage, ...], dict[str, int]]:
-    """Every 30 s from the first sample that have signal, and a count of the others by reason."""
+def _epochs(file: SignalFile) -> tuple[tuple[UnscoredPage, ...], dict[str, int]]:
+    """The pages that lie on gapless signal, and a count of the others by reason."""
     left_out: Counter[str] = Counter()
     epochs = []
     for number in range(ceil((file.duration_s - TOLERANCE_S) / PAGE_S)):
-        page = NewPage(number, number * PAGE_S)
-        if reason := missing_signal(file, page.onset_s):
+        page = UnscoredPage(number)
+        if reason := missing_signal(file, page.page_start_s):
             left_out[reason] += 1
         else:
             epochs.append(page)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,24 @@ def parse(text: str, where: str, *, empty: bool = False) -> dict[str, Any]:
     except RecursionError as error:
         raise BuildError(f"{where}: nested too deeply; write it flatter") from error
     return values
+
+
+def check_keys(values: Mapping[str, Any], known: Collection[str], where: str) -> None:
+    """Refuse keys that nobody reads.
+
+    Parameters
+    ----------
+    where
+        What the message starts with: the file and, if there are several, its part.
+
+    Raises
+    ------
+    BuildError
+        If there is such a key; the message lists those that there are.
+    """
+    for key in values:
+        if key not in known:
+            raise BuildError(f"{where}: unknown key {key!r}; there are {', '.join(sorted(known))}")
 
 
 def _faults(loader: SafeLoader, root: Node) -> Iterator[str]:

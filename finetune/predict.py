@@ -37,7 +37,7 @@ def predict(config: PredictConfig, progress: Progress) -> Predictions:
     BuildError
         If the command can't go on. What is finished stays, and the same command goes on from there.
     """
-    pageset = page_set.load(config.dataset, config.config, config.split, config.revision)
+    pageset = page_set.load(config.dataset, config.corpus, config.split, config.revision)
     asked = question(config, pageset)
     rows = chosen(pageset, config.limit)
     with partial_file.hold(config.out, asked.settings(config, pageset, len(rows))) as held:
@@ -53,7 +53,7 @@ def predict(config: PredictConfig, progress: Progress) -> Predictions:
         for message in asked.notes:
             progress.note(message)
         if todo:
-            with _asker(config, asked) as ask:
+            with _asker(config, asked, progress) as ask:
                 for i in todo:
                     held.write(i, _staged(config, pageset, asked, split[i], ask, progress))
         found = held.join(len(split))
@@ -75,7 +75,7 @@ def chosen(pageset: PageSet, limit: int | None) -> Rows:
 
 
 @contextmanager
-def _asker(config: PredictConfig, asked: Question) -> Iterator[Asker]:
+def _asker(config: PredictConfig, asked: Question, progress: Progress) -> Iterator[Asker]:
     """The model, loaded or behind its server, in the mode that is wanted."""
     answers = asked.prompt.answers
     if config.endpoint is not None:
@@ -96,7 +96,7 @@ def _asker(config: PredictConfig, asked: Question) -> Iterator[Asker]:
         config.model, trust_remote_code=config.trust_remote_code, dtype=config.dtype
     )
     if config.mode == "score":
-        yield predictors.scoring(loaded.model, loaded.processor, answers)
+        yield predictors.scoring(loaded.model, loaded.processor, answers, progress.note)
     else:
         yield predictors.generating(loaded.model, loaded.processor, answers, config.max_new_tokens)
 

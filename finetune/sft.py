@@ -18,7 +18,7 @@ from psgimg.finetune.data import page_set, sampling
 from psgimg.finetune.data.augment import Augmented
 from psgimg.finetune.data.chat import messages
 from psgimg.finetune.data.page_set import PageSet
-from psgimg.finetune.models import families, tiny
+from psgimg.finetune.models import compatibility, families, tiny
 from psgimg.finetune.models import provenance as lineages
 from psgimg.finetune.models.loading import load_base, load_processor
 from psgimg.finetune.training import (
@@ -75,7 +75,7 @@ def main(argv: Sequence[str]) -> Path:
     model, processor = _model(asked, train, prompt)
 
     # Training
-    with checkpoints.told(out, training):
+    with checkpoints.told(out, training), compatibility.without_deprecations():
         trainer = StagingTrainer(
             model=model,
             args=training,
@@ -95,8 +95,8 @@ def main(argv: Sequence[str]) -> Path:
     if trainer.is_world_process_zero():
         run_record.folder(psg, train, prompt, lineage).save(out)
         values = run_record.values(asked, validation, facts, lineage, trainer.state)
-        shown = rows.shown(math.ceil((trainer.state.epoch or 0.0) - 1e-6))
-        values |= run_record.shown(training, trainer.state, train, shown)
+        drawn = rows.shown(math.ceil((trainer.state.epoch or 0.0) - 1e-6))
+        values |= run_record.progress(training, trainer.state, train, drawn)
         report.write(out, values, trainer.state.log_history)
         model_card.write(out, destination.repo_id if destination else None)
         if destination:
@@ -115,7 +115,7 @@ def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | N
     """Pages to learn from, and those to watch by, if there are any and they are wanted."""
     train = page_set.load(
         psg.dataset,
-        psg.dataset_config,
+        psg.corpus,
         "train",
         psg.dataset_revision,
         n_subjects=psg.train_subjects,
@@ -126,11 +126,11 @@ def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | N
         return train, None
     if "validation" not in {shard["split"] for shard in train.build["shards"]}:
         raise BuildError(
-            f"{psg.dataset} has no validation pages; give --eval_strategy no to train without "
+            f"{psg.dataset} has no validation pages; give --eval-strategy no to train without "
             "watching, or build it with more subjects"
         )
     return train, page_set.load(
-        psg.dataset, psg.dataset_config, "validation", psg.dataset_revision, seed=training.seed
+        psg.dataset, psg.corpus, "validation", psg.dataset_revision, seed=training.seed
     )
 
 

@@ -2,20 +2,61 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-# Before torch is loaded: each of pytest's workers has one core, and OpenMP would spin on all.
-os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
-os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+STEERS = (
+    "ACCELERATE_",
+    "DATASETS_",
+    "HF_",
+    "HUGGING",
+    "MNE_",
+    "OPENAI_",
+    "PSGIMG_",
+    "TRANSFORMERS_",
+)
+"""Beginnings of environment variables that steer psgimg or a library under it."""
+
+ALONE = (
+    *(f"{kind}_PROXY" for kind in ("ALL", "FTP", "HTTP", "HTTPS", "NO")),
+    *("COLUMNS", "FORCE_COLOR", "NO_COLOR", "PYTHONWARNINGS", "RANK", "WORLD_SIZE"),
+)
+"""Others that do, by their whole names."""
+
+
+def _clean_environment() -> None:
+    """Set what tests rely on, and nothing else, in this process and in those that it starts.
+
+    Before any library is loaded that reads its settings only then.
+    """
+    for name in list(os.environ):
+        if name.upper().startswith(STEERS) or name.upper() in ALONE:
+            del os.environ[name]
+    home = tempfile.mkdtemp(prefix="psgimg-tests-")  # nobody's token, nobody's cache
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    os.environ |= {"HF_HOME": home, "HF_HUB_DISABLE_TELEMETRY": "1"}
+    # Each of pytest's workers has one core, and OpenMP would spin on all.
+    os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+
+
+_clean_environment()
 
 settings.register_profile("psgimg", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("psgimg")
 
 SHARED_PSG = Path(__file__).resolve().parents[2] / "shared" / "psg"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make warnings of the helpers in ``support`` errors, as those of psgimg and of tests are."""
+    helpers = sorted(path.stem for path in (Path(__file__).parent / "support").glob("*.py"))
+    config.addinivalue_line("filterwarnings", rf"error:::({'|'.join(helpers)})$")
 
 
 @pytest.fixture(scope="session")

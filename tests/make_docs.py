@@ -23,7 +23,7 @@ BENCHMARKS = ROOT / "docs" / "benchmarks.json"
 SPEED = re.compile(r"(?<=<!-- speed -->\n).*(?=<!-- end of speed -->)", re.DOTALL)
 
 MAIN = {
-    "builder": ("build", "night", "check", "preview", "rebuild", "unscored_night"),
+    "builder": ("build", "night", "check", "preview", "rebuild", "unscored_night", "drawing"),
     "finetune": ("sft", "predict", "merge"),
 }
 """The main paths, first in the table of their folder; so is a module named as its folder's job."""

@@ -1,9 +1,11 @@
 """Documents: they are run, not trusted."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from make_docs import COMMANDS_MD, MODULES_MD, SPEED_MD, commands_md, modules_md, speed_md
 from progress import Remembered
 from psgimg.builder.cli import command_line
@@ -31,6 +33,26 @@ def test_every_command_option_corpus_style_and_montage_of_the_readme_exists():
         assert used <= known | {"--help"}, line
     for name in (*cli.commands, *CORPORA, *PRESETS, *MONTAGES):
         assert f"`{name}`" in README or f"psgimg {name}" in README, name
+
+
+def test_documents_and_messages_show_options_with_dashes():
+    """`llamafactory-cli`, of which a card shows a line, has a spelling of its own."""
+    places = [*DOCUMENTS, *ROOT.glob("docs/**/*.json"), *ROOT.glob("cards/*.j2")]
+    for path in (*places, *ROOT.glob("builder/**/*.py"), *ROOT.glob("finetune/**/*.py")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if "llamafactory-cli" not in line:
+                assert not re.findall(r"(?<![\w-])--[a-z0-9]+_\w+", line), path
+    for path in ROOT.glob("docs/**/*.yaml"):
+        keys = re.findall(r"[\w-]+(?=:)", path.read_text(encoding="utf-8"))
+        assert not [key for key in keys if "_" in key and key != "snr_db"], path
+
+
+def test_the_citation_is_of_this_version():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == project["version"]
+    assert citation["license"] == project["license"]
+    assert [one["name"] for one in citation["authors"]] == ["The psgimg authors"]
 
 
 def test_the_list_of_modules_is_what_they_say():

@@ -8,9 +8,11 @@ from typing import Any
 
 from psgimg.builder.card import release_notes
 from psgimg.builder.corpora import demo, registry
+from psgimg.builder.dataset.build_json import CorpusFacts, CorpusPolicy, DatasetFacts
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.schema import SPLITS, features
 from psgimg.builder.signals import corruption_spec
+from psgimg.builder.signals.corruption_spec import CorruptionJson
 
 ALL = "all"
 """Config of every corpus, the one that loads where none is named."""
@@ -49,7 +51,7 @@ def head(report: Report) -> str:
     return str(data.to_yaml())
 
 
-def _marks(report: Report, corpora: Mapping[str, Any]) -> list[str]:
+def _marks(report: Report, corpora: Mapping[str, CorpusFacts]) -> list[str]:
     """Tags that warn."""
     said = {"synthetic": demo.NAME in corpora, "corrupted": corruption_spec.KEY in report.values}
     return [word for word, true in said.items() if true]
@@ -90,7 +92,7 @@ def _info(report: Report, name: str, members: Sequence[str]) -> Any:
     )
 
 
-def _licence(corpora: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _licence(corpora: Mapping[str, CorpusFacts]) -> dict[str, Any]:
     """Licence in the Hub's words: one that it knows, or ``other`` with a name and a link."""
     names = {entry["licence"] for entry in corpora.values()}
     only = names.pop() if len(names) == 1 else ""
@@ -102,7 +104,7 @@ def _licence(corpora: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {"license": "other", "license_name": slug, "license_link": link}
 
 
-def _gate(report: Report, corpora: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _gate(report: Report, corpora: Mapping[str, CorpusFacts]) -> dict[str, Any]:
     """Text of the form that asks for access, if any corpus is restricted."""
     titles = [corpora[name]["title"] for name in restricted(corpora)]
     if not titles:
@@ -126,16 +128,14 @@ def _gate(report: Report, corpora: Mapping[str, Mapping[str, Any]]) -> dict[str,
     }
 
 
-def restricted(corpora: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def restricted(corpora: Mapping[str, CorpusPolicy]) -> list[str]:
     """Names of the corpora whose terms are not known to allow passing pictures on: by what was
     written down, and by what is known today.
     """
-    return [
-        name for name, entry in corpora.items() if not registry.is_open(name, entry.get("policy"))
-    ]
+    return [name for name, entry in corpora.items() if not registry.is_open(name, entry["policy"])]
 
 
-def with_rows(report: Report) -> dict[str, Mapping[str, Any]]:
+def with_rows(report: Report[DatasetFacts]) -> dict[str, CorpusFacts]:
     """Corpora of which something was built."""
     return {
         name: entry
@@ -144,9 +144,7 @@ def with_rows(report: Report) -> dict[str, Mapping[str, Any]]:
     }
 
 
-def title(
-    corpora: Mapping[str, Mapping[str, Any]], corrupted: Mapping[str, Any] | None = None
-) -> str:
+def title(corpora: Mapping[str, CorpusFacts], corrupted: CorruptionJson | None = None) -> str:
     """Title of the dataset; of a corrupted twin, it says by what."""
     names = [entry["title"] for entry in corpora.values()] if len(corpora) == 1 else [*corpora]
     listed = ", ".join(names) if len(names) <= N_NAMED else f"{len(names)} corpora"

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, zip_longest
 from pathlib import Path
-from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 from psgimg.builder.dataset import shards
+from psgimg.builder.dataset.build_json import BuiltRecording
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S
 from psgimg.builder.stages import STAGE_NAMES, Stage
@@ -39,7 +39,7 @@ class Picture:
     png: bytes
 
 
-def choose(out: Path, facts: Sequence[Mapping[str, Any]]) -> dict[str, list[Picture]]:
+def choose(out: Path, facts: Sequence[BuiltRecording]) -> dict[str, list[Picture]]:
     """Up to ``N_COLUMNS`` clear pictures of each stage, the first from the largest corpus.
 
     The recordings are chosen from their facts, so that of thousands only a few are opened, and of
@@ -98,7 +98,7 @@ def sheet(pictures: Mapping[str, Sequence[Picture]]) -> bytes:
     return _encoded(page)
 
 
-def _ranked(facts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _ranked(facts: Sequence[BuiltRecording]) -> list[BuiltRecording]:
     """Recordings in the order in which they are shown.
 
     Corpora take turns, the largest first. Within one, nights with all lanes come first and every
@@ -109,7 +109,7 @@ def _ranked(facts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     for fact in facts:
         size[fact["corpus"]] += sum(fact["stages"].values())
     nights: Counter[Key] = Counter()
-    by_corpus: dict[str, list[tuple[int, int, Mapping[str, Any]]]] = defaultdict(list)
+    by_corpus: dict[str, list[tuple[int, int, BuiltRecording]]] = defaultdict(list)
     for fact in sorted(facts, key=_hash):
         person = (fact["corpus"], fact["subject"])
         nights[person] += 1
@@ -122,13 +122,13 @@ def _ranked(facts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [fact for fact in chain.from_iterable(zip_longest(*lines)) if fact is not None]
 
 
-def _hash(fact: Mapping[str, Any]) -> str:
+def _hash(fact: BuiltRecording) -> str:
     return hashlib.sha256(f"{fact['corpus']}/{fact['recording']}".encode()).hexdigest()
 
 
-def _seats(ranked: Sequence[Mapping[str, Any]], stage: str) -> list[tuple[Mapping[str, Any], int]]:
+def _seats(ranked: Sequence[BuiltRecording], stage: str) -> list[tuple[BuiltRecording, int]]:
     """Who fills a line of the sheet, and with the how-manieth of its pictures (from 0)."""
-    seats: list[tuple[Mapping[str, Any], int]] = []
+    seats: list[tuple[BuiltRecording, int]] = []
     number = 0
     while len(seats) < N_COLUMNS:
         more = [(fact, number) for fact in ranked if fact["stages"][stage] > number]

@@ -8,11 +8,12 @@ shards give the same text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from psgimg.builder.card import card_metadata, release_notes
 from psgimg.builder.corpora import demo
+from psgimg.builder.dataset.build_json import BuildFacts, ShardEntry
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.schema import FEATURES, SPLITS
 from psgimg.builder.signals import corruption_spec
@@ -72,14 +73,14 @@ SPLIT_CLASSES = {
 }
 
 
-def croissant(values: Mapping[str, Any]) -> dict[str, Any]:
+def croissant(values: BuildFacts) -> dict[str, Any]:
     """Describe a dataset by what its ``build.json`` says.
 
     Parameters
     ----------
     values
-        As :class:`psgimg.builder.dataset.build_report.Report` lists them. If they tell of a release, it gives
-        the dataset its address, its version, and the permission by which it is published.
+        If they tell of a release, it gives the dataset its address, its version, and the permission
+        by which it is published.
 
     Returns
     -------
@@ -140,7 +141,7 @@ def _about(report: Report) -> dict[str, Any]:
     return about
 
 
-def _version(values: Mapping[str, Any]) -> str:
+def _version(values: BuildFacts) -> str:
     """Recipes so far, revisions by the present one, 0: more of the same data is a minor step."""
     release = release_notes.of(values)
     drawn = [revision.recipe_hash for revision in release.revisions] if release else []
@@ -180,7 +181,7 @@ def _terms(report: Report) -> dict[str, Any]:
     return terms
 
 
-def _file_object(shard: Mapping[str, Any]) -> dict[str, Any]:
+def _file_object(shard: ShardEntry) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
         "@id": shard["path"],
@@ -192,9 +193,7 @@ def _file_object(shard: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _file_set(
-    name: str, members: Sequence[str], shards: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+def _file_set(name: str, members: Sequence[str], shards: Sequence[ShardEntry]) -> dict[str, Any]:
     """The shards of a config: a pattern for each corpus and split that has any."""
     held = [(shard["corpus"], shard["split"]) for shard in shards if shard["corpus"] in members]
     return {

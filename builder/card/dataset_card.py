@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from psgimg.builder.card import card_metadata, contact_sheet, release_notes, tem
 from psgimg.builder.card.contact_sheet import Picture
 from psgimg.builder.corpora import demo
 from psgimg.builder.dataset import corpus_record
+from psgimg.builder.dataset.build_json import BuiltRecording, RecipeJson
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.schema import FEATURES, SPLITS
@@ -25,6 +25,7 @@ from psgimg.builder.render.recipe import plain
 from psgimg.builder.render.style import CLINICAL
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_kinds import ALL
+from psgimg.builder.signals.corruption_spec import CorruptionJson
 from psgimg.builder.signals.epoching import PAGE_S
 from psgimg.builder.stages import STAGE_NAMES
 
@@ -55,10 +56,17 @@ def write(out: Path, report: Report) -> None:
 def real_pages(report: Report, examples: Mapping[str, Picture]) -> Mapping[str, bytes]:
     """A page of each stage from a real night, to stand beside synthetic ones drawn in its style."""
     synthetic = any(picture.corpus == demo.NAME for picture in examples.values())
-    if not synthetic or report.values["recipe"]["style"] != plain(asdict(CLINICAL)):
+    if not synthetic or not _is_clinical(report.values["recipe"]["style"]):
         return {}
     folder = resources.files("psgimg.cards").joinpath("sleep-edf")
     return {stage: folder.joinpath(f"{stage}.png").read_bytes() for stage in STAGE_NAMES}
+
+
+def _is_clinical(style: Mapping[str, Any]) -> bool:
+    """Whether a recipe's style, which has the kinds of lane that are drawn, is that preset."""
+    clinical = plain(CLINICAL)
+    lanes = {kind: clinical["lanes"].get(kind) for kind in style["lanes"]}
+    return style == {**clinical, "lanes": lanes}
 
 
 def text(report: Report, examples: Mapping[str, Picture]) -> str:
@@ -116,7 +124,7 @@ def _facts(report: Report) -> dict[str, Any]:
     }
 
 
-def _befallen(corrupted: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+def _befallen(corrupted: CorruptionJson | None) -> list[dict[str, Any]]:
     """What was done to which lanes, in words."""
     return [
         {**one.to_dict(), "means": one.form.means, "whose": _whose(one.lanes)}
@@ -131,14 +139,13 @@ def _whose(names: Sequence[str]) -> str:
     return "every lane" if ALL in names else " and ".join(words)
 
 
-def _lanes(
-    recipe: Mapping[str, Any], recordings: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+def _lanes(recipe: RecipeJson, recordings: Sequence[BuiltRecording]) -> list[dict[str, Any]]:
     """The lanes from top to bottom, with what filled them in how many recordings."""
     seen: Counter[str] = Counter()
+    styles: Mapping[str, Any] = recipe["style"]
     lanes = []
     for i, lane in enumerate(recipe["montage"]["lanes"]):
-        style = recipe["style"][lane["kind"]]
+        style = styles["lanes"][lane["kind"]]
         drawn = [fact["lanes"][i] for fact in recordings]
         inks = style["colours"]
         lanes.append(
@@ -151,7 +158,7 @@ def _lanes(
                 "n_levels": sum(fact["lanes"][i] in fact["envelopes"] for fact in recordings),
                 "scale_uv": style["scale_uv"],
                 "guide_uv": style["guide_uv"],
-                "band": recipe["filters"][lane["kind"]],
+                "band": recipe["filters"]["bands"][lane["kind"]],
                 "ink": inks[min(seen[lane["kind"]], len(inks) - 1)],
             }
         )

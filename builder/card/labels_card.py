@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from psgimg.builder.card import card_metadata, templates
 from psgimg.builder.corpora import demo
 from psgimg.builder.dataset import corpus_record
+from psgimg.builder.dataset.build_json import DatasetFacts
 from psgimg.builder.dataset.build_report import Report
+from psgimg.builder.dataset.rebuild_json import ExportFacts
 from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.stages import STAGE_NAMES
@@ -21,7 +22,7 @@ SPLIT = "labels"
 """What ``load_dataset`` calls the table: its rows are of all splits, and say of which."""
 
 
-def text(values: Mapping[str, Any], table: str, columns: Sequence[str]) -> str:
+def text(values: ExportFacts, table: str, columns: Sequence[str]) -> str:
     """The card, YAML and Markdown.
 
     Parameters
@@ -52,7 +53,7 @@ def text(values: Mapping[str, Any], table: str, columns: Sequence[str]) -> str:
     return templates.render(TEMPLATE, filled)
 
 
-def _head(report: Report, table: str) -> str:
+def _head(report: Report[DatasetFacts], table: str) -> str:
     """The YAML head, as the Hub and ``load_dataset`` read it; the table brings its own features.
 
     Without ``num_examples``, ``load_dataset`` would take a new export for the one in its cache.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-KEY = "release"
+from psgimg.builder.dataset.build_json import ReleaseJson, RevisionJson
+from psgimg.builder.dataset.schema import SplitName
+
+KEY: Final = "release"
 """Where a report's values keep them; a dataset that was only built here has none."""
 
 
@@ -31,6 +34,18 @@ class Revision:
     corpora: tuple[str, ...]
     restricted: tuple[str, ...]
     what: str
+
+    def to_dict(self) -> RevisionJson:
+        """As JSON values."""
+        return {
+            "tag": self.tag,
+            "recipe_hash": self.recipe_hash,
+            "rows": self.rows,
+            "recordings": self.recordings,
+            "corpora": [*self.corpora],
+            "restricted": [*self.restricted],
+            "what": self.what,
+        }
 
 
 @dataclass(frozen=True)
@@ -59,15 +74,18 @@ class Release:
     permission: str = ""
     permitted: tuple[str, ...] = ()
     revisions: tuple[Revision, ...] = ()
-    people: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    people: Mapping[str, Mapping[str, SplitName]] = field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        listed = [
-            {**asdict(one), "corpora": [*one.corpora], "restricted": [*one.restricted]}
-            for one in self.revisions
-        ]
-        return {**asdict(self), "permitted": [*self.permitted], "revisions": listed}
+    def to_dict(self) -> ReleaseJson:
+        """As JSON values."""
+        return {
+            "repo_id": self.repo_id,
+            "public": self.public,
+            "permission": self.permission,
+            "permitted": [*self.permitted],
+            "revisions": [one.to_dict() for one in self.revisions],
+            "people": {corpus: dict(by_name) for corpus, by_name in self.people.items()},
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Release:

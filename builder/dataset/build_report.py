@@ -9,26 +9,43 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, Generic
 
 from psgimg.builder import atomic_file
 from psgimg.builder.corpora import registry
-from psgimg.builder.dataset import corpus_record, shards
+from psgimg.builder.dataset import build_json, corpus_record, shards
+from psgimg.builder.dataset.build_json import (
+    BuildFacts,
+    BuildJson,
+    BuiltRecording,
+    CorpusCounts,
+    CorpusPolicy,
+    DatasetFacts,
+    FileEntry,
+    PolicyName,
+    RecordingFacts,
+    SetAsideEntry,
+    ShardEntry,
+    StageCounts,
+)
 from psgimg.builder.dataset.config import BuildConfig
-from psgimg.builder.dataset.schema import SPLITS
+from psgimg.builder.dataset.schema import SPLITS, SplitName
 from psgimg.builder.dataset.shards import Key
 from psgimg.builder.dataset.splits import SplitPolicy, fold
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.recording import Policy, Recording
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.stages import STAGE_NAMES
+from typing_extensions import TypeVar
 
 FILE = "build.json"
 FOLDS_FILE = "folds.csv"
 LIBRARIES = ("psgimg", "numpy", "scipy", "numba", "isal", "edfio", "pyarrow", "datasets")
+
+FactsT_co = TypeVar("FactsT_co", bound=DatasetFacts, default=BuildFacts, covariant=True)
 
 
 @dataclass(frozen=True, order=True)
@@ -41,31 +58,21 @@ class SetAside:
     detail: str
     n_pictures: ClassVar[int] = 0
 
+    def to_dict(self) -> SetAsideEntry:
+        """As JSON values."""
+        return {
+            "corpus": self.corpus,
+            "recording": self.recording,
+            "reason": self.reason,
+            "detail": self.detail,
+        }
+
 
 @dataclass(frozen=True)
-class Report:
-    """Everything there is to say of a dataset folder. All of it is JSON.
+class Report(Generic[FactsT_co]):
+    """What was built, and how many epochs of what: of a ``build.json``, or of ``rebuild.json``."""
 
-    Parameters
-    ----------
-    values
-        ``psgimg`` and ``versions``; ``command`` (a line each, where the folder grew); ``recipe`` and ``recipe_hash``; ``fixed`` (the
-        settings that may not change), ``folds``; ``policy`` (the strictest of the corpora);
-        ``corpora`` (name → title, policy, licence, licence_url, access, citation, notes, mains_hz,
-        found, built, set_aside, subjects and, of one that is not psgimg's own, definition); ``counts`` (corpus → split → stage → epochs);
-        ``left_out`` (corpus → reason → epochs); ``recordings`` (facts, with split);
-        ``corruption`` (``corruption.to_dict``; absent where the signals are as recorded);
-        ``set_aside`` (corpus, recording, reason, detail); ``shards`` (path, corpus, split, rows,
-        bytes, sha256); once written, ``files`` (path → bytes and sha256 of what lies beside them).
-    """
-
-    values: Mapping[str, Any]
-
-    @property
-    def counts(self) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
-        """Epochs by corpus, split and stage."""
-        found: Mapping[str, Mapping[str, Mapping[str, int]]] = self.values["counts"]
-        return found
+    values: FactsT_co
 
     def n_epochs(
         self, corpus: str | None = None, split: str | None = None, stage: str | None = None
@@ -73,24 +80,24 @@ class Report:
         """Number of rows, of one corpus, split or stage where given."""
         return sum(
             n
-            for name, by_split in self.counts.items()
+            for name, by_split in self.values["counts"].items()
             for part, by_stage in by_split.items()
             for label, n in by_stage.items()
             if corpus in (None, name) and split in (None, part) and stage in (None, label)
         )
 
     @property
-    def wanted_splits(self) -> tuple[str, ...]:
+    def wanted_splits(self) -> tuple[SplitName, ...]:
         """The splits that should have rows: of a corrupted twin, one."""
         return (corruption_spec.SPLIT,) if corruption_spec.KEY in self.values else SPLITS
 
     @property
-    def empty_splits(self) -> list[str]:
+    def empty_splits(self) -> list[SplitName]:
         """Splits without a row."""
         return [split for split in SPLITS if not self.n_epochs(split=split)]
 
 
-def splits(facts: Iterable[Mapping[str, Any]], policy: SplitPolicy) -> dict[Key, str]:
+def splits(facts: Iterable[RecordingFacts], policy: SplitPolicy) -> dict[Key, SplitName]:
     """Split of each recording; one whose subject a published split no longer names is left out."""
     found = {
         (fact["corpus"], fact["recording"]): policy.split(
@@ -102,30 +109,30 @@ def splits(facts: Iterable[Mapping[str, Any]], policy: SplitPolicy) -> dict[Key,
 
 
 def collect(
-    config: BuildConfig, set_aside: Sequence[SetAside], split_of: Mapping[Key, str]
+    config: BuildConfig, set_aside: Sequence[SetAside], split_of: Mapping[Key, SplitName]
 ) -> Report:
     """Count what lies in ``config.out``."""
     done = shards.finished(config.out)
-    recordings = [{**done[key].facts, "split": split_of[key]} for key in sorted(split_of)]
-    earlier = read_earlier(config.out)
-    aside = _merged(config, set_aside, done, earlier)
+    recordings: list[BuiltRecording] = [
+        {**done[key].facts, "split": split_of[key]} for key in sorted(split_of)
+    ]
+    before = read_earlier(config.out)
+    aside = _merged(config, set_aside, done, before)
     names = sorted({fact["corpus"] for fact in recordings} | {entry["corpus"] for entry in aside})
-    recipe, fixed = config.recipe(), config.fixed()
-    records = corpus_record.records(config.corpora, earlier)
+    fixed = config.fixed()
+    records = corpus_record.records(config.corpora, before)
     packages = corpus_record.packages(records[name] for name in names)
+    libraries = {name: version(name) for name in (*LIBRARIES, *packages)}
     return Report(
         {
             "psgimg": version("psgimg"),
-            "versions": {
-                "python": platform.python_version(),
-                **{n: version(n) for n in (*LIBRARIES, *packages)},
-            },
-            "command": "\n".join(_commands(config, earlier)),
-            "recipe": recipe.to_dict(),
-            "recipe_hash": recipe.hash,
+            "versions": {"python": platform.python_version(), **libraries},
+            "command": "\n".join(_commands(config, before)),
+            "recipe": fixed["recipe"],
+            "recipe_hash": config.recipe().hash,
             "fixed": fixed,
-            **{key: fixed[key] for key in (corruption_spec.KEY,) if key in fixed},
-            "folds": config.folds or earlier.get("folds", 0),
+            **build_json.corrupted(fixed),
+            "folds": config.folds or (before["folds"] if before else 0),
             "policy": strictest({name: records[name] for name in names}),
             "corpora": {
                 name: {**records[name], **_found(name, recordings, aside)} for name in names
@@ -155,13 +162,13 @@ def write(out: Path, report: Report, beside: Sequence[str]) -> None:
     atomic_file.write_text(out / FILE, text({**report.values, "files": listed}))
 
 
-def entry(data: bytes) -> dict[str, Any]:
+def entry(data: bytes) -> FileEntry:
     """What ``files`` says of a file."""
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def text(values: Mapping[str, Any]) -> str:
-    """``build.json`` of some values."""
+def text(values: Mapping[str, object]) -> str:
+    """JSON values as the files of a dataset hold them."""
     return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -177,9 +184,9 @@ def set_aside_for(recording: Recording, error: Exception) -> SetAside:
     return SetAside(recording.corpus, recording.recording, "unexpected error", detail)
 
 
-def read(out: Path) -> dict[str, Any]:
-    """What ``build.json`` of a folder says."""
-    values: dict[str, Any] = json.loads((out / FILE).read_text(encoding="utf-8"))
+def read(out: Path) -> BuildJson:
+    """What ``build.json`` of a folder says, not checked: see ``build_schema.check``."""
+    values: BuildJson = json.loads((out / FILE).read_text(encoding="utf-8"))
     return values
 
 
@@ -198,44 +205,44 @@ def _merged(
     config: BuildConfig,
     set_aside: Sequence[SetAside],
     done: Collection[Key],
-    before: Mapping[str, Any],
-) -> list[dict[str, str]]:
+    before: BuildJson | None,
+) -> list[SetAsideEntry]:
     """Recordings that this run set aside, and those of earlier runs that it did not look at."""
     looked_at = {(entry.corpus, entry.recording) for entry in set_aside} | set(done)
     partly = bool(config.subjects or config.limit)
     sources = {corpus.name for corpus in config.corpora}
     kept = [
         SetAside(**entry)
-        for entry in before.get("set_aside", [])
+        for entry in (before["set_aside"] if before else [])
         if (entry["corpus"], entry["recording"]) not in looked_at
         and (partly or entry["corpus"] not in sources)
     ]
-    return [asdict(entry) for entry in sorted({*set_aside, *kept})]
+    return [entry.to_dict() for entry in sorted({*set_aside, *kept})]
 
 
-def read_earlier(out: Path) -> dict[str, Any]:
-    """``build.json`` of an earlier run; empty where there was none."""
-    return read(out) if (out / FILE).exists() else {}
+def read_earlier(out: Path) -> BuildJson | None:
+    """``build.json`` of an earlier run."""
+    return read(out) if (out / FILE).exists() else None
 
 
-def _commands(config: BuildConfig, before: Mapping[str, Any]) -> list[str]:
+def _commands(config: BuildConfig, before: BuildJson | None) -> list[str]:
     """The commands that made the folder: a folder that grew came about by more than one."""
-    known: list[str] = before.get("command", "").splitlines()
+    known = before["command"].splitlines() if before else []
     return known if config.command() in known else [*known, config.command()]
 
 
-def strictest(corpora: Mapping[str, Mapping[str, Any]]) -> str:
+def strictest(corpora: Mapping[str, CorpusPolicy]) -> PolicyName:
     """Policy of a dataset of some corpora, given their entries in ``build.json``.
 
     It is open only if psgimg itself knows every corpus as open, whatever the entries state.
     """
-    is_open = all(registry.is_open(name, entry.get("policy")) for name, entry in corpora.items())
-    return str((Policy.OPEN if is_open else Policy.RESTRICTED).value)
+    is_open = all(registry.is_open(name, entry["policy"]) for name, entry in corpora.items())
+    return Policy.OPEN.value if is_open else Policy.RESTRICTED.value
 
 
 def _found(
-    name: str, recordings: Sequence[Mapping[str, Any]], aside: Sequence[Mapping[str, str]]
-) -> dict[str, int]:
+    name: str, recordings: Sequence[BuiltRecording], aside: Sequence[SetAsideEntry]
+) -> CorpusCounts:
     built = [fact for fact in recordings if fact["corpus"] == name]
     n_aside = sum(entry["corpus"] == name for entry in aside)
     return {
@@ -246,7 +253,7 @@ def _found(
     }
 
 
-def _counts(name: str, recordings: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+def _counts(name: str, recordings: Sequence[BuiltRecording]) -> dict[SplitName, StageCounts]:
     counts = {split: dict.fromkeys(STAGE_NAMES, 0) for split in SPLITS}
     for fact in recordings:
         if fact["corpus"] == name:
@@ -255,7 +262,7 @@ def _counts(name: str, recordings: Sequence[Mapping[str, Any]]) -> dict[str, dic
     return counts
 
 
-def _left_out(name: str, recordings: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+def _left_out(name: str, recordings: Sequence[BuiltRecording]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for fact in recordings:
         if fact["corpus"] == name:
@@ -263,12 +270,12 @@ def _left_out(name: str, recordings: Sequence[Mapping[str, Any]]) -> dict[str, i
     return dict(sorted(total.items()))
 
 
-def _shards(out: Path) -> list[dict[str, Any]]:
+def _shards(out: Path) -> list[ShardEntry]:
     return [
         {
             "path": path.relative_to(out).as_posix(),
             "corpus": path.parent.name,
-            "split": path.name.partition("-")[0],
+            "split": next(split for split in SPLITS if path.name.startswith(f"{split}-")),
             "rows": shards.n_rows(path),
             "bytes": path.stat().st_size,
             "sha256": atomic_file.sha256(path),
@@ -277,7 +284,7 @@ def _shards(out: Path) -> list[dict[str, Any]]:
     ]
 
 
-def folds_csv(values: Mapping[str, Any]) -> str:
+def folds_csv(values: BuildFacts) -> str:
     """One line a subject: its fold is where it is held out."""
     n_folds, seed = values["folds"], values["fixed"]["seed"]
     subjects = sorted(

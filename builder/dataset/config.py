@@ -1,4 +1,4 @@
-"""Config: what a build is told, in one frozen value, and which parts of it must never change."""
+"""Config: the options of a build in one frozen value, and which of them a folder can't change."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import splits
+from psgimg.builder.dataset.build_json import Corrupted, Fixed, RecipeJson
+from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
-from psgimg.builder.recordings import montage
+from psgimg.builder.recordings.montage import DEFAULT_MONTAGE
+from psgimg.builder.recordings.montage_file import load_montage
 from psgimg.builder.recordings.recording import Corpus
-from psgimg.builder.render import layout, style
+from psgimg.builder.render import layout
 from psgimg.builder.render.recipe import Recipe
+from psgimg.builder.render.style import load_style
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_spec import Corruption
+from psgimg.builder.signals.filter_settings import load_filters
 
 DEFAULT_SEED = 0
 
@@ -36,10 +41,9 @@ class Pinned:
     """
 
     command: str
-    recipe: Recipe
+    spec: PageSpec
     policy: SplitPolicy
     signals: Mapping[tuple[str, str], str]
-    corruptions: tuple[Corruption, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class BuildConfig:
     trim_min
         Minutes kept around sleep; None keeps all.
     pinned
-        Stands for the options of recipe, split and choice of recordings, where a dataset is rebuilt.
+        Stands for the options of pages, split and choice of recordings, where a dataset is rebuilt.
     """
 
     source: tuple[str, ...]
@@ -63,6 +67,7 @@ class BuildConfig:
     out: Path = Path("psg-images")
     style: str = "clinical"
     montage: str = ""
+    filters: str = ""
     scorer: str = ""
     trim_min: float | None = 30.0
     splits: str = "80/10/10"
@@ -93,12 +98,18 @@ class BuildConfig:
     def recipe(self) -> Recipe:
         """What decides the pixels. Without ``--montage``, the corpus's own; AASM for a mixture."""
         if self.pinned:
-            return self.pinned.recipe
+            return self.pinned.spec.recipe
         own = {corpus.montage for corpus in self.corpora}
-        name = self.montage or (own.pop() if len(own) == 1 else montage.DEFAULT_MONTAGE)
-        recipe = Recipe(montage.montage(name), style.load_style(self.style))
+        name = self.montage or (own.pop() if len(own) == 1 else DEFAULT_MONTAGE)
+        recipe = Recipe(load_montage(name), load_style(self.style), load_filters(self.filters))
         layout.boxes(recipe.style, recipe.montage)  # refuses a page too low for its lanes
         return recipe
+
+    def page_spec(self) -> PageSpec:
+        """Which epochs become pages, and how they are drawn."""
+        if self.pinned:
+            return self.pinned.spec
+        return PageSpec(self.recipe(), self.scorer, self.trim_min, self.corruptions())
 
     def split_policy(self) -> SplitPolicy:
         """Who comes to which split."""
@@ -110,7 +121,7 @@ class BuildConfig:
     def corruptions(self) -> tuple[Corruption, ...]:
         """What is done to the raw signals, in order."""
         if self.pinned:
-            return self.pinned.corruptions
+            return self.pinned.spec.corruptions
         found = tuple(map(corruption_spec.parse, self.corrupt))
         if found:
             corruption_spec.check_lanes(found, self.recipe().montage)
@@ -123,9 +134,11 @@ class BuildConfig:
         words = ["psgimg", "build"]
         words += [word for name in self.source for word in ("--source", Path(name).name)]
         style_name = Path(self.style).name
+        montage_name = Path(self.montage).name
         trim = "none" if self.trim_min is None else f"{self.trim_min:g}"
         options = {
-            "--montage": self.montage,
+            "--montage": montage_name,
+            "--filters": Path(self.filters).name,
             "--style": "" if style_name == "clinical" else style_name,
             "--scorer": self.scorer,
             "--trim": "" if trim == "30" else trim,
@@ -140,15 +153,18 @@ class BuildConfig:
         words += [word for one in self.corruptions() for word in ("--corrupt", one.spec)]
         return shlex.join(words)
 
-    def fixed(self) -> dict[str, Any]:
+    def fixed(self) -> Fixed:
         """What must stay as it is for a folder to grow: rows made otherwise must not meet in it."""
-        policy, corruptions = self.split_policy(), self.corruptions()
+        spec, policy = self.page_spec(), self.split_policy()
+        twin: Corrupted = (
+            {"corruption": corruption_spec.to_dict(spec.corruptions)} if spec.corruptions else {}
+        )
         return {
-            "recipe": self.recipe().to_dict(),
-            "scorer": self.scorer,
-            "trim_min": self.trim_min,
+            "recipe": cast(RecipeJson, spec.recipe.to_dict()),
+            "scorer": spec.scorer,
+            "trim_min": spec.trim_min,
             "splits": list(policy.shares),
             "seed": self.seed,
             "published_split": sorted([*key, split] for key, split in policy.published.items()),
-            **({corruption_spec.KEY: corruption_spec.to_dict(corruptions)} if corruptions else {}),
+            **twin,
         }

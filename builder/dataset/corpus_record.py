@@ -5,28 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from psgimg.builder import atomic_file
 from psgimg.builder.corpora.custom import plugins
 from psgimg.builder.corpora.registry import CORPORA
 from psgimg.builder.dataset import shards
+from psgimg.builder.dataset.build_json import BuildJson, CorpusRecord, RecordingFacts
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.recording import Corpus
 
 STATE = "corpora.json"
 """Definitions of a build that is not finished."""
 
-DEFINITION = "definition"
-KEYS = (
-    *("title", "policy", "licence", "licence_url", "access", "citation", "notes", "mains_hz"),
-    DEFINITION,
-)
 
-
-def record(corpus: Corpus) -> dict[str, Any]:
+def record(corpus: Corpus) -> CorpusRecord:
     """Title, terms and notes of a corpus; its definition if it is not one of psgimg's own."""
-    return {
+    found: CorpusRecord = {
         "title": corpus.title,
         "policy": corpus.terms.policy.value,
         "licence": corpus.terms.licence,
@@ -35,38 +30,36 @@ def record(corpus: Corpus) -> dict[str, Any]:
         "citation": corpus.terms.citation,
         "notes": list(corpus.notes),
         "mains_hz": corpus.mains_hz,
-        **({DEFINITION: dict(corpus.definition)} if corpus.definition else {}),
     }
+    return {**found, "definition": dict(corpus.definition)} if corpus.definition else found
 
 
-def records(corpora: Iterable[Corpus], before: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def records(corpora: Iterable[Corpus], before: BuildJson | None) -> dict[str, CorpusRecord]:
     """Records by name: of this build's corpora, of psgimg's own, and of those of an earlier run.
 
     Parameters
     ----------
     before
-        ``build.json`` of the earlier run; empty if there was none.
+        ``build.json`` of the earlier run, if there was one.
     """
-    earlier = {
-        name: {key: entry[key] for key in KEYS if key in entry}
-        for name, entry in before.get("corpora", {}).items()
-    }
+    entries = before["corpora"] if before else {}
+    earlier = {name: _record_of(entry) for name, entry in entries.items()}
     own = {name: record(corpus) for name, corpus in CORPORA.items()}
     return {**earlier, **own, **{corpus.name: record(corpus) for corpus in corpora}}
 
 
-def packages(found: Iterable[Mapping[str, Any]]) -> list[str]:
+def packages(found: Iterable[CorpusRecord]) -> list[str]:
     """Packages that bring the corpora of some records."""
-    names = (entry.get(DEFINITION, {}).get(plugins.PACKAGE) for entry in found)
+    names = (entry.get("definition", {}).get(plugins.PACKAGE) for entry in found)
     return sorted({name for name in names if name})
 
 
-def described(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def described(found: Mapping[str, CorpusRecord]) -> list[str]:
     """Names of the corpora, of some records, that a YAML file describes."""
     return [
         name
         for name, entry in found.items()
-        if DEFINITION in entry and plugins.PACKAGE not in entry[DEFINITION]
+        if "definition" in entry and plugins.PACKAGE not in entry["definition"]
     ]
 
 
@@ -75,13 +68,13 @@ def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return ", ".join(key for key in sorted({*before, *now}) if before.get(key) != now.get(key))
 
 
-def refuse_changed(out: Path, corpora: Iterable[Corpus], before: Mapping[str, Any]) -> None:
+def refuse_changed(out: Path, corpora: Iterable[Corpus], before: BuildJson | None) -> None:
     """Refuse a folder that was built, or begun, with another definition of a corpus; else keep it.
 
     Parameters
     ----------
     before
-        ``build.json`` of the folder; empty if it has none yet.
+        ``build.json`` of the folder, if it has one yet.
 
     Raises
     ------
@@ -103,8 +96,8 @@ def refuse_changed(out: Path, corpora: Iterable[Corpus], before: Mapping[str, An
 def refuse_unnamed(
     out: Path,
     corpora: Iterable[Corpus],
-    before: Mapping[str, Any],
-    built: Iterable[Mapping[str, Any]],
+    before: BuildJson | None,
+    built: Iterable[RecordingFacts],
 ) -> None:
     """Refuse to go on with a folder that holds a corpus whose terms nobody here can name.
 
@@ -126,12 +119,12 @@ def refuse_unnamed(
         )
 
 
-def _definitions(out: Path, before: Mapping[str, Any]) -> dict[str, Any]:
+def _definitions(out: Path, before: BuildJson | None) -> dict[str, Any]:
     """Definitions of a folder's corpora by name."""
     found = {
-        name: entry[DEFINITION]
-        for name, entry in before.get("corpora", {}).items()
-        if DEFINITION in entry
+        name: entry["definition"]
+        for name, entry in (before["corpora"] if before else {}).items()
+        if "definition" in entry
     }
     path = out / shards.STATE / STATE
     try:
@@ -139,3 +132,9 @@ def _definitions(out: Path, before: Mapping[str, Any]) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise BuildError(f"{path} is damaged ({error}); choose another --out") from error
     return {**found, **begun}
+
+
+def _record_of(entry: CorpusRecord) -> CorpusRecord:
+    """An entry of ``build.json`` without its counts."""
+    known = {key: value for key, value in entry.items() if key in CorpusRecord.__annotations__}
+    return cast(CorpusRecord, known)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from psgimg.builder.stages import STAGE_NAMES
 
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     import datasets
     import pyarrow as pa
 
-SPLITS = ("train", "validation", "test")
+SplitName = Literal["train", "validation", "test"]
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 
 _CLASS_LABEL = {"names": list(STAGE_NAMES), "_type": "ClassLabel"}
 _STRING = {"dtype": "string", "_type": "Value"}

@@ -14,15 +14,15 @@ import hashlib
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from psgimg.builder import atomic_file
-from psgimg.builder.dataset.schema import Row, schema
+from psgimg.builder.dataset.build_json import FooterFacts, RecordingFacts
+from psgimg.builder.dataset.schema import Row, SplitName, schema
 from psgimg.builder.errors import BuildError
 
 STATE = ".psgimg"
@@ -38,11 +38,15 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Done:
-    """A recording that is drawn: where its row group lies, and its facts."""
+    """A recording that is drawn: where its row group lies, and its facts.
+
+    ``withdrawn`` if it can no longer be built: it then has no row group.
+    """
 
     path: Path
     row_group: int
-    facts: Mapping[str, Any]
+    facts: RecordingFacts
+    withdrawn: bool = False
 
     @property
     def key(self) -> Key:
@@ -56,11 +60,11 @@ class Shard:
 
     name: str
     corpus: str
-    split: str
+    split: SplitName
     recordings: tuple[Done, ...]
 
 
-def write_part(out: Path, rows: list[Row], facts: Mapping[str, Any]) -> None:
+def write_part(out: Path, rows: list[Row], facts: RecordingFacts) -> None:
     """Write one recording as a part, whole or not at all."""
     path = out / STATE / "parts" / facts["corpus"] / f"{facts['recording']}.parquet"
     _write(path, [facts], (pa.Table.from_pylist(some, schema=schema()) for some in [rows]))
@@ -74,15 +78,15 @@ def finished(out: Path) -> dict[Key, Done]:
         for path in sorted(folder.rglob("*.parquet")):
             for done in _read_footer(path):
                 found[done.key] = done
-    return {key: done for key, done in found.items() if not done.facts.get("withdrawn")}
+    return {key: done for key, done in found.items() if not done.withdrawn}
 
 
-def plan(recordings: Iterable[Done], splits: Mapping[Key, str]) -> list[Shard]:
+def plan(recordings: Iterable[Done], splits: Mapping[Key, SplitName]) -> list[Shard]:
     """Assign recordings to shards by a hash of the subject: adding one changes few shards.
 
     The number of shards of a corpus and split is a power of two, so that growth at most halves them.
     """
-    groups: dict[tuple[str, str], list[Done]] = defaultdict(list)
+    groups: dict[tuple[str, SplitName], list[Done]] = defaultdict(list)
     for done in recordings:
         groups[done.facts["corpus"], splits[done.key]].append(done)
     shards = []
@@ -106,9 +110,8 @@ def discard(out: Path, done: Done | None) -> None:
     """Forget a recording that can no longer be built, should it be there from an earlier run."""
     if done is not None:
         path = out / STATE / "parts" / done.key[0] / f"{done.key[1]}.parquet"
-        _write(
-            path, [{**done.facts, "withdrawn": True}], []
-        )  # outlives the shard that still has it
+        facts: FooterFacts = {**done.facts, "withdrawn": True}
+        _write(path, [facts], [])  # outlives the shard that still has it
 
 
 def publish(out: Path, shards: list[Shard]) -> None:
@@ -165,12 +168,12 @@ def _read(done: Done) -> pa.Table:
         return file.read_row_group(done.row_group)
 
 
-def _bucket(facts: Mapping[str, Any], n_shards: int) -> int:
+def _bucket(facts: RecordingFacts, n_shards: int) -> int:
     digest = hashlib.sha256(f"{facts['corpus']}/{facts['kin']}".encode()).digest()
     return int.from_bytes(digest[:8], "big") * n_shards >> 64
 
 
-def _write(path: Path, facts: list[Mapping[str, Any]], tables: Iterable[pa.Table]) -> None:
+def _write(path: Path, facts: Sequence[RecordingFacts], tables: Iterable[pa.Table]) -> None:
     """A Parquet file with one row group a table: images as they are, the rest compressed."""
     footer = json.dumps(facts, sort_keys=True, ensure_ascii=True)
     arrow = schema({FOOTER: footer})
@@ -208,13 +211,13 @@ def _leaves(arrow: pa.Schema) -> list[str]:
 def _read_footer(path: Path) -> Iterator[Done]:
     try:
         metadata = pq.read_schema(path).metadata or {}
-        facts = json.loads(metadata[FOOTER.encode()])
+        facts: list[FooterFacts] = json.loads(metadata[FOOTER.encode()])
     except PermissionError as error:
         raise BuildError(atomic_file.unwritable(path, error)) from error
     except (pa.ArrowException, OSError, KeyError, ValueError):
         return  # torn by something else than us: the recording is simply drawn again
     for row_group, fact in enumerate(facts):
-        yield Done(path, row_group, fact)
+        yield Done(path, row_group, fact, fact.pop("withdrawn", False))
 
 
 def _holds(path: Path, wanted: Mapping[str, Shard], root: Path) -> bool:

@@ -7,11 +7,11 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from psgimg.builder.dataset.schema import SPLITS
+from psgimg.builder.dataset.schema import SPLITS, SplitName
 from psgimg.builder.errors import BuildError
 
 
@@ -29,9 +29,9 @@ class SplitPolicy:
 
     shares: tuple[float, float, float] = (80.0, 10.0, 10.0)
     seed: int = 0
-    published: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    published: Mapping[tuple[str, str], SplitName] = field(default_factory=dict)
 
-    def split(self, corpus: str, subject: str, kin: str) -> str | None:
+    def split(self, corpus: str, subject: str, kin: str) -> SplitName | None:
         """Split of a subject; None if a published split does not name it.
 
         ``kin`` is who must stay together: the subject, or the family.
@@ -68,7 +68,7 @@ def parse_shares(text: str) -> tuple[float, float, float]:
     return train, validation, test
 
 
-def read_published(path: Path) -> dict[tuple[str, str], str]:
+def read_published(path: Path) -> dict[tuple[str, str], SplitName]:
     """A published split: CSV with columns [corpus,] subject, split; or JSON {split: [subjects]}.
 
     Raises
@@ -84,16 +84,28 @@ def read_published(path: Path) -> dict[tuple[str, str], str]:
             f"--split-file {path}: {type(error).__name__} {error}; expected a CSV with the columns "
             "subject, split (and corpus), or JSON {split: [subjects]}"
         ) from error
-    found: dict[tuple[str, str], str] = {}
-    for key, split in pairs:
-        if split not in SPLITS:
-            raise BuildError(f"--split-file {path}: split {split!r}; use {', '.join(SPLITS)}")
-        if found.setdefault(key, split) != split:
-            raise BuildError(
-                f"--split-file {path}: subject {key[1]} is in {found[key]} and in {split}"
-            )
+    found = published(pairs, f"--split-file {path}")
     if not found:
         raise BuildError(f"--split-file {path} names no subject")
+    return found
+
+
+def published(
+    pairs: Iterable[tuple[tuple[str, str], str]], where: str
+) -> dict[tuple[str, str], SplitName]:
+    """A published split, from each (corpus or "", subject) and its split.
+
+    Raises
+    ------
+    BuildError
+        If a split is none of ours, or a subject is in two; it begins with ``where``.
+    """
+    found: dict[tuple[str, str], SplitName] = {}
+    for key, split in pairs:
+        if split not in SPLITS:
+            raise BuildError(f"{where}: split {split!r}; use {', '.join(SPLITS)}")
+        if found.setdefault(key, split) != split:
+            raise BuildError(f"{where}: subject {key[1]} is in {found[key]} and in {split}")
     return found
 
 

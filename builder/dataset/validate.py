@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from psgimg.builder import atomic_file
 from psgimg.builder.dataset import build_report, build_schema, shards
+from psgimg.builder.dataset.build_json import BuildJson, ShardEntry
 from psgimg.builder.dataset.build_schema import FormError
 from psgimg.builder.errors import BuildError
+from psgimg.builder.render.recipe import UnknownKindError
 
 LABELS = "rebuild.json"
 """Marks a labels-only export."""
@@ -26,7 +27,7 @@ ANEW = "build into a new --out, or fetch the folder anew"
 AGAIN = "run the same `psgimg build` again, or fetch the folder anew"
 
 
-def values(folder: Path) -> dict[str, Any]:
+def values(folder: Path) -> BuildJson:
     """What ``build.json`` of a finished folder says, every key that psgimg reads checked.
 
     No shard is opened: see ``check_shards``.
@@ -40,22 +41,20 @@ def values(folder: Path) -> dict[str, Any]:
     _refuse_others(folder)
     path = folder / build_report.FILE
     try:
-        found = build_report.read(folder)
-        build_schema.check(found)
+        return build_schema.check(build_report.read(folder))
     except OSError as error:
         raise BuildError(
             f"{path} can't be read ({error.strerror}); mend its permissions"
         ) from error
-    except (ValueError, RecursionError) as error:  # what json raises: no JSON, no UTF-8, too deep
-        raise BuildError(f"{path} is damaged ({type(error).__name__}: {error}); {ANEW}") from error
+    except UnknownKindError as error:
+        raise BuildError(f"{path}: {error}") from error
     except FormError as wrong:
         raise BuildError(f"{path} is damaged or of another psgimg ({wrong}); {ANEW}") from wrong
-    return found
+    except (ValueError, RecursionError) as error:  # what json raises: no JSON, no UTF-8, too deep
+        raise BuildError(f"{path} is damaged ({type(error).__name__}: {error}); {ANEW}") from error
 
 
-def check_shards(
-    folder: Path, values: Mapping[str, Any], wanted: Iterable[Mapping[str, Any]]
-) -> None:
+def check_shards(folder: Path, values: BuildJson, wanted: Iterable[ShardEntry]) -> None:
     """Read some shards of a folder and compare their SHA-256; no other shard may lie beside them.
 
     Parameters
@@ -80,7 +79,7 @@ def check_shards(
         check_shard(folder, shard)
 
 
-def check_shard(folder: Path, shard: Mapping[str, Any]) -> None:
+def check_shard(folder: Path, shard: ShardEntry) -> None:
     """Read one shard of a folder and compare its SHA-256.
 
     Raises

@@ -20,13 +20,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from psgimg.builder import atomic_file, atomic_folder
 from psgimg.builder.card import labels_card
-from psgimg.builder.dataset import build_report, shards, validate
+from psgimg.builder.dataset import build_json, build_report, build_schema, shards, validate
+from psgimg.builder.dataset.build_json import BuildJson
+from psgimg.builder.dataset.page_spec import PageSpec
+from psgimg.builder.dataset.rebuild_json import ExportFacts, PicturedRecording, RebuildJson
 from psgimg.builder.dataset.schema import FEATURES, schema
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.errors import BuildError
 from psgimg.builder.render import recipe
-from psgimg.builder.render.recipe import Recipe
-from psgimg.builder.signals import corruption_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,24 +38,6 @@ FORMAT = 1
 FILE = validate.LABELS
 TABLE = "labels.parquet"
 CARD = "README.md"
-
-FROM_BUILD = (
-    "psgimg",
-    "versions",
-    "command",
-    "recipe",
-    "recipe_hash",
-    "fixed",
-    "folds",
-    "policy",
-    "corpora",
-    "counts",
-    "left_out",
-    "shards",
-    corruption_spec.KEY,
-)
-"""What ``build.json`` says that matters elsewhere; who was set aside, and why, does not. Only a
-corrupted twin has the last."""
 
 LABEL_FEATURES = {
     **{name: feature for name, feature in FEATURES.items() if name != "image"},
@@ -71,15 +54,14 @@ class Export:
     Parameters
     ----------
     values
-        ``format``; what ``FROM_BUILD`` names; ``recordings`` (facts, with split and the hash of
-        the pictures); ``labels`` (path, rows, sha256); ``sha256`` of all of this.
-    recipe
-        The recipe in it, ready to draw with.
+        What ``rebuild.json`` says.
+    spec
+        How the pages are made: the recipe, and the rest that ``values`` hold of it.
     """
 
     folder: Path
-    values: Mapping[str, Any]
-    recipe: Recipe
+    values: RebuildJson
+    spec: PageSpec
 
     def labels(self, key: Key) -> list[dict[str, Any]]:
         """The rows of a recording in time order."""
@@ -102,16 +84,28 @@ def write(folder: Path, out: Path) -> None:
     """
     values, done = _dataset(folder)
     keys = [(fact["corpus"], fact["recording"]) for fact in values["recordings"]]
-    recordings = [
+    recordings: list[PicturedRecording] = [
         {**fact, "pictures": pictures(done[key])}
         for fact, key in zip(values["recordings"], keys, strict=True)
     ]
     splits = [fact["split"] for fact in recordings]
     with atomic_folder.whole(out, folder, _own(out), "labels-only") as room:
         _write_table(room / TABLE, list(zip(map(done.__getitem__, keys), splits, strict=True)))
-        export: dict[str, Any] = {
+        export: ExportFacts = {
             "format": FORMAT,
-            **{name: values[name] for name in FROM_BUILD if name in values},
+            "psgimg": values["psgimg"],
+            "versions": values["versions"],
+            "command": values["command"],
+            "recipe": values["recipe"],
+            "recipe_hash": values["recipe_hash"],
+            "fixed": values["fixed"],
+            "folds": values["folds"],
+            "policy": values["policy"],
+            "corpora": values["corpora"],
+            "counts": values["counts"],
+            "left_out": values["left_out"],
+            "shards": values["shards"],
+            **build_json.corrupted(values),
             "recordings": recordings,
             "labels": {
                 "path": TABLE,
@@ -120,7 +114,7 @@ def write(folder: Path, out: Path) -> None:
             },
         }
         _write_text(room / CARD, labels_card.text(export, TABLE, list(LABEL_FEATURES)))
-        sealed = {**export, "sha256": _seal(export)}
+        sealed: RebuildJson = {**export, "sha256": _seal(export)}
         _write_text(room / FILE, json.dumps(sealed, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -152,10 +146,14 @@ def read(folder: Path) -> Export:
         raise BuildError(f"{path}: the recipe is not that of recipe_hash; {again}")
     if values.get("sha256") != _seal(values):
         raise BuildError(f"{path} was changed after it was written; {again}")
-    table = folder / values["labels"]["path"]
-    if not table.is_file() or atomic_file.sha256(table) != values["labels"]["sha256"]:
+    try:
+        found = build_schema.conform(values, RebuildJson)
+    except build_schema.FormError as wrong:
+        raise BuildError(f"{path} is damaged or of another psgimg ({wrong}); {again}") from wrong
+    table = folder / found["labels"]["path"]
+    if not table.is_file() or atomic_file.sha256(table) != found["labels"]["sha256"]:
         raise BuildError(f"{table} is not the file that {FILE} names (SHA-256); {again}")
-    return Export(folder, values, Recipe.from_dict(values["recipe"]))
+    return Export(folder, found, PageSpec.from_build(found))
 
 
 def pictures(done: Done) -> str:
@@ -176,7 +174,7 @@ def rows(done: Done) -> list[dict[str, Any]]:
     return found
 
 
-def _dataset(folder: Path) -> tuple[dict[str, Any], dict[Key, Done]]:
+def _dataset(folder: Path) -> tuple[BuildJson, dict[Key, Done]]:
     """``build.json`` of a folder that holds just what it says, and where its recordings lie."""
     values = validate.values(folder)
     validate.check_shards(folder, values, values["shards"])
@@ -225,7 +223,7 @@ def _schema() -> pa.Schema:
     return pa.schema([*fields, pa.field("split", pa.string())], {"huggingface": huggingface})
 
 
-def _seal(values: Mapping[str, Any]) -> str:
+def _seal(values: Mapping[str, object]) -> str:
     """SHA-256 over all that an export says but this."""
     said = {name: value for name, value in values.items() if name != "sha256"}
     text = json.dumps(said, sort_keys=True, ensure_ascii=True, separators=(",", ":"))

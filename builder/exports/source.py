@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from psgimg.builder.dataset import validate
+from psgimg.builder.dataset.build_json import BuildJson, ShardEntry
 from psgimg.builder.dataset.schema import SPLITS, Row
 from psgimg.builder.errors import BuildError
 from psgimg.builder.progress import Progress
@@ -33,17 +34,17 @@ class Source:
     Parameters
     ----------
     values
-        What ``build.json`` says, as :class:`psgimg.builder.dataset.build_report.Report` lists it.
+        What ``build.json`` says.
     splits
         The splits wanted, in the order of the contract; each has a page.
     """
 
     folder: Path
-    values: Mapping[str, Any]
+    values: BuildJson
     splits: tuple[str, ...]
 
     @property
-    def shards(self) -> list[Mapping[str, Any]]:
+    def shards(self) -> list[ShardEntry]:
         """The shards of the splits wanted, in order."""
         return [shard for shard in self.values["shards"] if shard["split"] in self.splits]
 

@@ -57,11 +57,12 @@ def _mark(folder: Path, form: str, source: Source, facts: Mapping[str, Any]) -> 
         split: sum(shard["rows"] for shard in source.shards if shard["split"] == split)
         for split in source.splits
     }
+    values: Mapping[str, object] = source.values
     mark = {
         "format": form,
         "rows": rows,
         **facts,
-        **{key: source.values[key] for key in KEPT if key in source.values},
+        **{key: values[key] for key in KEPT if key in values},
         "entries": sorted([FILE, *(path.name for path in folder.iterdir())]),
     }
     text = json.dumps(mark, indent=1, ensure_ascii=False) + "\n"

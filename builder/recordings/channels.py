@@ -32,6 +32,12 @@ _ELECTRODES = {
     **{f"ECG{n}": re.compile(rf"(?:ECG|EKG) ?{n}") for n in "12"},
 }
 _SCALP = re.compile(rf"(?:EEG{_SEP})?(FP|AF|FT|FC|TP|CP|PO|F|T|C|P|O)(Z|10|[1-9])")
+_KINDS = {
+    Kind.EEG: _SCALP,
+    Kind.EOG: re.compile("E[12]|EOG.*"),
+    Kind.EMG: re.compile("CHIN[123]?|EMG.*"),
+    Kind.ECG: re.compile("E[CK]G.*"),
+}
 _LINKED_EARS = re.compile(r"\(?[AM]1 ?\+? ?[AM]2\)?(?:/2)?")
 _REFERENCES = {"REFERENCE": "REF", "VREF": "REF"}
 _WHOLE = {
@@ -59,10 +65,30 @@ def standard_channels(labels: Sequence[str]) -> dict[str, str]:
     return {
         label: name
         for label in labels
-        if (name := _derivation(label))
+        if (name := standard_name(label))
         and not (net and name in ("E1-REF", "E2-REF"))
         and not (chin and name == "Chin" and not _is_chin(label))
     }
+
+
+def standard_name(label: str) -> str | None:
+    """The derivation that a label names in the standard way, or None."""
+    text = re.sub("[–—−]", "-", " ".join(label.split())).strip(" .").upper()
+    for name, pattern in _WHOLE.items():
+        if pattern.fullmatch(text):
+            return name
+    for stop in range(len(text), 0, -1):
+        if plus := _electrode(text[:stop]):
+            minus = _reference(text[stop:])
+            if minus and minus != plus:
+                return f"{plus}-{minus}"
+    return None
+
+
+def standard_kind(derivation: str) -> Kind | None:
+    """The kind of lane that a derivation's first electrode stands for, or None."""
+    electrode = derivation.partition("-")[0].upper()
+    return next((kind for kind, names in _KINDS.items() if names.fullmatch(electrode)), None)
 
 
 def choose(
@@ -113,7 +139,7 @@ def _lane(montage: Montage, key: str) -> tuple[Lane, str]:
     for lane in montage.lanes:
         if plain(key) == plain(lane.name):
             return lane, lane.derivations[0]
-    name = _derivation(key) or key
+    name = standard_name(key) or key
     lanes = [lane for lane in montage.lanes if name in lane.derivations]
     if not lanes:
         raise BuildError(
@@ -156,21 +182,7 @@ def _names(lanes: Sequence[Lane]) -> list[str]:
 
 def _is_chin(label: str) -> bool:
     """Whether a label says that its channel is the chin's, and does not leave it to be guessed."""
-    return (_derivation(label) or "").startswith("Chin") and plain(label) != "emg"
-
-
-def _derivation(label: str) -> str | None:
-    """The derivation that a label names in the standard way, or None."""
-    text = re.sub("[–—−]", "-", " ".join(label.split())).strip(" .").upper()
-    for name, pattern in _WHOLE.items():
-        if pattern.fullmatch(text):
-            return name
-    for stop in range(len(text), 0, -1):
-        if plus := _electrode(text[:stop]):
-            minus = _reference(text[stop:])
-            if minus and minus != plus:
-                return f"{plus}-{minus}"
-    return None
+    return (standard_name(label) or "").startswith("Chin") and plain(label) != "emg"
 
 
 def _electrode(text: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from psgimg.builder.errors import BuildError, RecordingError
+from psgimg.builder.errors import RecordingError
 
 
 class Kind(Enum):
@@ -57,6 +57,9 @@ class Derivation:
     minus: int | None = None
     sign: int = 1
 
+
+COMMON = "REF"
+"""The reference of an electrode that was recorded without any other stated."""
 
 _LINKED = ("LER", "CLE")
 
@@ -108,32 +111,27 @@ MONTAGES: Mapping[str, Montage] = {
 DEFAULT_MONTAGE = "aasm"
 
 
-def montage(name: str) -> Montage:
-    """The montage of that name, or a BuildError that lists the names."""
-    try:
-        return MONTAGES[name]
-    except KeyError:
-        raise BuildError(f"no montage {name!r}; there are {', '.join(MONTAGES)}") from None
-
-
 def resolve(
     montage: Montage, labels: Sequence[str], channels: Mapping[str, str], where: str
 ) -> tuple[Derivation | None, ...]:
-    """What ``find`` finds among a file's channels, or a refusal naming both lists.
+    """What ``find`` finds among a file's channels, or a refusal.
 
     Raises
     ------
     RecordingError
-        If no EEG lane can be filled; the message has both lists.
+        If no EEG lane can be filled; the message lists the channels, the derivations that they
+        are, and those that are wanted.
     """
     found = find(montage, labels, channels)
     if not has_eeg(montage, found):
         wanted = [
             name for lane in montage.lanes if lane.kind is Kind.EEG for name in lane.derivations
         ]
+        known = _derivations(labels, channels)
         raise RecordingError(
             "no usable EEG",
-            f"{where} has the channels {', '.join(labels)}; montage {montage.name} looks for "
+            f"{where} has the channels {', '.join(labels)}; they are known as "
+            f"{', '.join(known) or 'nothing'}; montage {montage.name} looks for "
             f"{', '.join(wanted)}; choose another --montage",
         )
     return found
@@ -148,7 +146,8 @@ def find(
     """Each lane's derivation among a file's channels; None where the file has none.
 
     No two lanes get the same derivation. A derivation recorded the other way round is turned over;
-    ``C4-M1`` is also found as ``C4-X`` minus ``M1-X`` for any common reference X. ``given`` says
+    ``C4-M1`` is also found as ``C4-X`` minus ``M1-X`` for any common reference X. An electrode
+    without a reference, ``C4``, counts as recorded against a common one, ``C4-REF``. ``given`` says
     by a lane's name what fills it, whatever else there is.
     """
     given = given or {}
@@ -156,8 +155,9 @@ def find(
     used = {derivation.name for derivation in given.values()}
     found: list[Derivation | None] = []
     for lane in montage.lanes:
-        candidates = (_derive(name, known) for name in lane.derivations if name not in used)
-        best = given.get(lane.name) or next((each for each in candidates if each), None)
+        candidates = (_derive(name, known) for name in lane.derivations)
+        free = (each for each in candidates if each and each.name not in used)
+        best = given.get(lane.name) or next(free, None)
         if best:
             used.add(best.name)
         found.append(best)
@@ -187,15 +187,24 @@ def _derivations(labels: Sequence[str], channels: Mapping[str, str]) -> dict[str
     return known
 
 
+def _recorded(electrode: str, reference: str, known: Mapping[str, int]) -> str | None:
+    """The name by which a file has an electrode against a reference; without one it is REF."""
+    names = [f"{electrode}-{reference}"] if reference else []
+    if reference in ("", COMMON):
+        names = [electrode, f"{electrode}-{COMMON}"]
+    return next((name for name in names if name in known), None)
+
+
 def _derive(name: str, known: Mapping[str, int]) -> Derivation | None:
-    if name in known:
-        return Derivation(name, known[name])
     plus, _, minus = name.partition("-")
+    if recorded := _recorded(plus, minus, known):
+        return Derivation(recorded, known[recorded])
     if not minus:
         return None
     if f"{minus}-{plus}" in known:
         return Derivation(name, known[f"{minus}-{plus}"], sign=-1)
-    for reference in sorted({other.partition("-")[2] for other in known} - {""}):
-        if f"{plus}-{reference}" in known and f"{minus}-{reference}" in known:
-            return Derivation(name, known[f"{plus}-{reference}"], known[f"{minus}-{reference}"])
+    for reference in sorted({other.partition("-")[2] or COMMON for other in known}):
+        first, second = (_recorded(electrode, reference, known) for electrode in (plus, minus))
+        if first and second:
+            return Derivation(name, known[first], known[second])
     return None

@@ -18,6 +18,12 @@ import pyarrow.parquet as pq
 from psgimg.builder.atomic_file import sha256
 from psgimg.builder.card import card_metadata, dataset_card
 from psgimg.builder.dataset import build_report, shards, validate
+from psgimg.builder.dataset.build_json import (
+    BuildJson,
+    BuiltRecording,
+    RecordingFacts,
+    ShardEntry,
+)
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.schema import FEATURES, SPLITS, schema
 from psgimg.builder.errors import BuildError
@@ -35,7 +41,7 @@ class Build:
     """A folder that passed: where it is, and what ``build.json`` says of it."""
 
     folder: Path
-    values: Mapping[str, Any]
+    values: BuildJson
 
     @property
     def files(self) -> dict[str, str]:
@@ -44,7 +50,7 @@ class Build:
         return {**listed, **{shard["path"]: shard["sha256"] for shard in self.values["shards"]}}
 
 
-def audit(folder: Path, values: Mapping[str, Any], checked: Callable[[int], None]) -> Build:
+def audit(folder: Path, values: BuildJson, checked: Callable[[int], None]) -> Build:
     """Look a dataset folder through.
 
     Parameters
@@ -80,7 +86,7 @@ def audit(folder: Path, values: Mapping[str, Any], checked: Callable[[int], None
 
 
 def _shard(
-    folder: Path, shard: Mapping[str, Any], listed: Mapping[shards.Key, Mapping[str, Any]]
+    folder: Path, shard: ShardEntry, listed: Mapping[shards.Key, BuiltRecording]
 ) -> Counter[tuple[str, str, str]]:
     """Look one shard through; its epochs by corpus, split and stage."""
     path = folder / shard["path"]
@@ -105,12 +111,12 @@ def _shard(
     return stages
 
 
-def _facts(file: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(file.metadata.metadata[shards.FOOTER.encode()])
+def _facts(file: Any) -> list[RecordingFacts]:
+    found: list[RecordingFacts] = json.loads(file.metadata.metadata[shards.FOOTER.encode()])
     return found
 
 
-def _rows(path: Path, table: Any, fact: Mapping[str, Any]) -> Counter[tuple[str, str, str]]:
+def _rows(path: Path, table: Any, fact: BuiltRecording) -> Counter[tuple[str, str, str]]:
     """Look the rows of one recording through."""
     where = f"{path}: recording {fact['recording']}"
     for column in ("corpus", "subject", "recording"):
@@ -132,7 +138,7 @@ def _rows(path: Path, table: Any, fact: Mapping[str, Any]) -> Counter[tuple[str,
     return Counter({(fact["corpus"], fact["split"], stage): n for stage, n in stages.items() if n})
 
 
-def _counts(folder: Path, values: Mapping[str, Any], stages: Counter[tuple[str, str, str]]) -> None:
+def _counts(folder: Path, values: BuildJson, stages: Counter[tuple[str, str, str]]) -> None:
     said = {
         (corpus, split, stage): n
         for corpus, by_split in values["counts"].items()
@@ -146,7 +152,7 @@ def _counts(folder: Path, values: Mapping[str, Any], stages: Counter[tuple[str, 
         )
 
 
-def _people(folder: Path, values: Mapping[str, Any]) -> None:
+def _people(folder: Path, values: BuildJson) -> None:
     """No subject, and no family, in two splits."""
     seen: dict[tuple[str, str], set[str]] = defaultdict(set)
     for fact in values["recordings"]:
@@ -159,7 +165,7 @@ def _people(folder: Path, values: Mapping[str, Any]) -> None:
             )
 
 
-def _card(folder: Path, values: Mapping[str, Any]) -> None:
+def _card(folder: Path, values: BuildJson) -> None:
     """The card's head names the files and the numbers of rows that are there."""
     text = (folder / dataset_card.FILE).read_text(encoding="utf-8")
     check_head(text, Report(values), str(folder / dataset_card.FILE))

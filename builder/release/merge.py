@@ -7,25 +7,34 @@ says so, and nobody ever changes from one split to another.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Literal, TypedDict, TypeVar
 
 from psgimg.builder.card import release_notes
 from psgimg.builder.card.release_notes import Release, Revision
 from psgimg.builder.dataset import build_report
+from psgimg.builder.dataset.build_json import (
+    BuildJson,
+    CorpusFacts,
+    ReleasedJson,
+)
+from psgimg.builder.dataset.schema import SplitName
 from psgimg.builder.errors import BuildError
 from psgimg.builder.release import visibility
 from psgimg.builder.signals import corruption_spec
-
-Values = Mapping[str, Any]
-"""What ``build.json`` says."""
-
-BY_CORPUS = ("corpora", "counts", "left_out")
-LISTS = ("recordings", "set_aside", "shards")
+from psgimg.builder.signals.corruption_spec import CorruptionJson
 
 
-def grow(local: Values, held: Values | None, may_lose: bool, repo_id: str) -> dict[str, Any]:
+class _OfCorpus(TypedDict):
+    corpus: str
+
+
+Entry = TypeVar("Entry", bound=_OfCorpus)
+Fact = TypeVar("Fact")
+
+
+def grow(local: BuildJson, held: ReleasedJson | None, may_lose: bool, repo_id: str) -> BuildJson:
     """Values of the release that a repository shows after a folder was pushed to it.
 
     Its policies are what psgimg knows of the corpora, not what a downloaded folder may state.
@@ -44,17 +53,19 @@ def grow(local: Values, held: Values | None, may_lose: bool, repo_id: str) -> di
         meet corrupted ones.
     """
     if held is None:
-        return _sorted({**local})
+        return _sorted(local)
     refuse_other_signals(local.get(corruption_spec.KEY), held, repo_id)
     _refuse_moved(local, held, repo_id)
     kept = set() if may_lose else set(held["corpora"]) - set(local["corpora"])
     if not may_lose:
         _refuse_loss(local, held, kept, repo_id)
-    merged = {**local}
-    for key in BY_CORPUS:
-        merged[key] = {**{name: held[key][name] for name in kept}, **local[key]}
-    for key in LISTS:
-        merged[key] = [*(e for e in held[key] if e["corpus"] in kept), *local[key]]
+    merged: BuildJson = {**local}
+    merged["corpora"] = _by_corpus(held["corpora"], local["corpora"], kept)
+    merged["counts"] = _by_corpus(held["counts"], local["counts"], kept)
+    merged["left_out"] = _by_corpus(held["left_out"], local["left_out"], kept)
+    merged["recordings"] = _listed(held["recordings"], local["recordings"], kept)
+    merged["set_aside"] = _listed(held["set_aside"], local["set_aside"], kept)
+    merged["shards"] = _listed(held["shards"], local["shards"], kept)
     if kept:
         merged["folds"] = local["folds"] or held["folds"]
         lines = [*held["command"].splitlines(), *local["command"].splitlines()]
@@ -62,7 +73,9 @@ def grow(local: Values, held: Values | None, may_lose: bool, repo_id: str) -> di
     return _sorted(merged)
 
 
-def refuse_other_signals(corrupted: Values | None, held: Values, repo_id: str) -> None:
+def refuse_other_signals(
+    corrupted: CorruptionJson | None, held: ReleasedJson, repo_id: str
+) -> None:
     """A corrupted twin has a repository of its own: nobody must take its pages for recordings."""
     there = held.get(corruption_spec.KEY)
     if corrupted != there:
@@ -74,20 +87,20 @@ def refuse_other_signals(corrupted: Values | None, held: Values, repo_id: str) -
         )
 
 
-def ever_restricted(values: Values) -> frozenset[str]:
+def ever_restricted(values: ReleasedJson) -> frozenset[str]:
     """The restricted corpora that a repository shows or showed: old revisions still load."""
     shown = {name for revision in release_of(values).revisions for name in revision.restricted}
     return visibility.restricted_corpora(values["corpora"]) | shown
 
 
-def release_of(values: Values) -> Release:
+def release_of(values: ReleasedJson) -> Release:
     """The release that a repository's ``build.json`` tells of."""
     return Release.from_dict(values[release_notes.KEY])
 
 
 def next_release(
-    merged: Values,
-    held: Values | None,
+    merged: BuildJson,
+    held: ReleasedJson | None,
     release: Release,
     tags: Collection[str],
 ) -> Release:
@@ -120,9 +133,10 @@ def next_release(
     return replace(release, revisions=(*before, revision))
 
 
-def _refuse_moved(local: Values, held: Values, repo_id: str) -> None:
+def _refuse_moved(local: BuildJson, held: ReleasedJson, repo_id: str) -> None:
     """Nobody's test subject becomes a training subject, and no relative does."""
-    for key in ("subject", "kin"):
+    keys: tuple[Literal["subject", "kin"], ...] = ("subject", "kin")
+    for key in keys:
         before = {(fact["corpus"], fact[key]): fact["split"] for fact in held["recordings"]}
         if key == "kin":  # also those who are shown no more
             people = release_of(held).people
@@ -141,7 +155,7 @@ def _refuse_moved(local: Values, held: Values, repo_id: str) -> None:
             )
 
 
-def _people(merged: Values, held: Values | None) -> dict[str, dict[str, str]]:
+def _people(merged: BuildJson, held: ReleasedJson | None) -> dict[str, dict[str, SplitName]]:
     """Everybody who is shown or was, with their split."""
     people = {c: dict(who) for c, who in release_of(held).people.items()} if held else {}
     for fact in merged["recordings"]:
@@ -149,7 +163,7 @@ def _people(merged: Values, held: Values | None) -> dict[str, dict[str, str]]:
     return {corpus: dict(sorted(who.items())) for corpus, who in sorted(people.items())}
 
 
-def _refuse_loss(local: Values, held: Values, kept: set[str], repo_id: str) -> None:
+def _refuse_loss(local: BuildJson, held: ReleasedJson, kept: set[str], repo_id: str) -> None:
     mine = {(fact["corpus"], fact["recording"]) for fact in local["recordings"]}
     lost = sorted(
         (fact["corpus"], fact["recording"])
@@ -162,11 +176,10 @@ def _refuse_loss(local: Values, held: Values, kept: set[str], repo_id: str) -> N
             f"build into a copy of it (hf download {repo_id} --repo-type dataset --local-dir DIR, then "
             "psgimg build --out DIR), or say --replace to have them removed"
         )
-    changed = sorted(key for key in local["fixed"] if local["fixed"][key] != held["fixed"].get(key))
+    changed = sorted(_differing(local["fixed"], held["fixed"]))
     if kept and changed:
         if "recipe" in changed:
-            recipe, other = local["recipe"], held["recipe"]
-            parts = [key for key in recipe if recipe[key] != other.get(key)]
+            parts = _differing(local["recipe"], held["recipe"])
             changed[changed.index("recipe")] = f"recipe: {', '.join(parts)}"
         raise BuildError(
             f"{repo_id} holds {', '.join(sorted(kept))} built with other settings ({'; '.join(changed)}): "
@@ -175,13 +188,13 @@ def _refuse_loss(local: Values, held: Values, kept: set[str], repo_id: str) -> N
         )
 
 
-def _what(merged: Values, held: Values | None) -> str:
+def _what(merged: BuildJson, held: ReleasedJson | None) -> str:
     """What a revision brings, in a line."""
     if held is None:
         return "first release"
     parts = []
     if merged["recipe_hash"] != held["recipe_hash"]:
-        keys = [key for key in merged["recipe"] if merged["recipe"][key] != held["recipe"].get(key)]
+        keys = _differing(merged["recipe"], held["recipe"])
         parts.append(f"new recipe ({', '.join(keys)}): every page drawn anew")
     before = {(fact["corpus"], fact["recording"]) for fact in held["recordings"]}
     after = {(fact["corpus"], fact["recording"]) for fact in merged["recordings"]}
@@ -192,22 +205,43 @@ def _what(merged: Values, held: Values | None) -> str:
     return "; ".join(parts) or "some pages drawn or scored anew"
 
 
-def _shown(values: Values) -> list[tuple[str, str]]:
+def _differing(new: Mapping[str, object], old: Mapping[str, object]) -> list[str]:
+    """Keys whose values are not the old ones."""
+    return [key for key, value in new.items() if value != old.get(key)]
+
+
+def _shown(values: BuildJson) -> list[tuple[str, str]]:
     return sorted((shard["path"], shard["sha256"]) for shard in values["shards"])
 
 
-def _sorted(values: dict[str, Any]) -> dict[str, Any]:
+def _by_corpus(
+    held: Mapping[str, Fact], local: Mapping[str, Fact], kept: Collection[str]
+) -> dict[str, Fact]:
+    """What is there of the corpora that are kept, and all that is here."""
+    return {**{name: held[name] for name in kept}, **local}
+
+
+def _listed(held: Sequence[Entry], local: Sequence[Entry], kept: Collection[str]) -> list[Entry]:
+    """The same of a list."""
+    return [*(entry for entry in held if entry["corpus"] in kept), *local]
+
+
+def _sorted(values: BuildJson) -> BuildJson:
     """As a build of all of it would have them: in this order, and with these policies."""
-    values["corpora"] = {
+    corpora: dict[str, CorpusFacts] = {
         name: {**entry, "policy": build_report.strictest({name: entry})}
-        for name, entry in values["corpora"].items()
+        for name, entry in sorted(values["corpora"].items())
     }
-    values["policy"] = build_report.strictest(values["corpora"])
-    for key in BY_CORPUS:
-        values[key] = dict(sorted(values[key].items()))
-    values["recordings"] = sorted(values["recordings"], key=lambda e: (e["corpus"], e["recording"]))
-    values["set_aside"] = sorted(
-        values["set_aside"], key=lambda e: (e["corpus"], e["recording"], e["reason"], e["detail"])
-    )
-    values["shards"] = sorted(values["shards"], key=lambda e: e["path"])
-    return values
+    return {
+        **values,
+        "policy": build_report.strictest(corpora),
+        "corpora": corpora,
+        "counts": dict(sorted(values["counts"].items())),
+        "left_out": dict(sorted(values["left_out"].items())),
+        "recordings": sorted(values["recordings"], key=lambda e: (e["corpus"], e["recording"])),
+        "set_aside": sorted(
+            values["set_aside"],
+            key=lambda e: (e["corpus"], e["recording"], e["reason"], e["detail"]),
+        ),
+        "shards": sorted(values["shards"], key=lambda e: e["path"]),
+    }

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from psgimg.builder.card import contact_sheet, croissant, dataset_card, release_notes
+from psgimg.builder.card import contact_sheet, croissant, dataset_card
 from psgimg.builder.card.release_notes import Release, Revision
 from psgimg.builder.dataset import build_report, build_schema
+from psgimg.builder.dataset.build_json import ReleasedJson
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.errors import BuildError
 from psgimg.builder.release import merge
@@ -33,7 +32,7 @@ class Plan:
     """
 
     transfer: Transfer
-    values: Mapping[str, Any]
+    values: ReleasedJson
     tagged: bool
     untagged: str = ""
     """Tag that the revision which is there lacks, because a push was killed before it."""
@@ -46,7 +45,7 @@ class Plan:
         return merge.release_of(self.values).revisions[-1]
 
 
-def held(repo: Repo, state: State | None) -> Mapping[str, Any] | None:
+def held(repo: Repo, state: State | None) -> ReleasedJson | None:
     """What a repository holds, by its own ``build.json``; None if nothing.
 
     Raises
@@ -63,11 +62,11 @@ def held(repo: Repo, state: State | None) -> Mapping[str, Any] | None:
             f"{', …' if len(foreign) > 3 else ''}); choose another --repo-id, or delete them there"
         )
     with tempfile.TemporaryDirectory() as folder:
-        values = repo.read_json(build_report.FILE, state.head, Path(folder))
+        read = repo.read_json(build_report.FILE, state.head, Path(folder))
     try:
-        build_schema.check(values)
+        values = build_schema.check_released(read)
         merge.release_of(values)
-    except (build_schema.FormError, KeyError, TypeError, AttributeError) as error:
+    except (build_schema.FormError, TypeError) as error:  # TypeError: a key of a later psgimg
         raise BuildError(
             f"{build_report.FILE} of {repo.id} is damaged or of another psgimg ({error}); choose another "
             "--repo-id"
@@ -80,11 +79,10 @@ def held(repo: Repo, state: State | None) -> Mapping[str, Any] | None:
             f"{repo.id} was changed by hand: {odd} is not what its {build_report.FILE} says; choose another "
             "--repo-id, or restore that file there"
         )
-    found: Mapping[str, Any] = values
-    return found
+    return values
 
 
-def standing(state: State | None, values: Mapping[str, Any] | None) -> Standing | None:
+def standing(state: State | None, values: ReleasedJson | None) -> Standing | None:
     """How a repository stands, for the policy."""
     if state is None:
         return None
@@ -104,15 +102,15 @@ def make(
     build: Build,
     repo: Repo,
     state: State | None,
-    before: Mapping[str, Any] | None,
+    before: ReleasedJson | None,
     visibility: Visibility,
     may_lose: bool,
 ) -> Plan:
     """Plan the release of a folder."""
-    merged = merge.grow(build.values, before, may_lose, repo.id)
+    grown = merge.grow(build.values, before, may_lose, repo.id)
     bare = Release(repo.id, visibility.public, visibility.permission, visibility.permitted)
-    release = merge.next_release(merged, before, bare, state.tags if state else ())
-    merged[release_notes.KEY] = release.to_dict()
+    release = merge.next_release(grown, before, bare, state.tags if state else ())
+    merged: ReleasedJson = {**grown, "release": release.to_dict()}
     sources = _sources(build, merged)
     there = state.files if state else {}
     shards = {shard["path"] for shard in merged["shards"]}
@@ -131,20 +129,20 @@ def make(
     return Plan(transfer, merged, tagged, _untagged(state, before), _edited(repo, state, before))
 
 
-def _untagged(state: State | None, before: Mapping[str, Any] | None) -> str:
+def _untagged(state: State | None, before: ReleasedJson | None) -> str:
     tag = merge.release_of(before).revisions[-1].tag if before else ""
     return "" if state is None or tag in state.tags else tag
 
 
-def _edited(repo: Repo, state: State | None, before: Mapping[str, Any] | None) -> bool:
+def _edited(repo: Repo, state: State | None, before: ReleasedJson | None) -> bool:
     if state is None or before is None or dataset_card.FILE not in state.files:
         return False
     with tempfile.TemporaryDirectory() as folder:
         there = repo.read(dataset_card.FILE, state.head, Path(folder))
-    return bool(build_report.entry(there)["sha256"] != before["files"][dataset_card.FILE]["sha256"])
+    return build_report.entry(there)["sha256"] != before["files"][dataset_card.FILE]["sha256"]
 
 
-def _sources(build: Build, merged: dict[str, Any]) -> dict[str, Path | bytes]:
+def _sources(build: Build, merged: ReleasedJson) -> dict[str, Path | bytes]:
     """Every file that the folder brings, by its path in the repository; adds ``files``."""
     folder = build.folder
     pictures = contact_sheet.choose(folder, build.values["recordings"])

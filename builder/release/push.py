@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import validate
+from psgimg.builder.dataset.build_json import CorpusPolicy, ReleasedJson
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.progress import BYTES, Progress
 from psgimg.builder.release import merge, plan, verify
@@ -21,6 +21,7 @@ from psgimg.builder.release.plan import Plan
 from psgimg.builder.release.retry import Told
 from psgimg.builder.release.transfer import carry_out
 from psgimg.builder.release.visibility import Visibility, Wish, decide, restricted_corpora
+from psgimg.builder.signals.corruption_spec import CorruptionJson
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class _Place:
 
     repo: Repo
     state: State | None
-    held: Mapping[str, Any] | None
+    held: ReleasedJson | None
     visibility: Visibility
 
     @property
@@ -68,7 +69,7 @@ def check_ready(
     config: PushConfig,
     sources: Iterable[str],
     told: Told,
-    corrupted: Mapping[str, Any] | None = None,
+    corrupted: CorruptionJson | None = None,
 ) -> None:
     """Refuse at once what would be refused after hours of building: token, name, policy.
 
@@ -79,8 +80,9 @@ def check_ready(
     corrupted
         What ``build.json`` will say of a corrupted twin.
     """
-    corpora = registry.corpora(sources)
-    terms = {corpus.name: {"policy": corpus.terms.policy.value} for corpus in corpora}
+    terms: dict[str, CorpusPolicy] = {
+        corpus.name: {"policy": corpus.terms.policy.value} for corpus in registry.corpora(sources)
+    }
     place = _place(config, terms, told)
     if place.held is not None:
         merge.refuse_other_signals(corrupted, place.held, place.repo.id)
@@ -130,7 +132,7 @@ def push(config: PushConfig, progress: Progress, show: Callable[[Plan], None]) -
     return Pushed(release, commit)
 
 
-def _place(config: PushConfig, corpora: Mapping[str, Mapping[str, Any]], told: Told) -> _Place:
+def _place(config: PushConfig, corpora: Mapping[str, CorpusPolicy], told: Told) -> _Place:
     """Ask the Hub where a release of some corpora goes, and decide who may see it."""
     repo = Hub(told).repo(config.repo_id, "dataset")
     state = repo.state()

@@ -1,4 +1,4 @@
-"""Patience: what is only down for a while is waited out; the rest is said in one line."""
+"""Retry: calls of the Hub are tried again while it is away; a refusal becomes one line."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import httpx2
 import tenacity
 from huggingface_hub import get_token
 from huggingface_hub.errors import (
-    HfHubHTTPError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
 )
+from psgimg.builder import http_retry
 from psgimg.builder.errors import BuildError
+from psgimg.builder.http_retry import root_cause
 
 T = TypeVar("T")
 Told = Callable[[str], None]
@@ -26,9 +27,7 @@ PATIENCE_S = 900
 SHORT_S = 30
 """How long at its start, when the user is still there to see a wrong address."""
 
-LONGEST_WAIT_S = 60
-
-FINAL = (OfflineModeIsEnabled, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)
+FINAL = (OfflineModeIsEnabled, *http_retry.PERMANENT_ERRORS)
 """What looks like an outage and will not pass."""
 
 
@@ -59,13 +58,8 @@ def patiently(
         if state.attempt_number == 2 and error:  # once, and not for a mere hiccup
             told(f"the Hub is away ({_status_line(error)}); trying again")
 
-    retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(is_transient),
-        wait=_wait,
-        stop=tenacity.stop_after_delay(PATIENCE_S if patience_s is None else patience_s),
-        before_sleep=tell,
-        reraise=True,
-    )
+    limit_s = PATIENCE_S if patience_s is None else patience_s
+    retrying = http_retry.retrying(lambda: limit_s, retry=is_transient, before_sleep=tell)
     try:
         return retrying(action)
     except RepositoryNotFoundError as error:
@@ -81,18 +75,13 @@ def patiently(
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same call may succeed later."""
-    status = status_of(error)
-    if status is not None:
-        return status in (408, 429) or status >= 500
-    root = _root(error)
-    away = isinstance(root, httpx2.TransportError | ConnectionError | TimeoutError)
-    return away and not isinstance(root, FINAL)
+    return http_retry.is_transient(error) and not isinstance(root_cause(error), FINAL)
 
 
 def status_of(error: BaseException) -> int | None:
     """HTTP status of an answer of the Hub; None for what is no answer."""
-    error = _root(error)
-    return error.response.status_code if isinstance(error, HfHubHTTPError) else None
+    response = http_retry.response_of(root_cause(error))
+    return None if response is None else response.status_code
 
 
 def clean(text: object) -> str:
@@ -106,33 +95,15 @@ def clean(text: object) -> str:
     return re.sub(r"hf_\w+", "hf_…", line)[:300]
 
 
-def _root(error: BaseException) -> BaseException:
-    """What went wrong underneath: the client wraps it, for large files and for downloads."""
-    while not isinstance(error, HfHubHTTPError | httpx2.HTTPError) and error.__cause__:
-        error = error.__cause__
-    return error
-
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    """Seconds to the next try: what the Hub asks for, or longer and longer."""
-    failed = state.outcome.exception() if state.outcome else None
-    error = _root(failed) if failed else None
-    if isinstance(error, HfHubHTTPError):
-        asked = error.response.headers.get("Retry-After", "")
-        if asked.isdigit():
-            return min(float(asked), LONGEST_WAIT_S)
-    return float(min(0.5 * 2 ** min(state.attempt_number - 1, 10), LONGEST_WAIT_S))
-
-
 def _status_line(error: BaseException) -> str:
     status = status_of(error)
-    return f"HTTP {status}" if status else type(_root(error)).__name__
+    return f"HTTP {status}" if status else type(root_cause(error)).__name__
 
 
 def _explained(error: BaseException, what: str) -> str:
     """One line for what the Hub refused, with the remedy, and no token in it."""
     status = status_of(error)
-    root = _root(error)
+    root = root_cause(error)
     said = clean(getattr(root, "server_message", None) or root)
     if isinstance(root, FINAL):
         return f"{what}: the Hub is not asked ({said}); mend HF_HUB_OFFLINE or HF_ENDPOINT"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 from psgimg.builder.card import card_metadata
+from psgimg.builder.dataset.build_json import BuildFacts
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.schema import SPLITS, features
 from psgimg.builder.errors import BuildError
@@ -15,7 +16,7 @@ from psgimg.builder.release.hub import Repo
 from psgimg.builder.release.retry import clean
 
 
-def verify(repo: Repo, commit: str, build: Build, values: Mapping[str, Any]) -> None:
+def verify(repo: Repo, commit: str, build: Build, values: BuildFacts) -> None:
     """Load a first row of each config and split at a commit, and compare.
 
     Where the row's shard lies in the folder, it must be equal to it, the picture byte for byte.

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from psgimg.builder.card import card_metadata
+from psgimg.builder.dataset.build_json import CorpusPolicy
 from psgimg.builder.errors import BuildError
 
 SHORTEST_PERMISSION = 20
@@ -68,7 +68,7 @@ FORMERLY = "what it held before"
 """For a repository whose history nobody can tell any more."""
 
 
-def restricted_corpora(corpora: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+def restricted_corpora(corpora: Mapping[str, CorpusPolicy]) -> frozenset[str]:
     """The restricted ones of some corpora, as the card has them."""
     return frozenset(card_metadata.restricted(corpora))
 

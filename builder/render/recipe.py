@@ -11,19 +11,35 @@ from enum import Enum
 from typing import Any, get_args, get_origin, get_type_hints
 
 from psgimg.builder.errors import BuildError
-from psgimg.builder.recordings.montage import Montage
+from psgimg.builder.recordings.by_kind import ByKind
+from psgimg.builder.recordings.montage import Kind, Montage
 from psgimg.builder.render.style import Style
-from psgimg.builder.signals.filtering import Filters
+from psgimg.builder.signals.filter_settings import Filters
 
-VERSION = 1
-"""Raised whenever the same samples and values give other pixels than before."""
+VERSION = 2
+"""Raised whenever the same samples and values give other pixels than before, or the values are
+written in another form (2: styles and bands by kind of lane)."""
+
 
 _REMEDY = "take the values as psgimg wrote them"
 
 
+class UnknownKindError(BuildError):
+    """A recipe with a kind of lane that a newer psgimg brought."""
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """Montage, filters, rate and style. Equal recipes draw equal pixels."""
+    """Montage, filters, rate and style. Equal recipes draw equal pixels.
+
+    Of style and filters, a recipe keeps only the kinds of lane that its montage draws, so that no
+    other kind, present or future, changes it.
+
+    Raises
+    ------
+    BuildError
+        If style or filters lack such a kind, or a pass band ends beyond what ``sfreq_hz`` can hold.
+    """
 
     montage: Montage
     style: Style
@@ -31,9 +47,26 @@ class Recipe:
     sfreq_hz: float = 200.0
     version: int = VERSION
 
+    def __post_init__(self) -> None:
+        drawn = {lane.kind for lane in self.montage.lanes}
+        for known, what in ((self.style.lanes, "style"), (self.filters.bands, "filters")):
+            if lacking := sorted(kind.value for kind in drawn - set(known)):
+                raise BuildError(
+                    f"{what} without {lacking[0]}, a kind of lane of montage {self.montage.name}; "
+                    "choose a montage without it"
+                )
+        object.__setattr__(self, "style", self.style.only(drawn))
+        object.__setattr__(self, "filters", self.filters.only(drawn))
+        for kind, band in self.filters.bands.items():
+            if band.high_hz > self.sfreq_hz / 2:
+                raise BuildError(
+                    f"filters: the pass band of {kind.value} ends at {band.high_hz:g} Hz; pages of "
+                    f"{self.sfreq_hz:g} samples a second hold {self.sfreq_hz / 2:g} Hz at most"
+                )
+
     def to_dict(self) -> dict[str, Any]:
         """The recipe as JSON values."""
-        values: dict[str, Any] = plain(dataclasses.asdict(self))
+        values: dict[str, Any] = plain(self)
         return values
 
     @classmethod
@@ -72,8 +105,12 @@ def plain(value: Any) -> Any:
     """A value as JSON would give it back: tuples as lists, members of enums by their values."""
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, Mapping):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value
@@ -88,12 +125,27 @@ def _typed(kind: Any, value: Any, where: str) -> Any:
             raise BuildError(f"{where}: keys differ ({keys or repr(value)}); {_REMEDY}")
         parts = {key: _typed(hint, value[key], f"{where}.{key}") for key, hint in hints.items()}
         return kind(**parts)  # type: ignore[operator]  # a class, not an instance
+    if get_origin(kind) is ByKind and isinstance(value, Mapping):
+        (part,) = get_args(kind)
+        return ByKind(
+            {_kind(key, where): _typed(part, value[key], f"{where}.{key}") for key in value}
+        )
+    if kind is Kind:
+        return _kind(value, where)
     if get_origin(kind) is tuple and isinstance(value, list | tuple):
         return tuple(_typed(get_args(kind)[0], item, where) for item in value)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        for member in kind:
-            if member.value == value:
-                return member
-    elif type(value) is kind or (kind is float and type(value) is int):
+    if type(value) is kind or (kind is float and type(value) is int):
         return value
     raise BuildError(f"{where}: unexpected value {value!r}; {_REMEDY}")
+
+
+def _kind(value: Any, where: str) -> Kind:
+    """The kind of lane of that name. A recipe holds no kind but those it draws with."""
+    try:
+        return Kind(value)
+    except ValueError:
+        known = ", ".join(kind.value for kind in Kind)
+        raise UnknownKindError(
+            f"{where}: this psgimg draws no lanes of kind {value!r}, only {known}; install a newer "
+            "psgimg"
+        ) from None

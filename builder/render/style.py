@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from math import inf
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from psgimg.builder import yaml_file
 from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.montage import Kind
 
 Colour = tuple[int, int, int]
 INK = re.compile("#[0-9a-fA-F]{6}")
-Part = TypeVar("Part", "Style", "LaneStyle")
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class Style:
     clip
         Cut a wave at its lane's edge and mark the place with ``clip_mark``; otherwise it runs on
         over its neighbours.
+    lanes
+        Style of each kind of lane.
     envelope_uv
         Scale of an EMG that was recorded as a level instead of a waveform.
     """
@@ -65,10 +67,7 @@ class Style:
     name: str
     width_px: int
     height_px: int
-    eeg: LaneStyle
-    eog: LaneStyle
-    emg: LaneStyle
-    ecg: LaneStyle
+    lanes: ByKind[LaneStyle]
     background: str = "#ffffff"
     line_px: float = 1.0
     scaling: str = "fixed"
@@ -100,8 +99,7 @@ class Style:
         for step_s in self.grid_s:
             if not isinstance(step_s, int | float) or not 0.1 <= step_s < inf:
                 yield f"grid_s has {step_s!r}; use seconds, 0.1 or more"
-        for kind in Kind:
-            lane = self.lane(kind)
+        for kind, lane in self.lanes.items():
             if not (0 < lane.scale_uv < inf and 0 < lane.weight < inf and 0 <= lane.guide_uv < inf):
                 yield f"{kind.value} needs scale_uv and weight above 0, and guide_uv of 0 or more"
             if not lane.colours:
@@ -112,14 +110,16 @@ class Style:
 
     def lane(self, kind: Kind) -> LaneStyle:
         """Style of a kind of lane."""
-        return {Kind.EEG: self.eeg, Kind.EOG: self.eog, Kind.EMG: self.emg, Kind.ECG: self.ecg}[
-            kind
-        ]
+        return self.lanes[kind]
+
+    def only(self, kinds: Iterable[Kind]) -> Style:
+        """The style of some kinds of lane alone."""
+        return replace(self, lanes=self.lanes.only(kinds))
 
     @property
     def inks(self) -> tuple[str, ...]:
         """Every ink of the style."""
-        lanes = [ink for kind in Kind for ink in self.lane(kind).colours]
+        lanes = [ink for lane in self.lanes.values() for ink in lane.colours]
         single = [self.background, self.guide, self.hatch, self.clip_mark, self.rule or self.guide]
         return (*lanes, *self.grid, *single)
 
@@ -141,10 +141,14 @@ CLINICAL = Style(
     name="clinical",
     width_px=896,
     height_px=448,
-    eeg=LaneStyle(scale_uv=100.0, weight=4.0, guide_uv=37.5),
-    eog=LaneStyle(scale_uv=150.0, weight=3.0),
-    emg=LaneStyle(scale_uv=50.0, weight=2.0),
-    ecg=LaneStyle(scale_uv=1500.0, weight=2.0),
+    lanes=ByKind(
+        {
+            Kind.EEG: LaneStyle(scale_uv=100.0, weight=4.0, guide_uv=37.5),
+            Kind.EOG: LaneStyle(scale_uv=150.0, weight=3.0),
+            Kind.EMG: LaneStyle(scale_uv=50.0, weight=2.0),
+            Kind.ECG: LaneStyle(scale_uv=1500.0, weight=2.0),
+        }
+    ),
     line_px=1.0,
     grid_s=(1.0, 5.0),
     grid=("#dddddd", "#999999"),
@@ -153,15 +157,11 @@ CLINICAL = Style(
     hatch="#bbbbbb",
 )
 
-_PAPER_LANE = LaneStyle(scale_uv=100.0)
 PAPER = Style(
     name="paper",
     width_px=336,
     height_px=336,
-    eeg=_PAPER_LANE,
-    eog=_PAPER_LANE,
-    emg=_PAPER_LANE,
-    ecg=_PAPER_LANE,
+    lanes=ByKind(dict.fromkeys(CLINICAL.lanes, LaneStyle(scale_uv=100.0))),
     scaling="epoch",
 )
 
@@ -169,10 +169,14 @@ SLEEPVLM = Style(
     name="sleepvlm",
     width_px=448,
     height_px=224,
-    eeg=LaneStyle(scale_uv=50.0, colours=("#ffff00", "#00ff00", "#ff0000")),
-    eog=LaneStyle(scale_uv=50.0, colours=("#00ffff", "#ff00ff")),
-    emg=LaneStyle(scale_uv=40.0, colours=("#4488ff",)),
-    ecg=LaneStyle(scale_uv=1000.0, colours=("#ffffff",)),
+    lanes=ByKind(
+        {
+            Kind.EEG: LaneStyle(scale_uv=50.0, colours=("#ffff00", "#00ff00", "#ff0000")),
+            Kind.EOG: LaneStyle(scale_uv=50.0, colours=("#00ffff", "#ff00ff")),
+            Kind.EMG: LaneStyle(scale_uv=40.0, colours=("#4488ff",)),
+            Kind.ECG: LaneStyle(scale_uv=1000.0, colours=("#ffffff",)),
+        }
+    ),
     background="#000000",
     line_px=0.7,
     grid_s=(1.0, 5.0),
@@ -206,28 +210,38 @@ def load_style(name: str) -> Style:
     return _amended(base, {"name": path.stem, **values}, f"style file {name}")
 
 
-def _amended(base: Part, values: Mapping[str, Any], where: str) -> Part:
-    """A copy of a style (or of its part) with some values changed; unknown keys are refused."""
-    known = {field.name for field in fields(base)}
-    changes: dict[str, Any] = {}
-    for key, value in values.items():
-        if key not in known:
-            raise BuildError(f"{where}: unknown key {key!r}; there are {', '.join(sorted(known))}")
-        now = getattr(base, key)
-        if isinstance(now, LaneStyle) and isinstance(value, dict):
-            changes[key] = _amended(now, value, f"{where}, {key}")
-            continue
-        new = _like(now, value)
-        if type(new) is not type(now):
-            raise BuildError(f"{where}: {key} is {value!r}, expected something like {now!r}")
-        changes[key] = new
-    return replace(base, **changes)
+def _amended(base: Style, values: Mapping[str, Any], where: str) -> Style:
+    """A copy of a style with some values changed; unknown keys are refused."""
+    page = {field.name: getattr(base, field.name) for field in fields(base)}
+    lanes = {kind.value: lane for kind, lane in page.pop("lanes").items()}
+    yaml_file.check_keys(values, {*page, *lanes}, where)
+    changed = {
+        key: _amended_lane(lanes[key], values[key], key, where) for key in lanes if key in values
+    }
+    return replace(
+        base,
+        lanes=ByKind({Kind(key): lane for key, lane in {**lanes, **changed}.items()}),
+        **{key: _like(page[key], values[key], key, where) for key in page if key in values},
+    )
 
 
-def _like(now: Any, value: Any) -> Any:
+def _amended_lane(base: LaneStyle, values: Any, kind: str, where: str) -> LaneStyle:
+    if not isinstance(values, dict):
+        raise BuildError(
+            f"{where}: {kind} is {values!r}, expected `{{scale_uv: {base.scale_uv:g}}}`"
+        )
+    known = asdict(base)
+    yaml_file.check_keys(values, known, f"{where}, {kind}")
+    changed = {key: _like(known[key], new, key, f"{where}, {kind}") for key, new in values.items()}
+    return replace(base, **changed)
+
+
+def _like(now: Any, value: Any, key: str, where: str) -> Any:
     """A YAML value in the type it replaces: lists are tuples, whole numbers may stand for floats."""
     if isinstance(now, tuple) and isinstance(value, list):
         return tuple(value)
-    if isinstance(now, float) and isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(now, float) and type(value) is int:
         return float(value)
+    if type(value) is not type(now):
+        raise BuildError(f"{where}: {key} is {value!r}, expected something like {now!r}")
     return value

@@ -1,4 +1,4 @@
-"""Artefacts: corruptions carried out on a lane's raw samples, before any filter has seen them.
+"""Corrupt: corruptions carried out on a lane's raw samples, before any filter has seen them.
 
 What comes out is a function of the samples, the corruption (its seed with it) and the names of
 corpus, recording and lane: neither other lanes nor the order of work decide anything.
@@ -17,7 +17,8 @@ from psgimg.builder.recordings.edf_header import Segment
 from psgimg.builder.recordings.montage import Lane, Montage
 from psgimg.builder.signals.corruption_kinds import ANY, MAINS
 from psgimg.builder.signals.corruption_spec import Corruption
-from psgimg.builder.signals.filtering import Band, Filters, Samples, Spoil, is_level
+from psgimg.builder.signals.filter_settings import Band, Filters
+from psgimg.builder.signals.filtering import Corruptor, Samples, is_level
 
 MUSCLE_HZ = (20.0, 100.0)
 """Band of a muscle's activity, as far as the recording's rate can hold it."""
@@ -38,15 +39,15 @@ BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What a corruption must know of a recording.
+class RecordingContext:
+    """What a corruption depends on in a recording.
 
     Parameters
     ----------
     segments, record_s
         Its gapless stretches, which count records, and the length of a record.
     span_s
-        Start and stop of what is drawn of it.
+        Start of its first page and end of its last.
     """
 
     corpus: str
@@ -58,16 +59,18 @@ class Scene:
     filters: Filters
 
 
-def spoiler(corruptions: Sequence[Corruption], scene: Scene) -> Spoil:
-    """What carries out corruptions of a recording, one after the other, on any lane of it."""
+def corruptor(corruptions: Sequence[Corruption], recording: RecordingContext) -> Corruptor:
+    """A function that carries out the corruptions, in order, on any lane of a recording, in place."""
 
-    def spoil(lane: Lane, samples_uv: Samples, rate: Fraction) -> Samples:
+    def corrupt(lane: Lane, samples_uv: Samples, rate: Fraction) -> Samples:
         for number, one in enumerate(corruptions):
-            if one.falls_on(lane) and not _hindrance(one, lane, rate, scene.mains_hz):
-                _WORK[one.kind](one, samples_uv, _At(scene, lane, rate, f"{number}/{one.seed}"))
+            if one.falls_on(lane) and not _hindrance(one, lane, rate, recording.mains_hz):
+                _WORK[one.kind](
+                    one, samples_uv, _LaneContext(recording, lane, rate, f"{number}/{one.seed}")
+                )
         return samples_uv
 
-    return spoil
+    return corrupt
 
 
 def notes(
@@ -111,13 +114,13 @@ def _hum_hz(one: Corruption, mains_hz: float) -> float:
 
 
 @dataclass(frozen=True)
-class _At:
-    """One lane of a recording, and the chance that belongs to one corruption of it."""
+class _LaneContext:
+    """One lane of a recording, and the seed of one corruption of it."""
 
-    scene: Scene
+    recording: RecordingContext
     lane: Lane
     rate: Fraction
-    chance: str
+    seed: str
 
     @property
     def rate_hz(self) -> float:
@@ -125,15 +128,15 @@ class _At:
 
     @property
     def band(self) -> Band:
-        return self.scene.filters.band(self.lane.kind)
+        return self.recording.filters.band(self.lane.kind)
 
     @property
     def duration_s(self) -> float:
-        return self.scene.segments[-1].stop_s(self.scene.record_s)
+        return self.recording.segments[-1].stop_s(self.recording.record_s)
 
-    def random(self, *, of_lane: bool = True) -> np.random.Generator:
-        """Chance of this lane; or of the recording, where something befalls all lanes at once."""
-        names = [self.chance, self.scene.corpus, self.scene.recording]
+    def rng(self, *, of_lane: bool = True) -> np.random.Generator:
+        """Generator of this lane; or of the recording, for events that all lanes share."""
+        names = [self.seed, self.recording.corpus, self.recording.recording]
         key = "/".join([*names, self.lane.name] if of_lane else names)
         return np.random.Generator(
             np.random.PCG64(int(hashlib.sha256(key.encode()).hexdigest(), 16))
@@ -141,8 +144,8 @@ class _At:
 
     def stretches(self, samples: Samples) -> Iterator[tuple[float, Samples]]:
         """Time of the first sample, and the samples, of each gapless stretch; views."""
-        n_record = int(self.rate * self.scene.record_s)
-        for segment in self.scene.segments:
+        n_record = int(self.rate * self.recording.record_s)
+        for segment in self.recording.segments:
             yield segment.onset_s, samples[segment.first * n_record : segment.stop * n_record]
 
     def put(self, samples: Samples, onset_s: float, what: Samples) -> None:
@@ -158,10 +161,10 @@ class _At:
         return 0.0 if is_level(self.lane.kind, self.rate) else float(np.median(samples))
 
 
-def _lost(one: Corruption, samples: Samples, at: _At) -> None:
-    chance, (start_s, stop_s) = at.random(), at.scene.span_s
-    hit = chance.random() < one.number("rate")
-    drawn = chance.random()  # always, so that the next lane's chance does not depend on the spec
+def _lost(one: Corruption, samples: Samples, at: _LaneContext) -> None:
+    rng, (start_s, stop_s) = at.rng(), at.recording.span_s
+    hit = rng.random() < one.number("rate")
+    drawn = rng.random()  # always: later numbers do not depend on the spec
     share = drawn if one.params["from"] == ANY else one.number("from")
     if hit:
         lost_s = start_s + share * (stop_s - start_s) if share else 0.0
@@ -170,22 +173,22 @@ def _lost(one: Corruption, samples: Samples, at: _At) -> None:
             part[max(0, round((lost_s - onset_s) * at.rate_hz)) :] = rest_uv
 
 
-def _flat(one: Corruption, samples: Samples, at: _At) -> None:
+def _flat(one: Corruption, samples: Samples, at: _LaneContext) -> None:
     length_s, rest_uv = one.number("length_s"), at.rest_uv(samples)
-    hits = at.random().random(int(at.duration_s / length_s) + 1) < one.number("share")
+    hits = at.rng().random(int(at.duration_s / length_s) + 1) < one.number("share")
     for onset_s, part in at.stretches(samples):
         times_s = onset_s + np.arange(len(part)) / at.rate_hz
         part[hits[(times_s / length_s).astype(int)]] = rest_uv
 
 
-def _polarity(one: Corruption, samples: Samples, at: _At) -> None:
-    if at.random().random() < one.number("rate"):
+def _polarity(one: Corruption, samples: Samples, at: _LaneContext) -> None:
+    if at.rng().random() < one.number("rate"):
         np.negative(samples, out=samples)
 
 
-def _hum(one: Corruption, samples: Samples, at: _At) -> None:
+def _hum(one: Corruption, samples: Samples, at: _LaneContext) -> None:
     """Keeps its phase over the whole recording, gaps included."""
-    mains_hz, phases = _hum_hz(one, at.scene.mains_hz), at.random().random(len(HARMONICS))
+    mains_hz, phases = _hum_hz(one, at.recording.mains_hz), at.rng().random(len(HARMONICS))
     for start_s, part in at.stretches(samples):
         for first in range(0, len(part), BLOCK):
             block = part[first : first + BLOCK]
@@ -196,44 +199,44 @@ def _hum(one: Corruption, samples: Samples, at: _At) -> None:
                     block += one.number("uv") * height * np.sin(2 * np.pi * turns)
 
 
-def _emg(one: Corruption, samples: Samples, at: _At) -> None:
+def _emg(one: Corruption, samples: Samples, at: _LaneContext) -> None:
     """Bursts come in all lanes at once, as from a movement; each lane has its own share of them."""
     from scipy.signal import butter, sosfilt
     from scipy.signal.windows import tukey
 
     high_hz = min(MUSCLE_HZ[1], 0.475 * at.rate_hz)
     sos = butter(2, (MUSCLE_HZ[0], high_hz), "bandpass", fs=at.rate_hz, output="sos")
-    when, chance = at.random(of_lane=False), at.random()
+    shared, rng = at.rng(of_lane=False), at.rng()
     settle = round(0.5 * at.rate_hz)
-    for onset_s in _onsets_s(one, when, at):
-        n_samples = round(when.uniform(*BURST_S) * at.rate_hz)
-        wave = sosfilt(sos, chance.standard_normal(settle + n_samples))[settle:]
-        height = one.number("uv") * chance.lognormal(-0.125, 0.5) / wave.std()  # 1 on average
+    for onset_s in _onsets_s(one, shared, at):
+        n_samples = round(shared.uniform(*BURST_S) * at.rate_hz)
+        wave = sosfilt(sos, rng.standard_normal(settle + n_samples))[settle:]
+        height = one.number("uv") * rng.lognormal(-0.125, 0.5) / wave.std()  # 1 on average
         at.put(samples, onset_s, height * wave * tukey(n_samples, 0.5))
 
 
-def _pops(one: Corruption, samples: Samples, at: _At) -> None:
+def _pops(one: Corruption, samples: Samples, at: _LaneContext) -> None:
     """Each is a step that the electrode recovers from by itself."""
-    chance = at.random()
-    for onset_s in _onsets_s(one, chance, at):
-        height = one.number("uv") * chance.uniform(0.5, 1.5) * chance.choice((-1.0, 1.0))
-        decay_s = chance.uniform(*DECAY_S)
+    rng = at.rng()
+    for onset_s in _onsets_s(one, rng, at):
+        height = one.number("uv") * rng.uniform(0.5, 1.5) * rng.choice((-1.0, 1.0))
+        decay_s = rng.uniform(*DECAY_S)
         times_s = np.arange(round(8 * decay_s * at.rate_hz)) / at.rate_hz
         at.put(samples, onset_s, height * np.exp(-times_s / decay_s))
 
 
-def _onsets_s(one: Corruption, chance: np.random.Generator, at: _At) -> Samples:
-    n_events = chance.poisson(one.number("per_min") * at.duration_s / 60)
-    return np.sort(chance.uniform(0, at.duration_s, n_events))
+def _onsets_s(one: Corruption, rng: np.random.Generator, at: _LaneContext) -> Samples:
+    n_events = rng.poisson(one.number("per_min") * at.duration_s / 60)
+    return np.sort(rng.uniform(0, at.duration_s, n_events))
 
 
-def _scale(one: Corruption, samples: Samples, at: _At) -> None:
+def _scale(one: Corruption, samples: Samples, at: _LaneContext) -> None:
     samples *= one.number("factor")
 
 
-def _noise(one: Corruption, samples: Samples, at: _At) -> None:
+def _noise(one: Corruption, samples: Samples, at: _LaneContext) -> None:
     """Its power is measured as the lane's is: where the lane's filter lets something pass."""
-    noise = at.random().standard_normal(len(samples))
+    noise = at.rng().standard_normal(len(samples))
     if one.params["colour"] == "pink":
         noise = _pink(noise, at.rate_hz)
     ratio = _power_uv2(samples, at) / _power_uv2(noise, at)
@@ -252,22 +255,22 @@ def _pink(white: Samples, rate_hz: float) -> Samples:
     return pink
 
 
-def _power_uv2(samples: Samples, at: _At) -> float:
-    """Median power in the lane's pass band over windows of what is drawn, mains left out."""
+def _power_uv2(samples: Samples, at: _LaneContext) -> float:
+    """Median power in the lane's pass band over windows of the drawn pages, without the mains."""
     n_window = round(WINDOW_S * at.rate_hz)
     frequency_hz = np.fft.rfftfreq(n_window, 1 / at.rate_hz)
     passed = (frequency_hz >= at.band.low_hz) & (frequency_hz <= at.band.high_hz)
-    passed &= abs(frequency_hz - at.scene.mains_hz) > MAINS_WIDTH_HZ
+    passed &= abs(frequency_hz - at.recording.mains_hz) > MAINS_WIDTH_HZ
     windows = _windows(samples, at, n_window)
     spectra = abs(np.fft.rfft((windows - windows.mean(1, keepdims=True)) * np.hanning(n_window)))
     return float(np.median((spectra[:, passed] ** 2).sum(1)))
 
 
-def _windows(samples: Samples, at: _At, n_window: int) -> Samples:
+def _windows(samples: Samples, at: _LaneContext, n_window: int) -> Samples:
     """Windows of what is drawn, spread evenly, shape (n_windows, n_window)."""
     found: list[npt.NDArray[np.float64]] = []
     for onset_s, part in at.stretches(samples):
-        edges = (np.array(at.scene.span_s) - onset_s) * at.rate_hz
+        edges = (np.array(at.recording.span_s) - onset_s) * at.rate_hz
         first, stop = np.clip(np.round(edges), 0, len(part)).astype(int)
         n_here = (stop - first) // n_window
         found.append(part[first : first + n_here * n_window].reshape(n_here, n_window))
@@ -277,7 +280,7 @@ def _windows(samples: Samples, at: _At, n_window: int) -> Samples:
     return chosen
 
 
-_WORK: dict[str, Callable[[Corruption, Samples, _At], None]] = {
+_WORK: dict[str, Callable[[Corruption, Samples, _LaneContext], None]] = {
     "lost": _lost,
     "flat": _flat,
     "polarity": _polarity,

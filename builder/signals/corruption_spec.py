@@ -9,20 +9,49 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.montage import Kind, Lane, Montage
 from psgimg.builder.signals.corruption_kinds import ALL, ANY, FORMS, Form
+from typing_extensions import TypedDict
 
 VERSION = 1
 """Raised whenever the same corruption of the same samples gives others than before."""
 
-KEY = "corruption"
+KEY: Final = "corruption"
 """Where ``build.json`` says it; a dataset that was drawn as recorded has no such key."""
 
-SPLIT = "test"
+SPLIT: Final = "test"
 """The only split that is drawn corrupted: nobody is to learn from such pages."""
+
+
+class CorruptionPart(TypedDict):
+    """One corruption as JSON values."""
+
+    spec: str
+    kind: str
+    severity: float
+    unit: str
+    lanes: list[str]
+    seed: int
+    params: dict[str, float | str]
+
+
+class CorruptionJson(TypedDict):
+    """All corruptions of a dataset as ``build.json`` has them, in the order of ``parts``.
+
+    Of a single one, severity, unit, lanes and seed stand at the top too; several together have none.
+    """
+
+    version: int
+    spec: str
+    kind: str
+    severity: float | None
+    unit: str
+    lanes: list[str]
+    seed: int | None
+    parts: list[CorruptionPart]
 
 
 @dataclass(frozen=True)
@@ -79,7 +108,7 @@ class Corruption:
         """Whether it is meant for a lane."""
         return any(name.lower() in (ALL, lane.kind.value, lane.name.lower()) for name in self.lanes)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> CorruptionPart:
         """As JSON values."""
         return {
             "spec": self.spec,
@@ -153,12 +182,8 @@ def check_lanes(corruptions: Sequence[Corruption], montage: Montage) -> None:
             )
 
 
-def to_dict(corruptions: Sequence[Corruption]) -> dict[str, Any]:
-    """What ``build.json`` says of all that was done, in order.
-
-    Of a single corruption, its kind, severity and unit stand at the top; several together have no
-    severity.
-    """
+def to_dict(corruptions: Sequence[Corruption]) -> CorruptionJson:
+    """What ``build.json`` says of all that was done."""
     parts = [one.to_dict() for one in corruptions]
     alone = len(parts) == 1
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import floor
 from typing import Protocol
 
 import numpy as np
@@ -22,9 +23,11 @@ PAGE_S = 30.0
 MIN_SHARE = 0.5
 """A scoring of which less than this share lies on the signal belongs to another recording."""
 
+BEYOND = "beyond the signal"
+
 
 class Paged(Protocol):
-    """What has a page: a scored epoch of a corpus, or any 30 s of a new night."""
+    """What has a page: a scored epoch of a corpus, or any 30 s of an unscored night."""
 
     @property
     def page_start_s(self) -> float:
@@ -43,10 +46,27 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Selection:
-    """The epochs of a recording that become pictures, and a count of those that do not, by reason."""
+    """The epochs of a recording that become pictures, and why the others do not.
+
+    Parameters
+    ----------
+    epochs
+        In time order.
+    reasons
+        Number of each epoch that is left out, and why, in two or three words.
+    partial
+        Runs of the scoring that end with less than an epoch.
+    """
 
     epochs: tuple[Epoch, ...]
-    left_out: dict[str, int]
+    reasons: tuple[tuple[int, str], ...]
+    partial: int = 0
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Number of epochs left out, by reason."""
+        counts = Counter(reason for _, reason in self.reasons)
+        return dict(+Counter({"partial": self.partial, **counts}))
 
     @property
     def span_s(self) -> tuple[float, float]:
@@ -68,21 +88,22 @@ def select(hypnogram: Hypnogram, edf: SignalFile, trim_min: float | None) -> Sel
     RecordingError
         If signal and scoring don't belong together in time, or nothing is left.
     """
-    left_out: Counter[str] = Counter({"partial": hypnogram.partial})
     epochs: list[Epoch] = []
+    reasons: list[tuple[int, str]] = []
     first_s, last_s = _kept_s(hypnogram, trim_min)
     margin_s = (PAGE_S - hypnogram.epoch_s) / 2
     for onset_s, score in hypnogram:
-        page_start_s = onset_s - margin_s
+        number, page_start_s = hypnogram.index(onset_s), onset_s - margin_s
         if isinstance(score, Unscored):
-            left_out[score.value] += 1
+            reasons.append((number, score.value))
         elif not first_s - TOLERANCE_S <= onset_s <= last_s + TOLERANCE_S:
-            left_out["trimmed"] += 1
-        elif fate := missing_signal(edf, page_start_s):
-            left_out[fate] += 1
+            reasons.append((number, "trimmed"))
+        elif reason := missing_signal(edf, page_start_s):
+            reasons.append((number, reason))
         else:
-            epochs.append(Epoch(hypnogram.index(onset_s), onset_s, score, page_start_s))
-    lost = left_out["beyond the signal"]
+            epochs.append(Epoch(number, onset_s, score, page_start_s))
+    selection = Selection(tuple(epochs), tuple(reasons), hypnogram.partial)
+    lost = selection.left_out.get(BEYOND, 0)
     if lost > (1 - MIN_SHARE) * (lost + len(epochs)):
         raise RecordingError(
             "scoring of another time",
@@ -90,12 +111,28 @@ def select(hypnogram: Hypnogram, edf: SignalFile, trim_min: float | None) -> Sel
             f"which lasts {edf.duration_s:g} s; check that both files are of one night",
         )
     if not epochs:
-        raise RecordingError("no epoch to draw", f"{edf.path.name}: {dict(+left_out)}")
-    return Selection(tuple(epochs), dict(+left_out))
+        raise RecordingError("no epoch to draw", f"{edf.path.name}: {selection.left_out}")
+    return selection
+
+
+def count_pages(duration_s: float) -> int:
+    """Number of whole pages from the first sample to the last, gaps included."""
+    return floor((duration_s + TOLERANCE_S) / PAGE_S)
+
+
+def require_signal(file: SignalFile, pages: Iterable[Paged]) -> None:
+    """RecordingError if a page does not lie wholly on gapless signal."""
+    for page in pages:
+        if reason := missing_signal(file, page.page_start_s):
+            raise RecordingError(
+                "page without signal",
+                f"{file.path.name}: the {PAGE_S:g} s from {page.page_start_s:g} s lie {reason}; "
+                "choose another epoch",
+            )
 
 
 def require_eeg(signals: Signals, montage: Montage, where: str) -> None:
-    """RecordingError if no EEG lane carries a signal: nobody could stage such pages."""
+    """RecordingError if no EEG lane carries a signal: such pages can't be staged."""
     lanes = zip(signals.lanes, signals.flat, montage.lanes, strict=True)
     named = {name: flat for name, flat, lane in lanes if name and lane.kind is Kind.EEG}
     if all(named.values()):
@@ -143,6 +180,6 @@ def missing_signal(edf: SignalFile, page_start_s: float) -> str:
             return ""
     inside = -PAGE_S < page_start_s < edf.duration_s
     if not inside:
-        return "beyond the signal"
+        return BEYOND
     at_edge = page_start_s < 0 or stop_s > edf.duration_s
     return "at the signal's edge" if at_edge else "in a gap"

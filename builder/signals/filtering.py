@@ -1,14 +1,14 @@
 """Signals: a recording's lanes in µV, filtered while still continuous, on one time base.
 
 Every lane is filtered without phase shift over each gapless stretch of the whole recording, then
-resampled through an anti-alias filter. Only after that are pages cut (``pages.py``): no page has
+resampled through an anti-alias filter. Only after that are pages cut (``epoching.py``): no page has
 a filter's edge in it but at the ends of the recording.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
 
@@ -17,11 +17,12 @@ import numpy.typing as npt
 from psgimg.builder.recordings.edf_header import Segment
 from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage
 from psgimg.builder.recordings.signal_file import SignalFile
+from psgimg.builder.signals.filter_settings import Filters
 
 Samples = npt.NDArray[np.float64]
 Wave = npt.NDArray[np.float64] | npt.NDArray[np.float32]
-Spoil = Callable[[Lane, Samples, Fraction], Samples]
-"""What is done to a lane's raw samples, in µV at a rate, before they are filtered (``artefacts``)."""
+Corruptor = Callable[[Lane, Samples, Fraction], Samples]
+"""Changes a lane's raw samples, in µV at a rate in Hz, before they are filtered (``corrupt.py``)."""
 
 ENVELOPE_HZ = 20.0
 """An EMG sampled no faster than this holds no waveform but its level (Sleep-EDF SC: 1 Hz, rectified)."""
@@ -29,31 +30,6 @@ ENVELOPE_HZ = 20.0
 NOTCH_Q = 30.0
 EDGE_S = 10.0
 """Signal kept on either side of what is wanted, so that resampling has no edge inside it."""
-
-
-@dataclass(frozen=True)
-class Band:
-    """Pass band in Hz; an end beyond what the recording's rate can hold is left open."""
-
-    low_hz: float
-    high_hz: float
-
-
-@dataclass(frozen=True)
-class Filters:
-    """Bands by kind of lane (the AASM manual's routine settings) and the filters' order."""
-
-    eeg: Band = field(default=Band(0.3, 35.0))
-    eog: Band = field(default=Band(0.3, 35.0))
-    emg: Band = field(default=Band(10.0, 100.0))
-    ecg: Band = field(default=Band(0.3, 70.0))
-    order: int = 4
-    notch: bool = True
-
-    def band(self, kind: Kind) -> Band:
-        """Band of a kind of lane."""
-        bands = {Kind.EEG: self.eeg, Kind.EOG: self.eog, Kind.EMG: self.emg, Kind.ECG: self.ecg}
-        return bands[kind]
 
 
 @dataclass(frozen=True)
@@ -102,7 +78,7 @@ def read_signals(
     mains_hz: float,
     sfreq_hz: float,
     span_s: tuple[float, float],
-    spoil: Spoil | None = None,
+    corrupt: Corruptor | None = None,
 ) -> Signals:
     """Read, derive, filter and resample the lanes of a recording.
 
@@ -111,6 +87,8 @@ def read_signals(
     span_s
         Start and stop of what is wanted, in seconds from the recording's start. Filters run over
         the whole recording all the same.
+    corrupt
+        Applied to the raw samples of each lane before they are filtered.
 
     Raises
     ------
@@ -125,7 +103,7 @@ def read_signals(
         rows = [data_uv[number] for data_uv in pages_uv]
         state = _Lane(False, False)
         if derivation is not None:
-            state = _fill(rows, edf, lane, derivation, spans, filters, mains_hz, sfreq_hz, spoil)
+            state = _fill(rows, edf, lane, derivation, spans, filters, mains_hz, sfreq_hz, corrupt)
         envelopes.append(state.envelope)
         flat.append(state.flat)
     return Signals(
@@ -186,14 +164,14 @@ def _fill(
     filters: Filters,
     mains_hz: float,
     sfreq_hz: float,
-    spoil: Spoil | None,
+    corrupt: Corruptor | None,
 ) -> _Lane:
     """Read a lane, filter it over each segment, and fill its rows with the wanted spans."""
     raw, rate = _derive(edf, derivation)
     flat = bool(np.ptp(raw) == 0)
     envelope = is_level(lane.kind, rate)
-    if spoil is not None:  # a lane that this makes flat is drawn: that is the experiment
-        raw = spoil(lane, raw, rate)
+    if corrupt is not None:  # a lane that this makes flat is drawn: that is the experiment
+        raw = corrupt(lane, raw, rate)
     n_record = int(rate * edf.record_s)
     for row, span in zip(rows, spans, strict=True):
         part = raw[span.segment.first * n_record : span.segment.stop * n_record]
@@ -228,11 +206,11 @@ def _derive(edf: SignalFile, derivation: Derivation) -> tuple[Samples, Fraction]
 def _filter(
     samples: Samples, rate_hz: float, filters: Filters, kind: Kind, mains_hz: float
 ) -> Samples:
-    """Band-pass and mains notch without phase shift; edges beyond the Nyquist rate are left out."""
+    """Band-pass and mains notch without phase shift; ends of 0 or beyond the Nyquist rate are open."""
     from scipy.signal import butter, iirnotch, tf2sos
 
     band, nyquist = filters.band(kind), rate_hz / 2
-    low = band.low_hz if band.low_hz < nyquist else None
+    low = band.low_hz if 0 < band.low_hz < nyquist else None
     high = band.high_hz if band.high_hz < 0.95 * nyquist else None
     # High-pass and low-pass apart: a 0.3-35 Hz Butterworth band-pass is badly conditioned at 512 Hz.
     sections = []
@@ -244,7 +222,7 @@ def _filter(
         sections.append(tf2sos(*iirnotch(mains_hz, NOTCH_Q, fs=rate_hz)))
     if not sections:
         return samples
-    settle = min(len(samples) - 1, round(rate_hz / min(band.low_hz, 1.0)))
+    settle = min(len(samples) - 1, round(rate_hz / min(band.low_hz or 1.0, 1.0)))
     return _both_ways(np.concatenate(sections), samples, settle)
 
 

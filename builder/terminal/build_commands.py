@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import click
+from psgimg.builder.command_options import config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.terminal import publish_commands
 from psgimg.builder.terminal.options import (
     DEFAULT_NAME,
     data_options,
+    filters_option,
+    montage_option,
     out_option,
     publish_options,
+    style_option,
     workers_option,
 )
 
@@ -105,6 +109,7 @@ def sources() -> None:
 
 
 @click.command()
+@config_option
 @click.argument("edf", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--source",
@@ -121,21 +126,11 @@ def sources() -> None:
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Page to draw, counted in 30 s from 0.",
+    help="Epoch as the dataset numbers it; of a file, its n-th 30 s from 0.",
 )
-@click.option(
-    "--montage",
-    default="",
-    metavar="NAME",
-    help="Lanes to draw [default: the corpus's own, or aasm].",
-)
-@click.option(
-    "--style",
-    default="clinical",
-    show_default=True,
-    metavar="NAME|FILE",
-    help="clinical, paper, sleepvlm or a YAML file.",
-)
+@montage_option
+@style_option
+@filters_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -144,7 +139,7 @@ def sources() -> None:
     help="PNG to write.",
 )
 def preview(edf: Path | None, **options: Any) -> None:
-    """Draw one page of a recording file, or of a corpus's recording, before building."""
+    """Draw one page of a file, or of a corpus's recording, or say why a build would not."""
     from psgimg.builder.preview import PreviewConfig, preview
     from psgimg.builder.terminal import show_build
 

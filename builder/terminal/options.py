@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder import yaml_file
+from psgimg.builder.command_options import config_option, names
 
 
 def minutes(value: Any) -> float | None:
@@ -19,44 +19,6 @@ def minutes(value: Any) -> float | None:
     except ValueError:
         pass
     raise click.BadParameter(f"{value!r}: give minutes, such as 30, or none")
-
-
-def names(value: Any) -> tuple[str, ...]:
-    """``a,b`` or a YAML list → a tuple."""
-    parts = value if isinstance(value, list | tuple) else str(value).split(",")
-    return tuple(str(part).strip() for part in parts if str(part).strip())
-
-
-def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
-    """Take a YAML file's values as defaults: what stands on the command line wins."""
-    if path is None:
-        return None
-    values = yaml_file.read(path, "--config", empty=True)
-    known = {
-        o.opts[-1].removeprefix("--"): o.name for o in ctx.command.params if o.opts != ["--config"]
-    }
-    values = {key.replace("_", "-"): value for key, value in values.items()}
-    if unknown := ", ".join(sorted(set(values) - set(known))):
-        raise click.ClickException(
-            f"--config {path}: unknown option {unknown}; there are {', '.join(sorted(known))}"
-        )
-    for option in ctx.command.params:
-        _check_text(path, option, values.get(option.opts[-1].removeprefix("--")))
-    for key in ("source", "root", "corrupt"):
-        if isinstance(values.get(key), str):
-            values[key] = [values[key]]
-    ctx.default_map = {str(known[key]): value for key, value in values.items()}
-    return path
-
-
-def _check_text(path: Path, option: click.Parameter, value: Any) -> None:
-    """Refuse a number where text belongs: of a subject 1.10, YAML would leave 1.1."""
-    if option.type is click.STRING or option.type.name == names.__name__:
-        for one in value if isinstance(value, list) else [value]:
-            if isinstance(one, bool | float):
-                raise click.ClickException(
-                    f"--config {path}: {option.opts[-1]} takes text, {one} is none; put it in quotes"
-                )
 
 
 DEFAULT_NAME = "psg-images"
@@ -82,17 +44,29 @@ workers_option = click.option(
     metavar="N",
     help="Processes [default: one a core].",
 )
+montage_option = click.option(
+    "--montage",
+    default="",
+    metavar="NAME|FILE",
+    help="Lanes to draw: a name or a YAML file [default: the corpus's own, or aasm].",
+)
+style_option = click.option(
+    "--style",
+    default="clinical",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="clinical, paper, sleepvlm or a YAML file.",
+)
+filters_option = click.option(
+    "--filters",
+    default="",
+    metavar="FILE",
+    help="YAML file of pass bands [default: the AASM manual's].",
+)
 """What several commands take, each by itself."""
 
 DATA_OPTIONS = (
-    click.option(
-        "--config",
-        type=click.Path(path_type=Path),
-        callback=read_config,
-        is_eager=True,
-        expose_value=False,
-        help="YAML file with any of these options.",
-    ),
+    config_option,
     click.option(
         "--source",
         multiple=True,
@@ -101,19 +75,9 @@ DATA_OPTIONS = (
         "lists the names.",
     ),
     root_option,
-    click.option(
-        "--montage",
-        default="",
-        metavar="NAME",
-        help="Lanes to draw [default: the corpus's own; aasm for several].",
-    ),
-    click.option(
-        "--style",
-        default="clinical",
-        show_default=True,
-        metavar="NAME|FILE",
-        help="clinical, paper, sleepvlm or a YAML file.",
-    ),
+    montage_option,
+    style_option,
+    filters_option,
     click.option(
         "--scorer",
         default="",

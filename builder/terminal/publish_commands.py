@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from psgimg.builder.command_options import config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.builder.progress import Progress
 from psgimg.builder.terminal.options import (
@@ -20,6 +21,7 @@ from psgimg.builder.terminal.options import (
 
 
 @click.command()
+@config_option
 @click.argument("folder", type=click.Path(path_type=Path))
 @publish_options
 @click.option("--dry-run", is_flag=True, help="Show what would be sent; write nothing.")
@@ -42,6 +44,7 @@ def push(
 
 
 @click.command()
+@config_option
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--labels-only", is_flag=True, help="Labels, recipe, checksums; no picture, no signal."
@@ -110,6 +113,7 @@ def _export(
 
 
 @click.command()
+@config_option
 @click.argument("labels", type=click.Path(path_type=Path))
 @root_option
 @click.option(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from psgimg.builder.corpora.sources import root_variable
+from psgimg.builder.dataset.build_json import PlannedRecording
 from psgimg.builder.dataset.build_report import Report, SetAside
 from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.preview import PreviewPage
@@ -41,7 +42,7 @@ def show_report(console: Console, report: Report) -> None:
     table = Table("corpus", "split", *STAGE_NAMES, "epochs", box=None, header_style="bold")
     for column in table.columns[2:]:
         column.justify = "right"
-    for corpus in report.counts:
+    for corpus in report.values["counts"]:
         for split in SPLITS:
             counts = [report.n_epochs(corpus, split, stage) for stage in STAGE_NAMES]
             table.add_row(corpus, split, *(f"{n:,}" for n in (*counts, sum(counts))))
@@ -117,7 +118,7 @@ def show_page(console: Console, page: PreviewPage) -> None:
     console.print(f"[bold]{page.out}[/] shows {page.title}", highlight=False)
 
 
-def show_plans(console: Console, plans: Iterable[dict[str, Any]]) -> None:
+def show_plans(console: Console, plans: Iterable[PlannedRecording]) -> None:
     """What `check` found: a line a recording."""
     table = Table(
         "corpus",

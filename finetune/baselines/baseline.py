@@ -47,7 +47,7 @@ class BaselineConfig:
     method: tuple[str, ...] = ()
     split: str = "test"
     on: str | None = None
-    config: str | None = None
+    corpus: str | None = None
     out: Path = Path("psg-baselines")
     seed: int = 0
     workers: int = 1
@@ -70,8 +70,8 @@ def baseline(config: BaselineConfig, progress: Progress) -> dict[str, Prediction
         If the command can't go on. Methods that are finished stay.
     """
     able, notes = methods.able(config.method)
-    learn = nights.to_learn(config.dataset, config.config)
-    asked = source.find(config.on or config.dataset, config.config, config.split)
+    learn = nights.to_learn(config.dataset, config.corpus)
+    asked = source.find(config.on or config.dataset, config.corpus, config.split)
     _refuse_other_lanes(learn[0], asked)
     here = nights.find(learn, asked, config.root, config.source)
     if config.on is not None:

@@ -66,7 +66,7 @@ def pages_of(night: Night) -> npt.NDArray[np.float16]:
 def fill(path: Path, chosen: Sequence[Night], what: str, task: Task) -> Store:
     """Write the pages of some nights to a file and map it."""
     stops = np.cumsum([len(night.epochs) for night in chosen])
-    n_lanes = len(chosen[0].origin.recipe.montage.lanes)
+    n_lanes = len(chosen[0].origin.spec.recipe.montage.lanes)
     shape = (int(stops[-1]), n_lanes, PAGE_SAMPLES)
     pages_uv = np.memmap(path, np.float16, "w+", shape=shape)
     stop_of = dict(zip(chosen, stops.tolist(), strict=True))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from psgimg.builder.dataset.build_json import BuildJson
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
@@ -70,8 +71,8 @@ class PageSet:
         return len(self.rows)
 
     @property
-    def build(self) -> Mapping[str, Any]:
-        """``build.json``: recipe, policy, corpora."""
+    def build(self) -> BuildJson:
+        """What ``build.json`` says: recipe, policy, corpora."""
         return self.source.build
 
     @property

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from psgimg.builder.dataset import build_report
+from psgimg.builder.dataset import build_report, build_schema
+from psgimg.builder.dataset.build_json import BuildJson, ShardEntry
 from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.errors import BuildError
 
 ALL = "all"
 """Config of every corpus of a dataset, the one that is taken where none is named."""
-
-REQUIRED = ("recipe", "recipe_hash", "policy", "corpora", "recordings", "shards")
-"""What ``build.json`` must say for a model to be trained: it carries the recipe and the terms."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Source:
     config, revision
         Corpus, or ``all``; commit on the Hub, None for a folder.
     build
-        ``build.json``, as :class:`psgimg.builder.dataset.build_report.Report` lists it.
+        What ``build.json`` says.
     shards
         Path and number of rows of each shard, in order.
     """
@@ -39,7 +36,7 @@ class Source:
     config: str
     split: str
     revision: str | None
-    build: Mapping[str, Any]
+    build: BuildJson
     shards: tuple[tuple[Path, int], ...]
 
     @property
@@ -89,39 +86,32 @@ def find(dataset: str, config: str | None, split: str, revision: str | None = No
     return Source(dataset, corpus, split, commit, build, shards)
 
 
-def _build(dataset: str, path: Path) -> Mapping[str, Any]:
-    """What ``build.json`` says, if a model can be trained by it."""
-    from psgimg.builder.render.recipe import digest
-
+def _build(dataset: str, path: Path) -> BuildJson:
+    """What ``build.json`` says, checked: a model carries its recipe and its terms."""
     if not path.is_file():
         raise BuildError(
             f"{dataset} has no {build_report.FILE}; give a folder that `psgimg build` finished, or a dataset "
             "that `psgimg push` published"
         )
     try:
-        values = build_report.read(path.parent)
-    except (OSError, ValueError) as error:
-        raise BuildError(f"{path} is damaged ({_line(error)}); build it again") from error
-    missing = [key for key in REQUIRED if not isinstance(values, dict) or not values.get(key)]
-    if missing:
-        raise BuildError(f"{path} has no {missing[0]}; build the dataset with this psgimg")
-    if digest(values["recipe"]) != values["recipe_hash"]:
+        values = build_schema.check(build_report.read(path.parent))
+    except build_schema.FormError as wrong:
         raise BuildError(
-            f"{path}: the recipe's hash is {digest(values['recipe'])}, not "
-            f"{values['recipe_hash']}; build the dataset again"
-        )
-    if not isinstance(values["corpora"], dict):
-        raise BuildError(f"{path}: corpora is no mapping; build the dataset again")
+            f"{path} is damaged or of another psgimg ({wrong}); build the dataset with this psgimg"
+        ) from wrong
+    except (OSError, ValueError, RecursionError) as error:
+        raise BuildError(f"{path} is damaged ({_line(error)}); build it again") from error
+    # Whatever the file states: a corpus that psgimg does not know as open is restricted.
     return {**values, "policy": build_report.strictest(values["corpora"])}
 
 
 def _wanted(
-    dataset: str, shards: Sequence[Mapping[str, Any]], config: str, split: str
+    dataset: str, shards: Sequence[ShardEntry], config: str, split: str
 ) -> list[tuple[str, int]]:
     """Path and rows of the shards of a config and split."""
     configs = sorted({shard["corpus"] for shard in shards})
     if config not in (ALL, *configs):
-        raise BuildError(f"{dataset} has no config {config!r}; it has {', '.join((ALL, *configs))}")
+        raise BuildError(f"{dataset} has no corpus {config!r}; it has {', '.join((ALL, *configs))}")
     own = [shard for shard in shards if config in (ALL, shard["corpus"])]
     splits = [name for name in SPLITS if any(shard["split"] == name for shard in own)]
     if split not in splits:

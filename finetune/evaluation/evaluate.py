@@ -18,12 +18,11 @@ from psgimg.finetune.evaluation.epochs import Epochs, Night, SubjectKey, confusi
 from psgimg.finetune.evaluation.interscorer import agreement
 from psgimg.finetune.evaluation.intervals import Tables, as_values, finite, intervals
 from psgimg.finetune.evaluation.paired import compare
-from psgimg.finetune.metrics import metrics
+from psgimg.finetune.metrics import metric_table, metrics
 from psgimg.finetune.metrics.bootstrap import LEVEL, ROUNDS
 
 METRICS = "metrics.json"
 FEWEST_ROUNDS = 100
-OF_A_SUBJECT = ("accuracy", "macro_f1", "kappa")
 
 
 @dataclass(frozen=True)
@@ -173,10 +172,8 @@ def _by_corpus(
 def _subjects(subjects: dict[SubjectKey, slice], tables: Tables) -> list[dict[str, Any]]:
     rows = []
     for key, table in zip(subjects, tables, strict=True):
-        figures = metrics.summary(table)
-        rows.append(
-            {**key._asdict(), "epochs": int(table.sum())} | {n: figures[n] for n in OF_A_SUBJECT}
-        )
+        figures = {metric.key: metric.of(table) for metric in metric_table.headline()}
+        rows.append({**key._asdict(), "epochs": int(table.sum())} | figures)
     return rows
 
 
@@ -191,7 +188,7 @@ def _recordings(found: Epochs) -> list[dict[str, Any]]:
             "no_answer": int(table[:, metrics.N_STAGES].sum()),
             "missing": int(epoch[-1] - epoch[0]) + 1 - n,
         }
-        rows.append({**key._asdict(), **counts, **metrics.summary(table)})
+        rows.append({**key._asdict(), **counts, **metric_table.summary(table)})
     return rows
 
 

@@ -14,7 +14,7 @@ from psgimg.finetune.evaluation import html, hypnograms, latex, plot_evaluation,
 from psgimg.finetune.evaluation.epochs import Epochs, confusions
 from psgimg.finetune.evaluation.evaluate import Evaluation
 from psgimg.finetune.evaluation.intervals import as_values, intervals
-from psgimg.finetune.metrics.plotting import HEADLINE
+from psgimg.finetune.metrics import metric_table
 
 MARKDOWN, HTML, LATEX = "report.md", "report.html", "table.tex"
 TEMPLATE = "evaluation.md.j2"
@@ -30,15 +30,6 @@ MOST_RECORDINGS = 40
 
 SETTINGS = ("model", "endpoint", "dataset", "split", "mode", "context")
 """What the report repeats of the settings that lie beside predictions of ours."""
-
-WORDS = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "macro_f1": "macro-F1",
-    "kappa": "Cohen's kappa",
-    "mcc": "Matthews' correlation",
-    **{f"f1_{stage}": f"F1 of {stage}" for stage in STAGE_NAMES},
-}
 
 
 def write(out: Path, evaluation: Evaluation) -> list[Path]:
@@ -108,9 +99,10 @@ def _facts(values: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, A
     corpora = sorted({row["corpus"] for row in values["subjects"]} - {""})
     return {
         "v": values,
-        "words": WORDS,
+        "metrics": metric_table.METRICS,
         "few": plot_evaluation.FEW,
-        "headline": list(HEADLINE),
+        "headline": metric_table.headline(),
+        "headline_names": metric_table.listed(metric_table.headline()),
         "stages": STAGE_NAMES,
         "pictures": drawn,
         "hypnograms": {HYPNOGRAMS[name]: recordings[place] for name, place in telling.items()},

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.finetune.metrics import bootstrap, metrics
+from psgimg.finetune.metrics import bootstrap, metric_table
 from psgimg.finetune.metrics.bootstrap import LEVEL, ROUNDS, Draws
 
 Tables = npt.NDArray[np.int64]
@@ -52,11 +52,11 @@ def intervals(
 
     Returns
     -------
-    The keys of :func:`psgimg.finetune.metrics.metrics.summary`. With fewer than two subjects there is no
-    interval. Rounds in which a figure is undefined, as an F1 is without its stage, do not count
+    The keys of :func:`psgimg.finetune.metrics.metric_table.summary`. With fewer than two subjects
+    there is no interval. Rounds in which a figure is undefined, as an F1 is without its stage, do not count
     for that figure.
     """
-    values = metrics.summary(tables.sum(0))
+    values = metric_table.summary(tables.sum(0))
     drawn = _drawn(tables[:, None], rounds, seed)
     return {
         name: Interval(value, *bootstrap.ends(drawn[name][:, 0], level))
@@ -79,7 +79,7 @@ def differences(
     As :func:`intervals`; a round counts if both figures are defined.
     """
     drawn = _drawn(np.stack([first, second], axis=1), rounds, seed)
-    before, after = metrics.summary(first.sum(0)), metrics.summary(second.sum(0))
+    before, after = metric_table.summary(first.sum(0)), metric_table.summary(second.sum(0))
     return {
         name: Difference(
             before[name],

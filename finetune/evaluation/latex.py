@@ -1,21 +1,31 @@
-"""LaTeX: the figures as tables for a paper, with booktabs. A row a file, the scorers last."""
+"""LaTeX: the figures as tables for a paper, with booktabs. A row a file, the scorers last.
+
+The tables are in ``cards/table.tex.j2``.
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from itertools import groupby
+from typing import Any, NamedTuple
 
-from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.metrics.plotting import HEADLINE, short
+from psgimg.builder.card.templates import counted, number
+from psgimg.finetune.metrics import metric_table
+from psgimg.finetune.metrics.metric_table import Metric
+from psgimg.finetune.metrics.plotting import short
 
-COLUMNS = (*HEADLINE, *(f"f1_{stage}" for stage in STAGE_NAMES))
-HEADS = ("Accuracy", "Macro-F1", r"$\kappa$", *STAGE_NAMES)
+TEMPLATE = "table.tex.j2"
+FIRST_FIGURE = 3
+"""The column of the first figure, after the file and its number of epochs."""
 
 ESCAPES = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "`": r"\`{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
@@ -23,7 +33,21 @@ ESCAPES = {
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
 
-Figures = Mapping[str, Mapping[str, float | None]]
+Figure = Mapping[str, float | None]
+Figures = Mapping[str, Figure]
+
+
+class Group(NamedTuple):
+    """Neighbouring columns under one heading; without a name, a column that has none."""
+
+    name: str
+    first: int
+    last: int
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return self.last - self.first + 1
 
 
 def tables(values: Mapping[str, Any], others: Sequence[Figures]) -> str:
@@ -36,131 +60,80 @@ def tables(values: Mapping[str, Any], others: Sequence[Figures]) -> str:
     others
         The figures of each further file by itself, in the order of ``values["comparisons"]``.
     """
-    parts = ["% needs \\usepackage{booktabs}", _figures(values, others)]
-    if values["comparisons"]:
-        parts.append(_differences(values))
-    return "\n\n".join(parts) + "\n"
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        block_start_string="<%",
+        block_end_string="%>",
+        variable_start_string="<<",
+        variable_end_string=">>",
+        comment_start_string="<#",
+        comment_end_string="#>",
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # for HTML; names from outside go through `tex` or `first_cell`
+    )
+    environment.filters |= {"n": number, "counted": counted, "tex": escaped}
+    environment.filters |= {"first_cell": _first_cell, "figure": _figure}
+    environment.filters |= {"ends": _ends, "difference": _difference}
+    source = resources.files("psgimg.cards").joinpath(TEMPLATE).read_text(encoding="utf-8")
+    columns = (*metric_table.headline(), *metric_table.per_stage())
+    facts = {
+        "v": values,
+        "others": others,
+        "columns": columns,
+        "groups": list(_groups(columns)),
+        "headline": metric_table.headline(),
+    }
+    return environment.from_string(source).render(facts)
 
 
 def escaped(words: str) -> str:
-    """Words from outside as LaTeX sets them, whatever its engine: no signs of its own, ASCII."""
-    plain = unicodedata.normalize("NFKD", " ".join(words.split()))
-    kept = (sign for sign in plain if not unicodedata.combining(sign))
-    return "".join(ESCAPES.get(sign, sign if " " <= sign <= "~" else "?") for sign in kept)
+    """Words from outside as LaTeX sets them: one line, its special characters escaped, else as it is.
+
+    Letters of all scripts stay, each accent joined with its letter where Unicode has that
+    letter; a control character becomes a question mark.
+    """
+    line = unicodedata.normalize("NFC", " ".join(words.split()))
+    line = "".join("?" if unicodedata.category(sign) in ("Cc", "Cs") else sign for sign in line)
+    line = "".join(ESCAPES.get(sign, sign) for sign in line)
+    return re.sub("-(?=-)", "-{}", line)  # two hyphens would be set as a dash
 
 
-def _figures(values: Mapping[str, Any], others: Sequence[Figures]) -> str:
-    counts, scorers = values["counts"], values["scorers"]
-    named = zip([entry["file"] for entry in values["comparisons"]], others, strict=True)
-    rows = [_row(values["file"], counts["epochs"], values["pooled"]["figures"])]
-    rows += [_row(name, counts["epochs"], figures) for name, figures in named]
-    if scorers:
-        rows += [
-            r"\midrule",
-            rf"\multicolumn{{{len(COLUMNS) + 2}}}{{@{{}}l}}{{\emph{{Epochs scored twice}}}} \\",
-            _row(values["file"], scorers["epochs"], scorers["model_on_same"]),
-            _row("second scorer", scorers["epochs"], scorers["figures"]),
-        ]
-    head = (
-        r" & & & & & \multicolumn{5}{c}{F1} \\",
-        r"\cmidrule(lr){6-10}",
-        rf"Predictions & Epochs & {' & '.join(HEADS)} \\",
-    )
-    caption = (
-        f"Agreement with the reference scorer over {_counted(counts, 'recording')} of "
-        f"{_counted(counts, 'subject')}. {_intervals(values)}{_unanswered(values)}"
-    )
-    return _table("tab:stages", caption, "lr" + "c" * len(COLUMNS), head, rows)
+def _groups(columns: Sequence[Metric]) -> Iterator[Group]:
+    place = FIRST_FIGURE
+    for name, some in groupby(columns, lambda metric: metric.group):
+        width = len(list(some))
+        ends = (
+            [(place, place + width - 1)] if name else [(i, i) for i in range(place, place + width)]
+        )
+        yield from (Group(name, *both) for both in ends)
+        place += width
 
 
-def _differences(values: Mapping[str, Any]) -> str:
-    rows = [
-        _cells(entry["file"], [_difference(entry["figures"][name]) for name in HEADLINE])
-        for entry in values["comparisons"]
-    ]
-    head = (rf"Predictions & {' & '.join(HEADS[: len(HEADLINE)])} \\",)
-    caption = (
-        f"Difference from {escaped(values['file'])} on the same {values['counts']['epochs']:,} "
-        f"epochs, paired. {_intervals(values)}"
-    )
-    return _table("tab:differences", caption, "l" + "c" * len(HEADLINE), head, rows)
-
-
-def _intervals(values: Mapping[str, Any]) -> str:
-    interval, n = values["interval"], values["counts"]["subjects"]
-    if n < 2:
-        return "No intervals: there is one subject."
-    return (
-        rf"In brackets: {100 * interval['level']:g}\,\% interval, bootstrap over {n:,} subjects "
-        f"({interval['rounds']:,} rounds)."
-    )
-
-
-def _unanswered(values: Mapping[str, Any]) -> str:
-    n = values["counts"]["no_answer"]
-    here = f" ({n:,} in {escaped(values['file'])})" if n else ""
-    return f" Epochs without a valid answer count as wrong{here}."
-
-
-def _table(label: str, caption: str, columns: str, head: Sequence[str], rows: Sequence[str]) -> str:
-    return "\n".join(
-        [
-            r"\begin{table*}",
-            r"\centering",
-            rf"\caption{{{caption}}}",
-            rf"\label{{{label}}}",
-            r"\small",
-            r"\setlength{\tabcolsep}{2pt}",
-            rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
-            r"\toprule",
-            *head,
-            r"\midrule",
-            *rows,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table*}",
-        ]
-    )
-
-
-def _row(name: str, epochs: int, figures: Figures) -> str:
-    """Two lines: the figures, and their intervals if there are any."""
-    entries = [figures[column] for column in COLUMNS]
-    row = _cells(name, [f"{epochs:,}", *(_number(entry["value"]) for entry in entries)])
-    if all(entry["low"] is None for entry in entries):
-        return row
-    ends = [
-        ""
-        if entry["low"] is None
-        else _small(f"[{_number(entry['low'])}, {_number(entry['high'])}]")
-        for entry in entries
-    ]
-    return f"{row}[-2pt]\n{' & '.join(['', '', *ends])} \\\\[2pt]"
-
-
-def _difference(entry: Mapping[str, float | None]) -> str:
-    ends = f"[{_number(entry['low'], '+')}, {_number(entry['high'], '+')}]"
-    return _number(entry["difference"], "+") + ("" if entry["low"] is None else f" {_small(ends)}")
-
-
-def _cells(name: str, cells: Sequence[str]) -> str:
-    # A bracket or star that begins a row would be taken for an option of the row's end before it.
+def _first_cell(name: str) -> str:
+    """The name of a row."""
     words = escaped(short(name))
-    words = f"{{}}{words}" if words.startswith(("[", "*")) else words
-    return f"{' & '.join([words, *cells])} \\\\"
+    # A bracket or star that begins a row would be taken for an option of the row's end before it.
+    return f"{{}}{words}" if words.startswith(("[", "*")) else words
 
 
-def _number(value: float | None, sign: str = "-") -> str:
+def _figure(value: float | None, sign: str = "-") -> str:
     """Three digits without the zero before the point, and a minus that is one."""
     if value is None:
         return "--"
     return f"{value:{sign}.3f}".replace("0.", ".", 1).replace("-", "$-$").replace("+", "$+$")
 
 
-def _small(words: str) -> str:
-    return rf"{{\scriptsize {words}}}"
+def _ends(entry: Figure, sign: str = "-") -> str:
+    """The interval of a figure, small, or nothing."""
+    if entry["low"] is None:
+        return ""
+    return rf"{{\scriptsize [{_figure(entry['low'], sign)}, {_figure(entry['high'], sign)}]}}"
 
 
-def _counted(counts: Mapping[str, int], noun: str) -> str:
-    n = counts[f"{noun}s"]
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+def _difference(entry: Figure) -> str:
+    """A difference and its interval."""
+    return f"{_figure(entry['difference'], '+')} {_ends(entry, '+')}".rstrip()

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.metrics.plot_hypnogram import FAINT, INK, literal, plain
-from psgimg.finetune.metrics.plotting import BLUE, HEADLINE, VERMILION, figure, png, short
+from psgimg.finetune.metrics.plotting import BLUE, VERMILION, figure, png, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,22 +117,24 @@ def spread(
     Parameters
     ----------
     subjects
-        As in ``metrics.json``: each has the figures of ``HEADLINE``; null ones are left out.
+        As in ``metrics.json``: each has the headline figures; null ones are left out.
     pooled
         ``value``, ``low`` and ``high`` by figure; no line where low is null.
     """
-    drawn = figure(7, 1.1 + 0.95 * len(HEADLINE))
+    headline = metric_table.headline()
+    drawn = figure(7, 1.1 + 0.95 * len(headline))
     axes = drawn.subplots()
-    for line, name in enumerate(HEADLINE):
-        values = np.sort([s[name] for s in subjects if s[name] is not None])
+    for line, metric in enumerate(headline):
+        own = [subject[metric.key] for subject in subjects]
+        values = np.sort([value for value in own if value is not None])
         offsets = 0.32 * ((np.arange(len(values)) * GOLDEN) % 1) - 0.3
         size = 26 if len(values) <= 100 else 9
         axes.scatter(
             values, line + offsets, size, BLUE, alpha=0.55, linewidths=0, label="a subject"
         )
-        _interval(axes, pooled[name], line + 0.22, "all epochs, 95 % interval")
-    axes.set_yticks(range(len(HEADLINE)), list(HEADLINE.values()))
-    axes.set_ylim(len(HEADLINE) - 0.5, -0.5)
+        _interval(axes, pooled[metric.key], line + 0.22, "all epochs, 95 % interval")
+    axes.set_yticks(range(len(headline)), [metric.short for metric in headline])
+    axes.set_ylim(len(headline) - 0.5, -0.5)
     right = min(1.0, axes.get_xlim()[1])
     axes.set_xlim(min(axes.get_xlim()[0], 0.95), right + 0.004)
     axes.tick_params(axis="y", length=0)
@@ -150,14 +153,15 @@ def differences(comparisons: Sequence[Mapping[str, Any]]) -> bytes:
         As in ``metrics.json``: ``file``, and ``figures`` with ``difference``, ``low`` and
         ``high``.
     """
-    drawn = figure(8.4, 1.2 + 0.34 * len(comparisons))
-    panels = drawn.subplots(1, len(HEADLINE), sharex=True, sharey=True)
-    for axes, (name, words) in zip(panels, HEADLINE.items(), strict=True):
+    headline = metric_table.headline()
+    drawn = figure(0.9 + 2.5 * len(headline), 1.2 + 0.34 * len(comparisons))
+    panels = drawn.subplots(1, len(headline), sharex=True, sharey=True)
+    for axes, metric in zip(panels, headline, strict=True):
         axes.axvline(0, color=INK, linewidth=0.8)
         for line, comparison in enumerate(comparisons):
-            entry = comparison["figures"][name]
+            entry = comparison["figures"][metric.key]
             _interval(axes, {**entry, "value": entry["difference"]}, line, "")
-        axes.set_xlabel(f"difference in {words}")
+        axes.set_xlabel(f"difference in {metric.short}")
         axes.grid(axis="x", color=FAINT, linewidth=0.5)
         axes.tick_params(axis="y", length=0)
         axes.locator_params(axis="x", nbins=3)

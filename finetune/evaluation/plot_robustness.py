@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.metrics.plot_hypnogram import FAINT, INK, literal, plain
-from psgimg.finetune.metrics.plotting import BLUE, GREEN, HEADLINE, PURPLE, VERMILION, figure, png
+from psgimg.finetune.metrics.plotting import LINE_COLOURS, figure, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-INKS = ((BLUE, "o"), (VERMILION, "s"), (GREEN, "D"), (PURPLE, "^"))
+MARKERS = ("o", "s", "D", "^")
 LESS_IS_WORSE = ("dB",)
 """Units, by their first word, that run backwards, so that worse is to the right."""
 
@@ -37,21 +39,24 @@ def draw(comparisons: Sequence[Mapping[str, Any]], *, clean: bool) -> bytes | No
     units = _series(comparisons)
     if not units:
         return None
-    drawn = figure(1.8 + 2.5 * len(units), 6.2)
-    panels = drawn.subplots(len(HEADLINE), len(units), sharex="col", sharey="row", squeeze=False)
+    headline = metric_table.headline()
+    drawn = figure(1.8 + 2.5 * len(units), 0.2 + 2 * len(headline))
+    panels = drawn.subplots(len(headline), len(units), sharex="col", sharey="row", squeeze=False)
     for column, (unit, kinds) in enumerate(units.items()):
-        for row, (name, words) in enumerate(HEADLINE.items()):
+        for row, metric in enumerate(headline):
             axes: Axes = panels[row, column]
-            for (kind, twins), (ink, marker) in zip(kinds.items(), _inks(len(kinds)), strict=True):
-                _line(axes, name, kind, twins, ink, marker)
-            first = next(iter(kinds.values()))[0][1]["figures"][name]["first"]
+            for (kind, twins), ink, marker in zip(
+                kinds.items(), cycle(LINE_COLOURS), cycle(MARKERS)
+            ):
+                _line(axes, metric.key, kind, twins, ink, marker)
+            first = next(iter(kinds.values()))[0][1]["figures"][metric.key]["first"]
             if first is not None:
                 label = "as recorded" if clean else "first file"
                 axes.axhline(first, color=INK, linestyle="--", linewidth=0.9, label=label)
             axes.grid(axis="y", color=FAINT, linewidth=0.5)
             plain(axes)
             if not column:
-                axes.set_ylabel(words)
+                axes.set_ylabel(metric.short)
         panels[0, column].legend(
             frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1.0)
         )
@@ -101,7 +106,3 @@ def _line(axes: Axes, name: str, kind: str, twins: Sequence[Twin], ink: str, mar
     steps = np.unique(severities)
     means = [values[severities == step].mean() for step in steps]
     axes.plot(steps, means, color=ink, linewidth=1.2, marker=marker, markersize=0, label=kind)
-
-
-def _inks(n: int) -> list[tuple[str, str]]:
-    return [INKS[i % len(INKS)] for i in range(n)]

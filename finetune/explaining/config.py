@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from psgimg.builder.command_options import flag
 from psgimg.builder.errors import BuildError
 from psgimg.finetune.explaining import cells
 from psgimg.finetune.explaining.replacement import FILLS
@@ -20,7 +21,7 @@ class ExplainConfig:
     ----------
     model, dataset
         Folder or Hub id.
-    config, revision
+    corpus, revision
         Of the dataset: a corpus, and a commit on the Hub.
     pages
         How many, spread evenly over stages and recordings.
@@ -40,7 +41,7 @@ class ExplainConfig:
     dataset: str
     out: Path = Path("psg-explanation")
     split: str = "test"
-    config: str | None = None
+    corpus: str | None = None
     revision: str | None = None
     pages: int = 50
     method: str = "occlusion"
@@ -56,9 +57,9 @@ class ExplainConfig:
         cells.check_window(self.window)
         for name, known in (("method", METHODS), ("fill", FILLS)):
             if (value := getattr(self, name)) not in known:
-                raise BuildError(f"--{name} {value!r}: use {', '.join(known)}")
+                raise BuildError(f"{flag(name)} {value!r}: use {', '.join(known)}")
         for name in ("pages", "batch_size"):
             if getattr(self, name) < 1:
-                raise BuildError(f"--{name} {getattr(self, name)}: give 1 or more")
+                raise BuildError(f"{flag(name)} {getattr(self, name)}: give 1 or more")
         if self.seed < 0:
             raise BuildError(f"--seed {self.seed}: give 0 or more")

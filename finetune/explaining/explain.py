@@ -44,13 +44,13 @@ def explain(config: ExplainConfig, progress: Progress) -> Summary:
         If the command can't go on; then nothing is written.
     """
     explanation_report.check(config.out)
-    pageset = page_set.load(config.dataset, config.config, config.split, config.revision)
+    pageset = page_set.load(config.dataset, config.corpus, config.split, config.revision)
     asked = question(_asked_as(config), pageset)
     grid = Grid.of(Recipe.from_dict(pageset.build["recipe"]), config.window)
     rows = page_selection.chosen(pageset, config.pages, config.seed).tolist()
     for message in asked.notes:
         progress.note(message)
-    ask, density = _model(config, asked, grid)
+    ask, density = _model(config, asked, grid, progress)
     fill = replacement.Pages(pageset, config.seed) if config.fill == "pages" else replacement.blank
     progress.start("explaining", len(rows), "pages")
     units = grid.units if config.method == "occlusion" else cells.patches(*grid.page)
@@ -73,7 +73,7 @@ def _asked_as(config: ExplainConfig) -> PredictConfig:
         dataset=config.dataset,
         out=config.out,
         split=config.split,
-        config=config.config,
+        corpus=config.corpus,
         revision=config.revision,
         batch_size=config.batch_size,
         dtype=config.dtype,
@@ -82,7 +82,9 @@ def _asked_as(config: ExplainConfig) -> PredictConfig:
     )
 
 
-def _model(config: ExplainConfig, asked: Question, grid: Grid) -> tuple[Asking, Density]:
+def _model(
+    config: ExplainConfig, asked: Question, grid: Grid, progress: Progress
+) -> tuple[Asking, Density]:
     """The model, loaded, and the method that is wanted."""
     optional_dependencies.require()
     _require_captum(config.method)
@@ -93,7 +95,8 @@ def _model(config: ExplainConfig, asked: Question, grid: Grid) -> tuple[Asking, 
         config.model, trust_remote_code=config.trust_remote_code, dtype=config.dtype
     )
     answers = asked.prompt.answers
-    ask = Asking(Scorer(loaded.model, loaded.processor, answers), config.batch_size)
+    scorer = Scorer(loaded.model, loaded.processor, answers, progress.note)
+    ask = Asking(scorer, config.batch_size)
     return ask, _method(config, ask, loaded, answers, grid)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psgimg.builder import atomic_file
 from psgimg.builder.card import templates
+from psgimg.builder.dataset.build_json import BuildJson
 from psgimg.builder.errors import BuildError
 from psgimg.builder.signals.epoching import PAGE_S
 from psgimg.builder.stages import STAGE_NAMES
@@ -45,7 +46,7 @@ def check(out: Path) -> None:
 
 
 def write(
-    config: ExplainConfig, build: Mapping[str, Any], asked: Question, grid: Grid, found: Summary
+    config: ExplainConfig, build: BuildJson, asked: Question, grid: Grid, found: Summary
 ) -> None:
     """Write the folder; an earlier explanation in it is replaced."""
     out = config.out
@@ -73,7 +74,7 @@ def write(
 
 
 def _values(
-    config: ExplainConfig, build: Mapping[str, Any], asked: Question, grid: Grid, found: Summary
+    config: ExplainConfig, build: BuildJson, asked: Question, grid: Grid, found: Summary
 ) -> dict[str, Any]:
     """All of ``explanation.json``."""
     return {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-import tenacity
+from psgimg.builder import http_retry
 from psgimg.builder.errors import BuildError
 from psgimg.finetune.data.chat import ChatRow
 from psgimg.finetune.inference.logprobs import Step
@@ -24,7 +24,6 @@ PATIENCE_S = 900
 """How long a server that is busy or away is waited for."""
 FIRST_PATIENCE_S = 10
 """The same for one that never answered: its address may be wrong."""
-LONGEST_WAIT_S = 60
 TIMEOUT = httpx2.Timeout(600, connect=20)
 """A page may wait long in the queue of a busy server."""
 
@@ -111,25 +110,21 @@ class Endpoint:
 
     def _post(self, payload: Mapping[str, Any]) -> httpx2.Response:
         """An answer of the server; what passes is waited out."""
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(
-                lambda e: _is_transient(e) and not self._over.is_set()
-            ),
-            wait=_wait,
-            stop=lambda state: (state.seconds_since_start or 0) >= self._patience_s,
-            sleep=tenacity.sleep_using_event(self._over),
-            reraise=True,
+        retrying = http_retry.retrying(
+            lambda: PATIENCE_S if self._met else FIRST_PATIENCE_S,
+            retry=lambda error: http_retry.is_transient(error) and not self._over.is_set(),
+            sleep=self._pause,
         )
         return retrying(self._post_once, payload)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait for the next attempt, until this endpoint is closed at the latest."""
+        self._over.wait(seconds)
 
     def _post_once(self, payload: Mapping[str, Any]) -> httpx2.Response:
         response = self._client.post(self._url, json=payload)
         self._met = True
         return response.raise_for_status()
-
-    @property
-    def _patience_s(self) -> float:
-        return PATIENCE_S if self._met else FIRST_PATIENCE_S
 
     def _explained(self, error: httpx2.HTTPError | httpx2.InvalidURL) -> str:
         """One line for what the server refused, with the remedy, and no key in it."""
@@ -145,7 +140,7 @@ class Endpoint:
             403: f"the server does not allow it; check {KEY} and its rights",
             404: "there is no such address or model; check --endpoint and --model",
         }.get(status, "mend the request or the server, then run the same command again")
-        if _is_transient(error):
+        if http_retry.is_transient(error):
             remedy = (
                 "the server is busy or down; run the same command again: finished pages are kept"
             )
@@ -202,22 +197,3 @@ def _reply(response: httpx2.Response, url: str) -> Reply:
             f"{url} does not answer as chat completions do ({said!r}); give the address of an "
             "OpenAI-compatible server, which mostly ends in /v1"
         ) from None
-
-
-def _is_transient(error: BaseException) -> bool:
-    """Whether the same request may succeed later."""
-    if isinstance(error, httpx2.HTTPStatusError):
-        status = error.response.status_code
-        return status in (408, 425, 429) or status >= 500
-    never = (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)
-    return isinstance(error, httpx2.TransportError) and not isinstance(error, never)
-
-
-def _wait(state: tenacity.RetryCallState) -> float:
-    """Seconds to the next try: what the server asks for, or longer and longer."""
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, httpx2.HTTPStatusError):
-        asked = error.response.headers.get("Retry-After", "")
-        if asked.isdigit():
-            return min(float(asked), LONGEST_WAIT_S)
-    return float(min(0.5 * 2 ** (state.attempt_number - 1), LONGEST_WAIT_S))

@@ -12,18 +12,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from psgimg.builder.errors import BuildError
+from psgimg.builder.progress import SILENT
 from psgimg.finetune.data.chat import ChatRow
 from psgimg.finetune.inference import encoding
 from psgimg.finetune.inference.encoding import Candidates, Encoded
 from psgimg.finetune.inference.prefix_tree import Tree
+from psgimg.finetune.models import compatibility
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 Floats = npt.NDArray[np.float64]
-Way = Literal["tree", "copies", "forwards"]
+Way = Literal["tree", "forwards"]
 
-REPEATABLE = (DynamicLayer, DynamicSlidingWindowLayer)
-"""Layers of a cache that can be repeated for every answer. Others, such as the running states of
-linear attention, would be repeated wrongly or not at all."""
+KEYED = (DynamicLayer, DynamicSlidingWindowLayer)
+"""Layers of a cache that keep keys and values token by token, so that a mask can hide an answer
+from another. Others, such as the running states of linear attention, mix all that they have seen."""
 
 TOLERANCE = 0.01
 ROUGH_TOLERANCE = 0.5
@@ -51,19 +53,28 @@ class Scores:
 class Scorer:
     """Scores pages with one model and one set of answers.
 
-    A prompt goes through the model once, and then the five answers together: as a tree behind its
-    cache, or each behind a copy of it. On the first page the ways are tried in this order and
-    compared with whole forwards, which are what remains for a model that takes neither.
+    A prompt goes through the model once, and then the five answers together, as a tree behind its
+    cache. On the first page this is compared with whole forwards, which are what remains for a
+    model that gives something else behind its cache.
 
     Parameters
     ----------
     answers
         Stage → text.
+    note
+        Shows one line to the user: that scoring takes whole forwards, and so four to five times
+        as long.
     """
 
-    def __init__(self, model: Any, processor: Any, answers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        answers: Mapping[str, str],
+        note: Callable[[str], None] = SILENT.note,
+    ) -> None:
         self._model, self._processor, self._answers = model, processor, answers
-        self._takes = _takes(model)
+        self._takes, self._note = _takes(model), note
         self._told: Candidates | None = None
         self._probe: Encoded = {}
         self.way: Way | None = None
@@ -90,8 +101,8 @@ class Scorer:
         """Score what was prepared."""
         with _answering(self._model):
             if self.way is None:
-                self.way = self._choose(self._probe)
-            sums = self._ways()[self.way](encoded)
+                self._use(self._choose(self._probe))
+            sums = self._fastest(encoded)
         return _normalised(sums)
 
     def full(self, rows: Sequence[ChatRow]) -> Scores:
@@ -101,79 +112,62 @@ class Scorer:
             sums = self._by_forwards(encoded)
         return _normalised(sums)
 
-    def _ways(self) -> dict[Way, Callable[[Encoded], torch.Tensor]]:
-        return {"tree": self._by_tree, "copies": self._by_copies, "forwards": self._by_forwards}
-
     def _choose(self, encoded: Encoded) -> Way:
-        """The fastest way that gives on a page what whole forwards give."""
+        """The tree, if it gives on a page what whole forwards give."""
         right = self._by_forwards(encoded)
         allowed = ROUGH_TOLERANCE if _is_rough(self._model) else TOLERANCE
-        for way, scored in self._ways().items():
+        try:
+            difference = float((self._by_tree(encoded) - right).abs().max())
+        except torch.OutOfMemoryError:
+            raise
+        except (
+            _NoBranchesError,
+            AttributeError,
+            IndexError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ):
+            return "forwards"  # a family's own bookkeeping, which only trying can tell
+        return "tree" if difference <= allowed else "forwards"
+
+    def _use(self, way: Way) -> None:
+        """Score this way from now on."""
+        self.way = way
+        if way == "forwards":
+            self._note(
+                f"{type(_bare(self._model)).__name__} can't score all answers behind one cached "
+                "prompt: each page takes five whole forwards, four to five times as long"
+            )
+
+    def _fastest(self, encoded: Encoded) -> torch.Tensor:
+        """(n, 5) sums of log-probabilities, the way that was chosen."""
+        if self.way == "tree":
             try:
-                difference = float((scored(encoded) - right).abs().max())
-            except torch.OutOfMemoryError:
-                raise
-            except (
-                _NotRepeatableError,
-                AttributeError,
-                IndexError,
-                RuntimeError,
-                TypeError,
-                ValueError,
-            ):
-                continue  # a family's own bookkeeping, which only trying can tell
-            if difference <= allowed:
-                return way
-        return "forwards"
+                return self._by_tree(encoded)
+            except _NoBranchesError:  # longer prompts than that of the first page
+                self._use("forwards")
+        return self._by_forwards(encoded)
 
     def _by_tree(self, encoded: Encoded) -> torch.Tensor:
         """(n, 5) sums of log-probabilities, from one forward of the prompts and one of the tree."""
         tree = Tree.of(self._candidates(encoded["input_ids"].device))
         mask = encoded["attention_mask"]
-        out = self._prompt(encoded)
+        out = self._model(**encoded, **self._positions(mask), **self._keep(1), use_cache=True)
+        cache = compatibility.cache_of(out)
+        if not _can_branch(cache, mask.shape[1] + len(tree.tokens)):
+            raise _NoBranchesError
         known = mask.sum(-1, keepdim=True)
         tokens = torch.tensor(tree.tokens, device=mask.device).expand(len(mask), -1)
         depths = torch.tensor(tree.depths, device=mask.device)
         after = self._model(
             input_ids=tokens,
             attention_mask=tree.mask(mask, out.logits.dtype),
-            past_key_values=out.past_key_values,
             use_cache=True,
+            **compatibility.cache_argument(cache, self._takes),
             **self._positions_after(known, depths),
         ).logits
         return tree.sums(out.logits[:, -1], after)
-
-    def _by_copies(self, encoded: Encoded) -> torch.Tensor:
-        """(n, 5) sums of log-probabilities, from one forward of the prompts and one of the answers."""
-        told = self._candidates(encoded["input_ids"].device)
-        mask = encoded["attention_mask"]
-        n, (n_answers, longest) = len(mask), told.ids.shape
-        out = self._prompt(encoded)
-        cache = out.past_key_values
-        first = out.logits[:, -1:].repeat_interleave(n_answers, dim=0)
-        cache.batch_repeat_interleave(n_answers)
-        repeated = mask.repeat_interleave(n_answers, dim=0)
-        n_fed = longest - 1  # nothing is asked of what comes after the last token
-        after = self._model(
-            input_ids=told.ids[:, :n_fed].repeat(n, 1),
-            attention_mask=torch.cat([repeated, repeated.new_ones(len(repeated), n_fed)], dim=1),
-            past_key_values=cache,
-            use_cache=True,
-            **self._positions_after(
-                repeated.sum(-1, keepdim=True), torch.arange(n_fed, device=mask.device)
-            ),
-        ).logits
-        logits = torch.cat([first, after], dim=1)
-        return _sums(logits, told.ids.repeat(n, 1), told.mask.repeat(n, 1)).view(n, n_answers)
-
-    def _prompt(self, encoded: Encoded) -> Any:
-        """The prompts, with a cache that answers can follow."""
-        mask = encoded["attention_mask"]
-        out = self._model(**encoded, **self._positions(mask), **self._keep(1), use_cache=True)
-        layers = getattr(out.past_key_values, "layers", [None])
-        if not all(type(layer) in REPEATABLE for layer in layers):
-            raise _NotRepeatableError
-        return out
 
     def _by_forwards(self, encoded: Encoded) -> torch.Tensor:
         """(n, 5) sums of log-probabilities, from a forward of prompt and answer for each answer."""
@@ -225,13 +219,12 @@ class Scorer:
         if counting is None:
             return {"position_ids": positions}
         # Time, height and width run together in text, at a distance that the pictures decide.
-        deltas = counting.rope_deltas.to(known.device)
-        positions = positions + deltas.repeat_interleave(len(known) // len(deltas), dim=0)
+        positions = positions + counting.rope_deltas.to(known.device)
         return {"position_ids": positions.expand(3, -1, -1)}
 
 
-class _NotRepeatableError(Exception):
-    """The cache has layers that can't be repeated for the answers."""
+class _NoBranchesError(Exception):
+    """The cache can't go on into several answers."""
 
 
 def score_batch(
@@ -239,7 +232,7 @@ def score_batch(
 ) -> tuple[Floats, Floats]:
     """Score one batch: (n, 5) log-probabilities and (n,) log-mass, as ``Scores`` says.
 
-    For many batches keep a ``Scorer``: it compares the two ways once.
+    For many batches keep a ``Scorer``: it compares the tree with whole forwards once.
     """
     scores = Scorer(model, processor, answers)(rows)
     return scores.log_probs, scores.log_mass
@@ -261,8 +254,20 @@ def _answering(model: Any) -> Iterator[None]:
 
 def _takes(model: Any) -> frozenset[str]:
     """Names that the model's forward knows, behind an adapter too."""
-    bare = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return frozenset(inspect.signature(bare.forward).parameters)
+    return frozenset(inspect.signature(_bare(model).forward).parameters)
+
+
+def _bare(model: Any) -> Any:
+    """The model behind an adapter, or the model itself."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def _can_branch(cache: Any, n_tokens: int) -> bool:
+    """Whether so many tokens, several answers among them, keep apart in a cache by their mask."""
+    return all(
+        type(layer) in KEYED and getattr(layer, "sliding_window", n_tokens + 1) > n_tokens
+        for layer in cache.layers
+    )
 
 
 def _deltas(model: Any) -> Any:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from psgimg.builder.command_options import flag
 from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import prompts
+from psgimg.builder.dataset.build_json import BuildJson
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.render.recipe import digest
@@ -32,7 +33,7 @@ class PredictConfig:
     model
         Folder or Hub id; with ``endpoint``, the name by which the server knows the model, which
         may be that of a folder that `psgimg sft` wrote.
-    config, revision
+    corpus, revision
         Of the dataset: a corpus, and a commit on the Hub.
     mode
         ``score`` compares the five answers, ``generate`` lets the model speak.
@@ -56,7 +57,7 @@ class PredictConfig:
     dataset: str
     out: Path
     split: str = "test"
-    config: str | None = None
+    corpus: str | None = None
     revision: str | None = None
     mode: str = "score"
     batch_size: int = 16
@@ -76,7 +77,7 @@ class PredictConfig:
         for name in ("batch_size", "limit", "max_new_tokens"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise BuildError(f"--{name} {value}: give 1 or more")
+                raise BuildError(f"{flag(name)} {value}: give 1 or more")
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def question(config: PredictConfig, pageset: PageSet) -> Question:
         )
         if not config.any_recipe:
             raise BuildError(
-                f"{said}; build the dataset with the model's recipe, or pass --any_recipe"
+                f"{said}; build the dataset with the model's recipe, or pass --any-recipe"
             )
         notes.append(said)
     people = {provenance.subject(*who) for who in provenance.subjects(pageset)}
@@ -187,19 +188,19 @@ def _known(config: PredictConfig) -> Known:
     return Known(None, "")
 
 
-def _refuse_to_send(url: str, build: Mapping[str, Any]) -> None:
+def _refuse_to_send(url: str, build: BuildJson) -> None:
     """Refuse to hand pictures of restricted corpora to a server elsewhere: that is passing them on."""
     if build["policy"] == "open" or _is_near(url):
         return
     names = [
         name
         for name, entry in build["corpora"].items()
-        if not registry.is_open(name, entry.get("policy"))
+        if not registry.is_open(name, entry["policy"])
     ]
     raise BuildError(
         f"--endpoint {url}: pictures of {', '.join(names)} may not be passed on, and this server is "
         "not on your network; serve the model yourself, or, if your agreement allows it, pass "
-        "--send_restricted"
+        "--send-restricted"
     )
 
 

@@ -35,12 +35,12 @@ class Asker:
         return self.answer(self.prepare(rows))
 
 
-def scoring(model: Any, processor: Any, answers: Answers) -> Asker:
+def scoring(model: Any, processor: Any, answers: Answers, note: Callable[[str], None]) -> Asker:
     """The likeliest of the five answers, with the probabilities of all."""
     import numpy as np
     from psgimg.finetune.inference.likelihood import Scorer
 
-    scorer = Scorer(model, processor, answers)
+    scorer = Scorer(model, processor, answers, note)
 
     def answer(encoded: Any) -> list[Answer]:
         scores = scorer.score(encoded)

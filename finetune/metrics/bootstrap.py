@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.finetune.metrics import metrics
+from psgimg.finetune.metrics import metric_table
 
 ROUNDS = 2000
 LEVEL = 0.95
@@ -17,7 +17,7 @@ Draws = npt.NDArray[np.float64]
 
 
 def figures(tables: npt.NDArray[np.int64], rounds: int, seed: int) -> dict[str, Draws]:
-    """Every figure of :func:`psgimg.finetune.metrics.metrics.summary` in every round.
+    """Every figure of :func:`psgimg.finetune.metrics.metric_table.summary` in every round.
 
     Parameters
     ----------
@@ -37,10 +37,10 @@ def figures(tables: npt.NDArray[np.int64], rounds: int, seed: int) -> dict[str, 
         shares = np.full(n_groups, 1 / n_groups)
         times = np.random.default_rng(seed).multinomial(n_groups, shares, size=n_rounds)
     resampled = np.tensordot(times, tables, axes=1).reshape(n_rounds * n, *tables.shape[2:])
-    found = [metrics.summary(table) for table in resampled]
+    found = [metric_table.summary(table) for table in resampled]
     return {
-        name: np.array([one[name] for one in found]).reshape(n_rounds, n)
-        for name in metrics.summary(np.zeros(tables.shape[2:], np.int64))
+        metric.key: np.array([one[metric.key] for one in found]).reshape(n_rounds, n)
+        for metric in metric_table.METRICS
     }
 
 

@@ -1,4 +1,4 @@
-"""Metrics: how well predicted stages agree with scored ones, all of it from one table. NumPy only."""
+"""Metrics: how well predicted stages agree with scored ones, from one confusion table. NumPy only."""
 
 from __future__ import annotations
 
@@ -93,19 +93,6 @@ def mcc(table: Table) -> float:
     covariance = np.trace(table) * n - scored @ predicted[:N_STAGES]
     spread = (n * n - predicted @ predicted) * (n * n - scored @ scored)
     return float(covariance / np.sqrt(spread)) if spread > 0 else 0.0
-
-
-def summary(table: Table) -> dict[str, float]:
-    """All figures of a table that are one number, and F1 by stage."""
-    figures = {
-        "accuracy": accuracy(table),
-        "balanced_accuracy": balanced_accuracy(table),
-        "macro_f1": macro_f1(table),
-        "kappa": kappa(table),
-        "mcc": mcc(table),
-    }
-    by_stage = zip(STAGE_NAMES, f1_per_stage(table), strict=True)
-    return figures | {f"f1_{stage}": float(f1) for stage, f1 in by_stage}
 
 
 def _ratio(part: float, whole: float) -> float:

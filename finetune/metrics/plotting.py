@@ -13,9 +13,8 @@ DPI = 120
 BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#8c5aa8"
 """Colours that most eyes tell apart (Okabe and Ito 2008, the last one darkened for white paper)."""
 
-HEADLINE = {"accuracy": "accuracy", "macro_f1": "macro-F1", "kappa": "kappa"}
-"""The figures that pictures show, with their words."""
-
+LINE_COLOURS = (BLUE, VERMILION, GREEN, PURPLE)
+"""Those colours in the order in which the lines of a picture take them."""
 
 LONGEST = 32
 """Letters of a file's name that a picture or a table of a paper has room for."""

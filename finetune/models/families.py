@@ -59,12 +59,12 @@ def cap_pixels(processor: Any, max_pixels: int) -> None:
     images = processor.image_processor
     if not type(images).__name__.startswith(COUNTS_PIXELS):
         raise BuildError(
-            f"--max_pixels {max_pixels}: {type(images).__name__} has no cap on pixels; leave the "
+            f"--max-pixels {max_pixels}: {type(images).__name__} has no cap on pixels; leave the "
             "option out, or build the dataset with a smaller style"
         )
     smallest = images.size["shortest_edge"]
     if max_pixels < smallest:
-        raise BuildError(f"--max_pixels {max_pixels}: the processor's least is {smallest}")
+        raise BuildError(f"--max-pixels {max_pixels}: the processor's least is {smallest}")
     images.size = {"shortest_edge": smallest, "longest_edge": max_pixels}
 
 
@@ -91,7 +91,7 @@ def _there(model: Any, part: Any, what: str) -> nn.Module:
         return part
     raise BuildError(
         f"{type(model).__name__}: its {what} can't be told from the rest; name the layers with "
-        "--lora_target_modules, and pass --freeze_vision false"
+        "--lora-target-modules, and pass --freeze-vision false"
     )
 
 

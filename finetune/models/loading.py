@@ -13,6 +13,7 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
 from peft import PeftConfig, PeftModel
 from psgimg.builder.errors import BuildError
+from psgimg.finetune.models import compatibility
 from psgimg.finetune.models import manifest as folders
 from psgimg.finetune.models.manifest import ModelFolder
 from safetensors import SafetensorError
@@ -158,7 +159,7 @@ def load_processor(
     if not getattr(processor, "chat_template", None) and not template_elsewhere:
         raise BuildError(
             f"{source}: no chat template, so nobody knows how it was spoken to; give the instruct "
-            "version of the model, or a template with --chat_template_path FILE.jinja"
+            "version of the model, or a template with --chat-template-path FILE.jinja"
         )
     return processor
 
@@ -168,7 +169,7 @@ def refusal(source: str, error: BaseException) -> BuildError:
     said = " ".join(str(error).split())
     lowered = said.lower()
     if "custom code" in lowered or "trust_remote_code" in lowered:
-        remedy = "the model brings code of its own; read it, then pass --trust_remote_code true"
+        remedy = "the model brings code of its own; read it, then pass --trust-remote-code true"
     elif find_spec("torchvision") is None and ("torchvision" in lowered or "video" in lowered):
         remedy = "its processor needs torchvision: pip install torchvision"
     elif "does not recognize this architecture" in lowered:
@@ -195,7 +196,8 @@ def _adapted(source: str, trust_remote_code: bool, dtype: str) -> Any:
             trust_remote_code=trust_remote_code,
             dtype=dtype,
         )
-        return PeftModel.from_pretrained(base, source)
+        with compatibility.without_deprecations():
+            return PeftModel.from_pretrained(base, source)
     except (*Failures, RuntimeError, json.JSONDecodeError) as error:
         raise refusal(source, error) from error
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder import atomic_file
+from psgimg.builder.dataset.build_json import RecipeJson
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.render.recipe import digest
@@ -58,7 +59,7 @@ class ModelFolder:
     prompt: Prompt
     prompt_name: str
     context: int
-    recipe: Mapping[str, Any]
+    recipe: RecipeJson
     recipe_hash: str
     policy: str
     corpora: tuple[str, ...]

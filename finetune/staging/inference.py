@@ -9,18 +9,18 @@ from itertools import chain, count, groupby
 
 from PIL import Image
 from psgimg.builder.dataset.prompts import Prompt
-from psgimg.builder.unscored_night import NewPage
+from psgimg.builder.unscored_night import UnscoredPage
 from psgimg.finetune.data.chat import ChatRow, chat_row
 from psgimg.finetune.inference.predictors import Asker
 from psgimg.finetune.inference.prefetch import ahead, batches
 from psgimg.finetune.metrics.predictions import Answer
 
-Drawn = tuple[NewPage, bytes]
+Drawn = tuple[UnscoredPage, bytes]
 
 
 def answers(
     pages: Iterable[Drawn], asker: Asker, prompt: Prompt, context: int, batch_size: int
-) -> Iterator[list[tuple[NewPage, Answer]]]:
+) -> Iterator[list[tuple[UnscoredPage, Answer]]]:
     """What the model says of each page, a batch at a time, in order of time.
 
     Parameters
@@ -41,10 +41,10 @@ def answers(
 
 def questions(
     pages: Iterable[Drawn], prompt: Prompt, context: int
-) -> Iterator[tuple[NewPage, ChatRow]]:
+) -> Iterator[tuple[UnscoredPage, ChatRow]]:
     """Each page with what is asked about it; not more pictures are kept than a question has."""
     for run in _runs(pages):
-        window: deque[tuple[NewPage, Image.Image] | None] = deque(maxlen=2 * context + 1)
+        window: deque[tuple[UnscoredPage, Image.Image] | None] = deque(maxlen=2 * context + 1)
         missing = [None] * context
         decoded = ((page, _decoded(png)) for page, png in run)
         for entered in chain(missing, decoded, missing):

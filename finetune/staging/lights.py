@@ -35,21 +35,21 @@ def span(
         If a time is none, lies outside the recording, the lights go on before they go off, or no
         epoch lies between.
     """
-    off_s = None if off is None else _seconds("lights_off", off, start, duration_s)
-    on_s = None if on is None else _seconds("lights_on", on, start, duration_s)
+    off_s = None if off is None else _seconds("lights-off", off, start, duration_s)
+    on_s = None if on is None else _seconds("lights-on", on, start, duration_s)
     if on and ":" in on and on_s is not None and on_s <= (off_s or 0.0):
         next_day_s = on_s + DAY_S
         on_s = min(next_day_s, duration_s) if next_day_s <= duration_s + JUST_OUTSIDE_S else on_s
     if off_s is not None and on_s is not None and off_s >= on_s:
         raise BuildError(
-            f"--lights_off {off} is {off_s:g} s after the recording's start, --lights_on {on} "
+            f"--lights-off {off} is {off_s:g} s after the recording's start, --lights-on {on} "
             f"{on_s:g} s; give the time when the lights went off first"
         )
     begin_s, end_s = off_s or 0.0, duration_s if on_s is None else on_s
     if (off or on) and end_s - begin_s < EPOCH_S:
         raise BuildError(
             f"the lights are off from {begin_s:g} to {end_s:g} s of the recording, less than an epoch; "
-            "mend --lights_off or --lights_on"
+            "mend --lights-off or --lights-on"
         )
     return off_s, on_s
 

@@ -15,7 +15,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.progress import Progress
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.builder.unscored_night import NewNight
+from psgimg.builder.unscored_night import UnscoredNight
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.inference import predictors
 from psgimg.finetune.models import identity
@@ -78,7 +78,7 @@ class StageConfig:
         if not 0 <= self.review <= 1:
             raise BuildError(f"--review {self.review:g}: give a probability, 0 to 1")
         if self.batch_size < 1:
-            raise BuildError(f"--batch_size {self.batch_size}: give 1 or more")
+            raise BuildError(f"--batch-size {self.batch_size}: give 1 or more")
 
     @property
     def folder(self) -> Path:
@@ -145,7 +145,7 @@ def _signal(night: Path) -> str | None:
 
 
 def _staged(
-    night: NewNight,
+    night: UnscoredNight,
     taught: ModelFolder,
     lit: tuple[float | None, float | None],
     config: StageConfig,
@@ -156,7 +156,7 @@ def _staged(
 
     progress.start("staging", len(night.epochs), "pages")
     loaded = load_for_inference(config.model, trust_remote_code=config.trust_remote_code)
-    asker = predictors.scoring(loaded.model, loaded.processor, taught.prompt.answers)
+    asker = predictors.scoring(loaded.model, loaded.processor, taught.prompt.answers, progress.note)
     probabilities = np.full((night.n_epochs, len(STAGE_NAMES)), np.nan)
     masses = []
     for batch in inference.answers(
@@ -194,7 +194,7 @@ def _write(room: Path, found: StagedNight, facts: Mapping[str, Any]) -> None:
 
 
 def _facts(
-    found: StagedNight, night: NewNight, known: Known, taught: ModelFolder, config: StageConfig
+    found: StagedNight, night: UnscoredNight, known: Known, taught: ModelFolder, config: StageConfig
 ) -> dict[str, Any]:
     """The statistics, and what they hang on."""
     lanes = zip(night.recipe.montage.lanes, night.derivations, strict=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from psgimg.builder.command_options import flag, kebab
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError, PsgimgError
 
@@ -47,7 +48,7 @@ def words(command: str, options: Mapping[str, Any], source: str | None = None) -
 
 
 def _words(command: str, name: str, value: Any) -> list[str]:
-    option = f"--{name.replace('_', '-') if command == 'build' else name}"
+    option = flag(name)
     if command == "sft":
         values = value if isinstance(value, list) else [value]
         return [option, *map(_word, values)]
@@ -72,16 +73,15 @@ def check_names(path: Path, section: str, options: Mapping[str, Any]) -> None:
         If there is such an option.
     """
     for name, value in options.items():
+        place = f"{path}: {kebab(section)}: {kebab(name)}"
         if name in OWN[section] or name.startswith("hub_"):
             raise BuildError(
-                f"{path}: {section}: {name} is not said here, as a study decides it itself; leave it out"
+                f"{place} is not said here, as a study decides it itself; leave it out"
             )
         if value is None:
-            raise BuildError(
-                f"{path}: {section}: {name}: a value is missing; leave it out, or write the text none"
-            )
+            raise BuildError(f"{place}: a value is missing; leave it out, or write the text none")
         if isinstance(value, Mapping) and name != ROOT:
-            raise BuildError(f"{path}: {section}: {name}: {dict(value)!r} is no value of an option")
+            raise BuildError(f"{place}: {dict(value)!r} is no value of an option")
 
 
 def check_build(path: Path, given: Sequence[str]) -> None:
@@ -119,7 +119,8 @@ def check_predict(path: Path, options: Mapping[str, Any]) -> None:
     for name in options:
         if name not in known:
             raise BuildError(
-                f"{path}: predict: unknown option {name}; there are {', '.join(known)}"
+                f"{path}: predict: unknown option {kebab(name)}; there are "
+                f"{', '.join(map(kebab, known))}"
             )
     try:
         PredictConfig("model", "dataset", Path("out.parquet"), **options)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder import yaml_file
+from psgimg.builder.command_options import kebab, snake
 from psgimg.builder.errors import BuildError
 
 SECTIONS = ("build", "test_build", "sft", "predict")
@@ -21,6 +22,7 @@ FACTORS = {
     "corpus": "build.source",
     "style": "build.style",
     "montage": "build.montage",
+    "filters": "build.filters",
     "model": "sft.model",
     "prompt": "sft.prompt",
     "context": "sft.context",
@@ -31,7 +33,7 @@ FACTORS = {
     "seed": "sft.seed",
     "mode": "predict.mode",
 }
-"""Factors with a short name, and the option each sets. Any other is written as ``sft.learning_rate``."""
+"""Factors with a short name, and the option each sets. Any other is written as ``sft.learning-rate``."""
 
 DATASET, CORRUPT, ZERO_SHOT = "dataset", "corrupt", "zero_shot"
 SPECIAL = (DATASET, CORRUPT, ZERO_SHOT)
@@ -78,9 +80,10 @@ def read(path: Path) -> Study:
     BuildError
         If the file can't be read, or a key, factor or value is none; the message names it.
     """
-    values = yaml_file.read(path, "")
+    values = _mapping(path, "the file", yaml_file.read(path, ""))
     _known(path, "key", values, KEYS)
-    options = {name: _section(path, name, values.get(name)) for name in SECTIONS}
+    given = {name: {} if values.get(name) is None else values[name] for name in SECTIONS}
+    options = {name: _mapping(path, kebab(name), given[name]) for name in SECTIONS}
     grid = _listed(path, "grid", _mapping(path, "grid", values.get("grid") or {}))
     some = values.get("cells") or [{}]
     if not isinstance(some, list):
@@ -93,7 +96,7 @@ def read(path: Path) -> Study:
     for place, cell in zip(places, own, strict=True):
         if twice := sorted(set(cell) & set(grid)):
             raise BuildError(
-                f"{path}: {place}: {twice[0]} is in grid already; give it in one of them"
+                f"{path}: {place}: {kebab(twice[0])} is in grid already; give it in one of them"
             )
     cells = [{**one, **other} for cell in own for one in product(cell) for other in product(grid)]
     factors = tuple(dict.fromkeys(name for part in (*own, grid) for name in part))
@@ -119,22 +122,26 @@ def _name(path: Path, values: Mapping[str, Any]) -> str:
 
 
 def _mapping(path: Path, place: str, value: Any) -> dict[str, Any]:
+    """Lines of a mapping; their names may be spelt with dashes or underscores, and have the latter."""
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise BuildError(f"{path}: {place}: expected `name: value` lines, found {value!r:.60}")
-    return value
+    found: dict[str, Any] = {}
+    for key, one in value.items():
+        if snake(key) in found:
+            raise BuildError(f"{path}: {place}: {kebab(key)} is given twice; give it once")
+        found[snake(key)] = one
+    return found
 
 
 def _known(path: Path, noun: str, found: Iterable[str], known: Iterable[str]) -> None:
     known = list(known)
     for name in found:
         if name not in known:
-            raise BuildError(f"{path}: unknown {noun} {name}; there are {', '.join(known)}")
+            raise BuildError(f"{path}: unknown {noun} {kebab(name)}; there are {_listing(known)}")
 
 
-def _section(path: Path, name: str, value: Any) -> dict[str, Any]:
-    """Options of a command, dashes as underscores."""
-    options = _mapping(path, name, {} if value is None else value)
-    return {key.replace("-", "_"): option for key, option in options.items()}
+def _listing(names: Iterable[str]) -> str:
+    return ", ".join(map(kebab, names))
 
 
 def _listed(
@@ -145,12 +152,13 @@ def _listed(
     for factor, values in found.items():
         _check_factor(path, place, factor)
         if several and not isinstance(values, list):
-            raise BuildError(f"{path}: {place}: {factor}: {values!r} is no list; write [{values}]")
+            shown = kebab(factor)
+            raise BuildError(f"{path}: {place}: {shown}: {values!r} is no list; write [{values}]")
         listed[factor] = values if isinstance(values, list) else [values]
         if not listed[factor]:
-            raise BuildError(f"{path}: {place}: {factor}: the list is empty; give a value")
+            raise BuildError(f"{path}: {place}: {kebab(factor)}: the list is empty; give a value")
         for value in listed[factor]:
-            _check_value(path, f"{place}: {factor}", factor, value)
+            _check_value(path, f"{place}: {kebab(factor)}", factor, value)
     return listed
 
 
@@ -159,12 +167,17 @@ def _check_factor(path: Path, place: str, factor: str) -> None:
     if factor in FACTORS or factor in SPECIAL or (dot and section in SECTIONS and option):
         if factor in FACTORS.values():
             short = next(name for name, long in FACTORS.items() if long == factor)
-            raise BuildError(f"{path}: {place}: {factor} is called {short} here; write that")
+            raise BuildError(
+                f"{path}: {place}: {kebab(factor)} is called {kebab(short)} here; write that"
+            )
         return
     near = difflib.get_close_matches(factor, [*FACTORS, *SPECIAL], 1)
-    meant = f"did you mean {near[0]}?" if near else f"there are {', '.join([*FACTORS, *SPECIAL])}"
+    meant = (
+        f"did you mean {kebab(near[0])}?" if near else f"there are {_listing([*FACTORS, *SPECIAL])}"
+    )
     raise BuildError(
-        f"{path}: {place}: unknown factor {factor}; {meant} (any other option as sft.learning_rate)"
+        f"{path}: {place}: unknown factor {kebab(factor)}; {meant} (any other option as "
+        "sft.learning-rate)"
     )
 
 

@@ -156,7 +156,7 @@ def _cell(study: Study, factors: Mapping[str, Any]) -> Cell:
         raise BuildError(f"{study.path}: no model; give sft: {{model: …}} or the factor model")
     if zero_shot and model == TINY:
         raise BuildError(
-            f"{study.path}: zero_shot: {TINY} has random weights before it is taught; give a model "
+            f"{study.path}: zero-shot: {TINY} has random weights before it is taught; give a model "
             "that has learned, or leave these cells out by listing others under cells"
         )
     training = None if zero_shot else _training(chosen["sft"], train)
@@ -177,7 +177,7 @@ def _options(study: Study, factors: Mapping[str, Any]) -> dict[str, dict[str, An
     for factor, value in factors.items():
         if factor not in grid.SPECIAL and not isinstance(value, Mapping):
             section, option = grid.option_of(factor)
-            chosen[section][option.replace("-", "_")] = value
+            chosen[section][option] = value
     for section, values in chosen.items():
         command_words.check_names(study.path, section, values)
     return chosen
@@ -243,7 +243,7 @@ def _step(
     key = digest({"words": words, "contents": contents(words)})[:8]
     own = f"{name.lower()}-{key}"
     made = f"{FOLDERS[command]}/{own}{suffix}"
-    out = "--output_dir" if command == "sft" else "--out"
+    out = "--output-dir" if command == "sft" else "--out"
     return Step(command, (*words, out, f"@/{made}"), f"{command}-{own}", made, needs)
 
 

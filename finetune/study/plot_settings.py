@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.metrics.plot_hypnogram import literal
-from psgimg.finetune.metrics.plotting import BLUE, HEADLINE, VERMILION, figure, png
+from psgimg.finetune.metrics.plotting import BLUE, VERMILION, figure, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,15 +72,16 @@ def _interval(
 
 def _panels(names: Sequence[str], draw: Callable[[Axes, str], None]) -> Figure:
     """A panel a figure, side by side, with the same rows from top to bottom."""
+    headline = metric_table.headline()
     longest = max(map(len, names), default=0)
-    width_in = LABEL_IN * longest + PANEL_IN * len(HEADLINE) + 0.4
+    width_in = LABEL_IN * longest + PANEL_IN * len(headline) + 0.4
     drawn = figure(width_in, ROW_IN * len(names) + 1.1)
-    panels = drawn.subplots(1, len(HEADLINE), sharey=True)
-    for axes, (name, words) in zip(panels, HEADLINE.items(), strict=True):
+    panels = drawn.subplots(1, len(headline), sharey=True)
+    for axes, metric in zip(panels, headline, strict=True):
         axes.grid(axis="x", color=FAINT, linewidth=0.8)
         axes.set_axisbelow(True)
-        draw(axes, name)
-        axes.set_title(words, fontsize=10)
+        draw(axes, metric.key)
+        axes.set_title(metric.short, fontsize=10)
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0, labelsize=9)
         axes.tick_params(axis="x", labelsize=8)

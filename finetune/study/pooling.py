@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from psgimg.finetune.evaluation.intervals import Difference, Interval
-from psgimg.finetune.metrics import bootstrap, metrics, predictions
+from psgimg.finetune.metrics import bootstrap, metric_table, metrics, predictions
 from psgimg.finetune.metrics.bootstrap import Draws
 
 SUBJECT = ("corpus", "subject")
@@ -44,7 +44,7 @@ class Answers:
     @cached_property
     def figures(self) -> dict[str, float]:
         """Figures of all its epochs."""
-        return metrics.summary(self.tables.sum(0))
+        return metric_table.summary(self.tables.sum(0))
 
     @cached_property
     def drawn(self) -> dict[str, Draws]:

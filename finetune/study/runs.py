@@ -139,7 +139,7 @@ def _going_on(out: Path, step: Step) -> list[str]:
     if step.command != "sft" or not folder.exists():
         return []
     if any(_is_whole(path) for path in folder.glob("checkpoint-*/trainer_state.json")):
-        return ["--resume_from_checkpoint", "true"]
+        return ["--resume-from-checkpoint", "true"]
     shutil.rmtree(folder)
     return []
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from psgimg.builder import atomic_file
 from psgimg.builder.card import templates
-from psgimg.finetune.metrics.plotting import HEADLINE
+from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.study import plot_settings
 from psgimg.finetune.study.plan import SEED
 from psgimg.finetune.study.table import DONE, FAILED, WAITING
@@ -56,10 +56,8 @@ def table(values: Values) -> str:
     """CSV, a row a cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    figures: Mapping[str, Any] = next(
-        (cell["figures"] for cell in values["cells"] if "figures" in cell), {}
-    )
-    ends = [f"{name}{end}" for name in figures for end in ("", "_low", "_high")]
+    keys = [metric.key for metric in metric_table.METRICS]
+    ends = [f"{key}{end}" for key in keys for end in ("", "_low", "_high")]
     counts = ["epochs", "subjects", "no_answer"]
     costs = [
         f"{step}_{unit}"
@@ -68,11 +66,8 @@ def table(values: Values) -> str:
     ]
     writer.writerow([*values["factors"], "state", "reason", *counts, *ends, *costs, "predictions"])
     for cell in values["cells"]:
-        found = [
-            cell["figures"][name][end] if "figures" in cell else None
-            for name in figures
-            for end in ("value", "low", "high")
-        ]
+        figures = cell.get("figures", {})  # those of an earlier psgimg may lack a metric
+        found = [figures.get(key, {}).get(end) for key in keys for end in ("value", "low", "high")]
         writer.writerow(
             [
                 *(cell["factors"][name] for name in values["factors"]),
@@ -100,7 +95,7 @@ def page(values: Values, effects: Sequence[Values]) -> str:
         TEMPLATE,
         {
             "v": values,
-            "headline": HEADLINE,
+            "headline": metric_table.headline(),
             "n": {"done": states[DONE], "failed": states[FAILED], "waiting": states[WAITING]},
             "seeded": SEED in values["factors"],
             "rows": [

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from psgimg.builder.command_options import config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.finetune import optional_dependencies
+from psgimg.finetune.terminal.options import corpus_option
 
 
 @click.command()
+@config_option
 @click.option("--dataset", required=True, metavar="DIR|ID", help="Whose train split to learn from.")
 @click.option(
     "--root",
@@ -32,7 +35,7 @@ from psgimg.finetune import optional_dependencies
 )
 @click.option("--split", default="test", show_default=True, help="Split to stage.")
 @click.option("--on", metavar="DIR|ID", help="Stage the split of another dataset instead.")
-@click.option("--config", metavar="CORPUS", help="One corpus of the datasets.")
+@corpus_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from psgimg.builder.command_options import config_option
 
 
 @click.command()
+@config_option
 @click.argument(
     "files",
     nargs=-1,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from psgimg.builder.command_options import config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.terminal.options import (
@@ -18,6 +19,7 @@ from psgimg.finetune.terminal.options import (
 
 
 @click.command()
+@config_option
 @click.option("--model", required=True, metavar="DIR|ID", help="Folder of `psgimg sft`, or a VLM.")
 @click.option("--dataset", required=True, metavar="DIR|ID", help="Whose pages to explain.")
 @click.option(
@@ -53,7 +55,7 @@ from psgimg.finetune.terminal.options import (
     "--window", type=float, default=3.0, show_default=True, help="Length of a cell in seconds."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of pages.")
-@click.option("--batch_size", type=int, default=16, show_default=True, help="Pictures at a time.")
+@click.option("--batch-size", type=int, default=16, show_default=True, help="Pictures at a time.")
 @dtype_option
 @trust_option
 @any_recipe_option

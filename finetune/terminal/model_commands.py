@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from psgimg.builder.command_options import CONFIG_HELP, config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.terminal.options import (
@@ -18,37 +19,50 @@ from psgimg.finetune.terminal.options import (
     trust_option,
 )
 
+ANSWERED = ("--options", "-h", "--help")
+"""Words of `psgimg sft` that are answered before anything heavy is imported."""
+
+
+class TrainingCommand(click.Command):
+    """A command whose options another parser takes: click shows them, and answers what it can."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the words as they stand; click sees those alone that it answers itself."""
+        rest = super().parse_args(ctx, [word for word in args if word in ANSWERED])
+        ctx.args = args
+        return rest
+
 
 @click.command(
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    cls=TrainingCommand,
     epilog="Every further option of TRL's SFTConfig and ModelConfig is taken too: `psgimg sft --options`.",
 )
 @click.option("--dataset", metavar="DIR|ID", help="Folder of `psgimg build`, or id on the Hub.")
 @click.option("--model", metavar="DIR|ID|tiny", help="What to teach; tiny is made on the spot.")
-@click.option("--output_dir", metavar="DIR", help="Where to [default: psg-model].")
-@click.option("--config", metavar="FILE", help="YAML file with any of these options.")
+@click.option("--output-dir", metavar="DIR", help="Where to [default: psg-model].")
+@click.option("--config", metavar="FILE", help=CONFIG_HELP)
 @click.option("--prompt", metavar="NAME|FILE", help="closed, aasm or a YAML file.")
 @click.option("--context", metavar="K", help="Pages shown before and after [default: 0].")
 @click.option("--sampling", metavar="HOW", help="natural, balanced or sqrt [default: natural].")
-@click.option("--train_subjects", metavar="N", help="Learn from so many subjects.")
-@click.option("--max_epochs_per_recording", metavar="N", help="So many pages of a night.")
-@click.option("--dataset_config", metavar="CORPUS", help="One corpus of the dataset.")
-@click.option("--dataset_revision", metavar="TAG", help="Tag or commit of the dataset.")
-@click.option("--validation_pages", metavar="N", help="Pages that watch [default: 500].")
-@click.option("--freeze_vision", metavar="BOOL", help="Leave the vision tower alone.")
-@click.option("--max_pixels", metavar="N", help="Scale larger pages down (Qwen).")
+@click.option("--train-subjects", metavar="N", help="Learn from so many subjects.")
+@click.option("--max-epochs-per-recording", metavar="N", help="So many pages of a night.")
+@click.option("--corpus", metavar="NAME", help="One corpus of the dataset.")
+@click.option("--dataset-revision", metavar="TAG", help="Tag or commit of the dataset.")
+@click.option("--validation-pages", metavar="N", help="Pages that watch [default: 500].")
+@click.option("--freeze-vision", metavar="BOOL", help="Leave the vision tower alone.")
+@click.option("--max-pixels", metavar="N", help="Scale larger pages down (Qwen).")
 @click.option("--augment", metavar="HOW", help="none, flip, shift or flip,shift.")
-@click.option("--use_peft", metavar="BOOL", help="LoRA [default: true, but for tiny].")
-@click.option("--learning_rate", metavar="X", help="[default: 1e-4 with LoRA, 1e-5 without]")
-@click.option("--num_train_epochs", metavar="N", help="Training passes.")
-@click.option("--per_device_train_batch_size", metavar="N", help="Pages of a step and device.")
-@click.option("--load_in_4bit", metavar="BOOL", help="QLoRA.")
-@click.option("--resume_from_checkpoint", metavar="true|DIR", help="Go on with an earlier run.")
-@click.option("--report_to", metavar="NAME", help="wandb, trackio, tensorboard …")
-@click.option("--push_to_hub", metavar="BOOL", help="Then publish it as `psgimg push` does.")
+@click.option("--use-peft", metavar="BOOL", help="LoRA [default: true, but for tiny].")
+@click.option("--learning-rate", metavar="X", help="[default: 1e-4 with LoRA, 1e-5 without]")
+@click.option("--num-train-epochs", metavar="N", help="Training passes.")
+@click.option("--per-device-train-batch-size", metavar="N", help="Pages of a step and device.")
+@click.option("--load-in-4bit", metavar="BOOL", help="QLoRA.")
+@click.option("--resume-from-checkpoint", metavar="true|DIR", help="Go on with an earlier run.")
+@click.option("--report-to", metavar="NAME", help="wandb, trackio, tensorboard …")
+@click.option("--push-to-hub", metavar="BOOL", help="Then publish it as `psgimg push` does.")
 @click.option("--options", is_flag=True, help="List every option, TRL's too.")
 @click.pass_context
-def sft(ctx: click.Context, /, options: bool, **given: str | None) -> None:
+def sft(ctx: click.Context, /, options: bool, **_: None) -> None:
     """Teach a vision-language model to stage pages of sleep.
 
     `psgimg sft --dataset psg-images --model tiny` needs no GPU and no download.
@@ -60,20 +74,21 @@ def sft(ctx: click.Context, /, options: bool, **given: str | None) -> None:
     if options:
         click.echo(trainer.options())
         return
-    words = [w for name, value in given.items() if value is not None for w in (f"--{name}", value)]
-    out = trainer.main([*words, *ctx.args])
+    out = trainer.main(ctx.args)
     if os.environ.get("RANK", "0") != "0":  # of several processes one speaks
         return
+    named = zip(ctx.args, ctx.args[1:], strict=False)
+    dataset = next((value for option, value in named if option == "--dataset"), "DATASET")
     console = open_console()
     console.print(f"\n[bold]{out}[/] is ready: {out / 'README.md'} says how it did. Then:")
     console.print(
-        f"  psgimg predict --model {out} --dataset {given['dataset'] or 'DATASET'} --split test "
-        "--out predictions.parquet",
+        f"  psgimg predict --model {out} --dataset {dataset} --split test --out predictions.parquet",
         highlight=False,
     )
 
 
 @click.command()
+@config_option
 @click.option(
     "--model", required=True, metavar="DIR|ID", help="Folder of `psgimg sft`, or any VLM."
 )
@@ -100,13 +115,13 @@ def sft(ctx: click.Context, /, options: bool, **given: str | None) -> None:
 @click.option("--context", type=int, help="Pages on either side [default: as it was taught].")
 @click.option("--limit", type=int, metavar="N", help="So many pages, spread over the split.")
 @click.option(
-    "--max_new_tokens", type=int, default=32, show_default=True, help="Longest generated answer."
+    "--max-new-tokens", type=int, default=32, show_default=True, help="Longest generated answer."
 )
 @dtype_option
 @trust_option
 @any_recipe_option
 @click.option(
-    "--send_restricted", is_flag=True, help="Allow restricted pictures to a server elsewhere."
+    "--send-restricted", is_flag=True, help="Allow restricted pictures to a server elsewhere."
 )
 def predict(**options: Any) -> None:
     """Stage the pages of a dataset with a model, into one file.

@@ -7,20 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder.card.templates import counted
-from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.evaluation.evaluate import Evaluation
+from psgimg.finetune.metrics import metric_table
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-
-TITLES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "macro_f1": "macro-F1",
-    "kappa": "Cohen's kappa",
-    "mcc": "MCC",
-    **{f"f1_{stage}": f"F1 of {stage}" for stage in STAGE_NAMES},
-}
 
 Figure = Mapping[str, float | None]
 
@@ -51,19 +42,19 @@ def show(console: Console, found: Evaluation, out: Path) -> None:
 def _figures(columns: Mapping[str, Mapping[str, Figure]]) -> Table:
     """A column each of figures against the reference scorer."""
     table = _table(*columns)
-    for name, title in TITLES.items():
-        table.add_row(title, *(_shown(figures[name]) for figures in columns.values()))
+    for metric in metric_table.METRICS:
+        figures = [_shown(column[metric.key]) for column in columns.values()]
+        table.add_row(metric.title, *figures)
     return table
 
 
 def _differences(comparison: Mapping[str, Any], first: str) -> Table:
     table = _table(first, comparison["file"], "difference")
-    for name, title in TITLES.items():
-        figure = comparison["figures"][name]
+    for metric in metric_table.METRICS:
+        figure = comparison["figures"][metric.key]
+        both = _number(figure["first"]), _number(figure["second"])
         difference = {**figure, "value": figure["difference"]}
-        table.add_row(
-            title, _number(figure["first"]), _number(figure["second"]), _shown(difference, "+")
-        )
+        table.add_row(metric.title, *both, _shown(difference, "+"))
     return table
 
 

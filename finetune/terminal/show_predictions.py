@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.metrics import metrics
+from psgimg.finetune.metrics import metric_table, metrics
 from psgimg.finetune.metrics.predictions import Predictions
 from rich.console import Console
 from rich.table import Table
@@ -20,9 +20,6 @@ def show_predictions(console: Console, found: Predictions, out: Path) -> None:
     for stage, counts, f1 in zip(STAGE_NAMES, table, metrics.f1_per_stage(table), strict=True):
         shown.add_row(stage, *(f"{n:,}" for n in counts), f"{f1:.3f}")
     console.print(shown)
-    console.print(
-        f"{len(found):,} pages: accuracy {metrics.accuracy(table):.3f}, macro-F1 "
-        f"{metrics.macro_f1(table):.3f}, kappa {metrics.kappa(table):.3f}",
-        highlight=False,
-    )
+    figures = [f"{metric.short} {metric.of(table):.3f}" for metric in metric_table.headline()]
+    console.print(f"{len(found):,} pages: {', '.join(figures)}", highlight=False)
     console.print(f"[bold]{out}[/] is ready; psgimg evaluate {out}", highlight=False)

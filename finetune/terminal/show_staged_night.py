@@ -24,7 +24,7 @@ def show(console: Console, night: StagedNight, out: Path, names: tuple[str, ...]
     console.print(statistics_table.review(night), highlight=False)
     if night.lights_off_s is None or night.lights_on_s is None:
         console.print(
-            "Figures are over the recording as far as --lights_off and --lights_on are not given.",
+            "Figures are over the recording as far as --lights-off and --lights-on are not given.",
             highlight=False,
         )
     console.print(f"[bold]{out}[/] is ready: {', '.join(names)}", highlight=False)

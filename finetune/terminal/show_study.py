@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from psgimg.finetune.metrics.plotting import HEADLINE
+from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.study import plan, runs, study_report
 from psgimg.finetune.study.plan import Cell
 from rich.console import Console
@@ -33,10 +33,13 @@ def show_plan(console: Console, cells: Sequence[Cell], out: Path) -> None:
 def show_study(console: Console, values: Mapping[str, Any], out: Path) -> None:
     """The settings with their figures in few digits, and where the rest is."""
     if values["settings"]:
-        shown = Table("setting", *HEADLINE.values(), box=None, header_style="bold")
+        headline = metric_table.headline()
+        heads = [metric.short for metric in headline]
+        shown = Table("setting", *heads, box=None, header_style="bold")
         for setting in values["settings"]:
             figures = [
-                study_report.interval(setting["figures"][name], digits=2) for name in HEADLINE
+                study_report.interval(setting["figures"][metric.key], digits=2)
+                for metric in headline
             ]
             shown.add_row(*map(escape, (setting["name"], *figures)))
         console.print(shown)

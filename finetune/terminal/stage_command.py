@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from psgimg.builder.command_options import config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.builder.errors import BuildError
 from psgimg.finetune import optional_dependencies
@@ -13,6 +14,7 @@ from psgimg.finetune.terminal.options import batch_size_option, trust_option
 
 
 @click.command()
+@config_option
 @click.argument("night", type=click.Path(path_type=Path))
 @click.option("--model", required=True, metavar="DIR|ID", help="Folder of `psgimg sft`.")
 @click.option(
@@ -28,8 +30,8 @@ from psgimg.finetune.terminal.options import batch_size_option, trust_option
 @click.option(
     "--mains", "mains_hz", type=float, default=50.0, show_default=True, help="Mains: 50 or 60 Hz."
 )
-@click.option("--lights_off", metavar="TIME", help="Clock time (23:10), or seconds from the start.")
-@click.option("--lights_on", metavar="TIME", help="Statistics are counted between the two.")
+@click.option("--lights-off", metavar="TIME", help="Clock time (23:10), or seconds from the start.")
+@click.option("--lights-on", metavar="TIME", help="Statistics are counted between the two.")
 @click.option(
     "--review",
     type=float,

@@ -35,7 +35,7 @@ def _part(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, 
 def study(file: Path, out: Path | None, dry_run: bool, part: tuple[int, int]) -> None:
     """Build, teach, ask and evaluate over a grid of factors; tabulate it with intervals.
 
-    STUDY.yaml names the factors (style, corpus, train_subjects, seed …) and their values, see
+    STUDY.yaml names the factors (style, corpus, train-subjects, seed …) and their values, see
     docs/studies. What several cells share is done once. Run again, it goes on where it was
     interrupted, and tries again what failed. report.md in the folder is the result.
     """

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-from psgimg.builder import yaml_file
+from psgimg.builder.command_options import flag, kebab, read_file, snake
 from psgimg.builder.errors import BuildError
+from psgimg.finetune.models import compatibility
 from psgimg.finetune.models.manifest import TINY
 from psgimg.finetune.training import checks
 from psgimg.finetune.training.psg_arguments import PsgArguments
@@ -62,6 +62,14 @@ GPU_LOADERS = 4
 CPU_LOADERS = 1 if (os.cpu_count() or 1) > 1 else 0
 """For a CPU with a core to spare: measured, a fifth of a step was spent waiting without one."""
 
+RENAMED = {"--dataset-config": "--corpus"}
+"""Options by a name that the nearest known one would be mistaken for."""
+
+TRAINING_OPTIONS = frozenset(one.name for one in fields(SFTConfig))
+
+SYNONYMS = [old for old, new in compatibility.CHECKPOINTING.items() if new in TRAINING_OPTIONS]
+"""Options that this transformers knows by two names: the old ones."""
+
 Arguments = tuple[PsgArguments, SFTConfig, ModelConfig]
 
 
@@ -73,14 +81,11 @@ def parse(argv: Sequence[str]) -> Arguments:
     BuildError
         If an option is unknown, missing, or one that pages can't be learned with.
     """
-    args = [part for arg in argv for part in _split_config(arg)]
+    args = [part for arg in argv for part in _spelt(arg)]
     parser = _parser()
     parser.set_defaults_with_config(**_defaults(args))
     try:
-        with warnings.catch_warnings():
-            # TRL 1.16 sets the old name itself, which transformers 5.23 calls activation_checkpointing
-            warnings.filterwarnings("ignore", "`gradient_checkpointing` is deprecated")
-            psg, training, model = parser.parse_args_and_config(args)
+        psg, training, model = parser.parse_args_and_config(args)
     except (ValueError, ImportError, TypeError) as error:
         raise BuildError(_unknown(error) or " ".join(str(error).split())) from error
     psg.model = psg.model or model.model_name_or_path or ""
@@ -97,19 +102,48 @@ def listed() -> str:
 
 
 class _Parser(TrlParser):  # type: ignore[misc]
-    """TRL's parser, whose refusals are one line instead of four hundred options."""
+    """TRL's parser: files spell options with dashes too, and a refusal is one line.
+
+    Options that transformers has renamed are taken by either name, and passed on by the new one.
+    """
 
     def error(self, message: str) -> NoReturn:
         raise BuildError(f"{message}; `psgimg sft --help` lists the options")
 
+    def set_defaults_with_config(self, **values: Any) -> list[str]:
+        """Set defaults; the names that are no option."""
+        named = {snake(name): value for name, value in values.items()}
+        unknown: list[str] = super().set_defaults_with_config(
+            **compatibility.training_options(named, TRAINING_OPTIONS)
+        )
+        return unknown
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """What is given, and what is left over."""
+        given, rest = super().parse_known_args(args, namespace)
+        old = {name: vars(given)[name] for name in SYNONYMS if vars(given)[name] is not None}
+        vars(given).update(compatibility.training_options(old, TRAINING_OPTIONS))
+        return given, rest
+
 
 def _parser() -> TrlParser:
-    return _Parser((PsgArguments, SFTConfig, ModelConfig), prog="psgimg sft", allow_abbrev=False)
+    """TRL's parser of all options, which shows one spelling of each."""
+    kinds = (PsgArguments, SFTConfig, ModelConfig)
+    parser = _Parser(kinds, prog="psgimg sft", allow_abbrev=False)
+    parser.set_defaults(**dict.fromkeys(SYNONYMS))  # TRL sets one of them, under its old name
+    for action in parser._actions:  # what is parsed is looked up elsewhere, under either spelling
+        action.option_strings = list(dict.fromkeys(map(kebab, action.option_strings)))
+    return parser
 
 
-def _split_config(arg: str) -> list[str]:
-    """``--config=FILE`` in two, as TRL takes it."""
-    return arg.split("=", 1) if arg.startswith("--config=") else [arg]
+def _spelt(arg: str) -> list[str]:
+    """A word with its option spelt as TRL does; ``--config=FILE`` in two, as TRL takes it."""
+    if not arg.startswith("--"):
+        return [arg]
+    name, equals, value = arg.partition("=")
+    if name == "--config" and equals:
+        return [name, value]
+    return [f"--{snake(name[2:])}{equals}{value}"]
 
 
 def _defaults(args: Sequence[str]) -> dict[str, Any]:
@@ -140,17 +174,12 @@ def _asked(args: Sequence[str]) -> argparse.Namespace:
     parser.set_defaults_with_config(use_peft=None)
     if "--config" in rest:
         at = rest.index("--config")
-        path = rest[at + 1 : at + 2]
+        if not (path := rest[at + 1 : at + 2]):
+            raise BuildError("--config: give a YAML file of options")
         del rest[at : at + 2]
-        parser.set_defaults_with_config(**_read(path))
+        parser.set_defaults_with_config(**read_file(Path(path[0]), has_corpus=True))
     known: argparse.Namespace = parser.parse_known_args(rest)[0]
     return known
-
-
-def _read(path: Sequence[str]) -> Mapping[str, Any]:
-    if not path:
-        raise BuildError("--config: give a YAML file")
-    return yaml_file.read(Path(path[0]), "--config")
 
 
 def _unknown(error: Exception) -> str | None:
@@ -159,15 +188,13 @@ def _unknown(error: Exception) -> str | None:
     if "not used by" not in said and "Unknown arguments" not in said:
         return None
     listed = said[said.index("[") : said.rindex("]") + 1]
-    wrong = [part for part in listed.strip("[]").replace("'", "").split(", ") if part[:2] == "--"]
-    known = [
-        f"--{one.name}" for kind in (PsgArguments, SFTConfig, ModelConfig) for one in fields(kind)
-    ]
-    near = (
-        difflib.get_close_matches(wrong[0].replace("-", "_").replace("__", "--", 1), known, 2)
-        if wrong
-        else []
-    )
+    words = listed.strip("[]").replace("'", "").split(", ")
+    wrong = [kebab(word) for word in words if word[:2] == "--"]
+    if wrong and (now := RENAMED.get(wrong[0])):
+        return f"unknown option {wrong[0]}: it is called {now}"
+    kinds = (PsgArguments, SFTConfig, ModelConfig)
+    known = [flag(one.name) for kind in kinds for one in fields(kind)]
+    near = difflib.get_close_matches(wrong[0], known, 2) if wrong else []
     meant = f"; did you mean {' or '.join(near)}?" if near else "; `psgimg sft --help` lists all"
     return f"unknown option {', '.join(wrong) or listed}{meant}"
 

@@ -45,14 +45,14 @@ def to_resume(out: Path, asked: str | bool | None) -> str | None:
     if asked is None or answer in NO:
         if last is not None or (out / folders.FILE).exists():
             raise BuildError(
-                f"{out} holds a training already; go on with --resume_from_checkpoint true, or "
-                "choose another --output_dir"
+                f"{out} holds a training already; go on with --resume-from-checkpoint true, or "
+                "choose another --output-dir"
             )
         return None
     found = (str(last) if last else None) if answer in YES else str(asked)
     if found is None or not _is_whole(Path(found)):
         raise BuildError(
-            f"no checkpoint in {out if answer in YES else asked}; leave out --resume_from_checkpoint "
+            f"no checkpoint in {out if answer in YES else asked}; leave out --resume-from-checkpoint "
             "to begin anew"
         )
     return found
@@ -98,17 +98,17 @@ def told(out: Path, training: Any) -> Iterator[None]:
     except KeyboardInterrupt as error:
         last = _last(out)
         remedy = (
-            f"go on from {last.name} with the same command and --resume_from_checkpoint true"
+            f"go on from {last.name} with the same command and --resume-from-checkpoint true"
             if last
-            else "no checkpoint was written yet, so begin again; --save_steps saves more often"
+            else "no checkpoint was written yet, so begin again; --save-steps saves more often"
         )
         raise BuildError(f"interrupted; {remedy}") from error
     except torch.OutOfMemoryError as error:
         size = training.per_device_train_batch_size
         raise BuildError(
-            f"out of memory on {training.device}; halve --per_device_train_batch_size (now {size}) "
-            "and double --gradient_accumulation_steps, or give --gradient_checkpointing true, "
-            "--max_pixels, or --load_in_4bit true"
+            f"out of memory on {training.device}; halve --per-device-train-batch-size (now {size}) "
+            "and double --gradient-accumulation-steps, or give --gradient-checkpointing true, "
+            "--max-pixels, or --load-in-4bit true"
         ) from error
     except BuildError:
         raise
@@ -128,7 +128,7 @@ def _settings(checkpoint: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise BuildError(
             f"{checkpoint.name} can't be gone on from: {path} does not say what settings it was "
-            "made with; give another --output_dir to begin anew"
+            "made with; give another --output-dir to begin anew"
         )
     return settings
 
@@ -142,7 +142,7 @@ def _compare(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> No
     if changed:
         raise BuildError(
             f"{name} was made with other settings ({'; '.join(changed)}); give the same ones, or "
-            "another --output_dir to begin anew"
+            "another --output-dir to begin anew"
         )
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from psgimg.builder.command_options import flag
 from psgimg.builder.errors import BuildError
 from psgimg.finetune.data import chat
-from psgimg.finetune.metrics import metrics
+from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.models.manifest import TINY
 from psgimg.finetune.training.psg_arguments import PsgArguments
 from trl import ModelConfig, SFTConfig
@@ -43,10 +44,10 @@ def check(psg: PsgArguments, training: SFTConfig, model: ModelConfig) -> None:
     chat.check_context(psg.context)
     if psg.is_tiny and (model.use_peft or model.load_in_4bit or model.load_in_8bit):
         raise BuildError(
-            f"--model {TINY} learns with all its weights; leave out --use_peft and --load_in_*"
+            f"--model {TINY} learns with all its weights; leave out --use-peft and --load-in-*"
         )
     if (model.load_in_4bit or model.load_in_8bit) and not model.use_peft:
-        raise BuildError("weights in 4 or 8 bit can't learn; leave out --use_peft false")
+        raise BuildError("weights in 4 or 8 bit can't learn; leave out --use-peft false")
     if "flip" in psg.augment and psg.context:
         raise BuildError(
             f"--augment {psg.augment}: a mirrored page has its neighbours on the wrong side; give "
@@ -54,39 +55,39 @@ def check(psg: PsgArguments, training: SFTConfig, model: ModelConfig) -> None:
         )
     if psg.validation_pages < 1:
         raise BuildError(
-            f"--validation_pages {psg.validation_pages}: give one or more, or --eval_strategy no"
+            f"--validation-pages {psg.validation_pages}: give one or more, or --eval-strategy no"
         )
 
 
 def _check_training(training: SFTConfig) -> None:
     for option, reason in REFUSED.items():
         if getattr(training, option):
-            raise BuildError(f"--{option}: {reason}; leave the option out")
+            raise BuildError(f"{flag(option)}: {reason}; leave the option out")
     if training.max_length is not None:
         raise BuildError(
-            f"--max_length {training.max_length} would cut image tokens; leave it out, and shrink "
-            "pages with --max_pixels if memory is short"
+            f"--max-length {training.max_length} would cut image tokens; leave it out, and shrink "
+            "pages with --max-pixels if memory is short"
         )
     if training.completion_only_loss is False:
-        raise BuildError("--completion_only_loss false: the loss covers the answer; leave it out")
+        raise BuildError("--completion-only-loss false: the loss covers the answer; leave it out")
     for option, least in AT_LEAST.items():
         if getattr(training, option) < least:
-            raise BuildError(f"--{option} {getattr(training, option)}: give {least} or more")
+            raise BuildError(f"{flag(option)} {getattr(training, option)}: give {least} or more")
     if training.num_train_epochs <= 0 and training.max_steps <= 0:
-        raise BuildError(f"--num_train_epochs {training.num_train_epochs}: give more than 0")
+        raise BuildError(f"--num-train-epochs {training.num_train_epochs}: give more than 0")
     if training.train_sampling_strategy not in ("random", "sequential"):
         raise BuildError(
-            f"--train_sampling_strategy {training.train_sampling_strategy}: pages have one length; "
+            f"--train-sampling-strategy {training.train_sampling_strategy}: pages have one length; "
             "leave the option out"
         )
-    known = ["loss", *metrics.summary(metrics.confusion(range(5), range(5)))]
+    known = ["loss", *(metric.key for metric in metric_table.METRICS)]
     best = training.metric_for_best_model
     if best is not None and best.removeprefix("eval_") not in known:
-        raise BuildError(f"--metric_for_best_model {best}: give one of {', '.join(known)}")
+        raise BuildError(f"--metric-for-best-model {best}: give one of {', '.join(known)}")
     out = Path(str(training.output_dir))
     nearest = next(path for path in (out, *out.absolute().parents) if os.access(path, os.F_OK))
     if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
-        raise BuildError(f"--output_dir {out}: {nearest} is no folder to write to; choose another")
+        raise BuildError(f"--output-dir {out}: {nearest} is no folder to write to; choose another")
 
 
 def _check_types(part: Any) -> None:
@@ -94,9 +95,9 @@ def _check_types(part: Any) -> None:
     for name, hint in get_type_hints(type(part)).items():
         choices, value = get_args(hint) or (hint,), getattr(part, name)
         if get_origin(hint) is Literal and value not in choices:
-            raise BuildError(f"--{name} {value}: give one of {' | '.join(map(str, choices))}")
+            raise BuildError(f"{flag(name)} {value}: give one of {' | '.join(map(str, choices))}")
         simple = {int, float, NoneType} | ({bool, str} if isinstance(part, PsgArguments) else set())
         fits = type(value) in choices or (float in choices and type(value) is int)
         if simple.issuperset(choices) and not fits:
             kinds = " or ".join("nothing" if one is NoneType else one.__name__ for one in choices)
-            raise BuildError(f"--{name} {value}: give {kinds}")
+            raise BuildError(f"{flag(name)} {value}: give {kinds}")

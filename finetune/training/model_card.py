@@ -15,6 +15,8 @@ from psgimg.builder.card import templates
 from psgimg.builder.corpora import demo
 from psgimg.builder.release import models
 from psgimg.builder.signals.epoching import PAGE_S
+from psgimg.finetune.metrics import metric_table
+from psgimg.finetune.metrics.metric_table import Metric
 from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.training import training_report as report
 
@@ -22,11 +24,8 @@ FILE = "README.md"
 TEMPLATE = "model.md.j2"
 ADAPTER = "adapter_config.json"
 
-FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "kappa")
 SETTINGS = {
-    "steps": "max_steps",
-    "training passes": "num_train_epochs",
-    "pages of a step and device": "per_device_train_batch_size",
+    "pages per step and device": "per_device_train_batch_size",
     "gradient accumulation": "gradient_accumulation_steps",
     "learning rate": "learning_rate",
     "schedule": "lr_scheduler_type",
@@ -34,6 +33,13 @@ SETTINGS = {
     "seed": "seed",
 }
 """Words for people → name in TRL's arguments."""
+
+SUBSETS = {
+    "training subjects": "train_subjects",
+    "maximum training pages per recording": "max_epochs_per_recording",
+    "sampling": "sampling",
+}
+"""Words for people → name in our arguments; one that is None was not given."""
 
 MOST_ROWS = 12
 """Evaluations that the card lists."""
@@ -71,10 +77,14 @@ def text(taught: ModelFolder, told: Mapping[str, Any], adapter: bool, home: str)
         Whether the folder holds adapters and not whole weights.
     """
     log = told["log"]
-    evaluated = [entry for entry in log if "eval_accuracy" in entry]
+    evaluated = [entry for entry in log if _is_evaluation(entry)]
     best = [entry for entry in evaluated if entry["step"] == told["best_step"]]
     last = (best or evaluated or [{}])[-1]
-    figures = {name: last[f"eval_{name}"] for name in FIGURES if f"eval_{name}" in last}
+    figures = {
+        metric: last[f"eval_{metric.key}"]
+        for metric in metric_table.overall()
+        if f"eval_{metric.key}" in last
+    }
     values = {
         "metadata": _head(taught, adapter, home, figures),
         "title": f"{home.rpartition('/')[2]}: sleep stages from pages",
@@ -90,8 +100,13 @@ def text(taught: ModelFolder, told: Mapping[str, Any], adapter: bool, home: str)
         "synthetic": demo.NAME in taught.corpora,
         "counts": told["counts"],
         "pages_shown": told["pages_shown"],
+        "steps": told["steps"],
+        "passes": _rounded(told["passes"]),
+        "n_trained_on": told["subjects"],
+        "by_max_steps": told["steps"] == told["training"]["max_steps"],
         "began_from": told["began_from"],
         "figures": figures,
+        "headline": metric_table.headline(),
         "n_validation": told["validation"].get("pages", 0),
         "n_subjects": told["validation"].get("subjects", 0),
         "best_step": last.get("step", 0),
@@ -105,7 +120,7 @@ def text(taught: ModelFolder, told: Mapping[str, Any], adapter: bool, home: str)
     return templates.render(TEMPLATE, values)
 
 
-def _head(taught: ModelFolder, adapter: bool, home: str, figures: Mapping[str, float]) -> str:
+def _head(taught: ModelFolder, adapter: bool, home: str, figures: Mapping[Metric, float]) -> str:
     """The YAML head, as the Hub reads it, with the figures as its model index."""
     from huggingface_hub import EvalResult, ModelCardData
 
@@ -119,10 +134,11 @@ def _head(taught: ModelFolder, adapter: bool, home: str, figures: Mapping[str, f
             dataset_name=dataset,
             dataset_split="validation",
             dataset_revision=taught.dataset["revision"],
-            metric_type=name,
+            metric_type=metric.key,
+            metric_name=metric.title,
             metric_value=round(value, 4),
         )
-        for name, value in figures.items()
+        for metric, value in figures.items()
     ]
     base = taught.base_model
     data = ModelCardData(
@@ -137,30 +153,56 @@ def _head(taught: ModelFolder, adapter: bool, home: str, figures: Mapping[str, f
     return str(data.to_yaml())
 
 
+def _is_evaluation(entry: Mapping[str, Any]) -> bool:
+    """Whether a line of the log has figures of validation pages."""
+    return any(f"eval_{metric.key}" in entry for metric in metric_table.overall())
+
+
 def _rows(log: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Lines of the table: each evaluation, with the training loss that was logged last before it."""
     lines: list[dict[str, Any]] = []
     loss = "–"
+    columns = ["eval_loss", *(f"eval_{metric.key}" for metric in metric_table.headline())]
     for entry in log:
         loss = f"{entry['loss']:.3f}" if "loss" in entry else loss
-        if "eval_accuracy" in entry:
-            line = {"step": entry["step"], "loss": loss}
-            for name in ("eval_loss", "eval_accuracy", "eval_macro_f1", "eval_kappa"):
-                line[name] = f"{entry[name]:.3f}" if name in entry else "–"
-            lines.append(line)
+        if _is_evaluation(entry):
+            figures = [f"{entry[name]:.3f}" if name in entry else "–" for name in columns]
+            lines.append({"step": entry["step"], "figures": [loss, *figures]})
     step = -(-len(lines) // MOST_ROWS)
     return lines[::-1][:: max(step, 1)][::-1]
 
 
 def _settings(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    given = told["training"]
-    steps = max((int(entry["step"]) for entry in told["log"] if "step" in entry), default=0)
-    values = {**given, "max_steps": steps}
-    listed = [(words, values[name]) for words, name in SETTINGS.items() if name in values]
+    """What was set, and what came of it where that may differ."""
+    given, own, kept = told["training"], told["psgimg"], told["best_step"]
+    limit = given["max_steps"]  # which overrides the number of training passes
+    steps = _of_planned(told["steps"], limit if limit > 0 else None)
+    passes = _of_planned(told["passes"], None if limit > 0 else given["num_train_epochs"])
     rank = told["model"].get("lora_r") if told["model"].get("use_peft") else None
     return [
-        *listed,
+        ("optimisation steps", steps),
+        ("training passes", passes),
+        *(
+            [("weights kept", f"those of step {kept:,}")]
+            if kept not in (None, told["steps"])
+            else []
+        ),
+        ("pages per step", told["batch"]),
+        *[(words, given[name]) for words, name in SETTINGS.items() if name in given],
+        *[(words, own[name]) for words, name in SUBSETS.items() if own.get(name) is not None],
         *([("LoRA rank", rank)] if rank else []),
         ("device", told["device"]),
         ("processes", told["processes"]),
     ]
+
+
+def _of_planned(made: float, planned: float | None) -> str:
+    """How many were made, and of how many if there were to be more."""
+    if planned is None or made >= planned:
+        return _rounded(made)
+    return f"{_rounded(made)} of {_rounded(planned)} planned"
+
+
+def _rounded(value: float) -> str:
+    """A whole number as it is, a fraction in three digits."""
+    return templates.number(int(value) if value == int(value) else float(f"{value:.3g}"))

@@ -30,14 +30,14 @@ def look(trainer: Any, answers: Mapping[str, str]) -> dict[str, Any]:
     if answer not in text or answer not in answers.values():
         raise BuildError(
             f"the loss would cover {text!r} and not the answer {answer!r}; give another chat "
-            "template with --chat_template_path FILE.jinja"
+            "template with --chat-template-path FILE.jinja"
         )
     model, ids = trainer.accelerator.unwrap_model(trainer.model), batch["input_ids"]
     n_tokens = families.n_image_tokens(model, trainer.processing_class, ids)
     if n_tokens == 0:
         raise BuildError(
             "the chat template leaves no place for pictures; give one that does with "
-            "--chat_template_path FILE.jinja"
+            "--chat-template-path FILE.jinja"
         )
     parameters = list(model.parameters())
     return {

@@ -18,7 +18,7 @@ class PsgArguments:
     dataset: str = field(
         default="", metadata={"help": "Folder that `psgimg build` wrote, or id on the Hub."}
     )
-    dataset_config: str | None = field(
+    corpus: str | None = field(
         default=None, metadata={"help": "A corpus of the dataset. All of them if left out."}
     )
     dataset_revision: str | None = field(

@@ -15,14 +15,14 @@ from rich.console import Console
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a model is to go, and who may see it: private unless ``--hub_private_repo false``."""
+    """Where a model is to go, and who may see it: private unless ``--hub-private-repo false``."""
 
     repo_id: str
     wish: Wish
 
 
 def destination(training: Any, out: Path, lineage: Lineage) -> Destination | None:
-    """Where ``--push_to_hub`` leads, checked before anything is trained; None if it is not wanted.
+    """Where ``--push-to-hub`` leads, checked before anything is trained; None if it is not wanted.
 
     Takes the trainer's own push away: it would make the repository public, and send checkpoints.
 

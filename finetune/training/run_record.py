@@ -15,6 +15,7 @@ from psgimg.builder.render.recipe import digest
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.page_set import PageSet
 from psgimg.finetune.models import manifest as folders
+from psgimg.finetune.models import provenance
 from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.models.provenance import Lineage
 from psgimg.finetune.training import trainer as held_out
@@ -95,21 +96,38 @@ def values(
     }
 
 
-def shown(
+def progress(
     training: SFTConfig, state: TrainerState, train: PageSet, drawn: npt.NDArray[np.int64]
 ) -> dict[str, Any]:
-    """How many pages were shown, again counting again, and which there were to draw from.
+    """How far the training went, whatever ended it; all of it, if it was resumed.
 
     Parameters
     ----------
     drawn
-        Rows of the training passes, each once.
+        Rows of the training passes, each once; all of a pass that was begun.
+
+    Returns
+    -------
+    ``steps`` (optimisation steps made), ``batch`` (pages of a step, over all processes),
+    ``pages_shown`` (a page counts each time it is shown), ``passes`` (training passes made, a
+    fraction of the last one included), ``subjects`` (number) and ``counts`` (pages by stage) that
+    the passes drew from.
     """
-    batch = training.train_batch_size * training.gradient_accumulation_steps * training.world_size
-    passes, steps = divmod(state.global_step, math.ceil(len(train) / batch))  # the last is short
+    at_once = state.train_batch_size * training.world_size
+    batch = at_once * training.gradient_accumulation_steps
+    dropped = len(train) % at_once if training.dataloader_drop_last else 0
+    a_pass = max(len(train) - dropped, 1)
+    whole, rest = divmod(
+        state.global_step, math.ceil(a_pass / batch)
+    )  # a pass's last step is short
+    n_shown = whole * a_pass + rest * batch
     counts = np.bincount(train.index.label[drawn], minlength=len(STAGE_NAMES)).tolist()
     return {
-        "pages_shown": passes * len(train) + min(steps * batch, len(train)),
+        "steps": state.global_step,
+        "batch": batch,
+        "pages_shown": n_shown,
+        "passes": n_shown / a_pass,
+        "subjects": len(provenance.subjects(dataclasses.replace(train, rows=drawn))),
         "counts": dict(zip(STAGE_NAMES, counts, strict=True)),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.collator import AnswerOnly
 from psgimg.finetune.inference.likelihood import Scorer
-from psgimg.finetune.metrics import metrics
+from psgimg.finetune.metrics import metric_table, metrics
 from transformers import PreTrainedModel
 from trl import SFTTrainer
 
@@ -95,24 +95,27 @@ class StagingTrainer(SFTTrainer):  # type: ignore[misc]
     ) -> None:
         """No card: TRL's is that of a chat bot, and would be written over ours."""
 
+    @cached_property
+    def _score(self) -> Scorer:
+        """What scores pages at every evaluation."""
+        model = self.accelerator.unwrap_model(self.model)
+        return Scorer(model, self.processing_class, self._answers, self.accelerator.print)
+
     def _stage(self, dataset: Any) -> dict[str, float]:
         """Figures over all processes, each of which scores its share."""
         n, size = len(dataset), self.args.per_device_eval_batch_size
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
         share = math.ceil(n / world)
         mine = [min(rank * share + i, n - 1) for i in range(share)]  # as many for each process
-        score = Scorer(
-            self.accelerator.unwrap_model(self.model), self.processing_class, self._answers
-        )
         found: list[tuple[int, int]] = []
         for start in range(0, share, size):
             rows = [dataset[i] for i in mine[start : start + size]]
             with self.compute_loss_context_manager():
-                stages = score(rows).log_probs.argmax(1)
+                stages = self._score(rows).log_probs.argmax(1)
             labels = [self._stage_of[row["completion"][0]["content"]] for row in rows]
             found += zip(labels, stages.tolist(), strict=True)
         own = torch.tensor(found, device=self.accelerator.device)
         pairs = self.accelerator.gather(own).cpu().numpy()
         keep = [r * share + i < n for r in range(world) for i in range(share)]
         table = metrics.confusion(pairs[keep, 0], pairs[keep, 1])
-        return {key: v for key, v in metrics.summary(table).items() if not math.isnan(v)}
+        return {key: v for key, v in metric_table.summary(table).items() if not math.isnan(v)}

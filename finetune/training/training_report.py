@@ -5,20 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 from psgimg.builder import atomic_file
-from psgimg.finetune.metrics.plotting import figure, png
+from psgimg.finetune.metrics import metric_table
+from psgimg.finetune.metrics.plotting import LINE_COLOURS, figure, png
 
 FILE = "training.json"
 PICTURE = "training.png"
-
-CURVES = {
-    "eval_accuracy": ("accuracy", "#0072b2"),
-    "eval_macro_f1": ("macro F1", "#d55e00"),
-    "eval_kappa": ("kappa", "#009e73"),
-}
 
 
 def write(folder: Path, values: Mapping[str, Any], log: Sequence[Mapping[str, float]]) -> None:
@@ -66,8 +62,9 @@ def _picture(path: Path, log: Sequence[Mapping[str, float]]) -> None:
     ):
         losses.plot(*curve(log, key), label=name, color=colour, marker=".", markersize=3)
     losses.set(ylabel="loss a token", ylim=(0, None))
-    for key, (name, colour) in CURVES.items():
-        staging.plot(*curve(log, key), label=name, color=colour, marker=".", markersize=3)
+    for metric, colour in zip(metric_table.headline(), cycle(LINE_COLOURS)):
+        points = curve(log, f"eval_{metric.key}")
+        staging.plot(*points, label=metric.short, color=colour, marker=".", markersize=3)
     staging.set(ylabel="validation pages", xlabel="step", ylim=(0, 1))
     for axes in (losses, staging):
         axes.legend(frameon=False, fontsize=8)

@@ -8,29 +8,17 @@ import time
 from pathlib import Path
 
 import datasets
-import pyarrow.parquet as pq
 import pytest
 import tiny
 from builds import PSGIMG, content, opened, rows, run
 from progress import Remembered
 from psgimg.builder import night
 from psgimg.builder.build import build
-from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.corpora.registry import corpus
-from psgimg.builder.errors import BuildError
+from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.schema import SPLITS
+from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import Stage
-
-
-
-
-
-
-
-
-
-
-
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +55,9 @@ def test_every_corpus_goes_from_its_official_layout_to_labelled_rows(name, tmp_p
     facts = {fact["recording"]: fact for fact in report.values["recordings"]}
     assert set(facts) == set(truth)
     first = {
-        r.recording: night.plan(corpus(name), r, BuildConfig((name,)).recipe(), "", None).hypnogram
+        r.recording: night.plan(
+            corpus(name), r, BuildConfig((name,), trim_min=None).page_spec()
+        ).hypnogram
         for r in corpus(name).recordings(tmp_path / "corpus")
     }
     for row in rows(tmp_path / "out"):
@@ -174,6 +164,16 @@ def test_other_settings_are_refused_in_a_built_folder(shhs, tmp_path):
     for options in ({"style": "paper"}, {"montage": "aasm"}, {"trim_min": None}, {"seed": 1}):
         with pytest.raises(BuildError, match=r"other settings \(\w+\).*--out"):
             run(out, shhs[0], limit=1, **options)
+
+
+def test_a_build_json_that_is_damaged_is_refused_before_anything_is_drawn(shhs, tmp_path):
+    out = tmp_path / "out"
+    run(out, shhs[0], limit=1)
+    values = json.loads((out / "build.json").read_text())
+    del values["set_aside"]
+    (out / "build.json").write_text(json.dumps(values))
+    with pytest.raises(BuildError, match=r"damaged \(set_aside is missing\); choose another --out"):
+        run(out, shhs[0])
 
 
 def test_other_settings_are_refused_in_a_folder_that_was_only_begun(shhs, tmp_path):

@@ -6,12 +6,12 @@ import shutil
 import numpy as np
 import pytest
 import tiny
-from psgimg.builder.recordings import edf
+from builds import rows, run
 from psgimg.builder import lane_signals
 from psgimg.builder.dataset import build_report
 from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings import edf
 from psgimg.builder.render.page import Page
-from builds import rows, run
 
 WRITERS = {
     "isruc": lambda root: tiny.write_isruc(root, n_subjects=1, minutes=4),
@@ -32,14 +32,18 @@ def built(request, tmp_path_factory):
 def found(out, root):
     build = build_report.read(out)
     names = [(fact["corpus"], fact["recording"]) for fact in build["recordings"]]
-    return lane_signals.find(build, lane_signals.on_disk({name for name, _ in names}, [str(root)]), names)
+    return lane_signals.find(
+        build, lane_signals.on_disk({name for name, _ in names}, [str(root)]), names
+    )
 
 
 def pictures(origin):
     """The pages of a recording, drawn from its lanes."""
-    read = lane_signals.read(origin, sfreq_hz=origin.recipe.sfreq_hz, filtered=True)
+    read = lane_signals.read(origin, sfreq_hz=origin.spec.recipe.sfreq_hz, filtered=True)
     absent = [name is None for name in read.signals.lanes]
-    page = Page(origin.recipe.style, origin.recipe.montage, absent, read.signals.envelopes)
+    page = Page(
+        origin.spec.recipe.style, origin.spec.recipe.montage, absent, read.signals.envelopes
+    )
     return [page.png(page_uv) for page_uv in read.pages_uv()], read
 
 

@@ -15,15 +15,16 @@ import pytest
 import tiny
 from huggingface_hub import DatasetCard
 from progress import Remembered
-from psgimg.builder import (atomic_file, night)
-from psgimg.builder.exports import labels_only
-from psgimg.builder.dataset import shards
+from psgimg.builder import atomic_file
 from psgimg.builder.build import build
+from psgimg.builder.dataset import shards
 from psgimg.builder.dataset.config import BuildConfig
-from psgimg.builder.errors import BuildError
-from psgimg.builder.rebuild import (RebuildConfig, rebuild)
-from psgimg.builder.render.recipe import (VERSION, digest)
 from psgimg.builder.dataset.schema import FEATURES
+from psgimg.builder.errors import BuildError
+from psgimg.builder.exports import labels_only
+from psgimg.builder.rebuild import RebuildConfig, rebuild
+from psgimg.builder.recordings import fingerprint
+from psgimg.builder.render.recipe import VERSION, digest
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -435,8 +436,10 @@ def test_damage_that_the_samples_of_a_file_miss_is_found_in_the_pictures(tmp_pat
     export = exported(tmp_path / "built", tmp_path / "labels")
     signal = edf(root, "shhs1-200001")
     data = bytearray(signal.read_bytes())
-    step = (len(data) - night.BLOCK_BYTES) // night.SAMPLE_BLOCKS
-    between = slice(8 * step + night.BLOCK_BYTES + 2, 9 * step - 2)  # of two blocks that are hashed
+    step = (len(data) - fingerprint.BLOCK_BYTES) // fingerprint.SAMPLE_BLOCKS
+    between = slice(
+        8 * step + fingerprint.BLOCK_BYTES + 2, 9 * step - 2
+    )  # of two blocks that are hashed
     data[between] = bytes(len(data[between]))
     signal.write_bytes(data)
     rebuilt, _ = again(export, (str(root),), tmp_path / "out")

@@ -10,16 +10,16 @@ from PIL import Image
 from psgimg.builder import night as corpus_night
 from psgimg.builder.corpora import demo
 from psgimg.builder.corpora.registry import corpus
+from psgimg.builder.dataset.page_spec import PageSpec
+from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings.edf import open_edf
-from psgimg.builder.errors import (BuildError, RecordingError)
-from psgimg.builder.recordings.montage import montage
-from psgimg.builder.unscored_night import (NewPage, open_night, pages)
-from psgimg.builder.preview import (PreviewConfig, preview)
+from psgimg.builder.recordings.montage import MONTAGES
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.render.style import load_style
+from psgimg.builder.unscored_night import UnscoredPage, open_night, pages
 from tiny_edf import Channel, channels, night, write_psg
 
-AASM = Recipe(montage("aasm"), load_style("clinical"))
+AASM = Recipe(MONTAGES["aasm"], load_style("clinical"))
 LABELS = ["F4-M1", "C4-M1", "O2-M1"]
 
 
@@ -52,8 +52,8 @@ def same_as_built(source, root, recipe, trim_min):
     """Number of pages of a corpus's first recording that a build draws with the same bytes."""
     known = corpus(source)
     recording = next(iter(known.recordings(root)))
-    plan = corpus_night.plan(known, recording, recipe, "", trim_min)
-    rows, _ = corpus_night.draw(known, plan, recipe)
+    spec = PageSpec(recipe, trim_min=trim_min)
+    rows, _ = corpus_night.draw(known, corpus_night.plan(known, recording, spec), spec)
     built = {row["onset_s"]: row["image"]["bytes"] for row in rows}
     for page, picture in pages(open_night(recording.signal, recipe)):
         if page.onset_s in built:
@@ -73,19 +73,19 @@ def demo_night(tmp_path_factory):
 
 @pytest.mark.parametrize("style", ["clinical", "sleepvlm"])
 def test_pages_are_those_of_a_build_to_the_byte(demo_night, style):
-    recipe = Recipe(montage("aasm"), load_style(style))
+    recipe = Recipe(MONTAGES["aasm"], load_style(style))
     assert same_as_built("demo", demo_night, recipe, 30.0) > 150
 
 
 def test_pages_of_a_real_night_are_those_of_a_build_to_the_byte(shared_psg):
-    recipe = Recipe(montage("sleep-edf"), load_style("clinical"))
+    recipe = Recipe(MONTAGES["sleep-edf"], load_style("clinical"))
     assert same_as_built("sleep-edf", shared_psg / "sleep-edf", recipe, 30.0) == 841
 
 
 def test_every_30_s_from_the_first_sample_are_a_page(tmp_path):
     write_psg(tmp_path / "a.edf", channels(LABELS, 100), night(5), start_s=17.0)
     opened = open_night(tmp_path / "a.edf", AASM)
-    assert opened.epochs == tuple(NewPage(number, 30.0 * number) for number in range(5))
+    assert opened.epochs == tuple(UnscoredPage(number) for number in range(5))
     assert opened.left_out == {"at the signal's edge": 1}
     assert [page for page, _ in pages(opened)] == list(opened.epochs)
     assert opened.duration_s == 167
@@ -189,10 +189,3 @@ def test_a_real_recording_of_90_channels_is_found_by_its_labels(shared_psg):
     names = [derivation.name for derivation in opened.derivations]
     assert names == ["F4-M1", "C4-M1", "O2-M1", "E1-M2", "E2-M2", "Chin1-Chin2"]
     assert len(list(pages(opened))) == 4
-
-
-def test_preview_takes_what_staging_takes(tmp_path):
-    whole = lab(tmp_path / "a.edf")
-    path = fif(tmp_path / "a_raw.fif", whole)
-    preview(PreviewConfig(path, epoch=2, out=tmp_path / "page.png"))
-    assert pixels((tmp_path / "page.png").read_bytes()).shape == (448, 896, 3)

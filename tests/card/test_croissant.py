@@ -20,12 +20,6 @@ from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.schema import FEATURES
 from psgimg.builder.stages import STAGE_NAMES
 
-# mlcroissant 1.1 uses what rdflib 7 and pandas 3 call deprecated
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame:DeprecationWarning"),
-]
-
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):

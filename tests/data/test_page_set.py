@@ -254,9 +254,11 @@ def refused(match, dataset, config=None, split="train", **options):
 
 def test_a_split_or_config_that_is_not_there_is_refused_with_those_that_are(built, folder):
     refused("no split 'dev'; it has train, validation, test", built[0], split="dev")
-    refused("no config 'cfs'; it has all, mass, shhs", built[0], "cfs")
+    refused("no corpus 'cfs'; it has all, mass, shhs", built[0], "cfs")
     values = json.loads((folder / "build.json").read_text())
     values["shards"] = [shard for shard in values["shards"] if shard["split"] != "test"]
+    for by_split in values["counts"].values():
+        by_split["test"] = dict.fromkeys(STAGE_NAMES, 0)
     (folder / "build.json").write_text(json.dumps(values))
     refused("no split 'test'; it has train, validation$", folder, split="test")
 
@@ -326,6 +328,7 @@ def test_a_cache_of_other_pictures_is_refused(folder):
     values = json.loads((folder / "build.json").read_text())
     shard = next(s for s in values["shards"] if s["path"] == path.relative_to(folder).as_posix())
     shard["rows"] -= 1
+    values["counts"][shard["corpus"]]["train"]["N2"] -= 1
     (folder / "build.json").write_text(json.dumps(values))
     refused(r"the cache of datasets holds \d+ of \d+ pictures", folder)
 
@@ -350,14 +353,14 @@ def test_a_dataset_that_does_not_say_how_it_was_built_is_refused(folder, key):
     values = json.loads((folder / "build.json").read_text())
     del values[key]
     (folder / "build.json").write_text(json.dumps(values))
-    refused(f"build.json has no {key}", folder)
+    refused(rf"build\.json is damaged or of another psgimg \({key} is missing\)", folder)
 
 
 def test_a_recipe_that_is_not_the_one_named_is_refused(folder):
     values = json.loads((folder / "build.json").read_text())
     values["recipe"]["sfreq_hz"] = 100.0
     (folder / "build.json").write_text(json.dumps(values))
-    refused("the recipe's hash is", folder)
+    refused("its recipe has the hash", folder)
 
 
 def test_a_recording_that_build_json_does_not_know_is_refused(folder):

@@ -41,9 +41,31 @@ def test_published_assignments_never_move():
     assert "".join(name[1] for name in found) == "rrerrrrrrrrrrrrerrrr"
 
 
+def test_another_seed_is_another_split_and_another_fold():
+    subjects = [str(i) for i in range(200001, 200021)]
+    found = [SplitPolicy(seed=1).split("shhs", who, who) for who in subjects]
+    assert "".join(name[1] for name in found) == "rrrraararrrerearrrrr"
+    folds = {seed: [fold("shhs", who, 5, seed) for who in subjects] for seed in (0, 1)}
+    assert folds[0] != folds[1]
+
+
+def test_the_family_decides_and_the_subject_does_not():
+    """Each of forty relatives alone would be spread over all three splits and all folds."""
+    relatives = [f"relative-{i}" for i in range(40)]
+    policy = SplitPolicy((1.0, 1.0, 1.0))
+    assert len({policy.split("cfs", who, who) for who in relatives}) == 3
+    assert len({policy.split("cfs", who, "family-7") for who in relatives}) == 1
+    families = [f"family-{i}" for i in range(40)]
+    assert len({policy.split("cfs", "relative-1", family) for family in families}) == 3
+
+
 def test_folds_are_balanced_and_independent_of_the_split():
-    folds = [fold("shhs", str(i), 5, 0) for i in range(10_000)]
+    subjects = [str(i) for i in range(10_000)]
+    folds = [fold("shhs", who, 5, 0) for who in subjects]
     assert all(abs(folds.count(k) - 2000) < 200 for k in range(5))
+    tested = [who for who in subjects if SplitPolicy().split("shhs", who, who) == "test"]
+    folds = [fold("shhs", who, 5, 0) for who in tested]
+    assert all(abs(folds.count(k) - len(tested) / 5) < 60 for k in range(5))
 
 
 @pytest.mark.parametrize("text", ["80/20", "a/b/c", "80/-10/30", "0/0/0", ""])
@@ -63,6 +85,22 @@ def test_a_published_split_is_taken_from_csv_or_json(tmp_path):
     lists = tmp_path / "split.json"
     lists.write_text(json.dumps({"train": ["a"], "test": ["b"]}))
     assert SplitPolicy(published=read_published(lists)).split("any", "b", "b") == "test"
+
+
+@pytest.mark.parametrize(
+    ("named", "split"),
+    [
+        *(("train", "train"), (" Train ", "train"), ("test", "test"), ("TEST", "test")),
+        *((name, "validation") for name in ("validation", "val", "valid", "dev", "Dev", " VAL ")),
+    ],
+)
+def test_a_published_file_may_name_the_validation_split_as_is_usual(tmp_path, named, split):
+    """Development subjects that were taken for test subjects would make every figure too good."""
+    table, lists = tmp_path / "split.csv", tmp_path / "split.json"
+    table.write_text(f"subject,split\na,{named}\n")
+    lists.write_text(json.dumps({named: ["a"]}))
+    for path in (table, lists):
+        assert SplitPolicy(published=read_published(path)).split("shhs", "a", "a") == split
 
 
 @pytest.mark.parametrize(

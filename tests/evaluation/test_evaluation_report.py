@@ -23,7 +23,7 @@ from psgimg.finetune.evaluation import (
     plot_robustness,
 )
 from psgimg.finetune.evaluation.evaluate import EvaluateConfig, evaluate
-from psgimg.finetune.metrics import plot_hypnogram, predictions
+from psgimg.finetune.metrics import metric_table, plot_hypnogram, predictions
 from psgimg.finetune.metrics.predictions import PROBABILITIES, Predictions
 
 NIGHT = (0, 0, 1, 2, 2, 3, 3, 2, 4, 4, 2, 2, 1, 0)
@@ -79,7 +79,7 @@ def found(tmp_path_factory):
     night = list(rows(0.1, silent=0.05, second=True, name=HOSTILE))
     files = [
         written(folder, "first.parquet", night, told),
-        written(folder, "noise 0%_&.csv", rows(0.3, seed=2, name=HOSTILE), corrupted(0.0)),
+        written(folder, "Łódź 0%_&.csv", rows(0.3, seed=2, name=HOSTILE), corrupted(0.0)),
         written(folder, "noise-10.jsonl", rows(0.6, seed=3, name=HOSTILE), corrupted(-10.0)),
     ]
     return evaluate(EvaluateConfig(tuple(files), rounds=100))
@@ -184,8 +184,11 @@ def test_no_folder_of_a_machine_is_told(out):
 
 def test_figures_of_the_report_are_those_of_the_json(found, out):
     text = (out / "report.md").read_text()
-    for name, entry in found.values["pooled"]["figures"].items():
-        line = f"| {evaluation_report.WORDS[name]} | {entry['value']:.3f} | {entry['low']:.3f} to {entry['high']:.3f} |"
+    for metric in metric_table.METRICS:
+        entry = found.values["pooled"]["figures"][metric.key]
+        line = (
+            f"| {metric.title} | {entry['value']:.3f} | {entry['low']:.3f} to {entry['high']:.3f} |"
+        )
         assert line in text
     kappa = found.values["comparisons"][0]["figures"]["kappa"]
     assert f"({kappa['low']:+.3f} to {kappa['high']:+.3f})".replace("-", "−") in text
@@ -310,16 +313,36 @@ def test_stage_colours_differ_in_lightness():
 @given(st.text())
 def test_latex_takes_any_name(words):
     plain = latex.escaped(words)
-    for command in latex.ESCAPES.values():
+    for command in [*latex.ESCAPES.values(), "-{}"]:
         plain = plain.replace(command, "")
-    assert plain.isascii()
-    assert plain.isprintable()
-    assert not set(plain) & set("\\{}&%$#_~^")
+    assert not set(plain) & set("\\{}&%$#_~^\n\r\t\x00\x7f")
+    plain.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "set_as"),
+    [
+        ("Łódź", "Łódź"),
+        ("Lo\u0301dz\u0301.csv", "Lódź.csv"),
+        ("N\u030a", "N\u030a"),  # no such letter in Unicode
+        ("Ωμέγα Москва 北京 서울", "Ωμέγα Москва 北京 서울"),
+        ("50%_&_#1 {a} $x$", r"50\%\_\&\_\#1 \{a\} \$x\$"),
+        ("~b^c\\d", r"\textasciitilde{}b\textasciicircum{}c\textbackslash{}d"),
+        ("a\nb\r\n\tc", "a b c"),
+        ("a\x00b\ud800", "a?b?"),
+        ("night--model---2", "night-{}-model-{}-{}-2"),
+        ('"a"<b>`', r"''a''\textless{}b\textgreater{}\`{}"),
+    ],
+)
+def test_latex_keeps_letters_of_all_scripts_and_escapes_its_own_signs(words, set_as):
+    assert latex.escaped(words) == set_as
 
 
 @pytest.mark.parametrize("name", ["[a].csv", "*.csv"])
-def test_a_name_that_begins_a_row_is_no_option_of_the_row_before(name):
-    assert latex._cells(name, []).startswith("{}")
+def test_a_name_that_begins_a_row_is_no_option_of_the_row_before(found, name):
+    text = latex.tables({**found.values, "file": name, "comparisons": []}, [])
+    assert f"\n{{}}{name} & " in text
+    assert f"\n{name} & " not in text
 
 
 def test_latex_rows_have_as_many_cells_as_the_table_has_columns(out):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from psgimg.finetune.evaluation.intervals import differences, intervals
-from psgimg.finetune.metrics import metrics
+from psgimg.finetune.metrics import metric_table
 
 FEW = 100
 
@@ -21,7 +21,9 @@ def tables_of(n_subjects, seed=0, most=40):
 def test_the_value_is_that_of_all_epochs():
     tables = tables_of(7)
     found = intervals(tables, rounds=FEW)
-    assert {name: figure.value for name, figure in found.items()} == metrics.summary(tables.sum(0))
+    assert {name: figure.value for name, figure in found.items()} == metric_table.summary(
+        tables.sum(0)
+    )
     assert all(figure.low < figure.value < figure.high for figure in found.values())
 
 
@@ -48,7 +50,7 @@ def test_a_seed_gives_the_same_and_another_another():
 
 def test_the_interval_is_that_of_drawing_subjects_one_by_one():
     tables, random = tables_of(12), np.random.default_rng(5)
-    drawn = [metrics.summary(tables[random.integers(0, 12, 12)].sum(0)) for _ in range(2000)]
+    drawn = [metric_table.summary(tables[random.integers(0, 12, 12)].sum(0)) for _ in range(2000)]
     for name, figure in intervals(tables).items():
         expected = np.percentile([one[name] for one in drawn], [2.5, 97.5])
         np.testing.assert_allclose((figure.low, figure.high), expected, atol=0.006, err_msg=name)

@@ -47,7 +47,6 @@ from psgimg.finetune.models.loading import load_for_inference  # noqa: E402
 from psgimg.finetune.terminal import explain_command  # noqa: E402
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::FutureWarning"),  # TRL 1.16 under transformers 5.23
     pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning"),
 ]
 

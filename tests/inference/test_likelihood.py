@@ -1,5 +1,7 @@
 """Scoring: the cached way gives what whole forwards give, in every family and any batch."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,6 +9,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
 
 torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
 pytest.importorskip("trl")
 
 import tiny_models  # noqa: E402
@@ -16,10 +19,13 @@ from psgimg.finetune.inference import encoding  # noqa: E402
 from psgimg.finetune.inference.generation import generate  # noqa: E402
 from psgimg.finetune.inference.likelihood import Scorer, score_batch  # noqa: E402
 from psgimg.finetune.inference.parse_answer import parse  # noqa: E402
+from psgimg.finetune.models import compatibility  # noqa: E402
 
 ANSWERS = {stage: stage for stage in STAGE_NAMES}
 PROMPT = Prompt("", tiny_models.TEXTS[0], ANSWERS)
 FAMILIES = sorted(tiny_models.FAMILIES)
+
+pytestmark = pytest.mark.filterwarnings("error:.*past_key_values")  # it would reach the user
 
 
 def picture(seed, size=tiny_models.PAGE_PX):
@@ -75,6 +81,15 @@ def test_the_cached_way_equals_whole_forwards_over_pages_of_mixed_sizes(family):
     assert found.log_probs.std(axis=0).min() > 1e-3, "pages do not matter, so nothing was tested"
 
 
+def test_scoring_makes_transformers_log_nothing(family, caplog):
+    """Such as that a name is deprecated, which it logs once for a process."""
+    _, model, processor = family
+    transformers.utils.logging.warning_once.cache_clear()
+    with caplog.at_level("WARNING", logger="transformers"):
+        Scorer(model, processor, ANSWERS)(rows()[:1])
+    assert caplog.messages == []
+
+
 def test_a_page_has_the_same_scores_alone_and_in_any_batch(family):
     _, model, processor = family
     score = Scorer(model, processor, ANSWERS)
@@ -128,18 +143,42 @@ def test_a_model_in_training_is_left_in_training(family):
         model.eval()
 
 
-def test_where_a_tree_is_refused_copies_of_the_cache_do_as_well(family, monkeypatch):
-    """As by attention that takes no masks of its own."""
+def test_a_family_without_a_tree_is_noted_once_and_others_are_not(family):
     name, model, processor = family
+    notes = []
+    score = Scorer(model, processor, ANSWERS, notes.append)
+    for _ in range(2):
+        score(rows()[:1])
+    slow = (
+        "Qwen3_5ForConditionalGeneration can't score all answers behind one cached prompt: each "
+        "page takes five whole forwards, four to five times as long"
+    )
+    assert notes == ([slow] if name == "qwen3_5" else [])
+
+
+@pytest.mark.parametrize(("window", "way"), [(4096, "tree"), (180, "forwards"), (16, "forwards")])
+def test_a_prompt_longer_than_the_window_of_attention_is_scored_by_whole_forwards(
+    tmp_path, window, way
+):
+    """A cache of such layers forgets, and a tree would be hidden from what it should see."""
+    folder = tmp_path / "model"
+    tiny_models.build("qwen2_5_vl", folder, seed=1)
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    config["text_config"] |= {
+        "use_sliding_window": True,
+        "sliding_window": window,
+        "layer_types": ["sliding_attention"] * config["text_config"]["num_hidden_layers"],
+    }
+    path.write_text(json.dumps(config))
+    model, processor = tiny_models.open_("qwen2_5_vl", folder)
     score = Scorer(model, processor, ANSWERS)
-
-    def refused(_):
-        raise ValueError("no mask of four dimensions")
-
-    monkeypatch.setattr(score, "_by_tree", refused)
+    shortest = score(rows()[1:2])
+    assert score.way == ("forwards" if window == 16 else "tree")
     found = score(rows())
-    assert score.way == ("forwards" if name == "qwen3_5" else "copies")
+    assert score.way == way
     np.testing.assert_allclose(found.log_probs, score.full(rows()).log_probs, atol=1e-4)
+    np.testing.assert_allclose(found.log_probs[1], shortest.log_probs[0], atol=1e-4)
 
 
 def test_a_cache_that_counts_wrongly_is_found_out(family, monkeypatch):
@@ -155,15 +194,14 @@ def test_a_cache_that_counts_wrongly_is_found_out(family, monkeypatch):
     np.testing.assert_allclose(found.log_probs, score.full(rows()).log_probs, atol=1e-12)
 
 
-# peft 0.21 asks a model of transformers 5.23 by a name that goes in 6
-@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 def test_an_adapter_is_scored_as_the_model_it_makes(family):
     from peft import LoraConfig, get_peft_model
 
     name, model, processor = family
     plain = Scorer(model, processor, ANSWERS)(rows())
     lora = LoraConfig(target_modules=r".*\.[qv]_proj", init_lora_weights=False, r=2)
-    adapted = get_peft_model(model, lora)
+    with compatibility.without_deprecations():
+        adapted = get_peft_model(model, lora)
     try:
         score = Scorer(adapted, processor, ANSWERS)
         found, whole = score(rows()), score.full(rows())

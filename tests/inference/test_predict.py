@@ -24,6 +24,7 @@ import tiny_models
 from psgimg.finetune import predict
 from psgimg.finetune.data import page_set
 from psgimg.finetune.inference import predict_config
+from psgimg.finetune.inference.likelihood import Scorer
 from psgimg.finetune.metrics import predictions
 from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.predict import PredictConfig
@@ -36,8 +37,6 @@ def surroundings(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
         patch.setattr(predict, "PER_PART", PER_PART)
-        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-            patch.delenv(name, raising=False)
         patch.setenv("HF_HUB_OFFLINE", "1")
         patch.setenv("OMP_NUM_THREADS", "1")  # of the commands that are killed
         patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
@@ -182,10 +181,10 @@ def test_other_settings_are_refused_and_leave_everything_as_it_was(
 def test_other_weights_are_other_settings(model, tmp_path):
     copy = shutil.copytree(model, tmp_path / "copy")
     (copy / "training.json").write_text('{"seconds": 1}')
-    assert predict_config.weights.known(str(copy)) == predict_config.weights.known(str(model))
+    assert predict_config.identity.known(str(copy)) == predict_config.identity.known(str(model))
     tiny_models.build("idefics3", tmp_path / "other", seed=5)
     shutil.copy(tmp_path / "other" / "model.safetensors", copy)
-    assert predict_config.weights.known(str(copy)) != predict_config.weights.known(str(model))
+    assert predict_config.identity.known(str(copy)) != predict_config.identity.known(str(model))
 
 
 def test_the_batch_size_may_change(whole, model, dataset, tmp_path):
@@ -245,6 +244,13 @@ def test_a_model_that_nobody_taught_is_asked_as_it_is_and_that_is_said(base, dat
     assert settings["context"] == 0
 
 
+def test_that_scoring_takes_whole_forwards_is_noted_once(model, dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(Scorer, "_choose", lambda *_: "forwards")
+    _, told = run(model, dataset, tmp_path / "p.csv", limit=PER_PART + 1)
+    (note,) = told.notes
+    assert "each page takes five whole forwards, four to five times as long" in note
+
+
 def test_another_prompt_or_context_than_it_was_taught_with_is_said(model, dataset, tmp_path):
     _, told = run(model, dataset, tmp_path / "p.csv", limit=2, prompt="aasm", context=0)
     assert told.notes == [
@@ -261,7 +267,7 @@ def test_pages_of_another_recipe_are_refused_with_both_hashes(model, dataset, tm
     )
     build(config, Remembered())
     hashes = [build_report.read(folder)["recipe_hash"] for folder in (dataset, place)]
-    with pytest.raises(BuildError, match=f"{hashes[0]}.*{hashes[1]}.*--any_recipe"):
+    with pytest.raises(BuildError, match=f"{hashes[0]}.*{hashes[1]}.*--any-recipe"):
         run(model, place, tmp_path / "p.csv")
     found, told = run(model, place, tmp_path / "p.csv", any_recipe=True, limit=2)
     assert len(found) == 2
@@ -287,7 +293,7 @@ def test_a_command_that_could_not_begin_leaves_nothing(base, dataset, tmp_path):
     ("options", "said"),
     [
         ({"mode": "guess"}, "--mode 'guess': use score or generate"),
-        ({"batch_size": 0}, "--batch_size 0: give 1 or more"),
+        ({"batch_size": 0}, "--batch-size 0: give 1 or more"),
         ({"limit": 0}, "--limit 0"),
         ({"split": "tests"}, "no split 'tests'"),
         ({"prompt": "none"}, "no prompt 'none'"),
@@ -307,7 +313,7 @@ def test_wishes_that_can_not_be_met_are_refused_in_one_line(
 def server(monkeypatch):
     server = Server()
     server.said, server.told = "N2.", False
-    monkeypatch.setattr("test_endpoint.SHADES", dict.fromkeys(range(256), "N2"))
+    monkeypatch.setattr("endpoint_server.SHADES", dict.fromkeys(range(256), "N2"))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from psgimg.builder.errors import BuildError
-from psgimg.finetune.metrics import metrics
+from psgimg.finetune.metrics import metric_table, metrics
 from sklearn_figures import reference
 
 PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(-1, 4)), min_size=1, max_size=60)
@@ -15,7 +15,7 @@ PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(-1, 4)), min_size=1, m
 @given(PAIRS)
 def test_every_figure_is_that_of_scikit_learn(pairs):
     labels, predictions = zip(*pairs, strict=True)
-    found = metrics.summary(metrics.confusion(labels, predictions))
+    found = metric_table.summary(metrics.confusion(labels, predictions))
     for name, value in reference(labels, predictions).items():
         np.testing.assert_allclose(found[name], value, atol=1e-12, rtol=0, err_msg=name)
 
@@ -43,7 +43,7 @@ def test_an_epoch_without_an_answer_is_wrong():
 
 
 def test_without_epochs_there_are_no_figures():
-    figures = metrics.summary(metrics.confusion([], []))
+    figures = metric_table.summary(metrics.confusion([], []))
     assert np.isnan(figures["accuracy"])
     assert np.isnan(figures["macro_f1"])
 

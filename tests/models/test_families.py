@@ -26,8 +26,6 @@ END = {
     "qwen3_vl": "<|im_end|>",
 }
 
-pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
-
 
 @pytest.fixture(scope="module", params=list(END))
 def family(request, tmp_path_factory):

@@ -94,7 +94,7 @@ def test_any_vision_language_model_is_loaded_and_says_whether_psgimg_taught_it(c
 
 def test_a_model_without_a_chat_template_is_refused_unless_one_is_given(copy):
     (copy / "chat_template.jinja").unlink()
-    with pytest.raises(BuildError, match=r"no chat template.*--chat_template_path"):
+    with pytest.raises(BuildError, match=r"no chat template.*--chat-template-path"):
         load_processor(str(copy))
     assert load_processor(str(copy), template_elsewhere=True) is not None
 
@@ -127,7 +127,7 @@ def test_code_that_comes_with_a_model_is_not_run_unless_asked(copy):
     config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Own"}}
     (copy / "config.json").write_text(json.dumps(config))
     (copy / "own.py").write_text("raise SystemExit('it ran')\n")
-    with pytest.raises(BuildError, match="code of its own; read it, then pass --trust_remote_code"):
+    with pytest.raises(BuildError, match="code of its own; read it, then pass --trust-remote-code"):
         load_base(str(copy))
 
 

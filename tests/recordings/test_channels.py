@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.channels import choose, standard_channels
-from psgimg.builder.recordings.montage import MONTAGES, Derivation, montage, resolve
+from psgimg.builder.recordings.montage import MONTAGES, Derivation, resolve
 
-AASM = montage("aasm")
+AASM = MONTAGES["aasm"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ USABLE = [label != "SaO2" for label in LABELS]
 
 
 def chosen(channels, which="aasm", labels=LABELS, usable=USABLE):
-    return choose(montage(which), labels, channels, usable=usable, where="night.edf")
+    return choose(MONTAGES[which], labels, channels, usable=usable, where="night.edf")
 
 
 def named(lanes):

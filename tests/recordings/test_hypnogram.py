@@ -47,6 +47,13 @@ def test_neighbours_are_neighbours_only_when_contiguous():
     assert [found.index(onset) for onset, _ in found] == [0, 1, 3, 4]
 
 
+@pytest.mark.parametrize(
+    ("onset_s", "number"), [(59.995, 2), (60.0, 2), (60.005, 2), (59.98, 1), (89.98, 2)]
+)
+def test_an_onset_that_was_rounded_keeps_its_epoch_number(onset_s, number):
+    assert from_scores([Stage.N2]).index(onset_s) == number
+
+
 def test_overlapping_runs_are_refused():
     with pytest.raises(RecordingError, match=r"30 s start at 30 s and 45 s"):
         from_events([Event(0, 60, Stage.N2), Event(45, 30, Stage.W)])

@@ -10,8 +10,9 @@ import pytest
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.edf import EdfFile
 from psgimg.builder.recordings.mne_reader import MneFile, open_any
-from psgimg.builder.recordings.montage import Derivation, montage
-from psgimg.builder.signals.filtering import Filters, read_signals
+from psgimg.builder.recordings.montage import MONTAGES, Derivation
+from psgimg.builder.signals.filter_settings import Filters
+from psgimg.builder.signals.filtering import read_signals
 from scipy.io import savemat
 
 SFREQ_HZ = 256
@@ -221,7 +222,7 @@ def test_signals_of_a_fif_with_a_gap_are_read_like_any_other(tmp_path, wave_uv):
     raw.save(tmp_path / "night_raw.fif", verbose="error")
     signals = read_signals(
         open_any(tmp_path / "night_raw.fif"),
-        montage("central"),
+        MONTAGES["central"],
         [Derivation("C4-M1", 0), None, Derivation("E1-M2", 1), None, None],
         filters=Filters(),
         mains_hz=50.0,

@@ -25,9 +25,6 @@ from huggingface_hub.errors import (
 
 NIGHTS = "alice/nights"
 
-# huggingface_hub 2.4 uploads by LFS with an argument that its own HTTP library calls deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
-
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:

@@ -61,11 +61,17 @@ def model(folder, corpora=("demo",), policy="open", base="tiny", **training):
         "validation": {"pages": 200, "subjects": 3},
         "best_step": None,
         "began_from": None,
+        "steps": 90,
+        "batch": 1,
         "pages_shown": 90,
+        "passes": 1.8,
+        "subjects": 5,
         "processes": 1,
         "device": "cpu",
         "model": {"use_peft": base != "tiny", "lora_r": 16},
-        "training": {"learning_rate": 1e-4, "seed": 42, **training},
+        "psgimg": {"sampling": "natural", "train_subjects": None},
+        "training": {"learning_rate": 1e-4, "seed": 42, "max_steps": -1, "num_train_epochs": 1.8}
+        | training,
         "log": log(),
     }
     (folder / "psgimg.json").write_text(json.dumps(taught))

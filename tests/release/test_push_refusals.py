@@ -122,17 +122,34 @@ def test_a_release_that_was_changed_on_the_hub(hub, folder):
     refused(hub, folder, f"was changed by hand: {path}")
 
 
-def test_a_release_whose_report_was_changed_on_the_hub(hub, folder):
+@pytest.mark.parametrize(
+    ("function", "match"),
+    [
+        (lambda v: v.pop("counts"), "counts is missing"),
+        (lambda v: v.pop("release"), "release is missing"),
+        (
+            lambda v: v["release"].update(public=1),
+            "release.public is 1: input should be a valid bo",
+        ),
+        (
+            lambda v: v["release"]["revisions"][0].pop("tag"),
+            r"release.revisions\[0\].tag is missing",
+        ),
+        (lambda v: v["release"].update(later=1), "unexpected keyword argument 'later'"),
+    ],
+    ids=["counts", "no-release", "public", "revision", "later"],
+)
+def test_a_release_whose_report_was_changed_on_the_hub(hub, folder, function, match):
     pushed(folder)
     values = json.loads(hub.repo("alice/psg-images").head.files["build.json"].data)
-    del values["counts"]
+    function(values)
     HfApi().upload_file(
         path_or_fileobj=json.dumps(values).encode(),
         path_in_repo="build.json",
         repo_id="alice/psg-images",
         repo_type="dataset",
     )
-    refused(hub, folder, "build.json of alice/psg-images is damaged .*counts is missing")
+    refused(hub, folder, f"build.json of alice/psg-images is damaged .*{match}")
 
 
 def test_storage_that_is_full(hub, folder):

@@ -27,8 +27,10 @@ from PIL import Image
 from psgimg.builder import night
 from psgimg.builder.corpora import demo
 from psgimg.builder.corpora.registry import corpus
+from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.errors import BuildError
-from psgimg.builder.recordings.montage import MONTAGES
+from psgimg.builder.recordings.by_kind import ByKind
+from psgimg.builder.recordings.montage import MONTAGES, Kind
 from psgimg.builder.render import raster
 from psgimg.builder.render.layout import MARK_PX
 from psgimg.builder.render.page import Page
@@ -44,7 +46,12 @@ FAR_SHARE = 0.001
 REACH_SLACK = 96
 
 BARE = replace(
-    CLINICAL, name="bare", grid_s=(), grid=(), rule="", eeg=replace(CLINICAL.eeg, guide_uv=0)
+    CLINICAL,
+    name="bare",
+    grid_s=(),
+    grid=(),
+    rule="",
+    lanes=ByKind({**CLINICAL.lanes, Kind.EEG: replace(CLINICAL.lane(Kind.EEG), guide_uv=0)}),
 )
 """Clinical without lines: all that is not white is a trace."""
 
@@ -83,7 +90,7 @@ def night_pages(name, root, every):
     source = corpus(name)
     recording = next(iter(source.recordings(root)))
     recipe = Recipe(MONTAGES[source.montage], CLINICAL)
-    plan = night.plan(source, recording, recipe, next(iter(recording.scorings)), 30.0)
+    plan = night.plan(source, recording, PageSpec(recipe, trim_min=30.0))
     signals = read_signals(
         plan.edf,
         recipe.montage,

@@ -34,8 +34,13 @@ def test_clinical_fits_the_visual_tokens_of_28_and_32_pixels():
 
 
 def test_clinical_guides_are_75_uv_apart_on_eeg_only():
-    assert 2 * CLINICAL.eeg.guide_uv == 75
-    assert CLINICAL.eog.guide_uv == CLINICAL.emg.guide_uv == CLINICAL.ecg.guide_uv == 0
+    assert 2 * CLINICAL.lane(Kind.EEG).guide_uv == 75
+    assert (
+        CLINICAL.lane(Kind.EOG).guide_uv
+        == CLINICAL.lane(Kind.EMG).guide_uv
+        == CLINICAL.lane(Kind.ECG).guide_uv
+        == 0
+    )
 
 
 def test_presets_differ_in_ink():
@@ -56,13 +61,9 @@ def test_lanes_fill_the_page_without_gap_or_overlap(style, montage):
     assert lanes[-1].bottom == style.height_px
 
 
-def test_each_kind_of_lane_has_its_style():
-    assert [CLINICAL.lane(kind) for kind in Kind] == [
-        CLINICAL.eeg,
-        CLINICAL.eog,
-        CLINICAL.emg,
-        CLINICAL.ecg,
-    ]
+@pytest.mark.parametrize("style", PRESETS.values(), ids=PRESETS)
+def test_each_kind_of_lane_has_a_style_in_every_preset(style):
+    assert list(style.lanes) == list(Kind)
 
 
 def test_a_file_changes_what_it_names_and_keeps_the_rest(style_file):
@@ -74,24 +75,29 @@ def test_a_file_changes_what_it_names_and_keeps_the_rest(style_file):
         (1,),
         ("#eeeeee",),
     )
-    assert (style.eeg, style.width_px) == (CLINICAL.eeg, CLINICAL.width_px)
+    assert (style.lane(Kind.EEG), style.width_px) == (CLINICAL.lane(Kind.EEG), CLINICAL.width_px)
 
 
 def test_a_file_changes_one_value_of_one_kind_of_lane(style_file):
     style = load_style(style_file("base: clinical\neeg: {scale_uv: 75}\n"))
-    assert style.eeg.scale_uv == 75.0
-    assert (style.eeg.weight, style.eeg.guide_uv) == (CLINICAL.eeg.weight, CLINICAL.eeg.guide_uv)
-    assert style.eog == CLINICAL.eog
+    assert style.lane(Kind.EEG).scale_uv == 75.0
+    assert (style.lane(Kind.EEG).weight, style.lane(Kind.EEG).guide_uv) == (
+        CLINICAL.lane(Kind.EEG).weight,
+        CLINICAL.lane(Kind.EEG).guide_uv,
+    )
+    assert style.lane(Kind.EOG) == CLINICAL.lane(Kind.EOG)
 
 
 def test_without_a_base_a_file_starts_from_clinical(style_file):
-    assert load_style(style_file("width_px: 1120\n")).eeg == CLINICAL.eeg
+    assert load_style(style_file("width_px: 1120\n")).lane(Kind.EEG) == CLINICAL.lane(Kind.EEG)
     assert load_style(style_file("base: sleepvlm\nclip: true\n")).background == "#000000"
 
 
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
+        ("lanes: {eeg: {scale_uv: 75}}\n", ["'lanes'", "eeg"]),
+        ("width_px: 0440\n", ["line 1: YAML reads", "quotes"]),
         ("ink: black\n", ["'ink'", "there are background, clip,"]),
         ("eeg: {scale: 75}\n", ["eeg", "'scale'", "scale_uv"]),
         ("base: modern\n", ["base", "clinical, paper, sleepvlm"]),

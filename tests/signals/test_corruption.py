@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.edf_header import Segment
-from psgimg.builder.recordings.montage import Kind, montage
+from psgimg.builder.recordings.montage import MONTAGES, Kind
 from psgimg.builder.signals import corrupt, corruption_spec
-from psgimg.builder.signals.corrupt import Scene
+from psgimg.builder.signals.corrupt import RecordingContext
 from psgimg.builder.signals.corruption_kinds import FORMS, Number
 from psgimg.builder.signals.corruption_spec import Corruption, parse
-from psgimg.builder.signals.filtering import Filters
+from psgimg.builder.signals.filter_settings import Filters
 from scipy.signal import butter, sosfiltfilt
 
-AASM = montage("aasm")
+AASM = MONTAGES["aasm"]
 LANES = {lane.name: lane for lane in AASM.lanes}
 MINUTES = 20
 
@@ -103,7 +103,7 @@ def test_a_corruption_that_this_psgimg_would_not_carry_out_alike_is_refused(chan
         corruption_spec.from_dict(change(said))
 
 
-def scene(rate_hz=200, recording="n1", segments=None, **more):
+def context(rate_hz=200, recording="n1", segments=None, **more):
     told = {
         "corpus": "c",
         "recording": recording,
@@ -113,7 +113,7 @@ def scene(rate_hz=200, recording="n1", segments=None, **more):
         "mains_hz": 50.0,
         "filters": Filters(),
     }
-    return Scene(**{**told, **more})
+    return RecordingContext(**{**told, **more})
 
 
 def brain(rate_hz=200, minutes=MINUTES, seed=0):
@@ -131,8 +131,8 @@ def brain(rate_hz=200, minutes=MINUTES, seed=0):
 def done(spec, wave=None, rate_hz=200, lane="F4", place=None):
     """What corruptions make of a lane; a copy."""
     wave = brain(rate_hz) if wave is None else wave
-    spoil = corrupt.spoiler([parse(one) for one in spec.split()], place or scene())
-    return spoil(LANES[lane], wave.copy(), Fraction(rate_hz))
+    corruptor = corrupt.corruptor([parse(one) for one in spec.split()], place or context())
+    return corruptor(LANES[lane], wave.copy(), Fraction(rate_hz))
 
 
 def in_band(wave, rate_hz, low_hz=0.3, high_hz=35.0):
@@ -177,7 +177,7 @@ def test_hum_has_its_height_and_keeps_its_phase_across_a_gap():
     rate_hz = 256
     halves = (Segment(0.0, 0, 600), Segment(700.3, 600, 1200))
     nothing = np.zeros(1200 * rate_hz)
-    hum = done("hum:uv=80", nothing, rate_hz, place=scene(segments=halves))
+    hum = done("hum:uv=80", nothing, rate_hz, place=context(segments=halves))
     times_s = np.arange(600 * rate_hz) / rate_hz
     turned = [
         2 * np.mean(part * np.exp(-2j * np.pi * 50 * (start_s + times_s)))
@@ -238,7 +238,7 @@ def test_a_loss_at_any_time_befalls_the_share_of_lanes_that_was_told():
     wave = brain(50)
     shares = []
     for night in range(200):
-        place = scene(recording=f"n{night}")
+        place = context(recording=f"n{night}")
         lost = done("lost:from=any,rate=0.7", wave, 50, place=place) != wave
         shares.append(lost[120 * 50 : -60 * 50].mean())
     assert np.mean(np.array(shares) > 0) == pytest.approx(0.7, abs=0.1)
@@ -268,17 +268,17 @@ def test_polarity_and_scale():
 def test_nothing_but_seed_recording_and_lane_decides_what_chance_brings(spec):
     wave = brain()
     told = f"{spec}{',' if ':' in spec else ':'}lanes=all"
-    spoil = corrupt.spoiler([parse(told)], scene())
-    others = [spoil(LANES[name], brain(seed=1), Fraction(200)) for name in ("E1", "C4")]
+    corruptor = corrupt.corruptor([parse(told)], context())
+    others = [corruptor(LANES[name], brain(seed=1), Fraction(200)) for name in ("E1", "C4")]
     assert len(others) == 2
-    again = spoil(LANES["F4"], wave.copy(), Fraction(200))
+    again = corruptor(LANES["F4"], wave.copy(), Fraction(200))
     first = done(told, wave)
     np.testing.assert_array_equal(first, again)
     assert (first != wave).any()
     for other in (
         done(f"{told},seed=1", wave),
-        done(told, wave, place=scene(recording="n2")),
-        done(told, wave, place=scene(corpus="d")),
+        done(told, wave, place=context(recording="n2")),
+        done(told, wave, place=context(corpus="d")),
     ):
         assert (other != first).any()
 
@@ -286,7 +286,7 @@ def test_nothing_but_seed_recording_and_lane_decides_what_chance_brings(spec):
 def test_what_falls_into_a_gap_is_gone_and_the_rest_keeps_its_time():
     whole = done("pops:per_min=20", np.zeros(200 * MINUTES * 60))
     parts = (Segment(0.0, 0, 300), Segment(500.0, 300, 1000))  # as long, with a gap of 200 s
-    gapped = done("pops:per_min=20", np.zeros(200 * 1000), place=scene(segments=parts))
+    gapped = done("pops:per_min=20", np.zeros(200 * 1000), place=context(segments=parts))
     np.testing.assert_allclose(gapped[: 200 * 300], whole[: 200 * 300])
     np.testing.assert_allclose(gapped[200 * 300 :], whole[200 * 500 :], atol=1e-12)
 
@@ -295,8 +295,8 @@ def test_what_falls_into_a_gap_is_gone_and_the_rest_keeps_its_time():
 def test_a_level_of_an_emg_takes_no_waveform_but_can_be_lost_or_scaled(kind):
     level = np.linspace(1, 5, MINUTES * 60)
     one = parse(f"{kind}:lanes=emg" + (",share=1" if kind == "flat" else ""))
-    spoil = corrupt.spoiler([one], scene())
-    found = spoil(LANES["chin"], level.copy(), Fraction(1))
+    corruptor = corrupt.corruptor([one], context())
+    found = corruptor(LANES["chin"], level.copy(), Fraction(1))
     rates = [Fraction(100)] * 5 + [Fraction(1)]
     notes = corrupt.notes([one], AASM, rates, 50.0)
     if kind in ("lost", "flat", "scale"):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.edf_header import Segment
 from psgimg.builder.recordings.hypnogram import from_scores
-from psgimg.builder.signals.epoching import cut, select
+from psgimg.builder.signals.epoching import Epoch, cut, require_signal, select
 from psgimg.builder.signals.filtering import Signals, Stretch
 from psgimg.builder.stages import Stage, Unscored
 
@@ -85,9 +85,36 @@ def test_an_epoch_that_a_gap_interrupts_is_counted():
     assert found.left_out == {"in a gap": 2}
 
 
+def test_every_epoch_that_is_left_out_has_its_reason():
+    night = Night((Segment(0.0, 0, 70), Segment(100.0, 70, 170)))
+    scores = [N2, Unscored.MOVEMENT, N2, N2, N2, REM, Unscored.UNSCORED]
+    found = select(from_scores(scores), night, None)
+    assert [epoch.index for epoch in found.epochs] == [0, 4, 5]
+    assert found.reasons == (
+        (1, "movement"),
+        (2, "in a gap"),
+        (3, "in a gap"),
+        (6, "unscored"),
+    )
+
+
+def test_a_page_without_signal_is_refused():
+    night = Night((Segment(0.0, 0, 70), Segment(100.0, 70, 170)))
+    whole_page, in_gap = Epoch(1, 30.0, N2, 30.0), Epoch(2, 60.0, N2, 60.0)
+    require_signal(night, [whole_page])
+    with pytest.raises(RecordingError, match=r"night\.edf: the 30 s from 60 s lie in a gap"):
+        require_signal(night, [whole_page, in_gap])
+
+
 def test_a_scoring_of_another_night_is_refused():
     with pytest.raises(RecordingError, match=r"night\.edf: 1173 of 1193 scored epochs.*600 s"):
         select(from_scores([N2] * 1193), whole(600), None)
+
+
+def test_a_scoring_of_which_half_lies_on_the_signal_is_drawn_and_one_of_less_refused():
+    assert len(select(from_scores([N2] * 20), whole(10 * 30), None).epochs) == 10
+    with pytest.raises(RecordingError, match="11 of 20 scored epochs lie outside the signal"):
+        select(from_scores([N2] * 20), whole(9 * 30), None)
 
 
 def test_a_recording_with_nothing_to_draw_says_what_it_had():

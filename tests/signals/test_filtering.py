@@ -5,9 +5,11 @@ from fractions import Fraction
 import edfio
 import numpy as np
 import pytest
+from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.edf import open_edf
 from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage
-from psgimg.builder.signals.filtering import Filters, _both_ways, _resample, read_signals
+from psgimg.builder.signals.filter_settings import Band, Filters
+from psgimg.builder.signals.filtering import _both_ways, _resample, read_signals
 from tiny_edf import discontinuous
 
 SFREQ_HZ = 200.0
@@ -164,6 +166,25 @@ def test_an_emg_level_stays_a_level(tmp_path):
     assert signals.envelopes == (True,)
     out = signals.stretches[0].data_uv[0]
     assert (out[1000], out[-1000]) == pytest.approx((1, 3), abs=0.05)
+
+
+@pytest.mark.parametrize(("rate_hz", "level"), [(10, True), (20, True), (25, False), (100, False)])
+def test_an_emg_is_a_level_up_to_20_samples_a_second_and_a_waveform_above(tmp_path, rate_hz, level):
+    """From 10 Hz on an EMG is a waveform; 20 samples a second hold nothing of it."""
+    ramp = np.linspace(5.0, 7.0, 60 * rate_hz)
+    signals = read(write(tmp_path / "a.edf", [ramp], [rate_hz]), EMG, (Derivation("Chin", 0),))
+    assert signals.envelopes == (level,)
+    mean_uv = signals.stretches[0].data_uv[0].mean()
+    assert mean_uv == pytest.approx(6 if level else 0, abs=0.1)  # a high-pass has no mean
+
+
+def test_a_band_from_0_keeps_the_mean_and_one_without_notch_the_mains(tmp_path):
+    edf = write(tmp_path / "a.edf", [100 + tone(50, 256)], [256])
+    bands = ByKind({Kind.EEG: Band(0, 100)})
+    for notch, mains_uv in ((True, 0), (False, 50)):
+        out = read(edf, filters=Filters(bands, notch=notch)).stretches[0].data_uv[0]
+        assert out.mean() == pytest.approx(100, abs=0.5)
+        assert amplitude(out - 100, 50) == pytest.approx(mains_uv, abs=1.5)
 
 
 def test_a_missing_lane_is_nan_and_a_dead_one_is_flat(tmp_path):

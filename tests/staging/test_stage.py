@@ -21,7 +21,7 @@ from psgimg.builder.dataset import build_report, prompts
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError, PsgimgError
 from psgimg.builder.render.recipe import digest
-from psgimg.builder.unscored_night import NewPage
+from psgimg.builder.unscored_night import UnscoredPage
 from psgimg.finetune.inference.prefetch import ahead
 from psgimg.finetune.staging import lights
 from tiny_edf import Channel, discontinuous, write_annotations, write_psg
@@ -209,7 +209,7 @@ def page(epoch):
     """A page whose one colour tells its number."""
     png = BytesIO()
     Image.new("RGB", (8, 8), (epoch, 0, 0)).save(png, "PNG")
-    return NewPage(epoch, 30.0 * epoch), png.getvalue()
+    return UnscoredPage(epoch), png.getvalue()
 
 
 def shown(epochs, context):
@@ -405,7 +405,7 @@ def test_weights_that_were_copied_in_part_are_one_line(staged, model, tmp_path):
         (["--channel", "C4-M1=a", "--channel", "C4-M1=b"], "given twice"),
         (["--mains", "16.7"], "give 50 or 60"),
         (["--review", "70"], "0 to 1"),
-        (["--batch_size", "0"], "1 or more"),
+        (["--batch-size", "0"], "1 or more"),
     ],
 )
 def test_an_option_that_cannot_be_is_refused(options, words, tmp_path):
@@ -421,7 +421,7 @@ def test_the_command_writes_beside_the_caller_and_tells_the_figures(
 ):
     night, before, found, _ = staged
     monkeypatch.chdir(tmp_path)
-    options = ["--channel", "C4=EEG C4-M1", "--lights_off", "22:00:30", "--lights_on", "330"]
+    options = ["--channel", "C4=EEG C4-M1", "--lights-off", "22:00:30", "--lights-on", "330"]
     result = CliRunner().invoke(stage_command.stage, [str(night), "--model", str(model), *options])
     assert result.exception is None, result.output
     out = tmp_path / f"{night.stem}-stages"

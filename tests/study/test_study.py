@@ -5,12 +5,14 @@ import fcntl
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
 import time
 from pathlib import Path
 
+import extra_metric
 import numpy as np
 import pytest
 import tiny
@@ -18,19 +20,22 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from progress import Remembered
+from psgimg.builder.command_options import kebab
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.builder.terminal.build_commands import build as build_command
 from psgimg.finetune.evaluation import evaluate
 from psgimg.finetune.evaluation.intervals import intervals
 from psgimg.finetune.inference.predict_config import PredictConfig
-from psgimg.finetune.metrics import metrics, predictions
+from psgimg.finetune.metrics import metric_table, metrics, predictions
 from psgimg.finetune.metrics.predictions import Predictions
 from psgimg.finetune.study import content_hash, grid, plan, pooling, runs, study_report, table
 from psgimg.finetune.study.plan import Cell, Step
 from psgimg.finetune.study.runs import Runner
 from psgimg.finetune.study.study import StudyConfig, part_of, study
+from psgimg.finetune.terminal import show_study
 from psgimg.finetune.training.psg_arguments import PsgArguments
+from rich.console import Console
 
 STUDIES = Path(__file__).resolve().parents[2] / "docs/studies"
 BASE = {"build": {"source": "demo"}, "sft": {"model": "tiny"}}
@@ -109,10 +114,10 @@ def test_every_factor_with_a_short_name_is_an_option_of_its_command():
         ({"build": {"source": "demo", "splits": "80"}}, "build: --splits '80'"),
         ({"build": {}}, "nothing to build; give build: {source: …}"),
         ({"sft": {}}, "no model; give sft: {model: …}"),
-        ({"sft": {"model": "tiny", "output_dir": "x"}}, "sft: output_dir is not said here"),
+        ({"sft": {"model": "tiny", "output_dir": "x"}}, "sft: output-dir is not said here"),
         ({"predict": {"mod": "score"}}, "predict: unknown option mod; there are split"),
         ({"grid": {"mode": ["guess"]}}, "predict: --mode 'guess'"),
-        ({"grid": {"zero_shot": [False, True]}}, "zero_shot: tiny has random weights"),
+        ({"grid": {"zero_shot": [False, True]}}, "zero-shot: tiny has random weights"),
         ({"grid": {"dataset": ["there"], "corrupt": ["noise:snr_db=0"]}}, "it is built already"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
@@ -142,16 +147,40 @@ def test_an_option_that_sft_does_not_know_is_refused_before_anything_is_built(tm
     pytest.importorskip("trl")
     path = written(tmp_path, sft={"model": "tiny", "learning_rat": 1e-3})
     with pytest.raises(
-        BuildError, match=r"study.yaml: sft: unknown option --learning_rat; did you"
+        BuildError, match=r"study.yaml: sft: unknown option --learning-rat; did you"
     ):
         study(StudyConfig(path, tmp_path / "out"), Remembered())
     assert not (tmp_path / "out").exists()
 
 
+def test_keys_options_and_factors_are_the_same_with_dashes_and_underscores(tmp_path):
+    spelt = {
+        "test_build": {"split_file": "a.csv"},
+        "sft": {"model": "m", "max_steps": 3},
+        "predict": {"any_recipe": True},
+        "grid": {"train_subjects": [1, 2], "zero_shot": [False], "sft.learning_rate": [0.1]},
+    }
+
+    def dashed(values):
+        return {
+            k.replace("_", "-"): dashed(v) if isinstance(v, dict) else v for k, v in values.items()
+        }
+
+    own, other = cells_of(tmp_path, **spelt), cells_of(tmp_path, **dashed(spelt))
+    assert own == other
+    assert {"--max-steps", "--learning-rate", "--train-subjects"} <= set(own[0].training.words)
+    assert "--any-recipe" in own[0].prediction.words
+
+
+def test_a_key_in_both_spellings_is_refused(tmp_path):
+    with pytest.raises(BuildError, match=r"study\.yaml: sft: max-steps is given twice"):
+        cells_of(tmp_path, sft={"model": "tiny", "max_steps": 3, "max-steps": 4})
+
+
 def test_every_key_and_factor_is_in_the_document():
     said = (STUDIES / "README.md").read_text(encoding="utf-8")
     for name in (*grid.KEYS, *grid.FACTORS, *grid.SPECIAL):
-        assert f"`{name}`" in said, name
+        assert f"`{kebab(name)}`" in said, name
 
 
 @pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.stem)
@@ -333,14 +362,14 @@ def test_a_study_is_killed_gone_on_with_from_its_checkpoint_and_then_rests(tmp_p
     values = study(StudyConfig(path, out), told)
     ran = [note for note in told.notes if note.startswith("psgimg ")]
     assert [words.split()[1] for words in ran] == ["sft", "predict", "evaluate", "build"]
-    assert "--resume_from_checkpoint true" in ran[0]
+    assert "--resume-from-checkpoint true" in ran[0]
     done, aside = values["cells"]
     assert (done["state"], aside["state"]) == ("done", "failed")
     assert aside["reason"].startswith("build: isruc: there is no folder")
     assert f"set aside: corpus shhs → isruc: {aside['reason']}" in told.notes
     assert done["cost"]["training"]["interrupted"] is True
     found = predictions.read(out / done["predictions"])
-    expected = metrics.summary(metrics.confusion(found.labels, found.predictions))
+    expected = metric_table.summary(metrics.confusion(found.labels, found.predictions))
     assert done["figures"]["kappa"]["value"] == pytest.approx(expected["kappa"], abs=1e-12)
 
     before = {path: path.stat().st_mtime_ns for path in (out / "models").rglob("*")}
@@ -452,6 +481,22 @@ def test_settings_are_means_over_seeds_with_intervals_over_subjects(tabled):
         assert figure["value"] == pytest.approx(np.mean(single), abs=1e-12)
         assert figure["low"] <= figure["value"] <= figure["high"]
     assert first["subjects"] == second["subjects"] == 3
+
+
+def test_a_metric_that_is_added_to_the_table_is_in_the_study(tabled, tmp_path, monkeypatch):
+    asked, cells, out, _ = tabled
+    extra = extra_metric.add(monkeypatch)
+    values = table.collect(asked, cells, out)  # evaluated before the metric was known
+    study_report.write(tmp_path, values)
+    page = (tmp_path / study_report.PAGE).read_text(encoding="utf-8")
+    assert page.count("| accuracy | N3 found | macro-F1 | kappa |") == 2
+    assert study_report.interval(values["settings"][0]["figures"][extra.key]) in page
+    rows = list(csv.DictReader((tmp_path / study_report.ROWS).read_text().splitlines()))
+    assert {row["n3_found"] for row in rows} == {""}
+    assert all(row["accuracy"] for row in rows)
+    with (console := Console(width=200)).capture() as captured:
+        show_study.show_study(console, values, tmp_path)
+    assert re.search(r"accuracy +N3 found +macro-F1 +kappa", captured.get())
 
 
 def test_a_mean_over_seeds_that_answer_alike_has_the_interval_of_one(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from hub_server import HubServer
 from huggingface_hub import close_session
 from progress import Remembered
-from psgimg.builder.release import retry
+from psgimg.builder import http_retry
 from psgimg.builder.release.push import PushConfig, Pushed, push
 from psgimg.builder.release.visibility import Wish
 
@@ -30,7 +30,7 @@ def signed_in(home: Path, user: str = "alice", role: str = "write") -> Iterator[
         patch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_PROGRESS_BARS", True)
         patch.setattr("datasets.config.HF_ENDPOINT", hub.url)
         patch.setattr("datasets.config.HF_DATASETS_CACHE", home / "datasets")
-        patch.setattr(retry, "LONGEST_WAIT_S", 0.02)
+        patch.setattr(http_retry, "LONGEST_WAIT_S", 0.02)
         try:
             yield hub
         finally:

@@ -43,7 +43,7 @@ def test_a_training_does_not_go_on_with_other_settings(tmp_path):
     )
     assert said.endswith(
         "a…, now not given; seed not given, now null); give the same ones, or another "
-        "--output_dir to begin anew"
+        "--output-dir to begin anew"
     )
     assert "\n" not in said
     assert len(said) < 300
@@ -132,7 +132,7 @@ def test_what_is_said_already_is_left_as_it_is(tmp_path):
 
 def test_too_little_memory_has_its_own_remedy(tmp_path):
     said = str(_told(tmp_path, torch.OutOfMemoryError("CUDA out of memory")))
-    assert said.startswith("out of memory on cpu; halve --per_device_train_batch_size (now 8)")
+    assert said.startswith("out of memory on cpu; halve --per-device-train-batch-size (now 8)")
 
 
 def test_errors_of_a_gpu_keep_their_text(tmp_path):

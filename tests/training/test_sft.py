@@ -26,14 +26,14 @@ import tiny_models  # noqa: E402
 from psgimg.finetune import merge, sft  # noqa: E402
 from psgimg.finetune.data import page_set  # noqa: E402
 from psgimg.finetune.data.augment import Augmented  # noqa: E402
-from psgimg.finetune.inference.likelihood import score_batch  # noqa: E402
+from psgimg.finetune.inference.likelihood import Scorer, score_batch  # noqa: E402
 from psgimg.finetune.models import provenance  # noqa: E402
 from psgimg.finetune.models.loading import load_for_inference  # noqa: E402
 from psgimg.finetune.models.manifest import ModelFolder  # noqa: E402
 from psgimg.finetune.training import checkpoints, run_record, training_report  # noqa: E402
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::FutureWarning"),  # TRL 1.16 under transformers 5.23
+    pytest.mark.filterwarnings("error:.*gradient_checkpointing"),  # it would reach the user
     pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning"),
 ]
 
@@ -137,20 +137,56 @@ def test_what_a_base_was_taught_counts_too(taught, dataset, tmp_path):
 
 
 def test_pages_are_counted_as_they_were_shown(adapter, taught):
-    few = json.loads((taught / "training.json").read_text())
-    assert few["pages_shown"] == 6 * 4
-    assert sum(few["counts"].values()) <= few["preflight"]["rows"]
+    for folder, steps, passes in (
+        (taught, 6, "1 training pass"),
+        (adapter, 2, "0.333 training passes"),
+    ):
+        values = json.loads((folder / "training.json").read_text())
+        n_drawn = sum(values["counts"].values())
+        assert values["preflight"]["rows"] == 24
+        assert (values["steps"], values["pages_shown"]) == (steps, steps * 4)
+        assert values["passes"] == steps * 4 / 24
+        card = (folder / "README.md").read_text()
+        assert f"for {steps} optimisation steps, where `--max_steps` ended it" in card
+        assert f"{steps * 4} pages in {passes}, drawn from {n_drawn} pages of 2 subjects" in card
 
 
 def test_a_pass_whose_last_step_is_short_counts_its_pages_once(dataset):
     train = page_set.load(str(dataset), None, "train", max_per_recording=7)
     n, batch = len(train), 4
     assert n % batch
-    asked = SimpleNamespace(train_batch_size=batch, gradient_accumulation_steps=1, world_size=1)
     a_pass = -(-n // batch)
     for steps, told in ((1, 4), (a_pass, n), (a_pass + 1, n + 4), (2 * a_pass, 2 * n)):
-        state = SimpleNamespace(global_step=steps)
-        assert run_record.shown(asked, state, train, train.rows)["pages_shown"] == told
+        found = progress(train, steps, batch=batch)
+        assert (found["steps"], found["pages_shown"]) == (steps, told)
+        assert found["passes"] == told / n
+
+
+def progress(train, steps, *, batch, accumulated=1, processes=1, drop_last=False):
+    training = SimpleNamespace(
+        gradient_accumulation_steps=accumulated,
+        world_size=processes,
+        dataloader_drop_last=drop_last,
+    )
+    state = SimpleNamespace(global_step=steps, train_batch_size=batch)
+    return run_record.progress(training, state, train, train.rows)
+
+
+def test_pages_are_those_of_all_processes_and_of_whole_batches_where_others_are_dropped(dataset):
+    train = page_set.load(str(dataset), None, "train", max_per_recording=7)
+    n = len(train)
+    found = progress(train, 1, batch=2, accumulated=2, processes=2)
+    assert (found["batch"], found["pages_shown"]) == (8, 8)
+    assert n % 4
+    dropped = progress(train, n // 4, batch=4, drop_last=True)
+    assert (dropped["pages_shown"], dropped["passes"]) == (n - n % 4, 1)
+
+
+def test_subjects_of_the_record_are_those_trained_on(dataset):
+    train = page_set.load(str(dataset), None, "train", n_subjects=1)
+    assert progress(train, 1, batch=4)["subjects"] == 1
+    whole = page_set.load(str(dataset), None, "train")
+    assert progress(whole, 1, batch=4)["subjects"] == len(provenance.subjects(whole)) > 1
 
 
 def test_sampled_passes_are_drawn_anew_and_natural_ones_hold_the_same(dataset):
@@ -209,6 +245,12 @@ def test_validation_names_stages_as_prediction_does(taught, dataset):
     assert metrics.macro_f1(table) == pytest.approx(best)
 
 
+def test_that_validation_takes_whole_forwards_is_noted_once(dataset, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Scorer, "_choose", lambda *_: "forwards")
+    sft.main(argv(dataset, tmp_path / "out", max_steps=2, eval_steps=1, validation_pages=2))
+    assert capsys.readouterr().out.count("each page takes five whole forwards") == 1
+
+
 def test_what_the_loss_covers_is_told_before_the_first_step(dataset, tmp_path, capsys):
     sft.main(argv(dataset, tmp_path / "out", max_steps=1, eval_strategy="no"))
     said = capsys.readouterr().out
@@ -222,7 +264,7 @@ def test_a_run_that_was_killed_goes_on_with_the_same_losses(dataset, taught, tmp
     code = "import sys; from psgimg.finetune import sft; sft.main(sys.argv[1:])"
     asked = argv(dataset, out, max_steps=6, save_steps=2)
     child = subprocess.Popen(
-        [sys.executable, "-P", "-c", code, *asked, "--save_total_limit", "9"],
+        [sys.executable, "-P", "-c", code, *asked, "--save-total-limit", "9"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -239,7 +281,7 @@ def test_a_run_that_was_killed_goes_on_with_the_same_losses(dataset, taught, tmp
         sft.main(asked)
     # a checkpoint that was being written when the process died does not count
     (out / "checkpoint-5").mkdir()
-    sft.main([*asked, "--resume_from_checkpoint", "true"])
+    sft.main([*asked, "--resume-from-checkpoint", "true"])
     assert losses(out) == pytest.approx(losses(taught), abs=1e-5)
 
 

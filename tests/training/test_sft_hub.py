@@ -48,9 +48,9 @@ def test_an_adapter_is_published_as_its_pages_may_be_and_staged_with_by_name(bui
             return done.stdout
 
         psgimg(
-            *("sft", "--dataset", built, "--model", "alice/base", "--max_steps", 2),
-            *("--eval_strategy", "no", "--per_device_train_batch_size", 2),
-            *("--push_to_hub", "true", "--hub_model_id", "stager"),
+            *("sft", "--dataset", built, "--model", "alice/base", "--max-steps", 2),
+            *("--eval-strategy", "no", "--per-device-train-batch-size", 2),
+            *("--push-to-hub", "true", "--hub-model-id", "stager"),
         )
         repo = hub.repo("alice/stager", "model")
         assert (repo.private, repo.gated) == (True, "manual"), "shhs is restricted"

@@ -74,7 +74,7 @@ def load(path: Path) -> Corpus:
         title=file.text("title"),
         terms=_terms(file),
         mains_hz=_one_of(file, "mains_hz", MAINS_HZ),
-        montage=file.text("montage", DEFAULT_MONTAGE),
+        montage=_montage(file.text("montage", DEFAULT_MONTAGE), path.parent),
         channels=channels,
         home=str(path.parent / Path(file.text("root", ".")).expanduser()),
         recordings=partial(corpus_layout.recordings, layout),
@@ -82,6 +82,12 @@ def load(path: Path) -> Corpus:
         notes=file.texts("notes"),
         definition=_definition(file, layout, form, channels),
     )
+
+
+def _montage(name: str, folder: Path) -> str:
+    """A montage's name, or its file, which lies beside the corpus's unless it says otherwise."""
+    is_file = Path(name).suffix in yaml_file.SUFFIXES
+    return str(folder / Path(name).expanduser()) if is_file else name
 
 
 def _layout(file: Section) -> CorpusLayout:

@@ -1,0 +1,54 @@
+"""Page spec: which epochs of a recording become pages, and everything that decides what they show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psgimg.builder.dataset.build_json import DatasetFacts
+from psgimg.builder.render.recipe import Recipe
+from psgimg.builder.signals import corruption_spec
+from psgimg.builder.signals.corruption_spec import Corruption
+
+
+@dataclass(frozen=True)
+class PageSpec:
+    """How the pages of a dataset are made, the same for each of its recordings.
+
+    Parameters
+    ----------
+    recipe
+        Everything that decides the pixels.
+    scorer
+        The scorer whose stages are the labels; empty for the reference scorer of the corpus.
+    trim_min
+        Minutes kept before the first and after the last epoch of sleep; None keeps all.
+    corruptions
+        Carried out on the raw signals, in this order.
+    """
+
+    recipe: Recipe
+    scorer: str = ""
+    trim_min: float | None = None
+    corruptions: tuple[Corruption, ...] = ()
+
+    @classmethod
+    def from_build(cls, build: DatasetFacts) -> PageSpec:
+        """The spec of a finished dataset.
+
+        Parameters
+        ----------
+        build
+            What its ``build.json`` holds.
+
+        Raises
+        ------
+        BuildError
+            If this psgimg draws other recipes, or carries out other corruptions.
+        """
+        fixed = build["fixed"]
+        return cls(
+            Recipe.from_dict(build["recipe"]),
+            fixed["scorer"],
+            fixed["trim_min"],
+            corruption_spec.from_dict(build.get("corruption")),
+        )

@@ -1,0 +1,48 @@
+"""By kind: one value for each kind of lane, for the kinds that there is one for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from psgimg.builder.recordings.montage import Kind
+
+Value = TypeVar("Value")
+
+
+class ByKind(Mapping[Kind, Value]):
+    """Kind of lane → value; unlike a dict it never changes and can be hashed.
+
+    Parameters
+    ----------
+    values
+        In any order: they are kept in that of ``Kind``.
+    """
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, values: Mapping[Kind, Value]) -> None:
+        self._pairs = tuple((kind, values[kind]) for kind in Kind if kind in values)
+
+    def __getitem__(self, kind: Kind) -> Value:
+        for known, value in self._pairs:
+            if known is kind:
+                return value
+        raise KeyError(kind)
+
+    def __iter__(self) -> Iterator[Kind]:
+        return (kind for kind, _ in self._pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __hash__(self) -> int:
+        return hash(self._pairs)
+
+    def __repr__(self) -> str:
+        return f"ByKind({dict(self._pairs)!r})"
+
+    def only(self, kinds: Iterable[Kind]) -> ByKind[Value]:
+        """The values of some kinds alone."""
+        wanted = set(kinds)
+        return ByKind({kind: value for kind, value in self._pairs if kind in wanted})

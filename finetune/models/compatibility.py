@@ -1,0 +1,46 @@
+"""Compatibility: what transformers has renamed between the versions that psgimg works with."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+CHECKPOINTING = {
+    "gradient_checkpointing": "activation_checkpointing",
+    "gradient_checkpointing_kwargs": "activation_checkpointing_kwargs",
+}
+"""Training options by their names before transformers 5.23, and since."""
+
+
+def cache_of(output: Any) -> Any:
+    """The cache in a model's output: ``cache`` since transformers 5.24, ``past_key_values`` before."""
+    return output.cache if hasattr(output, "cache") else output.past_key_values
+
+
+def cache_argument(cache: Any, parameters: Collection[str]) -> dict[str, Any]:
+    """A cache under the name by which a forward with these parameters takes it."""
+    return {"cache" if "cache" in parameters else "past_key_values": cache}
+
+
+def training_options(values: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """Training options under the newest of their names that are known."""
+    return {
+        new if (new := CHECKPOINTING.get(name, name)) in known else name: value
+        for name, value in values.items()
+    }
+
+
+@contextmanager
+def without_deprecations() -> Iterator[None]:
+    """Silence what peft and TRL do by an older name, which is nothing that a user can change.
+
+    peft 0.21 reads ``is_gradient_checkpointing`` of every model it adapts; this may go once the
+    lowest peft does not.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", r"`\w*gradient_checkpointing\w*` is deprecated", FutureWarning
+        )
+        yield
