@@ -200,7 +200,7 @@ def band_powers(spec: PageSpec, root: Path) -> dict[int, Features]:
 
     known = corpus("sleep-edf")
     recording = next(one for one in known.recordings(root) if one.recording == RECORDING)
-    origin = lane_signals.Origin(recording, spec)
+    origin = lane_signals.Origin(known, recording, spec)
     sfreq_hz = spec.recipe.sfreq_hz
     read = lane_signals.read(origin, sfreq_hz=sfreq_hz, filtered=True)
     waves = [not level for level in read.signals.envelopes]

@@ -13,8 +13,7 @@ from filelock import FileLock, Timeout
 from psgimg.builder import atomic_file, night, pool
 from psgimg.builder.card import croissant, dataset_card
 from psgimg.builder.corpora import sources
-from psgimg.builder.corpora.registry import corpus
-from psgimg.builder.dataset import build_report, build_schema, shards
+from psgimg.builder.dataset import build_report, build_schema, corpus_record, shards
 from psgimg.builder.dataset.build_json import Fixed, RecordingFacts
 from psgimg.builder.dataset.build_report import Report, SetAside
 from psgimg.builder.dataset.config import BuildConfig
@@ -41,13 +40,17 @@ def build(config: BuildConfig, progress: Progress) -> Report:
     BuildError
         If the command can't go on. What is finished stays, and the same command goes on from there.
     """
-    found = sources.locate(config.source, config.root)
+    found = sources.locate(config.corpora, config.root)
     shards.check_writable(config.out)
     with _locked(config.out):
         _refuse_other_settings(config)
         policy = config.split_policy()
         done = shards.finished(config.out)
-        tasks, set_aside = make_tasks(config, found, policy, [one.facts for one in done.values()])
+        built = [one.facts for one in done.values()]
+        corpus_record.refuse_unnamed(
+            config.out, config.corpora, build_report.read_earlier(config.out), built
+        )
+        tasks, set_aside = make_tasks(config, found, policy, built)
         set_aside += _draw_new(config, tasks, done, progress)
         return _publish(config, policy, set_aside)
 
@@ -55,10 +58,9 @@ def build(config: BuildConfig, progress: Progress) -> Report:
 def draw(task: Task) -> Drawn | SetAside:
     """Draw one recording and write it as a part; runs in a worker."""
     recording = task.recording
-    source = corpus(recording.corpus)
     try:
-        plan = night.plan(source, recording, task.spec)
-        rows, facts = night.draw(source, plan, task.spec)
+        plan = night.plan(task.corpus, recording, task.spec)
+        rows, facts = night.draw(task.corpus, plan, task.spec)
     except Exception as error:  # even a fault of ours in one night must not cost the others
         return build_report.set_aside_for(recording, error)
     known = RecordingFacts(**facts, signal=task.signal, fingerprint=task.fingerprint)
@@ -151,6 +153,7 @@ def _refuse_other_settings(config: BuildConfig) -> None:
         raise BuildError(
             f"{config.out} was built with other settings ({changed}); use the same ones or choose another --out"
         )
+    corpus_record.refuse_changed(config.out, config.corpora, build_report.read_earlier(config.out))
     if not path.exists():
         atomic_file.write_text(path, json.dumps(fixed, sort_keys=True))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from psgimg.builder import night
 from psgimg.builder.corpora import sources
-from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import build_report
 from psgimg.builder.dataset.build_json import PlannedRecording
 from psgimg.builder.dataset.build_report import SetAside
@@ -16,14 +15,14 @@ from psgimg.builder.tasks import make_tasks
 def check(config: BuildConfig, progress: Progress) -> tuple[list[PlannedRecording], list[SetAside]]:
     """Facts of each recording that a build would draw, with its split; and those set aside."""
     policy = config.split_policy()
-    tasks, set_aside = make_tasks(config, sources.locate(config.source, config.root), policy)
+    tasks, set_aside = make_tasks(config, sources.locate(config.corpora, config.root), policy)
     facts: list[PlannedRecording] = []
     progress.start("checking", len(tasks), "recordings")
     for task in tasks:
         progress.advance()
         recording = task.recording
         try:
-            plan = night.plan(corpus(recording.corpus), recording, task.spec)
+            plan = night.plan(task.corpus, recording, task.spec)
         except Exception as error:  # as in a build, the others go on
             set_aside.append(build_report.set_aside_for(recording, error))
             continue

@@ -13,8 +13,7 @@ from math import inf
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder import night
-from psgimg.builder.corpora import sources
-from psgimg.builder.corpora.registry import corpus
+from psgimg.builder.corpora import registry, sources
 from psgimg.builder.dataset.build_json import BuildFacts
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.shards import Key
@@ -22,7 +21,7 @@ from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings import fingerprint
 from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.montage import Kind
-from psgimg.builder.recordings.recording import Recording
+from psgimg.builder.recordings.recording import Corpus, Recording
 from psgimg.builder.signals import epoching
 from psgimg.builder.signals.epoching import Epoch
 from psgimg.builder.signals.filter_settings import Band, Filters
@@ -37,6 +36,7 @@ UNFILTERED = Filters(ByKind(dict.fromkeys(Kind, _OPEN)), notch=False)
 class Origin:
     """A recording of a dataset, located on disk, and how its pages were made."""
 
+    corpus: Corpus
     recording: Recording
     spec: PageSpec
 
@@ -72,29 +72,37 @@ class Lanes:
         return np.stack(list(epoching.cut(self.signals, self.epochs)))
 
 
-def on_disk(corpora: Collection[str], roots: Sequence[str]) -> dict[Key, Recording]:
+Here = Mapping[Key, tuple[Corpus, Recording]]
+"""Recordings on this machine, each with the corpus that says how it is read."""
+
+
+def on_disk(names: Collection[str], roots: Sequence[str], files: Sequence[str] = ()) -> Here:
     """Every recording of some corpora that is here.
 
     Parameters
     ----------
+    names
+        The corpora.
     roots
         As ``--root`` takes them.
+    files
+        YAML files that describe those of the corpora which no package brings.
 
     Raises
     ------
     BuildError
-        If a corpus is nowhere.
+        If a corpus is unknown, or nowhere.
     """
-    found: dict[Key, Recording] = {}
-    for source in sources.locate(sorted(corpora), roots):
+    described = {corpus.name: corpus for corpus in registry.corpora(files)}
+    corpora = [described.get(name) or registry.corpus(name) for name in sorted(names)]
+    found: dict[Key, tuple[Corpus, Recording]] = {}
+    for source in sources.locate(corpora, roots):
         for recording in sources.recordings(source, (), 0):
-            found.setdefault((recording.corpus, recording.recording), recording)
+            found.setdefault((recording.corpus, recording.recording), (source.corpus, recording))
     return found
 
 
-def find(
-    build: BuildFacts, here: Mapping[Key, Recording], wanted: Collection[Key]
-) -> dict[Key, Origin]:
+def find(build: BuildFacts, here: Here, wanted: Collection[Key]) -> dict[Key, Origin]:
     """Find recordings of a dataset again, each by its name and the hash of its signal.
 
     Parameters
@@ -120,13 +128,13 @@ def find(
         )
     signals = {(fact["corpus"], fact["recording"]): fact["signal"] for fact in build["recordings"]}
     for key in sorted(wanted):
-        if _signal(here[key]) != signals[key]:
+        if _signal(here[key][1]) != signals[key]:
             raise BuildError(
-                f"{here[key].signal.name} is not the file that the dataset was made from: other bytes; "
+                f"{here[key][1].signal.name} is not the file that the dataset was made from: other bytes; "
                 f"is this another release of {key[0]}, or a damaged copy? Get the file again"
             )
     spec = PageSpec.from_build(build)
-    return {key: Origin(here[key], spec) for key in sorted(wanted)}
+    return {key: Origin(*here[key], spec) for key in sorted(wanted)}
 
 
 def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes:
@@ -142,8 +150,7 @@ def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes:
     BuildError
         If the recording can't be used as it was when the dataset was built.
     """
-    recording, recipe = origin.recording, origin.spec.recipe
-    source = corpus(recording.corpus)
+    recording, recipe, source = origin.recording, origin.spec.recipe, origin.corpus
     try:
         plan = night.plan(source, recording, origin.spec)
         signals = read_signals(

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder import atomic_file, night
-from psgimg.builder.corpora import sources
-from psgimg.builder.corpora.registry import corpus
+from psgimg.builder.corpora import registry, sources
 from psgimg.builder.corpora.sources import Source
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.drawing import draw_pages
@@ -86,7 +85,7 @@ def preview(config: PreviewConfig) -> PreviewPage:
     BuildError, RecordingError
         If there is no such recording or page, or a build would not draw it.
     """
-    known = corpus(config.source) if config.source else None
+    known = registry.corpus(config.source) if config.source else None
     recipe = _recipe(config, known)
     if config.edf is None:
         found = _of_corpus(config, recipe)
@@ -129,7 +128,8 @@ def _of_corpus(config: PreviewConfig, recipe: Recipe) -> _Night:
     """A page of a scored recording, planned as a build plans it."""
     if not (config.source and config.recording):
         raise BuildError("give an EDF file, or --source NAME --recording NAME")
-    source = sources.locate([config.source], [config.root] if config.root else [])[0]
+    corpora = registry.corpora([config.source])
+    source = sources.locate(corpora, [config.root] if config.root else [])[0]
     recording = _find(source, config.recording)
     plan = night.plan(source.corpus, recording, PageSpec(recipe))
     epoch = _epoch(plan, config.epoch)

@@ -7,13 +7,14 @@ the export; then every shard is compared with the one that the export names, byt
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder import build
 from psgimg.builder.card import labels_card
-from psgimg.builder.dataset import shards, splits
+from psgimg.builder.corpora import registry
+from psgimg.builder.dataset import corpus_record, shards, splits
 from psgimg.builder.dataset.build_json import BuiltRecording
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.config import BuildConfig, Pinned
@@ -24,6 +25,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.exports import labels_only
 from psgimg.builder.exports.labels_only import Export
 from psgimg.builder.progress import Progress
+from psgimg.builder.recordings.recording import Corpus
 
 N_NAMED = 3
 """Names that a one-line message lists before it counts."""
@@ -40,7 +42,8 @@ class RebuildConfig:
     root
         ``DIR`` for a single corpus, ``NAME=DIR`` for several.
     source
-        Only these corpora of the export; none named: all.
+        Only these corpora of the export; none named: all. One that a YAML file describes, by a file
+        with the same definition.
     """
 
     export: Path
@@ -113,10 +116,18 @@ def rebuild(config: RebuildConfig, progress: Progress) -> Rebuilt:
         holds something else.
     """
     export = labels_only.read(config.export)
-    facts = _wanted(export, config.source)
+    sources = {_corpus_name(source): source for source in config.source}
+    facts = _wanted(export, tuple(sources))
     _refuse_others(export, config.out)
-    report = build.build(_build_config(config, export, facts), progress)
+    again = _build_config(config, export, facts, sources)
+    _refuse_other_definition(export, again.corpora)
+    report = build.build(again, progress)
     return _compare(export, facts, report, config.out)
+
+
+def _corpus_name(source: str) -> str:
+    """Name of the corpus that ``--source`` names, or that its file describes."""
+    return registry.corpus(source).name if registry.is_file(source) else source
 
 
 def _wanted(export: Export, source: tuple[str, ...]) -> dict[Key, PicturedRecording]:
@@ -131,7 +142,10 @@ def _wanted(export: Export, source: tuple[str, ...]) -> dict[Key, PicturedRecord
 
 
 def _build_config(
-    config: RebuildConfig, export: Export, facts: Mapping[Key, PicturedRecording]
+    config: RebuildConfig,
+    export: Export,
+    facts: Mapping[Key, PicturedRecording],
+    sources: Mapping[str, str],
 ) -> BuildConfig:
     fixed = export.values["fixed"]
     train, validation, test = fixed["splits"]
@@ -140,7 +154,7 @@ def _build_config(
         str(export.folder / labels_only.FILE),
     )
     return BuildConfig(
-        source=tuple(sorted({corpus for corpus, _ in facts})),
+        source=tuple(sources.get(name, name) for name in sorted({corpus for corpus, _ in facts})),
         root=config.root,
         out=config.out,
         folds=export.values["folds"],
@@ -152,6 +166,17 @@ def _build_config(
             signals={key: fact["signal"] for key, fact in facts.items()},
         ),
     )
+
+
+def _refuse_other_definition(export: Export, corpora: Iterable[Corpus]) -> None:
+    """Refuse to read a corpus otherwise than the dataset was built: nothing would be the same."""
+    for corpus in corpora:
+        before = export.values["corpora"][corpus.name].get("definition", {})
+        if keys := corpus_record.changed(before, corpus.definition):
+            raise BuildError(
+                f"{export.folder} was built with another {corpus.name} ({keys}); get the file or the "
+                "package that it was built with"
+            )
 
 
 def _refuse_others(export: Export, out: Path) -> None:

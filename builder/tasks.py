@@ -16,7 +16,7 @@ from psgimg.builder.dataset.shards import Key
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings.fingerprint import fingerprints
-from psgimg.builder.recordings.recording import Recording
+from psgimg.builder.recordings.recording import Corpus, Recording
 from psgimg.builder.signals.corruption_spec import SPLIT
 
 
@@ -26,6 +26,8 @@ class Task:
 
     Parameters
     ----------
+    corpus
+        Its tables and reading functions.
     signal, fingerprint
         Hash of its signal, and of all its files.
     out
@@ -33,6 +35,7 @@ class Task:
     """
 
     recording: Recording
+    corpus: Corpus
     signal: str
     fingerprint: str
     spec: PageSpec
@@ -56,6 +59,7 @@ def make_tasks(
     """
     spec = config.page_spec()
     recordings = _wanted(config, found)
+    corpora = {source.corpus.name: source.corpus for source in found}
     # Made again, a recording that is there was drawn from the right file, whatever lies there now.
     kept = {(fact["corpus"], fact["recording"]) for fact in built if config.pinned}
     seen = _Seen({}, {fact["signal"]: fact["recording"] for fact in built})
@@ -72,7 +76,8 @@ def make_tasks(
                 set_aside.append(set_aside_for(recording, error))
             continue
         seen.files[_key(recording)] = recording.signal.name
-        tasks.append(Task(recording, signal, fingerprint, spec, config.out))
+        corpus = corpora[recording.corpus]
+        tasks.append(Task(recording, corpus, signal, fingerprint, spec, config.out))
     if spec.corruptions:
         shown = _test_split(recordings, policy)
         tasks = [task for task in tasks if _key(task.recording) in shown]

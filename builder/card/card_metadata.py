@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psgimg.builder.card import release_notes
-from psgimg.builder.corpora import demo
-from psgimg.builder.corpora.registry import CORPORA
+from psgimg.builder.corpora import demo, registry
 from psgimg.builder.dataset.build_json import CorpusFacts, CorpusPolicy, DatasetFacts
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.schema import SPLITS, features
-from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_spec import CorruptionJson
 
@@ -134,13 +132,7 @@ def restricted(corpora: Mapping[str, CorpusPolicy]) -> list[str]:
     """Names of the corpora whose terms are not known to allow passing pictures on: by what was
     written down, and by what is known today.
     """
-    return [
-        name
-        for name, entry in corpora.items()
-        if entry["policy"] != Policy.OPEN.value
-        or name not in CORPORA
-        or CORPORA[name].terms.policy is Policy.RESTRICTED
-    ]
+    return [name for name, entry in corpora.items() if not registry.is_open(name, entry["policy"])]
 
 
 def with_rows(report: Report[DatasetFacts]) -> dict[str, CorpusFacts]:

@@ -15,6 +15,7 @@ from psgimg.builder import atomic_file
 from psgimg.builder.card import card_metadata, contact_sheet, release_notes, templates
 from psgimg.builder.card.contact_sheet import Picture
 from psgimg.builder.corpora import demo
+from psgimg.builder.dataset import corpus_record
 from psgimg.builder.dataset.build_json import BuiltRecording, RecipeJson
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.config import BuildConfig
@@ -104,6 +105,7 @@ def _facts(report: Report) -> dict[str, Any]:
         "corpora": corpora,
         "synthetic": [name for name in corpora if name == demo.NAME],
         "restricted": card_metadata.restricted(corpora),
+        "described": corpus_record.described(corpora),
         "stages": STAGE_NAMES,
         "splits": SPLITS,
         "page_s": PAGE_S,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from psgimg.builder.card import card_metadata, templates
 from psgimg.builder.corpora import demo
+from psgimg.builder.dataset import corpus_record
 from psgimg.builder.dataset.build_json import DatasetFacts
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.rebuild_json import ExportFacts
@@ -39,6 +40,7 @@ def text(values: ExportFacts, table: str, columns: Sequence[str]) -> str:
         "v": values,
         "corpora": corpora,
         "restricted": card_metadata.restricted(corpora),
+        "described": corpus_record.described(corpora),
         "synthetic": demo.NAME,
         "folder": FOLDER,
         "split_name": SPLIT,

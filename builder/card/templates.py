@@ -20,7 +20,7 @@ def render(template: str, values: Mapping[str, Any]) -> str:
         autoescape=False,  # Markdown, not HTML; what comes from files goes through `cell`
     )
     filters = {"n": number, "counted": counted, "size": size, "cell": cell, "code": code}
-    environment.filters |= {**filters, "linked": linked}
+    environment.filters |= {**filters, "prose": prose, "link": link}
     source = resources.files("psgimg.cards").joinpath(template).read_text(encoding="utf-8")
     return re.sub(r"\n{3,}", "\n\n", environment.from_string(source).render(values))
 
@@ -44,9 +44,7 @@ def size(n_bytes: int) -> str:
 
 def cell(words: str) -> str:
     """Text from outside, safe in a table: one line, no folder of this machine, no mark-up."""
-    line = re.sub(r"(?<![\w:/.])/(?:[^/\s]+/)+", "", " ".join(words.split()))
-    line = line.replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\`*_~|\[\]])", r"\\\1", line)
+    return _plain(" ".join(words.split()))
 
 
 def code(words: str) -> str:
@@ -54,6 +52,22 @@ def code(words: str) -> str:
     return f"`{' '.join(words.replace('`', '').split())}`".replace("|", "\\|")
 
 
-def linked(words: str) -> str:
-    """Bare addresses made links in the one way that every Markdown reader knows."""
-    return re.sub(r"https?://[^\s<>()]*[\w/]", r"<\g<0>>", words)
+def prose(words: str) -> str:
+    """Text from outside, safe in a paragraph: one line, no mark-up, bare addresses made links in the
+    one way that every Markdown reader knows.
+    """
+    parts = re.split(r"(https?://[^\s<>()]*[\w/])", " ".join(words.split()))
+    return "".join(f"<{part}>" if i % 2 else _plain(part) for i, part in enumerate(parts))
+
+
+def link(words: str, address: str) -> str:
+    """Text from outside as a link; without one if its address could be anything but a web page."""
+    text = cell(words)
+    return f"[{text}]({address})" if re.fullmatch(r"https?://[^\s<>()\[\]\\]+", address) else text
+
+
+def _plain(line: str) -> str:
+    """A line without folders of this machine and without mark-up."""
+    line = re.sub(r"(?<![\w:/.])/(?:[^/\s]+/)+", "", line)
+    line = line.replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\`*_~|\[\]])", r"\\\1", line)

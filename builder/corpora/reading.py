@@ -16,6 +16,26 @@ from psgimg.builder.stages import Score
 ARCHIVE_LITTER = ("__MACOSX", "@eaDir")
 """Folders that archivers and file servers leave beside the data, with files of the same names."""
 
+NAME = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
+RESERVED_NAME = "all"
+"""The config of a dataset that loads every corpus."""
+
+
+def check_name(name: str, where: str) -> str:
+    """Return a corpus's name if it can be one: of a folder, a config and an option.
+
+    Raises
+    ------
+    BuildError
+        If it can't; the message begins with ``where``.
+    """
+    if not NAME.fullmatch(name) or name == RESERVED_NAME:
+        raise BuildError(
+            f"{where}: {name!r} is no name for a corpus; use small letters, digits and single "
+            f"hyphens, as in my-lab, and not {RESERVED_NAME!r}"
+        )
+    return name
+
 
 def walk(root: Path) -> Iterator[Path]:
     """Every file under a folder, in name order; linked folders are entered once, hidden ones not.

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder.corpora import demo
-from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.recording import Corpus, Recording
 
@@ -26,37 +25,50 @@ def root_variable(name: str) -> str:
     return f"PSGIMG_{name.upper().replace('-', '_')}_ROOT"
 
 
-def locate(names: Sequence[str], roots: Sequence[str]) -> list[Source]:
+def locate(corpora: Sequence[Corpus], roots: Sequence[str]) -> list[Source]:
     """Find each corpus: ``--root``, then its variable, then the downloader's folder right here.
+
+    For a corpus that a YAML file describes, the last is the folder that the file names, or its own.
 
     Raises
     ------
     BuildError
         If a corpus is nowhere; the message says where it is had and on what terms.
     """
-    given = _given(names, roots)
-    return [
-        Source(corpus(name), _root(corpus(name), given.get(name))) for name in dict.fromkeys(names)
-    ]
+    given = _given([corpus.name for corpus in corpora], roots)
+    return [Source(corpus, _root(corpus, given.get(corpus.name))) for corpus in corpora]
 
 
 def recordings(source: Source, subjects: Sequence[str], limit: int) -> list[Recording]:
-    """Recordings of the wanted subjects (none named: all), the first ``limit`` of them (0: all)."""
+    """Recordings of the wanted subjects (none named: all), the first ``limit`` of them (0: all).
+
+    Raises
+    ------
+    BuildError
+        If there are none, or the corpus's reader gives a recording another corpus's name: by that
+        name its pictures would go by the other's terms.
+    """
     chosen = set(subjects)
     found = [
         recording
         for recording in source.corpus.recordings(source.root)
         if not chosen or recording.subject in chosen
     ]
+    for recording in found:
+        if recording.corpus != source.corpus.name:
+            raise BuildError(
+                f"{source.corpus.name}: its reader says that {recording.recording} is of "
+                f"{recording.corpus}; the author of the reader must correct that"
+            )
     return found[:limit] if limit else found
 
 
-def on_disk(name: str) -> Path | None:
+def on_disk(corpus: Corpus) -> Path | None:
     """The folder of a corpus if one is found without being named."""
-    place = os.environ.get(root_variable(name))
+    place = os.environ.get(root_variable(corpus.name))
     if place:
         return Path(place)
-    home = Path(corpus(name).home)
+    home = Path(corpus.home)
     return home if home.is_dir() else None
 
 
@@ -77,7 +89,7 @@ def _given(names: Sequence[str], roots: Sequence[str]) -> dict[str, Path]:
 
 
 def _root(found: Corpus, given: Path | None) -> Path:
-    place = given or on_disk(found.name)
+    place = given or on_disk(found)
     if found.name == demo.CORPUS.name and (place is None or not place.exists() or given is None):
         place = place or Path(found.home)
         demo.write(place)

@@ -79,8 +79,11 @@ class CorpusPolicy(TypedDict):
     policy: PolicyName
 
 
-class CorpusFacts(CorpusPolicy):
-    """A corpus: its terms, and how many of its recordings were found, built and set aside."""
+class CorpusRecord(CorpusPolicy):
+    """A corpus and its terms.
+
+    ``definition`` is what decides how a corpus is read that psgimg does not bring itself.
+    """
 
     title: str
     licence: str
@@ -89,10 +92,20 @@ class CorpusFacts(CorpusPolicy):
     citation: str
     notes: list[str]
     mains_hz: float
+    definition: NotRequired[dict[str, Any]]
+
+
+class CorpusCounts(TypedDict):
+    """How many recordings of a corpus were found, built and set aside."""
+
     found: Count
     built: Count
     set_aside: Count
     subjects: Count
+
+
+class CorpusFacts(CorpusRecord, CorpusCounts):
+    """A corpus of the dataset."""
 
 
 class PlanFacts(TypedDict):

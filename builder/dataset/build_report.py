@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import ClassVar, Generic
 
 from psgimg.builder import atomic_file
-from psgimg.builder.corpora.registry import corpus
-from psgimg.builder.dataset import build_json, shards
+from psgimg.builder.corpora import registry
+from psgimg.builder.dataset import build_json, corpus_record, shards
 from psgimg.builder.dataset.build_json import (
     BuildFacts,
     BuildJson,
     BuiltRecording,
-    CorpusFacts,
+    CorpusCounts,
+    CorpusPolicy,
     DatasetFacts,
     FileEntry,
     PolicyName,
@@ -115,22 +116,27 @@ def collect(
     recordings: list[BuiltRecording] = [
         {**done[key].facts, "split": split_of[key]} for key in sorted(split_of)
     ]
-    before = _before(config.out)
+    before = read_earlier(config.out)
     aside = _merged(config, set_aside, done, before)
     names = sorted({fact["corpus"] for fact in recordings} | {entry["corpus"] for entry in aside})
     fixed = config.fixed()
+    records = corpus_record.records(config.corpora, before)
+    packages = corpus_record.packages(records[name] for name in names)
+    libraries = {name: version(name) for name in (*LIBRARIES, *packages)}
     return Report(
         {
             "psgimg": version("psgimg"),
-            "versions": {"python": platform.python_version(), **{n: version(n) for n in LIBRARIES}},
+            "versions": {"python": platform.python_version(), **libraries},
             "command": "\n".join(_commands(config, before)),
             "recipe": fixed["recipe"],
             "recipe_hash": config.recipe().hash,
             "fixed": fixed,
             **build_json.corrupted(fixed),
             "folds": config.folds or (before["folds"] if before else 0),
-            "policy": _strictest(names),
-            "corpora": {name: _corpus(name, recordings, aside) for name in names},
+            "policy": strictest({name: records[name] for name in names}),
+            "corpora": {
+                name: {**records[name], **_found(name, recordings, aside)} for name in names
+            },
             "counts": {name: _counts(name, recordings) for name in names},
             "left_out": {name: _left_out(name, recordings) for name in names},
             "recordings": recordings,
@@ -204,16 +210,17 @@ def _merged(
     """Recordings that this run set aside, and those of earlier runs that it did not look at."""
     looked_at = {(entry.corpus, entry.recording) for entry in set_aside} | set(done)
     partly = bool(config.subjects or config.limit)
+    sources = {corpus.name for corpus in config.corpora}
     kept = [
         SetAside(**entry)
         for entry in (before["set_aside"] if before else [])
         if (entry["corpus"], entry["recording"]) not in looked_at
-        and (partly or entry["corpus"] not in config.source)
+        and (partly or entry["corpus"] not in sources)
     ]
     return [entry.to_dict() for entry in sorted({*set_aside, *kept})]
 
 
-def _before(out: Path) -> BuildJson | None:
+def read_earlier(out: Path) -> BuildJson | None:
     """``build.json`` of an earlier run."""
     return read(out) if (out / FILE).exists() else None
 
@@ -224,26 +231,21 @@ def _commands(config: BuildConfig, before: BuildJson | None) -> list[str]:
     return known if config.command() in known else [*known, config.command()]
 
 
-def _strictest(names: Sequence[str]) -> PolicyName:
-    policies = {corpus(name).terms.policy for name in names}
-    return Policy.RESTRICTED.value if Policy.RESTRICTED in policies else Policy.OPEN.value
+def strictest(corpora: Mapping[str, CorpusPolicy]) -> PolicyName:
+    """Policy of a dataset of some corpora, given their entries in ``build.json``.
+
+    It is open only if psgimg itself knows every corpus as open, whatever the entries state.
+    """
+    is_open = all(registry.is_open(name, entry["policy"]) for name, entry in corpora.items())
+    return Policy.OPEN.value if is_open else Policy.RESTRICTED.value
 
 
-def _corpus(
+def _found(
     name: str, recordings: Sequence[BuiltRecording], aside: Sequence[SetAsideEntry]
-) -> CorpusFacts:
-    found = corpus(name)
+) -> CorpusCounts:
     built = [fact for fact in recordings if fact["corpus"] == name]
     n_aside = sum(entry["corpus"] == name for entry in aside)
     return {
-        "title": found.title,
-        "policy": found.terms.policy.value,
-        "licence": found.terms.licence,
-        "licence_url": found.terms.licence_url,
-        "access": found.terms.access,
-        "citation": found.terms.citation,
-        "notes": list(found.notes),
-        "mains_hz": found.mains_hz,
         "found": len(built) + n_aside,
         "built": len(built),
         "set_aside": n_aside,

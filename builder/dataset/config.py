@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
-from psgimg.builder.corpora.registry import corpus
+from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import splits
 from psgimg.builder.dataset.build_json import Corrupted, Fixed, RecipeJson
 from psgimg.builder.dataset.page_spec import PageSpec
@@ -16,6 +17,7 @@ from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.montage import DEFAULT_MONTAGE
 from psgimg.builder.recordings.montage_file import load_montage
+from psgimg.builder.recordings.recording import Corpus
 from psgimg.builder.render import layout
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.render.style import load_style
@@ -50,6 +52,8 @@ class BuildConfig:
 
     Parameters
     ----------
+    source
+        Names of corpora, and YAML files that describe others.
     root
         ``DIR`` for a single source, ``NAME=DIR`` for several.
     trim_min
@@ -81,17 +85,21 @@ class BuildConfig:
             raise BuildError(
                 "no --source; `psgimg sources` lists them, `--source demo` needs no corpus"
             )
-        for name in self.source:
-            corpus(name)
+        _ = self.corpora  # refuses what is no corpus
         if self.folds == 1 or self.folds < 0:
             raise BuildError(f"--folds {self.folds}: give 2 or more")
         self.corruptions()
+
+    @cached_property
+    def corpora(self) -> tuple[Corpus, ...]:
+        """The corpora of ``source``, read once: a YAML file may change while a build is at work."""
+        return registry.corpora(self.source)
 
     def recipe(self) -> Recipe:
         """What decides the pixels. Without ``--montage``, the corpus's own; AASM for a mixture."""
         if self.pinned:
             return self.pinned.spec.recipe
-        own = {corpus(name).montage for name in self.source}
+        own = {corpus.montage for corpus in self.corpora}
         name = self.montage or (own.pop() if len(own) == 1 else DEFAULT_MONTAGE)
         recipe = Recipe(load_montage(name), load_style(self.style), load_filters(self.filters))
         layout.boxes(recipe.style, recipe.montage)  # refuses a page too low for its lanes
@@ -123,7 +131,8 @@ class BuildConfig:
         """The command that makes these rows again, without what names this machine's folders."""
         if self.pinned:
             return self.pinned.command
-        words = ["psgimg", "build", *(word for name in self.source for word in ("--source", name))]
+        words = ["psgimg", "build"]
+        words += [word for name in self.source for word in ("--source", Path(name).name)]
         style_name = Path(self.style).name
         montage_name = Path(self.montage).name
         trim = "none" if self.trim_min is None else f"{self.trim_min:g}"

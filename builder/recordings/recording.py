@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from psgimg.builder.recordings.hypnogram import Hypnogram
 
@@ -93,6 +94,9 @@ class Corpus:
         Known limits, a sentence each, for the card.
     absent
         Recording → published reason, for nights that the distributor says are wrong.
+    definition
+        What decides how a corpus that psgimg does not bring is read, as JSON: ``build.json``
+        records it, and a dataset grows only by the same. Empty for psgimg's own.
     """
 
     name: str
@@ -106,3 +110,4 @@ class Corpus:
     read_hypnogram: Callable[[Recording, str], Hypnogram]
     notes: tuple[str, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
+    definition: Mapping[str, Any] = field(default_factory=dict)

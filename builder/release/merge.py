@@ -13,15 +13,14 @@ from typing import Literal, TypedDict, TypeVar
 
 from psgimg.builder.card import release_notes
 from psgimg.builder.card.release_notes import Release, Revision
+from psgimg.builder.dataset import build_report
 from psgimg.builder.dataset.build_json import (
     BuildJson,
-    CorpusPolicy,
-    PolicyName,
+    CorpusFacts,
     ReleasedJson,
 )
 from psgimg.builder.dataset.schema import SplitName
 from psgimg.builder.errors import BuildError
-from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.release import visibility
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_spec import CorruptionJson
@@ -37,6 +36,8 @@ Fact = TypeVar("Fact")
 
 def grow(local: BuildJson, held: ReleasedJson | None, may_lose: bool, repo_id: str) -> BuildJson:
     """Values of the release that a repository shows after a folder was pushed to it.
+
+    Its policies are what psgimg knows of the corpora, not what a downloaded folder may state.
 
     Parameters
     ----------
@@ -66,7 +67,6 @@ def grow(local: BuildJson, held: ReleasedJson | None, may_lose: bool, repo_id: s
     merged["set_aside"] = _listed(held["set_aside"], local["set_aside"], kept)
     merged["shards"] = _listed(held["shards"], local["shards"], kept)
     if kept:
-        merged["policy"] = _strictest(merged["corpora"])
         merged["folds"] = local["folds"] or held["folds"]
         lines = [*held["command"].splitlines(), *local["command"].splitlines()]
         merged["command"] = "\n".join(dict.fromkeys(lines))
@@ -214,10 +214,6 @@ def _shown(values: BuildJson) -> list[tuple[str, str]]:
     return sorted((shard["path"], shard["sha256"]) for shard in values["shards"])
 
 
-def _strictest(corpora: Mapping[str, CorpusPolicy]) -> PolicyName:
-    return Policy.RESTRICTED.value if visibility.restricted_corpora(corpora) else Policy.OPEN.value
-
-
 def _by_corpus(
     held: Mapping[str, Fact], local: Mapping[str, Fact], kept: Collection[str]
 ) -> dict[str, Fact]:
@@ -231,10 +227,15 @@ def _listed(held: Sequence[Entry], local: Sequence[Entry], kept: Collection[str]
 
 
 def _sorted(values: BuildJson) -> BuildJson:
-    """In the order in which a build of all of it would have them."""
+    """As a build of all of it would have them: in this order, and with these policies."""
+    corpora: dict[str, CorpusFacts] = {
+        name: {**entry, "policy": build_report.strictest({name: entry})}
+        for name, entry in sorted(values["corpora"].items())
+    }
     return {
         **values,
-        "corpora": dict(sorted(values["corpora"].items())),
+        "policy": build_report.strictest(corpora),
+        "corpora": corpora,
         "counts": dict(sorted(values["counts"].items())),
         "left_out": dict(sorted(values["left_out"].items())),
         "recordings": sorted(values["recordings"], key=lambda e: (e["corpus"], e["recording"])),

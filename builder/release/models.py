@@ -34,6 +34,8 @@ SENT = (WEIGHTS, ".json", ".jinja", ".txt", ".model", ".md", ".png", ".yaml")
 ASKED = "asked.json"
 """What an interrupted training is compared with when it goes on; of no use to others."""
 
+UNNAMED = "a corpus that psgimg.json does not name"
+
 TOLD = (FILE, CARD, "training.json", "config.json", "adapter_config.json")
 """Files that could name a folder of the machine that trained."""
 
@@ -151,9 +153,10 @@ def _check_base(path: Path) -> None:
 
 def restricted(values: Mapping[str, Any]) -> frozenset[str]:
     """The restricted corpora that a model learned from; unknown ones count as restricted."""
-    known = restricted_corpora({name: {"policy": Policy.OPEN.value} for name in values["corpora"]})
+    corpora = values["corpora"] or (UNNAMED,)
+    known = restricted_corpora({name: {"policy": Policy.OPEN.value} for name in corpora})
     secret = values["policy"] != Policy.OPEN.value
-    return known or frozenset(values["corpora"] if secret else ())
+    return known or frozenset(corpora if secret else ())
 
 
 def _values(path: Path) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from psgimg.builder.corpora.registry import corpus
+from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import validate
 from psgimg.builder.dataset.build_json import CorpusPolicy, ReleasedJson
 from psgimg.builder.dataset.config import BuildConfig
@@ -67,7 +67,7 @@ class _Place:
 
 def check_ready(
     config: PushConfig,
-    corpora: Iterable[str],
+    sources: Iterable[str],
     told: Told,
     corrupted: CorruptionJson | None = None,
 ) -> None:
@@ -75,11 +75,13 @@ def check_ready(
 
     Parameters
     ----------
+    sources
+        Corpora of the build, as ``--source`` names them.
     corrupted
         What ``build.json`` will say of a corrupted twin.
     """
     terms: dict[str, CorpusPolicy] = {
-        name: {"policy": corpus(name).terms.policy.value} for name in corpora
+        corpus.name: {"policy": corpus.terms.policy.value} for corpus in registry.corpora(sources)
     }
     place = _place(config, terms, told)
     if place.held is not None:

@@ -98,20 +98,24 @@ def check(**options: Any) -> None:
 @click.command()
 def sources() -> None:
     """List the corpora: terms, how to get access, what lies on disk."""
+    from psgimg.builder.corpora import registry
     from psgimg.builder.corpora import sources as found
-    from psgimg.builder.corpora.registry import CORPORA
     from psgimg.builder.terminal import show_build
 
-    show_build.show_corpora(
-        open_console(), CORPORA.values(), {name: found.on_disk(name) for name in CORPORA}
-    )
+    installed = registry.installed()
+    corpora = [*registry.CORPORA.values(), *installed.corpora.values()]
+    places = {corpus.name: found.on_disk(corpus) for corpus in corpora}
+    show_build.show_corpora(open_console(), corpora, places, installed.faults)
 
 
 @click.command()
 @config_option
 @click.argument("edf", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--source", default="", metavar="NAME", help="Corpus of the recording (its names for channels)."
+    "--source",
+    default="",
+    metavar="NAME|FILE",
+    help="Corpus of the recording (its names for channels), or a YAML file that describes it.",
 )
 @click.option("--root", default="", metavar="DIR", help="Folder of the corpus.")
 @click.option(

@@ -70,8 +70,9 @@ DATA_OPTIONS = (
     click.option(
         "--source",
         multiple=True,
-        metavar="NAME",
-        help="Corpus; may be repeated. `psgimg sources` lists them.",
+        metavar="NAME|FILE",
+        help="Corpus, or a YAML file that describes your own; may be repeated. `psgimg sources` "
+        "lists the names.",
     ),
     root_option,
     montage_option,

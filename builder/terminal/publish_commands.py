@@ -116,7 +116,12 @@ def _export(
 @config_option
 @click.argument("labels", type=click.Path(path_type=Path))
 @root_option
-@click.option("--source", multiple=True, metavar="NAME", help="Only this corpus of the export.")
+@click.option(
+    "--source",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="Only this corpus of the export; a YAML file if it was built by one.",
+)
 @out_option
 @workers_option
 def rebuild(labels: Path, workers: int | None, **options: Any) -> None:

@@ -16,6 +16,7 @@ from psgimg.builder.recordings.recording import Corpus
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.stages import STAGE_NAMES
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 T = TypeVar("T")
@@ -78,9 +79,18 @@ def show_set_aside(console: Console, entries: Sequence[SetAside]) -> None:
 
 
 def show_corpora(
-    console: Console, corpora: Iterable[Corpus], places: Mapping[str, Path | None]
+    console: Console,
+    corpora: Iterable[Corpus],
+    places: Mapping[str, Path | None],
+    faults: Iterable[str],
 ) -> None:
-    """The corpora: policy, licence, access, and where they lie on this machine."""
+    """The corpora: policy, licence, access, and where they lie on this machine; how to add one.
+
+    Parameters
+    ----------
+    faults
+        A line for each installed package whose corpora can't be used.
+    """
     for corpus in corpora:
         place = places[corpus.name]
         found = (
@@ -88,11 +98,17 @@ def show_corpora(
             if place
             else f"not found; --root DIR or {root_variable(corpus.name)}"
         )
-        console.print(
-            f"[bold]{corpus.name}[/]  {corpus.title}  ({corpus.terms.policy.value}: {corpus.terms.licence})"
-        )
+        terms = escape(f"{corpus.title}  ({corpus.terms.policy.value}: {corpus.terms.licence})")
+        console.print(f"[bold]{corpus.name}[/]  {terms}")
         console.print(f"    {found}")
-        console.print(f"    [dim]{corpus.terms.access}[/]", highlight=False)
+        console.print(f"    [dim]{escape(corpus.terms.access)}[/]", highlight=False)
+    for fault in faults:
+        console.print(f"[yellow]{escape(fault)}[/]", highlight=False)
+    console.print(
+        "\nA corpus of your own: describe it in a YAML file, --source my-lab.yaml; see "
+        "docs/add-a-corpus.md",
+        highlight=False,
+    )
 
 
 def show_page(console: Console, page: PreviewPage) -> None:

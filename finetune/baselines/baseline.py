@@ -33,6 +33,8 @@ class BaselineConfig:
     ----------
     root
         ``DIR`` for a single corpus, ``NAME=DIR`` for several.
+    source
+        YAML files of corpora that the dataset was built by.
     method
         Names of methods; empty for all that can.
     on
@@ -41,6 +43,7 @@ class BaselineConfig:
 
     dataset: str
     root: tuple[str, ...] = ()
+    source: tuple[str, ...] = ()
     method: tuple[str, ...] = ()
     split: str = "test"
     on: str | None = None
@@ -70,7 +73,7 @@ def baseline(config: BaselineConfig, progress: Progress) -> dict[str, Prediction
     learn = nights.to_learn(config.dataset, config.corpus)
     asked = source.find(config.on or config.dataset, config.corpus, config.split)
     _refuse_other_lanes(learn[0], asked)
-    here = nights.find(learn, asked, config.root)
+    here = nights.find(learn, asked, config.root, config.source)
     if config.on is not None:
         _refuse_known(here, config)
     chosen, unfit = methods.fit(able, here.asked, config.method)

@@ -9,11 +9,9 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder import lane_signals, pool
-from psgimg.builder.dataset.shards import Key
 from psgimg.builder.errors import BuildError
-from psgimg.builder.lane_signals import Lanes, Origin
+from psgimg.builder.lane_signals import Here, Lanes, Origin
 from psgimg.builder.progress import Progress
-from psgimg.builder.recordings.recording import Recording
 from psgimg.finetune.data import page_index, source
 from psgimg.finetune.data.page_index import Index, RecordingKey
 from psgimg.finetune.data.source import ALL, Source
@@ -114,7 +112,9 @@ class Outcome:
     facts: Mapping[str, Any]
 
 
-def find(learn: Sequence[Source], asked: Source, roots: Sequence[str]) -> Nights:
+def find(
+    learn: Sequence[Source], asked: Source, roots: Sequence[str], files: Sequence[str] = ()
+) -> Nights:
     """The nights of some splits, and their recordings on disk.
 
     Parameters
@@ -123,6 +123,8 @@ def find(learn: Sequence[Source], asked: Source, roots: Sequence[str]) -> Nights
         The train split of a dataset, and its validation split if it has one.
     asked
         The split to stage, of this dataset or of another with the same lanes.
+    roots, files
+        Folders of corpora, as ``--root`` takes them, and YAML files that describe corpora.
 
     Raises
     ------
@@ -132,7 +134,7 @@ def find(learn: Sequence[Source], asked: Source, roots: Sequence[str]) -> Nights
     splits = [*learn, asked]
     indices = [page_index.read(split) for split in splits]
     corpora = {key.corpus for found in indices for key in found.recordings}
-    here = lane_signals.on_disk(corpora, roots)
+    here = lane_signals.on_disk(corpora, roots, files)
     made = [_nights(*pair, here) for pair in zip(splits, indices, strict=True)]
     return Nights(made[0], made[1] if len(learn) > 1 else (), made[-1])
 
@@ -177,7 +179,7 @@ def _crashed(job: _Job) -> tuple[int, Any]:
     )
 
 
-def _nights(source: Source, found: Index, here: Mapping[Key, Recording]) -> tuple[Night, ...]:
+def _nights(source: Source, found: Index, here: Here) -> tuple[Night, ...]:
     """The nights of a split in order of corpus and recording."""
     names = {(key.corpus, key.recording): number for number, key in enumerate(found.recordings)}
     origins = lane_signals.find(source.build, here, names)

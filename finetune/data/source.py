@@ -94,13 +94,15 @@ def _build(dataset: str, path: Path) -> BuildJson:
             "that `psgimg push` published"
         )
     try:
-        return build_schema.check(build_report.read(path.parent))
+        values = build_schema.check(build_report.read(path.parent))
     except build_schema.FormError as wrong:
         raise BuildError(
             f"{path} is damaged or of another psgimg ({wrong}); build the dataset with this psgimg"
         ) from wrong
     except (OSError, ValueError, RecursionError) as error:
         raise BuildError(f"{path} is damaged ({_line(error)}); build it again") from error
+    # Whatever the file states: a corpus that psgimg does not know as open is restricted.
+    return {**values, "policy": build_report.strictest(values["corpora"])}
 
 
 def _wanted(

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from psgimg.builder.command_options import flag
+from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.build_json import BuildJson
 from psgimg.builder.dataset.prompts import Prompt
@@ -191,7 +192,11 @@ def _refuse_to_send(url: str, build: BuildJson) -> None:
     """Refuse to hand pictures of restricted corpora to a server elsewhere: that is passing them on."""
     if build["policy"] == "open" or _is_near(url):
         return
-    names = [name for name, facts in build["corpora"].items() if facts["policy"] != "open"]
+    names = [
+        name
+        for name, entry in build["corpora"].items()
+        if not registry.is_open(name, entry["policy"])
+    ]
     raise BuildError(
         f"--endpoint {url}: pictures of {', '.join(names)} may not be passed on, and this server is "
         "not on your network; serve the model yourself, or, if your agreement allows it, pass "

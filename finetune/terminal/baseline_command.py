@@ -22,6 +22,12 @@ from psgimg.finetune.terminal.options import corpus_option
     help="Where a corpus lies; signals are read from there.",
 )
 @click.option(
+    "--source",
+    multiple=True,
+    metavar="FILE",
+    help="YAML file of a corpus of the dataset that was built by one.",
+)
+@click.option(
     "--method",
     multiple=True,
     metavar="NAME",

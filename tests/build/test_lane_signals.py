@@ -111,7 +111,7 @@ def test_another_signal_under_the_same_name_is_refused(built, tmp_path):
     shutil.copytree(root, elsewhere)
     build = build_report.read(out)
     here = found_on(build, elsewhere)
-    key, recording = sorted(here.items())[0]
+    key, (_, recording) = sorted(here.items(), key=lambda item: item[0])[0]
     with recording.signal.open("r+b") as file:
         file.seek(-1, 2)
         last = file.read(1)

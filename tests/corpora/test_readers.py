@@ -133,7 +133,7 @@ def test_channel_tables_hold_each_label_once_and_derivations_in_standard_names()
 def test_an_unknown_corpus_is_refused_with_a_guess() -> None:
     with pytest.raises(BuildError, match=r"no corpus 'sleep_edf'.*did you mean sleep-edf"):
         corpus("sleep_edf")
-    with pytest.raises(BuildError, match=r"there are demo, .*dcsm$"):
+    with pytest.raises(BuildError, match=r"there are demo, .*dcsm; one of your own is given by"):
         corpus("xyzzy")
 
 

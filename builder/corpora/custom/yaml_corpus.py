@@ -1,0 +1,224 @@
+"""YAML corpus: a corpus of one's own, described by a file: where recordings lie, how they are read.
+
+``docs/add-a-corpus.md`` explains every key. The terms that such a file states are shown, and open
+nothing: the corpus is restricted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from psgimg.builder import yaml_file
+from psgimg.builder.corpora.custom import corpus_layout, scoring_files
+from psgimg.builder.corpora.custom.corpus_layout import CorpusLayout
+from psgimg.builder.corpora.custom.path_patterns import PathPattern, check_field
+from psgimg.builder.corpora.custom.scoring_files import (
+    COLUMNS,
+    DELIMITERS,
+    FORMATS,
+    XML,
+    ScoringForm,
+)
+from psgimg.builder.corpora.custom.yaml_values import Section
+from psgimg.builder.corpora.reading import check_name
+from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings.montage import DEFAULT_MONTAGE
+from psgimg.builder.recordings.recording import Corpus, Policy, Terms
+from psgimg.builder.stages import STAGE_NAMES, Score, Stage, Unscored
+
+KEYS = (
+    *("name", "title", "terms", "notes"),
+    *("root", "recordings", "fields", "scoring", "stages", "ignore", "epoch_s"),
+    *("channels", "mains_hz", "montage"),
+)
+SCORING = ("format", "file", "columns")
+TERMS = ("licence", "licence_url", "access", "citation")
+SCORES: Mapping[str, Score] = {
+    **{name: Stage[name] for name in STAGE_NAMES},
+    "unscored": Unscored.UNSCORED,
+    "movement": Unscored.MOVEMENT,
+}
+"""What a stage word can stand for."""
+
+DERIVATION = re.compile("[A-Za-z][A-Za-z0-9]*(-[A-Za-z][A-Za-z0-9]*)?")
+ADDRESS = re.compile(r"https?://[^\s<>()\[\]\"'`\\]+")
+EPOCH_S = 30.0
+MAINS_HZ = (50.0, 60.0)
+
+
+def load(path: Path) -> Corpus:
+    """The corpus that a file describes.
+
+    Raises
+    ------
+    BuildError
+        If the file can't be read or a value of it can't be right; the message names file, key and
+        remedy.
+    """
+    where = f"corpus file {path.name}"
+    file = Section(yaml_file.read(path, "corpus file"), where, KEYS)
+    layout, form = _layout(file), _form(file, path.name)
+    channels = file.table("channels")
+    for label, derivation in channels.items():
+        if not DERIVATION.fullmatch(derivation):
+            raise BuildError(
+                f"{where}: channel {label!r} is {derivation!r}, no derivation; write it like C4-M1, "
+                "Chin, or C4-REF for an input against a common reference"
+            )
+    return Corpus(
+        name=layout.corpus,
+        title=file.text("title"),
+        terms=_terms(file),
+        mains_hz=_one_of(file, "mains_hz", MAINS_HZ),
+        montage=_montage(file.text("montage", DEFAULT_MONTAGE), path.parent),
+        channels=channels,
+        home=str(path.parent / Path(file.text("root", ".")).expanduser()),
+        recordings=partial(corpus_layout.recordings, layout),
+        read_hypnogram=partial(scoring_files.read_hypnogram, form),
+        notes=file.texts("notes"),
+        definition=_definition(file, layout, form, channels),
+    )
+
+
+def _montage(name: str, folder: Path) -> str:
+    """A montage's name, or its file, which lies beside the corpus's unless it says otherwise."""
+    is_file = Path(name).suffix in yaml_file.SUFFIXES
+    return str(folder / Path(name).expanduser()) if is_file else name
+
+
+def _layout(file: Section) -> CorpusLayout:
+    name = check_name(file.text("name"), file.where)
+    try:
+        fields = file.table("fields") if "fields" in file else {}
+        for field, regex in fields.items():
+            check_field(f"fields, {field}", regex)
+        signals = PathPattern(file.text("recordings"), fields)
+        if "subject" not in signals.names:
+            raise BuildError(
+                f"recordings: {signals.text!r} has no {{subject}}; without it nights of one person "
+                "could come into two splits"
+            )
+        if unused := sorted(set(fields) - set(signals.names)):
+            raise BuildError(f"fields: recordings has no {{{unused[0]}}}; remove it, or correct it")
+        scorings = _scorings(file)
+        for pattern in filter(None, scorings.values()):
+            if unknown := sorted(set(pattern.names) - set(signals.names)):
+                raise BuildError(f"scoring: recordings has no {{{unknown[0]}}}; use its fields")
+    except BuildError as error:
+        text = str(error)
+        raise BuildError(
+            text if text.startswith(file.where) else f"{file.where}: {text}"
+        ) from error
+    return CorpusLayout(name, signals, scorings)
+
+
+def _scorings(file: Section) -> dict[str, PathPattern | None]:
+    """Scorer → pattern of the scoring files; None for annotations in the signal file itself."""
+    scoring = file.section("scoring", SCORING)
+    if "file" not in scoring and scoring.text("format") == "annotations":
+        return {"": None}
+    if isinstance(scoring.get("file"), dict):
+        return {who: PathPattern(text) for who, text in scoring.table("file").items()}
+    return {"": PathPattern(scoring.text("file"))}
+
+
+def _form(file: Section, name: str) -> ScoringForm:
+    scoring = file.section("scoring", SCORING)
+    form = scoring.text("format")
+    if form not in FORMATS:
+        raise BuildError(f"{scoring.where}: no format {form!r}; there are {', '.join(FORMATS)}")
+    if "columns" in scoring and form not in DELIMITERS:
+        raise BuildError(f"{scoring.where}: columns goes with csv and tsv; leave it out")
+    if form in XML:
+        for key in ("stages", "ignore", "epoch_s"):
+            if key in file:
+                raise BuildError(f"{file.where}: format {form} has its own {key}; leave it out")
+        return ScoringForm(form, {}, (), {}, EPOCH_S, name)
+    epoch_s = file.number("epoch_s", EPOCH_S)
+    if not 1 <= epoch_s <= EPOCH_S:
+        raise BuildError(f"{file.where}: epoch_s is {epoch_s:g}; give 30, 20 or another up to 30")
+    columns = _columns(scoring) if form in DELIMITERS else {}
+    made = ScoringForm(form, _stages(file), file.texts("ignore"), columns, epoch_s, name)
+    if made.ignore and made.by_epoch:
+        raise BuildError(
+            f"{file.where}: ignore would shift the epochs after it, as this format has no times; give "
+            "the word under stages, as unscored"
+        )
+    return made
+
+
+def _columns(scoring: Section) -> dict[str, str]:
+    if "columns" not in scoring:
+        return {column: column for column in COLUMNS}
+    columns = scoring.table("columns")
+    if unknown := sorted(set(columns) - set(COLUMNS)):
+        raise BuildError(
+            f"{scoring.where}, columns: unknown {unknown[0]}; there are {', '.join(COLUMNS)}"
+        )
+    if "stage" not in columns or ("duration" in columns and "onset" not in columns):
+        raise BuildError(
+            f"{scoring.where}, columns: give stage, onset and duration; without duration if each row "
+            "is an epoch, and stage alone if the rows are all epochs from the signal's start"
+        )
+    return columns
+
+
+def _stages(file: Section) -> dict[str, Score]:
+    words = file.table("stages")
+    for word, stage in words.items():
+        if stage not in SCORES:
+            raise BuildError(
+                f"{file.where}: stages, {word}: no stage {stage!r}; there are {', '.join(SCORES)} "
+                "(S3 and S4 are N3)"
+            )
+    return {word: SCORES[stage] for word, stage in words.items()}
+
+
+def _terms(file: Section) -> Terms:
+    if isinstance(file.get("terms"), dict) and "policy" in file.get("terms"):
+        raise BuildError(
+            f"{file.where}, terms: a corpus of one's own is always restricted; leave policy out, and "
+            "publish with `psgimg push --public --permission` if the pictures may be public"
+        )
+    terms = file.section("terms", TERMS)
+    if not ADDRESS.fullmatch(terms.text("licence_url")):
+        raise BuildError(
+            f"{terms.where}: licence_url is {terms.text('licence_url')!r}; give an address that begins "
+            "with https://, of the page that states the terms"
+        )
+    return Terms(Policy.RESTRICTED, *(terms.text(key) for key in TERMS))
+
+
+def _one_of(file: Section, key: str, allowed: tuple[float, ...]) -> float:
+    value = file.number(key)
+    if value not in allowed:
+        raise BuildError(
+            f"{file.where}: {key} is {value:g}; give {' or '.join(f'{one:g}' for one in allowed)}"
+        )
+    return value
+
+
+def _definition(
+    file: Section, layout: CorpusLayout, form: ScoringForm, channels: Mapping[str, str]
+) -> dict[str, Any]:
+    """What decides rows. Paths are lists of their parts: none looks like a folder of a machine."""
+    named = {score: name for name, score in SCORES.items()}
+    return {
+        "recordings": layout.signals.text.split("/"),
+        "fields": dict(layout.signals.fields),
+        "scoring": {
+            scorer: pattern.text.split("/") if pattern else []
+            for scorer, pattern in layout.scorings.items()
+        },
+        "format": form.format,
+        "columns": dict(form.columns),
+        "stages": {word: named[score] for word, score in form.stages.items()},
+        "ignore": list(form.ignore),
+        "epoch_s": form.epoch_s,
+        "channels": dict(channels),
+        "mains_hz": file.number("mains_hz"),
+    }
