@@ -78,7 +78,7 @@ def _draw_new(
     """Draw the recordings that are not finished, and return those that can't be used."""
     todo = [task for task in tasks if not _is_done(task, done)]
     if n_kept := len(tasks) - len(todo):
-        progress.note(f"{n_kept} recordings were finished by an earlier run and are kept")
+        progress.note(f"{n_kept} recordings from an earlier run are kept")
     progress.start("drawing", len(todo), "recordings")
     set_aside = []
     for outcome in pool.run(draw, todo, config.workers, crashed=_crashed):

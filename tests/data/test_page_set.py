@@ -353,7 +353,7 @@ def test_a_dataset_that_does_not_say_how_it_was_built_is_refused(folder, key):
     values = json.loads((folder / "build.json").read_text())
     del values[key]
     (folder / "build.json").write_text(json.dumps(values))
-    refused(rf"build\.json is damaged or of another psgimg \({key} is missing\)", folder)
+    refused(rf"build\.json is damaged or of another psgimg version \({key} is missing\)", folder)
 
 
 def test_a_recipe_that_is_not_the_one_named_is_refused(folder):
