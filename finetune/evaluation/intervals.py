@@ -59,7 +59,7 @@ def intervals(
     values = metric_table.summary(tables.sum(0))
     drawn = _drawn(tables[:, None], rounds, seed)
     return {
-        name: Interval(value, *bootstrap.ends(drawn[name][:, 0], level))
+        name: Interval(value, *bootstrap.percentile_interval(drawn[name][:, 0], level))
         for name, value in values.items()
     }
 
@@ -85,7 +85,7 @@ def differences(
             before[name],
             after[name],
             after[name] - before[name],
-            *bootstrap.ends(drawn[name][:, 1] - drawn[name][:, 0], level),
+            *bootstrap.percentile_interval(drawn[name][:, 1] - drawn[name][:, 0], level),
         )
         for name in before
     }

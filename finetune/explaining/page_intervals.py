@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.finetune.metrics.bootstrap import ROUNDS, ends
+from psgimg.finetune.metrics.bootstrap import ROUNDS, percentile_interval
 
 
 class Mean(NamedTuple):
@@ -47,4 +47,4 @@ def mean(
         return Mean(value, np.nan, np.nan)
     drawn = np.random.default_rng(seed).integers(len(counts), size=(ROUNDS, len(counts)))
     means = sums[drawn].sum(1) / counts[drawn].sum(1)
-    return Mean(value, *ends(means))
+    return Mean(value, *percentile_interval(means))

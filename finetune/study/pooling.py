@@ -84,7 +84,7 @@ def read(path: Path) -> Answers:
 def means(cells: Sequence[Answers]) -> dict[str, Interval]:
     """Mean of every figure over cells, with its interval over subjects."""
     return {
-        name: Interval(_mean(cells, name), *bootstrap.ends(_drawn(cells, name)))
+        name: Interval(_mean(cells, name), *bootstrap.percentile_interval(_drawn(cells, name)))
         for name in cells[0].figures
     }
 
@@ -95,7 +95,7 @@ def differences(pairs: Sequence[tuple[Answers, Answers]]) -> dict[str, Differenc
     found = {}
     for name in firsts[0].figures:
         first, second = _mean(firsts, name), _mean(seconds, name)
-        ends = bootstrap.ends(_drawn(seconds, name) - _drawn(firsts, name))
+        ends = bootstrap.percentile_interval(_drawn(seconds, name) - _drawn(firsts, name))
         found[name] = Difference(first, second, second - first, *ends)
     return found
 

@@ -186,7 +186,7 @@ def test_what_lies_beside_the_file_is_its_source(frame, tmp_path):
     (tmp_path / "p0.parquet.json").write_text(json.dumps(beside))
     assert evaluated(frame, folder=tmp_path).values["source"] == beside
     (tmp_path / "p0.parquet.json").write_text("{")
-    with pytest.raises(BuildError, match=r"p0.parquet.json is damaged .*; mend or remove it"):
+    with pytest.raises(BuildError, match=r"p0.parquet.json is damaged .*; fix or remove it"):
         evaluated(frame, folder=tmp_path)
 
 
@@ -312,15 +312,15 @@ def plain(rows="", head="recording,epoch,label,prediction"):
 BAD = [
     (
         plain("a,0,N2,N2\na,0,N2,W"),
-        "p.csv: a epoch 0 is there 2 times; keep one prediction an epoch",
+        "p.csv: a epoch 0 occurs 2 times; keep one prediction per epoch",
     ),
     (plain("a,0,R,W\nb,0,R,W"), r"2 epochs have the label 'R' \(first row 1\); write REM"),
     (plain("a,0,N2,n2"), r"1 epoch has the prediction 'n2' \(first row 1\); write N2"),
     (plain("a,0,S4,W"), "the label 'S4' .*; write N3"),
     (plain("a,0,2,W"), "the label '2' .*; stages are W, N1, N2, N3, REM; leave out epochs that"),
     (plain("a,0,N2,I think N2"), "leave the field empty where there is no valid answer"),
-    (plain("a,0,,W"), "has no label; leave out epochs that were not scored"),
-    (plain("a,0.5,W,W"), "column 'epoch': .*0.5.*; mend the values"),
+    (plain("a,0,,W"), "has no label; leave out unscored epochs"),
+    (plain("a,0.5,W,W"), "column 'epoch': .*0.5.*; fix the values"),
     (plain("a,-1,W,W"), r"row 1 \(a\) has the epoch -1; number the epochs of a recording from"),
     (plain("a,1700000000,W,W"), "has the epoch 1700000000; number the epochs"),
     (plain(",0,W,W"), r"row 1 \(epoch 0\) has no recording; fill it in"),
@@ -333,7 +333,7 @@ BAD = [
     ),
     (
         plain("a,0,W,W,N1", "recording,epoch,label,prediction,label"),
-        "several columns are called 'label'; keep one",
+        "several columns are named 'label'; keep one",
     ),
     (
         plain("x,a,0,W,W\ny,a,1,W,W", "subject,recording,epoch,label,prediction"),

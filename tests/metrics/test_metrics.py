@@ -54,9 +54,9 @@ def test_without_epochs_there_are_no_figures():
         ([5], [0], "label 5"),
         ([-1], [0], "label -1"),
         ([0], [7], "prediction 7"),
-        ([0, 1], [0], "one prediction a label"),
+        ([0, 1], [0], "one prediction per label"),
     ],
 )
-def test_what_is_no_stage_is_refused(labels, predictions, said):
+def test_values_that_are_not_stages_are_refused(labels, predictions, said):
     with pytest.raises(BuildError, match=said):
         metrics.confusion(labels, predictions)
