@@ -171,8 +171,8 @@ def test_one_subject_has_no_interval_and_nothing_of_an_earlier_report_stays(alon
     shutil.copytree(out, folder)
     evaluation_report.write(folder, alone)
     text = (folder / "report.md").read_text()
-    assert "No interval: one subject." in text
-    assert "No intervals: there is one subject." in (folder / "table.tex").read_text()
+    assert "No intervals: there is only one subject." in text
+    assert "No intervals: there is only one subject." in (folder / "table.tex").read_text()
     assert {path.name for path in folder.glob("*.png")} == {"confusion.png", "hypnogram-only.png"}
     assert "nan" not in text
 
@@ -202,7 +202,7 @@ def test_pages_that_were_learned_from_and_corrupted_signals_are_told(alone, tmp_
     finally:
         alone.values["source"] = before
     text = (tmp_path / "report.md").read_text()
-    assert "**Pages it learned from.**" in text
+    assert "**Training pages.**" in text
     assert "**Corrupted signals**: `noise:snr_db=0`" in text
 
 
@@ -240,13 +240,13 @@ def test_severity_is_drawn_for_single_corruptions_only(found):
 
 def test_best_median_and_worst_are_by_kappa_and_an_undefined_one_is_none_of_them():
     kappas = (0.5, None, 0.9, 0.7, 0.6, None)
-    assert hypnograms.telling([{"kappa": kappa} for kappa in kappas]) == {
+    assert hypnograms.selected([{"kappa": kappa} for kappa in kappas]) == {
         "best": 2,
         "median": 4,
         "worst": 0,
     }
-    assert hypnograms.telling([{"kappa": 0.1}, {"kappa": 0.2}]) == {"best": 1, "worst": 0}
-    assert hypnograms.telling([{"kappa": None}]) == {"only": 0}
+    assert hypnograms.selected([{"kappa": 0.1}, {"kappa": 0.2}]) == {"best": 1, "worst": 0}
+    assert hypnograms.selected([{"kappa": None}]) == {"only": 0}
 
 
 nights = st.lists(st.tuples(st.integers(1, 4), st.integers(-1, 4)), min_size=1, max_size=30).map(

@@ -128,12 +128,12 @@ def test_the_folder_holds_what_was_found(staged):
     rows = list(csv.DictReader((out / "hypnogram.csv").read_text().splitlines()))
     assert [row["stage"] for row in rows] == found.names
     assert rows[3]["time"] == "22:01:30"
-    told_of = json.loads((out / "statistics.json").read_text())
-    assert told_of["night"] == night.name
-    assert told_of["model"] == "model", "no folder of this machine"
-    assert told_of["lanes"]["C4"] == "C4-M1"
-    assert told_of["context"] == CONTEXT
-    assert told_of["statistics"] == found.statistics.to_dict()
+    facts = json.loads((out / "statistics.json").read_text())
+    assert facts["night"] == night.name
+    assert facts["model"] == "model", "no folder of this machine"
+    assert facts["lanes"]["C4"] == "C4-M1"
+    assert facts["context"] == CONTEXT
+    assert facts["statistics"] == found.statistics.to_dict()
 
 
 def test_the_same_night_gives_the_same_bytes_and_replaces_the_former_folder(
@@ -156,14 +156,14 @@ def test_a_folder_with_anything_else_in_it_is_refused(staged, model, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["hypnogram.csv", "hypnogram.edf"])
-def test_stages_that_a_scorer_mended_are_not_replaced(name, staged, model, tmp_path):
-    mended = shutil.copytree(staged[1], tmp_path / "stages")
-    with (mended / name).open("ab") as file:
+def test_stages_that_a_scorer_edited_are_not_replaced(name, staged, model, tmp_path):
+    edited = shutil.copytree(staged[1], tmp_path / "stages")
+    with (edited / name).open("ab") as file:
         file.write(b"N2 after all")
-    kept = (mended / name).read_bytes()
-    with pytest.raises(BuildError, match=f"{name} is not as `psgimg stage` wrote it"):
-        stage(StageConfig(staged[0], str(model), mended), Remembered())
-    assert (mended / name).read_bytes() == kept
+    kept = (edited / name).read_bytes()
+    with pytest.raises(BuildError, match=f"{name} was changed since `psgimg stage` wrote it"):
+        stage(StageConfig(staged[0], str(model), edited), Remembered())
+    assert (edited / name).read_bytes() == kept
 
 
 def test_the_stages_of_another_night_of_the_same_name_are_not_replaced(
@@ -330,8 +330,8 @@ def test_lights_on_is_the_first_such_time_after_lights_off(off, on, hours, span)
         ("nan", None, ELEVEN, "within it"),
         ("-5", None, ELEVEN, "within it"),
         (None, "40000", None, "lasts 28800 s"),
-        ("23:10", None, None, "does not say when the recording started"),
-        ("06:00", "01:00", ELEVEN, "give the time when the lights went off first"),
+        ("23:10", None, None, "does not state when the recording started"),
+        ("06:00", "01:00", ELEVEN, "give a lights-off time before the lights-on time"),
         ("01:00", "01:00:20", ELEVEN, "less than an epoch"),
         (None, "23:00", ELEVEN, "less than an epoch"),
     ],
@@ -375,7 +375,7 @@ def test_a_model_without_a_recipe_or_with_one_of_another_version_is_refused(
 ):
     bare = shutil.copytree(model, tmp_path / "bare")
     (bare / "psgimg.json").unlink()
-    with pytest.raises(BuildError, match="carries no recipe"):
+    with pytest.raises(BuildError, match="has no recipe for its pages"):
         stage(StageConfig(staged[0], str(bare), tmp_path / "out"), Remembered())
     taught = ModelFolder.load(model)
     old = shutil.copytree(model, tmp_path / "old")
