@@ -128,5 +128,5 @@ def _report(axes: Axes, night: StagedNight) -> None:
             axes.text(x, height, text, ha=side, va="top", fontsize=8.5)
     review = textwrap.fill(statistics_table.review(night), 42)
     axes.text(0, 0, review, color=REVIEW_COLOUR, fontsize=8.5, va="bottom")
-    for text in axes.texts:
-        text.set_in_layout(False)  # long lines would squeeze the column
+    for line in axes.texts:
+        line.set_in_layout(False)  # long lines would squeeze the column
