@@ -95,14 +95,14 @@ def test_every_factor_with_a_short_name_is_an_option_of_its_command():
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"gird": {}}, "unknown key gird; there are name, build"),
+        ({"gird": {}}, "unknown key gird; use one of name, build"),
         ({"grid": {"stile": ["paper"]}}, "grid: unknown factor stile; did you mean style?"),
-        ({"grid": {"style": "paper"}}, "grid: style: 'paper' is no list; write [paper]"),
+        ({"grid": {"style": "paper"}}, "grid: style: 'paper' is not a list; write [paper]"),
         ({"grid": {"style": []}}, "grid: style: the list is empty"),
         ({"grid": {"style": [None]}}, "grid: style: a value is missing"),
-        ({"grid": {"sft.seed": [1]}}, "sft.seed is called seed here"),
-        ({"grid": {"seed": [{"a": 1}]}}, "{'a': 1} is no value"),
-        ({"grid": {"zero_shot": ["yes"]}}, "'yes' is neither true nor false"),
+        ({"grid": {"sft.seed": [1]}}, "sft.seed has the short name seed; use that"),
+        ({"grid": {"seed": [{"a": 1}]}}, "{'a': 1} is not a valid value"),
+        ({"grid": {"zero_shot": ["yes"]}}, "'yes' is not a boolean; write true or false"),
         ({"grid": {"style": ["paper"]}, "cells": [{"style": "paper"}]}, "style is in grid already"),
         ({"cells": {"style": "paper"}}, "cells: expected a list"),
         ({"sft": ["model"]}, "sft: expected `name: value` lines"),
@@ -110,15 +110,15 @@ def test_every_factor_with_a_short_name_is_an_option_of_its_command():
         ({"grid": {"style": ["clincal"]}}, "build: no style 'clincal'"),
         ({"grid": {"corpus": ["shsh"]}}, "build: no corpus 'shsh'"),
         ({"build": {"source": "demo", "montge": "aasm"}}, "No such option '--montge'"),
-        ({"build": {"source": "demo", "push": True}}, "build: push is not said here"),
+        ({"build": {"source": "demo", "push": True}}, "build: push can't be given"),
         ({"build": {"source": "demo", "splits": "80"}}, "build: --splits '80'"),
         ({"build": {}}, "nothing to build; give build: {source: …}"),
         ({"sft": {}}, "no model; give sft: {model: …}"),
-        ({"sft": {"model": "tiny", "output_dir": "x"}}, "sft: output-dir is not said here"),
-        ({"predict": {"mod": "score"}}, "predict: unknown option mod; there are split"),
+        ({"sft": {"model": "tiny", "output_dir": "x"}}, "sft: output-dir can't be given"),
+        ({"predict": {"mod": "score"}}, "predict: unknown option mod; use one of split"),
         ({"grid": {"mode": ["guess"]}}, "predict: --mode 'guess'"),
         ({"grid": {"zero_shot": [False, True]}}, "zero-shot: tiny has random weights"),
-        ({"grid": {"dataset": ["there"], "corrupt": ["noise:snr_db=0"]}}, "it is built already"),
+        ({"grid": {"dataset": ["there"], "corrupt": ["noise:snr_db=0"]}}, "is built already"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -229,7 +229,7 @@ def test_a_folder_that_was_made_anew_is_another(tmp_path, option, told):
     assert not found[0] & found[1]
 
 
-def test_a_model_that_is_not_taught_is_asked_once_whatever_the_teaching(tmp_path):
+def test_an_untrained_model_predicts_once_whatever_the_training_options(tmp_path):
     axes = {
         "zero_shot": [True, False],
         "train_subjects": [1, 3],
@@ -400,7 +400,7 @@ def test_a_step_that_another_process_does_is_waited_for_and_not_done_twice(tmp_p
         finish(tmp_path, asked, lambda path: path.mkdir(parents=True))
         (tmp_path / asked.finished).touch()
     waiting.join(30)
-    assert told.notes == ["waiting for another process at evaluate-x"]
+    assert told.notes == ["waiting for another process that runs evaluate-x"]
 
 
 def test_a_command_that_fails_is_not_tried_twice_in_a_run_but_in_the_next(tmp_path):
@@ -435,10 +435,10 @@ def test_answers_of_a_model_that_was_taught_anew_since_are_not_gone_on_with(tmp_
     for path in (made, beside, model / "README.md"):
         path.write_text("")
     os.utime(model / "README.md", (1, 1))
-    runs._going_on(tmp_path, cell.prediction)
+    runs._resume_words(tmp_path, cell.prediction)
     assert all(path.exists() for path in (made, beside, parts))
     os.utime(model / "README.md", (2**32, 2**32))
-    runs._going_on(tmp_path, cell.prediction)
+    runs._resume_words(tmp_path, cell.prediction)
     assert not any(path.exists() for path in (made, beside, parts))
 
 
@@ -530,7 +530,7 @@ def test_cells_that_answer_the_same_differ_by_nothing(tmp_path):
         assert (found["difference"], found["low"], found["high"]) == (0, 0, 0)
 
 
-def test_cells_asked_about_other_epochs_are_not_compared_and_it_is_said(tmp_path):
+def test_cells_with_different_epochs_are_not_compared_and_the_report_says_so(tmp_path):
     asked = grid.read(written(tmp_path, grid={"style": ["paper", "clinical"]}))
     cells = plan.plan(asked)
     finished(tmp_path, cells, lambda cell: answers(2 + (cell.factors["style"] == "paper")))
