@@ -55,7 +55,7 @@ def calibration(
 def _bins(
     confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]
 ) -> list[dict[str, float]]:
-    """Bin epochs by confidence; bins include their upper edge (Guo et al.), the first also its lower."""
+    """Bin epochs by confidence; a bin includes its upper edge, the first also its lower one."""
     edges = np.linspace(0, 1, N_BINS + 1)
     place = np.searchsorted(edges[1:-1], confidence)
     counts = np.bincount(place, minlength=N_BINS)

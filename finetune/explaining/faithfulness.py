@@ -38,7 +38,7 @@ class Curves:
     insertion: dict[str, Floats]
 
     def gain(self, way: str, control: str) -> float:
-        """Return the mean difference of the explanation's curve from a control's, positive if better."""
+        """Return the mean difference between explanation and control, positive if better."""
         curves, sign = (self.deletion, -1) if way == "deletion" else (self.insertion, 1)
         return sign * (area(curves["explanation"]) - area(curves[control]))
 

@@ -49,7 +49,7 @@ class Gradients:
     batch_size: int
 
     def density(self, case: Case, stage: int, other: int) -> Floats:
-        """Return (height, width) the attribution of each pixel to the margin of ``stage`` over ``other``.
+        """Return (height, width) the attribution of each pixel to the margin over ``other``.
 
         Attributions sum to the margin of the page minus the mean margin of its fills, up to the
         approximation by ``STEPS`` steps.
@@ -108,7 +108,7 @@ class Gradients:
         return log_probs.gather(-1, ids.expand(n, -1)[..., None])[..., 0].sum(-1)
 
     def _picture(self, case: Case, encoded: Encoded) -> torch.Tensor:
-        """Return (1, 3, h, w) the page as the model's input, after checking that it is the whole page."""
+        """Return (1, 3, h, w) the page as the model's input; refuse models that split pages."""
         expected = {"input_ids", "attention_mask", PICTURE}
         pictures = encoded.get(PICTURE)
         if (

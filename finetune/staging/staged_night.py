@@ -88,7 +88,7 @@ class StagedNight:
         return statistics.statistics(self.stages[self.in_bed], EPOCH_S)
 
     def clock(self, time_s: float) -> str:
-        """Return the time of day as ``HH:MM:SS``, or the time from the start if the start is unknown."""
+        """Return the time of day as ``HH:MM:SS``; time since the start if the start is unknown."""
         if self.start is not None:
             return f"{self.start + timedelta(seconds=time_s):%H:%M:%S}"
         minutes, seconds = divmod(round(time_s), 60)

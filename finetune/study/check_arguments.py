@@ -10,7 +10,7 @@ from psgimg.finetune import optional_dependencies
 
 
 def main() -> None:
-    """Read argument lists as JSON from standard input; print the first error, if any, and exit with 2."""
+    """Read argument lists as JSON from standard input; print any first error and exit with 2."""
     try:
         optional_dependencies.require()
         from psgimg.finetune.training import arguments

@@ -33,7 +33,7 @@ FACTORS = {
     "seed": "sft.seed",
     "mode": "predict.mode",
 }
-"""Short names of factors, and the option that each sets. Others are written as ``sft.learning-rate``."""
+"""Short names of factors, and the option each sets. Others are written as ``sft.learning-rate``."""
 
 DATASET, CORRUPT, ZERO_SHOT = "dataset", "corrupt", "zero_shot"
 SPECIAL = (DATASET, CORRUPT, ZERO_SHOT)

@@ -90,7 +90,7 @@ def means(cells: Sequence[Answers]) -> dict[str, Interval]:
 
 
 def differences(pairs: Sequence[tuple[Answers, Answers]]) -> dict[str, Difference]:
-    """Return the difference second − first of every metric, as the mean over pairs with its interval."""
+    """Return the mean difference over pairs, second − first, of every metric, with intervals."""
     firsts, seconds = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     result = {}
     for name in firsts[0].figures:

@@ -116,7 +116,7 @@ def is_done(out: Path, step: Step) -> bool:
 
 
 def read_mark(out: Path, step: Step) -> dict[str, Any]:
-    """Return a step's mark: ``seconds``, ``cpu_seconds`` and ``interrupted``, or ``failed``; or empty."""
+    """Return a step's mark: its times and ``interrupted``, or ``failed``; empty without a mark."""
     try:
         mark = json.loads(_file(out, step, "json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Study: from a grid of factors to a table with intervals, by running psgimg commands. The main path."""
+"""Study: from a grid of factors to a table with intervals, by psgimg commands. The main path."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def test_predictions_are_of_the_epochs_of_the_split_in_the_order_of_predict(isru
         assert read.predictions.tolist() == read.probabilities.argmax(1).tolist()
 
 
-def test_what_lies_beside_says_how_it_came_about(isruc, trees):
+def test_the_json_beside_the_predictions_records_how_they_were_made(isruc, trees):
     beside = json.loads((isruc / "baselines" / "boosting.parquet.json").read_text())
     assert beside["settings"]["model"] == "boosting"
     assert beside["settings"]["split"] == "test"
@@ -130,7 +130,7 @@ def test_what_lies_beside_says_how_it_came_about(isruc, trees):
     assert yasa["left_out"] == {"recordings": 0, "pages": 0}
 
 
-def test_what_is_finished_is_not_computed_again(isruc, trees):
+def test_a_finished_method_is_not_recomputed(isruc, trees):
     config, found, _ = trees
     told = Remembered()
     assert baseline.baseline(config, told)["yasa"].table.equals(found["yasa"].table)
@@ -138,7 +138,7 @@ def test_what_is_finished_is_not_computed_again(isruc, trees):
     assert [note.rpartition("; ")[2] for note in told.notes] == ["nothing is recomputed"] * 2
 
 
-def test_another_seed_does_not_mix_with_what_is_there(trees):
+def test_another_seed_does_not_mix_with_existing_predictions(trees):
     config, _, _ = trees
     other = BaselineConfig(config.dataset, config.root, ("boosting",), out=config.out, seed=1)
     with pytest.raises(BuildError, match=r"boosting.parquet was made .* \(seed\); use the same"):
@@ -173,7 +173,7 @@ def test_a_stage_that_was_never_seen_has_probability_0():
         boosting.fit(table[50:], labels[50:], 0, 1)
 
 
-def test_a_missing_extra_is_one_line_with_the_command_that_brings_it(monkeypatch):
+def test_a_missing_extra_is_one_line_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "yasa", None)
     monkeypatch.setitem(sys.modules, "braindecode", None)
     monkeypatch.setitem(sys.modules, "braindecode.models", None)
@@ -183,7 +183,7 @@ def test_a_missing_extra_is_one_line_with_the_command_that_brings_it(monkeypatch
         methods.available(("boosting",))
 
 
-def test_an_unknown_method_is_refused_with_those_there_are():
+def test_an_unknown_method_is_refused_with_the_known_ones():
     with pytest.raises(BuildError, match="--method 'svm' is unknown; use boosting, cnn, yasa"):
         methods.available(("svm",))
 
@@ -193,7 +193,7 @@ def test_a_seed_below_0_is_refused_before_anything_is_read():
         BaselineConfig("nowhere", seed=-1)
 
 
-def test_yasa_is_left_out_aloud_where_no_central_eeg_was_recorded():
+def test_yasa_is_left_out_with_a_note_without_central_eeg():
     read = {name: methods.METHODS[name] for name in ("boosting", "yasa")}
     night = nights.Night(None, None, None, None, None, ("Fpz-Cz", "Pz-Oz", "EOGh", "Chin"))
     left, (note,) = methods.applicable(read, [night], ())
@@ -203,7 +203,7 @@ def test_yasa_is_left_out_aloud_where_no_central_eeg_was_recorded():
         methods.applicable(read, [night], ("yasa",))
 
 
-def test_people_who_are_learned_from_are_not_staged_in_another_dataset(isruc, tmp_path):
+def test_training_subjects_are_not_staged_in_another_dataset(isruc, tmp_path):
     swapped = {"train": SPLIT["test"], "validation": [], "test": SPLIT["train"]}
     (tmp_path / "split.json").write_text(json.dumps(swapped))
     told = {
@@ -226,9 +226,7 @@ def test_people_who_are_learned_from_are_not_staged_in_another_dataset(isruc, tm
         baseline.baseline(config, Remembered())
 
 
-def test_a_corrupted_twin_is_staged_by_what_was_learned_of_the_signals_as_recorded(
-    isruc, trees, tmp_path
-):
+def test_a_corrupted_twin_is_staged_by_a_model_of_uncorrupted_signals(isruc, trees, tmp_path):
     told = {"style": "paper", "split_file": isruc / "split.json", "corrupt": ("noise:snr_db=-20",)}
     run(tmp_path / "twin", isruc / "root", "isruc", **told)
     config = BaselineConfig(
@@ -245,7 +243,7 @@ def test_a_corrupted_twin_is_staged_by_what_was_learned_of_the_signals_as_record
     assert beside["corruption"]["kind"] == "noise"
 
 
-def test_a_scoring_of_another_release_is_named(isruc, tmp_path):
+def test_a_scoring_of_another_release_is_refused(isruc, tmp_path):
     shutil.copytree(isruc / "root", tmp_path / "root")
     scoring = tmp_path / "root" / "subgroupIII" / "1" / "1_1.txt"
     scoring.write_text(scoring.read_text().replace("2", "3"))
@@ -301,7 +299,7 @@ def test_scale_is_of_the_nights_and_an_absent_lane_is_0():
     np.testing.assert_allclose(scale.apply(page_uv)[0], [[0, 1, store.LARGEST], [0, 0, 0]])
 
 
-def test_a_network_learns_keeps_its_best_pass_and_learns_the_same_again(monkeypatch):
+def test_a_network_trains_reproducibly_and_keeps_its_best_pass(monkeypatch):
     need("cnn")
     import torch
     from psgimg.finetune.baselines import network

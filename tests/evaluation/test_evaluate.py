@@ -103,7 +103,7 @@ def test_every_figure_is_that_of_scikit_learn(frame, values):
             assert row[name] == pytest.approx(expected[name], abs=1e-12)
 
 
-def test_every_denominator_is_told(frame, values):
+def test_every_denominator_is_reported(frame, values):
     no_answer = int(frame["prediction"].isna().sum())
     assert no_answer > 10
     counts = {"epochs": 300, "recordings": 5, "subjects": 4, "no_answer": no_answer}
@@ -164,7 +164,7 @@ def test_epochs_as_whole_floats_and_a_byte_order_mark_are_read(frame, tmp_path):
     assert found.values["counts"]["epochs"] == len(frame)
 
 
-def test_missing_epochs_are_counted_and_told(frame, tmp_path):
+def test_missing_epochs_are_counted_and_noted(frame, tmp_path):
     found = evaluated(frame.drop(index=[3, 4, 5, 70, 0]), folder=tmp_path)
     assert [row["missing"] for row in found.values["recordings"]] == [3, 1, 0, 0, 0]
     assert found.notes[1].startswith("4 epochs missing between the first and the last")
@@ -277,7 +277,7 @@ def test_a_second_file_with_more_epochs_is_not_compared_either(frame, tmp_path):
 # The command
 
 
-def test_the_command_writes_the_report_and_tells_figures_differences_and_notes(frame, tmp_path):
+def test_the_command_writes_the_report_and_prints_metrics_differences_and_notes(frame, tmp_path):
     paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
     for path in paths:
         frame.to_csv(path, index=False)
@@ -296,7 +296,7 @@ def test_the_command_writes_the_report_and_tells_figures_differences_and_notes(f
     assert "accuracy {value:.3f} [{low:.3f}, {high:.3f}]".format(**accuracy) in said
 
 
-def test_help_of_the_command_waits_for_no_library():
+def test_help_of_the_command_imports_no_heavy_library():
     heavy = "{'numpy', 'pyarrow', 'matplotlib', 'torch', 'rich'}"
     code = f"import sys, psgimg.finetune.terminal.evaluate_command; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-P", "-c", code], check=True)
@@ -355,7 +355,7 @@ def test_a_file_without_valid_predictions_is_refused_in_one_line(tmp_path, text,
     assert "p.csv" in str(caught.value)
 
 
-def test_answers_that_are_all_invalid_are_figures_and_no_error(tmp_path):
+def test_answers_that_are_all_invalid_have_metrics_and_are_no_error(tmp_path):
     path = tmp_path / "p.csv"
     path.write_text("recording,epoch,label,prediction,raw\na,0,W,,hm\na,1,N2,,hm\n")
     found = evaluation.evaluate(EvaluateConfig((path,), rounds=FEW)).values
@@ -367,6 +367,6 @@ def test_answers_that_are_all_invalid_are_figures_and_no_error(tmp_path):
     ("options", "said"),
     [({"rounds": 5}, "--rounds 5: give 100 or more"), ({"seed": -1}, "--seed -1: give 0 or more")],
 )
-def test_options_that_mean_nothing_are_refused(tmp_path, options, said):
+def test_invalid_options_are_refused(tmp_path, options, said):
     with pytest.raises(BuildError, match=said):
         EvaluateConfig((tmp_path / "p.csv",), **options)

@@ -252,7 +252,7 @@ def test_patches_add_up_to_what_the_page_is_worth(case, grid, linear):
     assert found.sum() == pytest.approx(truth(one, grid, linear).sum(), abs=1e-3)
 
 
-def test_a_right_explanation_is_better_than_the_controls_and_one_turned_round_is_not(
+def test_a_correct_explanation_beats_the_controls_and_a_reversed_one_does_not(
     pageset, grid, linear
 ):
     filled = replacement.Pages(pageset, 0)
@@ -370,7 +370,7 @@ def test_the_lane_and_the_seconds_that_decide_by_construction_win(explained):
     assert "The explanation is faithful" in found.verdict.words
 
 
-def test_the_folder_tells_all_of_it(explained):
+def test_the_folder_has_the_whole_explanation(explained):
     out, _, found = explained
     values = json.loads((out / "explanation.json").read_text())
     assert values["faithfulness"]["believable"] is True
@@ -397,7 +397,7 @@ def test_the_folder_tells_all_of_it(explained):
     assert "no intervals, as there is only one subject" in text
 
 
-def test_the_same_command_gives_the_same_bytes_and_says_what_it_found(model, dataset, tmp_path):
+def test_the_same_command_gives_the_same_bytes_and_prints_the_result(model, dataset, tmp_path):
     outs = [tmp_path / "one", tmp_path / "other"]
     told = {"model": model, "dataset": dataset, "split": "validation", "pages": 2, "window": 15}
     for out in outs:

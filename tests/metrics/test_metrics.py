@@ -42,7 +42,7 @@ def test_an_epoch_without_an_answer_is_wrong():
     assert metrics.accuracy(table) == 0.5
 
 
-def test_without_epochs_there_are_no_figures():
+def test_metrics_of_an_empty_table_are_undefined():
     figures = metric_table.summary(metrics.confusion([], []))
     assert np.isnan(figures["accuracy"])
     assert np.isnan(figures["macro_f1"])

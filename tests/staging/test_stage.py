@@ -239,7 +239,7 @@ def test_neighbours_are_shown_only_where_they_follow_without_a_gap():
     assert "There is one page" in found[10][1]
 
 
-def test_without_context_every_page_is_asked_about_alone():
+def test_without_context_every_page_is_shown_alone():
     assert [pages for pages, _ in shown(range(4), 0).values()] == [[0], [1], [2], [3]]
 
 
@@ -296,7 +296,7 @@ HOURS_8 = 8 * 3600.0
         (None, None),
     ],
 )
-def test_a_time_is_of_the_clock_or_from_the_start(said, seconds):
+def test_a_time_is_clock_time_or_seconds_from_the_start(said, seconds):
     assert lights.span(said, None, ELEVEN, HOURS_8)[0] == seconds
     if seconds != 0:
         assert lights.span(None, said, ELEVEN, HOURS_8)[1] == seconds
@@ -336,7 +336,7 @@ def test_lights_on_is_the_first_such_time_after_lights_off(off, on, hours, span)
         (None, "23:00", ELEVEN, "less than an epoch"),
     ],
 )
-def test_a_time_that_cannot_be_is_refused_in_one_line(off, on, start, words):
+def test_an_invalid_time_is_refused_in_one_line(off, on, start, words):
     with pytest.raises(BuildError) as refused:
         lights.span(off, on, start, HOURS_8)
     assert words in str(refused.value)
@@ -408,7 +408,7 @@ def test_weights_that_were_copied_in_part_are_one_line(staged, model, tmp_path):
         (["--batch-size", "0"], "1 or more"),
     ],
 )
-def test_an_option_that_cannot_be_is_refused(options, words, tmp_path):
+def test_an_invalid_option_is_refused(options, words, tmp_path):
     result = CliRunner().invoke(
         stage_command.stage, [str(tmp_path / "n.edf"), "--model", str(tmp_path), *options]
     )
@@ -416,7 +416,7 @@ def test_an_option_that_cannot_be_is_refused(options, words, tmp_path):
     assert words in str(result.exception)
 
 
-def test_the_command_writes_beside_the_caller_and_tells_the_figures(
+def test_the_command_writes_to_the_working_directory_and_prints_statistics(
     staged, model, tmp_path, monkeypatch
 ):
     night, before, found, _ = staged
