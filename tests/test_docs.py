@@ -103,11 +103,11 @@ def test_modules_fit_in_300_lines_and_functions_on_a_screen():
                 assert n_lines <= 50, f"{path}: {node.name} has {n_lines} lines"
 
 
-def test_the_real_pages_on_the_card_are_what_is_drawn_today(shared_psg, tmp_path):
+def test_the_real_pages_on_the_card_are_what_is_drawn_today(real_recordings, tmp_path):
     from psgimg.builder.build import build
     from psgimg.builder.dataset.config import BuildConfig
 
-    root = (str(shared_psg / "sleep-edf"),)
+    root = (str(real_recordings / "sleep-edf"),)
     build(BuildConfig(("sleep-edf",), root, tmp_path / "out"), Remembered())
     for path in sorted((ROOT / "cards" / "sleep-edf").glob("*.png")):
         assert path.read_bytes() == (tmp_path / "out" / "card" / path.name).read_bytes(), path
