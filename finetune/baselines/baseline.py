@@ -33,17 +33,16 @@ class BaselineConfig:
     ----------
     root
         ``DIR`` for a single corpus, ``NAME=DIR`` for several.
-    source
-        YAML files of corpora that the dataset was built by.
     method
         Names of methods; empty for all that can.
     on
         Dataset whose split is staged, if it is not the one that is learned from.
+    source
+        YAML files that describe corpora of the dataset.
     """
 
     dataset: str
     root: tuple[str, ...] = ()
-    source: tuple[str, ...] = ()
     method: tuple[str, ...] = ()
     split: str = "test"
     on: str | None = None
@@ -51,6 +50,7 @@ class BaselineConfig:
     out: Path = Path("psg-baselines")
     seed: int = 0
     workers: int = 1
+    source: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.seed < 0:
