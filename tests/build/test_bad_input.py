@@ -9,12 +9,12 @@ import edfio
 import numpy as np
 import pytest
 import tiny
+from builds import PSGIMG, content
 from progress import Remembered
 from psgimg.builder.build import build
+from psgimg.builder.corpora.sources import locate
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
-from psgimg.builder.corpora.sources import locate
-from builds import PSGIMG, content
 
 N_GOOD = 3
 
@@ -175,7 +175,9 @@ def test_a_recording_that_went_bad_leaves_a_built_folder(tmp_path):
 
 def test_a_mended_recording_joins_a_built_folder(tmp_path):
     tiny.write_shhs(tmp_path / "corpus", n_subjects=2, visits=(1,))
-    whole = build(BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "whole"), Remembered())
+    whole = build(
+        BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "whole"), Remembered()
+    )
     path = first(tmp_path / "corpus", "shhs1-200001.edf")
     good = path.read_bytes()
     truncate(tmp_path / "corpus")
@@ -270,7 +272,9 @@ def test_one_signal_under_two_names_is_a_duplicate_whatever_its_scoring_says(tmp
     first(tmp_path / "corpus", "shhs1-200002.edf").write_bytes(
         first(tmp_path / "corpus", "shhs1-200001.edf").read_bytes()
     )
-    report = build(BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out"), Remembered())
+    report = build(
+        BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out"), Remembered()
+    )
     assert [entry["reason"] for entry in report.values["set_aside"]] == ["duplicate recording"]
 
 
@@ -301,7 +305,9 @@ def test_a_signal_that_is_built_already_does_not_come_in_under_another_name(tmp_
     first(tmp_path / "corpus", "shhs1-200002.edf").write_bytes(
         first(tmp_path / "corpus", "shhs1-200001.edf").read_bytes()
     )
-    report = build(BuildConfig(("shhs",), roots, tmp_path / "out", subjects=("200002",)), Remembered())
+    report = build(
+        BuildConfig(("shhs",), roots, tmp_path / "out", subjects=("200002",)), Remembered()
+    )
     assert [entry["recording"] for entry in report.values["set_aside"]] == ["shhs1-200002"]
     assert [fact["recording"] for fact in report.values["recordings"]] == ["shhs1-200001"]
 
@@ -309,7 +315,9 @@ def test_a_signal_that_is_built_already_does_not_come_in_under_another_name(tmp_
 def test_a_damaged_second_scorer_costs_its_labels_and_not_the_night(tmp_path):
     tiny.write_isruc(tmp_path / "corpus")
     first(tmp_path / "corpus" / "subgroupI" / "1", "1_2.txt").write_bytes(bytes(range(256)))
-    report = build(BuildConfig(("isruc",), (str(tmp_path / "corpus"),), tmp_path / "out"), Remembered())
+    report = build(
+        BuildConfig(("isruc",), (str(tmp_path / "corpus"),), tmp_path / "out"), Remembered()
+    )
     assert report.values["set_aside"] == []
     night = next(f for f in report.values["recordings"] if f["recording"] == "I-001")
     assert night["second"] == 0
@@ -334,7 +342,9 @@ def test_a_file_in_the_wrong_place_costs_no_other(tmp_path):
     tiny.write_isruc(tmp_path / "corpus")
     (tmp_path / "corpus" / "backup").mkdir()
     (tmp_path / "corpus" / "backup" / "7.rec").write_bytes(b"")
-    report = build(BuildConfig(("isruc",), (str(tmp_path / "corpus"),), tmp_path / "out"), Remembered())
+    report = build(
+        BuildConfig(("isruc",), (str(tmp_path / "corpus"),), tmp_path / "out"), Remembered()
+    )
     assert [entry["recording"] for entry in report.values["set_aside"]] == ["astray-backup-7"]
     assert len(report.values["recordings"]) == 6
 
@@ -349,7 +359,7 @@ def test_a_subject_that_no_source_has_is_refused(tmp_path):
 
 
 def test_check_survives_what_nobody_foresaw(tmp_path, monkeypatch):
-    from psgimg.builder import (check, night)
+    from psgimg.builder import check, night
 
     tiny.write_shhs(tmp_path, n_subjects=1, visits=(1,))
 

@@ -8,29 +8,17 @@ import time
 from pathlib import Path
 
 import datasets
-import pyarrow.parquet as pq
 import pytest
 import tiny
 from builds import PSGIMG, content, opened, rows, run
 from progress import Remembered
 from psgimg.builder import night
 from psgimg.builder.build import build
-from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.corpora.registry import corpus
-from psgimg.builder.errors import BuildError
+from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.schema import SPLITS
+from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import Stage
-
-
-
-
-
-
-
-
-
-
-
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import click
 import pytest
 import tiny
 import yaml
+from builds import PSGIMG, content
 from click.testing import CliRunner
 from PIL import Image
 from psgimg.builder.cli import command_line, main
-from builds import PSGIMG, content
 
 COMMANDS = sorted(command_line().commands)
 

@@ -9,18 +9,17 @@ import edfio
 import numpy as np
 import pytest
 import tiny
+from builds import content, opened, rows, run
 from click.testing import CliRunner
 from hub_client import pushed, signed_in
 from progress import Remembered
-from psgimg.builder.dataset import (build_schema, build_report)
-from psgimg.builder.exports import labels_only
 from psgimg.builder.cli import command_line
+from psgimg.builder.dataset import build_report, build_schema
 from psgimg.builder.errors import BuildError
-from psgimg.builder.exports import imagefolder
-from psgimg.builder.rebuild import (RebuildConfig, rebuild)
-from psgimg.builder.release.push import (PushConfig, check_ready)
+from psgimg.builder.exports import imagefolder, labels_only
+from psgimg.builder.rebuild import RebuildConfig, rebuild
+from psgimg.builder.release.push import PushConfig, check_ready
 from psgimg.finetune.data import source
-from builds import content, opened, rows, run
 
 SPLITS = "50/0/50"
 SPEC = "noise:snr_db=-10,lanes=eeg"
@@ -237,7 +236,7 @@ def test_predictions_say_which_signals_they_are_of(clean, twin, tmp_path, monkey
     import tiny_models
     from psgimg.builder.dataset import prompts
     from psgimg.finetune import predict
-    
+
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     model = tmp_path / "model"
     tiny_models.build("idefics3", model, texts=[prompts.load("closed").question])

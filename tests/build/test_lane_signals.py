@@ -6,12 +6,12 @@ import shutil
 import numpy as np
 import pytest
 import tiny
-from psgimg.builder.recordings import edf
+from builds import rows, run
 from psgimg.builder import lane_signals
 from psgimg.builder.dataset import build_report
 from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings import edf
 from psgimg.builder.render.page import Page
-from builds import rows, run
 
 WRITERS = {
     "isruc": lambda root: tiny.write_isruc(root, n_subjects=1, minutes=4),
@@ -32,7 +32,9 @@ def built(request, tmp_path_factory):
 def found(out, root):
     build = build_report.read(out)
     names = [(fact["corpus"], fact["recording"]) for fact in build["recordings"]]
-    return lane_signals.find(build, lane_signals.on_disk({name for name, _ in names}, [str(root)]), names)
+    return lane_signals.find(
+        build, lane_signals.on_disk({name for name, _ in names}, [str(root)]), names
+    )
 
 
 def pictures(origin):

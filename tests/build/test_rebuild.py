@@ -15,15 +15,15 @@ import pytest
 import tiny
 from huggingface_hub import DatasetCard
 from progress import Remembered
-from psgimg.builder import (atomic_file, night)
-from psgimg.builder.exports import labels_only
-from psgimg.builder.dataset import shards
+from psgimg.builder import atomic_file, night
 from psgimg.builder.build import build
+from psgimg.builder.dataset import shards
 from psgimg.builder.dataset.config import BuildConfig
-from psgimg.builder.errors import BuildError
-from psgimg.builder.rebuild import (RebuildConfig, rebuild)
-from psgimg.builder.render.recipe import (VERSION, digest)
 from psgimg.builder.dataset.schema import FEATURES
+from psgimg.builder.errors import BuildError
+from psgimg.builder.exports import labels_only
+from psgimg.builder.rebuild import RebuildConfig, rebuild
+from psgimg.builder.render.recipe import VERSION, digest
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

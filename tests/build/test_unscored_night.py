@@ -10,13 +10,13 @@ from PIL import Image
 from psgimg.builder import night as corpus_night
 from psgimg.builder.corpora import demo
 from psgimg.builder.corpora.registry import corpus
+from psgimg.builder.errors import BuildError, RecordingError
+from psgimg.builder.preview import PreviewConfig, preview
 from psgimg.builder.recordings.edf import open_edf
-from psgimg.builder.errors import (BuildError, RecordingError)
 from psgimg.builder.recordings.montage import montage
-from psgimg.builder.unscored_night import (NewPage, open_night, pages)
-from psgimg.builder.preview import (PreviewConfig, preview)
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.render.style import load_style
+from psgimg.builder.unscored_night import NewPage, open_night, pages
 from tiny_edf import Channel, channels, night, write_psg
 
 AASM = Recipe(montage("aasm"), load_style("clinical"))
