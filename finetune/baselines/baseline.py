@@ -35,8 +35,6 @@ class BaselineConfig:
         Folder or Hub id of the dataset whose train split is used for training.
     root
         Folders of the corpora: ``DIR`` for a single corpus, ``NAME=DIR`` for several.
-    source
-        YAML files of the corpora that the dataset was built from.
     method
         Names of methods; empty for all whose libraries are installed.
     split
@@ -51,11 +49,12 @@ class BaselineConfig:
         Seed of the training.
     workers
         Number of recordings read in parallel.
+    source
+        YAML files that describe corpora of the dataset.
     """
 
     dataset: str
     root: tuple[str, ...] = ()
-    source: tuple[str, ...] = ()
     method: tuple[str, ...] = ()
     split: str = "test"
     on: str | None = None
@@ -63,6 +62,7 @@ class BaselineConfig:
     out: Path = Path("psg-baselines")
     seed: int = 0
     workers: int = 1
+    source: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.seed < 0:

@@ -112,8 +112,8 @@ def test_preview_draws_the_very_page_that_a_build_draws(corpus, tmp_path):
     assert page.read_bytes() == row["image"]["bytes"]
 
 
-def test_preview_of_an_unknown_file_reads_common_labels(shared_psg, tmp_path):
-    edf = shared_psg / "odd" / "rsleep-noxturnal-subject1.edf"
+def test_preview_of_an_unknown_file_reads_common_labels(real_recordings, tmp_path):
+    edf = real_recordings / "odd" / "rsleep-noxturnal-subject1.edf"
     done = psgimg("preview", edf, "--epoch", 1, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "F4-M1" in done.stdout

@@ -333,8 +333,8 @@ def test_a_second_scorer_as_reference_is_kept(corpora, tmp_path):
     assert_same(rebuilt, tmp_path / "out", tmp_path / "built")
 
 
-def test_a_real_night_is_rebuilt_byte_for_byte(shared_psg, tmp_path):
-    roots = (str(shared_psg / "sleep-edf"),)
+def test_a_real_night_is_rebuilt_byte_for_byte(real_recordings, tmp_path):
+    roots = (str(real_recordings / "sleep-edf"),)
     run(tmp_path / "built", ("sleep-edf",), roots, subjects=("SC400",))
     export = exported(tmp_path / "built", tmp_path / "labels")
     rebuilt, _ = again(export, roots, tmp_path / "out")

@@ -12,6 +12,7 @@ import pytest
 from psgimg.builder.corpora import sources
 from psgimg.builder.corpora.registry import corpora, corpus, is_open
 from psgimg.builder.corpora.sources import Source
+from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings.recording import Policy
 from tiny import truth
@@ -370,6 +371,14 @@ def test_its_recordings_lie_where_root_says_unless_the_user_says_otherwise(tmp_p
     monkeypatch.delenv("PSGIMG_MY_LAB_ROOT")
     own = corpora([str(describe(tmp_path / "here" / "my-lab.yaml", root=None))])
     assert sources.locate(own, [])[0].root == tmp_path / "here"
+
+
+def test_its_montage_may_be_a_file_beside_it(tmp_path):
+    (tmp_path / "two.yaml").write_text("lanes: [C4-M1, C3-M2]\n")
+    path = describe(tmp_path / "my-lab.yaml", montage="two.yaml")
+    montage = BuildConfig((str(path),)).recipe().montage
+    assert [lane.name for lane in montage.lanes] == ["C4-M1", "C3-M2"]
+    assert BuildConfig((str(path),)).command() == "psgimg build --source my-lab.yaml"
 
 
 def test_it_is_restricted_and_reaches_worker_processes_whole(tmp_path):

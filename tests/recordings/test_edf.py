@@ -153,8 +153,8 @@ def test_a_scoring_without_annotation_is_refused(tmp_path, wave):
         read_annotations(write(tmp_path / "a.edf", wave))
 
 
-def test_a_real_recording_with_90_mixed_channels_is_read(shared_psg):
-    edf = open_edf(shared_psg / "odd" / "rsleep-noxturnal-subject1.edf")
+def test_a_real_recording_with_90_mixed_channels_is_read(real_recordings):
+    edf = open_edf(real_recordings / "odd" / "rsleep-noxturnal-subject1.edf")
     assert (len(edf.labels), edf.duration_s) == (89, 120)
     c4 = edf.labels.index("C4-M1")
     assert edf.unit(c4) == "V"

@@ -172,6 +172,25 @@ def test_a_relative_counts_like_the_subject():
         released(local, held)
 
 
+def test_a_subject_keeps_the_split_where_a_family_is_named_later():
+    """Its family's name decides from now on, but a test subject stays a test subject."""
+    held = released(values([("cfs", "1", "a", "test")]))
+    local = values([("cfs", "1", "a", "train")])
+    local["recordings"][0]["kin"] = "family-715"
+    with pytest.raises(BuildError, match="would change their split: cfs 1 is in test"):
+        released(local, held)
+
+
+def test_who_is_shown_no_more_comes_back_into_the_same_split_or_not_at_all():
+    held = released(values([("cfs", "1", "a", "test"), ("cfs", "2", "b", "train")]))
+    held = released(values([("cfs", "2", "b", "train")]), held, may_lose=True)
+    both = [("cfs", "1", "a", "train"), ("cfs", "2", "b", "train")]
+    with pytest.raises(BuildError, match="would change their split: cfs 1 is in test"):
+        released(values(both), held)
+    back = released(values([("cfs", "1", "a", "test"), both[1]]), held)
+    assert len(back["recordings"]) == 2
+
+
 def test_a_new_recipe_is_a_new_revision_that_says_so():
     held = released(values([("demo", "1", "d", "test")]))
     grown = released(values([("demo", "1", "d", "test")], recipe="b"), held)

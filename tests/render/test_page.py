@@ -116,8 +116,8 @@ def demo_night(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def real_night(shared_psg):
-    return night_pages("sleep-edf", shared_psg / "sleep-edf", 210)
+def real_night(real_recordings):
+    return night_pages("sleep-edf", real_recordings / "sleep-edf", 210)
 
 
 def beyond_reach(image, other):
