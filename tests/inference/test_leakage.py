@@ -146,6 +146,6 @@ def test_a_training_learns_from_the_train_split_and_is_scored_on_the_validation_
 def test_a_baseline_learns_from_the_train_split_and_is_scored_on_the_validation_split(dataset):
     from psgimg.finetune.baselines import nights
 
-    found = nights.to_learn(str(dataset), None)
+    found = nights.training_sources(str(dataset), None)
     assert [source.split for source in found] == ["train", "validation"]
     assert all(f"/{source.split}-" in str(path) for source in found for path, _ in source.shards)
