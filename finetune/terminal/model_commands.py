@@ -86,7 +86,7 @@ def sft(ctx: click.Context, /, options: bool, **_: None) -> None:
     from psgimg.finetune import sft as trainer
 
     if options:
-        click.echo(trainer.options())
+        click.echo(trainer.options_help())
         return
     out = trainer.main(ctx.args)
     if os.environ.get("RANK", "0") != "0":  # only one process prints
