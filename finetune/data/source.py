@@ -101,7 +101,7 @@ def _build(dataset: str, path: Path) -> BuildJson:
         values = build_schema.check(build_report.read(path.parent))
     except build_schema.FormError as wrong:
         raise BuildError(
-            f"{path} is damaged or of another version of psgimg ({wrong}); build the dataset again"
+            f"{path} is damaged or was written by another version of psgimg ({wrong}); build the dataset again"
         ) from wrong
     except (OSError, ValueError, RecursionError) as error:
         raise BuildError(f"{path} is damaged ({_line(error)}); build it again") from error

@@ -107,7 +107,9 @@ def _no_such_key():
 def test_what_a_library_refuses_is_said_in_one_line(tmp_path, monkeypatch, fails, said):
     monkeypatch.delenv("PSGIMG_DEBUG", raising=False)
     with (
-        pytest.raises(BuildError, match=f"^training failed, {said}.*; set PSGIMG_DEBUG=1") as caught,
+        pytest.raises(
+            BuildError, match=f"^training failed, {said}.*; set PSGIMG_DEBUG=1"
+        ) as caught,
         checkpoints.one_line_errors(tmp_path, TRAINING),
     ):
         fails()

@@ -26,7 +26,7 @@ import tiny_models  # noqa: E402
 from psgimg.finetune import merge, sft  # noqa: E402
 from psgimg.finetune.data import page_set  # noqa: E402
 from psgimg.finetune.data.augment import Augmented  # noqa: E402
-from psgimg.finetune.inference.likelihood import Scorer, score_batch  # noqa: E402
+from psgimg.finetune.inference.likelihood import Scorer  # noqa: E402
 from psgimg.finetune.models import provenance  # noqa: E402
 from psgimg.finetune.models.loading import load_for_inference  # noqa: E402
 from psgimg.finetune.models.manifest import ModelFolder  # noqa: E402
@@ -100,7 +100,7 @@ def log_probs(source, dataset):
     loaded = load_for_inference(str(source))
     validation = page_set.load(str(dataset), None, "validation")
     rows = validation.chat_rows(validation.rows[:6].tolist(), PROMPT, 0)
-    return score_batch(loaded.model, loaded.processor, rows, PROMPT.answers)[0]
+    return Scorer(loaded.model, loaded.processor, PROMPT.answers)(rows).log_probs
 
 
 def test_the_folder_holds_all_that_is_needed_to_ask_the_model_again(taught, dataset):
@@ -239,7 +239,8 @@ def test_validation_names_stages_as_prediction_does(taught, dataset):
     rows = subsample(held_out.rows, 6, 42)
     loaded = load_for_inference(str(taught))
     chat = held_out.chat_rows(rows.tolist(), PROMPT, 0)
-    found = score_batch(loaded.model, loaded.processor, chat, PROMPT.answers)[0].argmax(1)
+    scores = Scorer(loaded.model, loaded.processor, PROMPT.answers)(chat)
+    found = scores.log_probs.argmax(1)
     table = metrics.confusion(held_out.index.label[rows], found)
     best = max(entry["eval_macro_f1"] for entry in log if "eval_macro_f1" in entry)
     assert metrics.macro_f1(table) == pytest.approx(best)
@@ -248,7 +249,7 @@ def test_validation_names_stages_as_prediction_does(taught, dataset):
 def test_that_validation_takes_whole_forwards_is_noted_once(dataset, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Scorer, "_choose", lambda *_: "forwards")
     sft.main(argv(dataset, tmp_path / "out", max_steps=2, eval_steps=1, validation_pages=2))
-    assert capsys.readouterr().out.count("each page takes five whole forwards") == 1
+    assert capsys.readouterr().out.count("each page takes five full forward passes") == 1
 
 
 def test_what_the_loss_covers_is_told_before_the_first_step(dataset, tmp_path, capsys):
