@@ -29,11 +29,10 @@ from psgimg.finetune.training import (
     publish,
     run_record,
 )
-from psgimg.finetune.training import trainer as validation_pages
 from psgimg.finetune.training import training_report as report
 from psgimg.finetune.training.arguments import Arguments
 from psgimg.finetune.training.psg_arguments import PsgArguments
-from psgimg.finetune.training.trainer import StagingTrainer
+from psgimg.finetune.training.trainer import StagingTrainer, subsample
 from trl import ModelConfig, SFTConfig, get_peft_config, get_quantization_config
 
 Rows = npt.NDArray[np.int64]
@@ -150,7 +149,7 @@ def _validation_rows(
     """Return the chat rows scored at each evaluation; None without validation."""
     if validation is None:
         return None
-    rows = validation_pages.subsample(validation.rows, psg.validation_pages, training.seed)
+    rows = subsample(validation.rows, psg.validation_pages, training.seed)
     return validation.chat(rows, prompt, psg.context)
 
 

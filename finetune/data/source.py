@@ -81,12 +81,12 @@ def find(dataset: str, config: str | None, split: str, revision: str | None = No
         commit = path.parent.name
     build = _build(dataset, path)
     corpus = ALL if config is None else config
-    wanted = _wanted(dataset, build["shards"], corpus, split)
-    root = path.parent if commit is None else _fetch(dataset, commit, [p for p, _ in wanted])
-    for name, _ in wanted:
+    selected = _select(dataset, build["shards"], corpus, split)
+    root = path.parent if commit is None else _fetch(dataset, commit, [p for p, _ in selected])
+    for name, _ in selected:
         if not (root / name).is_file():
             raise BuildError(f"{dataset}: {name} is missing; build or push the dataset again")
-    shards = tuple((root / name, n_rows) for name, n_rows in wanted)
+    shards = tuple((root / name, n_rows) for name, n_rows in selected)
     return Source(dataset, corpus, split, commit, build, shards)
 
 
@@ -109,7 +109,7 @@ def _build(dataset: str, path: Path) -> BuildJson:
     return {**values, "policy": build_report.strictest(values["corpora"])}
 
 
-def _wanted(
+def _select(
     dataset: str, shards: Sequence[ShardEntry], config: str, split: str
 ) -> list[tuple[str, int]]:
     """Return path and number of rows of the shards of a config and split."""

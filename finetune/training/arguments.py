@@ -193,8 +193,8 @@ def _unknown(error: Exception) -> str | None:
     if wrong and (now := RENAMED.get(wrong[0])):
         return f"unknown option {wrong[0]}: use {now}"
     kinds = (PsgArguments, SFTConfig, ModelConfig)
-    known = [flag(one.name) for kind in kinds for one in fields(kind)]
-    near = difflib.get_close_matches(wrong[0], known, 2) if wrong else []
+    names = [flag(one.name) for kind in kinds for one in fields(kind)]
+    near = difflib.get_close_matches(wrong[0], names, 2) if wrong else []
     meant = f"; did you mean {' or '.join(near)}?" if near else "; `psgimg sft --help` lists all"
     return f"unknown option {', '.join(wrong) or listed}{meant}"
 

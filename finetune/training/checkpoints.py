@@ -20,7 +20,7 @@ YES = ("true", "yes", "1", "last")
 NO = ("false", "no", "0")
 STATE = "trainer_state.json"
 SETTINGS_FILE = "asked.json"
-"""Settings of a training, saved beside its checkpoints: it can be resumed only with the same ones."""
+"""Settings of a training, saved next to its checkpoints, with which it can be resumed."""
 
 DEBUG = "PSGIMG_DEBUG"
 FAILURES = (ValueError, ImportError, OSError, RuntimeError, TypeError, KeyError)

@@ -18,9 +18,9 @@ from psgimg.finetune.models import manifest as folders
 from psgimg.finetune.models import provenance
 from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.models.provenance import Lineage
-from psgimg.finetune.training import trainer as held_out
 from psgimg.finetune.training.arguments import Arguments
 from psgimg.finetune.training.psg_arguments import PsgArguments
+from psgimg.finetune.training.trainer import subsample
 from transformers import TrainerState
 from trl import SFTConfig
 
@@ -142,7 +142,7 @@ def _validation_counts(
     validation: PageSet, psg: PsgArguments, training: SFTConfig
 ) -> dict[str, int]:
     """Return the numbers of pages and subjects behind the validation metrics."""
-    rows = held_out.subsample(validation.rows, psg.validation_pages, training.seed)
+    rows = subsample(validation.rows, psg.validation_pages, training.seed)
     subjects = {(page.corpus, page.subject) for page in map(validation.page, rows.tolist())}
     return {"pages": len(rows), "subjects": len(subjects)}
 

@@ -83,7 +83,7 @@ def test_a_server_is_asked_for_fewer_alternatives_once_it_refuses(server, most, 
 
 
 @pytest.mark.parametrize("fault", [408, 425, 429, 500, 502, 503, "hang up", "half"])
-def test_what_passes_is_waited_out(server, fault):
+def test_transient_errors_are_retried(server, fault):
     server.faults = [fault, fault]
     assert [answer.prediction for answer in ask(server)] == list(STAGE_NAMES)
     assert len(server.seen) == 7
@@ -120,7 +120,7 @@ def test_a_server_that_stays_away_ends_the_command_and_what_waits(server, fault,
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "localhost:8000/v1", "http://a b/v1"])
-def test_nobody_at_the_address_is_said_soon(monkeypatch, url):
+def test_a_server_that_never_answers_is_reported_soon(monkeypatch, url):
     monkeypatch.setattr(endpoint, "FIRST_PATIENCE_S", 0.1)
     with pytest.raises(BuildError, match=r"can't be reached .*start it or check the address"):
         ask(None, url=url)

@@ -14,7 +14,7 @@ TRAINING = SimpleNamespace(per_device_train_batch_size=8, device="cpu")
 SETTINGS = {"context": 0, "model": "tiny", "learning_rate": 1e-3, "stages": ["W", "N1"]}
 
 
-def test_what_a_training_is_asked_for_is_written_sorted_and_whole(tmp_path):
+def test_the_settings_of_a_training_are_written_sorted_and_complete(tmp_path):
     out = tmp_path / "new" / "folder"
     checkpoints.begin(out, SETTINGS, None)
     text = (out / "asked.json").read_text()
@@ -51,7 +51,7 @@ def test_a_training_does_not_go_on_with_other_settings(tmp_path):
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]"])
-def test_a_checkpoint_whose_settings_nobody_knows_is_refused(tmp_path, text):
+def test_a_checkpoint_with_unknown_settings_is_refused(tmp_path, text):
     if text is not None:
         (tmp_path / "asked.json").write_text(text)
     with pytest.raises(BuildError, match=r"checkpoint-9 can't be resumed: .*asked\.json does"):
@@ -104,7 +104,7 @@ def _no_such_key():
         (lambda: len(3), "TypeError: object of type 'int' has no len"),
     ],
 )
-def test_what_a_library_refuses_is_said_in_one_line(tmp_path, monkeypatch, fails, said):
+def test_an_error_of_a_library_is_one_line(tmp_path, monkeypatch, fails, said):
     monkeypatch.delenv("PSGIMG_DEBUG", raising=False)
     with (
         pytest.raises(
@@ -127,7 +127,7 @@ def _raised(out, error):
     return caught.value
 
 
-def test_what_is_said_already_is_left_as_it_is(tmp_path):
+def test_an_error_of_psgimg_is_left_unchanged(tmp_path):
     own = BuildError("no pages; build some")
     assert _raised(tmp_path, own) is own
 

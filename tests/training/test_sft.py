@@ -252,7 +252,7 @@ def test_that_validation_takes_whole_forwards_is_noted_once(dataset, tmp_path, c
     assert capsys.readouterr().out.count("each page takes five full forward passes") == 1
 
 
-def test_what_the_loss_covers_is_told_before_the_first_step(dataset, tmp_path, capsys):
+def test_what_the_loss_covers_is_printed_before_the_first_step(dataset, tmp_path, capsys):
     sft.main(argv(dataset, tmp_path / "out", max_steps=1, eval_strategy="no"))
     said = capsys.readouterr().out
     assert "<|im_end|>' (first row)" in said
@@ -260,7 +260,7 @@ def test_what_the_loss_covers_is_told_before_the_first_step(dataset, tmp_path, c
     assert "(100.0%)" in said
 
 
-def test_a_run_that_was_killed_goes_on_with_the_same_losses(dataset, taught, tmp_path):
+def test_a_killed_run_resumes_with_the_same_losses(dataset, taught, tmp_path):
     out = tmp_path / "model"
     code = "import sys; from psgimg.finetune import sft; sft.main(sys.argv[1:])"
     asked = argv(dataset, out, max_steps=6, save_steps=2)
@@ -335,7 +335,7 @@ def test_what_can_not_be_learned_from_is_refused_in_one_line(dataset, tmp_path, 
     assert "\n" not in str(caught.value)
 
 
-def test_an_interrupted_run_tells_how_to_go_on(tmp_path):
+def test_an_interrupted_run_says_how_to_resume(tmp_path):
     class Training:
         per_device_train_batch_size, device = 8, "cuda:0"
 
