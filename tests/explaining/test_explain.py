@@ -434,7 +434,7 @@ def test_what_cannot_be_explained_is_refused_in_one_line(model, dataset, tmp_pat
     refused("the recipe is not that of hash", model=str(folder))
     del values["recipe"]
     (folder / "psgimg.json").write_text(json.dumps(values))
-    refused("no recipe; take the file as `psgimg sft` wrote it", model=str(folder))
+    refused("no recipe; restore the file as written by `psgimg sft`", model=str(folder))
     values["recipe"] = {"drawn": "otherwise"}
     values["recipe_hash"] = digest(values["recipe"])
     (folder / "psgimg.json").write_text(json.dumps(values))
