@@ -70,7 +70,7 @@ def test_a_style_of_the_users_own_comes_back_with_whole_numbers_still_whole(tmp_
         (("montage", "lanes", 0, "kind"), "meg", "recipe.montage.lanes.kind.*'meg'.*newer psgimg"),
         (("style", "lanes", "resp"), {}, "recipe.style.lanes.*'resp'.*newer psgimg"),
         (("style", "lanes"), [], r"recipe.style.lanes.*\[\]"),
-        (("style", "lanes"), {}, "style without ecg, a kind of lane of montage central-ecg"),
+        (("style", "lanes"), {}, "style without ecg, a kind of lane in montage central-ecg"),
         (("filters", "bands", "eeg", "high_hz"), 120, "band of eeg ends at 120 Hz.*hold 100 Hz"),
         (("filters", "bands", "eeg", "low_hz"), 40, "eeg has a pass band from 40 to 35 Hz"),
         (("filters", "order"), 9, "filters of order 9; use 2 to 8"),

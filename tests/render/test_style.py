@@ -155,5 +155,5 @@ def test_a_style_that_is_not_there_is_refused_by_name(name):
 
 def test_lanes_too_low_to_draw_in_are_refused(style_file):
     style = load_style(style_file("height_px: 32\n"))
-    with pytest.raises(BuildError, match=r"lane .* would be \d px high, 8 is the least"):
+    with pytest.raises(BuildError, match=r"lane .* would be \d px high, the minimum is 8"):
         boxes(style, MONTAGES["aasm"])
