@@ -384,7 +384,7 @@ def test_an_export_given_for_a_dataset_is_named(name, exported, tmp_path):
 
 
 def test_an_unknown_split_is_refused_with_those_there_are(built, tmp_path):
-    with pytest.raises(BuildError, match=r"--split dev: .* has all, train, validation, test"):
+    with pytest.raises(BuildError, match=r"--split dev: .* has only all, train, validation, test"):
         webdataset.write(built, tmp_path / "out", "dev")
 
 

@@ -262,7 +262,7 @@ def test_samples_without_value_are_refused(tmp_path, wave_uv):
         ("night.vhdr", b"hello", r"night\.vhdr: MNE can't read it .*export it as EDF"),
         ("night.fif", b"hello", r"night\.fif: MNE can't read it .*export it as EDF"),
         ("night.set", b"hello", r"night\.set: MNE can't read it .*export it as EDF"),
-        ("night.edf", b"hello", r"night\.edf is no readable EDF"),
+        ("night.edf", b"hello", r"night\.edf is not a readable EDF"),
         ("night", b"hello", r"night: MNE can't read it .*export it as EDF"),
     ],
 )

@@ -107,7 +107,7 @@ def test_one_channel_fills_one_lane_by_whatever_name_it_is_wanted(load):
         ("lanes: [{derivations: [4]}]\n", "derivation 4 is neither"),
         ("lanes: [{derivations: [C4-M1, C4-A1]}]\n", "a derivation is repeated in C4-M1, C4-M1"),
         ("lanes: [{derivations: [C4-M1], colour: red}]\n", "lane 1: unknown key 'colour'"),
-        ("lanes: [{kind: meg, derivations: [C4-M1]}]\n", "no kind 'meg'; there are eeg, eog"),
+        ("lanes: [{kind: meg, derivations: [C4-M1]}]\n", "no kind 'meg'; choose from eeg, eog"),
         ("lanes: [{kind: [eeg], derivations: [C4-M1]}]\n", "no kind ['eeg']"),
         ("lanes: [C4-M1, {name: c4-m1, derivations: [C3-M2]}]\n", "lane c4-m1 is repeated"),
         (

@@ -162,7 +162,7 @@ def test_an_open_release_is_public_only_if_asked_and_only_when_it_loads(hub, bui
     assert hub.repo("alice/psg-images").private is False
     with pytest.raises(BuildError, match="is public and shhs is restricted"):
         pushed(built / "secret")
-    with pytest.raises(BuildError, match="say --public"):
+    with pytest.raises(BuildError, match="add --public to confirm"):
         pushed(built / "open")
 
 
@@ -225,7 +225,7 @@ def test_a_new_recipe_replaces_the_pages_and_the_old_revision_still_loads(hub, b
 def test_what_the_folder_lacks_leaves_only_if_said(hub, built):
     pushed(built / "more")
     with pytest.raises(
-        BuildError, match="1 recordings that this folder has not, such as hmc SN005"
+        BuildError, match="1 recordings that are not in this folder, such as hmc SN005"
     ):
         pushed(built / "open")
     pushed(built / "open", replace=True)
@@ -324,7 +324,7 @@ def test_a_commit_that_came_in_between_is_not_overwritten(hub, built):
         repo_type="dataset",
     )
     pushed(built / "open")
-    with pytest.raises(BuildError, match="changed by somebody else meanwhile"):
+    with pytest.raises(BuildError, match="changed by someone else in the meantime"):
         pushed(built / "more", progress=progress)
     assert len(notes(hub).revisions) == 1
 

@@ -1,4 +1,4 @@
-"""Push when somebody else acts on the same repository meanwhile, and when its past matters."""
+"""Push when someone else changes the same repository, and when its history matters."""
 
 import json
 import shutil
@@ -58,7 +58,7 @@ def settings(**values):
 
 def test_two_first_pushes_at_once_do_not_mix(hub, built):
     meanwhile = at("preparing the repository", lambda: pushed(built / "secret"))
-    with pytest.raises(BuildError, match="changed by somebody else meanwhile"):
+    with pytest.raises(BuildError, match="changed by someone else in the meantime"):
         pushed(built / "open", public=True, progress=meanwhile)
     assert shown_in_public(hub) == set()
 
@@ -93,7 +93,7 @@ def test_deleted_files_still_count_for_they_still_load(hub, built):
     for path in list(hub.repo(REPO).head.files):
         if path != ".gitattributes":
             api.delete_file(path, REPO, repo_type="dataset")
-    with pytest.raises(BuildError, match="terms of what it held before"):
+    with pytest.raises(BuildError, match="terms of its former contents"):
         pushed(built / "open", public=True)
     pushed(built / "open")
     assert hub.repo(REPO).private
@@ -196,16 +196,16 @@ def test_an_owner_that_this_user_is_not_is_told_before_anything_is_read(hub, bui
     progress = Remembered()
     with pytest.raises(BuildError, match="typo-lab is none of alice"):
         pushed(built / "open", "typo-lab/x", dry_run=True, progress=progress)
-    assert progress.tasks == ["asking the Hub"]
+    assert progress.tasks == ["querying the Hub"]
 
 
 def test_an_outage_is_told_and_a_wrong_address_does_not_wait(hub, built, monkeypatch):
     hub.faults.add("GET /api/datasets", status=503, times=4)
     progress = Remembered()
     pushed(built / "open", progress=progress)
-    assert any("the Hub is away (HTTP 503); trying again" in note for note in progress.notes)
+    assert any("the Hub is unavailable (HTTP 503); retrying" in note for note in progress.notes)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "ftp://nowhere")
-    with pytest.raises(BuildError, match="mend HF_HUB_OFFLINE or HF_ENDPOINT"):
+    with pytest.raises(BuildError, match="fix HF_HUB_OFFLINE or HF_ENDPOINT"):
         pushed(built / "open")
 
 

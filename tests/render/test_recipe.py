@@ -71,7 +71,11 @@ def test_a_style_of_the_users_own_comes_back_with_whole_numbers_still_whole(tmp_
         (("style", "lanes", "resp"), {}, "recipe.style.lanes.*'resp'.*newer psgimg"),
         (("style", "lanes"), [], r"recipe.style.lanes.*\[\]"),
         (("style", "lanes"), {}, "style without ecg, a kind of lane in montage central-ecg"),
-        (("filters", "bands", "eeg", "high_hz"), 120, "band of eeg ends at 120 Hz.*hold 100 Hz"),
+        (
+            ("filters", "bands", "eeg", "high_hz"),
+            120,
+            "band of eeg ends at 120 Hz.*use at most 100 Hz",
+        ),
         (("filters", "bands", "eeg", "low_hz"), 40, "eeg has a pass band from 40 to 35 Hz"),
         (("filters", "order"), 9, "filters of order 9; use 2 to 8"),
         (("montage", "lanes"), "C4", "recipe.montage.lanes.*'C4'"),
