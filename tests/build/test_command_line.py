@@ -210,7 +210,7 @@ def test_the_command_line_wins_over_the_config_file(corpus, tmp_path):
         (["build", "--source", "demo", "--split-file", "gone.csv"], "gone.csv"),
         (["build", "--config", "gone.yaml"], "gone.yaml"),
         (["build", "--config", "odd.yaml"], "unknown option colour"),
-        (["build", "--source", "shhs", "--root", "nowhere"], "no folder nowhere"),
+        (["build", "--source", "shhs", "--root", "nowhere"], "folder nowhere not found"),
         (["build", "--source", "shhs", "--source", "mass", "--root", "x"], "--root shhs=DIR"),
         (["check", "--source", "demo", "--subjects", "nobody"], "no subject nobody"),
         (["preview"], "give an EDF file"),

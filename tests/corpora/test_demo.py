@@ -155,7 +155,7 @@ def test_recordings_come_in_name_order_with_their_scoring(root: Path) -> None:
 
 
 def test_a_folder_without_nights_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="holds no night of the demo"):
+    with pytest.raises(BuildError, match="has no demo recordings"):
         list(demo.recordings(tmp_path))
 
 

@@ -62,12 +62,18 @@ def test_a_copy_renamed_to_edf_is_the_same_night(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("8/8.rec", "lies in no subgroup"),
-        ("subgroupI/8/9.rec", "no place for a night of subgroup I"),
-        ("subgroupII/1.rec", "no place for a night of subgroup II"),
+        ("8/8.rec", "is in no subgroup"),
+        (
+            "subgroupI/8/9.rec",
+            "misplaced for a recording of subgroup I; move it to <subject>/<subject>.rec",
+        ),
+        (
+            "subgroupII/1.rec",
+            "misplaced for a recording of subgroup II; move it to <subject>/<night>/<night>.rec",
+        ),
     ],
 )
-def test_a_place_that_tells_nothing_is_refused(place: str, message: str, tmp_path: Path) -> None:
+def test_a_misplaced_file_is_refused(place: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=message):
         names(tmp_path, place)
 

@@ -62,7 +62,7 @@ def test_whatever_a_package_states_its_corpora_are_restricted(site):
 
 FAULTS = {
     "another corpus's name": ("demo", "ONE", CODE, "demo is the name of another corpus"),
-    "no name": ("Lab A", "ONE", CODE, "'Lab A' is no name for a corpus"),
+    "no name": ("Lab A", "ONE", CODE, "'Lab A' is not a valid corpus name"),
     "no corpus": ("lab-a", "recordings", CODE, "TypeError"),
     "no such thing": ("lab-a", "NOTHING", CODE, "AttributeError"),
     "an error in its module": (
