@@ -46,14 +46,14 @@ FILE = re.compile(
 
 def recordings(root: Path) -> Iterator[Recording]:
     """Yield the recordings in name order; BuildError if there are none."""
-    found = matching(root, FILE)
+    matches = matching(root, FILE)
     scorings = {
         (match["recording"].upper(), match["form"].lower()): path
-        for match, path in found
+        for match, path in matches
         if match["form"]
     }
     nights = []
-    for match, path in found:
+    for match, path in matches:
         name = match["recording"].upper()
         forms = [scorings[name, form] for form in ("txt", "edf") if (name, form) in scorings]
         if not match["form"]:

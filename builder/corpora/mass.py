@@ -41,10 +41,10 @@ SCORINGS = ("base", "annotations")
 
 def recordings(root: Path) -> Iterator[Recording]:
     """Yield the recordings in name order; BuildError if there are none."""
-    found = matching(root, FILE)
-    files = {(match["recording"], match["kind"].lower()): path for match, path in found}
+    matches = matching(root, FILE)
+    files = {(match["recording"], match["kind"].lower()): path for match, path in matches}
     nights = []
-    for match, path in found:
+    for match, path in matches:
         name = match["recording"]
         scorings = [files[name, kind] for kind in SCORINGS if (name, kind) in files]
         if match["kind"].lower() == "psg":

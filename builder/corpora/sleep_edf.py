@@ -45,12 +45,14 @@ ST_SUBJECTS = tuple(f"ST7{n:02d}" for n in range(1, 25) if n not in {3, 23})
 
 def recordings(root: Path) -> Iterator[Recording]:
     """Yield the recordings in name order; BuildError if there are none."""
-    found = matching(root, FILE)
+    matches = matching(root, FILE)
     hypnograms = {
-        match["recording"].upper(): path for match, path in found if match["kind"].lower() != "psg"
+        match["recording"].upper(): path
+        for match, path in matches
+        if match["kind"].lower() != "psg"
     }
     nights = []
-    for match, path in found:
+    for match, path in matches:
         name = match["recording"].upper()
         if match["kind"].lower() == "psg":
             scorings = {"": hypnograms[name]} if name in hypnograms else {}

@@ -122,8 +122,8 @@ def resolve(
         If no EEG lane can be filled; the message lists the channels, their derivations and those
         that the montage accepts.
     """
-    found = find(montage, labels, channels)
-    if not has_eeg(montage, found):
+    derivations = find(montage, labels, channels)
+    if not has_eeg(montage, derivations):
         wanted = [
             name for lane in montage.lanes if lane.kind is Kind.EEG for name in lane.derivations
         ]
@@ -134,7 +134,7 @@ def resolve(
             f"{', '.join(available) or 'nothing'}; montage {montage.name} needs one of "
             f"{', '.join(wanted)}; choose another --montage",
         )
-    return found
+    return derivations
 
 
 def find(
@@ -151,23 +151,24 @@ def find(
     assigns a derivation to a lane, by name, and takes precedence.
     """
     given = given or {}
-    known = _derivations(labels, channels)
+    indices = _derivations(labels, channels)
     used = {derivation.name for derivation in given.values()}
-    found: list[Derivation | None] = []
+    derivations: list[Derivation | None] = []
     for lane in montage.lanes:
-        candidates = (_derive(name, known) for name in lane.derivations)
+        candidates = (_derive(name, indices) for name in lane.derivations)
         free = (each for each in candidates if each and each.name not in used)
         best = given.get(lane.name) or next(free, None)
         if best:
             used.add(best.name)
-        found.append(best)
-    return tuple(found)
+        derivations.append(best)
+    return tuple(derivations)
 
 
-def has_eeg(montage: Montage, found: Sequence[Derivation | None]) -> bool:
+def has_eeg(montage: Montage, derivations: Sequence[Derivation | None]) -> bool:
     """Whether at least one EEG lane is filled; without EEG, sleep can't be staged."""
     return any(
-        best and lane.kind is Kind.EEG for best, lane in zip(found, montage.lanes, strict=True)
+        best and lane.kind is Kind.EEG
+        for best, lane in zip(derivations, montage.lanes, strict=True)
     )
 
 
@@ -179,32 +180,32 @@ def plain(label: str) -> str:
 def _derivations(labels: Sequence[str], channels: Mapping[str, str]) -> dict[str, int]:
     """Return the channel index of each derivation; the first of two equal labels counts."""
     table = {plain(label): name for label, name in channels.items()}
-    known: dict[str, int] = {}
+    indices: dict[str, int] = {}
     for number, label in enumerate(labels):
         name = table.get(plain(label))
         if name is not None:
-            known.setdefault(name, number)
-    return known
+            indices.setdefault(name, number)
+    return indices
 
 
-def _recorded(electrode: str, reference: str, known: Mapping[str, int]) -> str | None:
+def _recorded(electrode: str, reference: str, indices: Mapping[str, int]) -> str | None:
     """Return the name under which a file has an electrode against a reference (default REF)."""
     names = [f"{electrode}-{reference}"] if reference else []
     if reference in ("", COMMON):
         names = [electrode, f"{electrode}-{COMMON}"]
-    return next((name for name in names if name in known), None)
+    return next((name for name in names if name in indices), None)
 
 
-def _derive(name: str, known: Mapping[str, int]) -> Derivation | None:
+def _derive(name: str, indices: Mapping[str, int]) -> Derivation | None:
     plus, _, minus = name.partition("-")
-    if recorded := _recorded(plus, minus, known):
-        return Derivation(recorded, known[recorded])
+    if recorded := _recorded(plus, minus, indices):
+        return Derivation(recorded, indices[recorded])
     if not minus:
         return None
-    if f"{minus}-{plus}" in known:
-        return Derivation(name, known[f"{minus}-{plus}"], sign=-1)
-    for reference in sorted({other.partition("-")[2] or COMMON for other in known}):
-        first, second = (_recorded(electrode, reference, known) for electrode in (plus, minus))
+    if f"{minus}-{plus}" in indices:
+        return Derivation(name, indices[f"{minus}-{plus}"], sign=-1)
+    for reference in sorted({other.partition("-")[2] or COMMON for other in indices}):
+        first, second = (_recorded(electrode, reference, indices) for electrode in (plus, minus))
         if first and second:
-            return Derivation(name, known[first], known[second])
+            return Derivation(name, indices[first], indices[second])
     return None

@@ -37,7 +37,7 @@ def names(root: Path, *places: str) -> list[tuple[str, str]]:
         ("subgroup II/8/2/2.rec", ("II-008", "II-008-2")),
     ],
 )
-def test_subgroup_subject_and_night_are_told_by_the_place(
+def test_subgroup_subject_and_night_are_read_from_the_path(
     place: str, expected: tuple[str, str], tmp_path: Path
 ) -> None:
     assert names(tmp_path, place) == [expected]
@@ -85,7 +85,7 @@ def one(tmp_path: Path) -> tuple[Recording, tuple]:
     return first, truth[first.recording]
 
 
-def test_expert_1_is_the_reference_and_expert_2_can_be_asked_for(one) -> None:
+def test_expert_1_is_the_reference_and_expert_2_can_be_chosen(one) -> None:
     recording, truth = one
     assert list(recording.scorings) == ["1", "2"]
     read = corpus("isruc").read_hypnogram

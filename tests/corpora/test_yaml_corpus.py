@@ -178,7 +178,7 @@ def listed(place: Path, paths: list[str], **changes: Any):
         ("sub {subject}.edf", "sub Ala 01.edf", "Ala-01", "Ala-01"),
     ],
 )
-def test_a_path_says_whose_night_it_is(pattern, path, subject, recording, tmp_path):
+def test_a_path_gives_subject_and_recording(pattern, path, subject, recording, tmp_path):
     (found,) = listed(
         tmp_path, [path], recordings=pattern, scoring={"format": "txt", "file": "{subject}.txt"}
     )

@@ -419,7 +419,7 @@ def test_an_export_into_the_dataset_itself_is_refused(built):
             webdataset.write(built, place)
 
 
-def test_killed_at_any_moment_no_folder_stands_and_the_next_export_is_whole(
+def test_killed_at_any_moment_no_folder_exists_and_the_next_export_is_complete(
     built, exported, tmp_path
 ):
     out = tmp_path / "imagefolder"

@@ -210,7 +210,7 @@ def test_a_channel_that_is_no_voltage_is_never_found_by_its_label():
         ({"C4": "EEG 1", "F4": "eeg 1"}, r"gives 'eeg 1' to two lanes; give each its own channel"),
     ],
 )
-def test_what_cant_be_is_one_line(channels, says):
+def test_an_invalid_assignment_is_refused_in_one_line(channels, says):
     with pytest.raises(BuildError, match=says) as caught:
         chosen(channels)
     assert "\n" not in str(caught.value)

@@ -241,7 +241,7 @@ def test_edf_is_known_by_its_content_whatever_its_suffix(tmp_path):
     assert isinstance(open_any(path), EdfFile)
 
 
-def test_what_mne_puts_up_with_is_told(tmp_path, wave_uv):
+def test_defects_that_mne_tolerates_are_noted(tmp_path, wave_uv):
     path = write_bdf(tmp_path, wave_uv)
     path.write_bytes(path.read_bytes()[: -50 * 3 * 3 * SFREQ_HZ])
     file = open_any(path)
@@ -280,6 +280,6 @@ def test_a_brainvision_header_without_its_samples_says_so(tmp_path, wave_uv):
         open_any(path)
 
 
-def test_a_file_that_is_not_there_is_one_line(tmp_path):
+def test_a_missing_file_is_one_line(tmp_path):
     with pytest.raises(RecordingError, match=r"unreadable file: night\.fif: No such file"):
         open_any(tmp_path / "night.fif")

@@ -130,7 +130,7 @@ def test_one_channel_fills_one_lane_by_whatever_name_it_is_wanted(load):
         ("lanes: [C4-M1\n", "not YAML"),
     ],
 )
-def test_a_montage_that_can_not_be_is_refused_in_one_line(load, text, said):
+def test_an_invalid_montage_is_refused_in_one_line(load, text, said):
     with pytest.raises(BuildError) as caught:
         load(text)
     message = str(caught.value)
@@ -140,13 +140,13 @@ def test_a_montage_that_can_not_be_is_refused_in_one_line(load, text, said):
     assert "\n" not in message
 
 
-def test_a_file_whose_name_can_not_be_a_montages_needs_one(load):
+def test_a_file_with_an_unusable_name_needs_a_name(load):
     with pytest.raises(BuildError, match="name 'my lab'; use"):
         load("lanes: [C4-M1]\n", "my lab.yaml")
     assert load("name: my-lab\nlanes: [C4-M1]\n", "my lab.yaml").name == "my-lab"
 
 
-def test_a_montage_that_is_not_there_is_refused_by_name_with_those_that_are():
+def test_a_missing_montage_is_refused_by_name_with_the_available_ones():
     with pytest.raises(BuildError, match=r"no montage '10-20'; use aasm, central.* or a .yaml"):
         load_montage("10-20")
     with pytest.raises(BuildError, match=r"montage file gone.yaml: No such file"):

@@ -157,7 +157,7 @@ def test_what_was_written_down_as_open_is_as_secret_as_it_is_known_to_be(hub, tm
         pushed(edited, public=True)
 
 
-def test_an_open_model_becomes_public_if_asked(hub, tmp_path):
+def test_an_open_model_becomes_public_if_requested(hub, tmp_path):
     pushed(model(tmp_path / "stager"), public=True)
     assert hub.repo("alice/stager", "model").private is False
 

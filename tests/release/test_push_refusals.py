@@ -232,7 +232,7 @@ PNG_TEXT = b"\x00\x00\x00\x05tEXtStage" + b"\x00\x00\x00\x00"
     ],
     ids=["label", "subject", "file-name", "png-text"],
 )
-def test_rows_that_were_changed_even_with_the_hash_mended(hub, folder, name, value_of, match):
+def test_rows_that_were_changed_together_with_the_hash(hub, folder, name, value_of, match):
     path = next((folder / "data").rglob("*.parquet"))
     rewritten(path, set_column(name, value_of))
     refused(hub, folder, "its SHA-256 differs")

@@ -113,7 +113,7 @@ def test_a_permission_without_public_or_without_need_is_refused():
         decide("org/name", Wish(True, WRITTEN), [], None)
 
 
-def test_a_public_repository_stays_so_only_if_said():
+def test_a_public_repository_needs_a_confirmation():
     with pytest.raises(BuildError, match="add --public to confirm"):
         decide("org/name", Wish(), [], Standing(True))
 

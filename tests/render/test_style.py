@@ -148,7 +148,7 @@ def test_values_of_the_right_type_that_make_no_sense_are_refused(style_file, tex
 
 
 @pytest.mark.parametrize("name", ["modern", "style.json", "absent.yaml"])
-def test_a_style_that_is_not_there_is_refused_by_name(name):
+def test_a_missing_style_is_refused_by_name(name):
     with pytest.raises(BuildError, match=name):
         load_style(name)
 

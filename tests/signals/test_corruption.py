@@ -147,9 +147,7 @@ def in_band(wave, rate_hz, low_hz=0.3, high_hz=35.0):
 @pytest.mark.parametrize("colour", ["white", "pink"])
 @pytest.mark.parametrize("rate_hz", [100, 256])
 @pytest.mark.parametrize("snr_db", [-10, 0, 10])
-def test_noise_has_the_power_that_was_asked_for_where_the_filter_lets_it_pass(
-    snr_db, rate_hz, colour
-):
+def test_noise_has_the_requested_power_in_the_pass_band(snr_db, rate_hz, colour):
     wave = brain(rate_hz)
     added = done(f"noise:snr_db={snr_db},colour={colour}", wave, rate_hz) - wave
     found_db = 10 * np.log10(in_band(wave, rate_hz) / in_band(added, rate_hz))
@@ -196,7 +194,7 @@ def test_hum_of_60_hz_where_the_notch_is_at_50():
     assert heights.argmax() / (MINUTES * 60) == 60
 
 
-def test_muscle_bursts_come_as_often_as_told_in_all_lanes_at_once():
+def test_muscle_bursts_have_the_given_rate_and_the_same_times_in_all_lanes():
     nothing = np.zeros(200 * MINUTES * 60)
     lanes = {name: done("emg:per_min=4,uv=30", nothing, lane=name) for name in ("F4", "C4", "E1")}
     on = {name: wave != 0 for name, wave in lanes.items()}
@@ -246,7 +244,7 @@ def test_a_loss_at_any_time_affects_the_given_share_of_lanes():
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 1])
-def test_a_channel_is_flat_for_the_share_of_the_night_that_was_told(share):
+def test_a_channel_is_flat_for_the_given_share_of_the_night(share):
     wave = brain(50)
     flat = done(f"flat:share={share},length_s=5", wave, 50)
     still = flat == np.median(wave)
@@ -308,7 +306,7 @@ def test_a_level_of_an_emg_takes_no_waveform_but_can_be_lost_or_scaled(kind):
         assert notes == [f"{kind} not applied to chin: recorded as a level, without a waveform"]
 
 
-def test_what_a_corruption_could_not_reach_is_told():
+def test_a_corruption_that_could_not_be_applied_is_noted():
     rates = [Fraction(100), None, Fraction(100), Fraction(40), Fraction(40), Fraction(200)]
     told = corrupt.notes([parse("hum"), parse("emg:lanes=E1"), parse("pops")], AASM, rates, 50.0)
     assert told == [
