@@ -367,7 +367,8 @@ def test_a_killed_study_resumes_from_its_checkpoint_and_then_has_nothing_to_do(
     assert "--resume-from-checkpoint true" in ran[0]
     done, aside = values["cells"]
     assert (done["state"], aside["state"]) == ("done", "failed")
-    assert aside["reason"].startswith("build: isruc: there is no folder")
+    assert aside["reason"].startswith("build: isruc: folder ")
+    assert "not found; give --root" in aside["reason"]
     assert f"set aside: corpus shhs → isruc: {aside['reason']}" in told.notes
     assert done["cost"]["training"]["interrupted"] is True
     found = predictions.read(out / done["predictions"])
