@@ -2,9 +2,10 @@
 
 import math
 import threading
+import time
 
 import pytest
-from endpoint_server import KEY, SHADES, Server
+from endpoint_server import KEY, PATIENCE_S, SHADES, Server
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -135,10 +136,18 @@ def test_a_key_that_is_none_is_not_shown(monkeypatch):
 
 def test_so_many_requests_run_at_a_time_and_no_more(server):
     server.gate = threading.Event()
-    timer = threading.Timer(0.3, server.gate.set)
-    timer.start()
+
+    def open_when_full():
+        end = time.monotonic() + PATIENCE_S
+        while server.at_once < 4 and time.monotonic() < end:
+            time.sleep(0.01)
+        time.sleep(0.2)  # a request too many would come now
+        server.gate.set()
+
+    opener = threading.Thread(target=open_when_full)
+    opener.start()
     ask(server, rows(12), parallel=4)
-    timer.join()
+    opener.join()
     assert server.at_most == 4
 
 
