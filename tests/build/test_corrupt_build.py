@@ -190,7 +190,7 @@ def test_build_json_that_contradicts_itself_about_the_corruption_is_refused(clea
         with pytest.raises(build_schema.FormError, match=said):
             build_schema.check({**values, **change})
     other = {**values["corruption"], "unit": "°C"}
-    with pytest.raises(build_schema.FormError, match="not one of this psgimg"):
+    with pytest.raises(build_schema.FormError, match="is unknown to this psgimg"):
         build_schema.check(
             {**values, "corruption": other, "fixed": {**values["fixed"], "corruption": other}}
         )
