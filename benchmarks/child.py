@@ -1,6 +1,6 @@
-"""Work in a process of its own, so that imports count and no other work's memory does.
+"""Child: runs a benchmark in a process of its own, so that its imports and peak memory are measured.
 
-``python child.py WORK ARGUMENTS`` prints what the work returned with its peak memory.
+``python child.py WORK CORES ARGUMENTS`` prints the result of the work and its peak memory as JSON.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 
 
 def run(work: str, *arguments: object, cores: int = 1) -> dict[str, Any]:
-    """Run a function of ``work.py`` in a fresh process on so many cores.
+    """Run a function of ``work.py`` in a fresh process, pinned to a number of cores.
 
-    ``seconds`` is from the start of the process to its end, imports included.
+    ``seconds`` in the result covers the whole process, imports included.
     """
     command = [sys.executable, __file__, work, str(cores), *map(str, arguments)]
     start = time.perf_counter()
@@ -28,15 +28,15 @@ def run(work: str, *arguments: object, cores: int = 1) -> dict[str, Any]:
 
 
 def pin(cores: int) -> None:
-    """Keep this process and its children on so many cores, where the system lets us."""
+    """Pin this process and its children to a number of cores, where the system supports it."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
 
 
 def peak_mb() -> float:
-    """Peak resident memory of this process."""
+    """Return the peak resident memory of this process in MB."""
     status = Path("/proc/self/status")
-    if status.exists():  # ru_maxrss keeps the parent's peak over fork and exec
+    if status.exists():  # ru_maxrss would include the parent's peak across fork and exec
         line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
         return round(int(line.split()[1]) * 1024 / 1e6, 1)
     unit = 1 if sys.platform == "darwin" else 1024
@@ -44,7 +44,7 @@ def peak_mb() -> float:
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Run the work named on the command line."""
     name, cores, *arguments = sys.argv[1:]
     pin(int(cores))
     import work

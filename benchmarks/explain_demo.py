@@ -1,11 +1,11 @@
-"""Whether `psgimg explain` names the lanes that make the demo's stages what they are.
+"""Tests whether `psgimg explain` identifies the lanes that define the stages of the demo.
 
     psgimg build --source demo
     psgimg sft --dataset psg-images --model tiny
     python benchmarks/explain_demo.py --model psg-model --dataset psg-images --out docs/explained.json
 
-The demo's stages are drawn from the tables of ``builder/corpora/physiology.py``, so that for each it is
-known which lanes tell it from the others. Ends with an error if another lane wins.
+The demo's stages are simulated from the tables of ``builder/corpora/physiology.py``, so that the lanes
+that distinguish each stage are known. Exits with an error if another lane has the greatest share.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ from pathlib import Path
 from typing import Any
 
 CAUSES = {
-    "W": ("chin", "O2"),  # the highest tone; alpha behind
-    "N1": ("F4", "C4", "O2", "E1", "E2"),  # theta for alpha; eyes that roll
+    "W": ("chin", "O2"),  # highest muscle tone; occipital alpha
+    "N1": ("F4", "C4", "O2", "E1", "E2"),  # theta instead of alpha; slow eye movements
     "N2": ("F4", "C4"),  # K-complexes, spindles
-    "N3": ("F4", "C4"),  # slow waves, the strongest in front
-    "REM": ("chin", "E1", "E2"),  # no tone; rapid eyes
+    "N3": ("F4", "C4"),  # slow waves, frontally predominant
+    "REM": ("chin", "E1", "E2"),  # atonia; rapid eye movements
 }
-"""Lanes that show what no other stage has, as ``builder/corpora/physiology.py`` draws it."""
+"""Lanes with features unique to a stage, according to ``builder/corpora/physiology.py``."""
 
 WORDS = "--pages 20 --window 6"
 
 
 def main() -> None:
-    """Explain the demo, and compare who wins with who should."""
-    asked = arguments()
+    """Explain the demo, and compare the lanes with the greatest share with the expected ones."""
+    options = arguments()
     with tempfile.TemporaryDirectory(prefix="psgimg-explain-") as work:
         out = Path(work) / "explanation"
-        begun = time.perf_counter()
-        words = f"explain --model {asked.model} --dataset {asked.dataset} {WORDS}"
+        start = time.perf_counter()
+        words = f"explain --model {options.model} --dataset {options.dataset} {WORDS}"
         psgimg = str(Path(sys.executable).with_name("psgimg"))
         subprocess.run([psgimg, *shlex.split(words), "--out", str(out)], check=True)
-        found = json.loads((out / "explanation.json").read_text(encoding="utf-8"))
-        seconds = round(time.perf_counter() - begun)
-    result = {"command": f"psgimg explain {WORDS}", "seconds": seconds, **told(found)}
+        explanation = json.loads((out / "explanation.json").read_text(encoding="utf-8"))
+        seconds = round(time.perf_counter() - start)
+    result = {"command": f"psgimg explain {WORDS}", "seconds": seconds, **compared(explanation)}
     text = json.dumps(result, indent=1)
     print(text)
-    if asked.out:
-        asked.out.write_text(text + "\n", encoding="utf-8")
+    if options.out:
+        options.out.write_text(text + "\n", encoding="utf-8")
     if wrong := [stage for stage, one in result["stages"].items() if not one["as_drawn"]]:
-        sys.exit(f"another lane wins in {', '.join(wrong)}")
+        sys.exit(f"the lane with the greatest share is not an expected one in {', '.join(wrong)}")
 
 
-def told(found: dict[str, Any]) -> dict[str, Any]:
-    """Who wins in each stage, who should, and whether it can be believed."""
+def compared(explanation: dict[str, Any]) -> dict[str, Any]:
+    """Return the lane with the greatest share of each stage, the expected lanes, and faithfulness."""
     return {
         "stages": {
             stage: {
@@ -62,14 +62,14 @@ def told(found: dict[str, Any]) -> dict[str, Any]:
                 "as_drawn": one["most"] in CAUSES[stage],
                 "share": {lane: value["value"] for lane, value in one["share"].items()},
             }
-            for stage, one in found["stages"].items()
+            for stage, one in explanation["stages"].items()
         },
-        "faithfulness": found["faithfulness"],
+        "faithfulness": explanation["faithfulness"],
     }
 
 
 def arguments() -> argparse.Namespace:
-    """What the script is told."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="psg-model")
     parser.add_argument("--dataset", default="psg-images")

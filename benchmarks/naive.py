@@ -1,4 +1,4 @@
-"""The naive twin of a page: a fresh matplotlib figure, as one would write it without psgimg."""
+"""Naive: the reference implementation of a page, a new matplotlib figure as written without psgimg."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ DPI = 100
 
 
 def page(style: Style, montage: Montage, data_uv: Any) -> bytes:
-    """PNG of a page: one axes, a line for each lane, the style's grid and guides, ``savefig``."""
+    """Return a page as PNG: one axes, a line per lane, the style's grid and guides, ``savefig``."""
     width, height = style.width_px, style.height_px
-    points = 72 / DPI  # of one pixel
+    points = 72 / DPI  # per pixel
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor=style.background)
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))

@@ -1,4 +1,4 @@
-"""Nights: EDF to Parquet against the naive way, memory, and what a second worker brings."""
+"""Night: EDF to Parquet compared with the naive implementation, memory, and speed-up by workers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import nights
 
 
 def speed(root: Path, scratch: Path, n_naive: int, repeats: int) -> dict[str, Any]:
-    """One 8-h night with one worker on one core, against MNE and matplotlib.
+    """Measure one 8-h night with one worker on one core, compared with MNE and matplotlib.
 
-    The naive night is extrapolated from ``n_naive`` pages: all else of it is measured whole.
+    Drawing of the naive night is extrapolated from ``n_naive`` pages; its other steps are measured
+    in full.
     """
     edf, _ = nights.paths(root, 0)
     naive = child.run("naive_night", edf, _fresh(scratch / "naive"), n_naive)
@@ -27,15 +28,15 @@ def speed(root: Path, scratch: Path, n_naive: int, repeats: int) -> dict[str, An
     return {
         "naive": {**naive, "extrapolated_to_pages": n_pages},
         "edf_to_parquet": {
-            "timed": "reading, filters, pages, Parquet; neither side's imports, no card",
+            "timed": "reading, filters, pages, Parquet; without imports and card",
             "pages": n_pages,
             "psgimg_seconds": night["night_seconds"],
             "naive_seconds_extrapolated": round(naive_s, 1),
             "ratio": round(naive_s / night["night_seconds"], 1),
         },
         "whole_command": {
-            "timed": "the process from start to end: imports on both sides, and for psgimg alone "
-            "shards, contact sheet and card",
+            "timed": "the whole process: imports for both, and for psgimg also shards, contact sheet "
+            "and card",
             "psgimg_seconds": build["seconds"],
             "psgimg_peak_mb": build["peak_mb"],
             "naive_seconds_extrapolated": round(whole_s, 1),
@@ -45,11 +46,11 @@ def speed(root: Path, scratch: Path, n_naive: int, repeats: int) -> dict[str, An
 
 
 def workers(root: Path, scratch: Path, n_nights: int) -> dict[str, Any]:
-    """The same nights with one worker on one core and with two on two."""
+    """Measure the same nights with one worker on one core, and with two workers on two cores."""
     one = _build(root, scratch, n_nights, 1, cores=1)
     two = _build(root, scratch, n_nights, 2, cores=2)
     return {
-        "timed": "whole process: imports, start of the workers, drawing, shards, card",
+        "timed": "the whole process: imports, start of the workers, drawing, shards, card",
         "nights": n_nights,
         "one_worker": one,
         "two_workers": two,
@@ -58,7 +59,7 @@ def workers(root: Path, scratch: Path, n_nights: int) -> dict[str, Any]:
 
 
 def memory(speed: dict[str, Any], workers: dict[str, Any]) -> dict[str, Any]:
-    """Peak resident memory of two builds by one worker, imports included."""
+    """Return the peak resident memory of builds of one and of many nights by one worker."""
     one, many = speed["whole_command"]["psgimg_peak_mb"], workers["one_worker"]["peak_mb"]
     return {
         "naive_1_night_peak_mb": speed["naive"]["peak_mb"],
@@ -69,7 +70,7 @@ def memory(speed: dict[str, Any], workers: dict[str, Any]) -> dict[str, Any]:
 
 
 def start_up(scratch: Path) -> dict[str, Any]:
-    """The first page in a process, with and without the compiled kernels on disk."""
+    """Measure the first page of a process, with and without compiled kernels on disk."""
     import os
 
     cache = _fresh(scratch / "kernels")

@@ -1,4 +1,4 @@
-"""Nights to measure with: one synthetic night of 8 h, written as SHHS distributes its own."""
+"""Nights: input of the benchmarks, a synthetic night of 8 h in the file format of SHHS."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import numpy.typing as npt
 EPOCH_S = 30
 HOURS = 8
 WANTED = ("EEG", "EEG(sec)", "EOG(L)", "EOG(R)", "EMG")
-"""What montage ``central`` draws of a night of SHHS."""
+"""Channels of a night of SHHS that montage ``central`` draws."""
 
 PATIENT_FIELD = 8
-"""Where an EDF header names the patient, 80 bytes."""
+"""Offset of the patient field of an EDF header, which has 80 bytes."""
 
 CONCEPTS = {
     "W": "Wake|0",
@@ -39,9 +39,9 @@ OTHERS = {
 
 
 def write(root: Path, n_nights: int) -> None:
-    """Write ``n_nights`` under ``root``: one is computed, the others differ from it in the header.
+    """Write ``n_nights`` under ``root``: one is simulated, the others are copies with another header.
 
-    psgimg sets aside a signal that it has seen under another name, hence the difference.
+    The headers differ because psgimg sets aside duplicate signals under another name.
     """
     edf, xml = paths(root, 0)
     if not xml.exists():
@@ -60,14 +60,14 @@ def write(root: Path, n_nights: int) -> None:
 
 
 def paths(root: Path, number: int) -> tuple[Path, Path]:
-    """Signal and scoring of a night."""
+    """Return the paths of the signals and the scoring of a night."""
     tree, name = root / "polysomnography", f"shhs1-{200001 + number}"
     edf = tree / "edfs" / "shhs1" / f"{name}.edf"
     return edf, tree / "annotations-events-nsrr" / "shhs1" / f"{name}-nsrr.xml"
 
 
 def _synthesize() -> tuple[list[str], dict[str, tuple[npt.NDArray[np.float64], int, str]]]:
-    """Stages, and samples, rate and unit of each channel: 100 min of sleep over and over for 8 h."""
+    """Return stages, and samples, rate and unit by channel: 100 min of sleep repeated for 8 h."""
     from psgimg.builder.corpora import demo, physiology
     from psgimg.builder.corpora.synthesis import synthesize
     from psgimg.builder.stages import Stage
@@ -118,7 +118,7 @@ def _write_edf(path: Path, signals: dict[str, tuple[npt.NDArray[np.float64], int
 
 
 def _scoring(stages: Sequence[str]) -> str:
-    """The form of NSRR: an event for each run of one stage."""
+    """Return stages in the XML format of the NSRR: one event per run of a stage."""
     events, onset_s = [], 0
     for stage, run in groupby(stages):
         duration_s = EPOCH_S * len(list(run))

@@ -1,4 +1,4 @@
-"""A page: drawn and encoded by psgimg and by a fresh matplotlib figure, on one core, in turns."""
+"""Page: drawing and encoding by psgimg and by a new matplotlib figure, on one core, interleaved."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from psgimg.builder.render.style import PRESETS
 MONTAGE = MONTAGES["aasm"]
 SFREQ_HZ = 200
 PER_NAIVE = 10
-"""Pages by psgimg for each by matplotlib: both see the same load of the machine."""
+"""Number of pages by psgimg per page by matplotlib; interleaved, so that both have the same load."""
 
 
 def measure(n_pages: int) -> dict[str, Any]:
-    """Milliseconds and sizes of each preset: six lanes of 6,000 samples."""
+    """Measure times in milliseconds and file sizes of each preset: six lanes of 6,000 samples."""
     samples = pages(12)
     return {name: _measure(name, samples, n_pages) for name in PRESETS}
 
 
 def pages(n: int) -> list[Any]:
-    """Pages of synthetic sleep in all stages, (6, 6000) float32 each."""
+    """Return ``n`` pages of synthetic sleep in all stages, (6, 6000) float32 each."""
     from psgimg.builder.corpora import physiology
     from psgimg.builder.corpora.synthesis import synthesize
     from psgimg.builder.stages import Stage
@@ -86,9 +86,9 @@ def _summary(times_ms: list[float]) -> dict[str, float]:
 
 
 def _pillow(image: Any) -> int:
-    """Bytes of the same pixels by Pillow at zlib level 6 and the same bit depth."""
+    """Return the size in bytes of the same pixels by Pillow, at zlib level 6 and equal bit depth."""
     file = io.BytesIO()
-    if image.shape[2] == 1:  # Pillow writes 4 bits a pixel only with a palette
+    if image.shape[2] == 1:  # Pillow writes 4 bits per pixel only with a palette
         picture = Image.frombytes("P", image.shape[1::-1], (image // 17).tobytes())
         picture.putpalette([17 * i for i in range(16) for _ in "rgb"])
         picture.save(file, "PNG", compress_level=6, bits=4)

@@ -1,10 +1,10 @@
-"""A tiny model taught by `psgimg sft`: on the demo, then on one real night held out in blocks of time.
+"""Trains a tiny model by `psgimg sft` on the demo, then on one real night held out in blocks of time.
 
     python benchmarks/real_night.py --root physionet-sleep-data --out docs/results.json
 
-ROOT holds SC4001 of Sleep-EDF. All is done by the commands that a user has. Beside the JSON comes a
-page with the suffix `.md`. What `--work DIR` holds already is not done again; `--recipe` runs some
-recipes only and adds them to the JSON. The page shows ``studies/real.json`` too, if it lies beside.
+ROOT has SC4001 of Sleep-EDF. All steps use the commands available to users. A page with the suffix
+`.md` is written beside the JSON. Steps finished in `--work DIR` are not repeated; `--recipe` runs only
+some recipes and adds them to the JSON. The page includes ``studies/real.json`` if it exists.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from psgimg.finetune.metrics import metric_table, metrics, predictions
 
 RECORDING = "SC4001"
 BLOCK, N_FOLDS = 42, 5
-"""Pages of a block; every fifth block is held out, each fold beginning one block later."""
+"""Pages per block and number of folds; every fifth block is held out, shifted by one block per fold."""
 
 COMMON = (
     "--eval-strategy no --save-strategy no --use-peft false --freeze-vision false "
@@ -46,7 +46,7 @@ COMMON = (
     "--weight-decay 0.05 --adam-beta2 0.99 --warmup-steps 10 "
     "--bf16 false --gradient-checkpointing false --dtype float32"
 )
-"""What `--model tiny` would take by itself; a model from a folder is else taught as a large one is."""
+"""Defaults of `--model tiny`; a model from a folder would otherwise be trained like a large one."""
 
 RECIPES = {
     "4 passes": "--num-train-epochs 4 --sampling natural",
@@ -67,32 +67,34 @@ Features = npt.NDArray[np.float64]
 
 
 def main() -> None:
-    """Measure and write."""
+    """Run all steps and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, required=True, help="folder with SC4001 of Sleep-EDF")
     parser.add_argument("--out", type=Path, default=Path("docs/results.json"))
-    parser.add_argument("--work", type=Path, help="folder to keep, and to go on from")
+    parser.add_argument("--work", type=Path, help="folder to keep and resume from")
     parser.add_argument("--recipe", action="append", choices=RECIPES, help="may be repeated")
-    parser.add_argument("--parallel", type=int, default=2, help="folds at a time, one core each")
-    parser.add_argument("--note", default="", help="what the page should say of this run")
-    asked = parser.parse_args()
+    parser.add_argument(
+        "--parallel", type=int, default=2, help="folds run in parallel, one core each"
+    )
+    parser.add_argument("--note", default="", help="remark on this run for the page")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="psgimg-real-night-") as temporary:
-        work = (asked.work or Path(temporary)).resolve()
+        work = (options.work or Path(temporary)).resolve()
         work.mkdir(parents=True, exist_ok=True)
-        write(asked.out, {"machine": machine(asked.note), "goals": GOALS, "demo": demo(work)})
-        folds = cut_folds(work, asked.root)
-        write(asked.out, {"night": night(folds), "mark": mark(folds, asked.root)})
-        for name in asked.recipe or RECIPES:
-            write(asked.out, {"recipes": {name: taught(work, folds, name, asked.parallel)}})
+        write(options.out, {"machine": machine(options.note), "goals": GOALS, "demo": demo(work)})
+        folds = cut_folds(work, options.root)
+        write(options.out, {"night": night(folds), "mark": baseline(folds, options.root)})
+        for name in options.recipe or RECIPES:
+            write(options.out, {"recipes": {name: trained(work, folds, name, options.parallel)}})
 
 
 def demo(work: Path) -> Values:
-    """Step 1: the tiny model on synthetic nights, asked about subjects it never saw."""
+    """Step 1: train the tiny model on synthetic nights, and test it on unseen subjects."""
     if not (work / "demo").exists():
         psgimg(work, "build --source demo --out demo")
     sft = "sft --dataset demo --model tiny --output-dir demo-model"
     predict = "predict --model demo-model --dataset demo --split test --out demo.parquet"
-    taught, asked = psgimg(work, sft), psgimg(work, predict)
+    training, prediction = psgimg(work, sft), psgimg(work, predict)
     build = build_report.read(work / "demo")
     return {
         "commands": [
@@ -100,14 +102,14 @@ def demo(work: Path) -> Values:
         ],
         "splits": {split: sum(n.values()) for split, n in build["counts"]["demo"].items()},
         "subjects": subjects(build),
-        "sft": taught,
-        "predict": asked,
+        "sft": training,
+        "predict": prediction,
         **figures(table_of(work / "demo.parquet")),
     }
 
 
 def cut_folds(work: Path, root: Path) -> list[Path]:
-    """Step 2: the real night, and of it five datasets whose blocks of pages lie in train or test."""
+    """Step 2: build the real night, and divide it into five datasets by blocks of pages."""
     night = work / "night"
     if not night.exists():
         words = f"build --source sleep-edf --root {shlex.quote(str(root.resolve()))}"
@@ -132,8 +134,8 @@ def cut_folds(work: Path, root: Path) -> list[Path]:
                     **build_report.entry(path.read_bytes()),
                 }
             )
-            found = np.bincount(part["label"].to_numpy(), minlength=len(STAGE_NAMES)).tolist()
-            counts[split] = dict(zip(STAGE_NAMES, found, strict=True))
+            n = np.bincount(part["label"].to_numpy(), minlength=len(STAGE_NAMES)).tolist()
+            counts[split] = dict(zip(STAGE_NAMES, n, strict=True))
         counts["validation"] = dict.fromkeys(STAGE_NAMES, 0)
         own = {"command": "", "counts": {"sleep-edf": counts}, "shards": shards, "files": {}}
         atomic_file.write_text(folder / build_report.FILE, build_report.text({**build, **own}))
@@ -141,7 +143,7 @@ def cut_folds(work: Path, root: Path) -> list[Path]:
 
 
 def night(folds: list[Path]) -> Values:
-    """What the folds are of, counted from them."""
+    """Return the numbers of pages of the night and of the folds."""
     counts = [build_report.read(folder)["counts"]["sleep-edf"] for folder in folds]
     whole = {stage: sum(one["test"][stage] for one in counts) for stage in STAGE_NAMES}
     return {
@@ -153,8 +155,8 @@ def night(folds: list[Path]) -> Values:
     }
 
 
-def taught(work: Path, folds: list[Path], recipe: str, parallel: int) -> Values:
-    """Step 3: from the demo's model, a model a fold, and what it says of the blocks held out."""
+def trained(work: Path, folds: list[Path], recipe: str, parallel: int) -> Values:
+    """Step 3: fine-tune the demo's model on each fold, and test it on the held-out blocks."""
     options, suffix = f"{RECIPES[recipe]} {COMMON}", recipe.replace(" ", "-")
 
     def one(folder: Path) -> tuple[metrics.Table, Values]:
@@ -168,17 +170,17 @@ def taught(work: Path, folds: list[Path], recipe: str, parallel: int) -> Values:
         return table, {**figures(table), "sft": done}
 
     with ThreadPoolExecutor(parallel) as threads:
-        found = list(threads.map(one, folds))
-    return {"options": options, **over_folds(*zip(*found, strict=True))}
+        results = list(threads.map(one, folds))
+    return {"options": options, **over_folds(*zip(*results, strict=True))}
 
 
-def mark(folds: list[Path], root: Path) -> Values:
-    """The mark beside it: band powers of the same pages and a random forest, in the same folds."""
+def baseline(folds: list[Path], root: Path) -> Values:
+    """Return the baseline: a random forest on band powers of the same pages, in the same folds."""
     from sklearn.ensemble import RandomForestClassifier
 
     build = build_report.read(folds[0])
     powers = band_powers(PageSpec.from_build(build), root)
-    found = []
+    results = []
     for folder in folds:
         parts = []
         for split in ("train", "test"):
@@ -190,35 +192,35 @@ def mark(folds: list[Path], root: Path) -> Values:
             ]
         forest = RandomForestClassifier(N_TREES, random_state=SEED).fit(parts[0], parts[1])
         table = metrics.confusion(parts[3], forest.predict(parts[2]))
-        found.append((table, figures(table)))
-    return {"trees": N_TREES, "bands_hz": BANDS_HZ, **over_folds(*zip(*found, strict=True))}
+        results.append((table, figures(table)))
+    return {"trees": N_TREES, "bands_hz": BANDS_HZ, **over_folds(*zip(*results, strict=True))}
 
 
 def band_powers(spec: PageSpec, root: Path) -> dict[int, Features]:
-    """Logarithms of band power in EEG and EOG and of the EMG's level, by epoch, from the µV lanes."""
+    """Return log band power of EEG and EOG and the log level of the EMG by epoch, from lanes in µV."""
     from scipy.signal import welch
 
-    known = corpus("sleep-edf")
-    recording = next(one for one in known.recordings(root) if one.recording == RECORDING)
-    origin = lane_signals.Origin(known, recording, spec)
+    sleep_edf = corpus("sleep-edf")
+    recording = next(one for one in sleep_edf.recordings(root) if one.recording == RECORDING)
+    origin = lane_signals.Origin(sleep_edf, recording, spec)
     sfreq_hz = spec.recipe.sfreq_hz
     read = lane_signals.read(origin, sfreq_hz=sfreq_hz, filtered=True)
     waves = [not level for level in read.signals.envelopes]
-    found = {}
+    features = {}
     for epoch, page_uv in zip(read.epochs, read.pages_uv(), strict=True):
         hz, density = welch(page_uv[waves], sfreq_hz, nperseg=round(4 * sfreq_hz))
         bands = [density[:, (hz >= low) & (hz < high)].mean(1) for low, high in BANDS_HZ]
         level = np.abs(page_uv[np.logical_not(waves)]).mean(1)
-        found[epoch.index] = np.log10(np.concatenate([*bands, level]) + 1e-6)
-    return found
+        features[epoch.index] = np.log10(np.concatenate([*bands, level]) + 1e-6)
+    return features
 
 
 def psgimg(work: Path, words: str) -> Values:
-    """Run a command with one thread: its seconds, by the clock and of the CPU. Kept for next time."""
+    """Run a command on one thread; return its wall-clock and CPU seconds, cached in the work folder."""
     name = re.sub(r"[^a-z0-9-]+", "-", re.sub(r"^(\w+).* --out\w* (\S+).*", r"\1-\2", words))
     log, kept = work / f"{name}.log", work / f"{name}.json"
-    if kept.exists() and (known := json.loads(kept.read_text()))["words"] == words:
-        return dict(known["took"])
+    if kept.exists() and (cached := json.loads(kept.read_text()))["words"] == words:
+        return dict(cached["took"])
     own = {"OMP_NUM_THREADS": "1", "HF_DATASETS_CACHE": str(work / "cache"), "HF_HUB_OFFLINE": "1"}
     command = [str(Path(sys.executable).with_name("psgimg")), *shlex.split(words)]
     start = time.perf_counter()
@@ -239,19 +241,19 @@ def psgimg(work: Path, words: str) -> Values:
 
 
 def table_of(path: Path) -> metrics.Table:
-    """Scored and predicted stages of a file of predictions."""
-    found = predictions.read(path)
-    return metrics.confusion(found.labels, found.predictions)
+    """Return the confusion table of a predictions file."""
+    predicted = predictions.read(path)
+    return metrics.confusion(predicted.labels, predicted.predictions)
 
 
 def figures(table: metrics.Table) -> Values:
-    """The figures of a table, and the table."""
+    """Return the metrics of a table, its number of pages, and the table."""
     rounded = {name: round(value, 4) for name, value in metric_table.summary(table).items()}
     return {**rounded, "pages": int(table.sum()), "table": table.tolist()}
 
 
 def over_folds(tables: tuple[metrics.Table, ...], folds: tuple[Values, ...]) -> Values:
-    """Means over folds, and the figures of all folds' pages together."""
+    """Return means over folds, and the metrics of the pages of all folds pooled."""
     names = [metric.key for metric in metric_table.headline()]
     means = {name: round(float(np.mean([one[name] for one in folds])), 4) for name in names}
     together: metrics.Table = np.sum(tables, axis=0)
@@ -259,13 +261,13 @@ def over_folds(tables: tuple[metrics.Table, ...], folds: tuple[Values, ...]) -> 
 
 
 def subjects(build: Values) -> dict[str, int]:
-    """People by split."""
+    """Return the number of subjects by split."""
     people = {(fact["split"], fact["subject"]) for fact in build["recordings"]}
     return dict(Counter(split for split, _ in sorted(people)))
 
 
 def machine(note: str) -> Values:
-    """What the seconds are of."""
+    """Return the machine and the versions that the times refer to."""
     return {
         "note": note,
         "python": platform.python_version(),
@@ -275,17 +277,17 @@ def machine(note: str) -> Values:
     }
 
 
-def write(out: Path, found: Values) -> None:
-    """Add to the JSON, and write the page of it anew."""
-    known = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
-    if "recipes" in found:
-        found = {"recipes": {**known.get("recipes", {}), **found["recipes"]}}
-    known |= found
-    atomic_file.write_text(out, json.dumps(known, indent=1) + "\n")
-    if {"demo", "night", "mark", "recipes"} <= set(known):
-        study = out.parent / "studies" / "real.json"
-        studied = json.loads(study.read_text(encoding="utf-8")) if study.exists() else None
-        atomic_file.write_text(out.with_suffix(".md"), real_night_page.page(known, CHOSEN, studied))
+def write(out: Path, new: Values) -> None:
+    """Add results to the JSON file, and update its page."""
+    values = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+    if "recipes" in new:
+        new = {"recipes": {**values.get("recipes", {}), **new["recipes"]}}
+    values |= new
+    atomic_file.write_text(out, json.dumps(values, indent=1) + "\n")
+    if {"demo", "night", "mark", "recipes"} <= set(values):
+        path = out.parent / "studies" / "real.json"
+        study = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        atomic_file.write_text(out.with_suffix(".md"), real_night_page.page(values, CHOSEN, study))
 
 
 if __name__ == "__main__":

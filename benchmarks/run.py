@@ -1,8 +1,8 @@
-"""All benchmarks, as JSON: ``python benchmarks/run.py [--quick] [--out FILE.json]``.
+"""Runs all benchmarks and prints JSON: ``python benchmarks/run.py [--quick] [--out FILE.json]``.
 
-Every figure has its naive twin, measured in the same run; the ratios travel, the milliseconds
-don't. ``--quick`` ends within a minute: fewer pages, no first start, and so few nights that the
-second worker's start outweighs its work.
+Every result is compared with a naive implementation measured in the same run; the ratios are
+comparable between machines, the milliseconds are not. ``--quick`` takes less than a minute: fewer
+pages, no cold start, and so few nights that the start-up of the second worker outweighs its work.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ PACKAGES = ("psgimg", "numpy", "scipy", "numba", "isal", "matplotlib", "mne", "p
 
 
 def main() -> None:
-    """Measure, print, and write if asked to."""
+    """Run the benchmarks, print the JSON, and write it if a file is given."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer pages and nights")
-    parser.add_argument("--out", type=Path, help="also write the JSON here")
+    parser.add_argument("--out", type=Path, help="also write the JSON to this file")
     options = parser.parse_args()
     text = json.dumps(measure(options.quick), indent=2)
     print(text)
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """Every figure; the parent process imports nothing heavy and only waits."""
+    """Run every benchmark; this process imports nothing heavy and only waits."""
     n_nights = 2 if quick else 24
     with tempfile.TemporaryDirectory(prefix="psgimg-benchmark-") as folder:
         root, scratch = Path(folder) / "shhs", Path(folder) / "scratch"

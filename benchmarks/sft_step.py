@@ -1,8 +1,8 @@
-"""A training step of psgimg against that of a bare TRL script on the same pages, as JSON.
+"""Compares a training step of psgimg with that of a plain TRL script on the same pages, as JSON.
 
     python benchmarks/sft_step.py psg-images [--steps 20] [--batch 8] [--loaders 1]
 
-Both learn the tiny model from the same rows in the same order, in turns, on this machine.
+Both train the tiny model on the same rows in the same order, interleaved on the same machine.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WARM_UP = 2
 
 
 class Clock(TrainerCallback):
-    """Seconds of each step, and of those the share in which pages were waited for."""
+    """Records the seconds of each step, and the time spent waiting for pages."""
 
     def __init__(self) -> None:
         self.step_s: list[float] = []
@@ -38,20 +38,20 @@ class Clock(TrainerCallback):
         self._last = 0.0
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """The batch is there."""
+        """Record the time at which the batch is ready."""
         now = time.perf_counter()
         if self._last and state.global_step >= WARM_UP:
             self.waited_s += now - self._last
         self._began = self._last or now
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """The weights are new."""
+        """Record the time at which the weights are updated."""
         self._last = time.perf_counter()
         self.step_s.append(self._last - self._began)
 
 
 def bare(dataset: str, rows: np.ndarray) -> Any:
-    """The rows as anybody would write them for TRL."""
+    """Return the rows in the form of a plain TRL script."""
     names = ["W", "N1", "N2", "N3", "REM"]
 
     def chat(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -70,7 +70,7 @@ def bare(dataset: str, rows: np.ndarray) -> Any:
 def measure(
     kind: str, folder: Path, dataset: str, n_steps: int, batch: int, loaders: int
 ) -> dict[str, float]:
-    """Median step, and the share of time in which pages were waited for."""
+    """Return the median seconds of a step, and the proportion of time spent waiting for pages."""
     train = page_set.load(dataset, None, "train")
     rows = train.rows[: n_steps * batch]
     clock = Clock()
@@ -106,32 +106,34 @@ def measure(
 
 
 def main() -> None:
-    """Both kinds in turns, and the ratio of their medians."""
+    """Measure both in turns, and print the ratio of their medians."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dataset")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--loaders", type=int, default=0)
-    asked = parser.parse_args()
-    found: dict[str, list[dict[str, float]]] = {"bare": [], "psgimg": []}
+    options = parser.parse_args()
+    results: dict[str, list[dict[str, float]]] = {"bare": [], "psgimg": []}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        style = page_set.load(asked.dataset, None, "train").build["recipe"]["style"]
+        style = page_set.load(options.dataset, None, "train").build["recipe"]["style"]
         tiny.build(folder / "model", (style["width_px"], style["height_px"]), [PROMPT.question])
-        for _ in range(asked.rounds):
-            for kind, runs in found.items():
+        for _ in range(options.rounds):
+            for kind, runs in results.items():
                 runs.append(
-                    measure(kind, folder, asked.dataset, asked.steps, asked.batch, asked.loaders)
+                    measure(
+                        kind, folder, options.dataset, options.steps, options.batch, options.loaders
+                    )
                 )
     middle = {
         kind: {key: float(np.median([run[key] for run in runs])) for key in runs[0]}
-        for kind, runs in found.items()
+        for kind, runs in results.items()
     }
     ratio = middle["psgimg"]["step_s"] / middle["bare"]["step_s"]
     print(
         json.dumps(
-            {**middle, "ratio": ratio, "batch": asked.batch, "loaders": asked.loaders}, indent=1
+            {**middle, "ratio": ratio, "batch": options.batch, "loaders": options.loaders}, indent=1
         )
     )
 

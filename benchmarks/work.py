@@ -1,4 +1,4 @@
-"""What the benchmarks run in processes of their own: a corpus by psgimg, a night the naive way."""
+"""Work: functions that the benchmarks run in separate processes, by psgimg and the naive way."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def build(root: str, out: str, n_nights: str, workers: str) -> dict[str, Any]:
 
 
 def night(root: str, out: str) -> dict[str, Any]:
-    """Draw the first night of SHHS from EDF to a Parquet file; imports are not timed."""
+    """Draw the first night of SHHS from EDF to a Parquet file; imports are excluded from the time."""
     from psgimg.builder import tasks
     from psgimg.builder.build import Drawn, draw
     from psgimg.builder.corpora import sources as corpora
@@ -63,7 +63,7 @@ def first_page() -> dict[str, Any]:
 
 
 def naive_night(edf: str, out: str, n_pages: str) -> dict[str, Any]:
-    """MNE, matplotlib and a Parquet file of PNG bytes; the first ``n_pages`` pages of a night are drawn."""
+    """Draw the first ``n_pages`` pages of a night by MNE and matplotlib into a Parquet file."""
     import mne
     import naive
     import nights
@@ -97,7 +97,7 @@ def naive_night(edf: str, out: str, n_pages: str) -> dict[str, Any]:
 
 
 def measure_pages(n_pages: str) -> dict[str, Any]:
-    """Milliseconds a page of each preset."""
+    """Measure the milliseconds per page of each preset."""
     import page
 
     return page.measure(int(n_pages))

@@ -29,7 +29,7 @@ class ProgressBar:
     def __init__(self, console: Console) -> None:
         self._bar = Bar(
             TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            BarColumn(bar_width=24),
             _Done(),
             TimeElapsedColumn(),
             _Left(),

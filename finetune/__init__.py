@@ -1,1 +1,1 @@
-"""From a dataset to a model that stages sleep, and what it is worth. Each main path stands at the top."""
+"""Fine-tuning, inference and evaluation of models on a dataset. Each command has its main module here or in its folder."""

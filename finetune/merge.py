@@ -1,4 +1,4 @@
-"""Merge: an adapter and its base model as one model, for vLLM and whatever takes no adapters."""
+"""Merge: an adapter and its base model as one model, for vLLM and other tools without adapters."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from psgimg.finetune.training import training_report as report
 def merge(
     adapter: Path, out: Path, *, trust_remote_code: bool = False, dtype: str = "auto"
 ) -> None:
-    """Write the merged model with its processor and ``psgimg.json``, whole or not at all.
+    """Write the merged model with its processor and ``psgimg.json``, complete or not at all.
 
     Parameters
     ----------
     adapter
-        Folder that `psgimg sft` wrote.
+        Folder written by `psgimg sft`.
     out
-        Must not exist, or be empty.
+        Output folder; must not exist, or be empty.
     dtype
-        ``auto`` takes that of the base model's weights on a GPU, float32 on a CPU.
+        ``auto`` means that of the base model's weights on a GPU, and float32 on a CPU.
 
     Raises
     ------
     BuildError
-        If there is no adapter, its base can't be loaded, or the folder can't be written.
+        If there is no adapter, its base model can't be loaded, or the output can't be written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BuildError(f"{out} is there already; choose another folder or remove it")
+        raise BuildError(f"{out} exists already; choose another folder or remove it")
     if not adapter.is_dir():
-        raise BuildError(f"{adapter} is no folder; give one that `psgimg sft` wrote")
+        raise BuildError(f"{adapter} is not a folder; use one written by `psgimg sft`")
     loaded = load_for_inference(str(adapter), trust_remote_code=trust_remote_code, dtype=dtype)
     if not isinstance(loaded.model, PeftModel):
-        raise BuildError(f"{adapter} holds whole weights, no adapter; use it as it is")
+        raise BuildError(f"{adapter} holds full weights, not an adapter; use it as it is")
     if loaded.folder is None:
-        raise BuildError(f"{adapter} has no psgimg.json; give a folder that `psgimg sft` wrote")
+        raise BuildError(f"{adapter} has no psgimg.json; use a folder written by `psgimg sft`")
     model = loaded.model.merge_and_unload(safe_merge=True)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

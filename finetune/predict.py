@@ -1,4 +1,4 @@
-"""Predict: a model's stages for the pages of a dataset, in one file. The main path."""
+"""Predict: stages of the pages of a dataset by a model, written to one file. The main path."""
 
 from __future__ import annotations
 
@@ -24,45 +24,46 @@ from psgimg.finetune.models.manifest import versions
 __all__ = ["PredictConfig", "predict"]
 
 PER_PART = 256
-"""Pages of a part: what a killed command loses at most."""
+"""Pages per part: the most that a killed command loses."""
 
 Rows = npt.NDArray[np.int64]
 
 
 def predict(config: PredictConfig, progress: Progress) -> Predictions:
-    """Stage the pages of a split, or go on with it: finished parts are kept.
+    """Stage the pages of a split, or resume: finished parts are kept.
 
     Raises
     ------
     BuildError
-        If the command can't go on. What is finished stays, and the same command goes on from there.
+        If the command fails. Finished parts are kept, and the same command resumes from there.
     """
     pageset = page_set.load(config.dataset, config.corpus, config.split, config.revision)
-    asked = question(config, pageset)
+    prompting = question(config, pageset)
     rows = chosen(pageset, config.limit)
-    with partial_file.hold(config.out, asked.settings(config, pageset, len(rows))) as held:
+    with partial_file.hold(config.out, prompting.settings(config, pageset, len(rows))) as held:
         if (earlier := held.finished()) is not None:
-            progress.note(f"{config.out} is finished; nothing is computed again")
+            progress.note(f"{config.out} is finished already; nothing to do")
             return earlier
         split = [rows[i : i + PER_PART] for i in range(0, len(rows), PER_PART)]
         todo = [i for i in range(len(split)) if not held.is_done(i)]
         n_pages = sum(len(split[i]) for i in todo)
         if n_kept := len(rows) - n_pages:
-            progress.note(f"{n_kept} pages are there from an earlier run and stay as they are")
+            progress.note(f"{n_kept} pages are kept from an earlier run")
         progress.start("predicting", n_pages, "pages")
-        for message in asked.notes:
+        for message in prompting.notes:
             progress.note(message)
         if todo:
-            with _asker(config, asked, progress) as ask:
+            with _predictor(config, prompting, progress) as predictor:
                 for i in todo:
-                    held.write(i, _staged(config, pageset, asked, split[i], ask, progress))
-        found = held.join(len(split))
-        held.seal(_facts(found, pageset, config))
-        return found
+                    part = _staged(config, pageset, prompting, split[i], predictor, progress)
+                    held.write(i, part)
+        predictions = held.join(len(split))
+        held.seal(_facts(predictions, pageset, config))
+        return predictions
 
 
 def chosen(pageset: PageSet, limit: int | None) -> Rows:
-    """Rows in order of corpus, recording and epoch; with a limit, so many spread evenly over all."""
+    """Return rows in order of corpus, recording and epoch; with a limit, evenly spaced ones."""
     index = pageset.index
     keys = [(key.corpus, key.recording) for key in index.recordings]
     rank = np.empty(len(keys), np.int64)
@@ -75,19 +76,19 @@ def chosen(pageset: PageSet, limit: int | None) -> Rows:
 
 
 @contextmanager
-def _asker(config: PredictConfig, asked: Question, progress: Progress) -> Iterator[Asker]:
-    """The model, loaded or behind its server, in the mode that is wanted."""
-    answers = asked.prompt.answers
+def _predictor(config: PredictConfig, prompting: Question, progress: Progress) -> Iterator[Asker]:
+    """Yield a predictor in the requested mode, by a loaded model or one on a server."""
+    answers = prompting.prompt.answers
     if config.endpoint is not None:
-        with predictors.asking(
+        with predictors.requesting(
             config.endpoint,
             config.model,
             answers,
             parallel=config.batch_size,
             max_new_tokens=config.max_new_tokens,
             score=config.mode == "score",
-        ) as ask:
-            yield ask
+        ) as predictor:
+            yield predictor
         return
     optional_dependencies.require()
     from psgimg.finetune.models.loading import load_for_inference
@@ -104,42 +105,43 @@ def _asker(config: PredictConfig, asked: Question, progress: Progress) -> Iterat
 def _staged(
     config: PredictConfig,
     pageset: PageSet,
-    asked: Question,
+    prompting: Question,
     rows: Rows,
-    ask: Asker,
+    predictor: Asker,
     progress: Progress,
 ) -> Predictions:
-    """Predictions of some rows, a batch at a time."""
-    found = []
-    for batch, prepared in ahead(_prepared(pageset, asked, rows, config.batch_size, ask)):
-        for row, answer in zip(batch, ask.answer(prepared), strict=True):
+    """Stage some rows, batch by batch."""
+    staged = []
+    for batch, inputs in ahead(_prepared(pageset, prompting, rows, config.batch_size, predictor)):
+        for row, answer in zip(batch, predictor.answer(inputs), strict=True):
             page = pageset.page(row)
-            known = {**page._asdict(), "label": page.stage, "label_2": page.stage_2}
-            found.append({**known, **answer.columns()})
+            labels = {**page._asdict(), "label": page.stage, "label_2": page.stage_2}
+            staged.append({**labels, **answer.columns()})
         progress.advance(len(batch))
-    return Predictions.from_rows(found)
+    return Predictions.from_rows(staged)
 
 
 def _prepared(
-    pageset: PageSet, asked: Question, rows: Rows, size: int, ask: Asker
+    pageset: PageSet, prompting: Question, rows: Rows, size: int, predictor: Asker
 ) -> Iterator[tuple[Sequence[int], Any]]:
-    """Batches of rows and what the model takes of them."""
+    """Yield batches of rows with their inputs to the model."""
     for start in range(0, len(rows), size):
         batch = rows[start : start + size].tolist()
-        yield batch, ask.prepare(pageset.chat_rows(batch, asked.prompt, asked.context))
+        chats = pageset.chat_rows(batch, prompting.prompt, prompting.context)
+        yield batch, predictor.prepare(chats)
 
 
-def _facts(found: Predictions, pageset: PageSet, config: PredictConfig) -> dict[str, Any]:
-    """What to say beside the predictions of how they came about, and how they turned out."""
-    probabilities = found.probabilities
+def _facts(predictions: Predictions, pageset: PageSet, config: PredictConfig) -> dict[str, Any]:
+    """Return versions, policy and counts, to be saved with the predictions."""
+    probabilities = predictions.probabilities
     return {
         "psgimg": version("psgimg"),
         "versions": versions() if config.endpoint is None else {},
         "policy": pageset.build["policy"],
         "corruption": pageset.build.get(corruption_spec.KEY),
         "counts": {
-            "pages": len(found),
-            "no_valid_answer": int((found.predictions < 0).sum()),
+            "pages": len(predictions),
+            "no_valid_answer": int((predictions.predictions < 0).sum()),
             "with_probabilities": 0
             if probabilities is None
             else int(np.isfinite(probabilities[:, 0]).sum()),

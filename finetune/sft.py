@@ -1,4 +1,4 @@
-"""Fine-tuning: from a dataset of pages to a model that names their stages. The main path."""
+"""Fine-tuning: from a dataset of pages to a model that predicts their stages. The main path."""
 
 from __future__ import annotations
 
@@ -29,53 +29,52 @@ from psgimg.finetune.training import (
     publish,
     run_record,
 )
-from psgimg.finetune.training import trainer as held_out
 from psgimg.finetune.training import training_report as report
 from psgimg.finetune.training.arguments import Arguments
 from psgimg.finetune.training.psg_arguments import PsgArguments
-from psgimg.finetune.training.trainer import StagingTrainer
+from psgimg.finetune.training.trainer import StagingTrainer, subsample
 from trl import ModelConfig, SFTConfig, get_peft_config, get_quantization_config
 
 Rows = npt.NDArray[np.int64]
 
 PASS_STRIDE = 1_000_003
-"""Between the seeds of one training pass and the next."""
+"""Difference between the seeds of consecutive training passes."""
 
 BRIGHTNESS_PAGES = 64
-"""Pages whose brightness a tiny model is normalised by."""
+"""Number of pages whose brightness normalises the input of a tiny model."""
 
 BASE = ".tiny"
-"""Where in the output folder all processes find the tiny model, until they have read it."""
+"""Subfolder of the output folder that holds the tiny model until all processes have loaded it."""
 
 
 def main(argv: Sequence[str]) -> Path:
-    """Fine-tune a model as the arguments say; the folder that holds it.
+    """Fine-tune a model by command-line arguments and return the folder that holds it.
 
     Raises
     ------
     BuildError
-        If an argument, the dataset or the model can't be used, memory does not suffice, or the run
-        is interrupted.
+        If an argument, the dataset or the model can't be used, memory runs out, or the run is
+        interrupted.
     """
-    asked = psg, training, model_args = arguments.parse(argv)
+    options = psg, training, model_args = arguments.parse(argv)
     out = Path(str(training.output_dir))
     resume = checkpoints.to_resume(out, training.resume_from_checkpoint)
 
-    # The question and the pages
+    # The prompt and the pages
     prompt = prompts.load(psg.prompt)
     train, validation = _pages(psg, training)
     lineage = lineages.of(psg.model, train)
     destination = publish.destination(training, out, lineage)
-    draw = functools.partial(_drawn, train, psg.sampling, training.seed)
+    draw = functools.partial(_rows_of_pass, train, psg.sampling, training.seed)
     rows = Augmented(train, draw, prompt, psg.context, psg.augment, training.seed)
     if training.process_index == 0:
-        checkpoints.begin(out, run_record.settings(asked, train, prompt), resume)
+        checkpoints.begin(out, run_record.settings(options, train, prompt), resume)
 
     # The model and its processor
-    model, processor = _model(asked, train, prompt)
+    model, processor = _model(options, train, prompt)
 
     # Training
-    with checkpoints.told(out, training), compatibility.without_deprecations():
+    with checkpoints.one_line_errors(out, training), compatibility.without_deprecations():
         trainer = StagingTrainer(
             model=model,
             args=training,
@@ -86,33 +85,33 @@ def main(argv: Sequence[str]) -> Path:
             callbacks=[rows],
             answers=prompt.answers,
         )
-        facts = preflight.look(trainer, prompt.answers)
+        facts = preflight.inspect(trainer, prompt.answers)
         trainer.accelerator.print("\n".join(preflight.lines(facts)))
         trainer.train(resume_from_checkpoint=resume)
 
-    # What is left of it
+    # Weights, manifest, report and card
     trainer.save_model(str(out))
     if trainer.is_world_process_zero():
         run_record.folder(psg, train, prompt, lineage).save(out)
-        values = run_record.values(asked, validation, facts, lineage, trainer.state)
+        values = run_record.values(options, validation, facts, lineage, trainer.state)
         drawn = rows.shown(math.ceil((trainer.state.epoch or 0.0) - 1e-6))
         values |= run_record.progress(training, trainer.state, train, drawn)
         report.write(out, values, trainer.state.log_history)
         model_card.write(out, destination.repo_id if destination else None)
         if destination:
             publish.publish(out, destination)
-    trainer.accelerator.wait_for_everyone()  # one that ends early leaves another hanging
+    trainer.accelerator.wait_for_everyone()  # a process that exits early would block the others
     trainer.end()
     return out
 
 
-def options() -> str:
-    """Every option of ours, TRL's and transformers', with its help."""
+def options_help() -> str:
+    """Return the help of all options: psgimg's, TRL's and those of transformers."""
     return arguments.listed()
 
 
 def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | None]:
-    """Pages to learn from, and those to watch by, if there are any and they are wanted."""
+    """Load the training pages, and the validation pages unless evaluation is off."""
     train = page_set.load(
         psg.dataset,
         psg.corpus,
@@ -126,17 +125,19 @@ def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | N
         return train, None
     if "validation" not in {shard["split"] for shard in train.build["shards"]}:
         raise BuildError(
-            f"{psg.dataset} has no validation pages; give --eval-strategy no to train without "
-            "watching, or build it with more subjects"
+            f"{psg.dataset} has no validation pages; use --eval-strategy no to train without "
+            "validation, or build the dataset with more subjects"
         )
     return train, page_set.load(
         psg.dataset, psg.corpus, "validation", psg.dataset_revision, seed=training.seed
     )
 
 
-def _drawn(train: PageSet, how: str, seed: int, number: int) -> Rows:
-    """Rows of a training pass. What is sampled is drawn anew in each, so that all comes in time;
-    the trainer shuffles what is not.
+def _rows_of_pass(train: PageSet, how: str, seed: int, number: int) -> Rows:
+    """Return the rows of a training pass.
+
+    With balancing, each pass is a new draw, so that all pages are shown in time; without, all
+    passes have the same rows, which the trainer shuffles.
     """
     own = seed if how == "natural" else seed + PASS_STRIDE * number
     return train.rows[sampling.order(train.labels, how, own)]
@@ -145,19 +146,20 @@ def _drawn(train: PageSet, how: str, seed: int, number: int) -> Rows:
 def _validation_rows(
     validation: PageSet | None, psg: PsgArguments, training: SFTConfig, prompt: Prompt
 ) -> Any:
+    """Return the chat rows scored at each evaluation; None without validation."""
     if validation is None:
         return None
-    rows = held_out.some(validation.rows, psg.validation_pages, training.seed)
+    rows = subsample(validation.rows, psg.validation_pages, training.seed)
     return validation.chat(rows, prompt, psg.context)
 
 
-def _model(asked: Arguments, train: PageSet, prompt: Prompt) -> tuple[Any, Any]:
-    """Weights and processor, with the cap on pixels and the frozen parts."""
-    psg, training, model_args = asked
+def _model(options: Arguments, train: PageSet, prompt: Prompt) -> tuple[Any, Any]:
+    """Load the base model and its processor, with the cap on pixels."""
+    psg, training, model_args = options
     if psg.is_tiny:
         return _tiny(psg, training, train, prompt)
     quantization = get_quantization_config(model_args)
-    source = _place(psg.model)
+    source = _resolved(psg.model)
     model = load_base(
         source,
         revision=model_args.model_revision,
@@ -181,7 +183,7 @@ def _model(asked: Arguments, train: PageSet, prompt: Prompt) -> tuple[Any, Any]:
 def _tiny(
     psg: PsgArguments, training: SFTConfig, train: PageSet, prompt: Prompt
 ) -> tuple[Any, Any]:
-    """A model made on the spot for the dataset's pages; the same in every process."""
+    """Create a tiny model for the pages of the dataset, identical in every process."""
     style = train.build["recipe"]["style"]
     shown = range(psg.context + 1)
     texts = [
@@ -193,7 +195,7 @@ def _tiny(
     folder = Path(str(training.output_dir)) / BASE
     with training.main_process_first(local=False):
         if training.process_index == 0:
-            shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed here
+            shutil.rmtree(folder, ignore_errors=True)  # left by a killed run
             tiny.build(
                 folder,
                 (style["width_px"], style["height_px"]),
@@ -206,19 +208,19 @@ def _tiny(
     training.distributed_state.wait_for_everyone()
     if training.process_index == 0:
         shutil.rmtree(folder)
-    model.config.name_or_path = ""  # a folder that is gone
+    model.config.name_or_path = ""  # the folder no longer exists
     return model, processor
 
 
 def _brightness(train: PageSet) -> tuple[float, float]:
-    """Mean and spread of the brightness of some pages, 0 to 1."""
-    some = train.rows[np.linspace(0, len(train) - 1, BRIGHTNESS_PAGES).astype(int)]
-    values = np.stack([np.asarray(image.convert("L")) for image in train.images(some.tolist())])
+    """Return mean and standard deviation of the brightness of some pages, 0 to 1."""
+    sample = train.rows[np.linspace(0, len(train) - 1, BRIGHTNESS_PAGES).astype(int)]
+    values = np.stack([np.asarray(image.convert("L")) for image in train.images(sample.tolist())])
     return round(float(values.mean()) / 255, 2), round(float(values.std()) / 255, 2)
 
 
 def _adapter(psg: PsgArguments, model_args: ModelConfig, model: Any) -> Any:
-    """LoRA on the language model, or None where whole weights learn. Freezes what must not learn."""
+    """Return the LoRA configuration, or None if all weights are trained; freezes the vision tower."""
     if not model_args.use_peft:
         if psg.freeze_vision:
             families.freeze_vision(model)
@@ -233,7 +235,7 @@ def _adapter(psg: PsgArguments, model_args: ModelConfig, model: Any) -> Any:
     return config
 
 
-def _place(source: str) -> str:
-    """A folder by its whole path, which an adapter keeps to find it again; else as it is."""
+def _resolved(source: str) -> str:
+    """Return the absolute path of a folder, which an adapter records, and a Hub id as it is."""
     path = Path(source).expanduser()
     return str(path.resolve()) if path.is_dir() else source

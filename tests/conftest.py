@@ -30,13 +30,18 @@ ALONE = (
 """Others that do, by their whole names."""
 
 
+RECORDINGS = "PSGIMG_TEST_RECORDINGS"
+"""The variable that names the folder of real recordings."""
+
+
 def _clean_environment() -> None:
     """Set what tests rely on, and nothing else, in this process and in those that it starts.
 
     Before any library is loaded that reads its settings only then.
     """
     for name in list(os.environ):
-        if name.upper().startswith(STEERS) or name.upper() in ALONE:
+        steers = name.upper().startswith(STEERS) or name.upper() in ALONE
+        if steers and name != RECORDINGS:
             del os.environ[name]
     home = tempfile.mkdtemp(prefix="psgimg-tests-")  # nobody's token, nobody's cache
     atexit.register(shutil.rmtree, home, ignore_errors=True)
@@ -50,7 +55,8 @@ _clean_environment()
 settings.register_profile("psgimg", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("psgimg")
 
-SHARED_PSG = Path(__file__).resolve().parents[2] / "shared" / "psg"
+BESIDE = Path(__file__).resolve().parents[2] / "shared" / "psg"
+"""Where the recordings are expected if the variable is not set."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -60,11 +66,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def shared_psg() -> Path:
-    """The folder of real recordings beside the project, if it is there."""
-    if not (SHARED_PSG / "INDEX.md").exists():
-        pytest.skip("no folder ../shared/psg with real recordings beside the project")
-    return SHARED_PSG
+def real_recordings() -> Path:
+    """The folder of real recordings, if there is one."""
+    folder = Path(os.environ.get(RECORDINGS) or BESIDE)
+    if not (folder / "INDEX.md").exists():
+        pytest.skip(f"no real recordings in {folder}; name their folder in {RECORDINGS}")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Write what documents say of the code: ``python tests/make_docs.py``; ``test_docs.py`` compares.
+"""Write what documents say of the code: ``python -P tests/make_docs.py``; with ``--check`` it only compares.
 
 ``docs/commands.md`` is the command line's own help, ``docs/modules.md`` the first sentence of each
 module, ``docs/speed.md`` what ``docs/benchmarks.json`` says.
@@ -7,6 +7,7 @@ module, ``docs/speed.md`` what ``docs/benchmarks.json`` says.
 import ast
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,21 @@ def _first_sentence(path: Path) -> str:
     return " ".join(doc.split("\n\n")[0].split()).replace("``", "`")
 
 
+def written() -> dict[Path, str]:
+    """Every page that this script writes, as it should be."""
+    speed_now = speed_md(SPEED_MD.read_text(encoding="utf-8"))
+    return {COMMANDS_MD: commands_md(), MODULES_MD: modules_md(), SPEED_MD: speed_now}
+
+
+def main(check: bool) -> None:
+    """Write the pages; or only compare them, and exit with the names of those that differ."""
+    stale = [p for p, text in written().items() if p.read_text(encoding="utf-8") != text]
+    if check and stale:
+        names = ", ".join(path.relative_to(ROOT).as_posix() for path in stale)
+        sys.exit(f"stale: {names}; run python -P tests/make_docs.py")
+    for path in stale:
+        path.write_text(written()[path], encoding="utf-8")
+
+
 if __name__ == "__main__":
-    COMMANDS_MD.write_text(commands_md(), encoding="utf-8")
-    MODULES_MD.write_text(modules_md(), encoding="utf-8")
-    SPEED_MD.write_text(speed_md(SPEED_MD.read_text(encoding="utf-8")), encoding="utf-8")
+    main(check="--check" in sys.argv[1:])

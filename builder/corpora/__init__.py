@@ -1,1 +1,1 @@
-"""The corpora that psgimg reads, a module for each, and where they lie on this machine."""
+"""Corpora that psgimg reads, one module for each, and where they are stored."""

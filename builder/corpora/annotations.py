@@ -1,4 +1,4 @@
-"""Scorings kept as EDF+ annotations, beside the signal or in a file of their own."""
+"""Annotations: read scorings stored as EDF+ annotations, in the signal file or a separate one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events
 from psgimg.builder.stages import Score
 
 STAGE_PREFIX = "Sleep stage"
-"""How EDF+ (section 3.2) begins every stage; what begins otherwise is another kind of event."""
+"""Prefix of every stage in EDF+ (section 3.2); other annotations are other kinds of event."""
 
 LONGEST_SHIFT_S = 12 * 3600.0
 
@@ -19,40 +19,41 @@ LONGEST_SHIFT_S = 12 * 3600.0
 def read_annotated(
     scoring: Path, signal: Path, codes: Mapping[str, Score], *, epoch_s: float, scorer: str = ""
 ) -> Hypnogram:
-    """Hypnogram of an annotation file, its onsets counted from the signal's first sample.
+    """Return the hypnogram of an annotation file, with onsets from the signal's first sample.
 
-    Annotations that the table does not know are an error if they begin like a stage, and other
-    events (lights, spindles) if they do not.
+    An annotation that is not in the table is an error if it begins like a stage, and is ignored as
+    another event (lights, spindles) otherwise.
 
     Raises
     ------
     RecordingError
-        If the file can't be read, has no stage, an unknown one, or one on another epoch grid.
+        If the file can't be read, or has no stage, an unknown one, or one on another epoch grid.
     """
     from psgimg.builder.recordings import edf  # loads NumPy, and listing corpora must not
 
     if not scoring.is_file():
-        raise RecordingError("scoring missing", f"{scoring.name} is not there; get the file again")
+        raise RecordingError("scoring missing", f"{scoring.name} not found; get the file again")
     shift_s = start_shift_s(scoring, signal)
     events = [
-        Event(found.onset_s + shift_s, found.duration_s, score(found.text, codes, scoring.name))
-        for found in edf.read_annotations(scoring)
-        if found.text in codes or found.text.startswith(STAGE_PREFIX)
+        Event(one.onset_s + shift_s, one.duration_s, score(one.text, codes, scoring.name))
+        for one in edf.read_annotations(scoring)
+        if one.text in codes or one.text.startswith(STAGE_PREFIX)
     ]
     if not events:
         raise RecordingError(
-            "empty scoring", f"{scoring.name} has no {STAGE_PREFIX!r}; is it another kind of file?"
+            "empty scoring",
+            f"{scoring.name} has no {STAGE_PREFIX!r}; check that it is a scoring file",
         )
     return from_events(check_runs(events, epoch_s, scoring.name), epoch_s=epoch_s, scorer=scorer)
 
 
 def start_shift_s(scoring: Path, signal: Path) -> float:
-    """How many seconds after the signal's start the scoring file starts; mostly 0.
+    """Return the start of the scoring file in seconds after the start of the signal; usually 0.
 
     Raises
     ------
     RecordingError
-        If they are so far apart that they can't be of one night.
+        If the two are too far apart to belong to the same night.
     """
     from psgimg.builder.recordings import edf
 
@@ -61,7 +62,7 @@ def start_shift_s(scoring: Path, signal: Path) -> float:
     if abs(shift_s) > LONGEST_SHIFT_S:
         raise RecordingError(
             "scoring of another time",
-            f"{scoring.name} starts {shift_s / 3600:.1f} h away from {signal.name}; check that "
+            f"{scoring.name} starts {shift_s / 3600:.1f} h apart from {signal.name}; check that "
             "the two belong together",
         )
     return shift_s

@@ -1,7 +1,7 @@
 """DCSM: the sleep staging dataset of the Danish Center for Sleep Medicine.
 
-A folder ``tp…`` for each subject, with ``psg.edf`` and ``hypnogram.ids``: lines
-``start,duration,stage`` in seconds, a line for each run.
+A folder ``tp…`` per subject has ``psg.edf`` and ``hypnogram.ids``, with one line
+``start,duration,stage`` in seconds per run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from psgimg.builder.stages import Score, Stage, Unscored
 EPOCH_S = 30.0
 
 # Third field of hypnogram.ids (perslev/U-Time reads the same words). Unscored epochs do not occur
-# in the published files; U-Time's own writer calls them UNKNOWN.
+# in the published files; U-Time itself writes them as UNKNOWN.
 CODES: dict[str, Score] = {
     "W": Stage.W,
     "N1": Stage.N1,
@@ -42,7 +42,7 @@ FOLDER = re.compile(r"tp\w+", re.IGNORECASE)
 
 
 def recordings(root: Path) -> Iterator[Recording]:
-    """Yield the nights in name order; BuildError if there are none."""
+    """Yield the recordings in name order; BuildError if there are none."""
     nights = []
     for path in walk(root):
         name = path.absolute().parent.name  # absolute: the root may be such a folder itself
@@ -69,7 +69,7 @@ def _events(path: Path) -> Iterator[Event]:
         if len(fields) != len(FIELDS):
             raise RecordingError(
                 "unreadable scoring",
-                f"{where} has {len(fields)} fields, not {','.join(FIELDS)}; get the file again",
+                f"{where} has {len(fields)} fields instead of {','.join(FIELDS)}; get the file again",
             )
         stage = score(fields[2], CODES, where)
         yield Event(number(fields[0], where), number(fields[1], where), stage)
@@ -113,6 +113,6 @@ CORPUS = Corpus(
     read_hypnogram=read_hypnogram,
     notes=(
         "The licence could not be confirmed, so the corpus counts as restricted.",
-        "Recordings hold long stretches of waking before and after the night.",
+        "Recordings include long periods of wakefulness before and after the night.",
     ),
 )

@@ -1,4 +1,4 @@
-"""psgimg demo: synthetic nights, written as real EDF and EDF+ files where no corpus is at hand."""
+"""Demo: a corpus of synthetic nights, written as EDF and EDF+ files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NAME = "demo"
 N_SUBJECTS = 8
 N_EPOCHS = 200
-"""Eight nights of 100 minutes stay below 100 MB; each further epoch costs half a megabyte."""
+"""Eight nights of 100 minutes take less than 100 MB; each further epoch takes half a megabyte."""
 
 EPOCH_S = 30
 SIGNAL_SUFFIX = "-PSG.edf"
@@ -72,25 +72,25 @@ SCRIPT: tuple[tuple[Score, int, int], ...] = (
     (Stage.W, 20, 22),
     (Unscored.UNSCORED, 0, 1),
 )
-"""Fewest and most epochs of each bout; those of N2 share what is left of the night."""
+"""Minimum and maximum epochs of each bout; those of N2 share the rest of the night."""
 
 NEIGHBOURS = ({Stage.W, Stage.N1}, {Stage.N1, Stage.N2}, {Stage.N2, Stage.N3})
-"""Stages between which sleep wavers at a border."""
+"""Stages between which sleep may alternate at a transition."""
 CHANCE_WAVER = 0.4
 
 
 def write(root: Path, n_subjects: int = N_SUBJECTS) -> None:
-    """Write the nights that are not yet there, whole, under ``root``.
+    """Write the nights that are missing or incomplete under ``root``.
 
-    The same machine writes the same bytes each time. A file appears under its name only when it
-    is complete, and the scoring after its signals, so a night with its scoring is whole.
+    The same machine writes the same bytes each time. A file gets its name only when it is complete,
+    and the scoring is written last, so that a night with a scoring is complete.
 
     Parameters
     ----------
     root
-        Folder to write to; made if need be.
+        Output folder, created if needed.
     n_subjects
-        How many nights.
+        Number of nights, one per subject.
     """
     root.mkdir(parents=True, exist_ok=True)
     for number in range(1, n_subjects + 1):
@@ -98,23 +98,23 @@ def write(root: Path, n_subjects: int = N_SUBJECTS) -> None:
 
 
 def recordings(root: Path) -> Iterator[Recording]:
-    """Yield the nights that ``write`` left under ``root``, in name order."""
-    found = False
+    """Yield the recordings that ``write`` wrote under ``root``, in name order."""
+    empty = True
     for signal in sorted(root.glob(f"{NAME}-*{SIGNAL_SUFFIX}")):
         subject = signal.name.removesuffix(SIGNAL_SUFFIX)
         scoring = signal.with_name(subject + SCORING_SUFFIX)
         if scoring.exists():
-            found = True
+            empty = False
             yield Recording(NAME, subject, subject, signal, {"": scoring})
-    if not found:
+    if empty:
         raise BuildError(
-            f"{root} holds no night of the demo (looked for {NAME}-01{SIGNAL_SUFFIX} and "
-            f"{NAME}-01{SCORING_SUFFIX}); build with --source {NAME} to have them written"
+            f"{root} has no demo recordings ({NAME}-01{SIGNAL_SUFFIX} and {NAME}-01{SCORING_SUFFIX}); "
+            f"build with --source {NAME} to write them"
         )
 
 
 def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
-    """Stages of a night by the annotations of its EDF+ file."""
+    """Read the stages of a recording from the annotations of its EDF+ file."""
     path = scoring_of(recording, scorer)
     return read_annotated(path, recording.signal, LABELS, epoch_s=EPOCH_S, scorer=scorer)
 
@@ -142,7 +142,7 @@ def _write_night(root: Path, number: int) -> None:
 
 
 def draw_scores(rng: np.random.Generator) -> list[Score]:
-    """One score per epoch: the script, with bouts of chance length and wavering borders."""
+    """Draw one score per epoch: the script, with bouts of random length and varied transitions."""
     lengths = [int(rng.integers(fewest, most + 1)) for _, fewest, most in SCRIPT]
     fills = [i for i, (score, _, _) in enumerate(SCRIPT) if score is Stage.N2]
     least = 6
@@ -159,7 +159,7 @@ def draw_scores(rng: np.random.Generator) -> list[Score]:
 
 
 def _signal_bytes(n_epochs: int) -> int:
-    """Size of a complete signal file: header, then two bytes a sample."""
+    """Return the size of a complete signal file: the header and two bytes per sample."""
     n_samples = n_epochs * EPOCH_S * ((len(CHANNELS) - 1) * SFREQ_HZ + CHIN_SFREQ_HZ)
     return 256 * (1 + len(CHANNELS)) + 2 * n_samples
 
@@ -178,7 +178,7 @@ def _signal(label: str, samples: npt.NDArray[np.float32]) -> edfio.EdfSignal:
 
 
 def _edf(signals: list[edfio.EdfSignal], scores: list[Score] | tuple[()]) -> edfio.Edf:
-    """EDF of the signals, or EDF+ with nothing but the runs of scores."""
+    """Return an EDF of the signals, or an EDF+ with only the runs of scores."""
     import edfio
 
     texts = {score: text for text, score in LABELS.items()}
@@ -197,7 +197,7 @@ def _edf(signals: list[edfio.EdfSignal], scores: list[Score] | tuple[()]) -> edf
 
 
 def _put(path: Path, content: bytes) -> None:
-    """Write a file so that it is never seen half-written."""
+    """Write a file atomically."""
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(content)
     part.replace(path)
@@ -210,8 +210,8 @@ CORPUS = Corpus(
         policy=Policy.OPEN,
         licence="CC0-1.0",
         licence_url="https://creativecommons.org/publicdomain/zero/1.0/",
-        access="Nothing to ask for: psgimg generates it itself when it is built.",
-        citation="Synthetic signals generated by psgimg, of no person; they must not be used for "
+        access="No download: psgimg generates it during the build.",
+        citation="Synthetic signals generated by psgimg, not of any person; they must not be used for "
         "any claim about sleep.",
     ),
     mains_hz=50.0,
@@ -221,8 +221,8 @@ CORPUS = Corpus(
     recordings=recordings,
     read_hypnogram=read_hypnogram,
     notes=(
-        "Synthetic: the signals are computed from the stages, so a model scores far better here "
-        "than on any person's sleep.",
+        "Synthetic: the signals are computed from the stages, so models perform far better here "
+        "than on the sleep of any person.",
         f"Synthetic: a night is compressed to {N_EPOCHS * EPOCH_S // 60} minutes and has more N1, "
         "N3 and REM than a real one.",
     ),

@@ -1,4 +1,4 @@
-"""Luna's ``.eannot`` scorings: one stage a line, one line for each 30 s from the signal's start."""
+"""Eannot: read Luna's ``.eannot`` scorings, one stage per line and 30 s from the signal's start."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from psgimg.builder.recordings.hypnogram import Hypnogram, from_scores
 from psgimg.builder.recordings.recording import Recording
 from psgimg.builder.stages import Score, Stage, Unscored
 
-# The Luna manual (annotations, "eannot files") lists these names for stages, in any case; the
+# The Luna manual (annotations, "eannot files") lists these names of stages, in any case; the
 # corpus's documentation (nsrr/wsc-documentation) shows `wake, N1, N2, N3, REM`.
 CODES: dict[str, Score] = {
     "w": Stage.W,
@@ -32,11 +32,11 @@ CODES: dict[str, Score] = {
 
 
 def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
-    """Stages of a night; RecordingError if the file can't be read or has an unknown stage."""
+    """Read the scoring; RecordingError if the file can't be read or has an unknown stage."""
     path = scoring_of(recording, scorer)
     lines = read_text(path).strip().splitlines()
-    found = [
+    scores = [
         score(line.strip().lower(), CODES, f"{path.name}, line {number}")
         for number, line in enumerate(lines, start=1)
     ]
-    return from_scores(found, scorer=scorer)
+    return from_scores(scores, scorer=scorer)

@@ -1,8 +1,8 @@
 """HMC: the Haaglanden Medisch Centrum sleep staging database.
 
-``recordings/SNnnn.edf`` with ``SNnnn_sleepscoring.txt`` and the same scoring as
-``SNnnn_sleepscoring.edf``. The text is preferred: its column ``Recording onset`` counts from the
-signal's first sample, so that nothing depends on clock times.
+Files are ``recordings/SNnnn.edf`` with ``SNnnn_sleepscoring.txt`` and, with the same scoring,
+``SNnnn_sleepscoring.edf``. The text file is preferred: its column ``Recording onset`` counts from
+the signal's first sample, independently of clock times.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ FILE = re.compile(
 
 
 def recordings(root: Path) -> Iterator[Recording]:
-    """Yield the nights in name order; BuildError if there are none."""
-    found = matching(root, FILE)
+    """Yield the recordings in name order; BuildError if there are none."""
+    matches = matching(root, FILE)
     scorings = {
         (match["recording"].upper(), match["form"].lower()): path
-        for match, path in found
+        for match, path in matches
         if match["form"]
     }
     nights = []
-    for match, path in found:
+    for match, path in matches:
         name = match["recording"].upper()
         forms = [scorings[name, form] for form in ("txt", "edf") if (name, form) in scorings]
         if not match["form"]:
@@ -68,7 +68,7 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
         return read_annotated(path, recording.signal, CODES, epoch_s=EPOCH_S, scorer=scorer)
     events = list(_events(path))
     if not events:
-        raise RecordingError("empty scoring", f"{path.name} has no row of a stage; get it again")
+        raise RecordingError("empty scoring", f"{path.name} has no stage; get the file again")
     return from_events(check_runs(events, EPOCH_S, path.name), epoch_s=EPOCH_S, scorer=scorer)
 
 
@@ -79,7 +79,7 @@ def _events(path: Path) -> Iterator[Event]:
     if missing:
         raise RecordingError(
             "unreadable scoring",
-            f"{path.name} has no column {', '.join(missing)} in its first line; get it again",
+            f"{path.name} has no column {', '.join(missing)} in its first line; get the file again",
         )
     onset, duration, text = (header.index(column) for column in COLUMNS)
     for line, row in enumerate(rows[1:], start=2):
@@ -87,7 +87,7 @@ def _events(path: Path) -> Iterator[Event]:
         if row == [""]:
             continue
         if len(row) <= max(onset, duration, text):
-            raise RecordingError("unreadable scoring", f"{where} is cut short; get the file again")
+            raise RecordingError("unreadable scoring", f"{where} is incomplete; get the file again")
         if row[text] in CODES or row[text].startswith(STAGE_PREFIX):
             stage = score(row[text], CODES, where)
             yield Event(number(row[onset], where), number(row[duration], where), stage)
@@ -125,7 +125,7 @@ CORPUS = Corpus(
     recordings=recordings,
     read_hypnogram=read_hypnogram,
     notes=(
-        "One scoring technician a night.",
+        "Each night was scored by one technician.",
         "Scoring begins a minute or more after the signal.",
     ),
 )

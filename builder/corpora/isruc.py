@@ -1,11 +1,11 @@
 """ISRUC-Sleep: subgroup I (100 patients), II (8 patients, two nights), III (10 healthy people).
 
 The archives unpack to ``subgroupI/8/8.rec``, ``subgroupII/3/1/1.rec`` (subject 3, night 1) and
-``subgroupIII/1/1.rec``, with ``8_1.txt`` and ``8_2.txt`` (and ``.xlsx``) of two experts beside; some
-unpackers add one more folder of the same number. ``.rec`` is EDF.
+``subgroupIII/1/1.rec``, next to ``8_1.txt`` and ``8_2.txt`` (and ``.xlsx``) of two experts; some
+unpackers add another folder with the same number. ``.rec`` files are EDF.
 
-Expert 1 is the reference, as in most papers. The text has the stages; the table beside it, where
-there is one, tells which of its zeros are not W but unscored.
+Expert 1 is the reference, as in most papers. The text file has the stages; the table next to it, if
+present, tells which of its zeros are unscored rather than W.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from psgimg.builder.stages import Score, Stage, Unscored
 EPOCH_S = 30.0
 EXPERTS = ("1", "2")
 
-# Text: a number a line. 5 is REM, there is no 4: AASM knows one deep stage.
+# Text: one number per line. 5 is REM; 4 does not occur, as the AASM has one deep stage.
 CODES: dict[str, Score] = {
     "0": Stage.W,
     "1": Stage.N1,
@@ -39,15 +39,15 @@ NUMBERS = {"1": "I", "2": "II", "3": "III"}
 
 
 def recordings(root: Path) -> Iterator[Recording]:
-    """Yield the nights in name order (``I-008``, ``II-003-1``, ``III-001``).
+    """Yield the recordings in name order (``I-008``, ``II-003-1``, ``III-001``).
 
     Raises
     ------
     BuildError
-        If there are none, or if no night's place in the tree can be told.
+        If there are none, or no file is in a folder of a subgroup.
     """
     signals = [path for path in walk(root) if SIGNAL.fullmatch(path.name)]
-    # A renamed copy (some EDF readers insist on the suffix) is the same night.
+    # A renamed copy (some EDF readers require the suffix) is the same recording.
     originals = {path.with_suffix("") for path in signals if path.suffix.lower() == ".rec"}
     nights: list[Recording] = []
     astray: dict[Path, BuildError] = {}
@@ -59,7 +59,7 @@ def recordings(root: Path) -> Iterator[Recording]:
                 astray[path] = error
     if astray and not nights:
         raise next(iter(astray.values()))
-    # A file in the wrong place is listed without scoring: the build sets it aside and says so.
+    # A misplaced file is listed without a scoring, so that the build sets it aside and reports it.
     strays = (
         Recording("isruc", f"astray-{p.stem}", f"astray-{p.parent.name}-{p.stem}", p, {})
         for p in astray
@@ -71,7 +71,7 @@ def _recording(signal: Path) -> Recording:
     subgroup, folders = _place(signal)
     file_number = int(signal.stem)
     if subgroup == "II":
-        # <subject>/<night>/<night>.rec, or with doubled folders: the outermost is the subject.
+        # <subject>/<night>/<night>.rec, or with repeated folders: the outermost is the subject.
         fits = bool(folders)
         subject = f"II-{folders[0]:03d}" if fits else ""
         name = f"{subject}-{file_number}"
@@ -80,7 +80,7 @@ def _recording(signal: Path) -> Recording:
         subject = name = f"{subgroup}-{file_number:03d}"
     if not fits:
         raise BuildError(
-            f"{signal} is no place for a night of subgroup {subgroup}; expected is "
+            f"{signal} is misplaced for a recording of subgroup {subgroup}; move it to "
             f"{'<subject>/<night>/<night>.rec' if subgroup == 'II' else '<subject>/<subject>.rec'}"
         )
     scorings = ((expert, _scoring(signal, expert)) for expert in EXPERTS)
@@ -96,7 +96,7 @@ def _recording(signal: Path) -> Recording:
 
 
 def _place(signal: Path) -> tuple[str, list[int]]:
-    """Subgroup, and the numbered folders between it and the file, outermost first."""
+    """Return the subgroup, and the numbered folders between it and the file, outermost first."""
     folders: list[int] = []
     for folder in signal.absolute().parents:
         if folder.name.isdecimal():
@@ -106,8 +106,8 @@ def _place(signal: Path) -> tuple[str, list[int]]:
         if match:
             return NUMBERS.get(match["which"], match["which"].upper()), folders
     raise BuildError(
-        f"{signal} lies in no subgroup; keep the archive's folders subgroupI, subgroupII and "
-        "subgroupIII, because numbers repeat in them"
+        f"{signal} is in no subgroup; keep the archive's folders subgroupI, subgroupII and "
+        "subgroupIII, because their numbers overlap"
     )
 
 
@@ -122,7 +122,7 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
     Raises
     ------
     RecordingError
-        If it is missing, or can't be read.
+        If it is missing or can't be read.
     """
     path = scoring_of(recording, scorer)
     if path.suffix.lower() == ".xlsx":
@@ -132,14 +132,14 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
     table = path.with_suffix(".xlsx")
     if table.is_file():
         for epoch, stage in isruc_table.stages(table).items():
-            # Where the table gives no stage, the text's number is only what its writer put there.
+            # If the table has no stage, the number in the text file is only a placeholder.
             if stage in isruc_table.WITHOUT_STAGE and epoch < len(scores):
                 scores[epoch] = Unscored.UNSCORED
     return from_scores(scores, epoch_s=EPOCH_S, scorer=scorer)
 
 
 def _read_codes(path: Path) -> list[Score]:
-    # Blank lines at the end belong to no epoch; one in between would shift all after it.
+    # Blank lines at the end are no epochs; one in between would shift all later epochs.
     lines = [line.strip() for line in read_text(path).rstrip().splitlines()]
     return [score(code, CODES, f"{path.name}, line {i}") for i, code in enumerate(lines, start=1)]
 
@@ -187,8 +187,9 @@ CORPUS = Corpus(
         licence="none stated",
         licence_url="https://sleeptight.isr.uc.pt/",
         access=(
-            "Free download of an archive a subject, without login: https://sleeptight.isr.uc.pt/. "
-            "Unpack each subgroup into a folder of its own (subgroupI, subgroupII, subgroupIII)."
+            "Free download of one archive per subject, without login: "
+            "https://sleeptight.isr.uc.pt/. "
+            "Unpack each subgroup into its own folder (subgroupI, subgroupII, subgroupIII)."
         ),
         citation=(
             "Khalighi S, Sousa T, Santos JM, Nunes U. ISRUC-Sleep: a comprehensive public dataset "
@@ -204,9 +205,9 @@ CORPUS = Corpus(
     notes=(
         "No licence is stated, so the corpus counts as restricted.",
         "Two experts scored each night; expert 1 is the reference.",
-        "The text files write unscored epochs as 0; psgimg can tell them from W only where the "
-        "expert's xlsx lies beside.",
-        "That X1 (24) is the chin and X2 (25) the ECG is common practice, not stated in the files.",
+        "The text files write unscored epochs as 0; psgimg can distinguish them from W only if the "
+        "expert's xlsx file is in the same folder.",
+        "That X1 (24) is the chin EMG and X2 (25) the ECG is convention, not stated in the files.",
         "Recording I-008 has no frontal EEG; I-040 is recorded against a common reference.",
     ),
 )

@@ -1,7 +1,7 @@
-"""The experts' Excel tables of ISRUC-Sleep. They carry a person's number and the night's date.
+"""ISRUC table: read the experts' Excel tables of ISRUC-Sleep.
 
-Only the columns ``Epoch`` and ``Stage`` are ever read, and nothing else of the file gets into a
-message.
+The tables contain a person's number and the date of the night. Only the columns ``Epoch`` and
+``Stage`` are read, and messages contain nothing else from the file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from psgimg.builder.corpora.reading import read_bytes, score
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.stages import Score, Stage, Unscored
 
-# Column `Stage`. `N`, non-REM without its number, occurs six times in III/9.
+# Column `Stage`. `N`, non-REM without a number, occurs six times in III/9.
 CODES: dict[str, Score] = {
     "W": Stage.W,
     "N1": Stage.N1,
@@ -24,13 +24,13 @@ CODES: dict[str, Score] = {
     "U": Unscored.UNSCORED,
     "N": Unscored.UNSCORED,
 }
-WITHOUT_STAGE = tuple(code for code, found in CODES.items() if isinstance(found, Unscored))
+WITHOUT_STAGE = tuple(code for code, value in CODES.items() if isinstance(value, Unscored))
 
 HEADER = ("Epoch", "Stage")
 
 
 def stages(path: Path) -> dict[int, str]:
-    """Stage code of each epoch (0-based) as the table spells it.
+    """Return the stage code of each epoch (0-based) as spelt in the table.
 
     Raises
     ------
@@ -39,17 +39,17 @@ def stages(path: Path) -> dict[int, str]:
     """
     from openpyxl import load_workbook  # heavy
 
-    read_bytes(path)  # refuses a missing or empty file in the words of all readers
+    read_bytes(path)  # refuses a missing or empty file like all readers
     try:
         book = load_workbook(path, read_only=True, data_only=True)
         try:
             rows = list(book.worksheets[0].iter_rows(max_col=len(HEADER), values_only=True))
         finally:
             book.close()
-    except Exception as error:  # of a damaged archive: zipfile's, XML's, or openpyxl's own
+    except Exception as error:  # a damaged archive raises errors of zipfile, XML or openpyxl
         raise RecordingError(
             "unreadable scoring",
-            f"{path.name} is no Excel table ({type(error).__name__}); get it again or remove it",
+            f"{path.name} is not an Excel table ({type(error).__name__}); get it again or remove it",
         ) from error
     if not rows or tuple(rows[0]) != HEADER:
         raise RecordingError(
@@ -60,19 +60,20 @@ def stages(path: Path) -> dict[int, str]:
     return dict(_numbered(rows[1:], path.name))
 
 
-def scores(found: dict[int, str], where: str) -> list[Score]:
-    """Scores of a table that must stand alone, every epoch from the first to the last.
+def scores(codes: dict[int, str], where: str) -> list[Score]:
+    """Return the scores of all epochs of a table that is used without the text file.
 
     Raises
     ------
     RecordingError
-        If an epoch is missing, or has an unknown code.
+        If an epoch is missing or has an unknown code.
     """
-    if sorted(found) != list(range(len(found))) or not found:
+    if sorted(codes) != list(range(len(codes))) or not codes:
         raise RecordingError(
-            "empty scoring", f"{where} does not number its epochs from 1 on without a hole"
+            "empty scoring",
+            f"{where} does not number its epochs from 1 without gaps; get the file again",
         )
-    return [score(found[i], CODES, f"{where}, epoch {i + 1}") for i in range(len(found))]
+    return [score(codes[i], CODES, f"{where}, epoch {i + 1}") for i in range(len(codes))]
 
 
 def _numbered(rows: Iterable[tuple[Any, ...]], where: str) -> Iterable[tuple[int, str]]:
@@ -82,6 +83,6 @@ def _numbered(rows: Iterable[tuple[Any, ...]], where: str) -> Iterable[tuple[int
             continue  # blank rows at the end
         if not isinstance(epoch, int | float) or epoch != int(epoch):
             raise RecordingError(
-                "unreadable scoring", f"{where} has an epoch without number; get it again"
+                "unreadable scoring", f"{where} has an epoch without a number; get the file again"
             )
         yield int(epoch) - 1, str(stage or "").strip()

@@ -1,8 +1,8 @@
 """MASS: the Montreal Archive of Sleep Studies, cohort 1, subsets SS1 to SS5.
 
-``01-0S-NNNN PSG.edf`` with ``01-0S-NNNN Base.edf`` (older releases: ``Annotations.edf``), an EDF+
-that holds annotations only. Names have a space; some mirrors put an underscore. Subsets may lie in
-a folder each or all in one: the name tells the subset.
+Files are ``01-0S-NNNN PSG.edf`` with ``01-0S-NNNN Base.edf`` (older releases: ``Annotations.edf``),
+an EDF+ file with annotations only. Some mirrors replace the space by an underscore. Subsets may be
+in separate folders or in one: the subset is part of the name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
 from psgimg.builder.stages import Score, Stage, Unscored
 
-# SS1 and SS3 were scored by AASM rules, the others by R&K on 20-s epochs
+# SS1 and SS3 were scored by the AASM rules, the others by R&K on 20-s epochs
 # (pquochuy/xsleepnet, nicolasigor/Sleep-EEG-Event-Detector).
 EPOCH_S: dict[str, float] = {"1": 30.0, "2": 20.0, "3": 30.0, "4": 20.0, "5": 20.0}
 
@@ -36,15 +36,15 @@ FILE = re.compile(
     re.IGNORECASE,
 )
 SCORINGS = ("base", "annotations")
-"""Kinds of scoring file, the newer first."""
+"""Kinds of scoring file, the newer one first."""
 
 
 def recordings(root: Path) -> Iterator[Recording]:
-    """Yield the nights in name order; BuildError if there are none."""
-    found = matching(root, FILE)
-    files = {(match["recording"], match["kind"].lower()): path for match, path in found}
+    """Yield the recordings in name order; BuildError if there are none."""
+    matches = matching(root, FILE)
+    files = {(match["recording"], match["kind"].lower()): path for match, path in matches}
     nights = []
-    for match, path in found:
+    for match, path in matches:
         name = match["recording"]
         scorings = [files[name, kind] for kind in SCORINGS if (name, kind) in files]
         if match["kind"].lower() == "psg":
@@ -62,10 +62,10 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
 
 
 def _channels() -> dict[str, str]:
-    """Labels of all subsets; CLE (computed) and LER (recorded) linked ears differ by recording."""
+    """Return the labels of all subsets, against computed (CLE) or recorded (LER) linked ears."""
     channels = {
-        # The labels of eyes and chin name no reference, and sources disagree on it (linked ears;
-        # crossed ears). It is the amplifier's own, common to all: REF says no more than that.
+        # The labels of EOG and chin state no reference, and sources disagree on it (linked ears;
+        # crossed ears). It is that of the amplifier, common to all: REF states no more than that.
         "EOG Left Horiz": "E1-REF",
         "EOG Right Horiz": "E2-REF",
         "EMG Chin1": "Chin1-REF",
@@ -78,7 +78,7 @@ def _channels() -> dict[str, str]:
     for reference in ("CLE", "LER"):
         for electrode in ("F3", "F4", "C3", "C4", "O1", "O2", "Fz", "Cz", "Pz", "Oz", "Fpz"):
             channels[f"EEG {electrode}-{reference}"] = f"{electrode}-{reference}"
-        # Only one ear is stored, mostly A2: it gives C3-M2 where the reference is CLE.
+        # Only one ear is stored, mostly A2: it gives C3-M2 if the reference is CLE.
         channels[f"EEG A1-{reference}"] = f"M1-{reference}"
         channels[f"EEG A2-{reference}"] = f"M2-{reference}"
     return channels
@@ -92,7 +92,7 @@ CORPUS = Corpus(
         licence="restricted access, by application",
         licence_url="https://doi.org/10.5683/SP3/9MYUCS",
         access=(
-            "Application per user with ethics approval, over Borealis: "
+            "Application by each user, with ethics approval, through Borealis: "
             "https://doi.org/10.5683/SP3/9MYUCS."
         ),
         citation=(
@@ -108,9 +108,10 @@ CORPUS = Corpus(
     recordings=recordings,
     read_hypnogram=read_hypnogram,
     notes=(
-        "SS1 and SS3 are scored by AASM rules on 30-s epochs; SS2, SS4 and SS5 by the rules of "
-        "Rechtschaffen and Kales on 20-s epochs, whose stages 3 and 4 are N3.",
-        "EEG is against linked ears, recorded (LER) or computed (CLE), by recording; where an ear is stored too, a lane is against that ear.",
-        "Scoring begins after the signal, and may have holes.",
+        "SS1 and SS3 are scored by the AASM rules on 30-s epochs; SS2, SS4 and SS5 by the rules of "
+        "Rechtschaffen and Kales on 20-s epochs, whose stages 3 and 4 are mapped to N3.",
+        "Depending on the recording, the EEG reference is recorded (LER) or computed (CLE) linked "
+        "ears; if an ear is stored as well, lanes are referenced to it.",
+        "Scoring begins after the signal, and may have gaps.",
     ),
 )

@@ -1,6 +1,6 @@
 """SHHS, MESA, MrOS, CFS and WSC: corpora of the National Sleep Research Resource (NSRR).
 
-Tables only; the reader that serves them all is in ``nsrr_reader.py``.
+Only data; their common reader is in ``nsrr_reader.py``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from psgimg.builder.corpora.nsrr_reader import EANNOT_SCORING, Names, read_hypno
 from psgimg.builder.recordings.recording import Corpus, Policy, Terms
 
 _ACCESS = (
-    "Personal data-use agreement with NSRR for a named project, about two weeks: "
+    "Personal data use agreement with NSRR for a named project, which takes about two weeks: "
     "https://sleepdata.org/datasets/{name}. Then `nsrr download {name}` with your token."
 )
 _NSRR = (
@@ -22,8 +22,8 @@ _NSRR = (
 
 
 def _terms(name: str, citation: str) -> Terms:
-    # The agreement is personal and tied to a project; whether pictures made from the signals may
-    # be passed on is not settled anywhere we know, so they may not.
+    # The agreement is personal and tied to a project. No source known to us settles whether
+    # pictures made from the signals may be shared, so they are restricted.
     return Terms(
         policy=Policy.RESTRICTED,
         licence="NSRR data access and use agreement",
@@ -34,12 +34,12 @@ def _terms(name: str, citation: str) -> Terms:
 
 
 _ONE_SCORER = (
-    "One scorer; the NSRR and Profusion files are two exports of the same scoring "
-    "(NSRR form preferred; Profusion where it is absent or legacy)."
+    "One scorer; the NSRR and Profusion files are two exports of the same scoring (the NSRR format "
+    "is preferred, Profusion is used where it is absent or legacy)."
 )
-_R_AND_K = "Stages 3 and 4 of the files are N3."
+_R_AND_K = "Stages 3 and 4 of the files are mapped to N3."
 
-# Wherever a label names an electrode alone, nsrr/*-documentation gives Fpz as its reference.
+# For labels with an electrode alone, nsrr/*-documentation states Fpz as reference.
 _AGAINST_FPZ: dict[str, str] = {
     "C3": "C3-Fpz",
     "C4": "C4-Fpz",
@@ -65,7 +65,7 @@ SHHS = Corpus(
     mains_hz=60.0,
     montage="central",
     # nsrr/shhs-documentation, montage: EEG is C4-A1 and EEG(sec) C3-A2. Some published pipelines
-    # have the two swapped. The four spellings of EEG(sec) are all that its 8,444 files use.
+    # swap the two. These are all spellings of EEG(sec) in the 8,444 files.
     channels={
         "EEG": "C4-M1",
         "EEG(sec)": "C3-M2",
@@ -82,9 +82,9 @@ SHHS = Corpus(
     notes=(
         _ONE_SCORER,
         f"Scored by the rules of Rechtschaffen and Kales. {_R_AND_K}",
-        "Both visits of a person carry one number and stay in one split.",
-        "EOG is sampled at 50 Hz (64 Hz in some files of visit 2); the EEG range is ±250 µV and "
-        "the chin's ±62.5 µV, so that large waves may be clipped in the files themselves.",
+        "Both visits of a person have the same number and stay in one split.",
+        "EOG is sampled at 50 Hz (64 Hz in some files of visit 2); the range of the EEG is ±250 µV "
+        "and that of the chin EMG ±62.5 µV, so large waves may be clipped in the files.",
     ),
 )
 
@@ -99,8 +99,8 @@ MESA = Corpus(
     ),
     mains_hz=60.0,
     montage="aasm",
-    # nsrr/mesa-documentation, montage. It lists the eyes and the chin by other names (E1, Chin)
-    # than the files have; both are taken.
+    # nsrr/mesa-documentation, montage. Its names of EOG and chin channels (E1, Chin) differ from
+    # those in the files; both are accepted.
     channels={
         "EEG1": "Fz-Cz",
         "EEG2": "Cz-Oz",
@@ -119,8 +119,8 @@ MESA = Corpus(
     notes=(
         _ONE_SCORER,
         _R_AND_K,
-        "Files of 1013, 2852, 2934 and 3003 were replaced by the distributor (events missing, or "
-        "another person's): use a download made after June 2018.",
+        "The distributor replaced the files of 1013, 2852, 2934 and 3003 (events missing or of "
+        "another person): use a download made after June 2018.",
     ),
     absent={
         f"mesa-sleep-{subject}": "total sleep time of the scoring contradicts the published "
@@ -129,8 +129,8 @@ MESA = Corpus(
     },
 )
 
-# nsrr/mros-documentation lists these as wrongly staged without saying in which visit; where both
-# visits exist both are left out.
+# nsrr/mros-documentation lists these as wrongly staged without stating the visit; both visits are
+# excluded.
 _MROS_WRONG = (
     "aa2033", "aa3905", "aa4225", "aa4398", "aa4928", "aa5622", "aa5660", "aa5781",
 )  # fmt: skip
@@ -150,9 +150,9 @@ MROS = Corpus(
     ),
     mains_hz=60.0,
     montage="central",
-    # nsrr/mros-documentation, equipment: all inputs against Fpz, but six files of visit 1 hold the
-    # derivations already. Its table calls ROC the left eye and LOC the right one; the labels are
-    # taken at their word (left outer canthus), as CFS and every other corpus use them.
+    # nsrr/mros-documentation, equipment: all inputs are against Fpz, but six files of visit 1
+    # contain derivations. Its table gives ROC as the left eye and LOC as the right one; the labels
+    # are read literally (left outer canthus), as in CFS and every other corpus.
     channels={
         **_AGAINST_FPZ,
         "C3-A2": "C3-M2",
@@ -170,8 +170,8 @@ MROS = Corpus(
     notes=(
         _ONE_SCORER,
         _R_AND_K,
-        "Both visits of a person carry one number and stay in one split.",
-        "The distributor's table and the labels disagree on which eye is left; labels are followed.",
+        "Both visits of a person have the same number and stay in one split.",
+        "The distributor's table and the labels disagree on which eye is left; the labels are used.",
     ),
     absent={
         f"mros-visit{visit}-{subject}": "wrong stages (nsrr/mros-documentation, known issues)"
@@ -180,8 +180,8 @@ MROS = Corpus(
     },
 )
 
-# The family is in the name in some releases only, and never part of the recording's name here, so
-# that a recording is called the same whatever the release.
+# Only some releases have the family in the file names. It is never part of the recording's name
+# here, so that names are the same for all releases.
 _CFS_NAMES = Names(
     "cfs",
     r"(?P<recording>cfs-visit5-(?P<subject>\d{6}))(?:-famID(?P<family>\d+))?",
@@ -212,8 +212,8 @@ CFS = Corpus(
     notes=(
         _ONE_SCORER,
         _R_AND_K,
-        "Relatives took part: a family stays in one split. Releases whose file names lack the "
-        "family number can't be split so; there each subject stands alone.",
+        "Relatives took part: a family stays in one split. In releases whose file names lack the "
+        "family number this is impossible; there, each subject is split independently.",
     ),
 )
 
@@ -234,7 +234,7 @@ WSC = Corpus(
     mains_hz=60.0,
     montage="aasm",
     # nsrr/wsc-documentation, montage and sampling rate information: both recording systems. The
-    # eyes are E1 against M2 and E2 against M1; single files have the other sides of the head too.
+    # EOG is E1 against M2 and E2 against M1; a few files also have the opposite derivations.
     channels={
         "F3_M2": "F3-M2",
         "F4_M1": "F4-M1",
@@ -252,12 +252,12 @@ WSC = Corpus(
     recordings=partial(recordings, _WSC_NAMES),
     read_hypnogram=eannot.read_hypnogram,
     notes=(
-        "Scorings are NSRR's own .eannot files, one stage for each 30 s from the signal's start; "
-        "the laboratory's .stg.txt and .allscore.txt, which count from clock times, are not read.",
-        "Recordings of 2000 to 2009 are sampled at 100 Hz behind a 30 Hz low-pass, their chin EMG "
-        "included: its level is below that of later recordings.",
-        "All visits of a person carry one number and stay in one split.",
-        "No file of this corpus was at hand when the reader was written.",
+        "Scorings are the .eannot files of NSRR, one stage per 30 s from the signal's start; the "
+        "laboratory's .stg.txt and .allscore.txt, which use clock times, are not read.",
+        "Recordings from 2000 to 2009 are sampled at 100 Hz after a 30 Hz low-pass, including the "
+        "chin EMG, whose level is below that of later recordings.",
+        "All visits of a person have the same number and stay in one split.",
+        "No file of this corpus was available when the reader was written.",
     ),
 )
 

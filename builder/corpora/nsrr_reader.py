@@ -1,12 +1,12 @@
-"""The reader of every corpus of the National Sleep Research Resource (NSRR).
+"""NSRR reader: recordings and scorings of all corpora of the National Sleep Research Resource.
 
-They share one tree, ``polysomnography/edfs`` beside ``annotations-events-nsrr`` and
-``annotations-events-profusion``; what differs between them stands in ``nsrr.py``. Files are known
-by their names alone: moved or flattened trees are read as well.
+They have the same tree, ``polysomnography/edfs`` next to ``annotations-events-nsrr`` and
+``annotations-events-profusion``; their differences are in ``nsrr.py``. Files are identified by name
+alone, so that moved or flattened trees can be read too.
 
-Both annotation folders hold one scorer's work in two formats. The NSRR form is the default, being
-the one with onsets; the Profusion form is taken where the NSRR file is absent, or is of the legacy
-kind that lost the last run. ``--scorer nsrr`` and ``--scorer profusion`` insist on one of them.
+Both annotation folders hold the work of one scorer in two formats. The NSRR format is the default,
+because it has onsets; the Profusion format is used if the NSRR file is absent, or is of the legacy
+kind that lacks the last run. ``--scorer nsrr`` and ``--scorer profusion`` select one of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.recording import Recording
 
 FORMS = ("nsrr", "profusion")
-"""Suffixes of the annotation files, the preferred one first."""
+"""Formats of the annotation files as in their names, the preferred one first."""
 
 XML_SCORING = r"-(?P<form>nsrr|profusion)\.xml"
 EANNOT_SCORING = r"\.(?P<form>eannot)"
@@ -31,17 +31,17 @@ EANNOT_SCORING = r"\.(?P<form>eannot)"
 
 @dataclass(frozen=True)
 class Names:
-    """How a corpus names its files.
+    """File names of a corpus.
 
     Parameters
     ----------
     stem
-        Fits a file's name without suffix; has the groups ``recording``, ``subject`` and, where
-        relatives took part, ``family``.
+        Regular expression of a file name without suffix, with the groups ``recording``,
+        ``subject`` and, where relatives took part, ``family``.
     example
-        An EDF's name, for messages.
+        Name of an EDF file, for messages.
     scoring
-        Fits the end of a scoring's name, after the stem; its group ``form`` tells which kind.
+        Regular expression of the rest of a scoring's name; its group ``form`` is the format.
     """
 
     corpus: str
@@ -51,7 +51,7 @@ class Names:
 
 
 def recordings(names: Names, root: Path) -> Iterator[Recording]:
-    """Yield the nights of one NSRR corpus in name order; BuildError if there are none."""
+    """Yield the recordings of one NSRR corpus in name order; BuildError if there are none."""
     pattern = re.compile(rf"{names.stem}(?:\.edf|{names.scoring})", re.IGNORECASE)
     signals: list[tuple[re.Match[str], Path]] = []
     scorings: dict[tuple[str, str], Path] = {}
@@ -61,8 +61,8 @@ def recordings(names: Names, root: Path) -> Iterator[Recording]:
             scorings[match["recording"].lower(), match["form"].lower()] = path
         elif match:
             signals.append((match, path))
-    found = [_recording(names.corpus, match, path, scorings) for match, path in signals]
-    return listed(found, root, f"files like {names.example}")
+    matched = [_recording(names.corpus, match, path, scorings) for match, path in signals]
+    return listed(matched, root, f"files like {names.example}")
 
 
 def _recording(
@@ -83,12 +83,12 @@ def _recording(
 
 
 def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
-    """Read the scoring, by default in the NSRR form; the module's docstring has the whole rule.
+    """Read the scoring, by default in the NSRR format; see the module's docstring for the rule.
 
     Raises
     ------
     RecordingError
-        If there is no scoring (in the form asked for), or it can't be read.
+        If there is no scoring (in the requested format), or it can't be read.
     """
     path = scoring_of(recording, "")
     if scorer in FORMS:
@@ -96,10 +96,10 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
         if not path.is_file():
             raise RecordingError(
                 "scorer missing",
-                f"{recording.recording} has no {path.name}; get that file, or leave --scorer out",
+                f"{recording.recording} has no {path.name}; get that file, or omit --scorer",
             )
     elif scorer:
-        scoring_of(recording, scorer)  # refuses, naming who there is
+        scoring_of(recording, scorer)  # raises an error that lists the scorers
     elif _form(path) == "nsrr" and _twin(path, "profusion").is_file() and nsrr_xml.is_legacy(path):
         path = _twin(path, "profusion")
     read = nsrr_xml.read_nsrr if _form(path) == "nsrr" else nsrr_xml.read_profusion
@@ -111,6 +111,6 @@ def _form(path: Path) -> str:
 
 
 def _twin(path: Path, form: str) -> Path:
-    """Name the other export of the same night, in the folder that NSRR keeps it in."""
+    """Return the path of the other export of the same recording, in its folder in the NSRR tree."""
     other = str(path).replace(f"annotations-events-{_form(path)}", f"annotations-events-{form}")
     return Path(other).with_name(f"{path.stem.rpartition('-')[0]}-{form}{path.suffix}")

@@ -1,9 +1,9 @@
-"""The two annotation formats of the National Sleep Research Resource (NSRR).
+"""NSRR XML: read the two annotation formats of the National Sleep Research Resource.
 
-Each night of an NSRR corpus is exported twice from one scorer's work: as Compumedics Profusion
-wrote it (one code per epoch), and translated by NSRR into its own XML (runs with onset and
-duration). NSRR's translator had a legacy form that named stages by an ontology and lost the night's
-last run (nsrr/edf-editor-translator, CHANGELOG).
+Each recording of an NSRR corpus has two exports of one scoring: that of Compumedics Profusion (one
+code per epoch), and its translation into NSRR's own XML (runs with onset and duration). A legacy
+form of the latter named stages by an ontology and lacked the last run of the night
+(nsrr/edf-editor-translator, CHANGELOG).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PROFUSION_CODES: dict[str, Score] = {
     "9": Unscored.UNSCORED,
 }
 
-# `EventConcept` of the NSRR form, where `EventType` is `Stages|Stages`.
+# `EventConcept` in the NSRR format, where `EventType` is `Stages|Stages`.
 NSRR_STAGES = "Stages|Stages"
 NSRR_CODES: dict[str, Score] = {
     "Wake|0": Stage.W,
@@ -47,8 +47,8 @@ NSRR_CODES: dict[str, Score] = {
     "Unscored|9": Unscored.UNSCORED,
 }
 
-# `EventConcept` of the legacy NSRR form, which had no `EventType`. Movement and unscored epochs
-# have no known name there, so an unknown name that looks like a stage is refused.
+# `EventConcept` in the legacy NSRR format, which had no `EventType`. Its names for movement and
+# unscored epochs are unknown, so an unknown name that looks like a stage is refused.
 LEGACY_CODES: dict[str, Score] = {
     "SDO:WakeState": Stage.W,
     "SDO:NonRapidEyeMovementSleep-N1": Stage.N1,
@@ -61,12 +61,12 @@ LEGACY_STAGE_WORDS = ("SDO:Wake", "SDO:NonRapidEyeMovement", "SDO:RapidEyeMoveme
 
 
 def read_profusion(path: Path, *, scorer: str = "") -> Hypnogram:
-    """Hypnogram of a Compumedics Profusion file.
+    """Return the hypnogram of a Compumedics Profusion file.
 
     Raises
     ------
     RecordingError
-        If the file can't be read, is another kind of XML, or holds an unknown code.
+        If the file can't be read, is another kind of XML, or has an unknown code.
     """
     root = _root(path, "CMPStudyConfig")
     codes = [(stage.text or "").strip() for stage in root.iterfind("SleepStages/SleepStage")]
@@ -79,38 +79,36 @@ def read_profusion(path: Path, *, scorer: str = "") -> Hypnogram:
 
 
 def read_nsrr(path: Path, *, scorer: str = "") -> Hypnogram:
-    """Hypnogram of a file in NSRR's own form, new or legacy.
+    """Return the hypnogram of a file in NSRR's own format, current or legacy.
 
     Raises
     ------
     RecordingError
-        If the file can't be read, is another kind of XML, or holds an unknown code.
+        If the file can't be read, is another kind of XML, or has an unknown code.
     """
     root = _root(path, "PSGAnnotation")
     events = list(_stage_events(root, path.name))
     if not events:
-        raise RecordingError(
-            "empty scoring", f"{path.name} has no event of a stage; get the file again"
-        )
+        raise RecordingError("empty scoring", f"{path.name} has no stage; get the file again")
     return from_events(check_runs(events, EPOCH_S, path.name), epoch_s=EPOCH_S, scorer=scorer)
 
 
 def is_legacy(path: Path) -> bool:
-    """Whether a file in NSRR's own form is of the legacy kind, which lost the last run."""
+    """Whether a file in NSRR's own format is of the legacy kind, which lacks the last run."""
     return any(_legacy_stage(concept) for _, concept, _ in _events(_root(path, "PSGAnnotation")))
 
 
 def _stage_events(root: Element, where: str) -> Iterator[Event]:
     for kind, concept, event in _events(root):
         if kind == NSRR_STAGES:
-            found = score(concept, NSRR_CODES, where)
+            stage = score(concept, NSRR_CODES, where)
         elif _legacy_stage(concept):
-            found = score(concept, LEGACY_CODES, where)
+            stage = score(concept, LEGACY_CODES, where)
         else:
             continue  # apnoeas, arousals, desaturations; `Unsure|Unsure` is a kind of hypopnoea
         onset_s = number(event.findtext("Start", ""), f"{where}, Start")
         duration_s = number(event.findtext("Duration", ""), f"{where}, Duration")
-        yield Event(onset_s, duration_s, found)
+        yield Event(onset_s, duration_s, stage)
 
 
 def _events(root: Element) -> Iterator[tuple[str, str, Element]]:
@@ -124,25 +122,25 @@ def _legacy_stage(concept: str) -> bool:
 
 
 def _root(path: Path, expected: str) -> Element:
-    """Parse and check the root element and the epoch length, which both formats state."""
+    """Parse a file and check its root element and epoch length, which both formats have."""
     root = _parse(path)
     if root.tag != expected:
         raise RecordingError(
-            "another kind of XML",
+            "unexpected XML",
             f"{path.name} is <{str(root.tag)[:40]}>, not <{expected}>; get the file again",
         )
     epoch_s = number(root.findtext("EpochLength", str(EPOCH_S)), f"{path.name}, EpochLength")
     if epoch_s != EPOCH_S:
         raise RecordingError(
             "wrong epoch length",
-            f"{path.name} has epochs of {epoch_s:g} s, this corpus has {EPOCH_S:g} s; check that "
-            "the file belongs to it",
+            f"{path.name} has epochs of {epoch_s:g} s instead of {EPOCH_S:g} s; check that the file "
+            "belongs to this corpus",
         )
     return root
 
 
 def _parse(path: Path) -> Element:
-    # An annotation file never needs entities; one that has them is damaged or hostile.
+    # An annotation file needs no entities; one that has them is damaged or malicious.
     from defusedxml import DefusedXmlException
     from defusedxml.ElementTree import ParseError, fromstring
 
@@ -153,10 +151,10 @@ def _parse(path: Path) -> Element:
         raise RecordingError(
             "refused XML",
             f"{path.name} declares a DTD, an entity or an external reference "
-            f"({type(error).__name__}), which no scoring needs; get the file again",
+            f"({type(error).__name__}), which a scoring does not need; get the file again",
         ) from error
     except (ParseError, ValueError, LookupError) as error:
         raise RecordingError(
-            "unreadable scoring", f"{path.name} is no XML ({error}); get the file again"
+            "unreadable scoring", f"{path.name} is not XML ({error}); get the file again"
         ) from error
     return root

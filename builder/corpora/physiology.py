@@ -1,7 +1,7 @@
-"""What sleep looks like, as tables: rhythms, waves, chin tone and heartbeat of each stage.
+"""Physiology: tables of the rhythms, waves, chin tone and heartbeat of each stage.
 
-A stage decides how strong a rhythm is, for which share of the epoch, and how often a wave comes.
-Amplitudes follow the scoring manual's own figures; nothing is fitted to a person.
+The stage determines the amplitude of a rhythm, its share of the epoch, and the number of waves.
+Amplitudes follow the figures of the scoring manual; nothing is fitted to a person.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CHIN_SFREQ_HZ = 256
 
 LEADS = ("F4-M1", "C4-M1", "O2-M1", "E1-M2", "E2-M2")
 Field = tuple[float, float, float, float, float]
-"""What share of a source each of the ``LEADS`` sees."""
+"""Share of a source that each of the ``LEADS`` records."""
 
 FRONTAL: Field = (1.0, 0.8, 0.4, 0.5, 0.45)
 CENTRAL: Field = (0.7, 1.0, 0.35, 0.15, 0.15)
@@ -30,7 +30,7 @@ BLINK: Field = (0.35, 0.1, 0.0, 0.8, 1.0)
 
 
 class Page(IntEnum):
-    """What an epoch looks like: a stage, a face of a stage, or none."""
+    """Appearance of an epoch: a stage, a variant of a stage, or neither."""
 
     OPEN = 0
     CLOSED = 1
@@ -51,15 +51,15 @@ class Rhythm:
     Parameters
     ----------
     band_hz
-        Lowest and highest frequency; ``None`` for the sleeper's own alpha.
+        Lowest and highest frequency; None for the sleeper's own alpha.
     field
-        How the leads see it.
+        Share recorded by each lead.
     pages
-        Page → peak-to-peak amplitude in µV and the share of the epoch in which it is there.
+        Page → peak-to-peak amplitude in µV and the share of the epoch in which it is present.
     lag_s
-        Delay from lead to lead; longer than the rhythm's memory, it makes the leads independent.
+        Delay from lead to lead; beyond the rhythm's correlation time, leads become independent.
     harmonic
-        Strength and phase of the octave: real sharpens peaks or troughs, imaginary tilts.
+        Amplitude and phase of the second harmonic: real sharpens peaks or troughs, imaginary skews.
     """
 
     band_hz: tuple[float, float] | None
@@ -76,7 +76,7 @@ ALPHA = Rhythm(
     {P.CLOSED: (46, 0.85), P.OPEN: (24, 0.06), P.N1: (26, 0.12), P.AROUSAL: (38, 0.9)},
     lag_s=0.01,
 )
-# The depth of the epoch replaces the share given here.
+# The depth of the epoch replaces this share.
 SLOW = Rhythm((0.55, 1.8), FRONTAL, {P.N3: (145, 0.6)}, lag_s=0.03, harmonic=-0.18)
 RHYTHMS = (
     ALPHA,
@@ -109,12 +109,12 @@ RHYTHMS = (
         | dict.fromkeys((P.TONIC, P.PHASIC), (11, 0.5)),
         lag_s=2.1,
     ),
-    # Alpha of REM sleep, one or two hertz slower than that of wake.
+    # Alpha in REM sleep, one or two hertz slower than in wakefulness.
     Rhythm((7, 9), OCCIPITAL, dict.fromkeys((P.TONIC, P.PHASIC), (13, 0.35)), lag_s=0.02),
     Rhythm((2.5, 4.5), CENTRAL, {P.PHASIC: (38, 0.14), P.TONIC: (28, 0.04)}, harmonic=0.35j),
     # Slow rolling eye movements.
     Rhythm((0.22, 0.42), SIDEWAYS, {P.N1: (88, 0.7), P.CLOSED: (35, 0.15)}),
-    # The body moves: cables swing, electrodes shift.
+    # Body movement: swinging cables, shifting electrodes.
     Rhythm((0.3, 3.5), DIFFUSE, {P.MOVING: (220, 0.8)}, lag_s=3.1),
     Rhythm((0.2, 1.2), (0.5, 0.3, -0.7, 1.0, 0.3), {P.MOVING: (260, 0.7)}, lag_s=7.3),
     Rhythm((0.5, 5), (0.2, 0.1, 0.1, 0.4, -1.0), {P.MOVING: (200, 0.6)}, lag_s=1.7),
@@ -123,22 +123,22 @@ RHYTHMS = (
 
 @dataclass(frozen=True)
 class Wave:
-    """A wave that happens at a moment.
+    """A transient waveform.
 
     Parameters
     ----------
     shape
-        Name of the waveform, a key of ``waveform``.
+        Name of the waveform, as passed to ``waveform``.
     field
-        How the leads see it.
+        Share recorded by each lead.
     uv
-        Least and greatest amplitude: peak to peak for spindles, else the largest deflection.
+        Minimum and maximum amplitude: peak to peak for spindles, otherwise the largest deflection.
     pages
-        Page → fewest and most per epoch.
+        Page → minimum and maximum number per epoch.
     train
-        How many follow each other at most, half a second to a second apart.
+        Maximum number in a row, about half a second to a second apart.
     either_sign
-        Whether it points up as often as down.
+        Whether both polarities are equally likely.
     """
 
     shape: str
@@ -169,7 +169,7 @@ CHIN_UV = {
     P.MOVING: 75.0,
     P.AROUSAL: 15.0,
 }
-"""Chin tone, RMS."""
+"""Chin tone, RMS in µV."""
 PQRST = (
     (0.12, -0.16, 0.03),
     (-0.10, -0.032, 0.012),
@@ -177,22 +177,22 @@ PQRST = (
     (-0.22, 0.034, 0.014),
     (0.28, 0.27, 0.065),
 )
-"""Waves of a heartbeat: mV, seconds from R, width in seconds."""
+"""Waves of a heartbeat: amplitude in mV, seconds from R, width in seconds."""
 
 CHANCE_OTHER_EYES = 0.1
-"""That eyes are open among epochs of closed ones, or the reverse."""
+"""Probability of open eyes among epochs with closed eyes, or the reverse."""
 CHANCE_QUIET = 0.25
-"""That an epoch of N2 has spindles but no K-complex."""
+"""Probability that an epoch of N2 has spindles but no K-complex."""
 CHANCE_TONIC = 0.35
-"""That an epoch of REM has no eye movements."""
+"""Probability that an epoch of REM has no eye movements."""
 CHANCE_AROUSAL = 0.08
 TWITCHES_PER_S = 0.05
-"""Twitches of the chin in phasic REM."""
+"""Rate of chin twitches in phasic REM."""
 
 
 @dataclass(frozen=True)
 class Sleeper:
-    """What differs from person to person: frequencies, amplitude factors, heart rate."""
+    """Properties of a person: frequencies, amplitude factors, heart rate."""
 
     alpha_hz: float
     spindle_hz: float
@@ -209,7 +209,7 @@ class Sleeper:
 
 
 def waveform(shape: str, spindle_hz: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Two seconds of a wave in EEG polarity (negative is negative), its largest deflection 1."""
+    """Return two seconds of a wave, with a largest deflection of 1 and negative values as such."""
     t = np.arange(2 * SFREQ_HZ) / SFREQ_HZ
     stretch = rng.uniform(0.85, 1.2)
 
@@ -226,7 +226,7 @@ def waveform(shape: str, spindle_hz: float, rng: np.random.Generator) -> npt.NDA
             return 0.35 * hump(0.36, 0.09) - hump(0.2, 0.055)
         case "blink":
             return hump(0.2, 0.09) - 0.18 * hump(0.48, 0.14)
-        case "saccade":  # an amplifier with a time constant lets a held gaze sink back
+        case "saccade":  # the amplifier's time constant makes a held gaze decay
             return np.exp(-t / (0.5 * stretch)) - np.exp(-t / 0.02)
         case _:
             return 1.15 * (np.exp(-((t / (0.28 * stretch)) ** 2)) - np.exp(-t / 0.03))

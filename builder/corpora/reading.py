@@ -1,4 +1,4 @@
-"""What the readers of all corpora share: finding files, reading text, looking codes up."""
+"""Reading: functions common to all corpus readers, to find files, read text and look up codes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from psgimg.builder.recordings.recording import Recording
 from psgimg.builder.stages import Score
 
 ARCHIVE_LITTER = ("__MACOSX", "@eaDir")
-"""Folders that archivers and file servers leave beside the data, with files of the same names."""
+"""Folders that archivers and file servers create, with files of the same names as the data."""
 
 NAME = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
 RESERVED_NAME = "all"
@@ -22,35 +22,37 @@ RESERVED_NAME = "all"
 
 
 def check_name(name: str, where: str) -> str:
-    """Return a corpus's name if it can be one: of a folder, a config and an option.
+    """Return the name of a corpus if it is valid as a folder, a config and an option.
 
     Raises
     ------
     BuildError
-        If it can't; the message begins with ``where``.
+        If it is not; the message begins with ``where``.
     """
     if not NAME.fullmatch(name) or name == RESERVED_NAME:
         raise BuildError(
-            f"{where}: {name!r} is no name for a corpus; use small letters, digits and single "
-            f"hyphens, as in my-lab, and not {RESERVED_NAME!r}"
+            f"{where}: {name!r} is not a valid corpus name; use lower-case letters, digits and single "
+            f"hyphens, as in my-lab, but not {RESERVED_NAME!r}"
         )
     return name
 
 
 def walk(root: Path) -> Iterator[Path]:
-    """Every file under a folder, in name order; linked folders are entered once, hidden ones not.
+    """Yield every file under a folder, in name order.
+
+    Links to folders are followed once; hidden files and folders are skipped.
 
     Raises
     ------
     BuildError
-        If the folder, or one in it, does not exist or may not be listed.
+        If the folder does not exist, or it or a subfolder can't be listed.
     """
     if not root.is_dir():
-        raise BuildError(f"no folder {root}; give --root the folder that holds the corpus")
+        raise BuildError(f"folder {root} not found; give --root the folder of the corpus")
     entered: set[Path] = set()
     for folder, subfolders, names in os.walk(root, followlinks=True, onerror=_refuse_folder):
         real = Path(folder).resolve()
-        if real in entered:  # a link back up: without this the walk would never end
+        if real in entered:  # a link to a parent would make the walk endless
             subfolders.clear()
             continue
         entered.add(real)
@@ -59,18 +61,18 @@ def walk(root: Path) -> Iterator[Path]:
 
 
 def matching(root: Path, pattern: re.Pattern[str]) -> list[tuple[re.Match[str], Path]]:
-    """Files whose whole name the pattern fits, with the match."""
-    found = ((pattern.fullmatch(path.name), path) for path in walk(root))
-    return [(match, path) for match, path in found if match]
+    """Return the files whose whole name matches a pattern, with the match."""
+    candidates = ((pattern.fullmatch(path.name), path) for path in walk(root))
+    return [(match, path) for match, path in candidates if match]
 
 
 def listed(recordings: Sequence[Recording], root: Path, expected: str) -> Iterator[Recording]:
-    """Return the recordings in name order; of two with one name, both: a build sets one aside.
+    """Return the recordings in name order, duplicates included: a build sets those aside.
 
     Parameters
     ----------
     expected
-        What a folder of this corpus holds, for the message: ``files like shhs1-200001.edf``.
+        Contents of a folder of this corpus, for the message: ``files like shhs1-200001.edf``.
 
     Raises
     ------
@@ -78,12 +80,12 @@ def listed(recordings: Sequence[Recording], root: Path, expected: str) -> Iterat
         If there are none.
     """
     if not recordings:
-        raise BuildError(f"{root} holds no {expected}; give --root the folder that does")
-    return iter(sorted(recordings, key=lambda found: (found.recording, str(found.signal))))
+        raise BuildError(f"{root} has no {expected}; give --root the folder that has")
+    return iter(sorted(recordings, key=lambda one: (one.recording, str(one.signal))))
 
 
 def scoring_of(recording: Recording, scorer: str) -> Path:
-    """Scoring file of a scorer; the reference scorer's where none is named.
+    """Return the scoring file of a scorer; of the reference scorer if ``scorer`` is empty.
 
     Raises
     ------
@@ -94,21 +96,21 @@ def scoring_of(recording: Recording, scorer: str) -> Path:
     if not scorers:
         raise RecordingError(
             "scoring missing",
-            f"{recording.recording}: no scoring file belongs to {recording.signal.name}; "
-            "download it, or leave this recording out",
+            f"{recording.recording}: no scoring file for {recording.signal.name}; download it, or "
+            "exclude this recording",
         )
     if scorer and scorer not in scorers:
-        known = ", ".join(name for name in scorers if name) or "one scorer only, without a name"
+        names = ", ".join(name for name in scorers if name) or "only one, without a name"
         raise RecordingError(
             "scorer missing",
-            f"{recording.recording} has no scoring by {scorer!r} (there is: {known}); "
+            f"{recording.recording} has no scoring by {scorer!r} (scorers: {names}); "
             "choose another --scorer",
         )
     return scorers[scorer] if scorer in scorers else next(iter(scorers.values()))
 
 
 def read_bytes(path: Path) -> bytes:
-    """Content of a scoring file.
+    """Return the content of a scoring file.
 
     Raises
     ------
@@ -119,7 +121,7 @@ def read_bytes(path: Path) -> bytes:
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise RecordingError(
-            "scoring missing", f"{path.name} is not there (any more); get the file again"
+            "scoring missing", f"{path.name} not found; get the file again"
         ) from error
     if not content.strip():
         raise RecordingError("empty scoring", f"{path.name} is empty; get the file again")
@@ -127,7 +129,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """Content of a scoring file of plain text, ASCII or UTF-8, with or without a byte-order mark.
+    """Return the content of a text scoring file, ASCII or UTF-8 with or without byte-order mark.
 
     Raises
     ------
@@ -138,48 +140,48 @@ def read_text(path: Path) -> str:
         text = read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise RecordingError(
-            "unreadable scoring", f"{path.name} is no plain text; get the file again"
+            "unreadable scoring", f"{path.name} is not plain text; get the file again"
         ) from error
     if "\0" in text:
         raise RecordingError(
-            "unreadable scoring", f"{path.name} holds binary data, not text; get the file again"
+            "unreadable scoring", f"{path.name} has binary data, not text; get the file again"
         )
     return text
 
 
 def score(code: str, codes: Mapping[str, Score], where: str) -> Score:
-    """Look a scoring code up.
+    """Return the score of a code.
 
     Parameters
     ----------
     where
-        File and place, for the message.
+        File and position, for the message.
 
     Raises
     ------
     RecordingError
-        If the corpus's table does not have it.
+        If the code is not in the corpus's table.
     """
     try:
         return codes[code]
     except KeyError:
         raise RecordingError(
             "unknown stage code",
-            f"{where} has {code[:40]!r}, not one of {', '.join(codes)}; mend the file, or tell "
-            "psgimg's authors if the corpus really uses it",
+            f"{where} has {code[:40]!r}, not one of {', '.join(codes)}; fix the file, or report it "
+            "to the authors of psgimg if the corpus uses this code",
         ) from None
 
 
 def check_runs(events: Sequence[Event], epoch_s: float, where: str) -> Sequence[Event]:
     """Return runs in time order after checking that each is a whole number of epochs.
 
-    Only the last run may end within an epoch: there the recording was stopped. Anything else means
-    that the scoring was made on another grid, and cutting it would give stages to the wrong times.
+    Only the last run may end within an epoch, where the recording was stopped. Any other means that
+    the scoring is on another epoch grid, and cutting it would assign stages to the wrong times.
 
     Raises
     ------
     RecordingError
-        If a run does not fit.
+        If another run is not a whole number of epochs.
     """
     runs = sorted(events, key=lambda event: event.onset_s)
     for i, event in enumerate(runs):
@@ -195,21 +197,21 @@ def check_runs(events: Sequence[Event], epoch_s: float, where: str) -> Sequence[
 
 
 def number(text: str, where: str) -> float:
-    """Parse a finite number; the RecordingError names file and text."""
+    """Parse a finite number; RecordingError with file and text if it is not one."""
     try:
         value = float(text)
     except ValueError:
         value = float("nan")
     if not abs(value) < float("inf"):
         raise RecordingError(
-            "unreadable scoring", f"{where} has {text[:40]!r} for a number; get the file again"
+            "unreadable scoring", f"{where} has {text[:40]!r}, not a number; get the file again"
         )
     return value
 
 
 def _refuse_folder(error: OSError) -> NoReturn:
     raise BuildError(
-        f"can't list {error.filename} ({error.strerror}); give yourself the right to read it"
+        f"can't list {error.filename} ({error.strerror}); fix its permissions"
     ) from error
 
 

@@ -1,4 +1,4 @@
-"""The corpora that ``--source`` names: psgimg's own, those of installed packages, and YAML files."""
+"""Registry: find the corpus given as ``--source``, built in, from a plug-in or from a YAML file."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ CORPORA: dict[str, Corpus] = {
         dcsm.CORPUS,
     )
 }
-"""Psgimg's own."""
+"""Built-in corpora by name."""
 
 
 def installed() -> Installed:
-    """The corpora of installed packages, loaded now."""
+    """Load the corpora of installed packages."""
     return plugins.installed(CORPORA)
 
 
 def is_file(source: str) -> bool:
-    """Whether ``--source`` names a YAML file, not a corpus."""
+    """Whether ``--source`` is a YAML file rather than the name of a corpus."""
     return Path(source).suffix in yaml_file.SUFFIXES
 
 
 def corpus(source: str) -> Corpus:
-    """The corpus of a name, or the one that a YAML file describes.
+    """Return the corpus with a name, or the one described by a YAML file.
 
     Raises
     ------
     BuildError
-        If there is none, with the names there are and what may have been meant; if the file is
-        wrong, or its corpus has the name of another.
+        If there is no such corpus, with the available names and the closest one; if the file is
+        invalid, or its corpus has the name of another.
     """
     if source in CORPORA:
         return CORPORA[source]
@@ -65,37 +65,37 @@ def corpus(source: str) -> Corpus:
     guess = f"did you mean {near[0]}? " if near else ""
     faults = "".join(f"; {fault}" for fault in others.faults)
     raise BuildError(
-        f"no corpus {source!r}; there are {', '.join(names)}; {guess}one of your own is given by its "
+        f"no corpus {source!r}; choose from {', '.join(names)}; {guess}for a custom corpus, give its "
         f"YAML file, --source my-lab.yaml{faults}"
     )
 
 
 def corpora(sources: Iterable[str]) -> tuple[Corpus, ...]:
-    """The corpora of several sources, each once.
+    """Return the corpora of several sources, each once.
 
     Raises
     ------
     BuildError
-        As ``corpus`` does, and if two files describe corpora of one name.
+        As for ``corpus``, and if two files describe corpora with the same name.
     """
-    found: dict[str, Corpus] = {}
+    by_name: dict[str, Corpus] = {}
     for source in dict.fromkeys(sources):
         one = corpus(source)
-        if one.name in found:
+        if one.name in by_name:
             raise BuildError(
-                f"--source {source}: another source is named {one.name} too; choose another name"
+                f"--source {source}: another source is also named {one.name}; choose another name"
             )
-        found[one.name] = one
-    return tuple(found.values())
+        by_name[one.name] = one
+    return tuple(by_name.values())
 
 
 def is_open(name: str, stated: object) -> bool:
-    """Whether pictures of a corpus may be passed on: psgimg itself must know its terms as open.
+    """Whether pictures of a corpus may be shared: only if psgimg itself lists its terms as open.
 
     Parameters
     ----------
     stated
-        The policy that was recorded for the corpus. It can close, not open.
+        The policy recorded for the corpus, which can restrict but not open it.
     """
     own = CORPORA.get(name)
     return (

@@ -1,9 +1,9 @@
 """Sleep-EDF Expanded: cassette (SC, two nights at home) and telemetry (ST, placebo and temazepam).
 
-Names are ``SC4ssNE0-PSG.edf`` and ``SC4ssNEx-Hypnogram.edf``: subject ``ss``, night ``N``, and in
-the hypnogram's eighth letter the scorer, so a pair is matched by its first six characters. Both the
-tree of PhysioNet (``sleep-cassette/``, ``sleep-telemetry/``) and the flat folder of MNE's
-downloader are read.
+Names are ``SC4ssNE0-PSG.edf`` and ``SC4ssNEx-Hypnogram.edf``, with subject ``ss``, night ``N`` and
+the scorer in the eighth character of the hypnogram, so that pairs are matched by their first six
+characters. Both the tree of PhysioNet (``sleep-cassette/``, ``sleep-telemetry/``) and the flat
+folder of MNE's downloader can be read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from psgimg.builder.stages import Score, Stage, Unscored
 
 EPOCH_S = 30.0
 
-# Annotation texts of all 197 hypnograms (PhysioNet sleep-edfx 1.0.0). R&K: stage 4 is N3 too.
+# Annotation texts of all 197 hypnograms (PhysioNet sleep-edfx 1.0.0). R&K: stage 4 is also N3.
 CODES: dict[str, Score] = {
     "Sleep stage W": Stage.W,
     "Sleep stage 1": Stage.N1,
@@ -44,13 +44,15 @@ ST_SUBJECTS = tuple(f"ST7{n:02d}" for n in range(1, 25) if n not in {3, 23})
 
 
 def recordings(root: Path) -> Iterator[Recording]:
-    """Yield the nights in name order; BuildError if there are none."""
-    found = matching(root, FILE)
+    """Yield the recordings in name order; BuildError if there are none."""
+    matches = matching(root, FILE)
     hypnograms = {
-        match["recording"].upper(): path for match, path in found if match["kind"].lower() != "psg"
+        match["recording"].upper(): path
+        for match, path in matches
+        if match["kind"].lower() != "psg"
     }
     nights = []
-    for match, path in found:
+    for match, path in matches:
         name = match["recording"].upper()
         if match["kind"].lower() == "psg":
             scorings = {"": hypnograms[name]} if name in hypnograms else {}
@@ -65,13 +67,13 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
 
 
 def fetch(subjects: Sequence[str], root: Path) -> None:
-    """Download nights through MNE into ``root/physionet-sleep-data``; what is there stays.
+    """Download missing recordings with MNE into ``root/physionet-sleep-data``.
 
     Parameters
     ----------
     subjects
-        Subjects as this corpus names them (``SC400``, ``ST701``); none means all, some 8 GB. Of
-        the telemetry subjects MNE knows the placebo night only.
+        Names of subjects (``SC400``, ``ST701``); empty for all, about 8 GB. For telemetry
+        subjects, MNE provides only the placebo night.
 
     Raises
     ------
@@ -82,8 +84,8 @@ def fetch(subjects: Sequence[str], root: Path) -> None:
     unknown = sorted(set(wanted) - {*SC_SUBJECTS, *ST_SUBJECTS})
     if unknown:
         raise BuildError(
-            f"sleep-edf has no subject {', '.join(unknown)}; there are {SC_SUBJECTS[0]} to "
-            f"{SC_SUBJECTS[-1]} and {ST_SUBJECTS[0]} to {ST_SUBJECTS[-1]}, with some numbers missing"
+            f"sleep-edf has no subject {', '.join(unknown)}; choose from {SC_SUBJECTS[0]} to "
+            f"{SC_SUBJECTS[-1]} and {ST_SUBJECTS[0]} to {ST_SUBJECTS[-1]} (some numbers are missing)"
         )
     cassette = [int(name[3:]) for name in wanted if name in SC_SUBJECTS]
     telemetry = [ST_SUBJECTS.index(name) for name in wanted if name in ST_SUBJECTS]
@@ -92,7 +94,7 @@ def fetch(subjects: Sequence[str], root: Path) -> None:
     except (OSError, ValueError, RuntimeError, ImportError) as error:  # of requests, pooch, MNE
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise BuildError(
-            f"the download of sleep-edf failed ({reason}); try again, or get it from "
+            f"download of sleep-edf failed ({reason}); try again, or get it from "
             f"{CORPUS.terms.licence_url} and give --root"
         ) from error
 
@@ -101,7 +103,7 @@ def _download(cassette: list[int], telemetry: list[int], root: Path) -> None:
     from mne.datasets.sleep_physionet import age, temazepam  # heavy
 
     root.mkdir(parents=True, exist_ok=True)
-    if cassette:  # "ignore": three subjects have one night only, and MNE would refuse them
+    if cassette:  # "ignore": three subjects have only one night, and MNE would refuse them
         age.fetch_data(cassette, path=root, on_missing="ignore", verbose="error")
     if telemetry:
         temazepam.fetch_data(telemetry, path=root, verbose="error")
@@ -134,10 +136,11 @@ CORPUS = Corpus(
     recordings=recordings,
     read_hypnogram=read_hypnogram,
     notes=(
-        "Scored by the rules of Rechtschaffen and Kales. Stages 3 and 4 of the files are N3.",
+        "Scored by the rules of Rechtschaffen and Kales. Stages 3 and 4 of the files are mapped to "
+        "N3.",
         "The chin EMG of the SC nights is a rectified envelope at 1 Hz, not a waveform.",
-        "SC nights last about 20 h, most of it waking; the last unscored run reaches beyond the "
-        "signal's end.",
-        "Some ST hypnograms begin after the signal's start, and two have holes.",
+        "SC recordings last about 20 h, most of it wakefulness; the last unscored run extends "
+        "beyond the end of the signal.",
+        "Some ST hypnograms begin after the signal, and two have gaps.",
     ),
 )

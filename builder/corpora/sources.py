@@ -1,4 +1,4 @@
-"""Sources: where a corpus lies on this machine, and which of its recordings are wanted."""
+"""Sources: locate the folder of a corpus, and select its recordings."""
 
 from __future__ import annotations
 
@@ -14,57 +14,58 @@ from psgimg.builder.recordings.recording import Corpus, Recording
 
 @dataclass(frozen=True)
 class Source:
-    """A corpus and the folder it lies in."""
+    """A corpus and its folder."""
 
     corpus: Corpus
     root: Path
 
 
 def root_variable(name: str) -> str:
-    """Environment variable that names a corpus's folder: ``PSGIMG_SLEEP_EDF_ROOT``."""
+    """Return the environment variable of a corpus's folder: ``PSGIMG_SLEEP_EDF_ROOT``."""
     return f"PSGIMG_{name.upper().replace('-', '_')}_ROOT"
 
 
 def locate(corpora: Sequence[Corpus], roots: Sequence[str]) -> list[Source]:
-    """Find each corpus: ``--root``, then its variable, then the downloader's folder right here.
+    """Locate each corpus by ``--root``, its environment variable, or the downloader's folder.
 
-    For a corpus that a YAML file describes, the last is the folder that the file names, or its own.
+    The downloader's folder is in the working directory. For a corpus described by a YAML file, it
+    is the ``root`` in the file, by default the file's own folder.
 
     Raises
     ------
     BuildError
-        If a corpus is nowhere; the message says where it is had and on what terms.
+        If a corpus is not found; the message states how to get it and its terms.
     """
     given = _given([corpus.name for corpus in corpora], roots)
     return [Source(corpus, _root(corpus, given.get(corpus.name))) for corpus in corpora]
 
 
 def recordings(source: Source, subjects: Sequence[str], limit: int) -> list[Recording]:
-    """Recordings of the wanted subjects (none named: all), the first ``limit`` of them (0: all).
+    """Return the recordings of some subjects (empty: all), the first ``limit`` of them (0: all).
 
     Raises
     ------
     BuildError
-        If there are none, or the corpus's reader gives a recording another corpus's name: by that
-        name its pictures would go by the other's terms.
+        If there are none, or the corpus's reader labels a recording with another corpus, whose
+        terms would then apply to its pictures.
     """
     chosen = set(subjects)
-    found = [
+    selected = [
         recording
         for recording in source.corpus.recordings(source.root)
         if not chosen or recording.subject in chosen
     ]
-    for recording in found:
+    for recording in selected:
         if recording.corpus != source.corpus.name:
             raise BuildError(
-                f"{source.corpus.name}: its reader says that {recording.recording} is of "
-                f"{recording.corpus}; the author of the reader must correct that"
+                f"{source.corpus.name}: its reader assigns {recording.recording} to "
+                f"{recording.corpus}; the author of the reader must fix this"
             )
-    return found[:limit] if limit else found
+    return selected[:limit] if limit else selected
 
 
 def on_disk(corpus: Corpus) -> Path | None:
-    """The folder of a corpus if one is found without being named."""
+    """Return the folder of a corpus that is found without ``--root``, or None."""
     place = os.environ.get(root_variable(corpus.name))
     if place:
         return Path(place)
@@ -73,7 +74,7 @@ def on_disk(corpus: Corpus) -> Path | None:
 
 
 def _given(names: Sequence[str], roots: Sequence[str]) -> dict[str, Path]:
-    """``--root`` values by corpus."""
+    """Return the ``--root`` values by corpus."""
     given: dict[str, Path] = {}
     for root in roots:
         name, equals, place = root.partition("=")
@@ -83,21 +84,21 @@ def _given(names: Sequence[str], roots: Sequence[str]) -> dict[str, Path]:
             given[names[0]] = Path(root).expanduser()
         else:
             raise BuildError(
-                f"--root {root}: with several sources give each its own, such as --root {names[0]}=DIR"
+                f"--root {root}: with several sources, give one for each, such as --root {names[0]}=DIR"
             )
     return given
 
 
-def _root(found: Corpus, given: Path | None) -> Path:
-    place = given or on_disk(found)
-    if found.name == demo.CORPUS.name and (place is None or not place.exists() or given is None):
-        place = place or Path(found.home)
+def _root(corpus: Corpus, given: Path | None) -> Path:
+    place = given or on_disk(corpus)
+    if corpus.name == demo.CORPUS.name and (place is None or not place.exists() or given is None):
+        place = place or Path(corpus.home)
         demo.write(place)
     if place is None:
         raise BuildError(
-            f"{found.title} is not here: give --root DIR or set {root_variable(found.name)}. "
-            f"{found.terms.access} Terms: {found.terms.licence} ({found.terms.licence_url})."
+            f"{corpus.title} not found: give --root DIR or set {root_variable(corpus.name)}. "
+            f"{corpus.terms.access} Terms: {corpus.terms.licence} ({corpus.terms.licence_url})."
         )
     if not place.is_dir():
-        raise BuildError(f"{found.name}: there is no folder {place}; give --root DIR")
+        raise BuildError(f"{corpus.name}: folder {place} not found; give --root DIR")
     return place

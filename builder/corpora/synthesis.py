@@ -1,8 +1,8 @@
-"""Synthetic sleep: the seven channels of one night, made from its stages.
+"""Synthesis: generate the seven channels of a synthetic night from its stages.
 
-A night is a sum of three kinds of thing, each a table row below: noise that is always there,
-rhythms that wax and wane, and waves that happen at a moment. A stage decides how strong, for which
-share of the epoch and how often. Nothing here is fitted to a person; nothing reads or writes files.
+The signals are the sum of constant background noise, rhythms that wax and wane, and transient
+waves, with the parameters in ``physiology.py``. The stage determines their amplitudes, shares of
+the epoch and numbers. Nothing is fitted to a person, and no file is read or written.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ HUM_UV = 1.2
 ECG_UV_PER_MV = 3.0
 MAINS_HZ = 50
 CONTROL_HZ = 8
-"""Rate at which strengths are set; they change within seconds, so more would be waste."""
+"""Sampling rate of the control curves, which change within seconds."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,14 @@ class Night:
 
 
 def synthesize(scores: Sequence[Score], rng: np.random.Generator) -> Night:
-    """Signals that look like the given stages; the same seed gives the same night.
+    """Generate signals with the features of the given stages; equal seeds give equal nights.
 
     Parameters
     ----------
     scores
         One per epoch of 30 s; an unscored epoch becomes movement artefact.
     rng
-        Source of everything that chance decides, the sleeper included.
+        Source of all randomness, including the sleeper.
     """
     plan = _Plan.draw(scores, rng)
     n = len(scores) * EPOCH_S * SFREQ_HZ
@@ -76,17 +76,17 @@ def synthesize(scores: Sequence[Score], rng: np.random.Generator) -> Night:
         _add_rhythm(leads_uv, rhythm, plan, rng)
     for wave in WAVES:
         _add_wave(leads_uv, wave, plan, rng)
-    ecg_mv = _ecg(plan, rng)  # at the chin's rate, for the chin picks it up
+    ecg_mv = _ecg(plan, rng)  # at the chin's rate, because the chin EMG contains some ECG
     chin_uv = _chin(plan, rng) + np.float32(ECG_UV_PER_MV) * ecg_mv
     return Night(leads_uv, chin_uv, ecg_mv[:: CHIN_SFREQ_HZ // SFREQ_HZ])
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is decided before the first sample: who sleeps, and how each epoch shall look.
+    """The plan of a night: the sleeper, and the appearance of each epoch.
 
-    ``pages`` and ``depths`` have one entry per epoch, ``page_at`` and ``depth_at`` one per control
-    time; a depth is the share of an epoch that slow waves fill, should it be N3.
+    ``pages`` has one entry per epoch, ``page_at`` and ``depth_at`` one per control sample; the
+    depth is the share of slow waves in an epoch of N3.
     """
 
     sleeper: Sleeper
@@ -97,35 +97,35 @@ class _Plan:
     @classmethod
     def draw(cls, scores: Sequence[Score], rng: np.random.Generator) -> _Plan:
         sleeper = Sleeper.draw(rng)
-        pages, depths = _faces(scores, rng)
+        pages, depths = _appearances(scores, rng)
         clock = _clock(scores, rng)
         page_at = pages[clock]
         _arouse(page_at, pages, rng)
         return cls(sleeper, pages, page_at, depths[clock])
 
 
-def _faces(scores: Sequence[Score], rng: np.random.Generator) -> tuple[Pages, Control]:
-    """Page and depth of each epoch."""
+def _appearances(scores: Sequence[Score], rng: np.random.Generator) -> tuple[Pages, Control]:
+    """Draw page and depth of each epoch."""
     pages: list[Page] = []
     depths: list[float] = []
     for score, bout in groupby(scores):
         n = len(list(bout))
-        pages += _faces_of(score, n, rng)
+        pages += _bout_pages(score, n, rng)
         arc = np.sin(np.pi * (np.arange(n) + 0.5) / n)
         depths += list(np.clip(0.45 + 0.4 * arc + rng.normal(0, 0.08, n), 0.4, 0.92))
     return np.array(pages), np.array(depths)
 
 
-def _faces_of(score: Score, n: int, rng: np.random.Generator) -> list[Page]:
-    """Pages of a bout of ``n`` epochs of one stage."""
+def _bout_pages(score: Score, n: int, rng: np.random.Generator) -> list[Page]:
+    """Draw the pages of a bout of ``n`` epochs of one stage."""
     chances = rng.random(n)
-    # What the manual asks of a bout's beginning (spindle, eye movements) is never left out.
+    # The first epoch always has what the manual requires there (spindle, eye movements).
     chances[0] = 1.0
     match score:
-        case Stage.W:  # eyes open first, closed later, but for a look around
+        case Stage.W:  # eyes open first and closed later, with exceptions
             n_open = round(n * rng.uniform(0.3, 0.6))
-            looks = (np.arange(n) < n_open) ^ (chances < CHANCE_OTHER_EYES)
-            return [Page.OPEN if look else Page.CLOSED for look in looks]
+            is_open = (np.arange(n) < n_open) ^ (chances < CHANCE_OTHER_EYES)
+            return [Page.OPEN if one else Page.CLOSED for one in is_open]
         case Stage.N2:
             return [Page.QUIET if chance < CHANCE_QUIET else Page.N2 for chance in chances]
         case Stage.REM:
@@ -137,7 +137,7 @@ def _faces_of(score: Score, n: int, rng: np.random.Generator) -> list[Page]:
 
 
 def _clock(scores: Sequence[Score], rng: np.random.Generator) -> Pages:
-    """Epoch whose look holds at each control time: sleep does not turn on the half minute."""
+    """Return the epoch that applies at each control sample: transitions are not at epoch limits."""
     per_epoch = EPOCH_S * CONTROL_HZ
     clock = np.repeat(np.arange(len(scores)), per_epoch)
     for i in range(1, len(scores)):
@@ -149,7 +149,7 @@ def _clock(scores: Sequence[Score], rng: np.random.Generator) -> Pages:
 
 
 def _arouse(page_at: Pages, pages: Pages, rng: np.random.Generator) -> None:
-    """Put arousals of 3 to 8 s late into some epochs, so that most of the epoch stays its stage."""
+    """Add arousals of 3 to 8 s late in some epochs, so that most of the epoch keeps its stage."""
     for i in range(len(pages) - 1):
         if (
             pages[i] in (Page.QUIET, Page.N2, Page.TONIC, Page.PHASIC)
@@ -164,12 +164,12 @@ def _add_rhythm(leads_uv: Samples, rhythm: Rhythm, plan: _Plan, rng: np.random.G
     uv, share = np.array([rhythm.pages.get(page, (0.0, 0.0)) for page in Page]).T[:, page_at]
     if rhythm is SLOW:
         share = plan.depth_at * (uv > 0)
-    else:  # no two epochs of a stage are alike
+    else:  # epochs of a stage differ
         share *= np.repeat(rng.uniform(0.7, 1.15, plan.pages.size), EPOCH_S * CONTROL_HZ)
     gain = sleeper.alpha_gain if rhythm is ALPHA else sleeper.eeg_gain
-    # Ranks within the epoch make the share exact: an epoch of N3 has the slow waves it is named for.
-    mood = _soften(rng.normal(size=page_at.size), 2.0)
-    rank = mood.reshape(-1, EPOCH_S * CONTROL_HZ).argsort(axis=1).argsort(axis=1).ravel()
+    # Ranks within the epoch make the share exact, so that an epoch of N3 has enough slow waves.
+    drift = _soften(rng.normal(size=page_at.size), 2.0)
+    rank = drift.reshape(-1, EPOCH_S * CONTROL_HZ).argsort(axis=1).argsort(axis=1).ravel()
     present = rank < share * EPOCH_S * CONTROL_HZ
     n = leads_uv.shape[1]
     strength = _at_rate(_soften(gain / 2 * uv * present, 1.0), n)
@@ -185,7 +185,7 @@ def _add_wave(leads_uv: Samples, wave: Wave, plan: _Plan, rng: np.random.Generat
     for epoch, page in enumerate(plan.pages):
         fewest, most = wave.pages.get(Page(page), (0, 0))
         count = int(rng.integers(fewest, most + 1))
-        for k in range(count):  # spread over the epoch, so that each half has its share
+        for k in range(count):  # spread over the epoch, so that both halves have waves
             at_s = EPOCH_S * (epoch + (k + rng.uniform(0.05, 0.9)) / count)
             for _ in range(int(rng.integers(min(2, wave.train), wave.train + 1))):
                 uv = plan.sleeper.eeg_gain * rng.uniform(*wave.uv)
@@ -198,7 +198,7 @@ def _add_wave(leads_uv: Samples, wave: Wave, plan: _Plan, rng: np.random.Generat
 
 
 def _ecg(plan: _Plan, rng: np.random.Generator) -> Samples:
-    """ECG in mV at the chin's rate: the heart beats faster on breathing in, and awake."""
+    """Generate the ECG in mV at the chin's rate; the heart is faster on inspiration and awake."""
     page_at = plan.page_at
     t = np.arange(page_at.size) / CONTROL_HZ
     awake = _soften(
@@ -221,7 +221,7 @@ def _ecg(plan: _Plan, rng: np.random.Generator) -> Samples:
 
 
 def _chin(plan: _Plan, rng: np.random.Generator) -> Samples:
-    """Chin EMG in µV, with twitches in phasic REM and a little of the mains."""
+    """Generate the chin EMG in µV, with twitches in phasic REM and some mains hum."""
     tone = np.array([CHIN_UV[page] for page in Page])[plan.page_at]
     tone *= np.exp(1.3 * _soften(rng.normal(size=tone.size), 4.0))
     tone = _soften(tone, 0.5)
@@ -244,7 +244,7 @@ def _noise(
     *,
     pink: bool = True,
 ) -> Samples:
-    """Gaussian noise of RMS 1 between two frequencies."""
+    """Generate Gaussian noise of RMS 1 between two frequencies."""
     first, last = (round(hz * n / sfreq_hz) for hz in band_hz)
     spectrum = np.zeros(n // 2 + 1, np.complex64)
     spectrum[first:last] = _spread(rng, last - first)
@@ -258,13 +258,13 @@ def _noise(
 def _carrier(
     rng: np.random.Generator, n: int, low_hz: float, high_hz: float, harmonic: complex
 ) -> Samples:
-    """Oscillation of amplitude about 1 whose frequency and amplitude wander within a band."""
+    """Generate an oscillation of amplitude about 1, with frequency and amplitude varying in a band."""
     first, last = round(low_hz * n / SFREQ_HZ), round(high_hz * n / SFREQ_HZ)
     spectrum = np.zeros(n, np.complex64)
     spectrum[first:last] = _spread(rng, last - first)
     wave = np.fft.ifft(spectrum)
     size = np.abs(wave)
-    # Noise of a narrow band comes and goes more than a rhythm does.
+    # The amplitude of narrow-band noise varies more than that of a rhythm.
     wave /= np.sqrt(size * size.mean())
     if harmonic:
         wave += np.complex64(harmonic) * wave * wave
@@ -272,7 +272,7 @@ def _carrier(
 
 
 def _spread(rng: np.random.Generator, n: int) -> npt.NDArray[np.complex64]:
-    """Random complex amplitudes, shape (n,)."""
+    """Draw random complex amplitudes, shape (n,)."""
     amplitudes: npt.NDArray[np.complex64] = rng.standard_normal(2 * n, np.float32).view(
         np.complex64
     )
@@ -280,15 +280,15 @@ def _spread(rng: np.random.Generator, n: int) -> npt.NDArray[np.complex64]:
 
 
 def _soften(control: Control, seconds: float) -> Control:
-    """Let a control curve turn within about twice the given time."""
+    """Smooth a control curve, so that changes take about twice the given time."""
     size = max(1, round(seconds * CONTROL_HZ))
     bell = np.convolve(np.ones(size), np.ones(size)) / size**2
     return np.convolve(np.pad(control, size - 1, mode="edge"), bell, mode="valid")
 
 
 def _at_rate(control: Control, n: int) -> Samples:
-    """Bring a control curve to ``n`` samples, in straight lines."""
+    """Interpolate a control curve linearly to ``n`` samples."""
     start = control.astype(np.float32)[:, None]
     step = np.diff(start, axis=0, append=start[-1:])
-    within = np.arange(0, 1, control.size / n, dtype=np.float32)  # n is a multiple of the control's
+    within = np.arange(0, 1, control.size / n, dtype=np.float32)  # n is a multiple of control.size
     return (start + step * within).ravel()

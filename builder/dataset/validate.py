@@ -46,7 +46,7 @@ def values(folder: Path) -> BuildJson:
         raise BuildError(f"{path}: {error}") from error
     except FormError as error:
         raise BuildError(
-            f"{path} is damaged or of another psgimg version ({error}); {ANEW}"
+            f"{path} is damaged or was written by another version of psgimg ({error}); {ANEW}"
         ) from error
     except (ValueError, RecursionError) as error:  # of json: no JSON, no UTF-8, nested too deeply
         raise BuildError(f"{path} is damaged ({type(error).__name__}: {error}); {ANEW}") from error

@@ -1,1 +1,1 @@
-"""A finished dataset in the layouts that other tools read."""
+"""Export of a finished dataset to the formats of other tools."""

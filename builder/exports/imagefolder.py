@@ -1,11 +1,11 @@
-"""ImageFolder: a PNG a page, and a table of their labels beside them.
+"""ImageFolder: export each page as a PNG file, with a table of labels per split.
 
     DIR/<split>/<corpus>/<recording>/00012.png
     DIR/<split>/metadata.parquet
 
 ``load_dataset("imagefolder", data_dir=DIR)`` takes splits from the top folders and everything else
-from the tables (https://huggingface.co/docs/datasets/image_dataset#imagefolder). As Parquet, unlike
-CSV or JSON lines, they keep the stages' names: datasets reads features from the schema.
+from the tables (https://huggingface.co/docs/datasets/image_dataset#imagefolder). Unlike CSV or JSON
+lines, Parquet keeps the names of the stages: datasets reads features from the schema.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FORMAT = "imagefolder"
 TABLE = "metadata.parquet"
 
 N_BUFFERED = 10_000
-"""Lines of a table that are held in memory; each is some hundred bytes."""
+"""Rows of a table buffered in memory; each takes a few hundred bytes."""
 
 
 def write(folder: Path, out: Path, split: str = ALL, progress: Progress = SILENT) -> None:
@@ -35,13 +35,13 @@ def write(folder: Path, out: Path, split: str = ALL, progress: Progress = SILENT
     Raises
     ------
     BuildError
-        If the dataset is not whole, or ``out`` can't be written or holds something else.
+        If the dataset is incomplete, or ``out`` can't be written or contains something else.
     """
     source = open_folder(folder, split)
-    with target.new(source, out, FORMAT) as room:
+    with target.new(source, out, FORMAT) as draft:
         for part in source.splits:
-            _write_split(source, part, room / part, progress)
-        readme.write(room, source, FORMAT, out.name)
+            _write_split(source, part, draft / part, progress)
+        readme.write(draft, source, FORMAT, out.name)
 
 
 def _write_split(source: Source, split: str, folder: Path, progress: Progress) -> None:
@@ -61,7 +61,7 @@ def _write_split(source: Source, split: str, folder: Path, progress: Progress) -
 def _write_pages(
     source: Source, split: str, folder: Path, progress: Progress
 ) -> Iterator[dict[str, Any]]:
-    """Write the pictures of a split; yield each one's line of the table."""
+    """Write the pictures of a split; yield the row of the table for each."""
     for row in source.pages(split, progress):
         path = folder / f"{name(row)}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def _write_pages(
 
 
 def _schema() -> pa.Schema:
-    """The contract with a file's name in the place of the picture."""
+    """Return the dataset's schema with a file name instead of the picture."""
     contract = schema()
     fields = [pa.field("file_name", pa.string()), *list(contract)[1:]]
     features = {"file_name": {"dtype": "string", "_type": "Value"}, **FEATURES}

@@ -1,10 +1,11 @@
-"""Labels: what may be passed on of a dataset whose pictures may not. No pixels, no signals.
+"""Labels-only export: share the labels of a dataset whose pictures must not be shared.
 
     OUT/labels.parquet      every row without its image, with its split
-    OUT/rebuild.json        recipe, settings, recordings and hashes: what `rebuild` needs
-    OUT/README.md           the card; its YAML head lets `load_dataset` open the labels
+    OUT/rebuild.json        recipe, settings, recordings and hashes, for `rebuild`
+    OUT/README.md           the card; its YAML header lets `load_dataset` open the labels
 
-A folder without ``rebuild.json`` is no export, and nothing in it is replaced.
+It contains neither pixels nor signals. A folder without ``rebuild.json`` is not an export, and
+nothing in it is replaced.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FORMAT = 1
-"""Raised whenever an older psgimg could no longer read what this one writes."""
+"""Incremented whenever older versions of psgimg can no longer read the format."""
 
 FILE = validate.LABELS
 TABLE = "labels.parquet"
@@ -44,19 +45,19 @@ LABEL_FEATURES = {
     "split": FEATURES["corpus"],
 }
 PER_GROUP = 64
-"""Recordings in a row group of the table: some ten thousand rows."""
+"""Recordings per row group of the table, some ten thousand rows."""
 
 
 @dataclass(frozen=True)
 class Export:
-    """A labels-only export that is whole.
+    """A complete labels-only export.
 
     Parameters
     ----------
     values
-        What ``rebuild.json`` says.
+        Contents of ``rebuild.json``.
     spec
-        How the pages are made: the recipe, and the rest that ``values`` hold of it.
+        How the pages are drawn: the recipe and related settings in ``values``.
     """
 
     folder: Path
@@ -64,7 +65,7 @@ class Export:
     spec: PageSpec
 
     def labels(self, key: Key) -> list[dict[str, Any]]:
-        """The rows of a recording in time order."""
+        """Return the rows of a recording in time order."""
         corpus, recording = key
         chosen = [("corpus", "=", corpus), ("recording", "=", recording)]
         rows: list[dict[str, Any]] = pq.read_table(
@@ -79,8 +80,8 @@ def write(folder: Path, out: Path) -> None:
     Raises
     ------
     BuildError
-        If ``folder`` holds no finished dataset or is damaged; if ``out`` holds anything but an
-        earlier labels-only export, lies in ``folder``, or can't be written.
+        If ``folder`` is not a finished dataset or is damaged; if ``out`` contains anything but an
+        earlier labels-only export, is in ``folder``, or can't be written.
     """
     values, done = _dataset(folder)
     keys = [(fact["corpus"], fact["recording"]) for fact in values["recordings"]]
@@ -89,8 +90,8 @@ def write(folder: Path, out: Path) -> None:
         for fact, key in zip(values["recordings"], keys, strict=True)
     ]
     splits = [fact["split"] for fact in recordings]
-    with atomic_folder.whole(out, folder, _own(out), "labels-only") as room:
-        _write_table(room / TABLE, list(zip(map(done.__getitem__, keys), splits, strict=True)))
+    with atomic_folder.whole(out, folder, _own(out), "labels-only") as draft:
+        _write_table(draft / TABLE, list(zip(map(done.__getitem__, keys), splits, strict=True)))
         export: ExportFacts = {
             "format": FORMAT,
             "psgimg": values["psgimg"],
@@ -109,22 +110,22 @@ def write(folder: Path, out: Path) -> None:
             "recordings": recordings,
             "labels": {
                 "path": TABLE,
-                "rows": shards.n_rows(room / TABLE),
-                "sha256": atomic_file.sha256(room / TABLE),
+                "rows": shards.n_rows(draft / TABLE),
+                "sha256": atomic_file.sha256(draft / TABLE),
             },
         }
-        _write_text(room / CARD, labels_card.text(export, TABLE, list(LABEL_FEATURES)))
+        _write_text(draft / CARD, labels_card.text(export, TABLE, list(LABEL_FEATURES)))
         sealed: RebuildJson = {**export, "sha256": _seal(export)}
-        _write_text(room / FILE, json.dumps(sealed, indent=1, ensure_ascii=False) + "\n")
+        _write_text(draft / FILE, json.dumps(sealed, indent=1, ensure_ascii=False) + "\n")
 
 
 def read(folder: Path) -> Export:
-    """Read an export, and refuse one that is torn, was changed, or is for another psgimg.
+    """Read an export.
 
     Raises
     ------
     BuildError
-        With the remedy: fetch the export again, or install the psgimg that wrote it.
+        If it is incomplete, was changed, or is for another version of psgimg.
     """
     path = folder / FILE
     try:
@@ -133,31 +134,33 @@ def read(folder: Path) -> Export:
         form = values["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(
-            f"{path}: no labels-only export ({type(error).__name__}); name the folder that "
-            "`psgimg export --labels-only` wrote"
+            f"{path}: not a labels-only export ({type(error).__name__}); give the folder written by "
+            "`psgimg export --labels-only`"
         ) from error
     if (form, version) != (FORMAT, recipe.VERSION):
         raise BuildError(
             f"{path} has format {form} and recipe version {version}, this psgimg reads format {FORMAT} "
-            f"and draws version {recipe.VERSION}; `pip install psgimg=={maker}`, which made it"
+            f"and draws version {recipe.VERSION}; install its version, `pip install psgimg=={maker}`"
         )
-    again = "get the export again from whoever made it"
+    again = "get the export again from its author"
     if recipe.digest(values["recipe"]) != values.get("recipe_hash"):
-        raise BuildError(f"{path}: the recipe is not that of recipe_hash; {again}")
+        raise BuildError(f"{path}: the recipe does not match recipe_hash; {again}")
     if values.get("sha256") != _seal(values):
         raise BuildError(f"{path} was changed after it was written; {again}")
     try:
-        found = build_schema.conform(values, RebuildJson)
-    except build_schema.FormError as wrong:
-        raise BuildError(f"{path} is damaged or of another psgimg ({wrong}); {again}") from wrong
-    table = folder / found["labels"]["path"]
-    if not table.is_file() or atomic_file.sha256(table) != found["labels"]["sha256"]:
-        raise BuildError(f"{table} is not the file that {FILE} names (SHA-256); {again}")
-    return Export(folder, found, PageSpec.from_build(found))
+        checked = build_schema.conform(values, RebuildJson)
+    except build_schema.FormError as error:
+        raise BuildError(
+            f"{path} is damaged or from another version of psgimg ({error}); {again}"
+        ) from error
+    table = folder / checked["labels"]["path"]
+    if not table.is_file() or atomic_file.sha256(table) != checked["labels"]["sha256"]:
+        raise BuildError(f"{table} is not the file listed in {FILE} (SHA-256); {again}")
+    return Export(folder, checked, PageSpec.from_build(checked))
 
 
 def pictures(done: Done) -> str:
-    """SHA-256 of a recording's pictures in time order, each after its length in 8 bytes."""
+    """Return the SHA-256 of a recording's pictures in time order, each preceded by its length."""
     digest = hashlib.sha256()
     images = shards.read_column(done, ["image.bytes"]).column("image").combine_chunks()
     for picture in images.field("bytes"):
@@ -168,31 +171,31 @@ def pictures(done: Done) -> str:
 
 
 def rows(done: Done) -> list[dict[str, Any]]:
-    """The rows of a drawn recording without their images."""
+    """Return the rows of a drawn recording without their images."""
     names = [name for name in FEATURES if name != "image"]
-    found: list[dict[str, Any]] = shards.read_column(done, names).to_pylist()
-    return found
+    without_images: list[dict[str, Any]] = shards.read_column(done, names).to_pylist()
+    return without_images
 
 
 def _dataset(folder: Path) -> tuple[BuildJson, dict[Key, Done]]:
-    """``build.json`` of a folder that holds just what it says, and where its recordings lie."""
+    """Return the ``build.json`` of a checked folder, and the location of its recordings."""
     values = validate.values(folder)
     validate.check_shards(folder, values, values["shards"])
     done = shards.finished(folder)
     split = {folder / shard["path"]: shard["split"] for shard in values["shards"]}
-    there = {key: {**one.facts, "split": split[one.path]} for key, one in done.items()}
-    if {(fact["corpus"], fact["recording"]): fact for fact in values["recordings"]} != there:
+    present = {key: {**one.facts, "split": split[one.path]} for key, one in done.items()}
+    if {(fact["corpus"], fact["recording"]): fact for fact in values["recordings"]} != present:
         raise BuildError(
-            f"{folder / 'data'} holds other recordings than {build_report.FILE} names; {validate.ANEW}"
+            f"{folder / 'data'}: recordings differ from {build_report.FILE}; {validate.ANEW}"
         )
     return values, done
 
 
 def _own(out: Path) -> set[str]:
-    """What an earlier export put into its folder; nothing, if this is not one."""
+    """Return the entries of an earlier export's folder; none if it is not an export."""
     try:
-        said = json.loads((out / FILE).read_text(encoding="utf-8"))
-        return {FILE, TABLE, CARD} if said["labels"]["path"] == TABLE else set()
+        values = json.loads((out / FILE).read_text(encoding="utf-8"))
+        return {FILE, TABLE, CARD} if values["labels"]["path"] == TABLE else set()
     except (OSError, ValueError, KeyError, TypeError):
         return set()
 
@@ -216,7 +219,7 @@ def _tables(chosen: Sequence[tuple[Done, str]], arrow: pa.Schema) -> Iterator[pa
 
 
 def _schema() -> pa.Schema:
-    """The contract without the image, with the split; ``datasets`` sees the stages' names."""
+    """Return the dataset's schema without the image and with the split, with names of stages."""
     whole = schema()
     fields = [whole.field(name) for name in LABEL_FEATURES if name != "split"]
     huggingface = json.dumps({"info": {"features": LABEL_FEATURES}})
@@ -224,7 +227,7 @@ def _schema() -> pa.Schema:
 
 
 def _seal(values: Mapping[str, object]) -> str:
-    """SHA-256 over all that an export says but this."""
-    said = {name: value for name, value in values.items() if name != "sha256"}
-    text = json.dumps(said, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    """Return the SHA-256 of all values of an export except this hash."""
+    hashed = {name: value for name, value in values.items() if name != "sha256"}
+    text = json.dumps(hashed, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Readme: what an export is, on what terms, how to load it, how much of it there is."""
+"""Readme: the README of an export, with its contents, terms, counts and how to load it."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ TEMPLATE = "export.md.j2"
 
 
 def write(folder: Path, source: Source, form: str, name: str, **facts: Any) -> None:
-    """Write ``README.md``; every number on it is counted from the report.
+    """Write ``README.md``; all its numbers come from the report.
 
     Parameters
     ----------
     name
-        What the export's folder will be called.
+        Final name of the export's folder.
     facts
-        What else the template's part for this format needs.
+        Further values for the template's section on this format.
     """
     (folder / FILE).write_text(text(source, form, name, facts), encoding="utf-8", newline="\n")
 
 
 def text(source: Source, form: str, name: str, facts: Mapping[str, Any]) -> str:
-    """The README of an export."""
+    """Return the text of an export's README."""
     report = Report(source.values)
     held = {shard["corpus"] for shard in source.shards}
     corpora = {key: value for key, value in report.values["corpora"].items() if key in held}

@@ -1,14 +1,14 @@
-"""ShareGPT: a conversation a page as JSON lines, with the picture as a file, for fine-tuning tools.
+"""ShareGPT: export each page as a conversation in JSON lines with a PNG file, for fine-tuning tools.
 
     DIR/<split>.jsonl           {"messages": [{"role", "content"}, …], "images": ["images/…"], …}
     DIR/images/<corpus>/<recording>/00012.png
     DIR/dataset_info.json       the splits as LLaMA-Factory's datasets `psgimg_<split>`
 
 LLaMA-Factory: https://github.com/hiyouga/LLaMA-Factory/blob/main/data/README.md (ShareGPT with
-OpenAI's roles, multimodal). ms-swift takes the same lines as they are:
+OpenAI's roles, multimodal). ms-swift reads the same lines unchanged:
 https://github.com/modelscope/ms-swift/blob/main/docs/source_en/Customization/Custom-dataset.md.
-Both want as many ``<image>`` in the messages as there are images. There is no key ``label``:
-ms-swift would take it for the label of a preference or a class.
+Both require one ``<image>`` in the messages per image. There is no key ``label``, which ms-swift
+would interpret as a preference or class label.
 """
 
 from __future__ import annotations
@@ -44,32 +44,32 @@ def write(
     Parameters
     ----------
     prompt
-        Name or YAML file of the question asked about each page.
+        Name or YAML file of the prompt for each page.
 
     Raises
     ------
     BuildError
-        If the dataset is not whole, the prompt can't be read, or ``out`` can't be written or holds
-        something else.
+        If the dataset is incomplete, the prompt can't be read, or ``out`` can't be written or
+        contains something else.
     """
-    asked = prompts.load(prompt)
+    loaded = prompts.load(prompt)
     source = open_folder(folder, split)
-    with target.new(source, out, FORMAT, prompt=asdict(asked)) as room:
+    with target.new(source, out, FORMAT, prompt=asdict(loaded)) as draft:
         for part in source.splits:
-            _write_split(source, part, asked, room, progress)
+            _write_split(source, part, loaded, draft, progress)
         text = json.dumps(_info(source), indent=1) + "\n"
-        (room / INFO).write_text(text, encoding="utf-8", newline="\n")
-        readme.write(room, source, FORMAT, out.name, prompt=asked)
+        (draft / INFO).write_text(text, encoding="utf-8", newline="\n")
+        readme.write(draft, source, FORMAT, out.name, prompt=loaded)
 
 
 def conversation(row: Row, prompt: Prompt, image: str) -> dict[str, Any]:
-    """One page as a question and its answer; ``image`` is the picture's path.
+    """Return one page as a question and its answer; ``image`` is the picture's path.
 
-    Beside it, what says which page it is, so that a prediction can be told to its row.
+    Further keys identify the page, so that a prediction can be matched to its row.
     """
-    asked = f"{PLACEHOLDER}\n{prompt.question}"
+    question = f"{PLACEHOLDER}\n{prompt.question}"
     messages = [
-        {"role": "user", "content": asked},
+        {"role": "user", "content": question},
         {"role": "assistant", "content": prompt.answers[STAGE_NAMES[row["label"]]]},
     ]
     if prompt.system:
@@ -97,7 +97,7 @@ def _write_split(
 
 
 def _info(source: Source) -> dict[str, Any]:
-    """LLaMA-Factory's list of datasets: one a split."""
+    """Return LLaMA-Factory's list of datasets, one per split."""
     return {
         f"psgimg_{split}": {
             "file_name": f"{split}.jsonl",

@@ -1,4 +1,4 @@
-"""Source: a finished dataset folder, read page by page in the memory of one recording."""
+"""Source: read a finished dataset folder page by page, within the memory of one recording."""
 
 from __future__ import annotations
 
@@ -17,26 +17,24 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.progress import Progress
 
 ALL = "all"
-"""Every split that has a page."""
+"""Stands for every split that has pages."""
 
 BATCH = 64
-"""Pages that are Python objects at once."""
-
-"""Told how many pages were written since it was last told."""
+"""Pages converted to Python objects at a time."""
 
 UNSAFE = re.compile("[^A-Za-z0-9_-]")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A dataset folder that holds what its ``build.json`` says.
+    """A dataset folder whose shards match its ``build.json``.
 
     Parameters
     ----------
     values
-        What ``build.json`` says.
+        Contents of ``build.json``.
     splits
-        The splits wanted, in the order of the contract; each has a page.
+        The splits to export, in the order of the schema; each has pages.
     """
 
     folder: Path
@@ -45,16 +43,16 @@ class Source:
 
     @property
     def shards(self) -> list[ShardEntry]:
-        """The shards of the splits wanted, in order."""
+        """The shards of the splits to export, in order."""
         return [shard for shard in self.values["shards"] if shard["split"] in self.splits]
 
     @property
     def n_pages(self) -> int:
-        """Pages in the splits wanted."""
+        """Number of pages in the splits to export."""
         return sum(shard["rows"] for shard in self.shards)
 
     def pages(self, split: str, progress: Progress) -> Iterator[Row]:
-        """Every page of a split: shard by shard, a recording after the other, in order of time."""
+        """Yield every page of a split: by shard, by recording, and in time order."""
         for shard in self.shards:
             if shard["split"] == split:
                 yield from _read(self.folder / shard["path"], progress)
@@ -66,33 +64,33 @@ def open_folder(folder: Path, split: str) -> Source:
     Raises
     ------
     BuildError
-        If the folder was not finished, a shard that will be read is missing or not as it was
-        built, or the split has no page.
+        If the folder is unfinished, a shard to read is missing or was changed, or the split has no
+        pages.
     """
     values = validate.values(folder)
     filled = [name for name in SPLITS if any(shard["split"] == name for shard in values["shards"])]
     if split not in (ALL, *filled):
-        raise BuildError(f"--split {split}: {folder} has {', '.join((ALL, *filled))}")
+        raise BuildError(f"--split {split}: {folder} has only {', '.join((ALL, *filled))}")
     source = Source(folder, values, tuple(filled) if split == ALL else (split,))
     validate.check_shards(folder, values, source.shards)
     return source
 
 
 def name(row: Row) -> str:
-    """``corpus/recording/00012``: a page's name in every export. It says nothing of the stage.
+    """Return a page's name in every export, ``corpus/recording/00012``, independent of the stage.
 
-    Only letters, digits, ``_`` and ``-``: to WebDataset a dot begins the extension, and a name must
-    not lead out of its folder. Anything else is written as ``~`` and its number.
+    It has only letters, digits, ``_`` and ``-``, since for WebDataset a dot starts the extension,
+    and a name must not lead out of its folder. Other characters become ``~`` and their code.
     """
     corpus, recording = (
-        UNSAFE.sub(lambda found: f"~{ord(found[0]):02X}", part)
+        UNSAFE.sub(lambda match: f"~{ord(match[0]):02X}", part)
         for part in (row["corpus"], row["recording"])
     )
     return f"{corpus}/{recording}/{row['epoch']:05d}"
 
 
 def png(row: Row) -> bytes:
-    """The page's picture, as it lies in the dataset."""
+    """Return the page's picture, unchanged."""
     return cast(bytes, row["image"]["bytes"])
 
 
@@ -105,5 +103,5 @@ def _read(path: Path, progress: Progress) -> Iterator[Row]:
                     progress.advance(len(batch))
     except (pa.ArrowException, OSError) as error:
         raise BuildError(
-            f"{path} can't be read ({' '.join(str(error).split())}); build or fetch it anew"
+            f"{path} can't be read ({' '.join(str(error).split())}); build or download it again"
         ) from error

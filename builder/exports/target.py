@@ -1,4 +1,4 @@
-"""Target: the folder of an export, whole or absent, with ``export.json`` that says what it is."""
+"""Target: the folder of an export, written completely or not at all, with its ``export.json``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from psgimg.builder.dataset import validate
 from psgimg.builder.exports.source import Source
 
 FILE = validate.EXPORT
-"""Marks a folder as an export of psgimg, and says what is in it."""
+"""Marks a folder as an export of psgimg, and describes its contents."""
 
 KEPT = (
     "psgimg",
@@ -26,33 +26,33 @@ KEPT = (
     "corpora",
     "corruption",
 )
-"""What an export keeps of the dataset's ``build.json``; only a corrupted twin has the last."""
+"""Keys of the dataset's ``build.json`` kept in an export; only a corrupted twin has the last one."""
 
 
 @contextmanager
 def new(source: Source, out: Path, form: str, **facts: Any) -> Iterator[Path]:
-    """A folder to write an export into; on success it becomes ``out``, on failure it goes.
+    """Yield a temporary folder for an export, renamed to ``out`` on success and otherwise deleted.
 
     Parameters
     ----------
     form
         Name of the format.
     facts
-        What else ``export.json`` should say.
+        Further values for ``export.json``.
 
     Raises
     ------
     BuildError
-        If ``out`` holds anything but an earlier export in this format, which is replaced; if
-        another export writes to it; or if it can't be written.
+        If ``out`` contains anything but an earlier export in this format, which is replaced; if
+        another export is writing to it; or if it can't be written.
     """
-    with atomic_folder.whole(out, source.folder, _entries(out, form), form) as room:
-        yield room
-        _mark(room, form, source, facts)
+    with atomic_folder.whole(out, source.folder, _entries(out, form), form) as draft:
+        yield draft
+        _mark(draft, form, source, facts)
 
 
 def _mark(folder: Path, form: str, source: Source, facts: Mapping[str, Any]) -> None:
-    """Write ``export.json``: what this is, of which dataset, and what lies at its top."""
+    """Write ``export.json``: the format, the dataset, and the entries of the folder."""
     rows = {
         split: sum(shard["rows"] for shard in source.shards if shard["split"] == split)
         for split in source.splits
@@ -70,7 +70,7 @@ def _mark(folder: Path, form: str, source: Source, facts: Mapping[str, Any]) -> 
 
 
 def _entries(out: Path, form: str) -> set[str]:
-    """What an earlier export in this format put at the top of its folder."""
+    """Return the entries of the folder of an earlier export in this format."""
     try:
         mark = json.loads((out / FILE).read_text(encoding="utf-8"))
         return set(mark["entries"]) if mark["format"] == form else set()

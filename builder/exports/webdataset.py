@@ -1,11 +1,11 @@
-"""WebDataset: tar shards that are read from front to back, a PNG and a JSON file a page.
+"""WebDataset: export pages as tar shards for sequential reading, a PNG and a JSON file per page.
 
     DIR/train-000000.tar: <corpus>/<recording>/00012.png, <corpus>/<recording>/00012.json, …
 
 Format: https://github.com/webdataset/webdataset#the-webdataset-format; read by that package and by
 ``load_dataset("webdataset", …)`` (https://huggingface.co/docs/hub/datasets-webdataset). The latter
-takes the types of the JSON from a split's first five samples, so that no value may be null in some
-samples only: a missing ``label_2`` is -1, as datasets marks a missing class.
+infers the types of the JSON from a split's first five samples, so that no value may be null in only
+some samples: a missing ``label_2`` is -1, the code of datasets for a missing class.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ def write(folder: Path, out: Path, split: str = ALL, progress: Progress = SILENT
     Raises
     ------
     BuildError
-        If the dataset is not whole, or ``out`` can't be written or holds something else.
+        If the dataset is incomplete, or ``out`` can't be written or contains something else.
     """
     source = open_folder(folder, split)
-    with target.new(source, out, FORMAT) as room:
-        n_shards = {part: _write_split(source, part, room, progress) for part in source.splits}
-        readme.write(room, source, FORMAT, out.name, n_shards=n_shards)
+    with target.new(source, out, FORMAT) as draft:
+        n_shards = {part: _write_split(source, part, draft, progress) for part in source.splits}
+        readme.write(draft, source, FORMAT, out.name, n_shards=n_shards)
 
 
 def _write_split(source: Source, split: str, folder: Path, progress: Progress) -> int:
-    """Write the shards of a split, each begun when the one before is full; returns their number."""
+    """Write the shards of a split, each started when the previous one is full; return their number."""
     n_shards = 0
     pages = source.pages(split, progress)
     row = next(pages, None)
@@ -58,7 +58,7 @@ def _write_split(source: Source, split: str, folder: Path, progress: Progress) -
 
 
 def label(row: Row) -> dict[str, Any]:
-    """What the JSON file beside a page says; no value is of another type in another sample."""
+    """Return the content of a page's JSON file; each value has the same type in all samples."""
     return {
         "label": row["label"],
         "stage": STAGE_NAMES[row["label"]],
@@ -73,7 +73,7 @@ def label(row: Row) -> dict[str, Any]:
 
 
 def _add(tar: tarfile.TarFile, path: str, data: bytes) -> None:
-    """Add a file that has no date and no owner: the same pages make the same bytes."""
-    info = tarfile.TarInfo(path)  # its defaults: time 0, user and group 0 without a name, mode 644
+    """Add a file without date and owner, so that the same pages give the same bytes."""
+    info = tarfile.TarInfo(path)  # defaults: time 0, user and group 0 without names, mode 644
     info.size = len(data)
     tar.addfile(info, io.BytesIO(data))

@@ -1,1 +1,1 @@
-"""What a night is, and how its files are read: header, channels, montage, hypnogram."""
+"""Recordings and how their files are read: header, channels, montage, hypnogram."""

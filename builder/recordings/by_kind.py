@@ -1,4 +1,4 @@
-"""By kind: one value for each kind of lane, for the kinds that there is one for."""
+"""ByKind: an immutable, hashable mapping from the kind of a lane to a value."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ Value = TypeVar("Value")
 
 
 class ByKind(Mapping[Kind, Value]):
-    """Kind of lane → value; unlike a dict it never changes and can be hashed.
+    """Immutable, hashable mapping from a kind of lane to a value.
 
     Parameters
     ----------
     values
-        In any order: they are kept in that of ``Kind``.
+        Values by kind, in any order; they are stored in the order of ``Kind``.
     """
 
     __slots__ = ("_pairs",)
@@ -25,8 +25,8 @@ class ByKind(Mapping[Kind, Value]):
         self._pairs = tuple((kind, values[kind]) for kind in Kind if kind in values)
 
     def __getitem__(self, kind: Kind) -> Value:
-        for known, value in self._pairs:
-            if known is kind:
+        for own, value in self._pairs:
+            if own is kind:
                 return value
         raise KeyError(kind)
 
@@ -43,6 +43,6 @@ class ByKind(Mapping[Kind, Value]):
         return f"ByKind({dict(self._pairs)!r})"
 
     def only(self, kinds: Iterable[Kind]) -> ByKind[Value]:
-        """The values of some kinds alone."""
+        """Return the mapping restricted to some kinds."""
         wanted = set(kinds)
         return ByKind({kind: value for kind, value in self._pairs if kind in wanted})

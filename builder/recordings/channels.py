@@ -1,7 +1,7 @@
-"""Channels: what fills each lane in a file of no known corpus, by its label or as it was given.
+"""Channels: choose the channel of each lane in a file of an unknown corpus, by label or by option.
 
-Labels are read strictly: one that might mean something else (``EMG Tib L``, ``EOG1``, ``EEG 2``)
-is left alone, and whoever knows says what it is.
+Labels are matched strictly: an ambiguous one (``EMG Tib L``, ``EOG1``, ``EEG 2``) is ignored, and
+the user assigns it with ``--channel``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _SEPARATORS = " _:/.-"
 _SEP = f"[{_SEPARATORS}]*"
 _SIDES = (("1", "L(?:EFT)?", "L"), ("2", "R(?:IGHT)?", "R"))
 
-# What electrodes are called, in capitals; the type of the signal may stand in front.
+# Names of electrodes in capitals, optionally preceded by the type of signal.
 _ELECTRODES = {
     **{f"M{n}": re.compile(rf"(?:EEG{_SEP})?[AM]{n}") for n in "12"},
     **{
@@ -45,22 +45,22 @@ _WHOLE = {
         rf"EMG|(?:EMG{_SEP})?(?:CHIN|SUB-?MENTAL(?:IS)?|MENTALIS)|(?:CHIN|SUBMENTAL){_SEP}EMG"
     ),
     "ECG": re.compile(rf"(?:ECG|EKG)(?:{_SEP}(?:LEAD )?(?:I{{1,3}}|AV[RLF]|V[1-6]))?"),
-    # As Sleep-EDF has it. Which eye is the positive one, no label says.
+    # As in Sleep-EDF. No label states which eye is the positive one.
     "EOGh": re.compile(rf"EOG{_SEP}HORIZ(?:ONTAL)?"),
 }
 """Inputs that are already bipolar."""
 
 
 def standard_channels(labels: Sequence[str]) -> dict[str, str]:
-    """A channel table for a file of no known corpus, read off labels such as ``EEG C4-A1``.
+    """Return a channel table derived from labels such as ``EEG C4-A1``.
 
-    The type in front is dropped, A1 and A2 become M1 and M2, LOC and ROC become E1 and E2; an
-    electrode without reference counts as recorded against a common one, ``REF``. Labels that are
-    not understood are left out.
+    A leading type is dropped, A1 and A2 become M1 and M2, LOC and ROC become E1 and E2; an
+    electrode without a reference is taken as recorded against a common one, ``REF``. Labels that
+    are not recognised are omitted.
     """
-    # Nets of electrodes number the scalp E1, E2, E3 and so on: there, no E is an eye.
+    # High-density nets number scalp electrodes E1, E2, E3 and so on; there, E1 is not an eye.
     net = any(re.fullmatch(r"(EEG\s*)?E([5-9]|\d\d+)", label.strip(), re.I) for label in labels)
-    # Beside a channel that is called the chin's, one that is just EMG is that of another muscle.
+    # If another channel is labelled as chin, one labelled just EMG is of another muscle.
     chin = any(_is_chin(label) for label in labels)
     return {
         label: name
@@ -72,7 +72,7 @@ def standard_channels(labels: Sequence[str]) -> dict[str, str]:
 
 
 def standard_name(label: str) -> str | None:
-    """The derivation that a label names in the standard way, or None."""
+    """Return the standard name of the derivation that a label denotes, or None."""
     text = re.sub("[–—−]", "-", " ".join(label.split())).strip(" .").upper()
     for name, pattern in _WHOLE.items():
         if pattern.fullmatch(text):
@@ -86,7 +86,7 @@ def standard_name(label: str) -> str | None:
 
 
 def standard_kind(derivation: str) -> Kind | None:
-    """The kind of lane that a derivation's first electrode stands for, or None."""
+    """Return the kind of lane that suits a derivation's first electrode, or None."""
     electrode = derivation.partition("-")[0].upper()
     return next((kind for kind, names in _KINDS.items() if names.fullmatch(electrode)), None)
 
@@ -99,20 +99,20 @@ def choose(
     usable: Sequence[bool],
     where: str,
 ) -> tuple[Derivation | None, ...]:
-    """What fills each lane: as given, else by the labels; None where the file has nothing.
+    """Choose the derivation of each lane: as given, otherwise by label; None if there is none.
 
     Parameters
     ----------
     given
-        Name of a lane, or of a derivation that it takes, to a channel's label, or to ``A,B`` for
-        the difference of two.
+        Lane, or one of its derivations, to the label of a channel, or to ``A,B`` for the
+        difference of two channels.
     usable
-        Per channel, whether it is a voltage.
+        For each channel, whether it is a voltage.
 
     Raises
     ------
     BuildError
-        If a given lane or channel does not exist, is given twice, or no EEG lane can be filled.
+        If a given lane or channel does not exist or is given twice, or no EEG lane can be filled.
     """
     by_hand: dict[str, Derivation] = {}
     for key, value in given.items():
@@ -128,14 +128,14 @@ def choose(
         label if usable[number] and number not in taken else ""
         for number, label in enumerate(labels)
     ]
-    found = find(montage, free, standard_channels(labels), by_hand)
-    if not has_eeg(montage, found):
+    derivations = find(montage, free, standard_channels(labels), by_hand)
+    if not has_eeg(montage, derivations):
         raise BuildError(_no_eeg(montage, labels, where))
-    return found
+    return derivations
 
 
 def _lane(montage: Montage, key: str) -> tuple[Lane, str]:
-    """The lane that a user means, and the derivation: the one named, or the one it is meant for."""
+    """Return the lane that a key denotes, and the named derivation or else the lane's first one."""
     for lane in montage.lanes:
         if plain(key) == plain(lane.name):
             return lane, lane.derivations[0]
@@ -143,7 +143,7 @@ def _lane(montage: Montage, key: str) -> tuple[Lane, str]:
     lanes = [lane for lane in montage.lanes if name in lane.derivations]
     if not lanes:
         raise BuildError(
-            f"--channel: no lane {key!r}; there are {', '.join(_names(montage.lanes))}"
+            f"--channel: no lane {key!r}; choose from {', '.join(_names(montage.lanes))}"
         )
     return min(lanes, key=lambda lane: lane.derivations.index(name)), name
 
@@ -151,18 +151,18 @@ def _lane(montage: Montage, key: str) -> tuple[Lane, str]:
 def _numbers(
     value: str, labels: Sequence[str], usable: Sequence[bool], where: str
 ) -> Iterator[int]:
-    """The channel of that label, or the two of ``A,B``."""
-    known = {plain(label): number for number, label in reversed(list(enumerate(labels)))}
-    parts = [value] if plain(value) in known else value.split(",")
+    """Yield the index of the channel with a label, or of the two in ``A,B``."""
+    indices = {plain(label): number for number, label in reversed(list(enumerate(labels)))}
+    parts = [value] if plain(value) in indices else value.split(",")
     for part in parts if len(parts) <= 2 else [value]:
-        number = known.get(plain(part))
+        number = indices.get(plain(part))
         if number is None:
             raise BuildError(
                 f"{where} has no channel {part.strip()!r}; it has {', '.join(map(repr, labels))}"
             )
         if not usable[number]:
             raise BuildError(
-                f"{where}: channel {part.strip()!r} is not in V, mV or µV; give one that is"
+                f"{where}: channel {part.strip()!r} is not in V, mV or µV; choose one that is"
             )
         yield number
 
@@ -172,7 +172,7 @@ def _no_eeg(montage: Montage, labels: Sequence[str], where: str) -> str:
     options = " ".join(f'--channel {name}="LABEL"' for name in wanted[:2])
     return (
         f"{where}: no EEG found for {', '.join(wanted)} among its channels "
-        f"{', '.join(map(repr, labels))}; say which they are: {options}"
+        f"{', '.join(map(repr, labels))}; assign them: {options}"
     )
 
 
@@ -181,7 +181,7 @@ def _names(lanes: Sequence[Lane]) -> list[str]:
 
 
 def _is_chin(label: str) -> bool:
-    """Whether a label says that its channel is the chin's, and does not leave it to be guessed."""
+    """Whether a label states explicitly that its channel is a chin EMG."""
     return (standard_name(label) or "").startswith("Chin") and plain(label) != "emg"
 
 
@@ -195,7 +195,7 @@ def _electrode(text: str) -> str:
 
 
 def _reference(text: str) -> str:
-    """The reference, from what stands after the electrode; "" if that is something else."""
+    """Return the reference in the text after an electrode; "" if the text is something else."""
     if not text:
         return "REF"
     bare = text.lstrip(_SEPARATORS)

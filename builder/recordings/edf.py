@@ -1,7 +1,8 @@
-"""EDF and EDF+: header, integrity, channels in µV, gaps, annotations. Nothing else reads EDF.
+"""EDF and EDF+ reader: header, integrity, channels in µV, gaps and annotations.
 
-Reading is lenient where the samples are certain and refuses where they are not: a file with fewer
-records than its header promises is refused, a stray byte after the last record is only noted.
+All EDF files are read here. The reader tolerates defects that leave the samples unambiguous and
+refuses others: a file with fewer records than its header states is refused, a stray byte after the
+last record is only noted.
 """
 
 from __future__ import annotations
@@ -44,20 +45,20 @@ class Annotation:
 
 @dataclass(frozen=True)
 class EdfFile:
-    """An EDF whose header has been read and believed; samples are read channel by channel.
+    """An EDF file whose header has been read and checked; samples are read channel by channel.
 
     Parameters
     ----------
     labels
-        Channel labels as the file spells them, without the annotation channels.
+        Channel labels as spelt in the file, without the annotation channels.
     sfreqs_hz
         Exact sampling frequency of each channel (records need not last whole seconds).
     record_s
-        Exact length of a data record.
+        Exact duration of a data record.
     segments
-        Stretches without gap; one, unless the file is EDF+D.
+        Gapless segments; one, unless the file is EDF+D.
     notes
-        What was tolerated, for the report.
+        Tolerated defects, for the report.
     """
 
     path: Path
@@ -70,28 +71,28 @@ class EdfFile:
 
     @property
     def duration_s(self) -> float:
-        """Time from the first sample to the end of the last, gaps included."""
+        """Time from the first sample to the end of the last one, gaps included."""
         return self.segments[-1].stop_s(self.record_s)
 
     @property
     def start(self) -> datetime | None:
-        """Local date and time of the first sample as the header says; None if it says none."""
+        """Local date and time of the first sample according to the header; None if not stated."""
         try:
             return start_datetime(self.path)
         except RecordingError:
             return None
 
     def unit(self, channel: int) -> str:
-        """Physical unit as the header spells it."""
+        """Return the physical unit as spelt in the header."""
         return str(self._edf.signals[channel].physical_dimension).strip()
 
     def read_uv(self, channel: int) -> npt.NDArray[np.float64]:
-        """All samples of a channel in µV, shape (n_samples,), segments joined end to end.
+        """Return all samples of a channel in µV, shape (n_samples,), with segments concatenated.
 
         Raises
         ------
         RecordingError
-            If the unit is not one of voltage, or the header's ranges are empty.
+            If the unit is not a unit of voltage, or a range in the header is empty.
         """
         signal: Any = self._edf.signals[channel]
         scale = uv_per_unit(self.unit(channel), f"{self.path.name}, channel {signal.label!r}")
@@ -113,27 +114,27 @@ class EdfFile:
 
 
 def uv_per_unit(unit: str, where: str) -> float:
-    """Factor from a header's unit to µV, however "µ" was encoded; a missing unit means µV."""
-    # The Greek mu arrives as itself (µ U+00B5, μ U+03BC) or, by way of another encoding, as Âµ, Î¼,
-    # æ (code page 437 and 850) or ì (ISO 8859-7). Anything else in front of V is not guessed at.
+    """Return the factor from a header's unit to µV in any encoding of "µ"; a missing unit is µV."""
+    # The Greek mu appears as itself (µ U+00B5, μ U+03BC) or, through another encoding, as Âµ, Î¼,
+    # æ (code pages 437 and 850) or ì (ISO 8859-7). No other prefix of V is guessed.
     letters = re.sub("Âµ|Î¼|[µμæì]", "u", unit.strip()).lower().replace(" ", "")
     letters = re.sub("volts?$", "v", letters).replace("micro", "u").replace("milli", "m")
     letters = letters or "uv"
     if letters not in UV_PER_UNIT:
         raise RecordingError(
-            "unit not of voltage",
-            f"{where} is in {unit!r}, not in V, mV or µV; choose another montage or mend the header",
+            "unit is not a voltage",
+            f"{where} is in {unit!r}, not in V, mV or µV; choose another montage or fix the header",
         )
     return UV_PER_UNIT[letters]
 
 
 def open_edf(path: Path) -> EdfFile:
-    """Read the header of an EDF and check it against the file.
+    """Read the header of an EDF file and check it against the file's size.
 
     Raises
     ------
     RecordingError
-        If the file can't be read, is no EDF, or holds fewer or more records than it says.
+        If the file can't be read, is not an EDF file, or holds fewer or more records than stated.
     """
     edf = _read(path)
     header = RawHeader.read(path)
@@ -141,7 +142,7 @@ def open_edf(path: Path) -> EdfFile:
     signals = edf.signals
     if not signals or header.record_s <= 0:
         raise RecordingError(
-            "no signals", f"{path.name} holds no signal channel (an annotation file?)"
+            "no signals", f"{path.name} has no signal channel; is it an annotation file?"
         )
     return EdfFile(
         path,
@@ -155,34 +156,32 @@ def open_edf(path: Path) -> EdfFile:
 
 
 def read_annotations(path: Path) -> list[Annotation]:
-    """Annotations of an EDF+ file in time order; one without duration gets 0 s.
+    """Return the annotations of an EDF+ file in time order; a missing duration becomes 0 s.
 
     Raises
     ------
     RecordingError
-        If the file can't be read or holds no annotation.
+        If the file can't be read or has no annotations.
     """
     try:
         edf = _read(path)
         count_records(path, RawHeader.read(path))
-        found = edf.annotations
+        annotations = edf.annotations
     except (ValueError, IndexError, ArithmeticError) as error:
         raise RecordingError(
             "unreadable annotations", f"{path.name}: {brief(error)}; get the file again"
         ) from error
-    if not found:
-        raise RecordingError(
-            "empty scoring", f"{path.name} holds no annotation; get the file again"
-        )
-    return [Annotation(a.onset, a.duration or 0.0, a.text.strip()) for a in found]
+    if not annotations:
+        raise RecordingError("empty scoring", f"{path.name} has no annotations; get the file again")
+    return [Annotation(a.onset, a.duration or 0.0, a.text.strip()) for a in annotations]
 
 
 def start_datetime(path: Path) -> datetime:
-    """Time of an EDF's first sample or annotation; used only to align files, never published.
+    """Return the time of the first sample or annotation; only for alignment, never published.
 
-    EDF+ hides the date of anonymised files in its recording field (``Startdate X``); the plain
-    fields ``dd.mm.yy`` and ``hh.mm.ss`` stay valid for aligning two files of one night. They count
-    whole seconds; the first record's own onset adds the fraction.
+    Anonymised EDF+ files hide the date in the recording field (``Startdate X``); the plain fields
+    ``dd.mm.yy`` and ``hh.mm.ss`` remain valid for aligning two files of one night. They have a
+    resolution of one second; the onset of the first record adds the fraction.
     """
     try:
         with path.open("rb") as file:
@@ -190,10 +189,10 @@ def start_datetime(path: Path) -> datetime:
         start = datetime.strptime(text.replace(":", "."), "%d.%m.%y%H.%M.%S")
     except OSError as error:
         raise unreadable(path.name, error) from error
-    except ValueError:  # what stands there may be a real date: it is not repeated
+    except ValueError:  # the message omits the content, which may be a real date
         raise RecordingError(
             "no start time",
-            f"{path.name}: bytes 168-183 of the header are no date and time; mend them",
+            f"{path.name}: bytes 168-183 of the header are not a date and time; fix them",
         ) from None
     return start + timedelta(seconds=float(first_onset_s(path, RawHeader.read(path))))
 
@@ -202,12 +201,13 @@ def _read(path: Path) -> edfio.Edf:
     import edfio
 
     try:
-        with warnings.catch_warnings():  # what edfio warns of, count_records refuses or notes
+        with warnings.catch_warnings():  # count_records refuses or notes what edfio warns about
             warnings.simplefilter("ignore")
             return edfio.read_edf(path, header_encoding="latin-1")
     except OSError as error:
         raise unreadable(path.name, error) from error
     except (ValueError, IndexError, ArithmeticError) as error:
         raise RecordingError(
-            "no EDF", f"{path.name} is no readable EDF ({brief(error)}); get the file again"
+            "not an EDF file",
+            f"{path.name} is not a readable EDF file ({brief(error)}); get the file again",
         ) from error

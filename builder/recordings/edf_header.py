@@ -1,4 +1,4 @@
-"""EDF header: the fields that say where samples lie, checked against the file."""
+"""EDF header: the fields that locate the samples, checked against the file."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ MAIN_HEADER_BYTES = 256
 SAMPLE_BYTES = 2
 NOTES = "EDF Annotations"
 RECORD_ONSET = re.compile(rb"^([+-]\d+(?:\.\d+)?)\x14\x14")
-"""The timekeeping entry at the head of each record's annotation block, EDF+ section 2.2.4."""
+"""The timekeeping entry at the start of each record's annotation block, EDF+ section 2.2.4."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch without gap: records ``first`` to ``stop`` begin ``onset_s`` after the file's start."""
+    """A gapless segment: records ``first`` to ``stop``, starting ``onset_s`` after the file's start."""
 
     onset_s: float
     first: int
     stop: int
 
     def length_s(self, record_s: Fraction) -> float:
-        """Its length, for records of ``record_s`` seconds."""
+        """Return the duration, for records of ``record_s`` seconds."""
         return float((self.stop - self.first) * record_s)
 
     def stop_s(self, record_s: Fraction) -> float:
-        """Its end, from the file's start."""
+        """Return the end, from the file's start, for records of ``record_s`` seconds."""
         return self.onset_s + self.length_s(record_s)
 
 
 @dataclass(frozen=True)
 class RawHeader:
-    """The header fields that decide where samples lie, before any reader amends them."""
+    """The header fields that locate the samples, as written in the file."""
 
     n_bytes: int
     continuous: bool
@@ -47,7 +47,7 @@ class RawHeader:
 
     @classmethod
     def read(cls, path: Path) -> RawHeader:
-        """Read the fields; RecordingError if they are no EDF's."""
+        """Read the fields; RecordingError if they are not those of an EDF header."""
         with path.open("rb") as file:
             main = file.read(MAIN_HEADER_BYTES)
             try:
@@ -67,44 +67,45 @@ class RawHeader:
                 )
             except (ValueError, ZeroDivisionError) as error:
                 raise RecordingError(
-                    "no EDF", f"{path.name} has no EDF header ({brief(error)}); get the file again"
+                    "not an EDF file",
+                    f"{path.name} has no EDF header ({brief(error)}); get the file again",
                 ) from error
 
     @property
     def bytes_per_record(self) -> int:
-        """Size of a data record, annotation channels included."""
+        """Size of a data record in bytes, annotation channels included."""
         return SAMPLE_BYTES * sum(self.samples)
 
     @property
     def notes_block(self) -> tuple[int, int]:
-        """Place of the first annotation channel in a record, and its size, in bytes."""
+        """Offset of the first annotation channel in a record, and its size, in bytes."""
         channel = self.labels.index(NOTES)
         return SAMPLE_BYTES * sum(self.samples[:channel]), SAMPLE_BYTES * self.samples[channel]
 
 
 def count_records(path: Path, header: RawHeader) -> tuple[int, tuple[str, ...]]:
-    """Number of whole records, after comparing the header's promise with the file's size."""
+    """Return the number of whole records and notes, after comparing header and file size."""
     if header.bytes_per_record <= 0:
-        raise RecordingError("no signals", f"{path.name}: its channels hold no samples")
+        raise RecordingError("no signals", f"{path.name}: its channels have no samples")
     n_whole, rest = divmod(path.stat().st_size - header.n_bytes, header.bytes_per_record)
     minutes = float(n_whole * header.record_s / 60)
-    found = f"{path.name}: the header promises {header.n_records} records, the file holds {n_whole}"
+    both = f"{path.name}: the header states {header.n_records} records, the file holds {n_whole}"
     if n_whole <= 0 or 0 <= n_whole < header.n_records:
         raise RecordingError(
-            "truncated EDF", f"{found} ({minutes:.1f} min); copy or download it again"
+            "truncated EDF", f"{both} ({minutes:.1f} min); copy or download it again"
         )
-    if header.n_records == -1:  # EDF's own sign for "still recording when the file was closed"
+    if header.n_records == -1:  # EDF's code for "still recording when the file was closed"
         return n_whole, ("number of records missing, taken from the file's size",)
     if n_whole > header.n_records:
         raise RecordingError(
-            "header lies about records",
-            f"{found}; re-export it, or mend bytes 236-243 of the header",
+            "more records than stated",
+            f"{both}; re-export it, or fix bytes 236-243 of the header",
         )
     return n_whole, ("bytes after the last record ignored",) if rest else ()
 
 
 def first_onset_s(path: Path, header: RawHeader) -> Fraction:
-    """Onset of the first record: the fraction of a second that the header's start leaves out."""
+    """Return the onset of the first record: the fraction of a second missing in the start time."""
     if NOTES not in header.labels:
         return Fraction(0)
     first, n_bytes = header.notes_block
@@ -114,7 +115,7 @@ def first_onset_s(path: Path, header: RawHeader) -> Fraction:
 
 
 def segments(path: Path, header: RawHeader, n_records: int) -> tuple[Segment, ...]:
-    """Stretches without gap, from the records' own onsets where the file is EDF+D."""
+    """Return the gapless segments, from the onsets of the records if the file is EDF+D."""
     if header.continuous or NOTES not in header.labels:
         return (Segment(0.0, 0, n_records),)
     first, n_bytes = header.notes_block
@@ -145,11 +146,11 @@ def _record_onset(path: Path, block: bytes) -> Fraction:
     if match is None:
         raise RecordingError(
             "record without onset",
-            f"{path.name} is EDF+, but a record carries no onset; re-export it",
+            f"{path.name} is EDF+, but one of its records has no onset; re-export it",
         )
     return Fraction(match[1].decode("ascii"))
 
 
 def brief(error: Exception) -> str:
-    """An error's message in one short line."""
+    """Return an error's message in one short line."""
     return " ".join(str(error).split())[:120] or type(error).__name__

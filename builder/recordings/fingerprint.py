@@ -1,4 +1,4 @@
-"""Fingerprint: hashes by which a recording's files are recognised, without reading all of a night."""
+"""Fingerprint: hashes that identify a recording's files without reading them completely."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ BLOCK_BYTES = 1 << 16
 
 
 def fingerprints(recording: Recording) -> tuple[str, str]:
-    """Hash of the signal file, by its size and sampled blocks; and of it with all scorings.
+    """Return the hash of the signal file, from its size and sampled blocks, and that with scorings.
 
-    Distinguishes a night of 300 MB from another, or from its re-export, in milliseconds.
+    Distinguishes a recording of 300 MB from another one, or from a re-export, in milliseconds.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def fingerprints(recording: Recording) -> tuple[str, str]:
 
 
 def _sampled(path: Path) -> str:
-    """Hash of a file's size and of blocks spread over it."""
+    """Return the hash of a file's size and of blocks spread over the file."""
     digest = hashlib.blake2b(digest_size=16)
     size = path.stat().st_size
     digest.update(str(size).encode())

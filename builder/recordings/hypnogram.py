@@ -1,4 +1,4 @@
-"""Hypnogram: the stages of one recording as one scorer saw them."""
+"""Hypnogram: the stages of one recording as assigned by one scorer."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from psgimg.builder.errors import RecordingError
 from psgimg.builder.stages import Score, Stage
 
 TOLERANCE_S = 0.01
-"""Two times nearer than this are the same: EDF+ writes onsets with few decimals."""
+"""Times closer than this are equal: EDF+ writes onsets with few decimals."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """A run of one score, as annotation files store it: it may last many epochs."""
+    """A run of one score, as stored in annotation files; it may last many epochs."""
 
     onset_s: float
     duration_s: float
@@ -25,22 +25,22 @@ class Event:
 class Hypnogram:
     """Scores in time order.
 
-    Assumptions, checked on creation: every epoch lasts ``epoch_s``; epochs do not overlap; onsets
-    count from the recording's first sample and ascend. Epochs need *not* touch: where the scoring
-    has a hole, so has the hypnogram, and ``contiguous`` tells.
+    Checked on creation: every epoch lasts ``epoch_s``, epochs do not overlap, and onsets, counted
+    from the recording's first sample, ascend. Epochs need *not* be adjacent: a gap in the scoring
+    remains a gap in the hypnogram (see ``contiguous``).
 
     Parameters
     ----------
     scores
-        One a scored epoch; ``Unscored`` members stand for epochs that the scorer left without stage.
+        One per scored epoch; an ``Unscored`` member for an epoch that the scorer left unscored.
     onsets_s
         Start of each epoch, in seconds from the recording's first sample.
     epoch_s
         30 by the AASM manual; 20 in some R&K corpora.
     scorer
-        Who scored, in the corpus's own words; empty where there is but one.
+        Name of the scorer in the corpus; empty if there is only one.
     partial
-        Number of runs that ended with less than an epoch, which was left out.
+        Number of runs that ended with an incomplete epoch, which was omitted.
     """
 
     scores: tuple[Score, ...]
@@ -57,7 +57,7 @@ class Hypnogram:
                 raise RecordingError(
                     "overlapping scoring",
                     f"two epochs of {self.epoch_s:g} s start at {before:g} s and {after:g} s; "
-                    "mend or remove one of the two annotations",
+                    "fix or remove one of the two annotations",
                 )
 
     def __len__(self) -> int:
@@ -67,7 +67,7 @@ class Hypnogram:
         return iter(zip(self.onsets_s, self.scores, strict=True))
 
     def index(self, onset_s: float) -> int:
-        """Epoch number of an onset, counted from the recording's start (0-based)."""
+        """Return the epoch number of an onset, counted from the recording's start (0-based)."""
         return int((onset_s + TOLERANCE_S) // self.epoch_s)
 
     def contiguous(self, i: int) -> bool:
@@ -83,21 +83,21 @@ class Hypnogram:
 def from_scores(
     scores: Iterable[Score], *, epoch_s: float = 30.0, start_s: float = 0.0, scorer: str = ""
 ) -> Hypnogram:
-    """Hypnogram of a list with one score an epoch, the first at ``start_s``."""
-    found = tuple(scores)
-    onsets_s = tuple(start_s + epoch_s * i for i in range(len(found)))
-    return Hypnogram(found, onsets_s, epoch_s, scorer)
+    """Return the hypnogram of a list with one score per epoch, the first at ``start_s``."""
+    listed = tuple(scores)
+    onsets_s = tuple(start_s + epoch_s * i for i in range(len(listed)))
+    return Hypnogram(listed, onsets_s, epoch_s, scorer)
 
 
 def from_events(events: Iterable[Event], *, epoch_s: float = 30.0, scorer: str = "") -> Hypnogram:
-    """Hypnogram of runs with onset and duration: a run of 390 s is 13 epochs of 30 s.
+    """Return the hypnogram of runs with onset and duration: 390 s are 13 epochs of 30 s.
 
-    A run's last stretch shorter than an epoch is left out and counted in ``partial``.
+    An incomplete epoch at the end of a run is omitted and counted in ``partial``.
 
     Raises
     ------
     RecordingError
-        If no run lasts an epoch, or if runs overlap.
+        If no run lasts an epoch, or runs overlap.
     """
     scores: list[Score] = []
     onsets_s: list[float] = []
@@ -108,5 +108,5 @@ def from_events(events: Iterable[Event], *, epoch_s: float = 30.0, scorer: str =
         scores += [event.score] * n_epochs
         onsets_s += [round(event.onset_s + epoch_s * i, 6) for i in range(n_epochs)]
     if not scores:
-        raise RecordingError("empty scoring", f"no run of at least {epoch_s:g} s has a known stage")
+        raise RecordingError("empty scoring", f"no run with a known stage lasts {epoch_s:g} s")
     return Hypnogram(tuple(scores), tuple(onsets_s), epoch_s, scorer, partial)

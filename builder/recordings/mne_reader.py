@@ -1,7 +1,7 @@
-"""MNE reader: signals of every format that MNE reads; EDF goes to our own reader.
+"""MNE reader: signals in every format that MNE reads, except EDF, which ``edf.py`` reads.
 
-MNE gives all channels of a file at one rate. Formats that record at one rate are read as they are;
-of a file with several (BDF, GDF) it brings every channel to the highest.
+MNE returns all channels of a file at one sampling rate. Where the channels of a file differ (BDF,
+GDF), it resamples all of them to the highest rate.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ EDF_VERSION = b"0       "
 """First bytes of every EDF, whatever its suffix (``.edf``, ``.rec``)."""
 
 SKIPPED = "bad_acq_skip"
-"""MNE's mark on time that was not recorded, and which it fills with zeros."""
+"""MNE's annotation of time that was not recorded, which it fills with zeros."""
 
 BREAKS = ("bad boundary", "edge boundary", "new segment/")
-"""Marks of MNE (joined files, Nihon Kohden) and BrainVision where recording went on later."""
+"""Annotations of MNE (joined files, Nihon Kohden) and BrainVision where recording resumed."""
 
 EEGLAB_BREAK = "boundary"
-"""EEGLAB's mark where signal was cut out; its length is that of what is gone."""
+"""EEGLAB's annotation where signal was cut out; its duration is that of the removed signal."""
 
 VOLT = 107
-"""FIFF_UNIT_V, by which MNE says that a channel is a voltage."""
+"""FIFF_UNIT_V, MNE's code for a channel in volts."""
 
-UNTOLD = ("naming conventions", "'boundary' events", "annotation(s) that were")
-"""Warnings of MNE on which no sample depends, or which are heeded here."""
+IGNORED_WARNINGS = ("naming conventions", "'boundary' events", "annotation(s) that were")
+"""Warnings of MNE that concern no sample, or that are handled here."""
 
 MIN_SEGMENT_S = 1.0
-"""What is shorter can't be filtered, and no page fits in it."""
+"""Shorter segments can't be filtered, and no page fits in them."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class MneFile:
     Parameters
     ----------
     kept
-        Start and stop of each segment in MNE's samples, among which are those of skipped time.
+        Start and stop of each segment in MNE's samples, which include those of skipped time.
     """
 
     path: Path
@@ -66,39 +66,39 @@ class MneFile:
 
     @property
     def duration_s(self) -> float:
-        """Time from the first sample to the end of the last, gaps included."""
+        """Time from the first sample to the end of the last one, gaps included."""
         return self.segments[-1].stop_s(self.record_s)
 
     @property
     def start(self) -> datetime | None:
-        """Date and time of the first sample as MNE reads them, without time zone; None if unset."""
+        """Date and time of the first sample according to MNE, without time zone; None if unset."""
         measured: datetime | None = self._raw.info["meas_date"]
         if measured is None:
             return None
         return (measured + timedelta(seconds=self._raw.first_time)).replace(tzinfo=None)
 
     def unit(self, channel: int) -> str:
-        """``V``, which MNE converts every voltage to; else what the channel is in."""
+        """Return ``V``, to which MNE converts every voltage; otherwise the channel's unit."""
         spelt = str(getattr(self._raw, "_orig_units", {}).get(self.labels[channel], ""))
         kind = self._raw.info["chs"][channel]["unit"]
         if kind != VOLT:
             return spelt or getattr(kind, "_name", "unknown").removeprefix("FIFF_UNIT_").lower()
-        if _as_it_stood(self._raw, channel):
+        if _unconverted(self._raw, channel):
             return spelt
-        # MNE calls every channel of an EEG system a voltage, but keeps what the header says.
+        # MNE declares every channel of an EEG system a voltage, but keeps the header's unit.
         return "V" if not spelt or spelt.endswith("V") else spelt
 
     def read_uv(self, channel: int) -> npt.NDArray[np.float64]:
-        """All samples of a channel in µV, shape (n_samples,), segments joined end to end.
+        """Return all samples of a channel in µV, shape (n_samples,), with segments concatenated.
 
         Raises
         ------
         RecordingError
-            If the unit is not one of voltage, or samples can't be read or have no value.
+            If the unit is not a unit of voltage, or samples can't be read or are not finite.
         """
         where = f"{self.path.name}, channel {self.labels[channel]!r}"
         scale = uv_per_unit(self.unit(channel), where)
-        with _borders(self.path):
+        with _one_line_errors(self.path):
             samples = [
                 self._raw.get_data(picks=[channel], start=start, stop=stop, verbose="error")[0]
                 for start, stop in self.kept
@@ -109,20 +109,20 @@ class MneFile:
         joined *= scale
         if not np.isfinite(joined).all():
             raise RecordingError(
-                "samples without value",
-                f"{where} holds samples that are no numbers; mark them as gaps, or export the "
+                "samples not finite",
+                f"{where} has samples that are not finite numbers; mark them as gaps, or export the "
                 "recording as EDF",
             )
         return joined
 
 
 def open_any(path: Path) -> SignalFile:
-    """Open a recording in any format: EDF by our own reader, else what MNE reads.
+    """Open a recording in any supported format: EDF with ``edf.py``, others with MNE.
 
     Raises
     ------
     RecordingError
-        If the file can't be read, or MNE does not know its format.
+        If the file can't be read, or its format is unknown to MNE.
     """
     try:
         with path.open("rb") as file:
@@ -135,30 +135,30 @@ def open_any(path: Path) -> SignalFile:
 
 
 def open_mne(path: Path) -> MneFile:
-    """Open a recording through MNE, without reading its samples.
+    """Open a recording with MNE, without reading its samples.
 
     Raises
     ------
     RecordingError
-        If MNE can't read it, or it has no second without interruption.
+        If MNE can't read it, or no second of it is free of interruptions.
     """
     from mne import read_annotations  # heavy
     from mne.io import read_raw
 
-    with _borders(path), warnings.catch_warnings(record=True) as heard:
+    with _one_line_errors(path), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         raw = read_raw(path, preload=False, verbose="warning")
-        # Of a raw, MNE cuts marks off at the file's end; EEGLAB's are longer than what is left.
+        # MNE crops the annotations of a raw at the file's end; EEGLAB's may extend beyond it.
         marks = read_annotations(path) if path.suffix.lower() == ".set" else raw.annotations
     _refuse_marks_without_time(raw, marks, path)
     sfreq_hz = Fraction(raw.info["sfreq"]).limit_denominator(10**6)
     segments, kept = _segments(raw, marks, sfreq_hz)
     if not segments:
         raise RecordingError(
-            "no signals", f"{path.name}: no {MIN_SEGMENT_S:g} s of it without interruption"
+            "no signals", f"{path.name} has no {MIN_SEGMENT_S:g} s of uninterrupted signal"
         )
     labels = tuple(raw.ch_names)
-    said = [" ".join(str(each.message).split()).replace(str(path), path.name) for each in heard]
+    texts = [" ".join(str(each.message).split()).replace(str(path), path.name) for each in caught]
     return MneFile(
         path,
         labels,
@@ -167,7 +167,9 @@ def open_mne(path: Path) -> MneFile:
         segments,
         tuple(
             dict.fromkeys(
-                f"MNE: {text}" for text in said if not any(part in text for part in UNTOLD)
+                f"MNE: {text}"
+                for text in texts
+                if not any(part in text for part in IGNORED_WARNINGS)
             )
         ),
         kept,
@@ -175,27 +177,27 @@ def open_mne(path: Path) -> MneFile:
     )
 
 
-def _as_it_stood(raw: Any, channel: int) -> bool:
-    """Whether MNE left numbers of a BDF in the header's unit: it converts ``uV``, but not ``UV``."""
+def _unconverted(raw: Any, channel: int) -> bool:
+    """Whether MNE left samples of a BDF in the header's unit: it converts ``uV``, but not ``UV``."""
     extras = raw._raw_extras[0]
     factors = extras.get("units", ()) if isinstance(extras, dict) else ()
-    spelt = bool(getattr(raw, "_orig_units", None))  # of a GDF, MNE knows units by number
+    spelt = bool(getattr(raw, "_orig_units", None))  # in GDF files, units are numbers
     return spelt and channel < len(factors) and bool(factors[channel] == 1)
 
 
 def _refuse_marks_without_time(raw: Any, marks: Any, path: Path) -> None:
-    """Of a FIF that has no date and begins later, MNE 1.13 puts skipped time in the wrong places."""
+    """Refuse an undated FIF that begins late: MNE 1.13 misplaces its skipped time."""
     skips = any(mark["description"].lower().startswith(SKIPPED) for mark in marks)
     if skips and marks.orig_time is None and raw.first_samp > 0:
         raise RecordingError(
             "interruptions at unknown times",
-            f"{path.name}: it was interrupted, and without a date MNE can't say when; give it one "
-            "(raw.set_meas_date) before it is saved, or export the recording as EDF",
+            f"{path.name}: without a date, MNE can't locate its interruptions; set one "
+            "(raw.set_meas_date) before saving, or export the recording as EDF",
         )
 
 
 class _Break(NamedTuple):
-    """Samples ``start`` to ``stop`` are no signal; ``gone_s`` more is missing from the file."""
+    """Samples ``start`` to ``stop`` are no signal; a further ``gone_s`` is missing in the file."""
 
     start: int
     stop: int
@@ -205,7 +207,7 @@ class _Break(NamedTuple):
 def _segments(
     raw: Any, marks: Any, sfreq_hz: Fraction
 ) -> tuple[tuple[Segment, ...], tuple[tuple[int, int], ...]]:
-    """Stretches without interruption: in records that are read, and in MNE's samples."""
+    """Return the uninterrupted segments, in records read and in MNE's samples."""
     segments: list[Segment] = []
     kept: list[tuple[int, int]] = []
     start, gone_s, joined = 0, 0.0, 0
@@ -224,11 +226,11 @@ def _segments(
 
 
 def _breaks(marks: Any, origin_s: float, sfreq_hz: float) -> Iterator[_Break]:
-    """Where a recording was interrupted, by the marks that MNE has read or made."""
+    """Yield the interruptions of a recording, from the annotations that MNE read or created."""
     for mark in marks:
         text = mark["description"].lower()
         onset_s, length_s = mark["onset"] - origin_s, mark["duration"]
-        first = max(0, ceil(onset_s * sfreq_hz - 1e-3))  # the first sample at or after the mark
+        first = max(0, ceil(onset_s * sfreq_hz - 1e-3))  # first sample at or after the annotation
         if text.startswith(SKIPPED):
             yield _Break(first, ceil((onset_s + length_s) * sfreq_hz - 1e-3), 0.0)
         elif text == EEGLAB_BREAK and first > 0:
@@ -238,15 +240,15 @@ def _breaks(marks: Any, origin_s: float, sfreq_hz: float) -> Iterator[_Break]:
 
 
 @contextmanager
-def _borders(path: Path) -> Iterator[None]:
-    """One line for whatever a reader of somebody else's format meets in a file."""
+def _one_line_errors(path: Path) -> Iterator[None]:
+    """Turn any error of a third-party reader into one line."""
     try:
         yield
     except RecordingError:
         raise
     except OSError as error:
         raise unreadable(path.name, error) from error
-    except Exception as error:  # each of MNE's thirty readers has errors of its own
+    except Exception as error:  # each of MNE's thirty readers raises its own errors
         raise RecordingError(
             "unreadable recording",
             f"{path.name}: MNE can't read it ({brief(error)}); export it as EDF",

@@ -1,7 +1,7 @@
 """Montage: which derivations are drawn, in which order, and how a file's channels yield them.
 
-Pure: no I/O, nothing heavy. A lane asks for derivations by preference; a corpus's channel table
-says which derivation each label of a file is; ``resolve`` joins the two.
+Free of I/O and heavy imports. A lane lists derivations by preference, the channel table of a corpus
+maps each label of a file to a derivation, and ``resolve`` combines the two.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from psgimg.builder.errors import RecordingError
 
 
 class Kind(Enum):
-    """Kinds of lane: each has its own filter band and its own scale."""
+    """Kinds of lane; each has its own pass band and scale."""
 
     EEG = "eeg"
     EOG = "eog"
@@ -30,9 +30,9 @@ class Lane:
     Parameters
     ----------
     name
-        Name of the lane, the derivation it is meant for.
+        Name of the lane, after its intended derivation.
     derivations
-        What may fill it, best first. All are of one polarity: scalp or eye minus reference.
+        Accepted derivations, best first. All have the same polarity: scalp or eye minus reference.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Montage:
 
 @dataclass(frozen=True)
 class Derivation:
-    """A derivation as a signed sum of a file's channels: ``plus`` minus ``minus`` (None: as is)."""
+    """A derivation as a signed difference of channels: ``plus`` minus ``minus`` (None: unchanged)."""
 
     name: str
     plus: int
@@ -59,17 +59,17 @@ class Derivation:
 
 
 COMMON = "REF"
-"""The reference of an electrode that was recorded without any other stated."""
+"""The reference of an electrode recorded without a stated reference."""
 
 _LINKED = ("LER", "CLE")
 
 
 def _eeg(name: str, electrode: str, other: str, *midline: str) -> Lane:
-    """An EEG lane: an electrode against the other side's mastoid, or its twin on the other side.
+    """Return an EEG lane: an electrode, or its contralateral twin, against the opposite mastoid.
 
-    Then the same against linked ears, as MASS records them; last a midline derivation, for files
-    that have nothing else. It can often be computed, but shows other amplitudes: slow waves that
-    both its electrodes see cancel out.
+    Then the same electrodes against linked ears, as in MASS; last a midline derivation, for files
+    that have nothing else. It can often be computed, but its amplitudes differ: slow waves common
+    to both electrodes cancel out.
     """
     linked = (f"{e}-{ref}" for e in (electrode, other) for ref in _LINKED)
     mastoids = {"3": "M2", "1": "M2", "4": "M1", "2": "M1"}
@@ -78,7 +78,7 @@ def _eeg(name: str, electrode: str, other: str, *midline: str) -> Lane:
 
 
 # The AASM manual recommends F4-M1, C4-M1 and O2-M1 with F3-M2, C3-M2 and O1-M2 as backup, and
-# accepts Fz-Cz and Cz-Oz. Sleep-EDF's Fpz-Cz and Pz-Oz are the nearest that corpus has.
+# accepts Fz-Cz and Cz-Oz. The closest in Sleep-EDF are Fpz-Cz and Pz-Oz.
 _F4 = _eeg("F4", "F4", "F3", "Fz-Cz")
 _C4 = _eeg("C4", "C4", "C3")
 _C3 = _eeg("C3", "C3", "C4")
@@ -92,7 +92,7 @@ MONTAGES: Mapping[str, Montage] = {
     montage.name: montage
     for montage in (
         Montage("aasm", (_F4, _C4, _O2, _E1, _E2, _CHIN)),
-        # What every NSRR corpus records: two central derivations, both eyes, chin.
+        # Recorded in every NSRR corpus: two central derivations, both eyes, chin.
         Montage("central", (_C4, _C3, _E1, _E2, _CHIN)),
         # arXiv 2509.22810 draws EEG, EOG, EMG and ECG.
         Montage("central-ecg", (_C4, _C3, _E1, _E2, _CHIN, _ECG)),
@@ -114,27 +114,27 @@ DEFAULT_MONTAGE = "aasm"
 def resolve(
     montage: Montage, labels: Sequence[str], channels: Mapping[str, str], where: str
 ) -> tuple[Derivation | None, ...]:
-    """What ``find`` finds among a file's channels, or a refusal.
+    """Return each lane's derivation among a file's channels, at least one of them EEG.
 
     Raises
     ------
     RecordingError
-        If no EEG lane can be filled; the message lists the channels, the derivations that they
-        are, and those that are wanted.
+        If no EEG lane can be filled; the message lists the channels, their derivations and those
+        that the montage accepts.
     """
-    found = find(montage, labels, channels)
-    if not has_eeg(montage, found):
+    derivations = find(montage, labels, channels)
+    if not has_eeg(montage, derivations):
         wanted = [
             name for lane in montage.lanes if lane.kind is Kind.EEG for name in lane.derivations
         ]
-        known = _derivations(labels, channels)
+        available = _derivations(labels, channels)
         raise RecordingError(
             "no usable EEG",
-            f"{where} has the channels {', '.join(labels)}; they are known as "
-            f"{', '.join(known) or 'nothing'}; montage {montage.name} looks for "
+            f"{where} has the channels {', '.join(labels)}, recognised as "
+            f"{', '.join(available) or 'nothing'}; montage {montage.name} needs one of "
             f"{', '.join(wanted)}; choose another --montage",
         )
-    return found
+    return derivations
 
 
 def find(
@@ -143,68 +143,69 @@ def find(
     channels: Mapping[str, str],
     given: Mapping[str, Derivation] | None = None,
 ) -> tuple[Derivation | None, ...]:
-    """Each lane's derivation among a file's channels; None where the file has none.
+    """Return each lane's derivation among a file's channels; None where the file has none.
 
-    No two lanes get the same derivation. A derivation recorded the other way round is turned over;
-    ``C4-M1`` is also found as ``C4-X`` minus ``M1-X`` for any common reference X. An electrode
-    without a reference, ``C4``, counts as recorded against a common one, ``C4-REF``. ``given`` says
-    by a lane's name what fills it, whatever else there is.
+    No two lanes get the same derivation. A derivation recorded the other way round is inverted;
+    ``C4-M1`` is also computed as ``C4-X`` minus ``M1-X`` for any common reference X. An electrode
+    without a reference, ``C4``, is taken as recorded against a common one, ``C4-REF``. ``given``
+    assigns a derivation to a lane, by name, and takes precedence.
     """
     given = given or {}
-    known = _derivations(labels, channels)
+    indices = _derivations(labels, channels)
     used = {derivation.name for derivation in given.values()}
-    found: list[Derivation | None] = []
+    derivations: list[Derivation | None] = []
     for lane in montage.lanes:
-        candidates = (_derive(name, known) for name in lane.derivations)
+        candidates = (_derive(name, indices) for name in lane.derivations)
         free = (each for each in candidates if each and each.name not in used)
         best = given.get(lane.name) or next(free, None)
         if best:
             used.add(best.name)
-        found.append(best)
-    return tuple(found)
+        derivations.append(best)
+    return tuple(derivations)
 
 
-def has_eeg(montage: Montage, found: Sequence[Derivation | None]) -> bool:
-    """Whether one of the EEG lanes is filled; without any, sleep can't be staged."""
+def has_eeg(montage: Montage, derivations: Sequence[Derivation | None]) -> bool:
+    """Whether at least one EEG lane is filled; without EEG, sleep can't be staged."""
     return any(
-        best and lane.kind is Kind.EEG for best, lane in zip(found, montage.lanes, strict=True)
+        best and lane.kind is Kind.EEG
+        for best, lane in zip(derivations, montage.lanes, strict=True)
     )
 
 
 def plain(label: str) -> str:
-    """A label without what varies between files of one corpus: case, spaces, dots."""
+    """Return a label without what varies between files of one corpus: case, spaces, dots."""
     return re.sub(r"[\s.]+", "", label).lower()
 
 
 def _derivations(labels: Sequence[str], channels: Mapping[str, str]) -> dict[str, int]:
-    """Standard derivation name → channel number; the first of two equal labels counts."""
+    """Return the channel index of each derivation; the first of two equal labels counts."""
     table = {plain(label): name for label, name in channels.items()}
-    known: dict[str, int] = {}
+    indices: dict[str, int] = {}
     for number, label in enumerate(labels):
         name = table.get(plain(label))
         if name is not None:
-            known.setdefault(name, number)
-    return known
+            indices.setdefault(name, number)
+    return indices
 
 
-def _recorded(electrode: str, reference: str, known: Mapping[str, int]) -> str | None:
-    """The name by which a file has an electrode against a reference; without one it is REF."""
+def _recorded(electrode: str, reference: str, indices: Mapping[str, int]) -> str | None:
+    """Return the name under which a file has an electrode against a reference (default REF)."""
     names = [f"{electrode}-{reference}"] if reference else []
     if reference in ("", COMMON):
         names = [electrode, f"{electrode}-{COMMON}"]
-    return next((name for name in names if name in known), None)
+    return next((name for name in names if name in indices), None)
 
 
-def _derive(name: str, known: Mapping[str, int]) -> Derivation | None:
+def _derive(name: str, indices: Mapping[str, int]) -> Derivation | None:
     plus, _, minus = name.partition("-")
-    if recorded := _recorded(plus, minus, known):
-        return Derivation(recorded, known[recorded])
+    if recorded := _recorded(plus, minus, indices):
+        return Derivation(recorded, indices[recorded])
     if not minus:
         return None
-    if f"{minus}-{plus}" in known:
-        return Derivation(name, known[f"{minus}-{plus}"], sign=-1)
-    for reference in sorted({other.partition("-")[2] or COMMON for other in known}):
-        first, second = (_recorded(electrode, reference, known) for electrode in (plus, minus))
+    if f"{minus}-{plus}" in indices:
+        return Derivation(name, indices[f"{minus}-{plus}"], sign=-1)
+    for reference in sorted({other.partition("-")[2] or COMMON for other in indices}):
+        first, second = (_recorded(electrode, reference, indices) for electrode in (plus, minus))
         if first and second:
-            return Derivation(name, known[first], known[second])
+            return Derivation(name, indices[first], indices[second])
     return None

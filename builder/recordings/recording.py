@@ -1,4 +1,4 @@
-"""Recording and Corpus: what a night is and where it comes from. No samples inside."""
+"""Recording and Corpus: a recording's files, and the corpus it belongs to; no samples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from psgimg.builder.recordings.hypnogram import Hypnogram
 
 
 class Policy(Enum):
-    """What may be done with pictures made from a corpus; unknown terms count as restricted."""
+    """Whether pictures made from a corpus may be shared; unknown terms count as restricted."""
 
     OPEN = "open"
     RESTRICTED = "restricted"
@@ -28,14 +28,14 @@ class Recording:
         Names; ``subject`` and ``recording`` are unique within the corpus, safe in file names, and
         never a personal name or a date.
     signal
-        The EDF file.
+        The signal file.
     scorings
-        Scorer (as ``--scorer`` takes it; ``""`` where there is one only) to scoring file, the
-        reference scorer first. Empty if the corpus ships no scoring for this night.
+        Scorer (as passed to ``--scorer``; ``""`` if there is only one) to scoring file, the
+        reference scorer first. Empty if the corpus has no scoring of this recording.
     side_files
-        Further files that the reader may look at; a change in one has the recording drawn anew.
+        Further files that the reader may use; the recording is redrawn when one changes.
     kin
-        Who must stay in one split: the subject, or the family where relatives took part.
+        Family, where relatives took part: it must stay in one split. Empty for the subject alone.
     """
 
     corpus: str
@@ -48,13 +48,13 @@ class Recording:
 
     @property
     def split_key(self) -> str:
-        """Name that decides the split: the family where there is one, else the subject."""
+        """Name that determines the split: the family if there is one, otherwise the subject."""
         return self.kin or self.subject
 
 
 @dataclass(frozen=True)
 class Terms:
-    """On what terms a corpus may be used, as its card and ``psgimg sources`` say."""
+    """Terms of use of a corpus, as shown on the card and by ``psgimg sources``."""
 
     policy: Policy
     licence: str
@@ -65,38 +65,38 @@ class Terms:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus as data: its names for things, its terms, and its two reading functions.
+    """A corpus: its naming, its terms, and the two functions that read it.
 
     Parameters
     ----------
     name
-        The name on the command line and of the dataset's config (``sleep-edf``).
+        Name on the command line and of the dataset's config (``sleep-edf``).
     title
-        The full name, for people.
+        Full name, for display.
     terms
-        Policy, licence, how to get access, whom to cite.
+        Policy, licence, access and citation.
     mains_hz
-        Mains frequency where the nights were recorded: 50 or 60.
+        Mains frequency at the place of recording in Hz: 50 or 60.
     montage
-        Name of the montage that suits it when it is built alone.
+        Name of the default montage when the corpus is built alone.
     channels
-        The file's channel labels → derivation ``plus-minus`` in the standard names (``C4-M1``);
-        a lone name (``Chin``) is an already bipolar input. Looked up without regard to case,
-        spaces and dots. A value ``X-REF`` is an input against a common, unnamed reference.
+        Channel label in the files → derivation ``plus-minus`` in standard names (``C4-M1``); a
+        single name (``Chin``) is an input that is already bipolar. Case, spaces and dots are
+        ignored. A value ``X-REF`` is an input against a common, unnamed reference.
     home
-        Folder that the distributor's downloader leaves in the working directory.
+        Folder that the distributor's downloader creates in the working directory.
     recordings
-        Yields the nights under a root folder, in name order. Raises BuildError if the folder
-        holds none of this corpus.
+        Function that yields the recordings under a root folder, in name order. Raises BuildError
+        if the folder holds none of this corpus.
     read_hypnogram
-        Reads the scoring of one of a recording's scorers.
+        Function that reads the scoring of a recording by one of its scorers.
     notes
-        Known limits, a sentence each, for the card.
+        Known limitations, one sentence each, for the card.
     absent
-        Recording → published reason, for nights that the distributor says are wrong.
+        Recording → published reason, for recordings that the distributor declares faulty.
     definition
-        What decides how a corpus that psgimg does not bring is read, as JSON: ``build.json``
-        records it, and a dataset grows only by the same. Empty for psgimg's own.
+        How a custom corpus is read, as JSON: ``build.json`` records it, and recordings are added
+        to a dataset only under the same definition. Empty for the corpora of psgimg.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Signal file: what the rest of the builder needs of a recording's signals, whatever their format."""
+"""Signal file: the interface to a recording's signals, whatever their format."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ MISSING_UNIT = "unit missing, µV assumed"
 
 
 class SignalFile(Protocol):
-    """A file whose header has been read and believed; samples are read channel by channel.
+    """A file whose header has been read and checked; samples are read channel by channel.
 
-    ``edf.EdfFile`` is one, ``mne_reader.MneFile`` the other.
+    Implemented by ``edf.EdfFile`` and ``mne_reader.MneFile``.
     """
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """Path of the file."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Channel labels as the file spells them."""
+        """Channel labels as spelt in the file."""
 
     @property
     def sfreqs_hz(self) -> tuple[Fraction, ...]:
@@ -36,33 +36,33 @@ class SignalFile(Protocol):
 
     @property
     def record_s(self) -> Fraction:
-        """Exact length of a data record; a channel has a whole number of samples in one."""
+        """Exact duration of a data record, which holds a whole number of samples per channel."""
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """Stretches without gap, in time order; they count records."""
+        """Gapless segments, in time order; their bounds are record numbers."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was tolerated, for the report."""
+        """Tolerated defects, for the report."""
 
     @property
     def duration_s(self) -> float:
-        """Time from the first sample to the end of the last, gaps included."""
+        """Time from the first sample to the end of the last one, gaps included."""
 
     @property
     def start(self) -> datetime | None:
-        """Local date and time of the first sample as the file says; None if it says none."""
+        """Local date and time of the first sample according to the file; None if not stated."""
 
     def unit(self, channel: int) -> str:
-        """Physical unit as the header spells it."""
+        """Return the physical unit as spelt in the header."""
 
     def read_uv(self, channel: int) -> npt.NDArray[np.float64]:
-        """All samples of a channel in µV, shape (n_samples,), segments joined end to end."""
+        """Return all samples of a channel in µV, shape (n_samples,), with segments concatenated."""
 
 
 def unit_notes(file: SignalFile, derivations: Sequence[Derivation | None]) -> tuple[str, ...]:
-    """A note if a channel that is drawn has no unit in the header."""
+    """Return a note if a channel that is drawn has no unit in the header."""
     channels = {d.plus for d in derivations if d} | {
         d.minus for d in derivations if d and d.minus is not None
     }

@@ -1,1 +1,1 @@
-"""A finished folder on the Hugging Face Hub. The main path is in ``push``."""
+"""Release of a finished folder on the Hugging Face Hub; the main path is in ``push``."""

@@ -1,4 +1,4 @@
-"""Audit: whether a folder is a finished dataset, whole and as it was built, before any of it leaves.
+"""Audit: check before publication that a dataset folder is complete and unchanged since its build.
 
 Everything is read: hashes, columns, labels, counts, splits, and the chunks of every picture.
 """
@@ -32,38 +32,38 @@ from psgimg.builder.stages import STAGE_NAMES
 
 FOOTER_KEYS = {b"ARROW:schema", b"huggingface", shards.FOOTER.encode()}
 MACHINE_PATH = re.compile(r"(?<![\w:/.~<-])(/(?:[\w.+~-]+/)+[\w.+~-]*)")
-"""An absolute path of two parts or more, and no address."""
-AGAIN = "delete it, and run the `psgimg build` that made it again"
+"""An absolute path of at least two parts that is not part of an address."""
+AGAIN = "delete it and repeat the `psgimg build` that created it"
 
 
 @dataclass(frozen=True)
 class Build:
-    """A folder that passed: where it is, and what ``build.json`` says of it."""
+    """A folder that passed the audit, with the contents of its ``build.json``."""
 
     folder: Path
     values: BuildJson
 
     @property
     def files(self) -> dict[str, str]:
-        """SHA-256 of every file of the dataset by its path in the folder."""
+        """SHA-256 of every file of the dataset, by path in the folder."""
         listed = {path: entry["sha256"] for path, entry in self.values["files"].items()}
         return {**listed, **{shard["path"]: shard["sha256"] for shard in self.values["shards"]}}
 
 
 def audit(folder: Path, values: BuildJson, checked: Callable[[int], None]) -> Build:
-    """Look a dataset folder through.
+    """Check a dataset folder.
 
     Parameters
     ----------
     values
-        What its ``build.json`` says (``finished.values``).
+        Contents of its ``build.json`` (``validate.values``).
     checked
-        Told the number of bytes, each time a shard was read.
+        Called with the number of bytes after each shard.
 
     Raises
     ------
     BuildError
-        If the folder was changed by hand, or holds what must not be published.
+        If the folder was changed by hand, or contains anything that must not be published.
     """
     build = Build(folder, values)
     for path, entry in build.values["files"].items():
@@ -71,9 +71,9 @@ def audit(folder: Path, values: BuildJson, checked: Callable[[int], None]) -> Bu
             raise BuildError(f"{folder / path} was changed or removed by hand; {AGAIN}")
     listed = {shard["path"] for shard in build.values["shards"]}
     facts = {(fact["corpus"], fact["recording"]): fact for fact in build.values["recordings"]}
-    there = {path.relative_to(folder).as_posix() for path in (folder / "data").rglob("*.parquet")}
-    if extra := sorted(there - listed):
-        raise BuildError(f"{folder / extra[0]} is not of this build; {AGAIN}")
+    present = {path.relative_to(folder).as_posix() for path in (folder / "data").rglob("*.parquet")}
+    if extra := sorted(present - listed):
+        raise BuildError(f"{folder / extra[0]} does not belong to this build; {AGAIN}")
     stages: Counter[tuple[str, str, str]] = Counter()
     for shard in build.values["shards"]:
         stages += _shard(folder, shard, facts)
@@ -88,72 +88,74 @@ def audit(folder: Path, values: BuildJson, checked: Callable[[int], None]) -> Bu
 def _shard(
     folder: Path, shard: ShardEntry, listed: Mapping[shards.Key, BuiltRecording]
 ) -> Counter[tuple[str, str, str]]:
-    """Look one shard through; its epochs by corpus, split and stage."""
+    """Check one shard; return its numbers of epochs by corpus, split and stage."""
     path = folder / shard["path"]
     validate.check_shard(folder, shard)
     stages: Counter[tuple[str, str, str]] = Counter()
     with pq.ParquetFile(path) as file:
-        held = file.schema_arrow.metadata or {}
-        features = json.loads(held.get(b"huggingface", b"{}")).get("info", {}).get("features")
+        metadata = file.schema_arrow.metadata or {}
+        features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features")
         if features != FEATURES or not file.schema_arrow.equals(schema()):
             raise BuildError(
-                f"{path}: columns or ClassLabel names are not those of this psgimg; {AGAIN}"
+                f"{path}: columns or ClassLabel names differ from those of this psgimg; {AGAIN}"
             )
         if extra := set(file.metadata.metadata) - FOOTER_KEYS:
-            raise BuildError(f"{path}: unknown footer {sorted(extra)}; {AGAIN}")
+            raise BuildError(f"{path}: unknown footer keys {sorted(extra)}; {AGAIN}")
         for facts, row_group in zip(_facts(file), range(file.num_row_groups), strict=True):
             key = (facts["corpus"], facts["recording"])
             entry = listed.get(key)
             if entry is None or {**facts, "split": shard["split"]} != entry:
-                raise BuildError(f"{path}: {key[1]} is not what {build_report.FILE} says; {AGAIN}")
+                raise BuildError(f"{path}: {key[1]} differs from {build_report.FILE}; {AGAIN}")
             table = file.read_row_group(row_group)
             stages += _rows(path, table, entry)
     return stages
 
 
 def _facts(file: Any) -> list[RecordingFacts]:
-    found: list[RecordingFacts] = json.loads(file.metadata.metadata[shards.FOOTER.encode()])
-    return found
+    facts: list[RecordingFacts] = json.loads(file.metadata.metadata[shards.FOOTER.encode()])
+    return facts
 
 
 def _rows(path: Path, table: Any, fact: BuiltRecording) -> Counter[tuple[str, str, str]]:
-    """Look the rows of one recording through."""
+    """Check the rows of one recording; return its numbers of epochs by stage."""
     where = f"{path}: recording {fact['recording']}"
     for column in ("corpus", "subject", "recording"):
         if pc.unique(table[column]).to_pylist() != [fact[column]]:
-            raise BuildError(f"{where}: its rows name another {column}; {AGAIN}")
+            raise BuildError(f"{where}: its rows have another {column}; {AGAIN}")
     image = table["image"].combine_chunks()
     if image.field("path").null_count != len(image):
-        raise BuildError(f"{where}: a picture has a file name, which could tell its stage; {AGAIN}")
+        raise BuildError(
+            f"{where}: a picture has a file name, which could reveal its stage; {AGAIN}"
+        )
     for page in image.field("bytes"):
         if extra := png.chunks(page.as_buffer()) - png.CHUNKS:
             raise BuildError(
-                f"{where}: a picture holds {b', '.join(sorted(extra)).decode('latin-1')}, text or time "
+                f"{where}: a picture contains {b', '.join(sorted(extra)).decode('latin-1')}, text or time "
                 f"beside its pixels; {AGAIN}"
             )
     counted = Counter(table["label"].to_pylist())
     stages = {stage: counted.pop(i, 0) for i, stage in enumerate(STAGE_NAMES)}
     if counted or any(stages[name] != fact["stages"].get(name, 0) for name in STAGE_NAMES):
-        raise BuildError(f"{where}: its labels are not as counted; {AGAIN}")
+        raise BuildError(f"{where}: its labels differ from their counts; {AGAIN}")
     return Counter({(fact["corpus"], fact["split"], stage): n for stage, n in stages.items() if n})
 
 
 def _counts(folder: Path, values: BuildJson, stages: Counter[tuple[str, str, str]]) -> None:
-    said = {
+    stated = {
         (corpus, split, stage): n
         for corpus, by_split in values["counts"].items()
         for split, by_stage in by_split.items()
         for stage, n in by_stage.items()
         if n
     }
-    if said != dict(stages):
+    if stated != dict(stages):
         raise BuildError(
-            f"{folder / build_report.FILE}: its counts are not those of the shards; {AGAIN}"
+            f"{folder / build_report.FILE}: its counts differ from the shards; {AGAIN}"
         )
 
 
 def _people(folder: Path, values: BuildJson) -> None:
-    """No subject, and no family, in two splits."""
+    """Refuse a subject or family that is in two splits."""
     seen: dict[tuple[str, str], set[str]] = defaultdict(set)
     for fact in values["recordings"]:
         for person in (f"subject {fact['subject']}", f"family {fact['kin']}"):
@@ -166,26 +168,26 @@ def _people(folder: Path, values: BuildJson) -> None:
 
 
 def _card(folder: Path, values: BuildJson) -> None:
-    """The card's head names the files and the numbers of rows that are there."""
+    """Check that the card's YAML header lists the existing configs and numbers of rows."""
     text = (folder / dataset_card.FILE).read_text(encoding="utf-8")
     check_head(text, Report(values), str(folder / dataset_card.FILE))
 
 
 def check_head(text: str, result: Report, where: str) -> None:
-    """Compare a card's YAML head with the counts: ``load_dataset`` refuses other numbers."""
+    """Compare a card's YAML header with the counts: ``load_dataset`` refuses other numbers."""
     import yaml
 
     try:
         head = yaml.safe_load(text.split("---\n", 2)[1])
         infos = {entry["config_name"]: entry for entry in head["dataset_info"]}
         names = [entry["config_name"] for entry in head["configs"]]
-        said = {
+        stated = {
             (name, split["name"]): split["num_examples"]
             for name, entry in infos.items()
             for split in entry["splits"]
         }
     except (yaml.YAMLError, IndexError, KeyError, TypeError) as error:
-        raise BuildError(f"{where}: its YAML head is damaged ({error}); {AGAIN}") from error
+        raise BuildError(f"{where}: its YAML header is damaged ({error}); {AGAIN}") from error
     corpora = card_metadata.with_rows(result)
     counted = {
         (name, split): n
@@ -193,15 +195,15 @@ def check_head(text: str, result: Report, where: str) -> None:
         for split in SPLITS
         if (n := result.n_epochs(None if name == card_metadata.ALL else name, split))
     }
-    if said != counted or set(names) != {card_metadata.ALL, *corpora}:
-        raise BuildError(f"{where}: its YAML head has other counts than the shards; {AGAIN}")
+    if stated != counted or set(names) != {card_metadata.ALL, *corpora}:
+        raise BuildError(f"{where}: the counts in its YAML header differ from the shards; {AGAIN}")
 
 
 def _paths(folder: Path) -> None:
-    """No folder of this machine in what people will read."""
+    """Refuse local paths in the files that will be published for reading."""
     for name in (dataset_card.FILE, build_report.FILE):
         text = (folder / name).read_text(encoding="utf-8")
-        if found := MACHINE_PATH.search(text):
+        if match := MACHINE_PATH.search(text):
             raise BuildError(
-                f"{folder / name} names a folder of this machine, {found.group(1)!r}; {AGAIN}"
+                f"{folder / name} contains a path of this machine, {match.group(1)!r}; {AGAIN}"
             )

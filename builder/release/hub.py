@@ -1,6 +1,7 @@
-"""Hub: a repository on the Hugging Face Hub. Nothing else speaks to it, and no token leaves here.
+"""Hub: access to a repository on the Hugging Face Hub.
 
-What the Hub refuses becomes one line with a remedy; what is only down for a while is waited out.
+All calls of the Hub are made here, and no token leaves the module. Refusals become one line with a
+remedy; outages are waited out (``retry.py``).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from huggingface_hub import (
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 from psgimg.builder.errors import BuildError
-from psgimg.builder.release.retry import SHORT_S, Told, patiently, status_of
+from psgimg.builder.release.retry import SHORT_S, Notify, call_with_retries, status_of
 
 if TYPE_CHECKING:
     from psgimg.builder.release.visibility import Visibility
@@ -29,14 +30,14 @@ T = TypeVar("T")
 Kind = Literal["dataset", "model"]
 
 GIT = ".gitattributes"
-"""What a repository holds that was just created."""
+"""The only file of a newly created repository."""
 
 GATE: Final = "manual"
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A file of a repository: bytes, SHA-256 if it is in large-file storage, and Git's id."""
+    """A file of a repository: size in bytes, SHA-256 if in large-file storage, and Git blob id."""
 
     n_bytes: int
     sha256: str | None
@@ -45,12 +46,12 @@ class Stored:
 
 @dataclass(frozen=True)
 class State:
-    """A repository as it is now."""
+    """The current state of a repository."""
 
     head: str
     public: bool
     gate: str
-    """How access is granted: ``manual``, ``auto``, or empty where nobody has to ask."""
+    """How access requests are granted: ``manual``, ``auto``, or empty if access is not gated."""
     files: Mapping[str, Stored]
     tags: Mapping[str, str]
     """Tag → commit."""
@@ -58,84 +59,84 @@ class State:
 
     @property
     def is_bare(self) -> bool:
-        """Whether it never held anything."""
+        """Whether the repository never contained anything."""
         return not set(self.files) - {GIT} and not self.tags and self.n_commits <= 1
 
 
 class Hub:
-    """The Hub as one signed-in user sees it.
+    """The Hub, accessed as the signed-in user.
 
     Parameters
     ----------
-    told
-        Told in a line when the Hub is away and waited for.
+    notify
+        Called with a line of text when the Hub is unavailable and calls are retried.
     """
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, notify: Notify) -> None:
         token = get_token()
         if not token:
             raise BuildError(
-                "no Hub token: run `hf auth login`, or set HF_TOKEN to a token with write right "
+                "no Hub token: run `hf auth login`, or set HF_TOKEN to a token with write access "
                 "(https://huggingface.co/settings/tokens)"
             )
         if not re.fullmatch(r"[!-~]+", token):
             raise BuildError("the Hub token is malformed; run `hf auth login` again")
         self.api = HfApi(token=token)
-        self._told = told
-        account = patiently(self.api.whoami, "the token", told, SHORT_S)
+        self._notify = notify
+        account = call_with_retries(self.api.whoami, "the token", notify, SHORT_S)
         self.user = str(account["name"])
         self._owners = {self.user, *(str(org["name"]) for org in account.get("orgs", []))}
         role = account.get("auth", {}).get("accessToken", {}).get("role")
         if role == "read":
             raise BuildError(
-                "the Hub token may only read: make one with write right at "
-                "https://huggingface.co/settings/tokens and `hf auth login` with it"
+                "the Hub token is read-only: create one with write access at "
+                "https://huggingface.co/settings/tokens and use it in `hf auth login`"
             )
 
     def repo(self, repo_id: str, kind: Kind) -> Repo:
-        """A repository, there or not; a name without owner is the user's own."""
+        """Return a repository, existing or not; a name without owner belongs to the user."""
         name = re.sub(r"^(https?://[^/]+/)?(datasets/)?", "", repo_id).strip("/")
         name = name if "/" in name else f"{self.user}/{name}"
-        return Repo(self.api, name, kind, frozenset(self._owners), self._told)
+        return Repo(self.api, name, kind, frozenset(self._owners), self._notify)
 
 
 @dataclass(frozen=True)
 class Repo:
-    """One repository."""
+    """A repository of the Hub, existing or not."""
 
     api: HfApi
     id: str
     kind: Kind
     owners: frozenset[str]
-    """Under whose names this user may create repositories."""
-    told: Told
+    """Users and organisations in whose name this user may create repositories."""
+    notify: Notify
 
     @property
     def address(self) -> str:
-        """Where people look at it."""
+        """URL of the repository's page."""
         folder = "datasets/" if self.kind == "dataset" else ""
         return f"{self.api.endpoint}/{folder}{self.id}"
 
     def state(self) -> State | None:
-        """The repository as it is; None if there is none."""
+        """Return the current state of the repository; None if it does not exist."""
         try:
-            info = self.ask(lambda: self.api.repo_info(self.id, repo_type=self.kind))
+            info = self.query(lambda: self.api.repo_info(self.id, repo_type=self.kind))
         except RepositoryNotFoundError:
             self._refuse_other_kind()
             if (owner := self.id.partition("/")[0]) not in self.owners:
                 raise BuildError(
-                    f"no right to write to {self.id}: it does not exist or is hidden, and {owner} is none "
+                    f"no write access to {self.id}: it does not exist or is hidden, and {owner} is none "
                     f"of {', '.join(sorted(self.owners))}; choose another --repo-id"
                 ) from None
             return None
         head = str(info.sha)
-        entries = self.ask(
+        entries = self.query(
             lambda: list(
                 self.api.list_repo_tree(self.id, recursive=True, revision=head, repo_type=self.kind)
             )
         )
-        refs = self.ask(lambda: self.api.list_repo_refs(self.id, repo_type=self.kind))
-        commits = self.ask(lambda: self.api.list_repo_commits(self.id, repo_type=self.kind))
+        refs = self.query(lambda: self.api.list_repo_refs(self.id, repo_type=self.kind))
+        commits = self.query(lambda: self.api.list_repo_commits(self.id, repo_type=self.kind))
         return State(
             head=head,
             public=not info.private,
@@ -146,8 +147,8 @@ class Repo:
         )
 
     def read(self, path: str, revision: str, folder: Path) -> bytes:
-        """A small file of the repository, by way of ``folder``."""
-        found = self.ask(
+        """Return a small file of the repository, downloaded to ``folder``."""
+        path_here = self.query(
             lambda: hf_hub_download(
                 self.id,
                 path,
@@ -158,10 +159,10 @@ class Repo:
                 token=self.api.token,
             )
         )
-        return Path(found).read_bytes()
+        return Path(path_here).read_bytes()
 
     def read_json(self, path: str, revision: str, folder: Path) -> Any:
-        """A JSON file of the repository, by way of ``folder``."""
+        """Return the content of a JSON file of the repository, downloaded to ``folder``."""
         try:
             return json.loads(self.read(path, revision, folder))
         except ValueError as error:
@@ -170,53 +171,49 @@ class Repo:
             ) from error
 
     def prepare(self, visibility: Visibility) -> None:
-        """Have the repository stand as it must before a byte is sent, read back from the Hub.
+        """Create the repository if needed and set its visibility, verified before anything is sent.
 
-        A new one is private at first, whatever it is to become.
+        A new repository is private at first, even if it is to become public.
         """
         state = self.state()
         if state is None:
-            self.say(self._create)
+            self.submit(self._create)
         if visibility.gated and (state is None or state.gate != GATE):
-            self.say(
+            self.submit(
                 lambda: self.api.update_repo_settings(self.id, repo_type=self.kind, gated=GATE)
             )
         self.check(visibility, "nothing was sent")
 
     def check(self, visibility: Visibility, so_far: str) -> str:
-        """Read back that the repository shows itself to nobody it must not; its head.
+        """Verify on the Hub that the repository is private or gated as required; return its head.
 
         Raises
         ------
         BuildError
-            If it does. ``so_far`` says what that means for what was done until now.
+            If it is not. ``so_far`` states the consequence for what was done until now.
         """
-        info = self.ask(lambda: self.api.repo_info(self.id, repo_type=self.kind))
+        info = self.query(lambda: self.api.repo_info(self.id, repo_type=self.kind))
         if not info.private and not visibility.public:
-            raise BuildError(
-                f"{self.id} is not private although it was asked to be; {so_far}; see its settings"
-            )
+            raise BuildError(f"{self.id} is not private as requested; {so_far}; check its settings")
         if visibility.gated and info.gated != GATE:
-            raise BuildError(
-                f"{self.id} is not gated although it was asked to be; {so_far}; see its settings"
-            )
+            raise BuildError(f"{self.id} is not gated as requested; {so_far}; check its settings")
         return str(info.sha)
 
     def tag(self, name: str, commit: str) -> None:
-        """Name a commit."""
-        self.say(
+        """Tag a commit."""
+        self.submit(
             lambda: self.api.create_tag(
                 self.id, tag=name, revision=commit, repo_type=self.kind, exist_ok=True
             )
         )
 
     def publish(self, visibility: Visibility, commit: str) -> None:
-        """Make the repository public, if it holds just what was checked.
+        """Make the repository public if its head is the commit that was checked.
 
         Raises
         ------
         BuildError
-            If somebody else's commit came in between; it is private then.
+            If another commit was made in between; the repository is then private.
         """
         if self.check(visibility, "it stays private") == commit:
             self._show(True)
@@ -224,12 +221,12 @@ class Repo:
                 return
             self._show(False)
         raise BuildError(
-            f"{self.id} was changed by somebody else meanwhile; it stays private, run the same command "
-            "again"
+            f"{self.id} was changed by someone else in the meantime; it stays private; run the same "
+            "command again"
         )
 
     def _show(self, public: bool) -> None:
-        self.say(
+        self.submit(
             lambda: self.api.update_repo_settings(self.id, repo_type=self.kind, private=not public)
         )
 
@@ -237,27 +234,27 @@ class Repo:
         try:
             self.api.create_repo(self.id, repo_type=self.kind, private=True)
         except HfHubHTTPError as error:
-            # Of an earlier try whose answer was lost; if it is not to be seen, somebody else's.
+            # Created by an earlier attempt whose response was lost; if it is hidden, by someone else.
             if status_of(error) != 409 or self.state() is None:
                 raise
 
     def _refuse_other_kind(self) -> None:
-        """Refuse a name that is taken by a repository of another kind: people would mix them up."""
+        """Refuse the name of a repository of another kind, which would be confusing."""
         for other in ("model", "dataset", "space"):
-            if other != self.kind and self.ask(
+            if other != self.kind and self.query(
                 lambda other=other: self.api.repo_exists(self.id, repo_type=other)  # type: ignore[misc]
             ):
                 raise BuildError(
                     f"{self.id} is a {other}, not a {self.kind}; choose another --repo-id"
                 )
 
-    def ask(self, question: Callable[[], T]) -> T:
-        """A reading call; that a repository isn't there is an answer."""
-        return patiently(question, self.id, self.told, missing_is_answer=True)
+    def query(self, call: Callable[[], T]) -> T:
+        """Make a reading call with retries; RepositoryNotFoundError is passed on."""
+        return call_with_retries(call, self.id, self.notify, allow_missing=True)
 
-    def say(self, action: Callable[[], T]) -> T:
-        """A writing call."""
-        return patiently(action, self.id, self.told)
+    def submit(self, call: Callable[[], T]) -> T:
+        """Make a writing call with retries."""
+        return call_with_retries(call, self.id, self.notify)
 
 
 def _stored(entry: RepoFile) -> Stored:
@@ -265,7 +262,7 @@ def _stored(entry: RepoFile) -> Stored:
 
 
 def quiet() -> None:
-    """Leave progress and waits to psgimg: the Hub's client would show each a second time."""
+    """Silence the Hub client's progress bars and messages, as psgimg shows its own."""
     from huggingface_hub.utils.logging import set_verbosity_error
     from huggingface_hub.utils.tqdm import disable_progress_bars
 

@@ -1,7 +1,7 @@
-"""Growth: what a repository holds and what a folder brings, made one release. Pure; no network.
+"""Merge: combine the contents of a repository and of a folder into one release, without network.
 
-A revision shows every picture by one recipe. What the repository holds is lost only if the user
-says so, and nobody ever changes from one split to another.
+All pictures of a revision have one recipe. Contents of the repository are removed only with
+``--replace``, and no subject ever changes its split.
 """
 
 from __future__ import annotations
@@ -34,30 +34,30 @@ Entry = TypeVar("Entry", bound=_OfCorpus)
 Fact = TypeVar("Fact")
 
 
-def grow(local: BuildJson, held: ReleasedJson | None, may_lose: bool, repo_id: str) -> BuildJson:
-    """Values of the release that a repository shows after a folder was pushed to it.
+def grow(local: BuildJson, held: ReleasedJson | None, allow_loss: bool, repo_id: str) -> BuildJson:
+    """Return the values of a repository's release after a folder is pushed to it.
 
-    Its policies are what psgimg knows of the corpora, not what a downloaded folder may state.
+    Policies are those that psgimg knows for the corpora, not those stated in a downloaded folder.
 
     Parameters
     ----------
     held
-        What the repository holds; None if nothing.
-    may_lose
-        Whether the repository may lose recordings that the folder does not have.
+        Contents of the repository; None if it is empty.
+    allow_loss
+        Whether recordings of the repository that the folder does not have may be removed.
 
     Raises
     ------
     BuildError
-        If a subject would change its split, something would be lost, or pages as recorded would
-        meet corrupted ones.
+        If a subject would change its split, recordings would be lost, or uncorrupted and corrupted
+        pages would be mixed.
     """
     if held is None:
         return _sorted(local)
     refuse_other_signals(local.get(corruption_spec.KEY), held, repo_id)
     _refuse_moved(local, held, repo_id)
-    kept = set() if may_lose else set(held["corpora"]) - set(local["corpora"])
-    if not may_lose:
+    kept = set() if allow_loss else set(held["corpora"]) - set(local["corpora"])
+    if not allow_loss:
         _refuse_loss(local, held, kept, repo_id)
     merged: BuildJson = {**local}
     merged["corpora"] = _by_corpus(held["corpora"], local["corpora"], kept)
@@ -76,25 +76,26 @@ def grow(local: BuildJson, held: ReleasedJson | None, may_lose: bool, repo_id: s
 def refuse_other_signals(
     corrupted: CorruptionJson | None, held: ReleasedJson, repo_id: str
 ) -> None:
-    """A corrupted twin has a repository of its own: nobody must take its pages for recordings."""
-    there = held.get(corruption_spec.KEY)
-    if corrupted != there:
-        said = [
-            f"corrupted by {one['spec']}" if one else "as recorded" for one in (there, corrupted)
+    """Refuse to mix a corrupted twin and pages as recorded in one repository."""
+    remote = held.get(corruption_spec.KEY)
+    if corrupted != remote:
+        drawn = [
+            f"corrupted by {one['spec']}" if one else "as recorded" for one in (remote, corrupted)
         ]
         raise BuildError(
-            f"{repo_id} holds pages drawn {said[0]}, these are drawn {said[1]}; choose another --repo-id"
+            f"{repo_id} holds pages drawn {drawn[0]}, these are drawn {drawn[1]}; choose another "
+            "--repo-id"
         )
 
 
 def ever_restricted(values: ReleasedJson) -> frozenset[str]:
-    """The restricted corpora that a repository shows or showed: old revisions still load."""
+    """Return the restricted corpora of all revisions of a repository: old ones can still be loaded."""
     shown = {name for revision in release_of(values).revisions for name in revision.restricted}
     return visibility.restricted_corpora(values["corpora"]) | shown
 
 
 def release_of(values: ReleasedJson) -> Release:
-    """The release that a repository's ``build.json`` tells of."""
+    """Return the release described in a repository's ``build.json``."""
     return Release.from_dict(values[release_notes.KEY])
 
 
@@ -104,14 +105,14 @@ def next_release(
     release: Release,
     tags: Collection[str],
 ) -> Release:
-    """The release with its revisions, this one last; pictures that did not change add none.
+    """Return the release with all its revisions, including a new one if pictures changed.
 
     Parameters
     ----------
     release
-        Without revisions.
+        The release without revisions.
     tags
-        Those that the repository has: a tag never moves, so that who named one gets the same data.
+        Tags of the repository: they never move, so that a tag always gives the same data.
     """
     before = release_of(held).revisions if held else ()
     release = replace(release, people=_people(merged, held))
@@ -134,11 +135,11 @@ def next_release(
 
 
 def _refuse_moved(local: BuildJson, held: ReleasedJson, repo_id: str) -> None:
-    """Nobody's test subject becomes a training subject, and no relative does."""
+    """Refuse to move a subject, or a relative, from one split to another."""
     keys: tuple[Literal["subject", "kin"], ...] = ("subject", "kin")
     for key in keys:
         before = {(fact["corpus"], fact[key]): fact["split"] for fact in held["recordings"]}
-        if key == "kin":  # also those who are shown no more
+        if key == "kin":  # including those no longer in the repository
             people = release_of(held).people
             before |= {(c, who): split for c, by in people.items() for who, split in by.items()}
         moved = sorted(
@@ -150,13 +151,13 @@ def _refuse_moved(local: BuildJson, held: ReleasedJson, repo_id: str) -> None:
             corpus, name, old, new = moved[0]
             raise BuildError(
                 f"{len(set(moved))} subjects would change their split: {corpus} {name} is in {old} in "
-                f"{repo_id} and in {new} here; build with the --seed, --splits and --split-file of "
+                f"{repo_id} and in {new} here; build with the --seed, --splits and --split-file on "
                 "its card, or choose another --repo-id"
             )
 
 
 def _people(merged: BuildJson, held: ReleasedJson | None) -> dict[str, dict[str, SplitName]]:
-    """Everybody who is shown or was, with their split."""
+    """Return the split of every subject or family of this and former revisions, by corpus."""
     people = {c: dict(who) for c, who in release_of(held).people.items()} if held else {}
     for fact in merged["recordings"]:
         people.setdefault(fact["corpus"], {})[fact["kin"]] = fact["split"]
@@ -172,9 +173,9 @@ def _refuse_loss(local: BuildJson, held: ReleasedJson, kept: set[str], repo_id: 
     )
     if lost:
         raise BuildError(
-            f"{repo_id} has {len(lost)} recordings that this folder has not, such as {' '.join(lost[0])}; "
-            f"build into a copy of it (hf download {repo_id} --repo-type dataset --local-dir DIR, then "
-            "psgimg build --out DIR), or say --replace to have them removed"
+            f"{repo_id} has {len(lost)} recordings that are not in this folder, such as "
+            f"{' '.join(lost[0])}; build into a copy of it (hf download {repo_id} --repo-type dataset "
+            "--local-dir DIR, then psgimg build --out DIR), or add --replace to remove them"
         )
     changed = sorted(_differing(local["fixed"], held["fixed"]))
     if kept and changed:
@@ -183,30 +184,30 @@ def _refuse_loss(local: BuildJson, held: ReleasedJson, kept: set[str], repo_id: 
             changed[changed.index("recipe")] = f"recipe: {', '.join(parts)}"
         raise BuildError(
             f"{repo_id} holds {', '.join(sorted(kept))} built with other settings ({'; '.join(changed)}): "
-            f"its montage is {held['recipe']['montage']['name']}; build with the same settings, build all its "
-            "corpora anew into one folder, or say --replace to have the others removed"
+            f"its montage is {held['recipe']['montage']['name']}; build with the same settings, rebuild all its "
+            "corpora in one folder, or add --replace to remove the others"
         )
 
 
 def _what(merged: BuildJson, held: ReleasedJson | None) -> str:
-    """What a revision brings, in a line."""
+    """Return the changes of a revision, in one line."""
     if held is None:
         return "first release"
     parts = []
     if merged["recipe_hash"] != held["recipe_hash"]:
         keys = _differing(merged["recipe"], held["recipe"])
-        parts.append(f"new recipe ({', '.join(keys)}): every page drawn anew")
+        parts.append(f"new recipe ({', '.join(keys)}): every page redrawn")
     before = {(fact["corpus"], fact["recording"]) for fact in held["recordings"]}
     after = {(fact["corpus"], fact["recording"]) for fact in merged["recordings"]}
     for sign, some in (("added", after - before), ("removed", before - after)):
         for corpus in sorted({name for name, _ in some}):
             n = sum(name == corpus for name, _ in some)
             parts.append(f"{n} recording{'s' if n > 1 else ''} of {corpus} {sign}")
-    return "; ".join(parts) or "some pages drawn or scored anew"
+    return "; ".join(parts) or "some pages redrawn or rescored"
 
 
 def _differing(new: Mapping[str, object], old: Mapping[str, object]) -> list[str]:
-    """Keys whose values are not the old ones."""
+    """Return the keys whose values differ."""
     return [key for key, value in new.items() if value != old.get(key)]
 
 
@@ -217,17 +218,17 @@ def _shown(values: BuildJson) -> list[tuple[str, str]]:
 def _by_corpus(
     held: Mapping[str, Fact], local: Mapping[str, Fact], kept: Collection[str]
 ) -> dict[str, Fact]:
-    """What is there of the corpora that are kept, and all that is here."""
+    """Return the remote entries of the corpora to keep, and all local ones."""
     return {**{name: held[name] for name in kept}, **local}
 
 
 def _listed(held: Sequence[Entry], local: Sequence[Entry], kept: Collection[str]) -> list[Entry]:
-    """The same of a list."""
+    """Return the remote entries of a list that belong to corpora to keep, and all local ones."""
     return [*(entry for entry in held if entry["corpus"] in kept), *local]
 
 
 def _sorted(values: BuildJson) -> BuildJson:
-    """As a build of all of it would have them: in this order, and with these policies."""
+    """Return values as one build of everything would write them, in order and with known policies."""
     corpora: dict[str, CorpusFacts] = {
         name: {**entry, "policy": build_report.strictest({name: entry})}
         for name, entry in sorted(values["corpora"].items())

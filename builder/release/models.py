@@ -1,7 +1,7 @@
-"""Models: a folder that `psgimg sft` wrote, on the Hub, by the rules of a dataset's release.
+"""Models: publish a folder written by `psgimg sft` on the Hub, under the rules of a dataset.
 
-Knows of a model only its files: what it learned from, and so who may see it, stands in
-``psgimg.json``.
+Only the files of a model matter here: ``psgimg.json`` states the corpora it was trained on, which
+determine its visibility.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from psgimg.builder.progress import BYTES, Progress
 from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.release.audit import MACHINE_PATH
 from psgimg.builder.release.hub import GIT, Hub, Repo, State, quiet
-from psgimg.builder.release.retry import Told
+from psgimg.builder.release.retry import Notify
 from psgimg.builder.release.transfer import Transfer, carry_out, compare
 from psgimg.builder.release.visibility import FORMERLY, Standing, Wish, decide, restricted_corpora
 from psgimg.builder.render.recipe import digest
@@ -29,34 +29,34 @@ FILE = "psgimg.json"
 CARD = "README.md"
 WEIGHTS = ".safetensors"
 SENT = (WEIGHTS, ".json", ".jinja", ".txt", ".model", ".md", ".png", ".yaml")
-"""What a model's folder publishes; a checkpoint, an optimizer and pickled arguments stay here."""
+"""Suffixes of published files; checkpoints, optimizer states and pickled arguments stay local."""
 
-ASKED = "asked.json"
-"""What an interrupted training is compared with when it goes on; of no use to others."""
+ARGUMENTS = "asked.json"
+"""Arguments of the training, compared when it is resumed; not published."""
 
 UNNAMED = "a corpus that psgimg.json does not name"
 
-TOLD = (FILE, CARD, "training.json", "config.json", "adapter_config.json")
-"""Files that could name a folder of the machine that trained."""
+CHECKED = (FILE, CARD, "training.json", "config.json", "adapter_config.json")
+"""Files that could contain a path of the machine used for training."""
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """A model as it now stands on the Hub."""
+    """A published model."""
 
     transfer: Transfer
     commit: str
 
 
 def is_model(folder: Path) -> bool:
-    """Whether a folder is one of `psgimg sft`, not of `psgimg build`."""
+    """Whether a folder was written by `psgimg sft` rather than `psgimg build`."""
     return (folder / FILE).is_file()
 
 
-def check_ready(repo_id: str, wish: Wish, values: Mapping[str, Any], told: Told) -> None:
-    """Refuse at once what would be refused after hours of training: policy, token, name."""
+def check_ready(repo_id: str, wish: Wish, values: Mapping[str, Any], notify: Notify) -> None:
+    """Refuse before the training what would be refused after it: policy, token, name."""
     decide(repo_id, wish, restricted(values), None)
-    repo = Hub(told).repo(repo_id, "model")
+    repo = Hub(notify).repo(repo_id, "model")
     decide(repo.id, wish, restricted(values), _standing(repo, repo.state()))
 
 
@@ -68,23 +68,22 @@ def push(
     progress: Progress,
     show: Callable[[Transfer, tuple[str, ...]], None],
 ) -> Pushed | None:
-    """Publish a model; None after a dry run. A model is as secret as what it learned from.
+    """Publish a model, under the same restrictions as its training data; None after a dry run.
 
     Parameters
     ----------
     show
-        Called with what is going to be sent where, and the names of files that are not, before the
-        first write.
+        Called before the first write with the transfer and the names of files that stay local.
 
     Raises
     ------
     BuildError
-        If anything is not as it must be; nothing is then published.
+        If any check fails; nothing is published then.
     """
     quiet()
     progress.start("checking the folder")
     values = audit(folder)
-    progress.start("asking the Hub")
+    progress.start("querying the Hub")
     repo = Hub(progress.note).repo(repo_id, "model")
     state = repo.state()
     visibility = decide(repo.id, wish, restricted(values), _standing(repo, state))
@@ -102,7 +101,7 @@ def push(
     again = compare(repo, repo.state(), visibility, sources)
     if again.send:
         raise BuildError(
-            f"{repo.id}: {again.send[0].path} is not there as it was sent; run the same command again"
+            f"{repo.id}: {again.send[0].path} differs from the file sent; run the same command again"
         )
     if visibility.public and not (state and state.public):
         repo.publish(visibility, commit)
@@ -110,66 +109,68 @@ def push(
 
 
 def audit(folder: Path) -> Mapping[str, Any]:
-    """What ``psgimg.json`` of a model's folder says.
+    """Check a model's folder; return the contents of its ``psgimg.json``.
 
     Raises
     ------
     BuildError
-        If the folder is not whole, or names folders of this machine.
+        If the folder is incomplete, or contains paths of this machine.
     """
     values = _values(folder / FILE)
     names = {path.name for path in _published(folder)}
     if not any(name.endswith(WEIGHTS) for name in names):
-        raise BuildError(f"{folder} has no weights (*{WEIGHTS}); let `psgimg sft` run to its end")
+        raise BuildError(f"{folder} has no weights (*{WEIGHTS}); run `psgimg sft` to completion")
     if CARD not in names:
-        raise BuildError(f"{folder} has no {CARD}; let `psgimg sft` run to its end")
+        raise BuildError(f"{folder} has no {CARD}; run `psgimg sft` to completion")
     _check_base(folder / "adapter_config.json")
     for path in _published(folder):
-        if path.name in TOLD:
-            found = MACHINE_PATH.search(path.read_text(encoding="utf-8"))
-            if found:
+        if path.name in CHECKED:
+            match = MACHINE_PATH.search(path.read_text(encoding="utf-8"))
+            if match:
                 raise BuildError(
-                    f"{path} names a folder of this machine, {found.group(1)!r}; take that out"
+                    f"{path} contains a path of this machine, {match.group(1)!r}; remove it"
                 )
     return values
 
 
 def _check_base(path: Path) -> None:
-    """Refuse adapters whose base nobody else has."""
+    """Refuse adapters whose base model is not on the Hub."""
     if not path.is_file():
         return
     try:
         base = str(json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(
-            f"{path} is damaged ({error}); take it as `psgimg sft` wrote it"
+            f"{path} is damaged ({error}); restore the file written by `psgimg sft`"
         ) from error
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", base):
         raise BuildError(
-            f"{path}: its base model {base!r} is a folder of this machine, which nobody else has; "
-            "`psgimg merge` first, and push what it writes"
+            f"{path}: its base model {base!r} is a folder of this machine, which nobody else has; run "
+            "`psgimg merge` first and push the result"
         )
 
 
 def restricted(values: Mapping[str, Any]) -> frozenset[str]:
-    """The restricted corpora that a model learned from; unknown ones count as restricted."""
+    """Return the restricted corpora in a model's training data; unknown ones count as restricted."""
     corpora = values["corpora"] or (UNNAMED,)
-    known = restricted_corpora({name: {"policy": Policy.OPEN.value} for name in corpora})
-    secret = values["policy"] != Policy.OPEN.value
-    return known or frozenset(corpora if secret else ())
+    by_name = restricted_corpora({name: {"policy": Policy.OPEN.value} for name in corpora})
+    stated = values["policy"] != Policy.OPEN.value
+    return by_name or frozenset(corpora if stated else ())
 
 
 def _values(path: Path) -> Mapping[str, Any]:
     try:
         values: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         _ = values["policy"], values["corpora"]
-        known = digest(values["recipe"]) == values["recipe_hash"]
+        unchanged = digest(values["recipe"]) == values["recipe_hash"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(
-            f"{path} is damaged ({error}); take it as `psgimg sft` wrote it"
+            f"{path} is damaged ({error}); restore the file written by `psgimg sft`"
         ) from error
-    if not known:
-        raise BuildError(f"{path}: its recipe was changed; take it as `psgimg sft` wrote it")
+    if not unchanged:
+        raise BuildError(
+            f"{path}: its recipe was changed; restore the file written by `psgimg sft`"
+        )
     return values
 
 
@@ -177,12 +178,12 @@ def _published(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.is_file() and path.suffix in SENT and path.name != ASKED
+        if path.is_file() and path.suffix in SENT and path.name != ARGUMENTS
     )
 
 
 def _standing(repo: Repo, state: State | None) -> Standing | None:
-    """How a repository stands. Its history still loads: what was gated once counts as secret."""
+    """Return a repository's standing; its history can still be loaded, so former gating counts."""
     if state is None:
         return None
     bare = state.is_bare or (FILE in state.files and not state.gate)
@@ -193,7 +194,7 @@ def _standing(repo: Repo, state: State | None) -> Standing | None:
             held = restricted(_values(Path(folder) / FILE)) or held
     elif set(state.files) - {GIT}:
         raise BuildError(
-            f"{repo.id} holds files that psgimg did not make; choose another --repo-id, or delete them "
+            f"{repo.id} contains files not written by psgimg; choose another --repo-id, or delete them "
             "there"
         )
     return Standing(state.public, held)

@@ -1,4 +1,4 @@
-"""Plan: what a push would send, keep and remove, with the card that the repository will show."""
+"""Plan: the files that a push sends, keeps and removes, with the new card of the repository."""
 
 from __future__ import annotations
 
@@ -21,44 +21,44 @@ from psgimg.builder.release.visibility import FORMERLY, Standing, Visibility
 
 @dataclass(frozen=True)
 class Plan:
-    """A release, ready to be sent.
+    """A release that is ready to be sent.
 
     Parameters
     ----------
     values
-        What the repository's ``build.json`` will say.
+        New contents of the repository's ``build.json``.
     tagged
-        Whether its revision has its tag already.
+        Whether the revision is already tagged.
     """
 
     transfer: Transfer
     values: ReleasedJson
     tagged: bool
     untagged: str = ""
-    """Tag that the revision which is there lacks, because a push was killed before it."""
+    """Tag missing from the current revision, because a push was killed before tagging."""
     edited: bool = False
-    """Whether the card was edited on the Hub, and will be replaced."""
+    """Whether the card was edited on the Hub and will be replaced."""
 
     @property
     def revision(self) -> Revision:
-        """The revision that this makes."""
+        """The revision that this release creates."""
         return merge.release_of(self.values).revisions[-1]
 
 
 def held(repo: Repo, state: State | None) -> ReleasedJson | None:
-    """What a repository holds, by its own ``build.json``; None if nothing.
+    """Return the contents of a repository according to its ``build.json``; None if it is empty.
 
     Raises
     ------
     BuildError
-        If it holds files of somebody else, or not what it says.
+        If it contains files not written by psgimg, or its shards differ from its ``build.json``.
     """
     if state is None or not set(state.files) - {GIT}:
         return None
     if build_report.FILE not in state.files:
         foreign = sorted(set(state.files) - {GIT})
         raise BuildError(
-            f"{repo.id} holds files that psgimg did not make ({', '.join(foreign[:3])}"
+            f"{repo.id} contains files not written by psgimg ({', '.join(foreign[:3])}"
             f"{', …' if len(foreign) > 3 else ''}); choose another --repo-id, or delete them there"
         )
     with tempfile.TemporaryDirectory() as folder:
@@ -68,26 +68,26 @@ def held(repo: Repo, state: State | None) -> ReleasedJson | None:
         merge.release_of(values)
     except (build_schema.FormError, TypeError) as error:  # TypeError: a key of a later psgimg
         raise BuildError(
-            f"{build_report.FILE} of {repo.id} is damaged or of another psgimg ({error}); choose another "
-            "--repo-id"
+            f"{build_report.FILE} of {repo.id} is damaged or from another version of psgimg ({error}); "
+            "choose another --repo-id"
         ) from error
-    said = {shard["path"]: shard["sha256"] for shard in values["shards"]}
-    there = {path: f.sha256 for path, f in state.files.items() if path.startswith("data/")}
-    if said != there:
-        odd = min(path for path in {*said, *there} if said.get(path) != there.get(path))
+    stated = {shard["path"]: shard["sha256"] for shard in values["shards"]}
+    actual = {path: f.sha256 for path, f in state.files.items() if path.startswith("data/")}
+    if stated != actual:
+        odd = min(path for path in {*stated, *actual} if stated.get(path) != actual.get(path))
         raise BuildError(
-            f"{repo.id} was changed by hand: {odd} is not what its {build_report.FILE} says; choose another "
+            f"{repo.id} was changed by hand: {odd} differs from its {build_report.FILE}; choose another "
             "--repo-id, or restore that file there"
         )
     return values
 
 
 def standing(state: State | None, values: ReleasedJson | None) -> Standing | None:
-    """How a repository stands, for the policy."""
+    """Return a repository's standing, on which the visibility of a release depends."""
     if state is None:
         return None
     if values is None:
-        # Files that were deleted still load by their commit: nobody can tell what they were.
+        # Deleted files can still be loaded by commit, and their corpora are unknown.
         return Standing(state.public, frozenset() if state.is_bare else frozenset({FORMERLY}))
     release = merge.release_of(values)
     return Standing(
@@ -104,17 +104,17 @@ def make(
     state: State | None,
     before: ReleasedJson | None,
     visibility: Visibility,
-    may_lose: bool,
+    allow_loss: bool,
 ) -> Plan:
     """Plan the release of a folder."""
-    grown = merge.grow(build.values, before, may_lose, repo.id)
+    grown = merge.grow(build.values, before, allow_loss, repo.id)
     bare = Release(repo.id, visibility.public, visibility.permission, visibility.permitted)
     release = merge.next_release(grown, before, bare, state.tags if state else ())
     merged: ReleasedJson = {**grown, "release": release.to_dict()}
     sources = _sources(build, merged)
-    there = state.files if state else {}
+    remote = state.files if state else {}
     shards = {shard["path"] for shard in merged["shards"]}
-    ours = {path for path in there if path.startswith("data/")}
+    ours = {path for path in remote if path.startswith("data/")}
     ours |= set(before["files"]) if before else set()
     transfer = compare(
         repo,
@@ -138,12 +138,12 @@ def _edited(repo: Repo, state: State | None, before: ReleasedJson | None) -> boo
     if state is None or before is None or dataset_card.FILE not in state.files:
         return False
     with tempfile.TemporaryDirectory() as folder:
-        there = repo.read(dataset_card.FILE, state.head, Path(folder))
-    return build_report.entry(there)["sha256"] != before["files"][dataset_card.FILE]["sha256"]
+        card = repo.read(dataset_card.FILE, state.head, Path(folder))
+    return build_report.entry(card)["sha256"] != before["files"][dataset_card.FILE]["sha256"]
 
 
 def _sources(build: Build, merged: ReleasedJson) -> dict[str, Path | bytes]:
-    """Every file that the folder brings, by its path in the repository; adds ``files``."""
+    """Return every file of the folder by its path in the repository; set ``files`` of ``merged``."""
     folder = build.folder
     pictures = contact_sheet.choose(folder, build.values["recordings"])
     examples = {stage: chosen[0] for stage, chosen in pictures.items() if chosen}

@@ -1,6 +1,6 @@
-"""Push: a finished folder becomes a release on the Hub, and is loaded back. The main path.
+"""Push: publish a finished folder as a release on the Hub and verify it; the main path.
 
-Readers never see half of it: everything is sent first, then one commit makes it the repository's.
+Readers never see an incomplete release: all files are sent first, then added in one commit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from psgimg.builder.release import merge, plan, verify
 from psgimg.builder.release.audit import audit
 from psgimg.builder.release.hub import Hub, Repo, State, quiet
 from psgimg.builder.release.plan import Plan
-from psgimg.builder.release.retry import Told
+from psgimg.builder.release.retry import Notify
 from psgimg.builder.release.transfer import carry_out
 from psgimg.builder.release.visibility import Visibility, Wish, decide, restricted_corpora
 from psgimg.builder.signals.corruption_spec import CorruptionJson
@@ -26,14 +26,14 @@ from psgimg.builder.signals.corruption_spec import CorruptionJson
 
 @dataclass(frozen=True)
 class PushConfig:
-    """One field an option of ``psgimg push``.
+    """The options of ``psgimg push``, one per field.
 
     Parameters
     ----------
     repo_id
-        ``OWNER/NAME``, or ``NAME`` of the signed-in user.
+        ``OWNER/NAME``, or ``NAME`` in the signed-in user's account.
     replace
-        Whether what the repository holds and the folder has not is removed.
+        Whether recordings of the repository that are not in the folder are removed.
     """
 
     folder: Path
@@ -45,7 +45,7 @@ class PushConfig:
 
 @dataclass(frozen=True)
 class Pushed:
-    """A release as it now stands on the Hub."""
+    """A published release."""
 
     plan: Plan
     commit: str
@@ -53,7 +53,7 @@ class Pushed:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a release goes, what is there, and how it must stand."""
+    """The target of a release: its repository, current contents and required visibility."""
 
     repo: Repo
     state: State | None
@@ -68,22 +68,22 @@ class _Place:
 def check_ready(
     config: PushConfig,
     sources: Iterable[str],
-    told: Told,
+    notify: Notify,
     corrupted: CorruptionJson | None = None,
 ) -> None:
-    """Refuse at once what would be refused after hours of building: token, name, policy.
+    """Refuse before the build what would be refused after it: token, name, policy.
 
     Parameters
     ----------
     sources
-        Corpora of the build, as ``--source`` names them.
+        Corpora of the build, as passed to ``--source``.
     corrupted
-        What ``build.json`` will say of a corrupted twin.
+        Corruptions in ``build.json``, for a corrupted twin.
     """
     terms: dict[str, CorpusPolicy] = {
         corpus.name: {"policy": corpus.terms.policy.value} for corpus in registry.corpora(sources)
     }
-    place = _place(config, terms, told)
+    place = _place(config, terms, notify)
     if place.held is not None:
         merge.refuse_other_signals(corrupted, place.held, place.repo.id)
 
@@ -91,20 +91,20 @@ def check_ready(
 def push(config: PushConfig, progress: Progress, show: Callable[[Plan], None]) -> Pushed | None:
     """Release a folder; None after a dry run.
 
-    Killed at any moment, the same command goes on: what has arrived is not sent again.
+    After an interruption, the same command resumes: files that have arrived are not sent again.
 
     Parameters
     ----------
     show
-        Called with what is going to be sent where, before the first write.
+        Called with the plan before the first write.
 
     Raises
     ------
     BuildError
-        If anything is not as it must be. Readers then still see the former revision, whole.
+        If any check fails. Readers then still see the former revision, complete.
     """
     quiet()
-    progress.start("asking the Hub")
+    progress.start("querying the Hub")
     values = validate.values(config.folder)
     place = _place(config, values["corpora"], progress.note)
     repo, visibility = place.repo, place.visibility
@@ -122,7 +122,7 @@ def push(config: PushConfig, progress: Progress, show: Callable[[Plan], None]) -
     progress.start("sending", release.transfer.n_bytes, BYTES)
     message = f"psgimg: {release.revision.what} ({release.revision.tag})"
     commit = carry_out(release.transfer, message, progress.advance)
-    progress.start("loading it back")
+    progress.start("verifying")
     verify.verify(repo, commit, build, release.values)
     progress.start("tagging")
     if not release.tagged:
@@ -132,11 +132,11 @@ def push(config: PushConfig, progress: Progress, show: Callable[[Plan], None]) -
     return Pushed(release, commit)
 
 
-def _place(config: PushConfig, corpora: Mapping[str, CorpusPolicy], told: Told) -> _Place:
-    """Ask the Hub where a release of some corpora goes, and decide who may see it."""
-    repo = Hub(told).repo(config.repo_id, "dataset")
+def _place(config: PushConfig, corpora: Mapping[str, CorpusPolicy], notify: Notify) -> _Place:
+    """Query the target repository of some corpora, and decide the visibility of the release."""
+    repo = Hub(notify).repo(config.repo_id, "dataset")
     state = repo.state()
     held = plan.held(repo, state)
-    secret = restricted_corpora(corpora)
-    visibility = decide(repo.id, config.wish, secret, plan.standing(state, held))
+    restricted = restricted_corpora(corpora)
+    visibility = decide(repo.id, config.wish, restricted, plan.standing(state, held))
     return _Place(repo, state, held, visibility)

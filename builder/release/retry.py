@@ -1,4 +1,4 @@
-"""Retry: calls of the Hub are tried again while it is away; a refusal becomes one line."""
+"""Retry: repeat calls of the Hub during an outage, and turn its refusals into one line."""
 
 from __future__ import annotations
 
@@ -18,58 +18,58 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.http_retry import root_cause
 
 T = TypeVar("T")
-Told = Callable[[str], None]
-"""Told in a line that the Hub is away and waited for."""
+Notify = Callable[[str], None]
+"""Called with a line of text when the Hub is unavailable and calls are retried."""
 
 PATIENCE_S = 900
-"""How long an outage is waited out in the middle of a push."""
+"""Longest outage to wait out in the middle of a push."""
 
 SHORT_S = 30
-"""How long at its start, when the user is still there to see a wrong address."""
+"""Longest outage at its start, while the user can still correct a wrong address."""
 
 FINAL = (OfflineModeIsEnabled, *http_retry.PERMANENT_ERRORS)
-"""What looks like an outage and will not pass."""
+"""Errors that look like an outage but will not pass."""
 
 
-def patiently(
+def call_with_retries(
     action: Callable[[], T],
     what: str,
-    told: Told,
+    notify: Notify,
     patience_s: float | None = None,
-    missing_is_answer: bool = False,
+    allow_missing: bool = False,
 ) -> T:
-    """Call, wait out what passes, and say the rest in one line.
+    """Call a function, retry it during outages, and report other errors in one line.
 
     Parameters
     ----------
     what
-        What it is about, for the line.
-    missing_is_answer
-        Whether RepositoryNotFoundError is let through.
+        Subject of the call, for the message.
+    allow_missing
+        Whether RepositoryNotFoundError is passed on.
 
     Raises
     ------
     BuildError
-        If the Hub refuses, or stays away for longer than ``patience_s``.
+        If the Hub refuses, or is unavailable for longer than ``patience_s``.
     """
 
-    def tell(state: tenacity.RetryCallState) -> None:
+    def report(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        if state.attempt_number == 2 and error:  # once, and not for a mere hiccup
-            told(f"the Hub is away ({_status_line(error)}); trying again")
+        if state.attempt_number == 2 and error:  # once, and not for a single failure
+            notify(f"the Hub is unavailable ({_status_line(error)}); retrying")
 
     limit_s = PATIENCE_S if patience_s is None else patience_s
-    retrying = http_retry.retrying(lambda: limit_s, retry=is_transient, before_sleep=tell)
+    retrying = http_retry.retrying(lambda: limit_s, retry=is_transient, before_sleep=report)
     try:
         return retrying(action)
     except RepositoryNotFoundError as error:
-        if missing_is_answer and status_of(error) != 401:
+        if allow_missing and status_of(error) != 401:
             raise
         raise BuildError(_explained(error, what)) from None
     except BuildError:
         raise
     except (OSError, httpx2.HTTPError, httpx2.InvalidURL, ValueError, RuntimeError) as error:
-        # The cause is left out on purpose: it holds the request, and that the token.
+        # The cause is omitted on purpose: it contains the request and with it the token.
         raise BuildError(_explained(error, what)) from None
 
 
@@ -79,13 +79,13 @@ def is_transient(error: BaseException) -> bool:
 
 
 def status_of(error: BaseException) -> int | None:
-    """HTTP status of an answer of the Hub; None for what is no answer."""
+    """Return the HTTP status of a response of the Hub; None for other errors."""
     response = http_retry.response_of(root_cause(error))
     return None if response is None else response.status_code
 
 
 def clean(text: object) -> str:
-    """One line without secrets: no token, and no address's query, which may be signed."""
+    """Return one line without secrets: no token, and no query of a URL, which may be signed."""
     line = " ".join(str(text).split())
     token = get_token()
     if token:
@@ -101,28 +101,29 @@ def _status_line(error: BaseException) -> str:
 
 
 def _explained(error: BaseException, what: str) -> str:
-    """One line for what the Hub refused, with the remedy, and no token in it."""
+    """Return one line for an error of the Hub, with the remedy and without the token."""
     status = status_of(error)
     root = root_cause(error)
-    said = clean(getattr(root, "server_message", None) or root)
+    text = clean(getattr(root, "server_message", None) or root)
     if isinstance(root, FINAL):
-        return f"{what}: the Hub is not asked ({said}); mend HF_HUB_OFFLINE or HF_ENDPOINT"
+        return f"{what}: the Hub can't be used ({text}); fix HF_HUB_OFFLINE or HF_ENDPOINT"
     if is_transient(error):
         return (
-            f"{what}: the Hub can't be reached ({said}); run the same command again later: what has "
-            "arrived is not sent again"
+            f"{what}: the Hub can't be reached ({text}); run the same command again later: files that "
+            "have arrived are not sent again"
         )
-    if status in (402, 413) or re.search(r"quota|storage limit|storage space", said, re.IGNORECASE):
+    if status in (402, 413) or re.search(r"quota|storage limit|storage space", text, re.IGNORECASE):
         return (
-            f"{what}: the Hub's storage is full ({said}); free some or choose an owner with more, "
+            f"{what}: the storage on the Hub is full ({text}); free some or choose an owner with more, "
             "then run the same command again: nothing was published"
         )
     remedies = {
-        401: "the Hub does not know this token; run `hf auth login` again",
-        403: f"no right to write to {what}; ask its owner, take a token that may, or choose another --repo-id",
-        404: f"{what} was not found; check --repo-id and what the token may see",
-        409: f"the name {what} is taken by a repository that this token may not see; choose another --repo-id",
-        412: f"{what} was changed by somebody else meanwhile; nothing was published, run the same command again",
+        401: "the Hub rejects this token; run `hf auth login` again",
+        403: f"no write access to {what}; ask its owner, use another token, or choose another --repo-id",
+        404: f"{what} not found; check --repo-id and the permissions of the token",
+        409: f"the name {what} is taken by a repository hidden from this token; choose another --repo-id",
+        412: f"{what} was changed by someone else in the meantime; nothing was published; run the same "
+        "command again",
     }
     remedy = remedies.get(status or 0, "nothing was published; check --repo-id")
-    return f"{what}: {remedy} ({said})"
+    return f"{what}: {remedy} ({text})"

@@ -1,4 +1,4 @@
-"""Transfer: which files a repository lacks, and how they get there: all in one commit."""
+"""Transfer: compare local files with a repository, and send the missing ones in one commit."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from psgimg.builder.release.visibility import Visibility
 
 SMALL_BYTES = 1_000_000
 Sources = Mapping[str, Path | bytes]
-"""Path in the repository → the file, or its content."""
+"""Path in the repository → local file, or content."""
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What is going to be sent where.
+    """The changes to make in a repository.
 
     Parameters
     ----------
     send, removed
-        Files that the repository lacks or has otherwise; files that leave it.
+        Files that are missing or differ in the repository; files to delete from it.
     n_kept, bytes_kept
-        Files that are there already, and their size.
+        Number and size of the files that are already in it.
     parent
-        The commit that this was made for; empty if there is no repository yet.
+        The commit on which this is based; empty if the repository does not exist.
     """
 
     repo: Repo
@@ -42,7 +42,7 @@ class Transfer:
 
     @property
     def n_bytes(self) -> int:
-        """Size of what is to be sent."""
+        """Size of the files to send, in bytes."""
         return sum(addition.n_bytes for addition in self.send)
 
 
@@ -55,36 +55,36 @@ def compare(
     others: Collection[str] = (),
     hashes: Mapping[str, str] | None = None,
 ) -> Transfer:
-    """Compare what is at hand with what a repository has.
+    """Compare local files with those of a repository.
 
     Parameters
     ----------
     others
-        Files of the repository that belong to the release and are not at hand.
+        Files of the repository that belong to the release but are not local.
     hashes
-        SHA-256 of files at hand, where they are known.
+        SHA-256 of local files, where known.
     """
-    there = state.files if state else {}
+    remote = state.files if state else {}
     known = hashes or {}
     send = tuple(
         _addition(path, source, known.get(path, ""))
         for path, source in sorted(sources.items())
-        if path not in there or not _same(there[path], source, known.get(path))
+        if path not in remote or not _same(remote[path], source, known.get(path))
     )
-    stay = {path for path in (*sources, *others) if path in there} - {a.path for a in send}
+    stay = {path for path in (*sources, *others) if path in remote} - {a.path for a in send}
     return Transfer(
         repo=repo,
         visibility=visibility,
         send=send,
-        removed=tuple(sorted(set(removed) & set(there))),
+        removed=tuple(sorted(set(removed) & set(remote))),
         n_kept=len(stay),
-        bytes_kept=sum(there[path].n_bytes for path in stay),
+        bytes_kept=sum(remote[path].n_bytes for path in stay),
         parent=state.head if state else "",
     )
 
 
 def carry_out(transfer: Transfer, message: str, sent: Callable[[int], None]) -> str:
-    """Send what is missing in one commit; its id, or that of the head if all is there."""
+    """Send the missing files in one commit; return its id, or the head if nothing is missing."""
     repo = transfer.repo
     now = repo.state()
     as_planned = now is not None and (
@@ -92,22 +92,22 @@ def carry_out(transfer: Transfer, message: str, sent: Callable[[int], None]) -> 
     )
     if now is None or not as_planned:
         raise BuildError(
-            f"{repo.id} was changed by somebody else meanwhile; nothing was published, run the same "
-            "command again"
+            f"{repo.id} was changed by someone else in the meantime; nothing was published; run the "
+            "same command again"
         )
     if not transfer.send and not transfer.removed:
         return repo.check(transfer.visibility, "nothing was changed")
     commit = send(
         repo, transfer.send, transfer.removed, message, now.head, transfer.visibility, sent
     )
-    repo.check(transfer.visibility, "make it private at once: the files are there")
+    repo.check(transfer.visibility, "make it private immediately: the files are in it")
     return commit
 
 
 def _addition(path: str, source: Path | bytes, known: str) -> Addition:
-    """What is sent; a small file at once read, so that what was checked is what is sent.
+    """Return a file to send; a small one is read immediately, so that the checked content is sent.
 
-    Raises BuildError if the file is gone or no longer what was checked.
+    Raises BuildError if the file is missing or has changed since it was checked.
     """
     if isinstance(source, bytes):
         return Addition(path, source, len(source))
@@ -120,16 +120,16 @@ def _addition(path: str, source: Path | bytes, known: str) -> Addition:
     return Addition(path, data, len(data))
 
 
-def _same(there: Stored, source: Path | bytes, sha256: str | None) -> bool:
-    """Whether the repository has a file as it is."""
-    if there.n_bytes != _size(source):
+def _same(remote: Stored, source: Path | bytes, sha256: str | None) -> bool:
+    """Whether a file of the repository equals a local one."""
+    if remote.n_bytes != _size(source):
         return False
-    if there.sha256 is not None:
+    if remote.sha256 is not None:
         if isinstance(source, Path):
-            return there.sha256 == (sha256 or atomic_file.sha256(source))
-        return there.sha256 == hashlib.sha256(source).hexdigest()
+            return remote.sha256 == (sha256 or atomic_file.sha256(source))
+        return remote.sha256 == hashlib.sha256(source).hexdigest()
     data = source.read_bytes() if isinstance(source, Path) else source
-    return there.blob_id == hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()  # Git's id
+    return remote.blob_id == hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()  # Git's id
 
 
 def _size(source: Path | bytes) -> int:
@@ -138,4 +138,4 @@ def _size(source: Path | bytes) -> int:
     try:
         return source.stat().st_size
     except OSError as error:
-        raise BuildError(f"{source}: {error.strerror or error}; build it again") from error
+        raise BuildError(f"{source}: {error.strerror or error}; repeat the build") from error

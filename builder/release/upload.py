@@ -1,4 +1,4 @@
-"""Upload: files to a repository's storage, and then one commit that makes them its own."""
+"""Upload: send files to the Hub's storage in batches, then add them to a repository in one commit."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from psgimg.builder.release.retry import is_transient, status_of
 from psgimg.builder.release.visibility import Visibility
 
 BATCH_BYTES = 500_000_000
-"""Sent together: what a kill costs at most, through Xet, which keeps nothing of a torn batch."""
+"""Size of a batch, the most that an interruption costs: Xet keeps nothing of an incomplete batch."""
 
 
 @dataclass(frozen=True)
 class Addition:
-    """A file to send: its path in the repository, and its content or where that lies."""
+    """A file to send: its path in the repository, and its content or local path."""
 
     path: str
     source: Path | bytes
     n_bytes: int
     sha256: str = ""
-    """Of what was checked, where it lies in a file that could change meanwhile."""
+    """Hash when checked, for a local file that could change in the meantime."""
 
 
 def send(
@@ -38,19 +38,20 @@ def send(
     visibility: Visibility,
     sent: Callable[[int], None],
 ) -> str:
-    """Send files and make them the repository's in one commit; its id.
+    """Send files and add them to the repository in one commit; return its id.
 
-    Until that commit readers see the former revision, whole. Files that the Hub holds
-    already, from a run that was killed, are not sent again.
+    Until that commit, readers see the former revision, complete. Files that the Hub already has
+    from an interrupted run are not sent again.
 
     Parameters
     ----------
     parent
-        The commit that the plan was made for; if another came in between, nothing changes.
+        The commit on which the plan is based; if another was made in between, nothing changes.
     visibility
-        Read back right before the commit: an upload takes hours, and nobody sees its files yet.
+        Verified again right before the commit: an upload can take hours, and its files are still
+        invisible.
     sent
-        Told the number of bytes, each time some files have arrived.
+        Called with the number of bytes after each batch.
     """
     operations: list[CommitOperationAdd | CommitOperationDelete] = []
     for some in _batches(additions):
@@ -62,7 +63,7 @@ def send(
 
 
 def _upload(repo: Repo, some: Sequence[Addition]) -> list[CommitOperationAdd]:
-    """Send some files to the Hub's storage; not yet to be seen by anybody."""
+    """Send some files to the Hub's storage, where they are invisible until committed."""
 
     def upload() -> list[CommitOperationAdd]:
         operations = [CommitOperationAdd(addition.path, addition.source) for addition in some]
@@ -75,12 +76,12 @@ def _upload(repo: Repo, some: Sequence[Addition]) -> list[CommitOperationAdd]:
         )
         return operations
 
-    operations = repo.say(upload)
+    operations = repo.submit(upload)
     for operation, addition in zip(operations, some, strict=True):
         if addition.sha256 and operation.upload_info.sha256.hex() != addition.sha256:
             raise BuildError(
-                f"{addition.path} was changed while it was sent; nothing was published, run the "
-                "same command again when nothing writes to it"
+                f"{addition.path} was changed while it was sent; nothing was published; run the same "
+                "command again when nothing writes to it"
             )
     return operations
 
@@ -106,14 +107,14 @@ def _commit(
             raise
         return str(done.oid)
 
-    return repo.say(commit)
+    return repo.submit(commit)
 
 
 def _landed(repo: Repo, error: Exception, message: str, parent: str) -> str | None:
-    """The commit, if it was made and only the answer was lost on the way."""
+    """Return the commit if it was made and only the response was lost."""
     if not (is_transient(error) or status_of(error) == 412):
         return None
-    commits = repo.ask(lambda: repo.api.list_repo_commits(repo.id, repo_type=repo.kind))
+    commits = repo.query(lambda: repo.api.list_repo_commits(repo.id, repo_type=repo.kind))
     ours = len(commits) > 1 and commits[0].title == message and commits[1].commit_id == parent
     return str(commits[0].commit_id) if ours else None
 

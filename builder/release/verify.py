@@ -1,4 +1,4 @@
-"""Verify: rows of every config and split, loaded from the Hub as anybody would load them."""
+"""Verify: load a row of every config and split from the Hub, as users would, and compare it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from psgimg.builder.release.retry import clean
 
 
 def verify(repo: Repo, commit: str, build: Build, values: BuildFacts) -> None:
-    """Load a first row of each config and split at a commit, and compare.
+    """Load the first row of each config and split at a commit, and compare it with the folder.
 
-    Where the row's shard lies in the folder, it must be equal to it, the picture byte for byte.
+    If the row's shard is in the folder, its label and the bytes of its picture must be equal.
 
     Raises
     ------
     BuildError
-        If the release does not load, or loads otherwise.
+        If the release can't be loaded, or differs from the folder.
     """
     result = Report(values)
     for name in (card_metadata.ALL, *card_metadata.with_rows(result)):
@@ -35,11 +35,11 @@ def verify(repo: Repo, commit: str, build: Build, values: BuildFacts) -> None:
                     _load(repo, commit, build, name, split, n_rows)
                 except BuildError:
                     raise
-                except Exception as error:  # whatever `datasets` raises, the reader would meet it
-                    said = clean(error)
+                except Exception as error:  # users would get whatever `datasets` raises
+                    text = clean(error)
                     raise BuildError(
-                        f"{repo.id} at {commit[:12]} does not load: config {name}, split {split}: "
-                        f"{type(error).__name__}: {said}; it is not tagged: run the same command again"
+                        f"{repo.id} at {commit[:12]} can't be loaded: config {name}, split {split}: "
+                        f"{type(error).__name__}: {text}; it is not tagged; run the same command again"
                     ) from None
 
 
@@ -49,11 +49,11 @@ def _load(repo: Repo, commit: str, build: Build, name: str, split: str, n_rows: 
     rows = load_dataset(
         repo.id, name, split=split, revision=commit, streaming=True, token=repo.api.token
     )
-    said = rows.info.splits[split].num_examples
-    if rows.features != features() or said != n_rows:
+    n_loaded = rows.info.splits[split].num_examples
+    if rows.features != features() or n_loaded != n_rows:
         raise BuildError(
-            f"{repo.id}: config {name}, split {split} loads with {said} rows or other columns than were "
-            f"sent ({n_rows} rows); delete it and push again"
+            f"{repo.id}: config {name}, split {split} loads with other columns or {n_loaded} rows instead "
+            f"of {n_rows}; delete the repository and push again"
         )
     row = next(iter(rows.cast_column("image", Image(decode=False))))
     mine = _local_row(build, split, row)
@@ -61,13 +61,13 @@ def _load(repo: Repo, commit: str, build: Build, name: str, split: str, n_rows: 
         mine["image"]["bytes"] != row["image"]["bytes"] or mine["label"] != row["label"]
     ):
         raise BuildError(
-            f"{repo.id}: config {name}, split {split}: {row['recording']} epoch {row['epoch']} came "
-            "back with another picture or stage; delete it and push again"
+            f"{repo.id}: config {name}, split {split}: {row['recording']} epoch {row['epoch']} loads "
+            "with another picture or stage; delete the repository and push again"
         )
 
 
 def _local_row(build: Build, split: str, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The same row in the folder; None if the folder does not have its corpus."""
+    """Return the same row of the folder; None if its corpus is not in the folder."""
     for shard in build.values["shards"]:
         if (shard["corpus"], shard["split"]) != (wanted["corpus"], split):
             continue

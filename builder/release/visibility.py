@@ -1,5 +1,6 @@
-"""Policy: who may see a release. Pictures of a restricted corpus stay private unless somebody who
-may say so has said otherwise in writing.
+"""Visibility: decide whether a release is private, public or gated.
+
+Pictures of a restricted corpus stay private unless a written permission is given.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from psgimg.builder.dataset.build_json import CorpusPolicy
 from psgimg.builder.errors import BuildError
 
 SHORTEST_PERMISSION = 20
-"""Letters of a permission: a name and a reference are longer than a yes."""
+"""Minimum number of characters: a permission must give a name and a reference, not just yes."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user asks for.
+    """The requested visibility.
 
     Parameters
     ----------
     public
-        Whether anybody may see the release.
+        Whether the release is to be public.
     permission
-        Who allowed the pictures of restricted corpora to be public, and where that is written.
+        Who permitted the publication of pictures of restricted corpora, and where in writing.
     """
 
     public: bool = False
@@ -32,23 +33,23 @@ class Wish:
 
     def __post_init__(self) -> None:
         if self.permission and not self.public:
-            raise BuildError("--permission is for a public release: give --public too, or neither")
+            raise BuildError("--permission requires --public; give both or neither")
         if self.permission and len(self.permission.strip()) < SHORTEST_PERMISSION:
             raise BuildError(
-                f"--permission {self.permission!r}: name who allowed it, when, and where that is "
-                "written; the card records it"
+                f"--permission {self.permission!r}: state who permitted it, when, and where in "
+                "writing; the card quotes it"
             )
 
 
 @dataclass(frozen=True)
 class Visibility:
-    """How a repository must stand before anything is sent to it."""
+    """The visibility that a repository must have before anything is sent to it."""
 
     public: bool
     gated: bool
     permission: str = ""
     permitted: tuple[str, ...] = ()
-    """Restricted corpora that become public, or are, by that permission; old revisions count."""
+    """Restricted corpora that are public by that permission, including those of old revisions."""
 
     def __str__(self) -> str:
         return ("public" if self.public else "private") + (", gated" if self.gated else "")
@@ -56,7 +57,7 @@ class Visibility:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a repository stands: what it shows, what it ever held, and by whose permission."""
+    """The standing of a repository: visibility, restricted corpora it ever held, permission."""
 
     public: bool
     restricted: frozenset[str] = frozenset()
@@ -64,59 +65,59 @@ class Standing:
     permitted: frozenset[str] = frozenset()
 
 
-FORMERLY = "what it held before"
-"""For a repository whose history nobody can tell any more."""
+FORMERLY = "its former contents"
+"""Stands for the corpora of a repository whose history is unknown."""
 
 
 def restricted_corpora(corpora: Mapping[str, CorpusPolicy]) -> frozenset[str]:
-    """The restricted ones of some corpora, as the card has them."""
+    """Return the restricted ones among some corpora, as on the card."""
     return frozenset(card_metadata.restricted(corpora))
 
 
 def decide(
     repo_id: str, wish: Wish, restricted: Collection[str], standing: Standing | None
 ) -> Visibility:
-    """Visibility of a release.
+    """Decide the visibility of a release.
 
     Parameters
     ----------
     restricted
-        The restricted corpora that the release shows.
+        Restricted corpora in the release.
     standing
-        The repository as it is; None if there is none yet. What it held in former revisions can
-        still be loaded, so that counts too.
+        Standing of the repository; None if it does not exist. Former revisions count, since they
+        can still be loaded.
 
     Raises
     ------
     BuildError
-        If the wish can't be granted.
+        If the requested visibility is not permitted.
     """
     held = standing.restricted if standing else frozenset()
-    secret = {*restricted, *held}
+    all_restricted = {*restricted, *held}
     before = standing.permitted if standing else frozenset()
-    said = wish.permission.strip()
-    uncovered = secret - before if not said else set()
+    permission = wish.permission.strip()
+    uncovered = all_restricted - before if not permission else set()
     public_now = standing is not None and standing.public
     if public_now and uncovered:
         raise BuildError(
             f"{repo_id} is public and {', '.join(sorted(uncovered))} is restricted: choose another "
-            "--repo-id, make that repository private in its settings, or name the written permission "
+            "--repo-id, make that repository private in its settings, or state the written permission "
             'with --public --permission "…"'
         )
     if wish.public and uncovered:
         raise BuildError(
             f"--public is refused: the terms of {', '.join(sorted(uncovered))} are not known to allow "
-            'it; leave it out, or name the written permission with --permission "who, when, where it '
-            'is written"'
+            'it; omit it, or state the written permission with --permission "who, when, where in '
+            'writing"'
         )
     if public_now and not wish.public:
         raise BuildError(
-            f"{repo_id} is public; say --public if that is meant, or choose another --repo-id"
+            f"{repo_id} is public; add --public to confirm, or choose another --repo-id"
         )
-    if said and not secret:
-        raise BuildError("--permission: nothing here is restricted; leave it out")
-    if not wish.public or not secret:
-        return Visibility(wish.public, bool(secret))
-    earlier = standing.permission if standing and before & secret else ""
-    words = dict.fromkeys(text for text in (earlier, said) if text)
-    return Visibility(True, True, "; ".join(words), tuple(sorted(secret)))
+    if permission and not all_restricted:
+        raise BuildError("--permission: nothing here is restricted; omit it")
+    if not wish.public or not all_restricted:
+        return Visibility(wish.public, bool(all_restricted))
+    earlier = standing.permission if standing and before & all_restricted else ""
+    texts = dict.fromkeys(text for text in (earlier, permission) if text)
+    return Visibility(True, True, "; ".join(texts), tuple(sorted(all_restricted)))

@@ -1,1 +1,1 @@
-"""A page from samples: style, layout, rasteriser, PNG, and the recipe that fixes all of it."""
+"""Rendering of pages from samples: style, layout, rasteriser, PNG, and the recipe of all of it."""

@@ -1,5 +1,7 @@
-"""Render: a page's samples to a picture. Two renderers behind one style: ``draw`` makes the
-dataset, ``draw_reference`` says with matplotlib what the picture should be.
+"""Page: draw the samples of a page as a picture.
+
+``draw`` is the fast renderer used for datasets; ``draw_reference`` draws the same page with
+matplotlib, for tests.
 """
 
 from __future__ import annotations
@@ -22,8 +24,8 @@ Samples = npt.NDArray[np.float32]
 Columns = npt.NDArray[np.intp]
 
 REFERENCE_SCALE = 4
-"""The reference draws this many times larger and averages: Agg adds up the coverage of strokes that
-lie over each other, which darkens the edges of a dense trace; at four times the size hardly."""
+"""Supersampling of the reference: Agg adds up the coverage of overlapping strokes, which darkens the
+edges of dense traces; at four times the size, the effect is negligible."""
 
 NOWHERE = np.empty(0, np.intp)
 
@@ -34,10 +36,11 @@ class Trace(NamedTuple):
     Parameters
     ----------
     rows : (n_samples,) float32
+        Row of the page at each sample.
     band
-        Whether the space between the trace and its mirror image in the lane's middle is filled.
+        Whether the area between the trace and its mirror image about the lane's middle is filled.
     above, below
-        Pixel columns where the wave was cut off at the lane's upper and lower edge.
+        Pixel columns where the wave is clipped at the lane's upper and lower edge.
     """
 
     box: Box
@@ -48,12 +51,12 @@ class Trace(NamedTuple):
 
 
 class Page:
-    """Draws the pages of one recording: same lanes, same style, one background.
+    """Renderer of the pages of one recording, which share lanes, style and background.
 
     Parameters
     ----------
     absent, envelopes
-        Per lane: whether it is missing, and whether it holds an EMG level instead of a waveform.
+        For each lane, whether it is missing, and whether it is an EMG level instead of a waveform.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class Page:
         self.boxes = layout.boxes(style, montage)
         background = layout.background(style, self.boxes, self.absent)
         self._background = png.page_of(background[:, :, :1] if style.grey else background)
-        # One page for all: memory that is new for each costs more time than the background in it.
+        # One buffer for all pages: allocating one per page costs more than copying the background.
         self._page = np.empty_like(self._background)
         self._scanlines = png.scanlines(self._page)
         self._inks = [self._ink(box.ink) for box in self.boxes]
@@ -73,11 +76,11 @@ class Page:
         self._brush = raster.Brush(style.width_px, style.height_px, style.line_px)
 
     def png(self, data_uv: Samples) -> bytes:
-        """PNG file of a page; ``data_uv`` : (n_lanes, n_samples) float32, in µV."""
+        """Return the PNG file of a page; ``data_uv`` : (n_lanes, n_samples) float32, in µV."""
         return png.encode(self._draw(data_uv), self._scanlines)
 
     def draw(self, data_uv: Samples) -> Image:
-        """Pixels of a page, shape (height, width, 1 or 3); in 16 levels if the style is grey."""
+        """Return a page's pixels, shape (height, width, 1 or 3); 16 levels if the style is grey."""
         return png.image_of(self._draw(data_uv))
 
     def _draw(self, data_uv: Samples) -> raster.Bytes:
@@ -92,14 +95,14 @@ class Page:
         return page
 
     def draw_reference(self, data_uv: Samples) -> Image:
-        """The same page by matplotlib's Agg, slowly."""
+        """Draw the same page with matplotlib's Agg backend, which is slow."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        k, dpi = REFERENCE_SCALE, 72  # one point is one dot
+        k, dpi = REFERENCE_SCALE, 72  # one point is one pixel
         width, height = self.style.width_px, self.style.height_px
         figure = Figure(figsize=(k * width / dpi, k * height / dpi), dpi=dpi)
-        canvas: Any = FigureCanvasAgg(figure)  # its methods are not typed
+        canvas: Any = FigureCanvasAgg(figure)  # its methods are untyped
         ground = png.image_of(self._background).repeat(k, axis=0).repeat(k, axis=1)
         figure.figimage(np.broadcast_to(ground, (*ground.shape[:2], 3)), resize=False)
         traces = list(self._traces(data_uv))
@@ -114,7 +117,7 @@ class Page:
         return png.image_of(page)
 
     def _patch(self, trace: Trace) -> PathPatch:
-        """A trace as matplotlib draws it, in dots of the enlarged page from its lower left corner."""
+        """Return a matplotlib patch of a trace, in pixels from the lower left of the enlarged page."""
         from matplotlib.patches import PathPatch
         from matplotlib.path import Path
         from matplotlib.transforms import IdentityTransform
@@ -140,12 +143,12 @@ class Page:
         )
 
     def _ink(self, rgb: tuple[int, int, int]) -> raster.Bytes:
-        """An ink in the values of the page's channels."""
+        """Return an ink as the values of the page's channels."""
         n_channels = len(self._background)
         return png.page_of(np.array(rgb[:n_channels], np.uint8).reshape(1, 1, -1)).ravel()
 
     def _traces(self, data_uv: Samples) -> Iterator[tuple[Trace, raster.Bytes]]:
-        """The lanes that are there, each with its ink."""
+        """Yield the traces of the lanes that are present, each with its ink."""
         low_uv, high_uv = data_uv.min(axis=1).tolist(), data_uv.max(axis=1).tolist()
         for i, box in enumerate(self.boxes):
             if not self.absent[i]:
@@ -155,9 +158,9 @@ class Page:
     def _trace(
         self, box: Box, samples_uv: Samples, low_uv: float, high_uv: float, band: bool
     ) -> Trace:
-        """Samples in µV to rows: up is positive, the lane's middle is 0 µV."""
+        """Convert samples in µV to rows: positive is up, the lane's middle is 0 µV."""
         if not isfinite(high_uv - low_uv):
-            raise ValueError("a lane that is there has samples that are no numbers")
+            raise ValueError("a lane that is not absent has samples that are not finite")
         centre_uv = 0.0
         scale_uv = self.style.envelope_uv if band else box.style.scale_uv
         if self.style.scaling == "epoch":
@@ -175,11 +178,11 @@ class Page:
         return Trace(box, np.clip(rows, top, bottom), band, above, above if band else below)
 
     def _columns(self, samples: npt.NDArray[np.bool_]) -> Columns:
-        """Pixel columns that hold any of the given samples."""
+        """Return the pixel columns that contain any of the selected samples."""
         return np.unique(np.flatnonzero(samples) * self.style.width_px // len(samples))
 
     def _mark(self, page: raster.Bytes, trace: Trace) -> None:
-        """A bar at the lane's edge over each column where the wave was cut off."""
+        """Draw a bar at the lane's edge in each column where the wave is clipped."""
         top, bottom = trace.box.top, trace.box.bottom
         for columns, first in ((trace.above, top + 1), (trace.below, bottom - layout.MARK_PX)):
             if columns.size:

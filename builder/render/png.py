@@ -1,7 +1,7 @@
-"""PNG: the container around a page's pixels. Only the pixels: no text, no time, no gamma.
+"""PNG: encode a page's pixels as a PNG file without metadata (no text, time or gamma).
 
-A page has shape (n_channels, height, width), uint8. One channel means grey in values 0 (black) to
-15 (white), stored with 4 bits a pixel; three mean red, green and blue, 8 bits each.
+A page has shape (n_channels, height, width), uint8. One channel is grey from 0 (black) to 15
+(white), stored with 4 bits per pixel; three channels are red, green and blue with 8 bits each.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from psgimg.builder.render.layout import Image
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB = 0, 2
 LEVEL = 1
-"""igzip level: 2 and 3 take longer and save under 1 % on pages."""
+"""igzip level: 2 and 3 take longer and save less than 1 % on pages."""
 
 CHUNKS = {b"IHDR", b"IDAT", b"IEND"}
-"""Kinds of chunks that a page has: no text, no time."""
+"""Types of chunk in a page's file: no text, no time."""
 
 UNKNOWN = b"????"
 GREY_STEP = 17
-"""Difference between two of the 16 greys."""
+"""Difference between adjacent levels of the 16 greys."""
 
 
 def encode(page: raster.Bytes, work: raster.Bytes | None = None) -> bytes:
-    """PNG file of a page; ``work`` is what ``scanlines`` gave for a page of this shape."""
+    """Return the PNG file of a page; ``work`` is a buffer from ``scanlines`` for pages of its shape."""
     n_channels, height, width = page.shape
     filtered = scanlines(page) if work is None else work
     depth, colour_type = (4, GREY) if n_channels == 1 else (8, RGB)
@@ -41,13 +41,13 @@ def encode(page: raster.Bytes, work: raster.Bytes | None = None) -> bytes:
 
 
 def scanlines(page: raster.Bytes) -> raster.Bytes:
-    """Room for the filtered rows of pages of this shape, (height, 1 + bytes a row)."""
+    """Return a buffer for the filtered rows of pages like this, (height, 1 + bytes per row)."""
     n_channels, height, width = page.shape
     return np.empty((height, 1 + (width + 1) // 2 if n_channels == 1 else 1 + 3 * width), np.uint8)
 
 
 def page_of(image: Image) -> raster.Bytes:
-    """The page that is nearest to an image of shape (height, width, 1 or 3)."""
+    """Return the page closest to an image of shape (height, width, 1 or 3)."""
     page = np.ascontiguousarray(image.transpose(2, 0, 1))
     if len(page) == 1:
         return ((page.astype(np.uint16) + GREY_STEP // 2) // GREY_STEP).astype(np.uint8)
@@ -55,7 +55,7 @@ def page_of(image: Image) -> raster.Bytes:
 
 
 def image_of(page: raster.Bytes) -> Image:
-    """A page as its PNG gives it back, shape (height, width, 1 or 3)."""
+    """Return a page as its PNG is decoded, shape (height, width, 1 or 3)."""
     image = np.ascontiguousarray(page.transpose(1, 2, 0))
     return image * np.uint8(GREY_STEP) if len(page) == 1 else image
 
@@ -66,11 +66,11 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def chunks(file: bytes | memoryview) -> set[bytes]:
-    """Kinds of the chunks of a PNG file; what is no PNG, or torn, has the kind ``b"????"``."""
+    """Return the types of the chunks of a PNG file, with ``b"????"`` if it is no PNG or truncated."""
     view = memoryview(file).cast("B")
-    found = set() if view[:8] == SIGNATURE else {UNKNOWN}
+    types = set() if view[:8] == SIGNATURE else {UNKNOWN}
     place = len(SIGNATURE)
     while place + 12 <= len(view):
-        found.add(bytes(view[place + 4 : place + 8]))
+        types.add(bytes(view[place + 4 : place + 8]))
         place += 12 + int.from_bytes(view[place : place + 4], "big")
-    return found if place == len(view) else found | {UNKNOWN}
+    return types if place == len(view) else types | {UNKNOWN}

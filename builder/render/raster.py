@@ -1,9 +1,9 @@
-"""Rasteriser: traces with fractional coverage, compiled. Knows nothing of lanes, stages or files.
+"""Rasteriser: draw traces with anti-aliasing, in compiled code.
 
-Each pixel column is cut into slices. Within a slice a trace covers one vertical extent; a round pen
-widens it by the extents of its neighbour slices. The share of a pixel that is covered is the mean
-over its slices: true area coverage, at the price of a running minimum and maximum. All arithmetic
-is in a fixed order and without fused operations, so the same input gives the same bytes anywhere.
+Each pixel column is divided into slices. Within a slice, a trace covers one vertical extent; a round
+pen widens it by the extents of neighbouring slices. The coverage of a pixel is the mean over its
+slices: true area coverage for the cost of a running minimum and maximum. All arithmetic is in a
+fixed order and without fused operations, so that the same input gives the same bytes everywhere.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ Bytes = npt.NDArray[np.uint8]
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 SHADES = 15
-"""Ink covers a pixel in this many steps: finer ones no eye sees, and each costs bytes in the PNG."""
+"""Number of coverage steps: finer ones are invisible, and each costs bytes in the PNG file."""
 
 SLICES = (4, 5, 6, 7, 8, 9)
-"""Slices a pixel column may have: the fewest that bring the pen within ``PEN_TOLERANCE_PX``."""
+"""Permitted slices per pixel column; the fewest with a pen within ``PEN_TOLERANCE_PX`` are used."""
 
 PEN_TOLERANCE_PX = 0.05
 
 
 def _compiled(function: Kernel) -> Kernel:
-    """Compile on the first call and keep the result on disk, where there is a folder for it."""
+    """Compile a function on its first call, with a cache on disk if a folder is writable."""
     try:
         return cast(Kernel, njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # neither the package's nor the user's cache folder can be written
+    except RuntimeError:  # neither the package's nor the user's cache folder is writable
         return cast(Kernel, njit(nogil=True)(function))
 
 
 class Brush:
-    """A pen of one width for pages of one size, with its work space.
+    """A pen of one width for pages of one size, with its working memory.
 
-    A page has shape (n_channels, height, width), uint8; an ink has a value for each channel.
+    A page has shape (n_channels, height, width), uint8; an ink has one value per channel.
     """
 
     def __init__(self, width_px: int, height_px: int, line_px: float) -> None:
@@ -48,7 +48,7 @@ class Brush:
         reach = len(self._pen) - 1
         n_slices = width_px * slices
         self._shades_a_slice = SHADES / slices
-        # Slices beyond the page's sides hold nothing: an empty extent, never written.
+        # Slices beyond the page's sides are empty extents that are never written.
         self._top = np.full(n_slices + 2 * reach, np.inf, np.float32)
         self._bottom = np.full(n_slices + 2 * reach, -np.inf, np.float32)
         self._inner_top = self._top[reach : reach + n_slices]
@@ -62,21 +62,22 @@ class Brush:
         Parameters
         ----------
         rows : (n_samples,) float32
-            Row of the page at each sample, finite. Sample i lies at (i + 0.5) / n_samples of the
-            width; between samples the line is straight, before the first and after the last level.
+            Row of the page at each sample, finite. Sample i is at (i + 0.5) / n_samples of the
+            width; the line is straight between samples, and level before the first and after the
+            last one.
         """
         low, high = _extend(rows, self._inner_top, self._inner_bottom)
         self._lay(page, low, high, ink)
 
     def band(self, page: Bytes, rows: Floats, middle: float, ink: Bytes) -> None:
-        """Fill what lies between a line and its mirror image in the row ``middle``."""
+        """Fill the area between a line and its mirror image about the row ``middle``."""
         low, high = _extend(rows, self._inner_top, self._inner_bottom)
         _mirror(self._inner_top, self._inner_bottom, middle)
         half = max(middle - low, high - middle)
         self._lay(page, middle - half, middle + half, ink)
 
     def _lay(self, page: Bytes, low: float, high: float, ink: Bytes) -> None:
-        """Widen what lies between the rows ``low`` and ``high`` by the pen and ink it."""
+        """Widen the extents, which span rows ``low`` to ``high``, by the pen and ink them."""
         height, radius = page.shape[1], float(self._pen[0])
         first, stop = floor(max(low - radius, 0)), ceil(min(high + radius, height))
         if first < stop:
@@ -86,9 +87,10 @@ class Brush:
 
 
 def _pen(line_px: float) -> tuple[int, Floats]:
-    """Slices a pixel column, and half heights of a round pen by slices from its centre.
+    """Return the slices per pixel column, and half heights of a round pen by slice from its centre.
 
-    The pen is an odd number of slices wide; columns are cut so that this comes near ``line_px``.
+    The pen is an odd number of slices wide; the number of slices per column is chosen so that this
+    width is close to ``line_px``.
     """
 
     def odd(slices: int) -> int:
@@ -106,10 +108,10 @@ def _pen(line_px: float) -> tuple[int, Floats]:
 
 @_compiled
 def _extend(rows: Floats, top: Floats, bottom: Floats) -> tuple[float, float]:
-    """Smallest and largest row that the line reaches in each slice; returns those of all slices."""
+    """Compute the first and last row of the line in each slice; return those over all slices."""
     n, n_slices = len(rows), len(top)
     step, per_step = n_slices / n, n / n_slices
-    here = 0  # the slice of the sample before
+    here = 0  # slice of the previous sample
     x0, y0 = 0.0, rows[0]
     low, high = y0, y0
     lowest, highest = y0, y0
@@ -118,7 +120,7 @@ def _extend(rows: Floats, top: Floats, bottom: Floats) -> tuple[float, float]:
         x1 = (i + 0.5) * step
         there = min(int(x1), n_slices - 1)
         if there > here:
-            slope = np.float32((y1 - y0) * per_step)  # before the first sample y1 is y0
+            slope = np.float32((y1 - y0) * per_step)  # 0 up to the first sample, where y1 is y0
             while here < there:
                 edge = y0 + slope * np.float32(here + 1 - x0)
                 top[here], bottom[here] = min(low, edge), max(high, edge)
@@ -135,7 +137,7 @@ def _extend(rows: Floats, top: Floats, bottom: Floats) -> tuple[float, float]:
 
 @_compiled
 def _mirror(top: Floats, bottom: Floats, middle: float) -> None:
-    """Extend each extent to its mirror image."""
+    """Extend each extent to include its mirror image."""
     for s in range(len(top)):
         half = max(middle - top[s], bottom[s] - middle)
         top[s], bottom[s] = middle - half, middle + half
@@ -143,7 +145,7 @@ def _mirror(top: Floats, bottom: Floats, middle: float) -> None:
 
 @_compiled
 def _widen(top: Floats, bottom: Floats, pen: Floats, out_top: Floats, out_bottom: Floats) -> None:
-    """Extents of the pen moved along the line; ``top`` and ``bottom`` are longer by its reach."""
+    """Compute the extents of the pen along the line; ``top``, ``bottom`` are longer by its reach."""
     n, reach = len(out_top), len(pen) - 1
     for s in range(n):
         out_top[s] = top[reach + s] - pen[0]
@@ -159,12 +161,12 @@ def _widen(top: Floats, bottom: Floats, pen: Floats, out_top: Floats, out_bottom
 
 @_compiled
 def _collect(top: Floats, bottom: Floats, first: int, stop: int, cover: Floats) -> None:
-    """Note where coverage begins and ends, so that its running sum down a column is the coverage.
+    """Record changes of coverage, whose running sum down a column is the coverage.
 
     Parameters
     ----------
     cover : (at least stop - first + 2, width) float32
-        Changes of coverage from row to row, in slices, zero on entry; row 0 is ``first``.
+        Changes of coverage from row to row, in slices; zero on entry, row 0 is ``first``.
     """
     width = cover.shape[1]
     slices = len(top) // width
@@ -188,7 +190,7 @@ def _collect(top: Floats, bottom: Floats, first: int, stop: int, cover: Floats) 
 
 @_compiled
 def _blend(page: Bytes, first: int, stop: int, cover: Floats, shades: float, ink: Bytes) -> None:
-    """Lay ink on rows ``first`` to ``stop`` and leave ``cover`` zero; ``shades`` is one slice's."""
+    """Ink the rows ``first`` to ``stop`` and zero ``cover``; ``shades`` is the shade per slice."""
     n_channels, _, width = page.shape
     share = np.zeros(width, np.float32)
     shade = np.empty(width, np.uint16)
@@ -209,13 +211,14 @@ def _blend(page: Bytes, first: int, stop: int, cover: Floats, shades: float, ink
 
 @_compiled
 def pack_grey(page: Bytes, out: Bytes) -> None:
-    """Rows of a grey page of values 0 to 15, two pixels a byte, each less the row above.
+    """Pack the rows of a grey page, two pixels per byte, each minus the row above.
 
     Parameters
     ----------
     page : (1, height, width) uint8
+        Values 0 to 15.
     out : (height, 1 + ceil(width / 2)) uint8
-        PNG's scanlines; the first byte names the filter, "up".
+        Scanlines of the PNG; the first byte of each is the filter, "up".
     """
     _, height, width = page.shape
     above = np.zeros(out.shape[1] - 1, np.uint8)
@@ -234,13 +237,14 @@ def pack_grey(page: Bytes, out: Bytes) -> None:
 
 @_compiled
 def pack_colour(page: Bytes, out: Bytes) -> None:
-    """Rows of a colour page, three bytes a pixel, each less the row above.
+    """Pack the rows of a colour page, three bytes per pixel, each minus the row above.
 
     Parameters
     ----------
     page : (3, height, width) uint8
+        Red, green and blue.
     out : (height, 1 + 3 * width) uint8
-        PNG's scanlines; the first byte names the filter, "up".
+        Scanlines of the PNG; the first byte of each is the filter, "up".
     """
     _, height, width = page.shape
     above = np.zeros((3, width), np.uint8)

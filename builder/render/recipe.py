@@ -1,4 +1,7 @@
-"""Recipe: everything that decides a pixel, with a hash. The dataset records it, a model carries it."""
+"""Recipe: everything that determines a pixel, with a hash.
+
+A dataset records its recipe, and a model stores that of the pages it was trained on.
+"""
 
 from __future__ import annotations
 
@@ -17,28 +20,28 @@ from psgimg.builder.render.style import Style
 from psgimg.builder.signals.filter_settings import Filters
 
 VERSION = 2
-"""Raised whenever the same samples and values give other pixels than before, or the values are
-written in another form (2: styles and bands by kind of lane)."""
+"""Incremented whenever the same samples and values give different pixels, or the format of the values
+changes (2: styles and bands by kind of lane)."""
 
 
-_REMEDY = "take the values as psgimg wrote them"
+_REMEDY = "restore the values as written by psgimg"
 
 
 class UnknownKindError(BuildError):
-    """A recipe with a kind of lane that a newer psgimg brought."""
+    """A recipe with a kind of lane that this psgimg does not know."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Montage, filters, rate and style. Equal recipes draw equal pixels.
+    """Montage, filters, sampling rate and style; equal recipes draw equal pixels.
 
-    Of style and filters, a recipe keeps only the kinds of lane that its montage draws, so that no
-    other kind, present or future, changes it.
+    A recipe keeps style and filters only for the kinds of lane in its montage, so that no other
+    kind, present or future, changes it.
 
     Raises
     ------
     BuildError
-        If style or filters lack such a kind, or a pass band ends beyond what ``sfreq_hz`` can hold.
+        If style or filters lack such a kind, or a pass band exceeds half of ``sfreq_hz``.
     """
 
     montage: Montage
@@ -49,10 +52,10 @@ class Recipe:
 
     def __post_init__(self) -> None:
         drawn = {lane.kind for lane in self.montage.lanes}
-        for known, what in ((self.style.lanes, "style"), (self.filters.bands, "filters")):
-            if lacking := sorted(kind.value for kind in drawn - set(known)):
+        for values, what in ((self.style.lanes, "style"), (self.filters.bands, "filters")):
+            if lacking := sorted(kind.value for kind in drawn - set(values)):
                 raise BuildError(
-                    f"{what} without {lacking[0]}, a kind of lane of montage {self.montage.name}; "
+                    f"{what} without {lacking[0]}, a kind of lane in montage {self.montage.name}; "
                     "choose a montage without it"
                 )
         object.__setattr__(self, "style", self.style.only(drawn))
@@ -60,23 +63,23 @@ class Recipe:
         for kind, band in self.filters.bands.items():
             if band.high_hz > self.sfreq_hz / 2:
                 raise BuildError(
-                    f"filters: the pass band of {kind.value} ends at {band.high_hz:g} Hz; pages of "
-                    f"{self.sfreq_hz:g} samples a second hold {self.sfreq_hz / 2:g} Hz at most"
+                    f"filters: the pass band of {kind.value} ends at {band.high_hz:g} Hz; at "
+                    f"{self.sfreq_hz:g} samples per second, use at most {self.sfreq_hz / 2:g} Hz"
                 )
 
     def to_dict(self) -> dict[str, Any]:
-        """The recipe as JSON values."""
+        """Return the recipe as JSON values."""
         values: dict[str, Any] = plain(self)
         return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
-        """The recipe that ``to_dict`` gave, as a dataset or a model carries it.
+        """Return the recipe that ``to_dict`` serialised, as stored in a dataset or a model.
 
         Raises
         ------
         BuildError
-            If the values are not whole, or of a version that this psgimg does not draw.
+            If the values are incomplete, or of a version that this psgimg does not draw.
         """
         version = values.get("version")
         if version != VERSION:
@@ -91,18 +94,18 @@ class Recipe:
 
     @property
     def hash(self) -> str:
-        """Sixteen hexadecimal digits that change with any value."""
+        """Hash of all values, 16 hexadecimal digits."""
         return digest(self.to_dict())
 
 
 def digest(values: Any) -> str:
-    """Hash of JSON values, whatever the order of their keys."""
+    """Return the hash of JSON values, regardless of the order of keys."""
     text = json.dumps(values, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON would give it back: tuples as lists, members of enums by their values."""
+    """Return a value as JSON would restore it: tuples as lists, enum members as their values."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):
@@ -117,7 +120,7 @@ def plain(value: Any) -> Any:
 
 
 def _typed(kind: Any, value: Any, where: str) -> Any:
-    """What ``plain`` made this JSON value of. Numbers stay as they are: 1 and 1.0 hash otherwise."""
+    """Return the value that ``plain`` converted; numbers stay unchanged, as 1 and 1.0 hash differently."""
     if dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind)
         if not isinstance(value, Mapping) or set(value) != set(hints):
@@ -140,12 +143,12 @@ def _typed(kind: Any, value: Any, where: str) -> Any:
 
 
 def _kind(value: Any, where: str) -> Kind:
-    """The kind of lane of that name. A recipe holds no kind but those it draws with."""
+    """Return the kind of lane with a name."""
     try:
         return Kind(value)
     except ValueError:
         known = ", ".join(kind.value for kind in Kind)
         raise UnknownKindError(
-            f"{where}: this psgimg draws no lanes of kind {value!r}, only {known}; install a newer "
+            f"{where}: this psgimg can't draw lanes of kind {value!r}, only {known}; install a newer "
             "psgimg"
         ) from None

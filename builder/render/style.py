@@ -1,4 +1,4 @@
-"""Style: how a page is drawn. All of it is data; the presets at the end differ in values only."""
+"""Style: size, inks, scales and grid of a page, with the presets and custom YAML files."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class LaneStyle:
     Parameters
     ----------
     scale_uv
-        The lane's upper and lower edge stand for plus and minus this many µV.
+        Amplitude at the lane's upper and lower edge, in µV.
     weight
         Height of the lane relative to the others.
     colours
-        Inks of the first, second, … lane of this kind; the last one serves all further lanes.
+        Inks of the first, second, … lane of this kind; the last one is used for all further lanes.
     guide_uv
-        Faint lines at plus and minus this amplitude; 0 draws none.
+        Amplitude of two faint guide lines, in µV; 0 draws none.
     """
 
     scale_uv: float
@@ -47,21 +47,21 @@ class Style:
     Parameters
     ----------
     scaling
-        ``fixed``: µV mean the same on every page. ``epoch``: each lane's minimum and maximum fill
-        it, as arXiv 2509.22810 does; amplitude is lost.
+        ``fixed``: the same scale on every page. ``epoch``: each lane is scaled to its minimum and
+        maximum, as in arXiv 2509.22810; amplitude is lost.
     line_px
         Width of the traces.
     grid_s, grid
-        A vertical line every ``grid_s[i]`` seconds in the ink ``grid[i]``; later ones over earlier.
+        Vertical lines every ``grid_s[i]`` seconds in the ink ``grid[i]``; later ones on top.
     rule
         Ink of the line between lanes; "" draws none.
     clip
-        Cut a wave at its lane's edge and mark the place with ``clip_mark``; otherwise it runs on
-        over its neighbours.
+        Clip waves at the edges of their lane and mark the place in the ink ``clip_mark``; otherwise
+        they extend into neighbouring lanes.
     lanes
         Style of each kind of lane.
     envelope_uv
-        Scale of an EMG that was recorded as a level instead of a waveform.
+        Scale of an EMG that was recorded as a level instead of a waveform, in µV.
     """
 
     name: str
@@ -85,7 +85,7 @@ class Style:
             raise BuildError(f"style {self.name}: {fault}")
 
     def _faults(self) -> Iterator[str]:
-        """What makes no sense, each with what does."""
+        """Yield a message for each invalid value, with the permitted ones."""
         if not (16 <= self.width_px <= 4096 and 16 <= self.height_px <= 4096):
             yield f"{self.width_px}x{self.height_px} px; use 16 to 4096"
         if self.scaling not in ("fixed", "epoch"):
@@ -95,7 +95,10 @@ class Style:
         if not 0 < self.envelope_uv < inf:
             yield f"envelope_uv {self.envelope_uv:g}; use a number above 0"
         if len(self.grid) != len(self.grid_s):
-            yield f"{len(self.grid_s)} steps in grid_s, {len(self.grid)} inks in grid; use as many"
+            yield (
+                f"{len(self.grid_s)} steps in grid_s, {len(self.grid)} inks in grid; give one ink per "
+                "step"
+            )
         for step_s in self.grid_s:
             if not isinstance(step_s, int | float) or not 0.1 <= step_s < inf:
                 yield f"grid_s has {step_s!r}; use seconds, 0.1 or more"
@@ -103,40 +106,40 @@ class Style:
             if not (0 < lane.scale_uv < inf and 0 < lane.weight < inf and 0 <= lane.guide_uv < inf):
                 yield f"{kind.value} needs scale_uv and weight above 0, and guide_uv of 0 or more"
             if not lane.colours:
-                yield f"{kind.value} needs at least one of colours"
+                yield f"{kind.value} has no colours; give at least one"
         for ink in self.inks:
             if not isinstance(ink, str) or not INK.fullmatch(ink):
                 yield f"ink {ink!r}; use #rrggbb in quotes"
 
     def lane(self, kind: Kind) -> LaneStyle:
-        """Style of a kind of lane."""
+        """Return the style of a kind of lane."""
         return self.lanes[kind]
 
     def only(self, kinds: Iterable[Kind]) -> Style:
-        """The style of some kinds of lane alone."""
+        """Return the style restricted to some kinds of lane."""
         return replace(self, lanes=self.lanes.only(kinds))
 
     @property
     def inks(self) -> tuple[str, ...]:
-        """Every ink of the style."""
+        """All inks of the style."""
         lanes = [ink for lane in self.lanes.values() for ink in lane.colours]
         single = [self.background, self.guide, self.hatch, self.clip_mark, self.rule or self.guide]
         return (*lanes, *self.grid, *single)
 
     @property
     def grey(self) -> bool:
-        """Whether all inks are grey: such pages are stored with 4 bits a pixel."""
+        """Whether all inks are grey; such pages are stored with 4 bits per pixel."""
         return all(len(set(colour(ink))) == 1 for ink in self.inks)
 
 
 def colour(ink: str) -> Colour:
-    """Red, green and blue of ``#rrggbb``."""
+    """Return red, green and blue of ``#rrggbb``."""
     return int(ink[1:3], 16), int(ink[3:5], 16), int(ink[5:7], 16)
 
 
-# µV per lane chosen by looking at real and synthetic pages of all stages: at ±100 µV the slow
-# waves of N3 (75-200 µV peak to peak) fill a lane without clipping, and a spindle of 30 µV still
-# stands out of its lane. The guides are 75 µV apart, the height that makes a slow wave count.
+# Scales chosen by inspecting real and synthetic pages of all stages: at ±100 µV, the slow waves of
+# N3 (75-200 µV peak to peak) fill a lane without clipping, and a spindle of 30 µV is still clearly
+# visible. The guides are 75 µV apart, the amplitude criterion for a slow wave.
 CLINICAL = Style(
     name="clinical",
     width_px=896,
@@ -191,12 +194,12 @@ PRESETS: Mapping[str, Style] = {style.name: style for style in (CLINICAL, PAPER,
 
 
 def load_style(name: str) -> Style:
-    """A preset by name, or a YAML file: ``base: clinical`` and the values that differ.
+    """Return a preset by name, or load a YAML file: ``base: clinical`` and the values that differ.
 
     Raises
     ------
     BuildError
-        If there is no such preset or file, or the file has an unknown key or a bad value.
+        If there is no such preset or file, or the file has an unknown key or an invalid value.
     """
     if name in PRESETS:
         return PRESETS[name]
@@ -211,7 +214,7 @@ def load_style(name: str) -> Style:
 
 
 def _amended(base: Style, values: Mapping[str, Any], where: str) -> Style:
-    """A copy of a style with some values changed; unknown keys are refused."""
+    """Return a copy of a style with some values changed; unknown keys are refused."""
     page = {field.name: getattr(base, field.name) for field in fields(base)}
     lanes = {kind.value: lane for kind, lane in page.pop("lanes").items()}
     yaml_file.check_keys(values, {*page, *lanes}, where)
@@ -227,21 +230,21 @@ def _amended(base: Style, values: Mapping[str, Any], where: str) -> Style:
 
 def _amended_lane(base: LaneStyle, values: Any, kind: str, where: str) -> LaneStyle:
     if not isinstance(values, dict):
-        raise BuildError(
-            f"{where}: {kind} is {values!r}, expected `{{scale_uv: {base.scale_uv:g}}}`"
-        )
-    known = asdict(base)
-    yaml_file.check_keys(values, known, f"{where}, {kind}")
-    changed = {key: _like(known[key], new, key, f"{where}, {kind}") for key, new in values.items()}
+        raise BuildError(f"{where}: {kind} is {values!r}; write `{{scale_uv: {base.scale_uv:g}}}`")
+    present = asdict(base)
+    yaml_file.check_keys(values, present, f"{where}, {kind}")
+    changed = {
+        key: _like(present[key], new, key, f"{where}, {kind}") for key, new in values.items()
+    }
     return replace(base, **changed)
 
 
 def _like(now: Any, value: Any, key: str, where: str) -> Any:
-    """A YAML value in the type it replaces: lists are tuples, whole numbers may stand for floats."""
+    """Convert a YAML value to the type that it replaces: lists to tuples, integers to floats."""
     if isinstance(now, tuple) and isinstance(value, list):
         return tuple(value)
     if isinstance(now, float) and type(value) is int:
         return float(value)
     if type(value) is not type(now):
-        raise BuildError(f"{where}: {key} is {value!r}, expected something like {now!r}")
+        raise BuildError(f"{where}: {key} is {value!r}; give a value like {now!r}")
     return value

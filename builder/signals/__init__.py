@@ -1,1 +1,1 @@
-"""Samples in µV: filtering, resampling, cutting into epochs, and corruption for robustness tests."""
+"""Signals in µV: filtering, resampling, cutting into epochs, and corruption for robustness tests."""

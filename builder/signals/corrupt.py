@@ -1,7 +1,7 @@
-"""Corrupt: corruptions carried out on a lane's raw samples, before any filter has seen them.
+"""Corrupt: apply corruptions to a lane's raw samples, before any filter.
 
-What comes out is a function of the samples, the corruption (its seed with it) and the names of
-corpus, recording and lane: neither other lanes nor the order of work decide anything.
+The result depends only on the samples, the corruption with its seed, and the names of corpus,
+recording and lane; neither other lanes nor the order of processing matter.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from psgimg.builder.signals.filter_settings import Band, Filters
 from psgimg.builder.signals.filtering import Corruptor, Samples, is_level
 
 MUSCLE_HZ = (20.0, 100.0)
-"""Band of a muscle's activity, as far as the recording's rate can hold it."""
+"""Band of muscle activity, limited by the recording's sampling rate."""
 
 BURST_S = (0.5, 3.0)
 DECAY_S = (0.1, 0.5)
-"""Time constant of what follows an electrode's pop."""
+"""Time constant of the decay after an electrode pop."""
 
 HARMONICS = ((1, 1.0), (2, 0.1), (3, 0.2), (5, 0.1))
-"""Mains hum: multiples of its frequency, and their height; the odd ones are the stronger."""
+"""Mains hum: multiples of its frequency with their amplitudes; odd harmonics are stronger."""
 
 WINDOW_S = 4.0
 N_WINDOWS = 1024
-"""Windows in which a lane's power is measured: their median does not heed movements and gaps."""
+"""Windows in which a lane's power is measured; their median is robust to movements and gaps."""
 
 MAINS_WIDTH_HZ = 2.0
 BLOCK = 1 << 20
@@ -40,14 +40,14 @@ BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class RecordingContext:
-    """What a corruption depends on in a recording.
+    """The properties of a recording that a corruption depends on.
 
     Parameters
     ----------
     segments, record_s
-        Its gapless stretches, which count records, and the length of a record.
+        Gapless segments, bounded by record numbers, and the duration of a record.
     span_s
-        Start of its first page and end of its last.
+        Start of the first page and end of the last one.
     """
 
     corpus: str
@@ -60,12 +60,12 @@ class RecordingContext:
 
 
 def corruptor(corruptions: Sequence[Corruption], recording: RecordingContext) -> Corruptor:
-    """A function that carries out the corruptions, in order, on any lane of a recording, in place."""
+    """Return a function that applies the corruptions in order, in place, to a recording's lane."""
 
     def corrupt(lane: Lane, samples_uv: Samples, rate: Fraction) -> Samples:
         for number, one in enumerate(corruptions):
-            if one.falls_on(lane) and not _hindrance(one, lane, rate, recording.mains_hz):
-                _WORK[one.kind](
+            if one.applies_to(lane) and not _obstacle(one, lane, rate, recording.mains_hz):
+                _FUNCTIONS[one.kind](
                     one, samples_uv, _LaneContext(recording, lane, rate, f"{number}/{one.seed}")
                 )
         return samples_uv
@@ -79,33 +79,33 @@ def notes(
     rates: Sequence[Fraction | None],
     mains_hz: float,
 ) -> list[str]:
-    """What the corruptions could not reach in a recording, for the report.
+    """List the corruptions that could not be applied in a recording, for the report.
 
     Parameters
     ----------
     rates
-        Of the channel in each lane, in Hz; None for a lane that was not recorded.
+        Sampling rate of the channel in each lane, in Hz; None for a lane that was not recorded.
     """
-    found = []
+    lines = []
     for one in corruptions:
-        meant = [pair for pair in zip(montage.lanes, rates, strict=True) if one.falls_on(pair[0])]
-        there = [(lane, rate) for lane, rate in meant if rate is not None]
-        if not there:
-            found.append(f"{one.kind} fell on no lane: none of those it is meant for was recorded")
-        for lane, rate in there:
-            if why := _hindrance(one, lane, rate, mains_hz):
-                found.append(f"{one.kind} left {lane.name} as it was: {why}")
-    return found
+        meant = [pair for pair in zip(montage.lanes, rates, strict=True) if one.applies_to(pair[0])]
+        recorded = [(lane, rate) for lane, rate in meant if rate is not None]
+        if not recorded:
+            lines.append(f"{one.kind} not applied: none of its lanes was recorded")
+        for lane, rate in recorded:
+            if reason := _obstacle(one, lane, rate, mains_hz):
+                lines.append(f"{one.kind} not applied to {lane.name}: {reason}")
+    return lines
 
 
-def _hindrance(one: Corruption, lane: Lane, rate: Fraction, mains_hz: float) -> str:
-    """Why a corruption can't be in a lane's samples; empty if it can."""
+def _obstacle(one: Corruption, lane: Lane, rate: Fraction, mains_hz: float) -> str:
+    """Return why a corruption can't be applied to a lane's samples; empty if it can."""
     if is_level(lane.kind, rate) and not one.form.on_levels:
         return "recorded as a level, without a waveform"
     if one.kind == "emg" and rate * 0.45 <= MUSCLE_HZ[0]:
-        return f"{float(rate):g} samples a second hold no muscle activity"
+        return f"{float(rate):g} samples per second can't represent muscle activity"
     if one.kind == "hum" and rate / 2 <= _hum_hz(one, mains_hz):
-        return f"{float(rate):g} samples a second hold no {_hum_hz(one, mains_hz):g} Hz"
+        return f"{float(rate):g} samples per second can't represent {_hum_hz(one, mains_hz):g} Hz"
     return ""
 
 
@@ -115,7 +115,7 @@ def _hum_hz(one: Corruption, mains_hz: float) -> float:
 
 @dataclass(frozen=True)
 class _LaneContext:
-    """One lane of a recording, and the seed of one corruption of it."""
+    """One lane of a recording, and the seed of one of its corruptions."""
 
     recording: RecordingContext
     lane: Lane
@@ -135,7 +135,7 @@ class _LaneContext:
         return self.recording.segments[-1].stop_s(self.recording.record_s)
 
     def rng(self, *, of_lane: bool = True) -> np.random.Generator:
-        """Generator of this lane; or of the recording, for events that all lanes share."""
+        """Return the generator of this lane, or of the recording for events common to all lanes."""
         names = [self.seed, self.recording.corpus, self.recording.recording]
         key = "/".join([*names, self.lane.name] if of_lane else names)
         return np.random.Generator(
@@ -143,13 +143,13 @@ class _LaneContext:
         )
 
     def stretches(self, samples: Samples) -> Iterator[tuple[float, Samples]]:
-        """Time of the first sample, and the samples, of each gapless stretch; views."""
+        """Yield the time of the first sample and a view of the samples of each gapless segment."""
         n_record = int(self.rate * self.recording.record_s)
         for segment in self.recording.segments:
             yield segment.onset_s, samples[segment.first * n_record : segment.stop * n_record]
 
     def put(self, samples: Samples, onset_s: float, what: Samples) -> None:
-        """Add something that begins at a time; what falls into a gap is gone."""
+        """Add a waveform that begins at a time; the part in a gap is dropped."""
         for start_s, part in self.stretches(samples):
             first = round((onset_s - start_s) * self.rate_hz)
             here = part[max(0, first) : max(0, first + len(what))]
@@ -157,14 +157,14 @@ class _LaneContext:
             here += what[skipped : skipped + len(here)]
 
     def rest_uv(self, samples: Samples) -> float:
-        """What the channel shows of nothing: its own offset, so that no filter sees a step."""
+        """Return the value of a silent channel: its own offset, so that filters see no step."""
         return 0.0 if is_level(self.lane.kind, self.rate) else float(np.median(samples))
 
 
 def _lost(one: Corruption, samples: Samples, at: _LaneContext) -> None:
     rng, (start_s, stop_s) = at.rng(), at.recording.span_s
     hit = rng.random() < one.number("rate")
-    drawn = rng.random()  # always: later numbers do not depend on the spec
+    drawn = rng.random()  # drawn in any case: later numbers must not depend on the spec
     share = drawn if one.params["from"] == ANY else one.number("from")
     if hit:
         lost_s = start_s + share * (stop_s - start_s) if share else 0.0
@@ -187,7 +187,7 @@ def _polarity(one: Corruption, samples: Samples, at: _LaneContext) -> None:
 
 
 def _hum(one: Corruption, samples: Samples, at: _LaneContext) -> None:
-    """Keeps its phase over the whole recording, gaps included."""
+    """Add hum that keeps its phase over the whole recording, gaps included."""
     mains_hz, phases = _hum_hz(one, at.recording.mains_hz), at.rng().random(len(HARMONICS))
     for start_s, part in at.stretches(samples):
         for first in range(0, len(part), BLOCK):
@@ -200,7 +200,7 @@ def _hum(one: Corruption, samples: Samples, at: _LaneContext) -> None:
 
 
 def _emg(one: Corruption, samples: Samples, at: _LaneContext) -> None:
-    """Bursts come in all lanes at once, as from a movement; each lane has its own share of them."""
+    """Add bursts at the same times in all lanes, as in a movement, with different waveforms."""
     from scipy.signal import butter, sosfilt
     from scipy.signal.windows import tukey
 
@@ -216,7 +216,7 @@ def _emg(one: Corruption, samples: Samples, at: _LaneContext) -> None:
 
 
 def _pops(one: Corruption, samples: Samples, at: _LaneContext) -> None:
-    """Each is a step that the electrode recovers from by itself."""
+    """Add steps, each followed by the exponential recovery of the electrode."""
     rng = at.rng()
     for onset_s in _onsets_s(one, rng, at):
         height = one.number("uv") * rng.uniform(0.5, 1.5) * rng.choice((-1.0, 1.0))
@@ -235,7 +235,7 @@ def _scale(one: Corruption, samples: Samples, at: _LaneContext) -> None:
 
 
 def _noise(one: Corruption, samples: Samples, at: _LaneContext) -> None:
-    """Its power is measured as the lane's is: where the lane's filter lets something pass."""
+    """Add noise whose power is measured like that of the lane, in the lane's pass band."""
     noise = at.rng().standard_normal(len(samples))
     if one.params["colour"] == "pink":
         noise = _pink(noise, at.rate_hz)
@@ -245,7 +245,7 @@ def _noise(one: Corruption, samples: Samples, at: _LaneContext) -> None:
 
 
 def _pink(white: Samples, rate_hz: float) -> Samples:
-    """White noise filtered to 1/f: one pole and one zero in every two octaves, 3 dB an octave."""
+    """Filter white noise to 1/f: one pole and one zero per two octaves, 3 dB per octave."""
     from scipy.signal import bilinear_zpk, sosfilt, zpk2sos
 
     poles_hz = np.geomspace(0.05, 0.05 * 4**7, 8)
@@ -256,7 +256,7 @@ def _pink(white: Samples, rate_hz: float) -> Samples:
 
 
 def _power_uv2(samples: Samples, at: _LaneContext) -> float:
-    """Median power in the lane's pass band over windows of the drawn pages, without the mains."""
+    """Return the median power in the lane's pass band over the drawn pages, without the mains."""
     n_window = round(WINDOW_S * at.rate_hz)
     frequency_hz = np.fft.rfftfreq(n_window, 1 / at.rate_hz)
     passed = (frequency_hz >= at.band.low_hz) & (frequency_hz <= at.band.high_hz)
@@ -267,20 +267,20 @@ def _power_uv2(samples: Samples, at: _LaneContext) -> float:
 
 
 def _windows(samples: Samples, at: _LaneContext, n_window: int) -> Samples:
-    """Windows of what is drawn, spread evenly, shape (n_windows, n_window)."""
-    found: list[npt.NDArray[np.float64]] = []
+    """Return evenly spaced windows of the drawn signal, shape (n_windows, n_window)."""
+    parts: list[npt.NDArray[np.float64]] = []
     for onset_s, part in at.stretches(samples):
         edges = (np.array(at.recording.span_s) - onset_s) * at.rate_hz
         first, stop = np.clip(np.round(edges), 0, len(part)).astype(int)
         n_here = (stop - first) // n_window
-        found.append(part[first : first + n_here * n_window].reshape(n_here, n_window))
-    n_found = sum(map(len, found))
-    wanted = np.unique(np.linspace(0, n_found - 1, min(N_WINDOWS, n_found)).round().astype(int))
-    chosen: Samples = np.concatenate(found)[wanted]
+        parts.append(part[first : first + n_here * n_window].reshape(n_here, n_window))
+    n_all = sum(map(len, parts))
+    wanted = np.unique(np.linspace(0, n_all - 1, min(N_WINDOWS, n_all)).round().astype(int))
+    chosen: Samples = np.concatenate(parts)[wanted]
     return chosen
 
 
-_WORK: dict[str, Callable[[Corruption, Samples, _LaneContext], None]] = {
+_FUNCTIONS: dict[str, Callable[[Corruption, Samples, _LaneContext], None]] = {
     "lost": _lost,
     "flat": _flat,
     "polarity": _polarity,

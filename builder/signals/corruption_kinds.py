@@ -1,4 +1,4 @@
-"""Corruptions: the kinds there are, what each takes, and what it takes if nothing is said. Pure."""
+"""Corruption kinds: the kinds of corruption with their parameters, bounds and defaults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAINS = "mains"
 
 @dataclass(frozen=True)
 class Number:
-    """A parameter between two bounds; it may be left to one ``word`` instead."""
+    """A numeric parameter between two bounds, for which one ``word`` may be given instead."""
 
     default: float | str
     low: float
@@ -22,7 +22,7 @@ class Number:
     word: str = ""
 
     def read(self, text: str) -> float | str:
-        """The value that a spec gives; ValueError with what may stand there."""
+        """Parse the value in a spec; the ValueError states the permitted values."""
         if self.word and text == self.word:
             return text
         try:
@@ -32,22 +32,22 @@ class Number:
         if not self.low <= value <= self.high:
             other = f", or {self.word}" if self.word else ""
             raise ValueError(f"{self.low:g} to {self.high:g} ({self.unit}){other}")
-        return float(f"{value:.12g}")  # as a spec can say it again
+        return float(f"{value:.12g}")  # the precision with which a spec is written
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A parameter that is one of some words, the first unless another is given."""
+    """A parameter with a fixed set of words as values; the first is the default."""
 
     words: tuple[str, ...]
 
     @property
     def default(self) -> str:
-        """The value where none is given."""
+        """The default value."""
         return self.words[0]
 
     def read(self, text: str) -> str:
-        """The value that a spec gives; ValueError with what may stand there."""
+        """Parse the value in a spec; the ValueError states the permitted values."""
         if text not in self.words:
             raise ValueError(" or ".join(self.words))
         return text
@@ -60,15 +60,15 @@ class Form:
     Parameters
     ----------
     means
-        What it is, in a few words that follow a lane's name on a card.
+        Description in a few words that follow the name of a lane on a card.
     unit
-        Of the severity: one number by which corruptions of a kind are put in order.
+        Unit of the severity, the number by which corruptions of a kind are ordered.
     lanes
-        Those that it falls on if none are named.
+        Lanes to which it is applied by default.
     params
-        What it takes; the first says how severe it is.
+        Parameters; the first one determines the severity.
     on_levels
-        Whether it can befall an EMG that was recorded as a level, which holds no waveform.
+        Whether it can be applied to an EMG recorded as a level, without a waveform.
     """
 
     means: str
@@ -78,11 +78,11 @@ class Form:
     on_levels: bool = False
 
 
-_RATE = Number(1.0, 0, 1, "share of the lanes that are hit, drawn for each lane of each recording")
+_RATE = Number(1.0, 0, 1, "share of the lanes affected, drawn for each lane of each recording")
 
 FORMS: Mapping[str, Form] = {
     "lost": Form(
-        "carries nothing from some time on",
+        "is lost from some time on",
         "share of the night lost",
         "eeg",
         {
@@ -92,7 +92,7 @@ FORMS: Mapping[str, Form] = {
         on_levels=True,
     ),
     "flat": Form(
-        "carries nothing now and then",
+        "is flat from time to time",
         "share of the night flat",
         "eeg",
         {
@@ -101,9 +101,9 @@ FORMS: Mapping[str, Form] = {
         },
         on_levels=True,
     ),
-    "polarity": Form("is turned upside down", "share of lanes", "eeg+eog", {"rate": _RATE}),
+    "polarity": Form("has inverted polarity", "share of lanes", "eeg+eog", {"rate": _RATE}),
     "hum": Form(
-        "carries mains hum",
+        "has mains hum",
         "µV",
         ALL,
         {
@@ -112,36 +112,36 @@ FORMS: Mapping[str, Form] = {
         },
     ),
     "emg": Form(
-        "carries bursts of muscle activity",
+        "has bursts of muscle activity",
         "bursts/min",
         "eeg+eog",
         {
-            "per_min": Number(6.0, 0, 60, "bursts a minute"),
+            "per_min": Number(6.0, 0, 60, "bursts per minute"),
             "uv": Number(40.0, 0, 1e4, "µV, root mean square of a burst"),
         },
     ),
     "pops": Form(
-        "carries electrode pops",
+        "has electrode pops",
         "pops/min",
         "eeg+eog",
         {
-            "per_min": Number(2.0, 0, 60, "pops a minute"),
+            "per_min": Number(2.0, 0, 60, "pops per minute"),
             "uv": Number(300.0, 0, 1e5, "µV, height of the step"),
         },
     ),
     "scale": Form(
-        "has another amplitude",
+        "has a scaled amplitude",
         "×",
         ALL,
-        {"factor": Number(0.5, 0.01, 100, "times the amplitude")},
+        {"factor": Number(0.5, 0.01, 100, "factor of the amplitude")},
         on_levels=True,
     ),
     "noise": Form(
-        "carries noise",
+        "has added noise",
         "dB SNR",
         ALL,
         {
-            "snr_db": Number(0.0, -60, 60, "dB, lane's own power over the noise's, in its pass band"),
+            "snr_db": Number(0.0, -60, 60, "dB, power of the lane over noise in its pass band"),
             "colour": Choice(("white", "pink")),
         },
     ),

@@ -1,7 +1,7 @@
-"""Corruption: what is done to the raw signal before it is drawn, as ``psgimg build --corrupt`` is told.
+"""Corruption spec: parse the value of ``psgimg build --corrupt`` into a corruption and its JSON.
 
-Pure. ``artefacts.py`` carries it out. Written as ``kind:key=value,key=value``; in ``lanes``, names
-are joined by ``+``: ``noise:snr_db=0,lanes=eeg+eog``.
+A spec is written as ``kind:key=value,key=value``; the names in ``lanes`` are joined by ``+``, as in
+``noise:snr_db=0,lanes=eeg+eog``. ``corrupt.py`` applies it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from psgimg.builder.signals.corruption_kinds import ALL, ANY, FORMS, Form
 from typing_extensions import TypedDict
 
 VERSION = 1
-"""Raised whenever the same corruption of the same samples gives others than before."""
+"""Incremented whenever the same corruption of the same samples gives a different result."""
 
 KEY: Final = "corruption"
-"""Where ``build.json`` says it; a dataset that was drawn as recorded has no such key."""
+"""Key in ``build.json``; absent from a dataset drawn as recorded."""
 
 SPLIT: Final = "test"
-"""The only split that is drawn corrupted: nobody is to learn from such pages."""
+"""The only split that is drawn corrupted: no model should be trained on such pages."""
 
 
 class CorruptionPart(TypedDict):
@@ -39,9 +39,10 @@ class CorruptionPart(TypedDict):
 
 
 class CorruptionJson(TypedDict):
-    """All corruptions of a dataset as ``build.json`` has them, in the order of ``parts``.
+    """All corruptions of a dataset as stored in ``build.json``, in the order of ``parts``.
 
-    Of a single one, severity, unit, lanes and seed stand at the top too; several together have none.
+    The severity, unit, lanes and seed of a single corruption are repeated at the top level; they
+    are empty for several.
     """
 
     version: int
@@ -56,14 +57,14 @@ class CorruptionJson(TypedDict):
 
 @dataclass(frozen=True)
 class Corruption:
-    """One corruption, with every parameter.
+    """One corruption with all its parameters.
 
     Parameters
     ----------
     lanes
         Kinds of lane, lanes of the montage, or ``all``.
     seed
-        Of what is drawn by chance: when a burst comes, what the noise is.
+        Random seed, for example of the times of bursts and the samples of noise.
     """
 
     kind: str
@@ -73,21 +74,21 @@ class Corruption:
 
     @property
     def form(self) -> Form:
-        """What all corruptions of this kind have in common."""
+        """The description of this kind of corruption."""
         return FORMS[self.kind]
 
     @property
     def severity(self) -> float:
-        """How severe it is, in the unit of its kind; not always is more worse (SNR, scale)."""
+        """Severity in the unit of its kind; higher is not always worse (SNR, scale)."""
         value = self.params[next(iter(self.form.params))]
-        if self.kind == "lost":  # any time is as likely as any other
+        if self.kind == "lost":  # all times are equally likely
             kept = 0.5 if value == ANY else self.number("from")
             return round(self.number("rate") * (1 - kept), 12)
         return float(value)
 
     @property
     def spec(self) -> str:
-        """The shortest spec that gives it; how severe it is always stands there."""
+        """The shortest equivalent spec; it always states the severity."""
         first = next(iter(self.form.params))
         shown = {
             key: f"{value:.12g}" if isinstance(value, float) else value
@@ -101,15 +102,15 @@ class Corruption:
         return f"{self.kind}:" + ",".join(f"{key}={value}" for key, value in shown.items())
 
     def number(self, key: str) -> float:
-        """A parameter that is a number."""
+        """Return a numeric parameter."""
         return float(self.params[key])
 
-    def falls_on(self, lane: Lane) -> bool:
-        """Whether it is meant for a lane."""
+    def applies_to(self, lane: Lane) -> bool:
+        """Whether a lane is among those to corrupt."""
         return any(name.lower() in (ALL, lane.kind.value, lane.name.lower()) for name in self.lanes)
 
     def to_dict(self) -> CorruptionPart:
-        """As JSON values."""
+        """Return the corruption as JSON values."""
         return {
             "spec": self.spec,
             "kind": self.kind,
@@ -122,31 +123,31 @@ class Corruption:
 
 
 def parse(spec: str) -> Corruption:
-    """The corruption that a spec tells of.
+    """Parse a spec into a corruption.
 
     Raises
     ------
     BuildError
-        If there is no such kind or parameter, or a value is out of its bounds; it says what there
-        is.
+        If there is no such kind or parameter, or a value is out of bounds; the message states the
+        permitted ones.
     """
     kind, _, text = (part.strip() for part in spec.partition(":"))
     if kind not in FORMS:
         raise BuildError(
-            f"--corrupt {spec!r}: no corruption {kind!r}; there are {', '.join(FORMS)}"
+            f"--corrupt {spec!r}: no corruption {kind!r}; choose from {', '.join(FORMS)}"
         )
     form = FORMS[kind]
-    known = [*form.params, "lanes", "seed"]
+    keys = [*form.params, "lanes", "seed"]
     given: dict[str, str] = {}
     for pair in filter(None, text.split(",")):
         key, equals, value = (part.strip() for part in pair.partition("="))
-        if not equals or key not in known:
+        if not equals or key not in keys:
             raise BuildError(
-                f"--corrupt {spec!r}: {kind} has no {pair.strip()!r}; give {', '.join(known)}, as in "
+                f"--corrupt {spec!r}: {kind} has no {pair.strip()!r}; give {', '.join(keys)}, as in "
                 f"{Corruption(kind, (form.lanes,), _defaults(form)).spec}"
             )
         if key in given:
-            raise BuildError(f"--corrupt {spec!r}: {key} stands there twice; give it once")
+            raise BuildError(f"--corrupt {spec!r}: {key} is given twice; give it once")
         given[key] = value
     params = {**_defaults(form)}
     for key, param in form.params.items():
@@ -163,27 +164,27 @@ def parse(spec: str) -> Corruption:
 
 
 def check_lanes(corruptions: Sequence[Corruption], montage: Montage) -> None:
-    """Refuse a corruption that names a lane which the montage has not, or falls on none.
+    """Refuse a corruption of lanes that the montage does not have.
 
     Raises
     ------
     BuildError
-        It lists the lanes.
+        If a named lane does not exist, or no lane is of a named kind; the message lists the lanes.
     """
-    there = ", ".join(lane.name for lane in montage.lanes)
+    lanes = ", ".join(lane.name for lane in montage.lanes)
     kinds = [kind.value for kind in Kind]
-    known = {ALL, *kinds, *(lane.name.lower() for lane in montage.lanes)}
+    names = {ALL, *kinds, *(lane.name.lower() for lane in montage.lanes)}
     for one in corruptions:
-        unknown = [name for name in one.lanes if name.lower() not in known]
-        if unknown or not any(one.falls_on(lane) for lane in montage.lanes):
+        unknown = [name for name in one.lanes if name.lower() not in names]
+        if unknown or not any(one.applies_to(lane) for lane in montage.lanes):
             raise BuildError(
                 f"--corrupt {one.spec!r}: montage {montage.name} has no lane "
-                f"{'+'.join(unknown or one.lanes)!r}; it has {there}; or give {', '.join(kinds)} or {ALL}"
+                f"{'+'.join(unknown or one.lanes)!r}; it has {lanes}; or give {', '.join(kinds)} or {ALL}"
             )
 
 
 def to_dict(corruptions: Sequence[Corruption]) -> CorruptionJson:
-    """What ``build.json`` says of all that was done."""
+    """Return the corruptions as JSON values for ``build.json``."""
     parts = [one.to_dict() for one in corruptions]
     alone = len(parts) == 1
     return {
@@ -199,28 +200,28 @@ def to_dict(corruptions: Sequence[Corruption]) -> CorruptionJson:
 
 
 def from_dict(values: Mapping[str, Any] | None) -> tuple[Corruption, ...]:
-    """The corruptions that ``to_dict`` gave; none of None.
+    """Return the corruptions that ``to_dict`` serialised; none for None.
 
     Raises
     ------
     BuildError
-        If they are not whole, or of a version that this psgimg does not carry out.
+        If the values are incomplete, or of a version that this psgimg does not support.
     """
     if values is None:
         return ()
     try:
-        found = tuple(parse(part["spec"]) for part in values["parts"])
-        same = bool(found) and to_dict(found) == values
-        # They are shown on cards, and a foreign file may hold anything.
-        same = same and all(re.fullmatch(r"[\w-]+", name) for one in found for name in one.lanes)
+        parsed = tuple(parse(part["spec"]) for part in values["parts"])
+        same = bool(parsed) and to_dict(parsed) == values
+        # Names are shown on cards, and a file from elsewhere may contain anything.
+        same = same and all(re.fullmatch(r"[\w-]+", name) for one in parsed for name in one.lanes)
     except (KeyError, TypeError, AttributeError):
         same = False
     if not same:
-        said = values.get("spec") if isinstance(values, Mapping) else values
+        spec = values.get("spec") if isinstance(values, Mapping) else values
         raise BuildError(
-            f"corruption {said!r} is not one of this psgimg; install the psgimg that made the dataset"
+            f"corruption {spec!r} is unknown to this psgimg; install the psgimg that made the dataset"
         )
-    return found
+    return parsed
 
 
 def _defaults(form: Form) -> dict[str, float | str]:
@@ -230,5 +231,7 @@ def _defaults(form: Form) -> dict[str, float | str]:
 def _seed(spec: str, given: Mapping[str, str]) -> int:
     text = given.get("seed", "0")
     if not text.isdecimal():
-        raise BuildError(f"--corrupt {spec!r}: seed can't be {text!r}; give a whole number from 0")
+        raise BuildError(
+            f"--corrupt {spec!r}: seed can't be {text!r}; give a whole number, 0 or more"
+        )
     return int(text)

@@ -1,4 +1,4 @@
-"""Pages: which 30 s of signal become a picture, and why the other epochs do not."""
+"""Epoching: which epochs become pages, why others do not, and the samples of each page."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from psgimg.builder.signals.filtering import Signals
 from psgimg.builder.stages import Stage, Unscored
 
 PAGE_S = 30.0
-"""Length of a page. A 20-s epoch is shown with 5 s of signal on either side, as published work does."""
+"""Duration of a page. A 20-s epoch is shown with 5 s of context on either side, as in the literature."""
 
 MIN_SHARE = 0.5
-"""A scoring of which less than this share lies on the signal belongs to another recording."""
+"""A scoring of which a smaller share lies within the signal belongs to another recording."""
 
 BEYOND = "beyond the signal"
 
 
 class Paged(Protocol):
-    """What has a page: a scored epoch of a corpus, or any 30 s of an unscored night."""
+    """Anything with a page: a scored epoch of a corpus, or 30 s of an unscored recording."""
 
     @property
     def page_start_s(self) -> float:
-        """Start of its page from the recording's start."""
+        """Start of the page in seconds from the recording's start."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """A scored epoch that has signal for its whole page."""
+    """A scored epoch with signal on its whole page."""
 
     index: int
     onset_s: float
@@ -53,9 +53,9 @@ class Selection:
     epochs
         In time order.
     reasons
-        Number of each epoch that is left out, and why, in two or three words.
+        Number of each epoch that is left out, with the reason in two or three words.
     partial
-        Runs of the scoring that end with less than an epoch.
+        Number of runs of the scoring that end with an incomplete epoch.
     """
 
     epochs: tuple[Epoch, ...]
@@ -70,7 +70,7 @@ class Selection:
 
     @property
     def span_s(self) -> tuple[float, float]:
-        """Start of the first page and end of the last."""
+        """Start of the first page and end of the last one, in seconds."""
         return self.epochs[0].page_start_s, self.epochs[-1].page_start_s + PAGE_S
 
 
@@ -80,13 +80,13 @@ def select(hypnogram: Hypnogram, edf: SignalFile, trim_min: float | None) -> Sel
     Parameters
     ----------
     trim_min
-        Minutes of wakefulness kept before the first and after the last epoch of sleep; None keeps
+        Minutes of wakefulness kept before the first and after the last epoch of sleep; None for
         all.
 
     Raises
     ------
     RecordingError
-        If signal and scoring don't belong together in time, or nothing is left.
+        If signal and scoring don't match in time, or no epoch is left.
     """
     epochs: list[Epoch] = []
     reasons: list[tuple[int, str]] = []
@@ -108,7 +108,7 @@ def select(hypnogram: Hypnogram, edf: SignalFile, trim_min: float | None) -> Sel
         raise RecordingError(
             "scoring of another time",
             f"{edf.path.name}: {lost} of {lost + len(epochs)} scored epochs lie outside the signal, "
-            f"which lasts {edf.duration_s:g} s; check that both files are of one night",
+            f"which lasts {edf.duration_s:g} s; check that both files belong to the same night",
         )
     if not epochs:
         raise RecordingError("no epoch to draw", f"{edf.path.name}: {selection.left_out}")
@@ -116,12 +116,12 @@ def select(hypnogram: Hypnogram, edf: SignalFile, trim_min: float | None) -> Sel
 
 
 def count_pages(duration_s: float) -> int:
-    """Number of whole pages from the first sample to the last, gaps included."""
+    """Return the number of whole pages from the first sample to the last, gaps included."""
     return floor((duration_s + TOLERANCE_S) / PAGE_S)
 
 
 def require_signal(file: SignalFile, pages: Iterable[Paged]) -> None:
-    """RecordingError if a page does not lie wholly on gapless signal."""
+    """Raise RecordingError if a page is not completely covered by gapless signal."""
     for page in pages:
         if reason := missing_signal(file, page.page_start_s):
             raise RecordingError(
@@ -132,29 +132,29 @@ def require_signal(file: SignalFile, pages: Iterable[Paged]) -> None:
 
 
 def require_eeg(signals: Signals, montage: Montage, where: str) -> None:
-    """RecordingError if no EEG lane carries a signal: such pages can't be staged."""
+    """Raise RecordingError if all EEG lanes are flat: such pages can't be staged."""
     lanes = zip(signals.lanes, signals.flat, montage.lanes, strict=True)
     named = {name: flat for name, flat, lane in lanes if name and lane.kind is Kind.EEG}
     if all(named.values()):
         raise RecordingError(
             "flat EEG",
-            f"{where}: every EEG lane ({', '.join(named)}) is one constant value; the electrodes were "
-            "not recorded",
+            f"{where}: every EEG lane ({', '.join(named)}) is constant; the electrodes were not "
+            "recorded",
         )
 
 
 def cut(signals: Signals, epochs: Iterable[Paged]) -> Iterator[npt.NDArray[np.float32]]:
-    """Samples of each epoch's page in µV, shape (n_lanes, n_samples); NaN in an absent lane."""
+    """Yield the samples of each page in µV, shape (n_lanes, n_samples); NaN in an absent lane."""
     n_page = round(PAGE_S * signals.sfreq_hz)
     for epoch in epochs:
         number, first = place(signals, epoch)
         page = signals.stretches[number].data_uv[:, first : first + n_page]
-        short = n_page - page.shape[1]  # rounding of rates may cost the last sample of a stretch
+        short = n_page - page.shape[1]  # rounding of rates may drop the last sample of a stretch
         yield np.pad(page, ((0, 0), (0, short)), mode="edge") if short else page
 
 
 def place(signals: Signals, epoch: Paged) -> tuple[int, int]:
-    """Where a page begins: number of the stretch, and of the sample in it."""
+    """Return the index of the stretch in which a page begins, and of the first sample in it."""
     starts_s = [stretch.start_s for stretch in signals.stretches]
     begun = [i for i, start_s in enumerate(starts_s) if start_s <= epoch.page_start_s + TOLERANCE_S]
     number = max(begun, key=starts_s.__getitem__)
@@ -162,7 +162,7 @@ def place(signals: Signals, epoch: Paged) -> tuple[int, int]:
 
 
 def _kept_s(hypnogram: Hypnogram, trim_min: float | None) -> tuple[float, float]:
-    """Onsets of the first and last epoch to keep."""
+    """Return the onsets of the first and last epoch to keep."""
     asleep = [
         onset_s for onset_s, score in hypnogram if isinstance(score, Stage) and score != Stage.W
     ]
@@ -172,7 +172,7 @@ def _kept_s(hypnogram: Hypnogram, trim_min: float | None) -> tuple[float, float]
 
 
 def missing_signal(edf: SignalFile, page_start_s: float) -> str:
-    """Why a page can't be drawn: "" if it lies wholly on one gapless segment."""
+    """Return why a page can't be drawn; "" if it lies within one gapless segment."""
     stop_s = page_start_s + PAGE_S
     for segment in edf.segments:
         last_s = segment.stop_s(edf.record_s) + TOLERANCE_S

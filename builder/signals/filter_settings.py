@@ -1,4 +1,4 @@
-"""Filter settings: the pass band of each kind of lane, all of it data. ``filtering.py`` filters."""
+"""Filter settings: the pass band of each kind of lane, the order, and whether to use a notch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from psgimg.builder.recordings.montage import Kind
 
 @dataclass(frozen=True)
 class Band:
-    """Pass band in Hz. An end of 0, or beyond what the recording's rate can hold, is left open."""
+    """Pass band in Hz. An edge at 0 or beyond the recording's Nyquist frequency is not filtered."""
 
     low_hz: float
     high_hz: float
@@ -30,10 +30,10 @@ AASM_BANDS = ByKind(
         Kind.ECG: Band(0.3, 70.0),
     }
 )
-"""The AASM manual's routine settings."""
+"""The routine settings of the AASM manual."""
 
 ORDERS = (2, 8)
-"""Least and greatest order of a filter."""
+"""Lowest and highest order of a filter."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Filters:
     bands
         Pass band of each kind of lane.
     order
-        Of the low-pass; the high-pass has half of it. Both run forwards and backwards.
+        Order of the low-pass; the high-pass has half of it. Both run forwards and backwards.
     notch
-        Whether the mains frequency is filtered out.
+        Whether the mains frequency is removed by a notch filter.
     """
 
     bands: ByKind[Band] = AASM_BANDS
@@ -59,22 +59,22 @@ class Filters:
             if not 0 <= band.low_hz < band.high_hz:
                 raise BuildError(
                     f"{kind.value} has a pass band from {band.low_hz:g} to {band.high_hz:g} Hz; "
-                    "give the lower end first, 0 for none"
+                    "give the lower edge first, 0 for none"
                 )
         if not ORDERS[0] <= self.order <= ORDERS[1]:
             raise BuildError(f"filters of order {self.order}; use {ORDERS[0]} to {ORDERS[1]}")
 
     def band(self, kind: Kind) -> Band:
-        """Band of a kind of lane."""
+        """Return the pass band of a kind of lane."""
         return self.bands[kind]
 
     def only(self, kinds: Iterable[Kind]) -> Filters:
-        """The filters of some kinds of lane alone."""
+        """Return the filters restricted to some kinds of lane."""
         return replace(self, bands=self.bands.only(kinds))
 
 
 def load_filters(name: str) -> Filters:
-    """The filters of a YAML file: ``eeg: {band_hz: [0.5, 30]}`` and whatever else differs.
+    """Load filters from a YAML file: ``eeg: {band_hz: [0.5, 30]}`` and other values that differ.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def load_filters(name: str) -> Filters:
     Raises
     ------
     BuildError
-        If the file can't be read, has an unknown key or a bad value; the message names it.
+        If the file can't be read, or has an unknown key or an invalid value.
     """
     if not name:
         return Filters()
@@ -110,13 +110,13 @@ def load_filters(name: str) -> Filters:
 
 
 def _band(values: Any, where: str) -> Band:
-    """The band of ``{band_hz: [0.3, 35]}``."""
+    """Return the band in ``{band_hz: [0.3, 35]}``."""
     if not isinstance(values, dict):
         raise BuildError(f"{where}: {values!r}; write {{band_hz: [0.3, 35]}}")
     yaml_file.check_keys(values, ("band_hz",), where)
     ends = values.get("band_hz")
     if not (isinstance(ends, list) and len(ends) == 2 and all(map(_is_number, ends))):
-        raise BuildError(f"{where}: band_hz is {ends!r}; give two numbers in Hz, as [0.3, 35]")
+        raise BuildError(f"{where}: band_hz is {ends!r}; give two numbers in Hz, such as [0.3, 35]")
     return Band(float(ends[0]), float(ends[1]))
 
 

@@ -1,8 +1,8 @@
-"""Signals: a recording's lanes in µV, filtered while still continuous, on one time base.
+"""Filtering: read a recording's lanes in µV, band-pass, notch filter and resample them.
 
-Every lane is filtered without phase shift over each gapless stretch of the whole recording, then
-resampled through an anti-alias filter. Only after that are pages cut (``epoching.py``): no page has
-a filter's edge in it but at the ends of the recording.
+Each lane is filtered without phase shift over every gapless stretch of the whole recording, then
+resampled with an anti-aliasing filter. Pages are cut afterwards (``epoching.py``), so that filter
+transients occur only at the ends of a stretch.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ Corruptor = Callable[[Lane, Samples, Fraction], Samples]
 """Changes a lane's raw samples, in µV at a rate in Hz, before they are filtered (``corrupt.py``)."""
 
 ENVELOPE_HZ = 20.0
-"""An EMG sampled no faster than this holds no waveform but its level (Sleep-EDF SC: 1 Hz, rectified)."""
+"""An EMG sampled at this rate or slower is a level, not a waveform (Sleep-EDF SC: 1 Hz, rectified)."""
 
 NOTCH_Q = 30.0
 EDGE_S = 10.0
-"""Signal kept on either side of what is wanted, so that resampling has no edge inside it."""
+"""Signal kept on either side of the requested span, so that it has no resampling transients."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Stretch:
     data_uv : (n_lanes, n_samples) float32
         NaN throughout a lane that the recording does not have.
     start_s
-        Time of the first sample from the recording's start.
+        Time of the first sample in seconds from the recording's start.
     """
 
     data_uv: npt.NDArray[np.float32]
@@ -55,11 +55,11 @@ class Signals:
     Parameters
     ----------
     lanes
-        Name of the derivation drawn in each lane, None where there is none.
+        Name of the derivation in each lane; None if absent.
     envelopes
-        Lanes that hold an EMG level instead of a waveform.
+        Whether each lane holds an EMG level instead of a waveform.
     flat
-        Lanes whose channel never changes: an electrode that was not connected.
+        Whether each lane is constant, as with a disconnected electrode.
     """
 
     sfreq_hz: float
@@ -85,18 +85,18 @@ def read_signals(
     Parameters
     ----------
     span_s
-        Start and stop of what is wanted, in seconds from the recording's start. Filters run over
-        the whole recording all the same.
+        Start and stop of the requested signal, in seconds from the recording's start. Filters
+        nevertheless run over the whole recording.
     corrupt
-        Applied to the raw samples of each lane before they are filtered.
+        Function applied to the raw samples of each lane before they are filtered.
 
     Raises
     ------
     RecordingError
-        If a wanted channel is not in a unit of voltage, or has no range.
+        If the unit of a required channel is not a voltage, or its range is empty.
     """
     spans = [span for segment in edf.segments if (span := _records(edf, segment, span_s))]
-    # Filled lane by lane: at 8 h, the lanes together in float64 would cost twice the whole night.
+    # Filled lane by lane: all lanes in float64 at once would take twice the memory of the night.
     pages_uv = [_empty(len(derivations), edf, span, sfreq_hz) for span in spans]
     envelopes, flat = [], []
     for number, (lane, derivation) in enumerate(zip(montage.lanes, derivations, strict=True)):
@@ -118,13 +118,13 @@ def read_signals(
 
 
 def is_level(kind: Kind, rate: Fraction) -> bool:
-    """Whether a channel of this rate holds an EMG's level instead of its waveform."""
+    """Whether a channel of this rate holds an EMG level instead of a waveform."""
     return kind is Kind.EMG and rate <= ENVELOPE_HZ
 
 
 @dataclass(frozen=True)
 class _Span:
-    """Whole records of one segment: what is filtered, and what of it is kept."""
+    """A segment to be filtered, and the whole records of it that are kept."""
 
     segment: Segment
     first: int
@@ -139,7 +139,7 @@ class _Lane:
 
 
 def _records(edf: SignalFile, segment: Segment, span_s: tuple[float, float]) -> _Span | None:
-    """The records of a segment that hold the wanted span and its edges; all channels share them."""
+    """Return the records of a segment that cover the requested span and its edges."""
     before = floor((span_s[0] - EDGE_S - segment.onset_s) / edf.record_s)
     after = ceil((span_s[1] + EDGE_S - segment.onset_s) / edf.record_s)
     first, stop = max(0, before), min(segment.stop - segment.first, after)
@@ -150,7 +150,7 @@ def _records(edf: SignalFile, segment: Segment, span_s: tuple[float, float]) -> 
 
 
 def _empty(n_lanes: int, edf: SignalFile, span: _Span, sfreq_hz: float) -> npt.NDArray[np.float32]:
-    """Room for a span of all lanes at the new rate, absent until filled."""
+    """Return an array for a span of all lanes at the new rate, NaN until filled."""
     n_samples = floor((span.stop - span.first) * edf.record_s * Fraction(sfreq_hz))
     return np.full((n_lanes, n_samples), np.nan, np.float32)
 
@@ -166,11 +166,11 @@ def _fill(
     sfreq_hz: float,
     corrupt: Corruptor | None,
 ) -> _Lane:
-    """Read a lane, filter it over each segment, and fill its rows with the wanted spans."""
+    """Read a lane, filter it over each segment, and fill its rows with the requested spans."""
     raw, rate = _derive(edf, derivation)
     flat = bool(np.ptp(raw) == 0)
     envelope = is_level(lane.kind, rate)
-    if corrupt is not None:  # a lane that this makes flat is drawn: that is the experiment
+    if corrupt is not None:  # a lane made flat here is still drawn, as part of the experiment
         raw = corrupt(lane, raw, rate)
     n_record = int(rate * edf.record_s)
     for row, span in zip(rows, spans, strict=True):
@@ -179,15 +179,15 @@ def _fill(
             part = _filter(part, float(rate), filters, lane.kind, mains_hz)
         offset = span.segment.first
         part = part[(span.first - offset) * n_record : (span.stop - offset) * n_record]
-        # float32 from here on: its rounding is far below a µV, and the night half as large.
+        # float32 from here on: its rounding is far below 1 µV, and it halves the memory.
         wave = _resample(part.astype(np.float32), rate, sfreq_hz, linear=envelope)
         row[: len(wave)] = wave[: len(row)]
-        row[len(wave) :] = wave[-1]  # the rounding of rates may cost the last sample
+        row[len(wave) :] = wave[-1]  # rounding of rates may drop the last sample
     return _Lane(envelope, flat)
 
 
 def _derive(edf: SignalFile, derivation: Derivation) -> tuple[Samples, Fraction]:
-    """Samples of a derivation in µV and their exact rate."""
+    """Return the samples of a derivation in µV and their exact rate."""
     rate = edf.sfreqs_hz[derivation.plus]
     samples = edf.read_uv(derivation.plus)
     if derivation.sign < 0:
@@ -197,7 +197,7 @@ def _derive(edf: SignalFile, derivation: Derivation) -> tuple[Samples, Fraction]
         reference_rate = edf.sfreqs_hz[derivation.minus]
         if reference_rate != rate:
             reference = _resample(reference, reference_rate, float(rate))
-        both = min(len(samples), len(reference))  # rounding of rates: the last sample may lack one
+        both = min(len(samples), len(reference))  # rounding of rates may drop the last sample
         samples[:both] -= reference[:both]
         samples[both:] -= reference[-1]
     return samples, rate
@@ -206,13 +206,13 @@ def _derive(edf: SignalFile, derivation: Derivation) -> tuple[Samples, Fraction]
 def _filter(
     samples: Samples, rate_hz: float, filters: Filters, kind: Kind, mains_hz: float
 ) -> Samples:
-    """Band-pass and mains notch without phase shift; ends of 0 or beyond the Nyquist rate are open."""
+    """Apply band-pass and mains notch without phase shift; edges at 0 or beyond Nyquist are open."""
     from scipy.signal import butter, iirnotch, tf2sos
 
     band, nyquist = filters.band(kind), rate_hz / 2
     low = band.low_hz if 0 < band.low_hz < nyquist else None
     high = band.high_hz if band.high_hz < 0.95 * nyquist else None
-    # High-pass and low-pass apart: a 0.3-35 Hz Butterworth band-pass is badly conditioned at 512 Hz.
+    # Separate high-pass and low-pass: a 0.3-35 Hz Butterworth band-pass is ill-conditioned at 512 Hz.
     sections = []
     if low is not None:
         sections.append(butter(filters.order // 2, low, "highpass", fs=rate_hz, output="sos"))
@@ -227,9 +227,9 @@ def _filter(
 
 
 def _both_ways(sos: Samples, samples: Samples, n_pad: int) -> Samples:
-    """Filter forwards, then backwards, as ``scipy.signal.sosfiltfilt`` does, at half its memory.
+    """Filter forwards, then backwards, like ``scipy.signal.sosfiltfilt`` with half its memory.
 
-    That function holds four copies of the night at its peak; this one lets each go in time.
+    That function holds up to four copies of the signal; this one releases each as soon as possible.
     """
     from scipy.signal import sosfilt, sosfilt_zi
 
@@ -245,11 +245,11 @@ def _both_ways(sos: Samples, samples: Samples, n_pad: int) -> Samples:
 
 
 def _resample(samples: Wave, rate: Fraction, sfreq_hz: float, *, linear: bool = False) -> Wave:
-    """Samples at another rate, without drift and without aliases.
+    """Resample without drift and without aliasing.
 
-    Rates are exact fractions (MASS has 256.016 Hz): the up/down ratio is the simplest that drifts
-    by less than half a sample over the whole stretch, or the finest with a filter of usable length.
-    ``linear`` is for slow levels, which hold no frequency that could alias.
+    Rates are exact fractions (MASS has 256.016 Hz): the up/down ratio is the simplest one that
+    drifts by less than half a sample over the whole stretch, or the finest with a filter of usable
+    length. ``linear`` interpolates slow levels, which have no frequency that could alias.
     """
     from scipy.signal import resample_poly
 
@@ -264,7 +264,7 @@ def _resample(samples: Wave, rate: Fraction, sfreq_hz: float, *, linear: bool = 
             for limit in (10**2, 10**3, 10**4)
             if abs((close := exact.limit_denominator(limit)) - exact) * len(samples) < 0.5
         ),
-        exact.limit_denominator(10**5),  # finer ones need filters of a gigabyte
+        exact.limit_denominator(10**5),  # finer ratios need filters of a gigabyte
     )
     if ratio == 1:
         return samples

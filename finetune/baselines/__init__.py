@@ -1,1 +1,1 @@
-"""Baselines: methods that stage the same epochs without pictures."""
+"""Baselines: methods that stage the same epochs from signals instead of pictures."""

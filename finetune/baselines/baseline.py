@@ -1,4 +1,4 @@
-"""Baseline: methods without pictures stage the same epochs, each into one file. The main path."""
+"""Baseline: predictions of signal-based methods for the same epochs, one file each. The main path."""
 
 from __future__ import annotations
 
@@ -27,23 +27,34 @@ from psgimg.finetune.metrics.predictions import Answer, Predictions
 
 @dataclass(frozen=True)
 class BaselineConfig:
-    """One field an option of ``psgimg baseline``; the options' help says what each means.
+    """Options of `psgimg baseline`.
 
     Parameters
     ----------
+    dataset
+        Folder or Hub id of the dataset whose train split is used for training.
     root
-        ``DIR`` for a single corpus, ``NAME=DIR`` for several.
-    source
-        YAML files of corpora that the dataset was built by.
+        Folders of the corpora: ``DIR`` for a single corpus, ``NAME=DIR`` for several.
     method
-        Names of methods; empty for all that can.
+        Names of methods; empty for all whose libraries are installed.
+    split
+        Split to stage.
     on
-        Dataset whose split is staged, if it is not the one that is learned from.
+        Dataset whose split is staged, if other than ``dataset``.
+    corpus
+        Corpus of the dataset; None for all.
+    out
+        Output folder.
+    seed
+        Seed of the training.
+    workers
+        Number of recordings read in parallel.
+    source
+        YAML files that describe corpora of the dataset.
     """
 
     dataset: str
     root: tuple[str, ...] = ()
-    source: tuple[str, ...] = ()
     method: tuple[str, ...] = ()
     split: str = "test"
     on: str | None = None
@@ -51,6 +62,7 @@ class BaselineConfig:
     out: Path = Path("psg-baselines")
     seed: int = 0
     workers: int = 1
+    source: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -58,7 +70,7 @@ class BaselineConfig:
 
 
 def baseline(config: BaselineConfig, progress: Progress) -> dict[str, Predictions]:
-    """Stage a split by every method, each into a file; what is finished is not done again.
+    """Stage a split by every method, writing one file each; finished files are not recomputed.
 
     Returns
     -------
@@ -67,88 +79,89 @@ def baseline(config: BaselineConfig, progress: Progress) -> dict[str, Prediction
     Raises
     ------
     BuildError
-        If the command can't go on. Methods that are finished stay.
+        If the command can't continue. Files of finished methods are kept.
     """
-    able, notes = methods.able(config.method)
-    learn = nights.to_learn(config.dataset, config.corpus)
-    asked = source.find(config.on or config.dataset, config.corpus, config.split)
-    _refuse_other_lanes(learn[0], asked)
-    here = nights.find(learn, asked, config.root, config.source)
+    available, notes = methods.available(config.method)
+    training = nights.training_sources(config.dataset, config.corpus)
+    target = source.find(config.on or config.dataset, config.corpus, config.split)
+    _refuse_other_lanes(training[0], target)
+    splits = nights.find(training, target, config.root, config.source)
     if config.on is not None:
-        _refuse_known(here, config)
-    chosen, unfit = methods.fit(able, here.asked, config.method)
-    for note in (*notes, *unfit):
+        _refuse_overlap(splits, config)
+    chosen, excluded = methods.applicable(available, splits.target, config.method)
+    for note in (*notes, *excluded):
         progress.note(note)
-    task = Task(here, config.seed, config.workers, progress)
-    found = {}
+    task = Task(splits, config.seed, config.workers, progress)
+    results = {}
     for name, method in chosen.items():
         path = config.out / f"{name}.parquet"
-        with partial_file.hold(path, _settings(name, method, config, learn, asked)) as held:
+        with partial_file.hold(path, _settings(name, method, config, training, target)) as held:
             earlier = held.finished()
             if earlier is not None:
-                progress.note(f"{path} is finished; nothing is computed again")
-            found[name] = earlier or _stage(held, method, task, asked)
-    return found
+                progress.note(f"{path} is finished; nothing is recomputed")
+            results[name] = earlier or _stage(held, method, task, target)
+    return results
 
 
-def _stage(held: Parts, method: Method, task: Task, asked: Source) -> Predictions:
-    """Let a method stage the nights, and write what it said."""
+def _stage(held: Parts, method: Method, task: Task, target: Source) -> Predictions:
+    """Stage the nights by a method, and write its predictions."""
     outcome = method.stage(task)
     held.write(0, Predictions.from_rows(_rows(task.nights, outcome)))
-    found = held.join(1)
+    predictions = held.join(1)
+    n = len(predictions)
     held.seal(
         {
             "psgimg": version("psgimg"),
             "versions": {"python": platform.python_version(), **method.versions()},
-            "policy": asked.build["policy"],
-            "corruption": asked.build.get(corruption_spec.KEY),
-            "counts": {"pages": len(found), "no_valid_answer": 0, "with_probabilities": len(found)},
-            "learned_from": _counts(task.nights.train) if method.learns else None,
-            "watched": _counts(task.nights.validation) if method.watches else None,
+            "policy": target.build["policy"],
+            "corruption": target.build.get(corruption_spec.KEY),
+            "counts": {"pages": n, "no_valid_answer": 0, "with_probabilities": n},
+            "learned_from": _counts(task.nights.train) if method.trains else None,
+            "watched": _counts(task.nights.validation) if method.validates else None,
             **outcome.facts,
         }
     )
-    return found
+    return predictions
 
 
-def _rows(here: Nights, outcome: Outcome) -> Iterator[dict[str, Any]]:
-    """Rows of predictions in order of corpus, recording and epoch."""
-    for night in here.asked:
+def _rows(splits: Nights, outcome: Outcome) -> Iterator[dict[str, Any]]:
+    """Yield rows of predictions in order of corpus, recording and epoch."""
+    for night in splits.target:
         if night.key not in outcome.staged:
             continue
         probabilities = outcome.staged[night.key]
         columns = (night.epochs, night.labels, night.labels_2, probabilities)
         for epoch, label, label_2, values in zip(*columns, strict=True):
-            told = Answer(STAGE_NAMES[values.argmax()], None, tuple(values.tolist()))
+            answer = Answer(STAGE_NAMES[values.argmax()], None, tuple(values.tolist()))
             yield {
                 **night.key._asdict(),
                 "epoch": int(epoch),
                 "label": STAGE_NAMES[label],
                 "label_2": None if label_2 == NO_STAGE else STAGE_NAMES[label_2],
-                **told.columns(),
+                **answer.columns(),
             }
 
 
 def _settings(
-    name: str, method: Method, config: BaselineConfig, learn: Sequence[Source], asked: Source
+    name: str, method: Method, config: BaselineConfig, training: Sequence[Source], target: Source
 ) -> dict[str, Any]:
-    """All that decides the predictions, as JSON values; where processes and threads do not."""
+    """Return everything that determines the predictions, as JSON values."""
     return {
         "model": name,
-        "learns_from": [_source(one) for one in learn] if method.learns else None,
-        **_source(asked),
-        "recipe_hash": asked.build["recipe_hash"],
-        "seed": config.seed if method.learns else None,
+        "learns_from": [_source(split) for split in training] if method.trains else None,
+        **_source(target),
+        "recipe_hash": target.build["recipe_hash"],
+        "seed": config.seed if method.trains else None,
     }
 
 
-def _source(found: Source) -> dict[str, Any]:
+def _source(split: Source) -> dict[str, Any]:
     return {
-        "dataset": found.name,
-        "config": found.config,
-        "split": found.split,
-        "revision": found.revision,
-        "shards": digest([s["sha256"] for s in found.build["shards"] if s["split"] == found.split]),
+        "dataset": split.name,
+        "config": split.config,
+        "split": split.split,
+        "revision": split.revision,
+        "shards": digest([s["sha256"] for s in split.build["shards"] if s["split"] == split.split]),
     }
 
 
@@ -160,23 +173,23 @@ def _counts(chosen: Sequence[Night]) -> dict[str, int]:
     }
 
 
-def _refuse_other_lanes(learn: Source, asked: Source) -> None:
-    """What is learned of some lanes says nothing of others."""
-    there, here = (one.build["recipe"] for one in (learn, asked))
+def _refuse_other_lanes(training: Source, target: Source) -> None:
+    """Refuse to stage a dataset whose montage or filters differ from those of the training data."""
+    first, second = (split.build["recipe"] for split in (training, target))
     for part in ("montage", "filters"):
-        if there[part] != here[part]:
+        if first[part] != second[part]:
             raise BuildError(
-                f"{asked.name} has another {part} than {learn.name}, which is learned from; build "
-                "both alike"
+                f"{part} of {target.name} differs from that of {training.name}, the training data; "
+                "build both with the same options"
             )
 
 
-def _refuse_known(here: Nights, config: BaselineConfig) -> None:
-    """Another dataset may hold people whose nights are learned from."""
-    learned = {(n.key.corpus, n.key.subject) for n in (*here.train, *here.validation)}
-    known = sorted(learned & {(n.key.corpus, n.key.subject) for n in here.asked})
-    if known:
+def _refuse_overlap(splits: Nights, config: BaselineConfig) -> None:
+    """Refuse to stage another dataset that shares subjects with the training data."""
+    seen = {(n.key.corpus, n.key.subject) for n in (*splits.train, *splits.validation)}
+    shared = sorted(seen & {(n.key.corpus, n.key.subject) for n in splits.target})
+    if shared:
         raise BuildError(
-            f"{len(known)} subjects of {config.on}, split {config.split}, are learned from, such as "
-            f"{known[0][1]} of {known[0][0]}; build both with the same --splits and --seed"
+            f"{len(shared)} subjects of {config.on}, split {config.split}, are in the training data, "
+            f"such as {shared[0][1]} of {shared[0][0]}; build both with the same --splits and --seed"
         )

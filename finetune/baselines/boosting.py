@@ -1,7 +1,7 @@
-"""Boosting: gradient-boosted trees on YASA's features, learned from the dataset's own train split.
+"""Boosting: gradient-boosted trees on YASA's features, trained on the dataset's own train split.
 
-Vallat & Walker (2021), eLife 10:e70092, with the settings of YASA's published classifiers but for
-their class weights: every page counts alike, as it does for the other methods.
+Vallat & Walker (2021), eLife 10:e70092, with the settings of YASA's published classifiers except for
+their class weights: all pages are weighted equally, as in the other methods.
 """
 
 from __future__ import annotations
@@ -23,28 +23,39 @@ SETTINGS = {"n_estimators": 400, "max_depth": 5, "num_leaves": 90, "colsample_by
 
 
 def stage(task: Task) -> Outcome:
-    """Learn from the train split and stage the asked one."""
+    """Train on the train split and stage the target split."""
     train = task.nights.train
     table, labels = _table(task, train), np.concatenate([night.labels for night in train])
     model = fit(table, labels, task.seed, task.workers)
-    asked = nights.over(task.nights.asked, features.of_night, "features to stage", task)
-    staged = {night.key: probabilities(model, frame) for night, frame in asked}
+    frames = nights.process(task.nights.target, features.of_night, "features for staging", task)
+    staged = {night.key: probabilities(model, frame) for night, frame in frames}
     return Outcome(staged, {"method": {**SETTINGS, "features": table.shape[1]}})
 
 
 def fit(table: pd.DataFrame, labels: npt.NDArray[np.int8], seed: int, threads: int) -> Any:
-    """A classifier; the same table gives the same, whatever the number of threads.
+    """Train a classifier; the result does not depend on the number of threads.
+
+    Parameters
+    ----------
+    table : (n_pages, n_features)
+        Features.
+    labels : (n_pages,)
+        Scored stages.
+    seed
+        Random seed.
+    threads
+        Number of threads.
 
     Raises
     ------
     BuildError
-        If all pages have one stage.
+        If all pages have the same stage.
     """
     from lightgbm import LGBMClassifier
 
     if len(np.unique(labels)) < 2:
         raise BuildError(
-            f"every page to learn from is {STAGE_NAMES[labels[0]]}; give a dataset with more stages"
+            f"every training page is {STAGE_NAMES[labels[0]]}; give a dataset with more stages"
         )
     model = LGBMClassifier(
         **SETTINGS,
@@ -58,16 +69,19 @@ def fit(table: pd.DataFrame, labels: npt.NDArray[np.int8], seed: int, threads: i
 
 
 def probabilities(model: Any, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """(n, 5) of a night's pages; a stage that was never seen has 0, a feature that lacks is NaN."""
-    found = np.zeros((len(frame), len(STAGE_NAMES)))
-    found[:, model.classes_] = model.predict_proba(frame.reindex(columns=model.feature_name_))
-    return found
+    """Return (n, 5) probabilities of a night's pages, given their features.
+
+    A stage absent from the training data has probability 0; a missing feature is NaN.
+    """
+    values = np.zeros((len(frame), len(STAGE_NAMES)))
+    values[:, model.classes_] = model.predict_proba(frame.reindex(columns=model.feature_name_))
+    return values
 
 
 def _table(task: Task, train: Sequence[Night]) -> pd.DataFrame:
-    """Features of all nights, in their order; columns in order of name."""
+    """Return the features of all nights in their order, with columns sorted by name."""
     import pandas as pd
 
-    frames = dict(nights.over(train, features.of_night, "features to learn from", task))
+    frames = dict(nights.process(train, features.of_night, "features for training", task))
     table: pd.DataFrame = pd.concat([frames[night] for night in train], ignore_index=True)
     return table.sort_index(axis=1)

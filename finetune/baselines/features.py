@@ -1,4 +1,4 @@
-"""Features: YASA's numbers of every page, by YASA's own code, on the lanes of the dataset."""
+"""Features: YASA's features of every page, computed by YASA from the lanes of the dataset."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def of_night(night: Night) -> pd.DataFrame:
-    """Features of a night's pages, (n_pages, n_features) float32, columns by name.
+    """Return the features of a night's pages, (n_pages, n_features) float32.
 
     Features of a channel that the recording lacks have no column. YASA smooths over neighbouring
     windows and scales by the spread of the recording; neither crosses a gap.
@@ -24,18 +24,18 @@ def of_night(night: Night) -> pd.DataFrame:
 
 
 def of(lanes: Lanes) -> pd.DataFrame:
-    """See :func:`of_night`."""
+    """Return the features of some lanes; see :func:`of_night`."""
     import pandas as pd
 
     chosen = windows.channels(lanes)
-    found = []
+    frames = []
     for grid in windows.grids(lanes):
-        with warnings.catch_warnings():  # a flat page gives NaN, which is what it should
+        with warnings.catch_warnings():  # a flat page gives NaN, as intended
             warnings.simplefilter("ignore")
             frame = windows.staging(grid, chosen).get_features()
-        found.append(frame.iloc[grid.windows].set_axis(grid.pages))
-    frame = pd.concat(found).sort_index()
-    # YASA's clock begins anew with each grid; a night has one.
+        frames.append(frame.iloc[grid.windows].set_axis(grid.pages))
+    frame = pd.concat(frames).sort_index()
+    # YASA's time features restart with each grid; recompute them for the whole night.
     onsets_s = np.array([epoch.page_start_s for epoch in lanes.epochs])
     onsets_s -= onsets_s[0]
     frame["time_hour"] = onsets_s / 3600
@@ -45,7 +45,7 @@ def of(lanes: Lanes) -> pd.DataFrame:
 
 
 def _levels(lanes: Lanes) -> pd.DataFrame:
-    """Mean of an EMG that was recorded as a level, and how far it is from the night's median."""
+    """Return the mean of an EMG recorded as a level, and its difference from the night's median."""
     import pandas as pd
 
     levels = [i for i, on in enumerate(lanes.signals.envelopes) if on and lanes.kinds[i] == "emg"]

@@ -1,4 +1,4 @@
-"""Methods: the baselines by name, and what each needs beside the base install."""
+"""Methods: the baselines by name, and the optional libraries that each requires."""
 
 from __future__ import annotations
 
@@ -17,24 +17,26 @@ REMEDY = "install with: pip install 'psgimg[baselines]'"
 
 @dataclass(frozen=True)
 class Method:
-    """A way of staging without pictures.
+    """A method of staging from signals.
 
     Parameters
     ----------
-    learns, watches
-        Whether it learns from the train split, and watches the validation split meanwhile.
+    stage
+        Trains the method if necessary, and stages the target split.
+    trains, validates
+        Whether it is trained on the train split, and uses the validation split for early stopping.
     modules, libraries
-        What it imports, and the names of what is installed for that.
+        Modules that it imports, and the distributions that provide them.
     """
 
     stage: Callable[[Task], Outcome]
-    learns: bool
-    watches: bool
+    trains: bool
+    validates: bool
     modules: tuple[str, ...]
     libraries: tuple[str, ...]
 
     def versions(self) -> dict[str, str]:
-        """Versions of its libraries."""
+        """Return the versions of its libraries."""
         return {name: version(name) for name in self.libraries}
 
 
@@ -49,63 +51,61 @@ METHODS = {
 }
 
 
-def able(names: Sequence[str]) -> tuple[dict[str, Method], list[str]]:
-    """The methods of these names; of none named, all that this machine can.
+def available(names: Sequence[str]) -> tuple[dict[str, Method], list[str]]:
+    """Return the named methods, or all whose libraries are installed if none is named.
 
     Returns
     -------
     methods
+        Method by name.
     notes
-        Why one is left out, a line each.
+        Why a method was left out, one line each.
 
     Raises
     ------
     BuildError
-        If there is no such method, or it was named and its libraries are missing; or no method is
-        left.
+        If a method is unknown, a named one lacks its libraries, or none is left.
     """
     if unknown := [name for name in names if name not in METHODS]:
-        raise BuildError(f"no method {unknown[0]!r}; there are {', '.join(METHODS)}")
+        raise BuildError(f"--method {unknown[0]!r} is unknown; use {', '.join(METHODS)}")
     wanted = {name: METHODS[name] for name in METHODS if not names or name in names}
     faults = {name: why for name, method in wanted.items() if (why := fault(method))}
-    left = {name: method for name, method in wanted.items() if name not in faults}
-    if faults and (names or not left):
+    remaining = {name: method for name, method in wanted.items() if name not in faults}
+    if faults and (names or not remaining):
         raise BuildError(next(f"{name}: {why}" for name, why in faults.items()))
-    return left, [f"{name} is left out: {why}" for name, why in faults.items()]
+    return remaining, [f"{name} is left out: {why}" for name, why in faults.items()]
 
 
-def fit(
-    able: Mapping[str, Method], asked: Sequence[Night], named: Sequence[str]
+def applicable(
+    methods: Mapping[str, Method], nights: Sequence[Night], named: Sequence[str]
 ) -> tuple[dict[str, Method], list[str]]:
-    """Those of some methods that fit the nights to stage, and why one does not.
+    """Return the methods that can stage some nights, and notes on those that can't.
 
     Raises
     ------
     BuildError
-        If one that does not was named, or none is left.
+        If a named method can't stage any of the nights, or none is left.
     """
-    if any(yasa_stager.knows(night) for night in asked):
-        return dict(able), []
-    why = (
-        f"yasa: {yasa_stager.UNKNOWN}; none of {len(asked)} recordings to stage has a lane of them"
-    )
-    left = {name: method for name, method in able.items() if name != "yasa"}
-    if "yasa" in able and ("yasa" in named or not left):
+    if any(yasa_stager.supports(night) for night in nights):
+        return dict(methods), []
+    why = f"yasa: {yasa_stager.CENTRAL_ONLY}; none of {len(nights)} recordings has such a lane"
+    remaining = {name: method for name, method in methods.items() if name != "yasa"}
+    if "yasa" in methods and ("yasa" in named or not remaining):
         raise BuildError(f"{why}; leave it out")
-    return left, [f"{why}; it is left out"] if "yasa" in able else []
+    return remaining, [f"{why}; it is left out"] if "yasa" in methods else []
 
 
 def fault(method: Method) -> str:
-    """Why a method's libraries can't be imported; empty if they can."""
+    """Return why a method's libraries can't be imported, with the remedy; empty if they can."""
     for name in method.modules:
         try:
-            with warnings.catch_warnings():  # of what these libraries import, none of it ours
+            with warnings.catch_warnings():  # from imports of these libraries, not from psgimg
                 warnings.simplefilter("ignore")
                 importlib.import_module(name)
         except ModuleNotFoundError as error:
             return f"{error.name} is missing; {REMEDY}"
-        # braindecode imports torchaudio, which loads libraries of the torch that it was built for.
+        # braindecode imports torchaudio, which loads libraries of the torch version it was built for.
         except (ImportError, OSError) as error:
-            said = " ".join(str(error).split())
-            return f"{name} can't be imported ({said}); install the torchaudio of your torch"
+            reason = " ".join(str(error).split())
+            return f"{name} can't be imported ({reason}); install the torchaudio that matches your torch"
     return ""

@@ -1,7 +1,8 @@
-"""Network: one small convolutional network on the lanes, braindecode's of Chambon et al. (2018).
+"""Network: a small convolutional network on the lanes (Chambon et al. 2018), from braindecode.
 
-IEEE Trans. Neural Syst. Rehabil. Eng. 26(4), 758-769. It sees one page, filtered as the picture of
-it was. Trained in plain torch; the pass that does best on the validation split is kept.
+IEEE Trans. Neural Syst. Rehabil. Eng. 26(4), 758-769. Its input is one page, filtered as for the
+picture. Trained in plain torch; the weights of the epoch with the lowest validation loss are kept.
+A training epoch is called a pass, as an epoch is 30 s of sleep.
 """
 
 from __future__ import annotations
@@ -26,63 +27,64 @@ BATCH = 32
 LEARNING_RATE = 1e-3
 PASSES = 25
 PATIENCE = 4
-"""Passes without a smaller loss on the validation split after which training ends."""
+"""Number of passes without a lower validation loss after which training stops."""
 
-PASSES_UNWATCHED = 10
-"""Passes where there is no validation split."""
+PASSES_UNVALIDATED = 10
+"""Number of passes without a validation split."""
 
 
 def stage(task: Task) -> Outcome:
-    """Learn from the train split, watch the validation split, and stage the asked one."""
+    """Train on the train split, with early stopping on validation, and stage the target split."""
     import torch
 
     with tempfile.TemporaryDirectory(prefix="psgimg-lanes-") as room, torch.random.fork_rng():
         torch.manual_seed(task.seed)
-        train = store.fill(Path(room, "train"), task.nights.train, "lanes to learn from", task)
-        watched = None
-        # Chosen by the very pages it is judged on, the best pass would flatter it.
-        asked = {night.key for night in task.nights.asked}
-        if free := [night for night in task.nights.validation if night.key not in asked]:
-            watched = store.fill(Path(room, "validation"), free, "lanes to watch", task)
+        train = store.fill(Path(room, "train"), task.nights.train, "lanes for training", task)
+        validation = None
+        # Selecting the best pass on the pages that are evaluated would bias the result.
+        target = {night.key for night in task.nights.target}
+        if held_out := [night for night in task.nights.validation if night.key not in target]:
+            path = Path(room, "validation")
+            validation = store.fill(path, held_out, "lanes for validation", task)
         else:
             task.progress.note(
-                f"cnn: no validation split but what is staged; {PASSES_UNWATCHED} passes, none chosen"
+                "cnn: no validation split other than the split to stage; training for "
+                f"{PASSES_UNVALIDATED} passes without early stopping"
             )
         model = _model(train.pages_uv.shape[1])
-        facts = learn(model, train, watched, task)
-    staged = {
-        night.key: probabilities(model, pages_uv, train.scale)
-        for night, pages_uv in nights.over(task.nights.asked, store.pages_of, "cnn stages", task)
-    }
+        facts = fit(model, train, validation, task)
+    pages = nights.process(task.nights.target, store.pages_of, "staging by cnn", task)
+    staged = {night.key: probabilities(model, pages_uv, train.scale) for night, pages_uv in pages}
     return Outcome(staged, {"method": _settings(), **facts})
 
 
-def learn(model: nn.Module, train: Store, watched: Store | None, task: Task) -> dict[str, Any]:
-    """Teach a model in place, and leave it as it was after its best pass.
+def fit(model: nn.Module, train: Store, validation: Store | None, task: Task) -> dict[str, Any]:
+    """Train a model in place, and restore its weights after the best pass.
 
     Returns
     -------
-    Number of passes, the best one (None if unwatched), and the loss on the validation split.
+    ``passes``, their number; ``best_pass``, None without validation; and ``validation_loss``, that of
+    each pass.
     """
     import torch
 
     optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE)
     rng = np.random.default_rng(task.seed)
-    n_passes = PASSES if watched else PASSES_UNWATCHED
+    n_passes = PASSES if validation else PASSES_UNVALIDATED
     best, best_pass, kept = float("inf"), 0, model.state_dict()
     losses: list[float] = []
     task.progress.start("training the network", n_passes, "passes")
     for done in range(1, n_passes + 1):
         _pass(model, optimizer, train, rng.permutation(len(train.labels)))
         task.progress.advance()
-        if watched is None:
+        if validation is None:
             continue
-        losses.append(_loss(model, watched, train.scale))
+        losses.append(_loss(model, validation, train.scale))
         if losses[-1] < best:
             best, best_pass, kept = losses[-1], done, copy.deepcopy(model.state_dict())
         elif done - best_pass >= PATIENCE:
             break
-    if watched is not None:
+    if validation is not None:
         model.load_state_dict(kept)
     return {
         "passes": done,
@@ -94,20 +96,20 @@ def learn(model: nn.Module, train: Store, watched: Store | None, task: Task) -> 
 def probabilities(
     model: nn.Module, pages_uv: npt.NDArray[np.float16], scale: Scale
 ) -> npt.NDArray[np.float64]:
-    """(n, 5) of some pages, (n, n_lanes, n_samples) in µV."""
+    """Return (n, 5) probabilities of some pages, (n, n_lanes, n_samples) in µV."""
     import torch
 
     model.eval()
-    found = []
+    batches = []
     with torch.inference_mode():
         for first in range(0, len(pages_uv), BATCH):
             logits = model(_batch(pages_uv[first : first + BATCH], scale, model))
-            found.append(torch.softmax(logits.double(), 1).cpu().numpy())
-    return np.concatenate(found)
+            batches.append(torch.softmax(logits.double(), 1).cpu().numpy())
+    return np.concatenate(batches)
 
 
 def _model(n_lanes: int) -> nn.Module:
-    """An untrained network, on a GPU if there is one."""
+    """Return an untrained network, on a GPU if available."""
     import torch
     from braindecode.models import SleepStagerChambon2018
 
@@ -127,12 +129,12 @@ def _pass(
     train: Store,
     order: npt.NDArray[np.int64],
 ) -> None:
-    """One training pass over all pages; every page counts alike."""
+    """Train for one pass over all pages, weighted equally."""
     import torch
 
     model.train()
     for first in range(0, len(order), BATCH):
-        rows = np.sort(order[first : first + BATCH])  # forwards through the file
+        rows = np.sort(order[first : first + BATCH])  # sequential access to the file
         logits = model(_batch(train.pages_uv[rows], train.scale, model))
         labels = torch.from_numpy(train.labels[rows]).to(logits.device)
         loss = torch.nn.functional.cross_entropy(logits, labels)
@@ -141,11 +143,11 @@ def _pass(
         optimizer.step()
 
 
-def _loss(model: nn.Module, watched: Store, scale: Scale) -> float:
-    """Mean cross-entropy of a split."""
-    found = probabilities(model, watched.pages_uv, scale)
-    told = found[np.arange(len(found)), watched.labels]
-    return float(-np.log(np.maximum(told, 1e-12)).mean())
+def _loss(model: nn.Module, validation: Store, scale: Scale) -> float:
+    """Return the mean cross-entropy of the validation split."""
+    values = probabilities(model, validation.pages_uv, scale)
+    likelihood = values[np.arange(len(values)), validation.labels]
+    return float(-np.log(np.maximum(likelihood, 1e-12)).mean())
 
 
 def _batch(pages_uv: npt.NDArray[np.float16], scale: Scale, model: nn.Module) -> torch.Tensor:

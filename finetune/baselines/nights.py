@@ -1,4 +1,4 @@
-"""Nights: the pages of a dataset's splits by recording, each with its signals, found again on disk."""
+"""Nights: the pages of a dataset's splits by recording, with the signals on disk behind them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from psgimg.finetune.data.source import ALL, Source
 T = TypeVar("T")
 
 SFREQ_HZ = 100.0
-"""Rate at which all methods work; YASA's own."""
+"""Sampling rate used by all methods, which is that of YASA."""
 
 PAGE_SAMPLES = 3000
+"""Number of samples of a page at ``SFREQ_HZ``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +31,15 @@ class Night:
 
     Parameters
     ----------
+    key
+        Corpus, subject and recording.
+    origin
+        The recording on disk, and how its pages are drawn.
     epochs, labels, labels_2 : (n,)
-        Number and stage of every page, in order of time, as the dataset has them; a second scorer's
-        stage, -1 where there is none.
+        Epoch number and scored stage of every page in chronological order; stage by a second scorer,
+        -1 where missing.
     drawn
-        Derivation in each lane, None in one that was not recorded.
+        Derivation in each lane; None if it was not recorded.
     """
 
     key: RecordingKey
@@ -45,22 +50,27 @@ class Night:
     drawn: tuple[str | None, ...]
 
     def read(self, *, filtered: bool) -> Lanes:
-        """Its lanes at ``SFREQ_HZ``.
+        """Read the lanes of the recording at ``SFREQ_HZ``.
+
+        Parameters
+        ----------
+        filtered
+            Whether to apply the filters of the dataset's recipe.
 
         Raises
         ------
         BuildError
-            If they can't be read, or their epochs are not those of the dataset.
+            If the signals can't be read, or the epochs differ from those of the dataset.
         """
-        found = lane_signals.read(self.origin, sfreq_hz=SFREQ_HZ, filtered=filtered)
-        here = [(epoch.index, int(epoch.stage)) for epoch in found.epochs]
-        if here != list(zip(self.epochs.tolist(), self.labels.tolist(), strict=True)):
+        lanes = lane_signals.read(self.origin, sfreq_hz=SFREQ_HZ, filtered=filtered)
+        on_disk = [(epoch.index, int(epoch.stage)) for epoch in lanes.epochs]
+        if on_disk != list(zip(self.epochs.tolist(), self.labels.tolist(), strict=True)):
             raise BuildError(
-                f"{self.key.recording}: its scoring gives {len(here)} epochs that are not the "
-                f"{len(self.epochs)} of the dataset; is this another release of {self.key.corpus}? "
-                "Get the scorings again"
+                f"{self.key.recording}: the {len(on_disk)} epochs of its scoring differ from the "
+                f"{len(self.epochs)} of the dataset; use the release of {self.key.corpus} that the "
+                "dataset was built from"
             )
-        return found
+        return lanes
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,25 +79,33 @@ class Nights:
 
     Parameters
     ----------
+    train
+        Nights of the train split.
     validation
-        Empty if the dataset has no such split.
-    asked
+        Nights of the validation split; empty if the dataset has none.
+    target
         Nights of the split to stage.
     """
 
     train: tuple[Night, ...]
     validation: tuple[Night, ...]
-    asked: tuple[Night, ...]
+    target: tuple[Night, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What a method is given.
+    """The input of a method.
 
     Parameters
     ----------
+    nights
+        Nights to train on and to stage.
+    seed
+        Random seed.
     workers
-        Processes that read recordings, and threads that learn.
+        Number of processes that read recordings, and of threads used for training.
+    progress
+        Receives progress and notes.
     """
 
     nights: Nights
@@ -98,14 +116,14 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a method makes of it.
+    """The result of a method.
 
     Parameters
     ----------
     staged
-        (n_epochs, 5) probabilities of every night that it could stage.
+        (n_epochs, 5) probabilities of every night that the method could stage.
     facts
-        Settings and counts, as the file beside the predictions will say.
+        Settings and counts for the JSON file beside the predictions.
     """
 
     staged: Mapping[RecordingKey, npt.NDArray[np.float64]]
@@ -113,34 +131,34 @@ class Outcome:
 
 
 def find(
-    learn: Sequence[Source], asked: Source, roots: Sequence[str], files: Sequence[str] = ()
+    training: Sequence[Source], target: Source, roots: Sequence[str], files: Sequence[str] = ()
 ) -> Nights:
-    """The nights of some splits, and their recordings on disk.
+    """Locate the recordings of some splits on disk.
 
     Parameters
     ----------
-    learn
-        The train split of a dataset, and its validation split if it has one.
-    asked
+    training
+        The train split of a dataset, followed by its validation split if it has one.
+    target
         The split to stage, of this dataset or of another with the same lanes.
     roots, files
-        Folders of corpora, as ``--root`` takes them, and YAML files that describe corpora.
+        Folders of corpora, as for ``--root``, and YAML files that describe corpora.
 
     Raises
     ------
     BuildError
-        If a split is not whole, or a recording is not here as it was.
+        If a split is incomplete, or a recording is missing or has changed.
     """
-    splits = [*learn, asked]
+    splits = [*training, target]
     indices = [page_index.read(split) for split in splits]
-    corpora = {key.corpus for found in indices for key in found.recordings}
-    here = lane_signals.on_disk(corpora, roots, files)
-    made = [_nights(*pair, here) for pair in zip(splits, indices, strict=True)]
-    return Nights(made[0], made[1] if len(learn) > 1 else (), made[-1])
+    corpora = {key.corpus for index in indices for key in index.recordings}
+    on_disk = lane_signals.on_disk(corpora, roots, files)
+    nights = [_nights(*pair, on_disk) for pair in zip(splits, indices, strict=True)]
+    return Nights(nights[0], nights[1] if len(training) > 1 else (), nights[-1])
 
 
-def to_learn(dataset: str, config: str | None, revision: str | None = None) -> list[Source]:
-    """The train split of a dataset, and the validation split if there is one."""
+def training_sources(dataset: str, config: str | None, revision: str | None = None) -> list[Source]:
+    """Return the train split of a dataset, and its validation split if it has one."""
     train = source.find(dataset, config, "train", revision)
     own = [s for s in train.build["shards"] if train.config in (ALL, s["corpus"])]
     if not any(shard["split"] == "validation" for shard in own):
@@ -148,13 +166,30 @@ def to_learn(dataset: str, config: str | None, revision: str | None = None) -> l
     return [train, source.find(dataset, config, "validation", revision)]
 
 
-def over(
+def process(
     nights: Sequence[Night],
     work: Callable[[Night], T],
     what: str,
     task: Task,
 ) -> Iterator[tuple[Night, T]]:
-    """What ``work`` makes of each night, as soon as it is ready; ``task.workers`` at a time."""
+    """Yield each night with the result of ``work``, as completed, in ``task.workers`` processes.
+
+    Parameters
+    ----------
+    nights
+        Nights to process.
+    work
+        Function of a night; picklable.
+    what
+        Name of the work on the progress bar.
+    task
+        Number of workers and progress.
+
+    Raises
+    ------
+    BuildError
+        If a worker process dies twice on the same recording.
+    """
     task.progress.start(what, len(nights), "recordings")
     jobs = [_Job(i, night, work) for i, night in enumerate(nights)]
     for i, result in pool.run(_done, jobs, task.workers, crashed=_crashed):
@@ -175,22 +210,22 @@ def _done(job: _Job) -> tuple[int, Any]:
 
 def _crashed(job: _Job) -> tuple[int, Any]:
     raise BuildError(
-        f"{job.night.key.recording} twice ended the worker that read it; try more memory or --workers 1"
+        f"{job.night.key.recording} crashed its worker process twice; try more memory or --workers 1"
     )
 
 
-def _nights(source: Source, found: Index, here: Here) -> tuple[Night, ...]:
-    """The nights of a split in order of corpus and recording."""
-    names = {(key.corpus, key.recording): number for number, key in enumerate(found.recordings)}
-    origins = lane_signals.find(source.build, here, names)
+def _nights(source: Source, index: Index, on_disk: Here) -> tuple[Night, ...]:
+    """Return the nights of a split in order of corpus and recording."""
+    names = {(key.corpus, key.recording): number for number, key in enumerate(index.recordings)}
+    origins = lane_signals.find(source.build, on_disk, names)
     drawn = {
         (fact["corpus"], fact["recording"]): tuple(fact["lanes"])
         for fact in source.build["recordings"]
     }
-    bounds = np.searchsorted(found.recording, np.arange(len(names) + 1))
+    bounds = np.searchsorted(index.recording, np.arange(len(names) + 1))
     nights = []
     for name, number in sorted(names.items()):
         rows = slice(bounds[number], bounds[number + 1])
-        columns = (found.epoch[rows], found.label[rows], found.label_2[rows])
-        nights.append(Night(found.recordings[number], origins[name], *columns, drawn[name]))
+        columns = (index.epoch[rows], index.label[rows], index.label_2[rows])
+        nights.append(Night(index.recordings[number], origins[name], *columns, drawn[name]))
     return tuple(nights)

@@ -1,4 +1,4 @@
-"""Store: the filtered lanes under all pages of some nights, on disk while a network learns."""
+"""Store: the filtered signals of all pages of some nights, memory-mapped while a network trains."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from psgimg.finetune.baselines import nights
 from psgimg.finetune.baselines.nights import PAGE_SAMPLES, Night, Task
 
 LARGEST = 20.0
-"""Widths of the middle half at which a sample is cut off: an electrode that came loose."""
+"""Limit of scaled samples, in interquartile ranges, so that a loose electrode does not dominate."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scale:
-    """Centre and width of each lane, µV: medians over nights of median and interquartile range.
+    """Centre and width of each lane in µV: medians over nights of the median and interquartile range.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Scale:
     width_uv: npt.NDArray[np.float32]
 
     def apply(self, pages_uv: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-        """Pages (n, n_lanes, n_samples) with centre 0 and width 1; an absent lane is 0."""
+        """Scale pages (n, n_lanes, n_samples) to centre 0 and width 1; an absent lane becomes 0."""
         scaled = (pages_uv.astype(np.float32) - self.centre_uv) / self.width_uv
         cut: npt.NDArray[np.float32] = np.clip(np.nan_to_num(scaled), -LARGEST, LARGEST)
         return cut
@@ -36,14 +36,14 @@ class Scale:
 
 @dataclass(frozen=True, eq=False)
 class Store:
-    """Pages of some nights, one night after the other.
+    """Pages of some nights, in the order of the nights.
 
     Parameters
     ----------
     pages_uv : (n, n_lanes, n_samples) float16, memory-mapped
     labels : (n,) int64
     scale
-        That of these nights.
+        Scale of these nights.
     """
 
     pages_uv: npt.NDArray[np.float16]
@@ -52,9 +52,9 @@ class Store:
 
 
 def pages_of(night: Night) -> npt.NDArray[np.float16]:
-    """Filtered pages of a night in µV, (n, n_lanes, n_samples); NaN in a lane without signal.
+    """Return the filtered pages of a night in µV, (n, n_lanes, n_samples); NaN without a signal.
 
-    Half precision keeps 0.06 µV at 100 µV, and a night in 70 MB.
+    Half precision resolves 0.06 µV at 100 µV and keeps a night within 70 MB.
     """
     lanes = night.read(filtered=True)
     pages_uv = lanes.pages_uv()
@@ -64,23 +64,23 @@ def pages_of(night: Night) -> npt.NDArray[np.float16]:
 
 
 def fill(path: Path, chosen: Sequence[Night], what: str, task: Task) -> Store:
-    """Write the pages of some nights to a file and map it."""
+    """Write the pages of some nights to a file and memory-map it."""
     stops = np.cumsum([len(night.epochs) for night in chosen])
     n_lanes = len(chosen[0].origin.spec.recipe.montage.lanes)
     shape = (int(stops[-1]), n_lanes, PAGE_SAMPLES)
     pages_uv = np.memmap(path, np.float16, "w+", shape=shape)
     stop_of = dict(zip(chosen, stops.tolist(), strict=True))
     quartiles = {}
-    for night, found in nights.over(chosen, pages_of, what, task):
-        pages_uv[stop_of[night] - len(found) : stop_of[night]] = found
-        quartiles[night] = _quartiles(found)
+    for night, pages in nights.process(chosen, pages_of, what, task):
+        pages_uv[stop_of[night] - len(pages) : stop_of[night]] = pages
+        quartiles[night] = _quartiles(pages)
     labels = np.concatenate([night.labels for night in chosen]).astype(np.int64)
     scale = _scale(np.stack([quartiles[night] for night in chosen]))
     return Store(pages_uv, labels, scale)
 
 
 def _quartiles(pages_uv: npt.NDArray[np.float16]) -> npt.NDArray[np.float64]:
-    """(n_lanes, 3) quartiles of each lane; NaN in one without signal."""
+    """Return (n_lanes, 3) quartiles of each lane in µV; NaN for a lane without a signal."""
     lanes = np.moveaxis(pages_uv, 1, 0).reshape(pages_uv.shape[1], -1)[:, ::10]
     quartiles: npt.NDArray[np.float64] = np.percentile(
         lanes.astype(np.float64), (25, 50, 75), axis=1
@@ -89,11 +89,11 @@ def _quartiles(pages_uv: npt.NDArray[np.float16]) -> npt.NDArray[np.float64]:
 
 
 def _scale(quartiles: npt.NDArray[np.float64]) -> Scale:
-    """Scale of all nights from the quartiles of each, (n_nights, n_lanes, 3)."""
-    there = np.asarray(np.isfinite(quartiles[..., 0]).any(axis=0))
-    centre, width = np.zeros(len(there), np.float32), np.ones(len(there), np.float32)
-    recorded = quartiles[:, there]
-    centre[there] = np.nanmedian(recorded[..., 1], axis=0)
-    width[there] = np.nanmedian(recorded[..., 2] - recorded[..., 0], axis=0)
+    """Return the scale of all nights from the quartiles of each, (n_nights, n_lanes, 3)."""
+    present = np.asarray(np.isfinite(quartiles[..., 0]).any(axis=0))
+    centre, width = np.zeros(len(present), np.float32), np.ones(len(present), np.float32)
+    recorded = quartiles[:, present]
+    centre[present] = np.nanmedian(recorded[..., 1], axis=0)
+    width[present] = np.nanmedian(recorded[..., 2] - recorded[..., 0], axis=0)
     width[width <= 0] = 1.0
     return Scale(centre[:, None], width[:, None])

@@ -1,8 +1,8 @@
-"""Windows: the lanes as YASA takes them, windows of 30 s that are exactly the pages.
+"""Windows: gapless signals for YASA, arranged so that its 30-s windows coincide with the pages.
 
-YASA cuts gapless signal into windows of 30 s from its first sample on. Pages lie on such a grid as
-long as epochs of 30 s follow one another; after a gap or a hole in the scoring, and where epochs
-last 20 s, they lie on several. Each grid is handed to YASA by itself.
+YASA divides a gapless signal into windows of 30 s from its first sample. The pages of contiguous 30-s
+epochs fit one such grid; gaps in the signal or the scoring, and epochs of 20 s, require several. Each
+grid is passed to YASA separately.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     import yasa
 
 CENTRAL = re.compile(r"C[34]-")
-"""Derivations that YASA's own classifiers learned from."""
+"""Derivations that YASA's own classifiers were trained on."""
 
 V_PER_UV = 1e-6
 
 
 @dataclass(frozen=True)
 class Channels:
-    """Number of the lane that plays each part; None where no lane can."""
+    """Index of the lane used as each of YASA's channels; None if no lane is suitable."""
 
     eeg: int
     eog: int | None
@@ -39,13 +39,13 @@ class Channels:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Gapless signal whose windows of 30 s are pages, or lie between two of them.
+    """Gapless signal whose 30-s windows are pages, or in between two pages.
 
     Parameters
     ----------
     data_uv : (n_lanes, n_windows * PAGE_SAMPLES) float32
     pages, windows : (n,) int
-        Numbers of some pages of the recording, and of their windows.
+        Indices of some pages of the recording, and of the corresponding windows.
     """
 
     data_uv: npt.NDArray[np.float32]
@@ -54,9 +54,9 @@ class Grid:
 
 
 def channels(lanes: Lanes) -> Channels:
-    """The lanes to work on: central EEG that lives, then other EEG that lives, then any EEG.
+    """Select the lanes to use: a live central EEG, else another live EEG, else any EEG.
 
-    An EMG that was recorded as a level has no waveform to work on.
+    An EMG recorded as a level has no waveform and is not used.
     """
     recorded = [
         i
@@ -77,7 +77,7 @@ def channels(lanes: Lanes) -> Channels:
 
 
 def grids(lanes: Lanes) -> Iterator[Grid]:
-    """The grids on which the pages of a recording lie; every page is in one of them."""
+    """Yield the grids of a recording; every page is in exactly one of them."""
     groups: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
     stretches = lanes.signals.stretches
     for page, epoch in enumerate(lanes.epochs):
@@ -87,20 +87,20 @@ def grids(lanes: Lanes) -> Iterator[Grid]:
         pages, firsts = np.array(members, np.int64).T
         stop = firsts[-1] + PAGE_SAMPLES
         data_uv = stretches[stretch].data_uv[:, firsts[0] : stop]
-        short = stop - firsts[0] - data_uv.shape[1]  # rounding of rates may cost the last sample
+        short = stop - firsts[0] - data_uv.shape[1]  # resampling may lose the last sample
         data_uv = np.pad(data_uv, ((0, 0), (0, short)), mode="edge")
         yield Grid(data_uv, pages, (firsts - firsts[0]) // PAGE_SAMPLES)
 
 
 def staging(grid: Grid, chosen: Channels) -> yasa.SleepStaging:
-    """YASA's stager of a grid's signal."""
+    """Return YASA's stager for the signal of a grid."""
     import mne
     import yasa
 
     parts = {"eeg": chosen.eeg, "eog": chosen.eog, "emg": chosen.emg}
-    there = {kind: lane for kind, lane in parts.items() if lane is not None}
-    info = mne.create_info(list(there), SFREQ_HZ, list(there))
-    data_v = grid.data_uv[list(there.values())].astype(np.float64) * V_PER_UV
+    present = {kind: lane for kind, lane in parts.items() if lane is not None}
+    info = mne.create_info(list(present), SFREQ_HZ, list(present))
+    data_v = grid.data_uv[list(present.values())].astype(np.float64) * V_PER_UV
     raw = mne.io.RawArray(data_v, info, verbose=False)
-    names = {f"{kind}_name": kind for kind in there if kind != "eeg"}
+    names = {f"{kind}_name": kind for kind in present if kind != "eeg"}
     return yasa.SleepStaging(raw, "eeg", **names)

@@ -1,6 +1,7 @@
-"""YASA stager: YASA's own classifiers, which learned from some 3000 nights of the NSRR.
+"""YASA stager: YASA's own classifiers, pre-trained on about 3000 nights of the NSRR.
 
-Nothing is learned here. They know central EEG, so a recording without C3 and C4 is left out.
+They are used without further training. They require central EEG, so recordings without C3 or C4 are
+left out.
 """
 
 from __future__ import annotations
@@ -12,38 +13,39 @@ import numpy.typing as npt
 from psgimg.finetune.baselines import nights, windows
 from psgimg.finetune.baselines.nights import Night, Outcome, Task
 
-UNKNOWN = "YASA's stager knows central EEG only, C3 or C4"
+CENTRAL_ONLY = "YASA's stager requires central EEG, C3 or C4"
 STAGES = ["WAKE", "N1", "N2", "N3", "REM"]
-"""YASA's names, in the order of ours."""
+"""YASA's stage names, in the order of ``STAGE_NAMES``."""
 
 
-def knows(night: Night) -> bool:
-    """Whether a night has a lane that the classifiers know."""
+def supports(night: Night) -> bool:
+    """Return whether a night has a lane that the classifiers support."""
     return any(name and windows.CENTRAL.match(name) for name in night.drawn)
 
 
 def stage(task: Task) -> Outcome:
-    """Stage every night of the asked split that has a central EEG lane."""
-    asked = task.nights.asked
-    known = [night for night in asked if knows(night)]
-    without = [night for night in asked if not knows(night)]
-    if without:
+    """Stage every night of the target split that has a central EEG lane."""
+    target = task.nights.target
+    supported = [night for night in target if supports(night)]
+    others = [night for night in target if not supports(night)]
+    if others:
         task.progress.note(
-            f"yasa: {UNKNOWN}; {len(without)} of {len(asked)} recordings have no lane of them, such "
-            f"as {without[0].key.recording}, and are left out"
+            f"yasa: {CENTRAL_ONLY}; {len(others)} of {len(target)} recordings have no such lane, such "
+            f"as {others[0].key.recording}, and are left out"
         )
-    staged = {night.key: values for night, values in nights.over(known, of_night, "yasa", task)}
-    n_epochs = sum(len(night.epochs) for night in without)
-    return Outcome(staged, {"left_out": {"recordings": len(without), "pages": n_epochs}})
+    results = nights.process(supported, of_night, "staging by yasa", task)
+    staged = {night.key: values for night, values in results}
+    n_epochs = sum(len(night.epochs) for night in others)
+    return Outcome(staged, {"left_out": {"recordings": len(others), "pages": n_epochs}})
 
 
 def of_night(night: Night) -> npt.NDArray[np.float64]:
-    """(n_pages, 5) probabilities of a night that has a central EEG lane."""
+    """Return (n_pages, 5) probabilities of a night that has a central EEG lane."""
     lanes = night.read(filtered=False)
     chosen = windows.channels(lanes)
     values = np.empty((len(lanes.epochs), len(STAGES)))
     for grid in windows.grids(lanes):
-        with warnings.catch_warnings():  # pickled by an older scikit-learn, and YASA knows
+        with warnings.catch_warnings():  # the classifiers were pickled by an older scikit-learn
             warnings.simplefilter("ignore")
             proba = windows.staging(grid, chosen).predict().proba
         values[grid.pages] = proba[STAGES].to_numpy()[grid.windows]

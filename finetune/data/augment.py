@@ -1,4 +1,4 @@
-"""Augmentation: pages shown mirrored or shifted in time, anew in each training pass, by seed alone."""
+"""Augmentation: training pages mirrored or shifted in time at random, reproducibly by the seed."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ if TYPE_CHECKING:
     import datasets
 
 SECONDS = 30
-"""A page is shifted by whole seconds, so that the line of each second comes to lie on another's."""
+"""Pages are shifted by whole seconds, which keeps the lines that mark seconds in place."""
 
 
 class Augmented(TrainerCallback):  # type: ignore[misc]
-    """Rows to learn from, changed by chance.
+    """Training rows with random augmentation.
 
-    What a row becomes depends on seed, training pass and place in the pass, on nothing that went
-    before: a run that was interrupted goes on with the pages it would have seen.
+    The augmentation of a row depends only on the seed, the training pass and the position in the
+    pass, so that a resumed run sees the same pages as an uninterrupted one.
 
     Parameters
     ----------
     draw
-        Number of a training pass → (n,) int64, the rows of ``pages`` that it shows.
+        Maps the number of a training pass to its rows of ``pages``, (n,) int64.
     how
-        ``flip`` mirrors every other page in time; ``shift`` moves the page in time, what leaves at
-        one edge comes in at the other.
+        ``flip`` mirrors a page in time with probability 0.5; ``shift`` shifts it cyclically in time.
     """
 
     def __init__(
@@ -48,35 +47,35 @@ class Augmented(TrainerCallback):  # type: ignore[misc]
         self._how, self._seed, self._pass = how, seed, 0
 
     def shown(self, n_passes: int) -> npt.NDArray[np.int64]:
-        """Rows that so many passes show, each once."""
+        """Return the distinct rows shown in the first ``n_passes`` passes."""
         return np.unique(np.concatenate([self._draw(i) for i in range(max(n_passes, 1))]))
 
     def dataset(self) -> datasets.Dataset:
-        """As :meth:`psgimg.finetune.data.page_set.PageSet.chat` gives it."""
+        """Return a dataset like that of :meth:`psgimg.finetune.data.page_set.PageSet.chat`."""
         from datasets import Dataset
 
         return Dataset.from_dict({"images": range(len(self._rows))}).with_transform(self.chat)
 
     def chat(self, batch: Mapping[str, list[int]]) -> dict[str, list[Any]]:
-        """Chat rows of some places in the pass."""
-        places = list(batch["images"])
-        rows = self._pages.chat_rows(self._rows[places].tolist(), self._prompt, self._context)
+        """Return the augmented chat rows at some positions in the pass."""
+        positions = list(batch["images"])
+        rows = self._pages.chat_rows(self._rows[positions].tolist(), self._prompt, self._context)
         return {
             "images": [
-                [self._changed(image, place) for image in row["images"]]
-                for row, place in zip(rows, places, strict=True)
+                [self._augmented(image, position) for image in row["images"]]
+                for row, position in zip(rows, positions, strict=True)
             ],
             "prompt": [row["prompt"] for row in rows],
             "completion": [row["completion"] for row in rows],
         }
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """The trainer begins another pass."""
-        self._pass = int((state.epoch or 0.0) + 1e-6)  # counted in fractions of steps
+        """Draw the rows of the pass that the trainer begins."""
+        self._pass = int((state.epoch or 0.0) + 1e-6)  # a float that may be just below an integer
         self._rows = self._draw(self._pass)
 
-    def _changed(self, image: Image.Image, place: int) -> Image.Image:
-        rng = np.random.default_rng((self._seed, self._pass, place))
+    def _augmented(self, image: Image.Image, position: int) -> Image.Image:
+        rng = np.random.default_rng((self._seed, self._pass, position))
         flip, shift_s = rng.random() < 0.5, int(rng.integers(SECONDS))
         if "flip" in self._how and flip:
             image = ImageOps.mirror(image)

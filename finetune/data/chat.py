@@ -1,4 +1,4 @@
-"""Chat: one page, and its neighbours if wanted, as the question and answer that TRL takes."""
+"""Chat: a page and its neighbours as the prompt and completion that TRL trains on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_CONTEXT = 5
-"""Neighbours on either side. Eleven clinical pages are some 5,000 image tokens."""
+"""Maximum neighbours on either side. Eleven clinical pages are some 5,000 image tokens."""
 
 _NUMBERS = {
     1: ("one", "first"),
@@ -30,16 +30,16 @@ _NUMBERS = {
 
 
 class Message(TypedDict):
-    """One turn. Plain text: where the pictures go is the trainer's and the processor's affair."""
+    """One turn of plain text; the trainer and the processor insert the pictures."""
 
     role: str
     content: str
 
 
 class ChatRow(TypedDict):
-    """A question about a page and its answer; ``completion`` is empty where none is known.
+    """A question about a page and its answer; ``completion`` is empty without a label.
 
-    The trainer puts the pictures before the words of the user, in their order.
+    The trainer inserts the pictures before the text of the user, in order.
     """
 
     images: list[Image]
@@ -50,28 +50,30 @@ class ChatRow(TypedDict):
 def messages(
     prompt: Prompt, before: int, after: int, wanted_before: int, wanted_after: int
 ) -> list[Message]:
-    """What a model is told and asked about a page, as turns of a conversation.
+    """Return the system and user turns about a page.
 
-    With neighbours wanted, the question is preceded by which of the pictures is the page to stage,
-    and by how many neighbours are missing on either side.
+    With neighbours, the question is preceded by which of the pictures is the page to stage, and by
+    how many neighbours are missing on either side.
 
     Parameters
     ----------
     before, after
-        Neighbours that are shown. The pictures are in order of time, ``before + 1 + after`` of them.
+        Neighbours shown. The ``before + 1 + after`` pictures are in order of time.
     wanted_before, wanted_after
-        Neighbours that were asked for.
+        Neighbours requested.
 
     Raises
     ------
     BuildError
-        If more than ``MAX_CONTEXT`` neighbours are wanted on a side.
+        If more than ``MAX_CONTEXT`` neighbours are requested on a side.
     ValueError
-        If more are shown than were wanted, or fewer than none.
+        If more neighbours are shown than requested, or a number is negative.
     """
     check_context(max(wanted_before, wanted_after))
     if not (0 <= before <= wanted_before and 0 <= after <= wanted_after):
-        raise ValueError(f"{before}, {after} neighbours of {wanted_before}, {wanted_after} wanted")
+        raise ValueError(
+            f"{before}, {after} neighbours shown of {wanted_before}, {wanted_after} requested"
+        )
     words = prompt.question
     if wanted_before or wanted_after:
         parts = (
@@ -94,7 +96,7 @@ def chat_row(
     wanted_before: int = 0,
     wanted_after: int = 0,
 ) -> ChatRow:
-    """One row of a fine-tuning dataset.
+    """Return one row of a fine-tuning dataset.
 
     Parameters
     ----------
@@ -106,27 +108,28 @@ def chat_row(
     Raises
     ------
     ValueError
-        If there are not as many pictures as ``before`` and ``after`` say.
+        If the number of pictures is not ``before + 1 + after``.
     """
     if len(images) != before + 1 + after:
-        raise ValueError(f"{len(images)} pictures of {before} + 1 + {after} pages")
-    said = [] if stage is None else [Message(role="assistant", content=prompt.answers[stage])]
+        raise ValueError(f"{len(images)} pictures for {before} + 1 + {after} pages")
+    completion = [] if stage is None else [Message(role="assistant", content=prompt.answers[stage])]
     return ChatRow(
         images=list(images),
         prompt=messages(prompt, before, after, wanted_before, wanted_after),
-        completion=said,
+        completion=completion,
     )
 
 
 def check_context(context: int) -> None:
-    """Refuse a number of neighbours that no question has words for."""
+    """Raise BuildError unless a number of neighbours is 0 to ``MAX_CONTEXT``."""
     if not 0 <= context <= MAX_CONTEXT:
         raise BuildError(
-            f"context {context}: give the number of pages on either side, 0 to {MAX_CONTEXT}"
+            f"context {context}: must be the number of pages on either side, 0 to {MAX_CONTEXT}"
         )
 
 
 def _which(before: int, after: int) -> str:
+    """Return the sentence that names the page to stage among the pictures."""
     n_pages = before + 1 + after
     if n_pages == 1:
         return "There is one page, the one to stage."
@@ -138,7 +141,7 @@ def _which(before: int, after: int) -> str:
 
 
 def _missing(shown: int, wanted: int, side: str) -> str:
-    """What to say of the neighbours that are missing on a side."""
+    """Return the sentence about neighbours missing on a side; empty if none is missing."""
     if shown == wanted:
         return ""
     if shown == 0:

@@ -1,4 +1,4 @@
-"""Index: what every page of a split is, without its picture; some 15 bytes a page."""
+"""Page index: stage, recording and time of every page of a split, without its picture."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ TYPES: dict[str, type[np.generic]] = {
     "onset_s": np.float32,
 }
 NO_STAGE = -1
-"""Of a second scorer who did not score an epoch."""
+"""Label of an epoch without a second scorer's stage."""
 
 REMEDY = "build the dataset again"
 
 
 class RecordingKey(NamedTuple):
-    """Which recording a page is of."""
+    """Corpus, subject and name of a recording."""
 
     corpus: str
     subject: str
@@ -41,20 +41,26 @@ class RecordingKey(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Index:
-    """What the pages of a split are: recordings one after the other, each in order of time.
+    """The pages of a split, grouped by recording, each recording in order of time.
+
+    The index takes about 15 bytes per page.
 
     Parameters
     ----------
     label : (n,) int8
-        Stage.
+        Stage of the reference scorer, 0 to 4.
     label_2 : (n,) int8
-        A second scorer's stage, -1 where there is none.
+        Stage of a second scorer; -1 if there is none.
     recording : (n,) int32
         Index into ``recordings``, ascending.
     epoch : (n,) int32
+        Number of the epoch in its recording.
     onset_s : (n,) float32
+        Start of the epoch, in seconds from the start of the recording.
     joined : (n,) bool
-        Whether a page's epoch begins where that of the page before it in the same recording ends.
+        Whether an epoch starts where the epoch of the previous page of its recording ends.
+    recordings
+        The recordings, in the order of their pages.
     """
 
     label: npt.NDArray[np.int8]
@@ -70,15 +76,20 @@ class Index:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the arrays."""
+        """Memory of the arrays in bytes."""
         arrays = (self.label, self.label_2, self.recording, self.epoch, self.onset_s, self.joined)
         return sum(array.nbytes for array in arrays)
 
     def neighbours(self, row: int, k: int) -> tuple[list[int | None], list[int | None]]:
-        """Rows of the ``k`` pages before a page and of the ``k`` after it, both in order of time.
+        """Return the rows of the ``k`` pages before and after a page, both in order of time.
 
-        None stands for a page that is not there: where the recording begins or ends, and from an
-        epoch without a page on.
+        None stands for a missing page: beyond the start or end of the recording, and beyond an
+        epoch without a page.
+
+        Raises
+        ------
+        IndexError
+            If there is no such row.
         """
         if not 0 <= row < len(self):
             raise IndexError(f"row {row} of {len(self)}")
@@ -93,15 +104,15 @@ class Index:
 
 
 def read(source: Source) -> Index:
-    """Read the index of a split from its shards, a shard at a time; no picture is read.
+    """Read the index of a split from its shards, one at a time, without the pictures.
 
     Raises
     ------
     BuildError
-        If a shard can't be read, has other columns or stage names than psgimg's or another number
-        of rows than ``build.json`` says; or a row has no stage or a wrong one, a recording lies in
-        two places, its rows are not in order of time, or its epochs' length is not known. The
-        message names the shard and the row in it.
+        If a shard can't be read, its columns or stage names are not psgimg's, or its number of
+        rows is not that in ``build.json``; if a row has a missing or invalid stage, the rows of a
+        recording are not contiguous or not in order of time, or the length of its epochs is
+        unknown. The message names the shard and the row.
     """
     parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in ("recording", *TYPES)}
     recordings: dict[RecordingKey, None] = {}
@@ -117,7 +128,9 @@ def read(source: Source) -> Index:
         for row in np.flatnonzero(starts):
             key = RecordingKey(*(table[name][int(row)].as_py() for name in IDENTITY))
             if key in recordings:
-                raise BuildError(f"{where}: {key.recording} lies in two places; {REMEDY}")
+                raise BuildError(
+                    f"{where}: the rows of {key.recording} are not contiguous; {REMEDY}"
+                )
             recordings[key] = None
     columns = {name: np.concatenate(values) for name, values in parts.items()}
     epoch_s = _epochs_s(source, recordings)[columns["recording"]]
@@ -130,32 +143,32 @@ def join(
     onset_s: npt.NDArray[np.float32],
     epoch_s: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.bool_]:
-    """Whether each epoch begins where the one before it in the same recording ends.
+    """Return whether each epoch starts where the previous one of its recording ends.
 
     Parameters
     ----------
     recording, onset_s, epoch_s : (n,)
-        One value a page; recordings one after the other, each in order of time.
+        One value per page, grouped by recording, each recording in order of time.
     """
     joined = np.zeros(len(onset_s), np.bool_)
     step_s = np.diff(onset_s.astype(np.float64))
-    # An onset late in a long recording is known to its last place in float32 only.
+    # Late onsets are exact only to the float32 spacing.
     tolerance_s = TOLERANCE_S + np.spacing(onset_s[1:]).astype(np.float64)
     joined[1:] = (np.diff(recording) == 0) & (np.abs(step_s - epoch_s[1:]) <= tolerance_s)
     return joined
 
 
 def _table(path: Path, n_rows: int, where: str) -> pa.Table:
-    """The columns of a shard that are no pictures, checked."""
+    """Read the columns of a shard other than the picture, and check them."""
     try:
         with pq.ParquetFile(path, read_dictionary=list(IDENTITY)) as file:
             _check_schema(file.schema_arrow, where)
             table = file.read(columns=[*IDENTITY, *TYPES])
     except (pa.ArrowException, OSError) as error:
-        said = " ".join(str(error).split())
-        raise BuildError(f"{where} can't be read ({said}); build or fetch it anew") from error
+        cause = " ".join(str(error).split())
+        raise BuildError(f"{where} can't be read ({cause}); build or download it again") from error
     if len(table) != n_rows:
-        raise BuildError(f"{where} has {len(table)} rows, build.json says {n_rows}; {REMEDY}")
+        raise BuildError(f"{where} has {len(table)} rows, but {n_rows} in build.json; {REMEDY}")
     second = table.column_names.index("label_2")
     table = table.set_column(second, "label_2", table["label_2"].fill_null(NO_STAGE))
     for name in table.column_names:
@@ -166,28 +179,28 @@ def _table(path: Path, n_rows: int, where: str) -> pa.Table:
         labels = table[name].to_numpy()
         for row in np.flatnonzero((labels < lowest) | (labels >= len(STAGE_NAMES)))[:1]:
             raise BuildError(
-                f"{where}, row {row}: {name} is {labels[row]}, a stage is 0 to "
+                f"{where}, row {row}: {name} is {labels[row]}, but must be 0 to "
                 f"{len(STAGE_NAMES) - 1}; {REMEDY}"
             )
     return table.unify_dictionaries()
 
 
 def _check_schema(schema: pa.Schema, where: str) -> None:
-    """Refuse what is not the dataset's contract: the names of the stages lie in the metadata."""
+    """Reject columns other than psgimg's; the names of the stages are in the metadata."""
     try:
-        found = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
     except (KeyError, ValueError, TypeError):
-        found = {}
+        features = {}
     for name, feature in FEATURES.items():
-        if name not in schema.names or found.get(name) != feature:
+        if name not in schema.names or features.get(name) != feature:
             raise BuildError(
-                f"{where}: column {name} is not psgimg's ({found.get(name, 'missing')}); give a "
-                "dataset that `psgimg build` wrote"
+                f"{where}: column {name} is not psgimg's ({features.get(name, 'missing')}); use "
+                "a dataset written by `psgimg build`"
             )
 
 
 def _starts(table: pa.Table) -> npt.NDArray[np.bool_]:
-    """Whether each row is the first of its recording."""
+    """Return whether each row is the first of its recording."""
     starts = np.zeros(len(table), np.bool_)
     starts[:1] = True
     for name in IDENTITY:
@@ -198,21 +211,21 @@ def _starts(table: pa.Table) -> npt.NDArray[np.bool_]:
 def _check_order(
     onset_s: npt.NDArray[np.float32], starts: npt.NDArray[np.bool_], where: str
 ) -> None:
-    """Refuse rows of a recording that do not go forward in time."""
+    """Reject rows of a recording that are not in order of time."""
     for row in np.flatnonzero(~((np.diff(onset_s) > 0) | starts[1:]))[:1] + 1:
         raise BuildError(
-            f"{where}, row {row}: begins at {onset_s[row]:g} s, not after the row before it; {REMEDY}"
+            f"{where}, row {row}: starts at {onset_s[row]:g} s, not after the previous row; {REMEDY}"
         )
 
 
 def _epochs_s(source: Source, recordings: Iterable[RecordingKey]) -> npt.NDArray[np.float64]:
-    """Length of the epochs of each recording, in seconds."""
-    known = source.epochs_s
-    found = [known.get((key.corpus, key.recording)) for key in recordings]
-    for key, epoch_s in zip(recordings, found, strict=True):
+    """Return the length of the epochs of each recording, in seconds."""
+    by_recording = source.epochs_s
+    lengths_s = [by_recording.get((key.corpus, key.recording)) for key in recordings]
+    for key, epoch_s in zip(recordings, lengths_s, strict=True):
         if epoch_s is None:
             raise BuildError(
-                f"{source}: build.json does not name recording {key.recording} of {key.corpus}; "
+                f"{source}: recording {key.recording} of {key.corpus} is not in build.json; "
                 f"{REMEDY}"
             )
-    return np.array(found, np.float64)
+    return np.array(lengths_s, np.float64)

@@ -1,4 +1,4 @@
-"""Pages: one split of a dataset, on disk or on the Hub, as rows to learn from or to be asked about."""
+"""Page set: a split of a dataset, on disk or on the Hub, as rows for training and inference."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Rows = npt.NDArray[np.int64]
 
 
 class Page(NamedTuple):
-    """What a page is, as the predictions contract names it.
+    """Identity and stages of a page, in the order of the columns of predictions.
 
-    ``stage`` is the reference scorer's, ``stage_2`` a second scorer's where there is one.
+    ``stage`` is that of the reference scorer, ``stage_2`` that of a second scorer, if any.
     """
 
     corpus: str
@@ -41,7 +41,7 @@ class Page(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Some pages, and what a model is asked about each."""
+    """Some pages with their chat rows."""
 
     rows: Rows
     chat: list[ChatRow]
@@ -49,17 +49,17 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PageSet:
-    """One split. Pictures stay on disk until they are asked for; of the rest there is an index.
+    """A split of a dataset. Pictures stay on disk until they are needed; the rest is indexed.
 
-    Rows are numbered through the whole split, recordings one after the other, each in order of
-    time. ``rows`` are those to learn from or to be asked about; neighbours may be any.
+    Rows are numbered through the whole split, grouped by recording, in order of time. ``rows``
+    selects those for training or inference; their neighbours may be any rows.
 
     Parameters
     ----------
     pictures
         PNG bytes of every row, memory-mapped; column ``image``.
     rows : (n,) int64
-        Ascending.
+        The selected rows, ascending.
     """
 
     source: Source
@@ -72,7 +72,7 @@ class PageSet:
 
     @property
     def build(self) -> BuildJson:
-        """What ``build.json`` says: recipe, policy, corpora."""
+        """Contents of ``build.json``: recipe, policy, corpora."""
         return self.source.build
 
     @property
@@ -81,7 +81,7 @@ class PageSet:
         return self.index.label[self.rows]
 
     def page(self, row: int) -> Page:
-        """What a row is."""
+        """Return the identity and stages of a row."""
         key = self.index.recordings[self.index.recording[row]]
         first, second = self.index.label[row], self.index.label_2[row]
         return Page(
@@ -98,7 +98,7 @@ class PageSet:
         return self.index.neighbours(row, k)
 
     def images(self, rows: Sequence[int]) -> list[Image.Image]:
-        """Decode the pictures of some rows, RGB; one that is wanted twice is decoded once.
+        """Decode the pictures of some rows as RGB; repeated rows are decoded once.
 
         Raises
         ------
@@ -106,17 +106,17 @@ class PageSet:
             If a picture can't be decoded.
         """
         distinct = sorted(set(rows))
-        found = self.pictures[distinct]["image"]
-        decoded = {row: self._decoded(row, cell) for row, cell in zip(distinct, found, strict=True)}
+        cells = self.pictures[distinct]["image"]
+        decoded = {row: self._decoded(row, cell) for row, cell in zip(distinct, cells, strict=True)}
         return [decoded[row] for row in rows]
 
     def chat_rows(self, rows: Sequence[int], prompt: Prompt, context: int) -> list[ChatRow]:
-        """What a model is asked about some rows, and the answers.
+        """Return the prompts and answers of some rows.
 
         Parameters
         ----------
         context
-            Pages shown on either side, where they follow on in time.
+            Pages shown on either side, as far as they follow without a gap.
         """
         sides = [_shown(*self.neighbours(row, context)) for row in rows]
         shown = [[*before, row, *after] for row, (before, after) in zip(rows, sides, strict=True)]
@@ -135,20 +135,20 @@ class PageSet:
         ]
 
     def chat(self, rows: Sequence[int] | Rows, prompt: Prompt, context: int) -> datasets.Dataset:
-        """Rows as TRL's ``SFTTrainer`` takes them: ``images``, ``prompt``, ``completion``.
+        """Return rows in the format of TRL's ``SFTTrainer``: ``images``, ``prompt``, ``completion``.
 
-        In the order given, repeats allowed; pictures are decoded when a row is taken.
+        Rows keep their order and may be repeated; pictures are decoded on access.
         """
         from datasets import Dataset
 
         check_context(context)
-        # The column bears the name of what the transform makes of it: a trainer that drops the
-        # columns its model does not take would drop any other.
+        # The column is named like one that the transform returns: the trainer removes columns
+        # that its model does not use.
         numbers = Dataset.from_dict({"images": np.asarray(rows, np.int64)})
         return numbers.with_transform(_Chat(self, prompt, context))
 
     def batches(self, size: int, prompt: Prompt, context: int) -> Iterator[Batch]:
-        """All of ``rows`` in order of recording and time, ``size`` at once, read from front to back."""
+        """Yield all of ``rows`` in batches of ``size``, in order of recording and time."""
         check_context(context)
         for start in range(0, len(self.rows), size):
             rows = self.rows[start : start + size]
@@ -168,7 +168,7 @@ class PageSet:
 
 @dataclass(frozen=True, eq=False)
 class _Chat:
-    """What makes chat rows of row numbers; a class, because loaders send it to their workers."""
+    """Transform from row numbers to chat rows; a class, because data loaders pickle it."""
 
     pages: PageSet
     prompt: Prompt
@@ -195,42 +195,43 @@ def load(
 ) -> PageSet:
     """Open a split of a dataset.
 
-    The first time, its pictures are laid out in the cache of ``datasets``, once more as large.
+    The first time, its pictures are copied to the cache of ``datasets``, which takes their size
+    once more on disk.
 
     Parameters
     ----------
     dataset
-        A folder that `psgimg build` wrote, or the id of a dataset on the Hub.
+        A folder written by `psgimg build`, or the id of a dataset on the Hub.
     config
-        A corpus; None for all of them.
+        Name of a corpus; None means all.
     n_subjects, max_per_recording
-        Learn from some of the subjects, and from not more than so many pages of a recording; see
-        :func:`psgimg.finetune.data.sampling.subset`. None takes all.
+        Number of subjects and maximum pages per recording to select; see
+        :func:`psgimg.finetune.data.sampling.subset`. None means all.
 
     Raises
     ------
     BuildError
-        If there is no such split, or the dataset is not one of psgimg's or not whole.
+        If there is no such split, or the dataset is incomplete or was not built by psgimg.
     """
     source = find(dataset, config, split, revision)
-    found = page_index.read(source)
-    rows = sampling.subset(found.recording, found.recordings, n_subjects, max_per_recording, seed)
+    index = page_index.read(source)
+    rows = sampling.subset(index.recording, index.recordings, n_subjects, max_per_recording, seed)
     pictures = _pictures(source)
-    if len(pictures) != len(found):
+    if len(pictures) != len(index):
         raise BuildError(
-            f"{source}: the cache of datasets holds {len(pictures)} of {len(found)} pictures; remove "
+            f"{source}: the cache of datasets holds {len(pictures)} of {len(index)} pictures; remove "
             "HF_DATASETS_CACHE/parquet"
         )
-    return PageSet(source, found, pictures, rows)
+    return PageSet(source, index, pictures, rows)
 
 
 def _pictures(source: Source) -> datasets.Dataset:
-    """The column of pictures of all shards, undecoded."""
+    """Return the picture column of all shards, undecoded."""
     from datasets import Dataset, Features, NamedSplit
     from datasets import Image as Feature
     from datasets.exceptions import DatasetGenerationError
 
-    # Escaped, as `datasets` takes paths for patterns, and [1] is a pattern that finds no [1].
+    # `datasets` reads paths as glob patterns, in which [1] does not match "[1]".
     paths = [glob.escape(str(path.absolute())) for path, _ in source.shards]
     features = Features({"image": Feature(decode=False)})
     try:
@@ -240,12 +241,12 @@ def _pictures(source: Source) -> datasets.Dataset:
     except (DatasetGenerationError, OSError) as error:
         cause = error.__cause__ or error
         raise BuildError(
-            f"{source}: its pictures can't be laid out in the cache of datasets "
-            f"({' '.join(str(cause).split())}); free some space, or set HF_DATASETS_CACHE"
+            f"{source}: its pictures can't be copied to the cache of datasets "
+            f"({' '.join(str(cause).split())}); free some space or set HF_DATASETS_CACHE"
         ) from error
     return pictures
 
 
 def _shown(before: list[int | None], after: list[int | None]) -> tuple[list[int], list[int]]:
-    """The neighbours that are there."""
+    """Return the neighbours that exist."""
     return [row for row in before if row is not None], [row for row in after if row is not None]

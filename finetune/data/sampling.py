@@ -1,4 +1,4 @@
-"""Sampling: which pages of a split are learned from, and how often a training pass shows each."""
+"""Sampling: which pages of a split are used for training, and how often a pass shows each."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ Rows = npt.NDArray[np.int64]
 
 
 def order(labels: npt.NDArray[np.integer], how: str, seed: int, n: int | None = None) -> Rows:
-    """Rows of one training pass, shuffled.
+    """Return the rows of one training pass, shuffled.
 
-    No row comes twice before every other row of its stage has come once (``natural``: every other
-    row), so that a pass shows as much as it can.
+    No row is repeated before all rows of its stage (``natural``: all rows) have been used, so that
+    a pass shows as many different rows as possible.
 
     Parameters
     ----------
     labels : (n_rows,) int
         Stage of each row, 0 to 4.
     how
-        ``natural``: as often as they are. ``balanced``: each stage that occurs equally often.
-        ``sqrt``: in proportion to the square root of their number.
+        ``natural``: stages as frequent as in the data. ``balanced``: all stages present equally
+        frequent. ``sqrt``: stages in proportion to the square root of their numbers of rows.
     n
-        Length of the pass; None for as many as there are rows.
+        Length of the pass; None means the number of rows.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def order(labels: npt.NDArray[np.integer], how: str, seed: int, n: int | None = 
     BuildError
         If ``how`` is unknown.
     ValueError
-        If there is no row to choose from, or ``n`` is negative.
+        If there are no rows, or ``n`` is negative.
     """
     if how not in HOWS:
         raise BuildError(f"sampling {how!r}: use {', '.join(HOWS)}")
@@ -69,34 +69,39 @@ def subset(
     max_per_recording: int | None,
     seed: int,
 ) -> Rows:
-    """Rows to learn from, ascending: of some subjects, and not more than so many of a recording.
+    """Return the rows of some subjects, with a maximum per recording, ascending.
 
-    The subjects of a smaller number are among those of a larger one, and so are the rows, so that
-    learning curves compare like with like. What a recording gives does not hang on the others.
+    Selections are nested: the subjects and rows of a smaller selection are among those of a larger
+    one, so that learning curves are comparable. The rows selected from a recording do not depend on
+    other recordings.
 
     Parameters
     ----------
     recording : (n_rows,) int
-        Recording of each row, as an index into ``keys``; rows of a recording lie together.
+        Recording of each row, as an index into ``keys``; rows of a recording are contiguous.
     keys
         Corpus, subject and recording.
+    n_subjects, max_per_recording
+        None means all.
 
     Raises
     ------
     BuildError
-        If a number is below one, or there are fewer subjects.
+        If a number is below 1, or there are fewer subjects.
     """
     for name, value in (("n_subjects", n_subjects), ("max_per_recording", max_per_recording)):
         if value is not None and value < 1:
-            raise BuildError(f"{name} {value}: give one or more")
+            raise BuildError(f"{name} {value}: must be at least 1")
     subjects = sorted({key[:2] for key in keys}, key=lambda subject: _digest(seed, *subject))
     if n_subjects is not None and n_subjects > len(subjects):
-        raise BuildError(f"n_subjects {n_subjects}: there are {len(subjects)}; give fewer or none")
-    wanted = set(subjects[:n_subjects])
+        raise BuildError(
+            f"n_subjects {n_subjects}: there are only {len(subjects)}; use fewer or leave it out"
+        )
+    selected = set(subjects[:n_subjects])
     chosen = []
     starts = np.searchsorted(recording, np.arange(len(keys) + 1))
     for key, start, stop in zip(keys, starts[:-1], starts[1:], strict=True):
-        if key[:2] not in wanted:
+        if key[:2] not in selected:
             continue
         rows = np.arange(start, stop)
         if max_per_recording is not None and len(rows) > max_per_recording:
@@ -107,7 +112,7 @@ def subset(
 
 
 def _repeated(rows: Rows, n: int, rng: np.random.Generator) -> Rows:
-    """``n`` of the rows: all of them as often as that gives, and chance decides on the rest."""
+    """Return ``n`` rows: all rows as often as they fit, and a random selection of them once more."""
     if n == 0:
         return rows[:0]
     times, rest = divmod(n, len(rows))
@@ -115,7 +120,7 @@ def _repeated(rows: Rows, n: int, rng: np.random.Generator) -> Rows:
 
 
 def _shares(weights: npt.NDArray[np.float64], n: int) -> list[int]:
-    """Whole numbers in proportion to weights with sum ``n``: the largest remainders are rounded up."""
+    """Return integers with sum ``n`` in proportion to weights, by the largest remainders."""
     if n == 0:
         return [0] * len(weights)
     exact = n * weights / weights.sum()
@@ -126,6 +131,6 @@ def _shares(weights: npt.NDArray[np.float64], n: int) -> list[int]:
 
 
 def _digest(seed: int, *names: str) -> int:
-    """A number that hangs on nothing but seed and names, on every machine and in every version."""
+    """Return a number that depends only on seed and names, on all platforms and versions."""
     text = "\x1f".join((str(seed), *names))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big")

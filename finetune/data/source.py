@@ -1,4 +1,4 @@
-"""Source: where the shards of a dataset lie, in a folder or fetched from the Hub, and how they came about."""
+"""Source: locates the shards of a dataset split, in a folder or downloaded from the Hub."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.errors import BuildError
 
 ALL = "all"
-"""Config of every corpus of a dataset, the one that is taken where none is named."""
+"""Name of the default config, which contains all corpora of a dataset."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One config and split of a dataset, on this disk.
+    """One config and split of a dataset on disk.
 
     Parameters
     ----------
     name
-        Folder or Hub id, as it was given.
-    config, revision
-        Corpus, or ``all``; commit on the Hub, None for a folder.
+        Folder or Hub id, as passed by the user.
+    config
+        Name of a corpus, or ``all``.
+    revision
+        Commit on the Hub; None for a folder.
     build
-        What ``build.json`` says.
+        Contents of ``build.json``.
     shards
         Path and number of rows of each shard, in order.
     """
@@ -41,7 +43,7 @@ class Source:
 
     @property
     def epochs_s(self) -> dict[tuple[str, str], float]:
-        """Length of the epochs of each recording, by corpus and recording."""
+        """Length of the epochs in seconds, by corpus and recording."""
         return {
             (fact["corpus"], fact["recording"]): float(fact["epoch_s"])
             for fact in self.build["recordings"]
@@ -52,20 +54,22 @@ class Source:
 
 
 def find(dataset: str, config: str | None, split: str, revision: str | None = None) -> Source:
-    """Find a split of a dataset; of one on the Hub, fetch its shards and nothing else.
+    """Locate a split of a dataset; from the Hub, only its shards are downloaded.
 
     Parameters
     ----------
     dataset
-        A folder that `psgimg build` wrote, or the id of a dataset on the Hub.
+        A folder written by `psgimg build`, or the id of a dataset on the Hub.
     config
-        A corpus; None for all of them.
+        Name of a corpus; None means all.
+    revision
+        Branch, tag or commit on the Hub; None means the newest.
 
     Raises
     ------
     BuildError
-        If there is no such dataset, it was not built by psgimg or is not whole, or it has no such
-        config or split; the message lists those there are.
+        If there is no such dataset, it is incomplete or was not built by psgimg, or it has no such
+        config or split; the message lists the existing ones.
     """
     folder = Path(dataset).expanduser()
     if folder.is_dir():
@@ -77,38 +81,38 @@ def find(dataset: str, config: str | None, split: str, revision: str | None = No
         commit = path.parent.name
     build = _build(dataset, path)
     corpus = ALL if config is None else config
-    wanted = _wanted(dataset, build["shards"], corpus, split)
-    root = path.parent if commit is None else _fetch(dataset, commit, [p for p, _ in wanted])
-    for name, _ in wanted:
+    selected = _select(dataset, build["shards"], corpus, split)
+    root = path.parent if commit is None else _fetch(dataset, commit, [p for p, _ in selected])
+    for name, _ in selected:
         if not (root / name).is_file():
             raise BuildError(f"{dataset}: {name} is missing; build or push the dataset again")
-    shards = tuple((root / name, n_rows) for name, n_rows in wanted)
+    shards = tuple((root / name, n_rows) for name, n_rows in selected)
     return Source(dataset, corpus, split, commit, build, shards)
 
 
 def _build(dataset: str, path: Path) -> BuildJson:
-    """What ``build.json`` says, checked: a model carries its recipe and its terms."""
+    """Read and check ``build.json``, whose recipe and policy a model inherits."""
     if not path.is_file():
         raise BuildError(
-            f"{dataset} has no {build_report.FILE}; give a folder that `psgimg build` finished, or a dataset "
-            "that `psgimg push` published"
+            f"{dataset} has no {build_report.FILE}; use a finished folder of `psgimg build`, or a "
+            "dataset published by `psgimg push`"
         )
     try:
         values = build_schema.check(build_report.read(path.parent))
     except build_schema.FormError as wrong:
         raise BuildError(
-            f"{path} is damaged or of another psgimg ({wrong}); build the dataset with this psgimg"
+            f"{path} is damaged or was written by another version of psgimg ({wrong}); build the dataset again"
         ) from wrong
     except (OSError, ValueError, RecursionError) as error:
         raise BuildError(f"{path} is damaged ({_line(error)}); build it again") from error
-    # Whatever the file states: a corpus that psgimg does not know as open is restricted.
+    # Whatever the file states, a corpus not known to be open is restricted.
     return {**values, "policy": build_report.strictest(values["corpora"])}
 
 
-def _wanted(
+def _select(
     dataset: str, shards: Sequence[ShardEntry], config: str, split: str
 ) -> list[tuple[str, int]]:
-    """Path and rows of the shards of a config and split."""
+    """Return path and number of rows of the shards of a config and split."""
     configs = sorted({shard["corpus"] for shard in shards})
     if config not in (ALL, *configs):
         raise BuildError(f"{dataset} has no corpus {config!r}; it has {', '.join((ALL, *configs))}")
@@ -120,7 +124,7 @@ def _wanted(
 
 
 def _fetch(dataset: str, revision: str | None, paths: list[str]) -> Path:
-    """Fetch some files of a dataset on the Hub; what is in the cache is not fetched again."""
+    """Download files of a dataset on the Hub, unless cached, and return its local folder."""
     import httpx2
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError
@@ -131,13 +135,13 @@ def _fetch(dataset: str, revision: str | None, paths: list[str]) -> Path:
             for path in paths
         ]
     except (HfHubHTTPError, httpx2.HTTPError, ValueError, OSError) as error:
-        # The cause is left out on purpose: it may hold the request, and that the token.
-        raise BuildError(_refused(dataset, revision, error)) from None
+        # Without the cause on purpose: it may hold the request with the token.
+        raise BuildError(_hub_error(dataset, revision, error)) from None
     return fetched[0].parents[paths[0].count("/")]
 
 
-def _refused(dataset: str, revision: str | None, error: Exception) -> str:
-    """One line for what the Hub did not give, with the remedy."""
+def _hub_error(dataset: str, revision: str | None, error: Exception) -> str:
+    """Return a one-line message for a failed download, with the remedy."""
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,
@@ -148,20 +152,21 @@ def _refused(dataset: str, revision: str | None, error: Exception) -> str:
     )
 
     if isinstance(error, HFValidationError):
-        return f"there is no folder {dataset}; give one that `psgimg build` wrote, or a Hub id"
+        return f"folder {dataset} not found; use one written by `psgimg build`, or a Hub id"
     if isinstance(error, GatedRepoError):
-        return f"{dataset} is gated: ask for access on its page on the Hub, then `hf auth login`"
+        return f"{dataset} is gated: request access on its page on the Hub, then `hf auth login`"
     if isinstance(error, RepositoryNotFoundError):
         return (
-            f"{dataset} is neither a folder here nor a dataset that the Hub shows; check the name, "
+            f"{dataset} is neither a folder nor a visible dataset on the Hub; check the name, "
             "and `hf auth login` if it is private"
         )
     if isinstance(error, RevisionNotFoundError):
-        return f"{dataset} has no revision {revision}; see the branches and tags on its page"
+        return f"{dataset} has no revision {revision}; its branches and tags are listed on its page"
     if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
-        return f"{dataset} is not whole, or not a dataset of psgimg: {_line(error)}"
-    return f"{dataset} is no folder here, and the Hub did not give it ({_line(error)}); try again"
+        return f"{dataset} is incomplete or was not built by psgimg: {_line(error)}"
+    return f"{dataset} is not a folder, and can't be downloaded from the Hub ({_line(error)}); try again"
 
 
 def _line(error: Exception) -> str:
+    """Return an error as one line without tokens."""
     return re.sub(r"hf_\w{8,}", "hf_…", " ".join(str(error).split()))[:300]

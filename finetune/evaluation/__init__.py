@@ -1,1 +1,1 @@
-"""Agreement of predictions with the scored stages, with intervals over subjects."""
+"""Agreement of predictions with scored stages, with confidence intervals over subjects."""

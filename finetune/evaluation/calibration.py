@@ -1,4 +1,4 @@
-"""Calibration: whether stages that a model calls 80 % likely are right 80 % of the time."""
+"""Calibration: whether stages predicted with a probability of 80 % are correct 80 % of the time."""
 
 from __future__ import annotations
 
@@ -9,33 +9,32 @@ import numpy.typing as npt
 
 N_BINS = 10
 LEAST = float(np.finfo(np.float64).eps)
-"""Probabilities below count as this in the NLL, so that one epoch can't make it infinite."""
+"""Lower bound of probabilities in the NLL, so that a single epoch can't make it infinite."""
 
 
 def calibration(
     labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64] | None
 ) -> dict[str, Any] | None:
-    """How far probabilities can be believed, over the epochs that have them.
+    """Return calibration measures over the epochs that have probabilities.
 
     Parameters
     ----------
     labels
         (n,) 0 to 4.
     probabilities
-        (n, 5), rows of NaN where an epoch has none.
+        (n, 5), rows of NaN for epochs without probabilities.
 
     Returns
     -------
-    ``epochs``; ``ece``, the mean distance of confidence and accuracy over ten bins of equal width
-    (Guo et al. 2017); ``nll``, the mean of -ln p of the scored stage; ``brier``, the mean squared
-    distance from the scored stage, summed over the stages (0 to 2, Brier 1950); ``bins``. None
-    without probabilities. Confidence is the largest probability, and its stage is what is right
-    or wrong.
+    ``epochs``, their number; ``ece``, the mean absolute difference of confidence and accuracy over
+    ten bins of equal width (Guo et al. 2017); ``nll``, the mean of -ln p of the scored stage;
+    ``brier``, the mean squared error summed over the stages (0 to 2, Brier 1950); and ``bins``. None
+    without probabilities. Confidence is the largest probability; accuracy refers to its stage.
     """
     if probabilities is None:
         return None
-    there = np.isfinite(probabilities).all(axis=1)
-    labels, probabilities = labels[there], probabilities[there]
+    complete = np.isfinite(probabilities).all(axis=1)
+    labels, probabilities = labels[complete], probabilities[complete]
     n = len(labels)
     if not n:
         return None
@@ -56,7 +55,7 @@ def calibration(
 def _bins(
     confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]
 ) -> list[dict[str, float]]:
-    """Each bin takes its upper edge, as in Guo et al.; the first its lower one too."""
+    """Bin epochs by confidence; a bin includes its upper edge, the first also its lower one."""
     edges = np.linspace(0, 1, N_BINS + 1)
     place = np.searchsorted(edges[1:-1], confidence)
     counts = np.bincount(place, minlength=N_BINS)

@@ -1,4 +1,4 @@
-"""Notes: what a reader of the figures should know of the epochs they are of."""
+"""Caveats: what a reader should know about the epochs that the metrics were computed from."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from psgimg.builder.card.templates import counted
 from psgimg.finetune.evaluation.epochs import Epochs
 
 FEW_SUBJECTS = 10
-"""With fewer, percentile intervals are known to be too narrow."""
+"""Below this number, percentile intervals are known to be too narrow."""
 
 
-def notes(found: Epochs, values: Mapping[str, Any]) -> list[str]:
-    """What holds of the epochs and of their figures, a line each."""
+def notes(data: Epochs, values: Mapping[str, Any]) -> list[str]:
+    """Return the caveats that apply to some epochs and their metrics, one line each."""
     counts, lines = values["counts"], []
-    if not found.has_subject:
+    if not data.has_subject:
         lines.append("There is no column subject: each recording counts as a subject.")
     if counts["no_answer"]:
         share = counts["no_answer"] / counts["epochs"]
         lines.append(
             f"No valid answer to {counts['no_answer']:,} of {counts['epochs']:,} epochs "
-            f"({share:.1%}): they count as wrong."
+            f"({share:.1%}); these count as wrong."
         )
-    if holes := [row["missing"] for row in values["recordings"] if row["missing"]]:
+    if gaps := [row["missing"] for row in values["recordings"] if row["missing"]]:
         lines.append(
-            f"{counted(sum(holes), 'epoch')} missing between the first and the last of a recording, "
-            f"in {len(holes)} of {counted(counts['recordings'], 'recording')}: not judged."
+            f"{counted(sum(gaps), 'epoch')} missing between the first and the last of a recording, "
+            f"in {len(gaps)} of {counted(counts['recordings'], 'recording')}; not evaluated."
         )
     if counts["subjects"] < 2:
-        lines.append("One subject: no intervals, as there is nobody else to draw.")
+        lines.append("No intervals, as there is only one subject to resample.")
     elif counts["subjects"] < FEW_SUBJECTS:
-        lines.append(f"With {counts['subjects']} subjects the intervals are rough and too narrow.")
-    return lines + _of_probabilities(found)
+        lines.append(f"With {counts['subjects']} subjects, intervals are rough and too narrow.")
+    return lines + _on_probabilities(data)
 
 
-def _of_probabilities(found: Epochs) -> list[str]:
-    if found.probabilities is None:
+def _on_probabilities(data: Epochs) -> list[str]:
+    if data.probabilities is None:
         return []
     lines = []
-    there = np.isfinite(found.probabilities).all(axis=1)
-    if not there.all():
-        lines.append(f"{there.sum():,} of {counted(len(found), 'epoch')} have probabilities.")
-    likeliest = found.probabilities[there].argmax(axis=1)
-    if other := int((likeliest != found.prediction[there]).sum()):
+    complete = np.isfinite(data.probabilities).all(axis=1)
+    if not complete.all():
+        lines.append(f"{complete.sum():,} of {counted(len(data), 'epoch')} have probabilities.")
+    likeliest = data.probabilities[complete].argmax(axis=1)
+    if other := int((likeliest != data.prediction[complete]).sum()):
         lines.append(f"In {counted(other, 'epoch')} the prediction is not the most probable stage.")
     return lines

@@ -1,7 +1,7 @@
-"""Epochs: a file of predictions as arrays, recordings one after the other, or the reason why not.
+"""Epochs: a predictions file as arrays sorted by recording, validated with errors that name the fix.
 
-Read is any file of the predictions contract, and any table with the columns ``recording``,
-``epoch``, ``label`` and ``prediction``.
+Accepted are predictions files of psgimg, and any table with the columns ``recording``, ``epoch``,
+``label`` and ``prediction``.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from psgimg.finetune.metrics.predictions import SCHEMA, Predictions
 NEEDED = ("recording", "epoch", "label", "prediction")
 ORDER = ("corpus", "subject", "recording", "epoch")
 LAST_EPOCH = 100_000
-"""No recording is so long: such numbers are seconds, samples or dates."""
+"""Upper bound of epoch numbers; larger ones are seconds, samples or dates."""
 
-# Some tools write whole numbers as 1.0, which a column of whole numbers would refuse.
+# Some tools write whole numbers as 1.0, which an integer column would refuse.
 LENIENT = SCHEMA.set(SCHEMA.get_field_index("epoch"), pa.field("epoch", pa.float64()))
 
-MEANT = {
+SYNONYMS = {
     "WAKE": "W",
     "SLEEP STAGE W": "W",
     **{f"{word}{i}": f"N{i}" for word in ("S", "NREM", "SLEEP STAGE ") for i in (1, 2, 3)},
@@ -40,11 +40,11 @@ MEANT = {
     **dict.fromkeys(("R", "SLEEP STAGE R"), "REM"),
     **dict(zip(STAGE_NAMES, STAGE_NAMES, strict=True)),
 }
-"""What other tools call the stages, in capitals: told as the remedy, not taken for granted."""
+"""Stage names of other tools, in capitals. Suggested in error messages, never converted silently."""
 
 
 class SubjectKey(NamedTuple):
-    """Who."""
+    """Identifies a subject: its corpus and its name within that corpus."""
 
     corpus: str
     subject: str
@@ -52,7 +52,7 @@ class SubjectKey(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Night:
-    """The epochs of one recording, ascending; see :class:`Epochs`."""
+    """The epochs of one recording in ascending order; see :class:`Epochs` for the fields."""
 
     epochs: npt.NDArray[np.int32]
     labels: npt.NDArray[np.int64]
@@ -62,23 +62,28 @@ class Night:
 
 @dataclass(frozen=True, eq=False)
 class Epochs:
-    """Epochs of a file in order of corpus, subject, recording and epoch.
+    """Epochs of a file, sorted by corpus, subject, recording and epoch.
 
     Parameters
     ----------
+    path
+        The predictions file.
     source
-        What lies beside the file as FILE.json; None if nothing does.
+        Contents of FILE.json beside the file; None if it does not exist.
     has_corpus
-        Whether the file says of what corpus a recording is; if not, it is "".
+        Whether the file has a column ``corpus``; if not, every corpus is "".
+    has_subject
+        Whether the file has a column ``subject``; if not, each recording is a subject.
     recordings
-        In the order in which their rows lie.
+        Recordings in the order of their rows.
     recording : (n,) int32
         Index into ``recordings``, ascending.
     epoch : (n,) int32
+        Epoch number within the recording.
     label, prediction, label_2 : (n,) int64
-        Stages, -1 where there is no valid answer or no second scorer.
+        Stages, -1 without a valid answer or a second scorer.
     probabilities : (n, 5) float64 or None
-        NaN where an epoch has none; None if none has any.
+        NaN where an epoch has none; None if no epoch has any.
     """
 
     path: Path
@@ -97,23 +102,23 @@ class Epochs:
         return len(self.label)
 
     def parts(self) -> Iterator[tuple[RecordingKey, slice]]:
-        """Each recording and where its rows lie."""
+        """Yield each recording with the slice of its rows."""
         ends = np.searchsorted(self.recording, np.arange(len(self.recordings)), side="right")
         yield from zip(self.recordings, _slices(ends), strict=True)
 
     def nights(self) -> Iterator[Night]:
-        """Each recording by itself, in the order of ``recordings``."""
+        """Yield the epochs of each recording, in the order of ``recordings``."""
         for _, rows in self.parts():
             probabilities = None if self.probabilities is None else self.probabilities[rows]
             yield Night(self.epoch[rows], self.label[rows], self.prediction[rows], probabilities)
 
     def subjects(self) -> dict[SubjectKey, slice]:
-        """Each subject and where the rows of all their recordings lie."""
-        found: dict[SubjectKey, slice] = {}
+        """Return each subject with the slice of the rows of all its recordings."""
+        slices: dict[SubjectKey, slice] = {}
         for key, rows in self.parts():
             subject = SubjectKey(key.corpus, key.subject)
-            found[subject] = slice(found.get(subject, rows).start, rows.stop)
-        return found
+            slices[subject] = slice(slices.get(subject, rows).start, rows.stop)
+        return slices
 
 
 def confusions(
@@ -122,7 +127,21 @@ def confusions(
     others: npt.NDArray[np.int64],
     where: npt.NDArray[np.bool_] | None = None,
 ) -> npt.NDArray[np.int64]:
-    """A confusion table a group of rows, (n_groups, 5, 6); of the rows ``where`` only, if given."""
+    """Return one confusion table per group of rows.
+
+    Parameters
+    ----------
+    groups
+        Subject → slice of its rows.
+    labels, others
+        (n,) stages to compare.
+    where
+        (n,) mask of the rows to count; all if None.
+
+    Returns
+    -------
+    (n_groups, 5, 6) counts.
+    """
     kept = np.ones(len(labels), np.bool_) if where is None else where
     return np.array(
         [metrics.confusion(labels[s][kept[s]], others[s][kept[s]]) for s in groups.values()]
@@ -130,22 +149,23 @@ def confusions(
 
 
 def read(path: Path) -> Epochs:
-    """Read a file of predictions, of ours or anybody's.
+    """Read a predictions file, written by psgimg or any other tool.
 
     Raises
     ------
     BuildError
-        If it can't be read, lacks a column or any row or prediction; has an epoch twice, a stage
-        that is none of the five, an epoch number that is none; or a recording of two subjects.
+        If the file can't be read, lacks a required column, has no rows or no predictions, has an
+        epoch twice, an unknown stage or an invalid epoch number, or assigns a recording to two
+        subjects.
     """
     table = table_files.read(path, LENIENT)
     has_corpus, has_subject = (name in table.column_names for name in ("corpus", "subject"))
-    whole = _completed(table, path)
-    _check_stages(whole, path)
-    _check_epochs(whole, path)
-    whole = predictions.checked(whole, path).table.sort_by([(name, "ascending") for name in ORDER])
-    found = Predictions(whole.combine_chunks())
-    recordings, recording = _recordings(found.table, path)
+    table = _completed(table, path)
+    _check_stages(table, path)
+    _check_epochs(table, path)
+    table = predictions.checked(table, path).table.sort_by([(name, "ascending") for name in ORDER])
+    ordered = Predictions(table.combine_chunks())
+    recordings, recording = _recordings(ordered.table, path)
     return Epochs(
         path=path,
         source=_source(path),
@@ -153,22 +173,22 @@ def read(path: Path) -> Epochs:
         has_subject=has_subject,
         recordings=recordings,
         recording=recording,
-        epoch=found.table["epoch"].to_numpy(),
-        label=found.labels,
-        prediction=found.predictions,
-        label_2=found.labels_2,
-        probabilities=found.probabilities,
+        epoch=ordered.table["epoch"].to_numpy(),
+        label=ordered.labels,
+        prediction=ordered.predictions,
+        label_2=ordered.labels_2,
+        probabilities=ordered.probabilities,
     )
 
 
 def _completed(table: pa.Table, path: Path) -> pa.Table:
-    """The table in our types, with the columns that a plain one may lack."""
+    """Return the table in psgimg's types, with ``corpus`` and ``subject`` filled in if absent."""
     if missing := [name for name in NEEDED if name not in table.column_names]:
-        there = ", ".join(table.column_names[:12]) or "no column we know"
+        present = ", ".join(table.column_names[:12]) or "no known column"
         remedy = f"give at least {', '.join(NEEDED)}"
-        if len(table.column_names) == 1 and (other := re.search("[;\t]", there)):
-            remedy = f"part the columns by commas, not by {other[0]!r}"
-        raise BuildError(f"{path}: no column {missing[0]!r} (found: {there}); {remedy}")
+        if len(table.column_names) == 1 and (other := re.search("[;\t]", present)):
+            remedy = f"separate the columns by commas, not by {other[0]!r}"
+        raise BuildError(f"{path}: no column {missing[0]!r} (found: {present}); {remedy}")
     if not len(table):
         raise BuildError(f"{path} has no rows; give predictions of at least one epoch")
     whole = predictions.typed(table, path)
@@ -182,75 +202,77 @@ def _completed(table: pa.Table, path: Path) -> pa.Table:
 
 
 def _check_stages(table: pa.Table, path: Path) -> None:
-    """Refuse words that are none of the five stages, and say what to write."""
+    """Refuse unknown stage names, with the name to use instead."""
     for name in ("label", "label_2", "prediction"):
-        known = pc.or_kleene(
+        valid = pc.or_kleene(
             pc.is_null(table[name]), pc.is_in(table[name], value_set=pa.array(STAGE_NAMES))
         )
-        other = table[name].filter(pc.invert(known))
+        other = table[name].filter(pc.invert(valid))
         if not len(other):
             continue
         word = other[0].as_py()
-        n, row = pc.sum(pc.equal(other, word)).as_py(), pc.index(known, False).as_py() + 1
-        stage = MEANT.get(word.strip().upper())
+        n, row = pc.sum(pc.equal(other, word)).as_py(), pc.index(valid, False).as_py() + 1
+        stage = SYNONYMS.get(word.strip().upper())
         remedy = f"write {stage}" if stage else f"stages are {', '.join(STAGE_NAMES)}"
         if not stage and name == "prediction":
-            remedy += "; leave the field empty where there is no valid answer"
+            remedy += "; leave the field empty if there is no valid answer"
         elif not stage:
-            remedy += "; leave out epochs that were not scored"
+            remedy += "; leave out unscored epochs"
         raise BuildError(
             f"{path}: {counted(n, 'epoch')} {'has' if n == 1 else 'have'} the {name} {word!r} "
             f"(first row {row}); {remedy}"
         )
     answered = pc.or_(pc.is_valid(table["prediction"]), pc.is_valid(table["raw"]))
     if not pc.any(answered).as_py():
-        raise BuildError(f"{path} has no prediction in any of {len(table)} epochs; give some")
+        raise BuildError(
+            f"{path} has no prediction for any of its {len(table)} epochs; fill in column prediction"
+        )
 
 
 def _check_epochs(table: pa.Table, path: Path) -> None:
-    """Refuse numbers that can't be those of epochs."""
+    """Refuse numbers that can't be epoch numbers."""
     column = table["epoch"]
     wrong = pc.fill_null(pc.or_(pc.less(column, 0), pc.greater(column, LAST_EPOCH)), False)
     if pc.any(wrong).as_py():
         row = pc.index(wrong, True).as_py()
         raise BuildError(
             f"{path}: row {row + 1} ({table['recording'][row]}) has the epoch {column[row]}; "
-            "number the epochs of a recording from its start"
+            "number epochs from the start of each recording"
         )
 
 
 def _recordings(
     table: pa.Table, path: Path
 ) -> tuple[tuple[RecordingKey, ...], npt.NDArray[np.int32]]:
-    """Recordings of a sorted table, and which each row is of."""
+    """Return the recordings of a sorted table, and the index of each row's recording."""
     starts = np.zeros(len(table), np.bool_)
     starts[0] = True
     for name in RecordingKey._fields:
         codes = pc.dictionary_encode(table[name]).combine_chunks().indices.to_numpy()
         starts[1:] |= np.diff(codes) != 0
     first = table.select(RecordingKey._fields).take(pa.array(np.flatnonzero(starts)))
-    found = tuple(RecordingKey(**row) for row in first.to_pylist())
+    recordings = tuple(RecordingKey(**row) for row in first.to_pylist())
     subjects: dict[tuple[str, str], str] = {}
-    for key in found:
+    for key in recordings:
         other = subjects.setdefault((key.corpus, key.recording), key.subject)
         if other != key.subject:
             raise BuildError(
-                f"{path}: recording {key.recording} is of two subjects, {other} and {key.subject}; "
-                "give every recording a name of its own"
+                f"{path}: recording {key.recording} has two subjects, {other} and {key.subject}; "
+                "give each recording a unique name"
             )
-    return found, np.cumsum(starts, dtype=np.int32) - np.int32(1)
+    return recordings, np.cumsum(starts, dtype=np.int32) - np.int32(1)
 
 
 def _source(path: Path) -> Mapping[str, Any] | None:
-    """What the tool that made the predictions says of them, beside the file."""
+    """Return the contents of FILE.json, in which psgimg records how predictions were made."""
     beside = path.with_name(f"{path.name}.json")
     try:
         values = json.loads(beside.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        said = " ".join(str(error).split())
-        raise BuildError(f"{beside} is damaged ({said}); mend or remove it") from error
+        reason = " ".join(str(error).split())
+        raise BuildError(f"{beside} is damaged ({reason}); fix or remove it") from error
     return values if isinstance(values, dict) else None
 
 

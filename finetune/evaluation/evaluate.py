@@ -1,4 +1,4 @@
-"""Evaluate: from files of predictions to their figures, each with its interval. The main path."""
+"""Evaluate: from predictions files to metrics with confidence intervals. The main path."""
 
 from __future__ import annotations
 
@@ -27,16 +27,18 @@ FEWEST_ROUNDS = 100
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """What `psgimg evaluate` is told.
+    """Options of `psgimg evaluate`.
 
     Parameters
     ----------
     files
-        Predictions; with the first one every other is compared, epoch by epoch.
+        Predictions files; each further one is compared with the first, epoch by epoch.
     out
-        Folder to write; None takes the first file's name and place.
-    rounds, seed
-        Of the bootstrap.
+        Output folder; None names it after the first file, beside it.
+    rounds
+        Number of bootstrap rounds.
+    seed
+        Bootstrap seed.
     """
 
     files: tuple[Path, ...]
@@ -46,7 +48,7 @@ class EvaluateConfig:
 
     def __post_init__(self) -> None:
         if not self.files:
-            raise BuildError("no file of predictions given; name at least one")
+            raise BuildError("no predictions file given; name at least one")
         if self.rounds < FEWEST_ROUNDS:
             raise BuildError(f"--rounds {self.rounds}: give {FEWEST_ROUNDS} or more")
         if self.seed < 0:
@@ -54,22 +56,22 @@ class EvaluateConfig:
 
     @property
     def folder(self) -> Path:
-        """Where to write."""
+        """Output folder."""
         return self.out or self.files[0].with_name(f"{self.files[0].stem}-evaluation")
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """Figures of some predictions.
+    """Metrics of one or more predictions files.
 
     Parameters
     ----------
     values
-        What ``metrics.json`` says: JSON values, None for what is undefined.
+        Contents of ``metrics.json``: JSON values, None where undefined.
     first
-        The epochs of the first file, one recording after the other.
+        Epochs of the first file.
     others
-        Of the files compared with it, in the order of ``values["comparisons"]``.
+        Epochs of the files compared with it, in the order of ``values["comparisons"]``.
     """
 
     values: dict[str, Any]
@@ -78,23 +80,23 @@ class Evaluation:
 
     @property
     def nights(self) -> list[Night]:
-        """The recordings of the first file, in the order of ``values["recordings"]``."""
+        """Recordings of the first file, in the order of ``values["recordings"]``."""
         return list(self.first.nights())
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the figures should know, a line each."""
+        """Caveats for the reader, one line each."""
         lines: list[str] = self.values["notes"]
         return lines
 
 
 def evaluate(config: EvaluateConfig) -> Evaluation:
-    """Compute every figure of some predictions; nothing is written.
+    """Compute all metrics of one or more predictions files, without writing anything.
 
     Raises
     ------
     BuildError
-        If a file is no file of predictions, or two are not of the same epochs.
+        If a file is not a valid predictions file, or two files do not cover the same epochs.
     """
     first, *others = [epochs.read(path) for path in config.files]
     subjects = first.subjects()
@@ -136,28 +138,28 @@ def write(out: Path, evaluation: Evaluation) -> Path:
 
 
 def _pooled(tables: Tables, config: EvaluateConfig) -> dict[str, Any]:
-    found = intervals(tables, rounds=config.rounds, seed=config.seed)
+    figures = intervals(tables, rounds=config.rounds, seed=config.seed)
     return {
-        "figures": as_values(found),
+        "figures": as_values(figures),
         "confusion": tables.sum(0).tolist(),
     }
 
 
-def _counts(keys: Sequence[SubjectKey], tables: Tables, found: Epochs) -> dict[str, int]:
-    """Of some subjects, whose tables these are."""
-    known = set(keys)
+def _counts(keys: Sequence[SubjectKey], tables: Tables, data: Epochs) -> dict[str, int]:
+    """Count epochs, recordings and missing answers of some subjects, given their tables."""
+    subjects = set(keys)
     return {
         "epochs": int(tables.sum()),
-        "recordings": sum((key.corpus, key.subject) in known for key in found.recordings),
+        "recordings": sum((key.corpus, key.subject) in subjects for key in data.recordings),
         "subjects": len(keys),
         "no_answer": int(tables[..., metrics.N_STAGES].sum()),
     }
 
 
 def _by_corpus(
-    subjects: dict[SubjectKey, slice], tables: Tables, found: Epochs, config: EvaluateConfig
+    subjects: dict[SubjectKey, slice], tables: Tables, data: Epochs, config: EvaluateConfig
 ) -> dict[str, Any]:
-    """As pooled, a corpus each; nothing where there is one."""
+    """Return counts and pooled metrics of each corpus; empty if there is only one."""
     corpora = sorted({key.corpus for key in subjects})
     if len(corpora) < 2:
         return {}
@@ -165,7 +167,7 @@ def _by_corpus(
     for corpus in corpora:
         keys = [key for key in subjects if key.corpus == corpus]
         own = tables[[key.corpus == corpus for key in subjects]]
-        values[corpus] = {"counts": _counts(keys, own, found)} | _pooled(own, config)
+        values[corpus] = {"counts": _counts(keys, own, data)} | _pooled(own, config)
     return values
 
 
@@ -177,12 +179,12 @@ def _subjects(subjects: dict[SubjectKey, slice], tables: Tables) -> list[dict[st
     return rows
 
 
-def _recordings(found: Epochs) -> list[dict[str, Any]]:
-    """``missing`` counts the epochs between a recording's first and last that are not there."""
+def _recordings(data: Epochs) -> list[dict[str, Any]]:
+    """Return a row per recording; ``missing`` counts absent epochs between its first and last."""
     rows = []
-    for key, where in found.parts():
-        table = metrics.confusion(found.label[where], found.prediction[where])
-        n, epoch = int(table.sum()), found.epoch[where]
+    for key, where in data.parts():
+        table = metrics.confusion(data.label[where], data.prediction[where])
+        n, epoch = int(table.sum()), data.epoch[where]
         counts = {
             "epochs": n,
             "no_answer": int(table[:, metrics.N_STAGES].sum()),
@@ -193,7 +195,7 @@ def _recordings(found: Epochs) -> list[dict[str, Any]]:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """The files' names, with as many folders before them as tell them apart."""
+    """Return the file names, prefixed with as many parent folders as needed to be unique."""
     most = max(len(path.parts) for path in paths)
     for n in range(1, most + 1):
         names = [Path(*path.parts[-n:]).as_posix() for path in paths]

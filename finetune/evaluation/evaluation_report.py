@@ -1,4 +1,4 @@
-"""Report: an evaluation as people read it, in Markdown, HTML, pictures and a table for a paper."""
+"""Evaluation report: an evaluation as Markdown, HTML, pictures and LaTeX tables for a paper."""
 
 from __future__ import annotations
 
@@ -26,19 +26,20 @@ HYPNOGRAMS = {name: f"hypnogram-{name}.png" for name in ("only", "best", "median
 PICTURES = (CONFUSION, SECOND, SUBJECTS, RELIABILITY, DIFFERENCES, SEVERITY, *HYPNOGRAMS.values())
 
 MOST_RECORDINGS = 40
-"""More would fill the report; all of them stand in ``metrics.json``."""
+"""Maximum number of recordings listed in the report; ``metrics.json`` has all of them."""
 
 SETTINGS = ("model", "endpoint", "dataset", "split", "mode", "context")
-"""What the report repeats of the settings that lie beside predictions of ours."""
+"""Settings quoted in the report, from the JSON file beside predictions made by psgimg."""
 
 
 def write(out: Path, evaluation: Evaluation) -> list[Path]:
     """Write the report into a folder; the same evaluation gives the same bytes.
 
+    Pictures of an earlier report that this one does not have are removed.
+
     Returns
     -------
-    What was written, the two reports first. Pictures that an earlier report had and this one has
-    not are removed.
+    Paths of the written files, the two reports first.
     """
     drawn = _pictures(evaluation)
     text = templates.render(TEMPLATE, _facts(evaluation.values, drawn))
@@ -58,13 +59,13 @@ def write(out: Path, evaluation: Evaluation) -> list[Path]:
 
 
 def _pictures(evaluation: Evaluation) -> dict[str, bytes]:
-    """PNG files by name, those that there is something to show in."""
+    """Return file name → PNG bytes of the pictures for which there are data."""
     values, nights = evaluation.values, evaluation.nights
     pooled, comparisons = values["pooled"], values["comparisons"]
     drawn = {CONFUSION: plot_evaluation.confusion(pooled["confusion"])}
     if len(values["subjects"]) > 1:
         drawn[SUBJECTS] = plot_evaluation.spread(values["subjects"], pooled["figures"])
-    for name, place in hypnograms.telling(values["recordings"]).items():
+    for name, place in hypnograms.selected(values["recordings"]).items():
         drawn[HYPNOGRAMS[name]] = hypnograms.draw(nights[place])
     if values["calibration"]:
         drawn[RELIABILITY] = plot_evaluation.reliability(values["calibration"])
@@ -78,9 +79,9 @@ def _pictures(evaluation: Evaluation) -> dict[str, bytes]:
     return drawn
 
 
-def _figures(found: Epochs, interval: Mapping[str, Any]) -> latex.Figures:
-    """Figures of one file by itself."""
-    tables = confusions(found.subjects(), found.label, found.prediction)
+def _figures(data: Epochs, interval: Mapping[str, Any]) -> latex.Figures:
+    """Return the metrics of a single file with their intervals."""
+    tables = confusions(data.subjects(), data.label, data.prediction)
     drawn = intervals(
         tables, rounds=interval["rounds"], seed=interval["seed"], level=interval["level"]
     )
@@ -91,9 +92,9 @@ def _figures(found: Epochs, interval: Mapping[str, Any]) -> latex.Figures:
 
 
 def _facts(values: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, Any]:
-    """What the template fills in."""
+    """Return the variables of the template."""
     recordings = values["recordings"]
-    telling = hypnograms.telling(recordings)
+    selected = hypnograms.selected(recordings)
     ranked = sorted(recordings, key=lambda row: math.inf if row["kappa"] is None else row["kappa"])
     settings = _part(values, "settings")
     corpora = sorted({row["corpus"] for row in values["subjects"]} - {""})
@@ -105,7 +106,7 @@ def _facts(values: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, A
         "headline_names": metric_table.listed(metric_table.headline()),
         "stages": STAGE_NAMES,
         "pictures": drawn,
-        "hypnograms": {HYPNOGRAMS[name]: recordings[place] for name, place in telling.items()},
+        "hypnograms": {HYPNOGRAMS[name]: recordings[place] for name, place in selected.items()},
         "recordings": ranked[:MOST_RECORDINGS],
         "corpora": corpora,
         "settings": {name: _placeless(settings[name]) for name in SETTINGS if settings.get(name)},
@@ -118,11 +119,11 @@ def _facts(values: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, A
 
 
 def _placeless(value: Any) -> str:
-    """Without the folders of the machine that it was on."""
+    """Return a setting as text, an absolute path reduced to its last component."""
     return Path(value).name if Path(str(value)).is_absolute() else str(value)
 
 
 def _part(entry: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """What the file beside some predictions tells under a name, which may be anybody's."""
+    """Return a mapping from the JSON file beside predictions; empty if it is of another type."""
     part = (entry["source"] or {}).get(name)
     return part if isinstance(part, Mapping) else {}

@@ -1,4 +1,4 @@
-"""Page: a report in Markdown as one HTML file, pictures inside, for any screen and for paper."""
+"""HTML: a Markdown report as a single self-contained HTML file, for any screen and for print."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from psgimg.builder.card import templates
 
 TEMPLATE = "evaluation.html.j2"
 WIDE_PX = 900
-"""Wider pictures scroll sideways on a phone instead of shrinking until nothing can be read."""
+"""Wider pictures scroll horizontally on a phone instead of shrinking until illegible."""
 
 
 def html(text: str, pictures: Mapping[str, bytes]) -> str:
-    """The page of a report.
+    """Return a report as a self-contained HTML page.
 
     Parameters
     ----------
     text
-        Its Markdown, with a title in the first line. Raw HTML in it is shown as text.
+        Markdown with the title in the first line. Raw HTML is escaped.
     pictures
-        PNG files by the name under which the text shows them.
+        File name used in the text → PNG bytes.
     """
     from markdown_it import MarkdownIt
 
@@ -36,8 +36,8 @@ def html(text: str, pictures: Mapping[str, bytes]) -> str:
 
 
 def _inline(png: bytes) -> str:
-    """The attributes of a picture that hold it, its size included: text does not jump."""
-    width, height = (int.from_bytes(png[i : i + 4], "big") for i in (16, 20))  # of its IHDR
+    """Return the attributes that embed a picture, with its size so that the layout does not shift."""
+    width, height = (int.from_bytes(png[i : i + 4], "big") for i in (16, 20))  # from the IHDR chunk
     wide = ' class="wide"' if width > WIDE_PX else ""
     data = base64.b64encode(png).decode()
     return f'src="data:image/png;base64,{data}" width="{width}" height="{height}"{wide}'

@@ -1,4 +1,4 @@
-"""Hypnograms of an evaluation: what was scored over what was predicted, of telling recordings."""
+"""Hypnograms: scored above predicted stages of the best, median and worst recording."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 EPOCH_S = 30.0
-"""What an epoch is taken to last: predictions tell its number only."""
-TIME = f"hours from the recording's start, at {EPOCH_S:g} s an epoch"
+"""Assumed length of an epoch: a predictions file has epoch numbers only."""
+TIME = f"hours from the recording's start, assuming {EPOCH_S:g} s epochs"
 
 
-def telling(recordings: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Places of the best, the median and the worst recording by kappa, as far as they differ.
+def selected(recordings: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return the indices of the best, median and worst recording by kappa, as far as they differ.
 
     Parameters
     ----------
     recordings
-        As in ``metrics.json``. Those without a kappa, which have but one stage, are neither: they
-        count only where none has one.
+        As in ``metrics.json``. Recordings without a kappa, which have a single stage, are selected
+        only if no recording has one.
     """
     with_kappa = [i for i, row in enumerate(recordings) if row["kappa"] is not None]
     ranked = sorted(with_kappa, key=lambda i: recordings[i]["kappa"], reverse=True)
@@ -38,12 +38,12 @@ def telling(recordings: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def draw(night: Night) -> bytes:
-    """One recording: hypnogram as scored, where they differ, as predicted, and hypnodensity."""
+    """Draw a recording as PNG: scored stages, disagreements, predicted stages and hypnodensity."""
     onsets_s = night.epochs.astype(np.float64) * EPOCH_S
     labels, predictions, probabilities = night.labels, night.predictions, night.probabilities
-    sure = probabilities is not None and bool(np.isfinite(probabilities).any())
-    drawn = figure(10, 5.2 if sure else 4)
-    ratios = (3, 0.35, 3, 1.6) if sure else (3, 0.35, 3)
+    has_density = probabilities is not None and bool(np.isfinite(probabilities).any())
+    drawn = figure(10, 5.2 if has_density else 4)
+    ratios = (3, 0.35, 3, 1.6) if has_density else (3, 0.35, 3)
     panels = drawn.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
     scored, differ, predicted = panels[:3]
     hypnogram.draw_hypnogram(scored, onsets_s, labels, EPOCH_S)
@@ -51,7 +51,7 @@ def draw(night: Night) -> bytes:
     _disagreements(differ, onsets_s, labels, predictions)
     scored.set_ylabel("scored")
     predicted.set_ylabel("predicted")
-    if probabilities is not None and sure:
+    if probabilities is not None and has_density:
         hypnogram.draw_hypnodensity(panels[3], onsets_s, probabilities, EPOCH_S)
         hypnogram.draw_colours(panels[3])
         panels[3].set_ylabel("probability")
@@ -69,11 +69,11 @@ def _disagreements(
     labels: hypnogram.Stages,
     predictions: hypnogram.Stages,
 ) -> None:
-    """A strip that is marked where the stages differ, in black where there was no answer."""
+    """Mark the epochs on which the stages differ, in black if there was no valid answer."""
     missing = predictions == NO_ANSWER
     differ = (predictions != labels) & ~missing
-    for there, colour in ((differ, VERMILION), (missing, hypnogram.INK)):
-        spans = [(onset / 3600, EPOCH_S / 3600) for onset in onsets_s[there]]
+    for mask, colour in ((differ, VERMILION), (missing, hypnogram.INK)):
+        spans = [(onset / 3600, EPOCH_S / 3600) for onset in onsets_s[mask]]
         axes.broken_barh(spans, (0, 1), facecolors=colour, linewidth=0.3, edgecolors=colour)
     axes.set(ylim=(0, 1), yticks=[])
     axes.set_ylabel("differ", rotation=0, ha="right", va="center")
@@ -82,7 +82,7 @@ def _disagreements(
 
 
 def _epoch_numbers(axes: Axes) -> None:
-    """A second time axis on top, in epochs."""
+    """Add a second time axis at the top, in epochs."""
     top = axes.secondary_xaxis("top", functions=(_epochs, _hours))
     top.set_xlabel("epoch")
     top.tick_params(labelsize=8)

@@ -1,4 +1,4 @@
-"""Agreement: how far two scorers agree with one another, the ceiling of what a model can reach."""
+"""Interscorer agreement: how well two scorers agree, an upper reference for a model's agreement."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from psgimg.finetune.evaluation.epochs import Epochs, confusions
 from psgimg.finetune.evaluation.intervals import as_values, intervals
 
 
-def agreement(found: Epochs, rounds: int, seed: int) -> dict[str, Any] | None:
-    """Both scorers on the epochs that both scored, and the model on exactly those.
+def agreement(data: Epochs, rounds: int, seed: int) -> dict[str, Any] | None:
+    """Compare two scorers on the epochs that both scored, and the model on exactly these epochs.
 
     Returns
     -------
-    ``epochs``, ``recordings``, ``subjects``; ``confusion`` (rows the reference scorer, columns the
-    second one); ``figures`` of the second scorer and ``model_on_same`` of the model, both against
-    the reference scorer, with intervals over subjects. None without a second scorer.
+    ``epochs``, ``recordings``, ``subjects``; ``confusion`` (rows: reference scorer, columns: second
+    scorer); ``figures`` of the second scorer and ``model_on_same`` of the model, both against the
+    reference scorer, with intervals over subjects. None without a second scorer.
     """
-    both = found.label_2 >= 0
+    both = data.label_2 >= 0
     if not both.any():
         return None
-    subjects = {key: rows for key, rows in found.subjects().items() if both[rows].any()}
-    second = confusions(subjects, found.label, found.label_2, both)
-    model = confusions(subjects, found.label, found.prediction, both)
+    subjects = {key: rows for key, rows in data.subjects().items() if both[rows].any()}
+    second = confusions(subjects, data.label, data.label_2, both)
+    model = confusions(subjects, data.label, data.prediction, both)
     return {
         "epochs": int(both.sum()),
-        "recordings": sum(bool(both[rows].any()) for _, rows in found.parts()),
+        "recordings": sum(bool(both[rows].any()) for _, rows in data.parts()),
         "subjects": len(subjects),
         "confusion": second.sum(0).tolist(),
         "figures": as_values(intervals(second, rounds=rounds, seed=seed)),

@@ -1,6 +1,7 @@
-"""Intervals: how far a figure would move with other subjects, by the bootstrap over subjects.
+"""Intervals: confidence intervals of metrics and of paired differences, by bootstrap over subjects.
 
-Epochs of a night resemble one another, and so do nights of a person: resampled are whole subjects.
+Whole subjects are resampled, because epochs of a night resemble one another, as do nights of a
+person.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Values = dict[str, dict[str, float]]
 
 
 class Interval(NamedTuple):
-    """A figure of all subjects and its interval; NaN where there is none."""
+    """A metric over all subjects with its interval; NaN where undefined."""
 
     value: float
     low: float
@@ -27,7 +28,7 @@ class Interval(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A figure of two predictions of the same epochs; ``difference`` is second minus first."""
+    """A metric of two sets of predictions for the same epochs; ``difference`` is second − first."""
 
     first: float
     second: float
@@ -39,27 +40,29 @@ class Difference(NamedTuple):
 def intervals(
     tables: Tables, *, rounds: int = ROUNDS, seed: int = 0, level: float = LEVEL
 ) -> dict[str, Interval]:
-    """Figures of all subjects together, each with its interval.
+    """Return the metrics over all subjects, each with its interval.
 
     Parameters
     ----------
     tables
-        (n_subjects, 5, 6), a confusion table a subject. Their order does not matter.
+        (n_subjects, 5, 6), one confusion table per subject, in any order.
     rounds
-        How often as many subjects as there are get drawn, with replacement.
+        Number of bootstrap rounds, each drawing ``n_subjects`` subjects with replacement.
+    seed
+        Bootstrap seed.
     level
-        What the interval is to cover.
+        Nominal coverage of the interval.
 
     Returns
     -------
-    The keys of :func:`psgimg.finetune.metrics.metric_table.summary`. With fewer than two subjects
-    there is no interval. Rounds in which a figure is undefined, as an F1 is without its stage, do not count
-    for that figure.
+    Mapping with the keys of :func:`psgimg.finetune.metrics.metric_table.summary`. With fewer than two
+    subjects the intervals are NaN. Rounds in which a metric is undefined, such as the F1 of a stage
+    that was not drawn, are ignored for that metric.
     """
     values = metric_table.summary(tables.sum(0))
     drawn = _drawn(tables[:, None], rounds, seed)
     return {
-        name: Interval(value, *bootstrap.ends(drawn[name][:, 0], level))
+        name: Interval(value, *bootstrap.percentile_interval(drawn[name][:, 0], level))
         for name, value in values.items()
     }
 
@@ -67,16 +70,18 @@ def intervals(
 def differences(
     first: Tables, second: Tables, *, rounds: int = ROUNDS, seed: int = 0, level: float = LEVEL
 ) -> dict[str, Difference]:
-    """How far two predictions of the same epochs are apart, in every figure.
+    """Return the paired difference of two sets of predictions in every metric.
 
     Parameters
     ----------
     first, second
-        (n_subjects, 5, 6), the same subjects in the same order: both are drawn at once.
+        (n_subjects, 5, 6), the same subjects in the same order; both are resampled together.
+    rounds, seed, level
+        As for :func:`intervals`.
 
     Returns
     -------
-    As :func:`intervals`; a round counts if both figures are defined.
+    As for :func:`intervals`; rounds in which either metric is undefined are ignored.
     """
     drawn = _drawn(np.stack([first, second], axis=1), rounds, seed)
     before, after = metric_table.summary(first.sum(0)), metric_table.summary(second.sum(0))
@@ -85,19 +90,19 @@ def differences(
             before[name],
             after[name],
             after[name] - before[name],
-            *bootstrap.ends(drawn[name][:, 1] - drawn[name][:, 0], level),
+            *bootstrap.percentile_interval(drawn[name][:, 1] - drawn[name][:, 0], level),
         )
         for name in before
     }
 
 
-def as_values(found: Mapping[str, Interval] | Mapping[str, Difference]) -> Values:
-    """Figures by name, each a mapping, as ``metrics.json`` has them."""
-    return {name: figure._asdict() for name, figure in found.items()}
+def as_values(figures: Mapping[str, Interval] | Mapping[str, Difference]) -> Values:
+    """Return metrics as nested mappings, in the form of ``metrics.json``."""
+    return {name: figure._asdict() for name, figure in figures.items()}
 
 
 def finite(value: Any) -> Any:
-    """The same with None for NaN and infinity, which JSON has not."""
+    """Return a value with None in place of NaN and infinity, which JSON does not have."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
@@ -106,7 +111,7 @@ def finite(value: Any) -> Any:
 
 
 def _drawn(tables: npt.NDArray[np.int64], rounds: int, seed: int) -> dict[str, Draws]:
-    """Every figure, (rounds, n_files), of tables (n_subjects, n_files, 5, 6)."""
-    # In an order of their own, so that a seed draws the same however the subjects come.
+    """Return (rounds, n_files) resampled metrics of tables (n_subjects, n_files, 5, 6)."""
+    # Sorted by content, so that the result does not depend on the order of the subjects.
     flat = tables.reshape(len(tables), math.prod(tables.shape[1:]))
     return bootstrap.figures(tables[np.lexsort(flat.T[::-1])], rounds, seed)

@@ -1,6 +1,6 @@
-"""LaTeX: the figures as tables for a paper, with booktabs. A row a file, the scorers last.
+"""LaTeX: metrics as booktabs tables for a paper, one row per file, with the scorers last.
 
-The tables are in ``cards/table.tex.j2``.
+The template of the tables is ``cards/table.tex.j2``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from psgimg.finetune.metrics.plotting import short
 
 TEMPLATE = "table.tex.j2"
 FIRST_FIGURE = 3
-"""The column of the first figure, after the file and its number of epochs."""
+"""Number of the first metric's column, after the file and its number of epochs."""
 
 ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -38,7 +38,7 @@ Figures = Mapping[str, Figure]
 
 
 class Group(NamedTuple):
-    """Neighbouring columns under one heading; without a name, a column that has none."""
+    """Adjacent columns with a common heading; a single column without one has an empty name."""
 
     name: str
     first: int
@@ -51,14 +51,14 @@ class Group(NamedTuple):
 
 
 def tables(values: Mapping[str, Any], others: Sequence[Figures]) -> str:
-    """The tables of an evaluation: figures with intervals, and differences if there are any.
+    """Return the LaTeX tables of an evaluation: metrics with intervals, and any differences.
 
     Parameters
     ----------
     values
         As in ``metrics.json``.
     others
-        The figures of each further file by itself, in the order of ``values["comparisons"]``.
+        Metrics of each further file on its own, in the order of ``values["comparisons"]``.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -73,7 +73,7 @@ def tables(values: Mapping[str, Any], others: Sequence[Figures]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # for HTML; names from outside go through `tex` or `first_cell`
+        autoescape=False,  # is for HTML; external names pass through `tex` or `first_cell`
     )
     environment.filters |= {"n": number, "counted": counted, "tex": escaped}
     environment.filters |= {"first_cell": _first_cell, "figure": _figure}
@@ -91,15 +91,15 @@ def tables(values: Mapping[str, Any], others: Sequence[Figures]) -> str:
 
 
 def escaped(words: str) -> str:
-    """Words from outside as LaTeX sets them: one line, its special characters escaped, else as it is.
+    """Escape external text for LaTeX, as a single line.
 
-    Letters of all scripts stay, each accent joined with its letter where Unicode has that
-    letter; a control character becomes a question mark.
+    Letters of all scripts are kept, with accents composed where Unicode has the composed letter;
+    control characters become question marks.
     """
     line = unicodedata.normalize("NFC", " ".join(words.split()))
     line = "".join("?" if unicodedata.category(sign) in ("Cc", "Cs") else sign for sign in line)
     line = "".join(ESCAPES.get(sign, sign) for sign in line)
-    return re.sub("-(?=-)", "-{}", line)  # two hyphens would be set as a dash
+    return re.sub("-(?=-)", "-{}", line)  # two hyphens would be typeset as a dash
 
 
 def _groups(columns: Sequence[Metric]) -> Iterator[Group]:
@@ -114,26 +114,26 @@ def _groups(columns: Sequence[Metric]) -> Iterator[Group]:
 
 
 def _first_cell(name: str) -> str:
-    """The name of a row."""
+    """Return the first cell of a row: its name, abbreviated and escaped."""
     words = escaped(short(name))
-    # A bracket or star that begins a row would be taken for an option of the row's end before it.
+    # A leading bracket or star would be parsed as an option of the preceding row end.
     return f"{{}}{words}" if words.startswith(("[", "*")) else words
 
 
 def _figure(value: float | None, sign: str = "-") -> str:
-    """Three digits without the zero before the point, and a minus that is one."""
+    """Format a number with three decimals, no leading zero and a typographic minus sign."""
     if value is None:
         return "--"
     return f"{value:{sign}.3f}".replace("0.", ".", 1).replace("-", "$-$").replace("+", "$+$")
 
 
 def _ends(entry: Figure, sign: str = "-") -> str:
-    """The interval of a figure, small, or nothing."""
+    """Format the interval of a metric in small type; empty if there is none."""
     if entry["low"] is None:
         return ""
     return rf"{{\scriptsize [{_figure(entry['low'], sign)}, {_figure(entry['high'], sign)}]}}"
 
 
 def _difference(entry: Figure) -> str:
-    """A difference and its interval."""
+    """Format a difference with its interval."""
     return f"{_figure(entry['difference'], '+')} {_ends(entry, '+')}".rstrip()

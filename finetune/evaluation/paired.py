@@ -1,4 +1,4 @@
-"""Paired: two predictions of the same epochs, and how sure their difference is."""
+"""Paired: differences between two predictions files on the same epochs, with their intervals."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Rows = npt.NDArray[np.int64]
 
 
 def compare(first: Epochs, second: Epochs, rounds: int, seed: int) -> dict[str, Any]:
-    """Figures of both and their difference, second minus first, with an interval over subjects.
+    """Return the metrics of both files and their difference, second − first, with intervals.
 
     Raises
     ------
     BuildError
-        If the files are not of the same epochs, or disagree on what was scored.
+        If the files do not cover the same epochs, or disagree on the scored stages.
     """
     order = _matched(first, second)
     _check_labels(first, second, order)
@@ -29,22 +29,22 @@ def compare(first: Epochs, second: Epochs, rounds: int, seed: int) -> dict[str, 
         confusions(subjects, first.label, prediction)
         for prediction in (first.prediction, second.prediction[order])
     ]
-    found = differences(*tables, rounds=rounds, seed=seed)
-    return {"epochs": len(first), "figures": as_values(found)}
+    figures = differences(*tables, rounds=rounds, seed=seed)
+    return {"epochs": len(first), "figures": as_values(figures)}
 
 
 def _matched(first: Epochs, second: Epochs) -> Rows:
-    """Rows of ``second`` in the order of ``first``."""
+    """Return the rows of ``second`` that match those of ``first``, in the order of ``first``."""
     with_corpus = first.has_corpus and second.has_corpus
     names: dict[tuple[str, str], int] = {}
     keys = [_keys(epochs, names, with_corpus) for epochs in (first, second)]
-    for there, other, lacks in ((first, second, keys), (second, first, keys[::-1])):
-        missing = np.flatnonzero(~np.isin(lacks[0], lacks[1], assume_unique=True))
+    for one, other, (own, its) in ((first, second, keys), (second, first, keys[::-1])):
+        missing = np.flatnonzero(~np.isin(own, its, assume_unique=True))
         if missing.size:
-            recording = there.recordings[there.recording[missing[0]]].recording
+            recording = one.recordings[one.recording[missing[0]]].recording
             raise BuildError(
-                f"{other.path} lacks {missing.size} of the {len(there)} epochs of {there.path} "
-                f"(the first is {recording} epoch {there.epoch[missing[0]]}); compare predictions "
+                f"{other.path} lacks {missing.size} of the {len(one)} epochs of {one.path} "
+                f"(the first is {recording} epoch {one.epoch[missing[0]]}); compare predictions "
                 "of the same epochs"
             )
     order = np.argsort(keys[1])
@@ -52,16 +52,16 @@ def _matched(first: Epochs, second: Epochs) -> Rows:
 
 
 def _keys(epochs: Epochs, names: dict[tuple[str, str], int], with_corpus: bool) -> Rows:
-    """A number an epoch, the same in both files; ``names`` grows by recordings not yet known.
+    """Return an integer per epoch that is the same in both files; adds new recordings to ``names``.
 
-    A plain file says no corpus: then the names of the recordings have to do.
+    If a file has no corpus column, recordings are matched by their names alone.
     """
     own = [(key.corpus if with_corpus else "", key.recording) for key in epochs.recordings]
     if len(set(own)) < len(own):
         twice = next(name for name in own if own.count(name) > 1)[1]
         raise BuildError(
-            f"{epochs.path}: several corpora have a recording {twice}; give both files a column "
-            "corpus"
+            f"{epochs.path}: several corpora have a recording {twice}; add a column corpus to both "
+            "files"
         )
     codes = np.array([names.setdefault(name, len(names)) for name in own], np.int64)
     return np.asarray(codes[epochs.recording] * (LAST_EPOCH + 1) + epochs.epoch, np.int64)
@@ -75,5 +75,5 @@ def _check_labels(first: Epochs, second: Epochs, order: Rows) -> None:
         raise BuildError(
             f"{first.path} and {second.path} disagree on the label of {wrong.size} epochs "
             f"({recording} epoch {first.epoch[row]}: {STAGE_NAMES[first.label[row]]} and "
-            f"{STAGE_NAMES[second.label[order][row]]}); compare with the same scorer"
+            f"{STAGE_NAMES[second.label[order][row]]}); use labels of the same scorer"
         )

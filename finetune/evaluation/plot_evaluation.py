@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: confusion matrix, reliability, subjects, differences between files."""
+"""Plot evaluation: confusion matrix, reliability diagram, subjects and differences between files."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 GOLDEN = (5**0.5 - 1) / 2
-"""Steps of this share of a strip never fall on one another: dots side by side without chance."""
+"""Golden ratio: offsets in steps of it never coincide, a jitter of dots without randomness."""
 
 LEAST = 0.03
-"""Differences are shown at least so far to both sides: tiny ones shall look tiny."""
+"""Minimum half-width of the axis of differences, so that tiny differences look tiny."""
 
 FEW = 20
-"""Epochs below which a share says too little to be joined to others."""
+"""Bins with fewer epochs are drawn hollow and not connected to others."""
 
 
 def confusion(table: Sequence[Sequence[int]], columns_are: str = "predicted") -> bytes:
-    """The confusion matrix: rows in percent, the number of epochs below.
+    """Draw a confusion matrix as PNG, with row percentages and numbers of epochs.
 
     Parameters
     ----------
     table
-        (5, 6) epochs by scored stage and predicted stage; the last column, those without a valid
-        answer, is shown if there are any.
+        (5, 6) epochs by scored and predicted stage; the last column, epochs without a valid answer,
+        is shown only if there are any.
     columns_are
-        What the columns hold.
+        Label of the column axis.
     """
     counts = np.asarray(table)
     columns = [*STAGE_NAMES, "no answer"] if counts[:, -1].any() else list(STAGE_NAMES)
@@ -59,7 +59,7 @@ def confusion(table: Sequence[Sequence[int]], columns_are: str = "predicted") ->
 
 
 def reliability(calibration: Mapping[str, Any]) -> bytes:
-    """How often the model is right when it is so sure, over how often it is so sure.
+    """Draw a reliability diagram as PNG: accuracy over confidence, above a histogram of confidence.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def reliability(calibration: Mapping[str, Any]) -> bytes:
     upper.text(
         0.02,
         0.03,
-        "as sure as it is right",
+        "perfect calibration",
         color="#80868d",
         fontsize=7,
         rotation=45,
@@ -83,10 +83,10 @@ def reliability(calibration: Mapping[str, Any]) -> bytes:
     bins = [entry for entry in calibration["bins"] if entry["epochs"]]
     for many, marks in ((True, "-o"), (False, "o")):
         those = [entry for entry in bins if (entry["epochs"] >= FEW) == many]
-        sure = [entry["confidence"] for entry in those]
-        right = [entry["accuracy"] for entry in those]
+        confidence = [entry["confidence"] for entry in those]
+        accuracy = [entry["accuracy"] for entry in those]
         inside = BLUE if many else "white"
-        upper.plot(sure, right, marks, color=BLUE, mfc=inside, linewidth=1.2, markersize=5)
+        upper.plot(confidence, accuracy, marks, color=BLUE, mfc=inside, linewidth=1.2, markersize=5)
     upper.set(ylim=(-0.02, 1.02), xlim=(0, 1), ylabel="accuracy")
     for entry in bins:
         width = entry["high"] - entry["low"]
@@ -102,7 +102,7 @@ def reliability(calibration: Mapping[str, Any]) -> bytes:
             fontsize=7,
             color=INK,
         )
-    lower.set(ylabel="epochs", xlabel="probability of the likeliest stage")
+    lower.set(ylabel="epochs", xlabel="probability of the most likely stage")
     lower.margins(y=0.18)
     for axes in (upper, lower):
         plain(axes)
@@ -112,14 +112,14 @@ def reliability(calibration: Mapping[str, Any]) -> bytes:
 def spread(
     subjects: Sequence[Mapping[str, Any]], pooled: Mapping[str, Mapping[str, float | None]]
 ) -> bytes:
-    """Each subject's figures as dots, the figure of all epochs with its interval below.
+    """Draw the headline metrics of each subject as dots, and those of all epochs with intervals.
 
     Parameters
     ----------
     subjects
-        As in ``metrics.json``: each has the headline figures; null ones are left out.
+        As in ``metrics.json``: each has the headline metrics; null values are left out.
     pooled
-        ``value``, ``low`` and ``high`` by figure; no line where low is null.
+        Metric → ``value``, ``low`` and ``high``; no interval is drawn where low is null.
     """
     headline = metric_table.headline()
     drawn = figure(7, 1.1 + 0.95 * len(headline))
@@ -130,7 +130,7 @@ def spread(
         offsets = 0.32 * ((np.arange(len(values)) * GOLDEN) % 1) - 0.3
         size = 26 if len(values) <= 100 else 9
         axes.scatter(
-            values, line + offsets, size, BLUE, alpha=0.55, linewidths=0, label="a subject"
+            values, line + offsets, size, BLUE, alpha=0.55, linewidths=0, label="one subject"
         )
         _interval(axes, pooled[metric.key], line + 0.22, "all epochs, 95 % interval")
     axes.set_yticks(range(len(headline)), [metric.short for metric in headline])
@@ -145,7 +145,7 @@ def spread(
 
 
 def differences(comparisons: Sequence[Mapping[str, Any]]) -> bytes:
-    """How far each further file lies from the first, with intervals: a line a file.
+    """Draw the differences of each further file from the first, with intervals, one row per file.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def differences(comparisons: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def _interval(axes: Axes, entry: Mapping[str, float | None], line: float, words: str) -> None:
-    """A diamond with its interval, as far as there are any."""
+    """Draw a value as a diamond with its interval, as far as they are defined."""
     if entry["value"] is None:
         return
     if entry["low"] is not None and entry["high"] is not None:
@@ -184,7 +184,7 @@ def _interval(axes: Axes, entry: Mapping[str, float | None], line: float, words:
 
 
 def _legend(axes: Axes) -> None:
-    """Each name once, above the axes."""
+    """Draw a legend above the axes, with each name once."""
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     axes.legend(
         handles.values(),

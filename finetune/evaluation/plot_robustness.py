@@ -1,4 +1,4 @@
-"""Robustness picture: how figures fall as signals are corrupted more, a line a kind of corruption."""
+"""Plot robustness: metrics over the severity of signal corruption, one line per kind of corruption."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 MARKERS = ("o", "s", "D", "^")
 LESS_IS_WORSE = ("dB",)
-"""Units, by their first word, that run backwards, so that worse is to the right."""
+"""Units, by their first word, whose axis is inverted so that severity increases to the right."""
 
 Twin = tuple[float, Mapping[str, Any]]
 
 
 def draw(comparisons: Sequence[Mapping[str, Any]], *, clean: bool) -> bytes | None:
-    """Figures over severity, a column a unit; None if no file is of corrupted signals.
+    """Draw metrics over severity as PNG, one column per unit; None without corrupted signals.
 
-    Bars are the paired interval of the difference from the first file: one that ends below the
-    dashed line is a fall.
+    Bars show the paired interval of the difference from the first file: a bar that ends below the
+    dashed line is a drop.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def draw(comparisons: Sequence[Mapping[str, Any]], *, clean: bool) -> bytes | No
         As in ``metrics.json``; those whose ``source`` has a ``corruption`` with a severity are
         drawn.
     clean
-        Whether the first file is of signals as they were recorded.
+        Whether the first file is of uncorrupted signals.
     """
     units = _series(comparisons)
     if not units:
@@ -70,31 +70,35 @@ def draw(comparisons: Sequence[Mapping[str, Any]], *, clean: bool) -> bytes | No
 
 
 def _series(comparisons: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list[Twin]]]:
-    """Twins by unit and by what was done to which lanes, each in order of severity."""
+    """Group corrupted twins by unit and by kind and lanes of corruption, in order of severity."""
     units: dict[str, dict[str, list[Twin]]] = defaultdict(lambda: defaultdict(list))
     for comparison in comparisons:
-        done: Any = (comparison["source"] or {}).get("corruption")
-        if _has_severity(done):
-            name = literal(f"{done['kind']}, {' and '.join(map(str, done['lanes']))} lanes")
-            units[done["unit"]][name].append((done["severity"], comparison))
+        corruption: Any = (comparison["source"] or {}).get("corruption")
+        if _has_severity(corruption):
+            lanes = " and ".join(map(str, corruption["lanes"]))
+            name = literal(f"{corruption['kind']}, {lanes} lanes")
+            units[corruption["unit"]][name].append((corruption["severity"], comparison))
     for kinds in units.values():
         for twins in kinds.values():
             twins.sort(key=lambda twin: twin[0])
     return {unit: dict(kinds) for unit, kinds in units.items()}
 
 
-def _has_severity(done: Any) -> bool:
-    """Whether this tells of one corruption as ours do: what lies beside a file may be anybody's."""
+def _has_severity(corruption: Any) -> bool:
+    """Whether a value describes one corruption as psgimg does; other tools may write anything."""
     return (
-        isinstance(done, Mapping)
-        and isinstance(done.get("severity"), int | float)
-        and isinstance(done.get("lanes"), list)
-        and all(isinstance(done.get(key), str) and done[key].strip() for key in ("kind", "unit"))
+        isinstance(corruption, Mapping)
+        and isinstance(corruption.get("severity"), int | float)
+        and isinstance(corruption.get("lanes"), list)
+        and all(
+            isinstance(corruption.get(key), str) and corruption[key].strip()
+            for key in ("kind", "unit")
+        )
     )
 
 
 def _line(axes: Axes, name: str, kind: str, twins: Sequence[Twin], ink: str, marker: str) -> None:
-    """A kind's figure over its severity, through the mean where a severity comes twice."""
+    """Draw a metric of one kind of corruption over severity, averaging files of equal severity."""
     severities = np.array([severity for severity, _ in twins])
     entries = [comparison["figures"][name] for _, comparison in twins]
     values = np.array([entry["second"] for entry in entries], float)  # null becomes NaN

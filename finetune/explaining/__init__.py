@@ -1,1 +1,1 @@
-"""Attribution: which part of a page a model's answer depends on, and whether that can be trusted."""
+"""Attribution: which parts of a page a model's answer depends on, and whether that is faithful."""

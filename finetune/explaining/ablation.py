@@ -1,4 +1,4 @@
-"""Ablation: what the margin loses when one 14×14-px patch is replaced, as arXiv 2509.22810 does."""
+"""Ablation: drop in the margin when a 14×14-px patch is replaced, following arXiv:2509.22810."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import numpy as np
 import torch
 from captum.attr import FeatureAblation
 from psgimg.finetune.explaining.cells import Floats, Pixels, ink, patches
-from psgimg.finetune.explaining.margins import Asking, Case, margin
+from psgimg.finetune.explaining.margins import Case, PageScorer, margin
 
 
-def density(case: Case, stage: int, ask: Asking) -> Floats:
-    """(height, width) what the margin of ``stage`` loses when a patch is filled, mean over the fills.
+def density(case: Case, stage: int, score: PageScorer) -> Floats:
+    """Return (height, width) drops in the margin of ``stage`` when a patch is filled, in nats.
 
-    Spread evenly over the patch's pixels. By captum's feature ablation; the patches that a fill
-    does not change are one feature.
+    Each value is the mean over the fills, spread evenly over the patch's pixels. Computed by captum's
+    feature ablation; patches that a fill does not change are treated as one feature.
     """
-    found = [_ablated(case, stage, fill, ask) for fill in case.fills]
-    return np.asarray(np.mean(found, axis=0))
+    drops = [_ablated(case, stage, fill, score) for fill in case.fills]
+    return np.asarray(np.mean(drops, axis=0))
 
 
-def _ablated(case: Case, stage: int, fill: Pixels, ask: Asking) -> Floats:
+def _ablated(case: Case, stage: int, fill: Pixels, score: PageScorer) -> Floats:
     units = patches(*case.pixels.shape[:2])
     changes = np.bincount(units.ravel(), ink(case.pixels, fill).ravel())[units] > 0
     features = np.where(changes, units + 1, 0)
@@ -27,16 +27,16 @@ def _ablated(case: Case, stage: int, fill: Pixels, ask: Asking) -> Floats:
 
     def margins(pictures: torch.Tensor) -> torch.Tensor:
         changed = pictures.permute(0, 2, 3, 1).numpy().astype(np.uint8)
-        return torch.from_numpy(margin(ask(case, changed), stage))
+        return torch.from_numpy(margin(score(case, changed), stage))
 
-    found = FeatureAblation(margins).attribute(
+    drops = FeatureAblation(margins).attribute(
         _tensor(case.pixels),
         baselines=_tensor(fill),
         feature_mask=torch.from_numpy(features.reshape(units.shape))[None, None],
-        perturbations_per_eval=ask.batch_size,
+        perturbations_per_eval=score.batch_size,
     )
     area = np.bincount(units.ravel())[units]
-    return np.where(changes, found[0, 0].double().numpy() / area, 0.0)
+    return np.where(changes, drops[0, 0].double().numpy() / area, 0.0)
 
 
 def _tensor(pixels: Pixels) -> torch.Tensor:

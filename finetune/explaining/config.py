@@ -1,4 +1,4 @@
-"""Config: what an explanation is told, in one frozen value."""
+"""Config: the options of `psgimg explain` as one validated, frozen value."""
 
 from __future__ import annotations
 
@@ -15,26 +15,37 @@ METHODS = ("occlusion", "patches", "gradients")
 
 @dataclass(frozen=True)
 class ExplainConfig:
-    """What `psgimg explain` is told.
+    """Options of `psgimg explain`.
 
     Parameters
     ----------
     model, dataset
         Folder or Hub id.
+    out
+        Output folder.
+    split
+        Split of the dataset whose pages are explained.
     corpus, revision
-        Of the dataset: a corpus, and a commit on the Hub.
+        Corpus of the dataset, and its commit on the Hub.
     pages
-        How many, spread evenly over stages and recordings.
+        Number of pages, spread evenly over stages and recordings.
     method
         ``occlusion`` of cells, ablation of ``patches``, or integrated ``gradients``.
     fill
-        What a part is replaced by: the same place of ``pages`` of other stages, or ``blank`` ground.
+        Replacement of a part of a page: the same region of ``pages`` of other stages, or ``blank``
+        background.
     window
         Length of a cell in seconds.
     seed
-        Of the choice of pages and of the random control.
+        Seed of the selection of pages and of the random control.
+    batch_size
+        Number of pictures per forward pass.
+    dtype
+        Floating-point type of the model's weights.
+    trust_remote_code
+        Whether to run code that comes with the model.
     any_recipe
-        Show the model pages that are drawn otherwise than those it learned from.
+        Whether to allow pages drawn by another recipe than the model's training pages.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""Explain: which lane and which seconds a model's answers hang on. The main path."""
+"""Explain: which lanes and which seconds of a page a model's answers depend on. The main path."""
 
 from __future__ import annotations
 
@@ -23,51 +23,52 @@ from psgimg.finetune.explaining import (
 )
 from psgimg.finetune.explaining.cells import Floats, Grid
 from psgimg.finetune.explaining.config import ExplainConfig
-from psgimg.finetune.explaining.margins import Asking, Case, margin
+from psgimg.finetune.explaining.margins import Case, PageScorer, margin
 from psgimg.finetune.explaining.replacement import Fill
 from psgimg.finetune.explaining.summary import Explained, Overlay, Summary
 from psgimg.finetune.inference.predict_config import PredictConfig, Question, question
 
 N_OVERLAYS = 2
-"""Pages of a stage that become a picture each."""
+"""Number of pages per stage that are shown as pictures."""
 
 Density = Callable[[Case, Floats], Floats]
-"""(height, width) attributions of a page whose five answers have some log-probabilities, (5,)."""
+"""Returns (height, width) attributions of a page, given the log-probabilities (5,) of its answers."""
 
 
 def explain(config: ExplainConfig, progress: Progress) -> Summary:
-    """Explain a model's answers about some pages of a split, into a folder.
+    """Explain a model's answers for some pages of a split, and write a report.
 
     Raises
     ------
     BuildError
-        If the command can't go on; then nothing is written.
+        If the model or the dataset can't be used, or the folder can't be written; nothing is written
+        in that case.
     """
     explanation_report.check(config.out)
     pageset = page_set.load(config.dataset, config.corpus, config.split, config.revision)
-    asked = question(_asked_as(config), pageset)
+    query = question(_predict_config(config), pageset)
     grid = Grid.of(Recipe.from_dict(pageset.build["recipe"]), config.window)
     rows = page_selection.chosen(pageset, config.pages, config.seed).tolist()
-    for message in asked.notes:
+    for message in query.notes:
         progress.note(message)
-    ask, density = _model(config, asked, grid, progress)
+    score, density = _model(config, query, grid, progress)
     fill = replacement.Pages(pageset, config.seed) if config.fill == "pages" else replacement.blank
     progress.start("explaining", len(rows), "pages")
     units = grid.units if config.method == "occlusion" else cells.patches(*grid.page)
     explained: list[Explained] = []
-    for row, case in zip(rows, margins.cases(pageset, rows, asked, grid), strict=True):
-        page, shares = _explained(case, row, fill, ask, density, grid, config.seed)
+    for row, case in zip(rows, margins.cases(pageset, rows, query, grid), strict=True):
+        page, shares = _explained(case, row, fill, score, density, grid, config.seed)
         if summary.count(explained, page.stage) < N_OVERLAYS:
             page = replace(page, overlay=Overlay(case.pixels, cells.gathered(shares, units)))
         explained.append(page)
         progress.advance()
-    found = summary.summarise(explained, grid)
-    explanation_report.write(config, pageset.build, asked, grid, found)
-    return found
+    result = summary.summarise(explained, grid)
+    explanation_report.write(config, pageset.build, query, grid, result)
+    return result
 
 
-def _asked_as(config: ExplainConfig) -> PredictConfig:
-    """The same model asked as `psgimg predict` would, with the same refusals."""
+def _predict_config(config: ExplainConfig) -> PredictConfig:
+    """Return the equivalent options of `psgimg predict`, which are validated in the same way."""
     return PredictConfig(
         model=config.model,
         dataset=config.dataset,
@@ -83,9 +84,9 @@ def _asked_as(config: ExplainConfig) -> PredictConfig:
 
 
 def _model(
-    config: ExplainConfig, asked: Question, grid: Grid, progress: Progress
-) -> tuple[Asking, Density]:
-    """The model, loaded, and the method that is wanted."""
+    config: ExplainConfig, query: Question, grid: Grid, progress: Progress
+) -> tuple[PageScorer, Density]:
+    """Load the model and return its scorer and the attribution method."""
     optional_dependencies.require()
     _require_captum(config.method)
     from psgimg.finetune.inference.likelihood import Scorer
@@ -94,56 +95,60 @@ def _model(
     loaded = load_for_inference(
         config.model, trust_remote_code=config.trust_remote_code, dtype=config.dtype
     )
-    answers = asked.prompt.answers
+    answers = query.prompt.answers
     scorer = Scorer(loaded.model, loaded.processor, answers, progress.note)
-    ask = Asking(scorer, config.batch_size)
-    return ask, _method(config, ask, loaded, answers, grid)
+    score = PageScorer(scorer, config.batch_size)
+    return score, _method(config, score, loaded, answers, grid)
 
 
-def _method(config: ExplainConfig, ask: Asking, loaded: Any, answers: Any, grid: Grid) -> Density:
+def _method(
+    config: ExplainConfig, score: PageScorer, loaded: Any, answers: Any, grid: Grid
+) -> Density:
     if config.method == "occlusion":
-        return lambda case, told: occlusion.density(case, *_sure(told), ask, grid)
+        return lambda case, log_probs: occlusion.density(case, *_top(log_probs), score, grid)
     if config.method == "patches":
         from psgimg.finetune.explaining import ablation
 
-        return lambda case, told: ablation.density(case, _sure(told)[0], ask)
+        return lambda case, log_probs: ablation.density(case, _top(log_probs)[0], score)
     from psgimg.finetune.explaining.gradients import Gradients
 
     gradients = Gradients(loaded.model, loaded.processor, answers, config.batch_size)
-    return lambda case, told: gradients.density(case, *(int(k) for k in told.argsort()[:-3:-1]))
+    return lambda case, log_probs: gradients.density(
+        case, *(int(stage) for stage in log_probs.argsort()[:-3:-1])
+    )
 
 
 def _explained(
-    case: Case, row: int, fill: Fill, ask: Asking, density: Density, grid: Grid, seed: int
+    case: Case, row: int, fill: Fill, score: PageScorer, density: Density, grid: Grid, seed: int
 ) -> tuple[Explained, Floats]:
-    """One page: its answer, what it hangs on, whether that holds; and the attribution of each pixel."""
-    told = ask(case, [case.pixels])[0]
-    stage, whole = _sure(told)
+    """Explain one page; returns the result and the (height, width) attribution of each pixel."""
+    log_probs = score(case, [case.pixels])[0]
+    stage, whole = _top(log_probs)
     case = replace(case, fills=fill(case, row, stage))
-    by_lane = occlusion.by_lane(case, ask, grid)
-    shares = density(case, told)
+    by_lane = occlusion.by_lane(case, score, grid)
+    shares = density(case, log_probs)
     importance = grid.total(shares)
-    k = row % len(case.fills)  # each kind of fill has its turn
+    k = row % len(case.fills)  # alternates between the fills
     ends = (whole, float(margin(by_lane[k, :1], stage)[0]))
     page = Explained(
         page=case.page,
         lanes=case.lanes,
-        log_probs=told,
+        log_probs=log_probs,
         cells=importance,
         ink=grid.total(case.ink),
         seconds=cells.by_second(shares),
         without_lane=by_lane[:, 1:],
         curves=faithfulness.curves(
-            case, stage, case.fills[k], ends, importance, ask, grid, (seed, row)
+            case, stage, case.fills[k], ends, importance, score, grid, (seed, row)
         ),
     )
     return page, shares
 
 
-def _sure(told: Floats) -> tuple[int, float]:
-    """The stage that a model answers, and its margin."""
-    stage = int(told.argmax())
-    return stage, float(margin(told[None], stage)[0])
+def _top(log_probs: Floats) -> tuple[int, float]:
+    """Return the most likely stage and its margin."""
+    stage = int(log_probs.argmax())
+    return stage, float(margin(log_probs[None], stage)[0])
 
 
 def _require_captum(method: str) -> None:

@@ -1,4 +1,4 @@
-"""Report: an explanation as a folder: Markdown, pictures, figures as JSON, all cells as Parquet."""
+"""Explanation report: an explanation as Markdown, pictures, JSON values and a Parquet file of cells."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ TEMPLATE = "explanation.md.j2"
 
 
 def check(out: Path) -> None:
-    """Refuse a folder that holds something else, before anything is computed.
+    """Refuse an output folder that holds other files, before anything is computed.
 
     Raises
     ------
     BuildError
-        If it does, or is a file.
+        If the folder holds anything but an earlier explanation, or is a file.
     """
     if out.exists() and not out.is_dir():
         raise BuildError(f"{out} is a file; choose another --out")
     if out.is_dir() and any(out.iterdir()) and not (out / JSON).is_file():
-        raise BuildError(f"{out} holds something else; choose another --out, or an empty folder")
+        raise BuildError(f"{out} holds other files; choose another --out, or an empty folder")
 
 
 def write(
-    config: ExplainConfig, build: BuildJson, asked: Question, grid: Grid, found: Summary
+    config: ExplainConfig, build: BuildJson, query: Question, grid: Grid, result: Summary
 ) -> None:
-    """Write the folder; an earlier explanation in it is replaced."""
+    """Write the report folder, replacing an earlier explanation in it."""
     out = config.out
     for earlier in (out / plot_explanation.PAGES).glob("*.png"):
         earlier.unlink()
-    drawn = plot_explanation.write(out, found, grid)
-    _write_cells(out / CELLS, found, grid)
-    values = _values(config, build, asked, grid, found)
+    drawn = plot_explanation.write(out, result, grid)
+    _write_cells(out / CELLS, result, grid)
+    values = _values(config, build, query, grid, result)
     context = {
         **values,
         "page_s": PAGE_S,
@@ -74,13 +74,13 @@ def write(
 
 
 def _values(
-    config: ExplainConfig, build: BuildJson, asked: Question, grid: Grid, found: Summary
+    config: ExplainConfig, build: BuildJson, query: Question, grid: Grid, result: Summary
 ) -> dict[str, Any]:
-    """All of ``explanation.json``."""
+    """Return the contents of ``explanation.json``."""
     return {
         "psgimg": version("psgimg"),
         "model": Path(config.model).name if Path(config.model).is_dir() else config.model,
-        "weights": asked.known.weights,
+        "weights": query.known.weights,
         "dataset": Path(config.dataset).name if Path(config.dataset).is_dir() else config.dataset,
         "split": config.split,
         "recipe_hash": build["recipe_hash"],
@@ -89,65 +89,65 @@ def _values(
         "fill": config.fill,
         "window_s": grid.window_s,
         "seed": config.seed,
-        "prompt": asked.name,
-        "context": asked.context,
-        "notes": list(asked.notes),
+        "prompt": query.name,
+        "context": query.context,
+        "notes": list(query.notes),
         "counts": {
-            "pages": len(found.pages),
-            "right": sum(page.right for page in found.pages),
-            "recordings": found.n_recordings,
-            "subjects": found.n_subjects,
+            "pages": len(result.pages),
+            "right": sum(page.right for page in result.pages),
+            "recordings": result.n_recordings,
+            "subjects": result.n_subjects,
         },
-        "lanes": list(found.lanes),
-        "stages": {name: _stage(stage, found.lanes) for name, stage in found.stages.items()},
+        "lanes": list(result.lanes),
+        "stages": {name: _stage(stage, result.lanes) for name, stage in result.stages.items()},
         "faithfulness": {
-            "believable": found.verdict.believable,
-            "words": found.verdict.words,
+            "believable": result.verdict.believable,
+            "words": result.verdict.words,
             "gains": {
-                way: {control: found.verdict.gains[way, control]._asdict() for control in CONTROLS}
+                way: {control: result.verdict.gains[way, control]._asdict() for control in CONTROLS}
                 for way in WAYS
             },
             "shares": SHARES.tolist(),
             "curves": {
-                way: {order: found.curves[way, order].tolist() for order in ORDERS} for way in WAYS
+                way: {order: result.curves[way, order].tolist() for order in ORDERS} for way in WAYS
             },
         },
-        "pages": [_page(page, found.lanes) for page in found.pages],
+        "pages": [_page(page, result.lanes) for page in result.pages],
     }
 
 
 def _stage(stage: StageSummary, lanes: tuple[str, ...]) -> dict[str, Any]:
-    def told(means: tuple[Mean, ...]) -> dict[str, dict[str, float]]:
+    def by_lane(means: tuple[Mean, ...]) -> dict[str, dict[str, float]]:
         return {lane: mean._asdict() for lane, mean in zip(lanes, means, strict=True)}
 
     return {
         "pages": stage.n_pages,
         "right": stage.n_right,
         "most": lanes[stage.most] if stage.most >= 0 else None,
-        "share": told(stage.shares),
-        "drop": told(stage.drops),
-        "turns": told(stage.turns),
+        "share": by_lane(stage.shares),
+        "drop": by_lane(stage.drops),
+        "turns": by_lane(stage.turns),
         "seconds": stage.seconds.tolist(),
     }
 
 
 def _page(page: Explained, lanes: tuple[str, ...]) -> dict[str, Any]:
-    def told(values: Any) -> dict[str, float]:
+    def by_lane(values: Any) -> dict[str, float]:
         return dict(zip(lanes, values.tolist(), strict=True))
 
-    known = page.page._asdict()
+    fields = page.page._asdict()
     return {
-        **{key: known[key] for key in ("corpus", "subject", "recording", "epoch")},
+        **{key: fields[key] for key in ("corpus", "subject", "recording", "epoch")},
         "label": page.page.stage,
         "prediction": STAGE_NAMES[page.stage],
         "probability": float(np.exp(page.log_probs[page.stage])),
         "margin": page.margin,
-        "lanes": told(page.cells.sum(axis=1)),
-        "drop": told(page.drops),
+        "lanes": by_lane(page.cells.sum(axis=1)),
+        "drop": by_lane(page.drops),
     }
 
 
-def _write_cells(path: Path, found: Summary, grid: Grid) -> None:
+def _write_cells(path: Path, result: Summary, grid: Grid) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -160,18 +160,18 @@ def _write_cells(path: Path, found: Summary, grid: Grid) -> None:
             ("ink_px", pa.int32()),
         ]
     )
-    rows = [row for page in found.pages for row in _cells(page, grid)]
+    rows = [row for page in result.pages for row in _cells(page, grid)]
     with atomic_file.whole(path) as temporary:
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary, compression="zstd")
 
 
 def _cells(page: Explained, grid: Grid) -> Iterator[dict[str, Any]]:
-    """A row a cell of a lane that is there."""
-    known = {**page.page._asdict(), "label": page.page.stage}
+    """Yield one row per cell of the lanes that were recorded."""
+    fields = {**page.page._asdict(), "label": page.page.stage}
     for lane, window in np.ndindex(*grid.shape):
         if page.lanes[lane] is not None:
             yield {
-                **known,
+                **fields,
                 "prediction": STAGE_NAMES[page.stage],
                 "lane": grid.lanes[lane],
                 "derivation": page.lanes[lane],
@@ -183,7 +183,7 @@ def _cells(page: Explained, grid: Grid) -> Iterator[dict[str, Any]]:
 
 
 def _json(value: Any) -> Any:
-    """The same with null for what is no number, and digits that mean something."""
+    """Return a JSON value, rounded to six decimals and with None for NaN and infinity."""
     if isinstance(value, float):
         return round(value, 6) if math.isfinite(value) else None
     if isinstance(value, Mapping):

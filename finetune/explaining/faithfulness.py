@@ -1,8 +1,8 @@
-"""Faithfulness: whether what an explanation calls important is what the model's answer hangs on.
+"""Faithfulness: deletion and insertion curves that test an explanation against two controls.
 
-Cell after cell of a page is replaced by a fill's (deletion), or put on the fill (insertion), the most
-important first, and the margin is watched. Beside it stand two controls: cells in random order, and
-those with most ink first. Petsiuk et al., arXiv:1806.07421.
+The cells of a page are successively replaced by those of a fill (deletion), or inserted into the fill
+(insertion), the most important first, and the margin is recorded. The controls are cells in random
+order and cells with most ink first. Petsiuk et al., arXiv:1806.07421.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from psgimg.finetune.explaining import cells
 from psgimg.finetune.explaining.cells import Floats, Grid, Pixels, Units
-from psgimg.finetune.explaining.margins import Asking, Case, margin
+from psgimg.finetune.explaining.margins import Case, PageScorer, margin
 from psgimg.finetune.explaining.page_intervals import Mean, mean
 
 SHARES = np.linspace(0, 1, 11)
-"""Of the cells in which page and fill differ, at which the margin is taken."""
+"""Fractions, of the cells in which page and fill differ, at which the margin is computed."""
 N_RANDOM = 3
 ORDERS = ("explanation", "random", "ink")
 CONTROLS = ORDERS[1:]
@@ -26,26 +26,26 @@ WAYS = ("deletion", "insertion")
 
 @dataclass(frozen=True)
 class Curves:
-    """Margins of one page.
+    """Deletion and insertion curves of one page.
 
     Parameters
     ----------
     deletion, insertion
-        Order → (11,) margin at each of ``SHARES``.
+        Order → (11,) margin at each of ``SHARES``, in nats.
     """
 
     deletion: dict[str, Floats]
     insertion: dict[str, Floats]
 
     def gain(self, way: str, control: str) -> float:
-        """Mean distance of the explanation's curve from the control's, positive if it is better."""
+        """Return the mean difference between explanation and control, positive if better."""
         curves, sign = (self.deletion, -1) if way == "deletion" else (self.insertion, 1)
         return sign * (area(curves["explanation"]) - area(curves[control]))
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether explanations can be believed.
+    """Whether explanations are faithful to the model.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Verdict:
 
     @property
     def believable(self) -> bool:
-        """Better than both controls both ways, by more than chance among pages."""
+        """Whether both curves are better than both controls, with intervals that exclude 0."""
         return all(gain.low > 0 for gain in self.gains.values())
 
     @property
@@ -65,17 +65,17 @@ class Verdict:
         """The verdict in one line."""
         if self.believable:
             return (
-                "The explanation can be believed: what it calls important moves the answer more than "
-                "random cells and than the cells with most ink do, taken away and put back."
+                "The explanation is faithful: the cells it ranks highest change the answer more than "
+                "random cells and than the cells with most ink, in both deletion and insertion."
             )
         if any(np.isnan(gain.low) for gain in self.gains.values()):
-            return "Whether the explanation can be believed is not told by one page; explain more."
+            return "Faithfulness can't be assessed from a single page; explain more pages."
         failed = ", ".join(
             f"{way} against {control} ({gain})"
             for (way, control), gain in self.gains.items()
             if not gain.low > 0
         )
-        return f"The explanation can't be believed: no better than a control in {failed}."
+        return f"The explanation is not faithful: no better than a control in {failed}."
 
 
 def curves(
@@ -84,18 +84,30 @@ def curves(
     fill: Pixels,
     ends: tuple[float, float],
     importance: Floats,
-    ask: Asking,
+    score: PageScorer,
     grid: Grid,
     seed: Sequence[int],
 ) -> Curves:
-    """The curves of one page.
+    """Compute the curves of one page.
 
     Parameters
     ----------
+    case
+        The page.
+    stage
+        The model's answer.
+    fill : (height, width, 3)
+        Page whose cells replace those of the page.
     ends
-        Margin of the page and of the fill.
+        Margins of the page and of the fill.
     importance : (n_lanes, n_windows)
-        What the explanation says.
+        Attribution of each cell.
+    score
+        The model.
+    grid
+        Layout of the cells.
+    seed
+        Seed of the random order.
     """
     amount = grid.total(case.ink).ravel()
     changed = np.flatnonzero(grid.total(cells.ink(case.pixels, fill)))
@@ -105,26 +117,28 @@ def curves(
         "ink": [changed[np.argsort(-amount[changed], kind="stable")]],
         "random": [rng.permutation(changed) for _ in range(N_RANDOM)],
     }
-    # A random order read backwards is a random order: what deletes by one inserts by the other.
+    # A reversed random order is a random order too: the deletion curve reversed is an insertion curve.
     plans = [(name, order, False) for name, orders in ranked.items() for order in orders]
     plans += [(name, ranked[name][0], True) for name in ("explanation", "ink")]
     pictures = (
-        picture for _, order, put in plans for picture in _steps(case, fill, grid, order, put)
+        picture
+        for _, order, inserts in plans
+        for picture in _steps(case, fill, grid, order, inserts)
     )
-    asked = margin(ask(case, pictures), stage).reshape(len(plans), -1)
-    around = np.array([ends[::-1] if is_put else ends for _, _, is_put in plans])
-    margins = np.column_stack([around[:, 0], asked, around[:, 1]])
-    taken = {name: _mean(plans, margins, name, False) for name in ORDERS}
-    put = {name: _mean(plans, margins, name, True) for name in ("explanation", "ink")}
-    return Curves(taken, {**put, "random": taken["random"][::-1]})
+    inner = margin(score(case, pictures), stage).reshape(len(plans), -1)
+    outer = np.array([ends[::-1] if inserts else ends for _, _, inserts in plans])
+    margins = np.column_stack([outer[:, 0], inner, outer[:, 1]])
+    deletion = {name: _mean(plans, margins, name, False) for name in ORDERS}
+    insertion = {name: _mean(plans, margins, name, True) for name in ("explanation", "ink")}
+    return Curves(deletion, {**insertion, "random": deletion["random"][::-1]})
 
 
-def verdict(found: Sequence[Curves]) -> Verdict:
-    """What the curves of all pages say together; the interval is over pages."""
-    pages = np.arange(len(found))
+def verdict(curves: Sequence[Curves]) -> Verdict:
+    """Return the verdict over the curves of all pages, with intervals over pages."""
+    pages = np.arange(len(curves))
     return Verdict(
         {
-            (way, control): mean([page.gain(way, control) for page in found], pages)
+            (way, control): mean([page.gain(way, control) for page in curves], pages)
             for way in WAYS
             for control in CONTROLS
         }
@@ -132,21 +146,21 @@ def verdict(found: Sequence[Curves]) -> Verdict:
 
 
 def area(curve: Floats) -> float:
-    """Mean height of a curve over ``SHARES``."""
+    """Return the mean height of a curve over ``SHARES``."""
     return float(np.trapezoid(curve, SHARES))
 
 
-def _steps(case: Case, fill: Pixels, grid: Grid, order: Units, put: bool) -> Iterator[Pixels]:
-    """The page with a growing share of cells filled, or the fill with them put on."""
+def _steps(case: Case, fill: Pixels, grid: Grid, order: Units, inserts: bool) -> Iterator[Pixels]:
+    """Yield the page with more and more cells filled, or the fill with more and more inserted."""
     units, n_cells = grid.units, grid.shape[0] * grid.shape[1]
     for share in SHARES[1:-1]:
         chosen = np.zeros(n_cells, np.bool_)
         chosen[order[: round(share * len(order))]] = True
-        yield cells.mixed(case.pixels, fill, chosen[units] != put)
+        yield cells.mixed(case.pixels, fill, chosen[units] != inserts)
 
 
 def _mean(
-    plans: Sequence[tuple[str, Units, bool]], margins: Floats, name: str, put: bool
+    plans: Sequence[tuple[str, Units, bool]], margins: Floats, name: str, inserts: bool
 ) -> Floats:
-    chosen = [i for i, (order, _, is_put) in enumerate(plans) if (order, is_put) == (name, put)]
+    chosen = [i for i, plan in enumerate(plans) if (plan[0], plan[2]) == (name, inserts)]
     return np.asarray(margins[chosen].mean(axis=0))

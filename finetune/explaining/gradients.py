@@ -1,7 +1,7 @@
-"""Gradients: integrated gradients of the margin along the way from each fill to the page.
+"""Gradients: integrated gradients of the margin along the path from each fill to the page.
 
-For models whose picture is one tensor of the whole page, such as LLaVA's. Sundararajan et al.,
-arXiv:1703.01365, averaged over where the way begins (arXiv:1906.10670).
+For models whose image input is one tensor of the whole page, such as LLaVA. Sundararajan et al.,
+arXiv:1703.01365, averaged over baselines (arXiv:1906.10670).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ STEPS = 16
 PICTURE = "pixel_values"
 
 PROBES = ((0.1, 0.1), (0.45, 0.6), (0.8, 0.85))
-"""Where blocks are changed to see where they come out, as shares of height and width."""
+"""Positions of test blocks, as fractions of height and width, used to locate a page in the input."""
 PROBE_SHARE = 0.08
 SLACK_PX = 4
-"""How far resampling may spread a block in the model's picture."""
+"""Distance in pixels by which resampling may spread a block in the model's input."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +35,12 @@ class Gradients:
 
     Parameters
     ----------
+    model, processor
+        The model and its processor.
     answers
-        Stage → text.
+        Stage → text of its answer.
+    batch_size
+        Number of pictures per forward and backward pass.
     """
 
     model: Any
@@ -45,27 +49,29 @@ class Gradients:
     batch_size: int
 
     def density(self, case: Case, stage: int, other: int) -> Floats:
-        """(height, width) share of each pixel in the margin of ``stage`` over ``other``.
+        """Return (height, width) the attribution of each pixel to the margin over ``other``.
 
-        They add up to the margin of the page less the mean of that of its fills, as nearly as
-        ``STEPS`` allow.
+        Attributions sum to the margin of the page minus the mean margin of its fills, up to the
+        approximation by ``STEPS`` steps.
 
         Raises
         ------
         BuildError
-            If it is not known where the model's picture shows which part of the page.
+            If pixels of the model's input can't be mapped to pixels of the page.
         """
         encoded = encoding.encode(self.model, self.processor, [case.chat])
         picture = self._picture(case, encoded)
-        told = encoding.candidates(self.processor, case.chat, self.answers)
+        candidates = encoding.candidates(self.processor, case.chat, self.answers)
 
         def margins(pictures: torch.Tensor) -> torch.Tensor:
-            values = [self._log_prob(case, encoded, pictures, told, k) for k in (stage, other)]
+            values = [
+                self._log_prob(case, encoded, pictures, candidates, k) for k in (stage, other)
+            ]
             return values[0] - values[1]
 
-        way = IntegratedGradients(margins)
-        found = [
-            way.attribute(
+        method = IntegratedGradients(margins)
+        attributions = [
+            method.attribute(
                 picture,
                 baselines=self._of(case, fill),
                 n_steps=STEPS,
@@ -73,16 +79,21 @@ class Gradients:
             )
             for fill in case.fills
         ]
-        shares = torch.cat(found).mean(0).sum(0).double().cpu().numpy()
+        shares = torch.cat(attributions).mean(0).sum(0).double().cpu().numpy()
         height, width = case.pixels.shape[:2]
         return _resampled(_resampled(shares, height).T, width).T
 
     def _log_prob(
-        self, case: Case, encoded: Encoded, pictures: torch.Tensor, told: Candidates, answer: int
+        self,
+        case: Case,
+        encoded: Encoded,
+        pictures: torch.Tensor,
+        candidates: Candidates,
+        answer: int,
     ) -> torch.Tensor:
-        """(n,) log-probability of one answer when the page looks like each of the pictures."""
+        """Return (n,) the log-probability of one answer, with the page replaced by each picture."""
         n, device = len(pictures), pictures.device
-        ids = told.ids[answer][told.mask[answer] == 1].to(device)
+        ids = candidates.ids[answer][candidates.mask[answer] == 1].to(device)
         whole = {
             key: torch.cat([value, value.new_ones(1, len(ids))], dim=1).repeat(n, 1)
             for key, value in encoded.items()
@@ -97,24 +108,24 @@ class Gradients:
         return log_probs.gather(-1, ids.expand(n, -1)[..., None])[..., 0].sum(-1)
 
     def _picture(self, case: Case, encoded: Encoded) -> torch.Tensor:
-        """(1, 3, h, w) the page as the model sees it, once it is sure to be the whole page."""
-        known = {"input_ids", "attention_mask", PICTURE}
+        """Return (1, 3, h, w) the page as the model's input; refuse models that split pages."""
+        expected = {"input_ids", "attention_mask", PICTURE}
         pictures = encoded.get(PICTURE)
         if (
             pictures is None
             or pictures.shape[:2] != (len(case.chat["images"]), 3)
             or pictures.ndim != 4
-            or set(encoded) != known
-            or not all(self._comes_out(case, *place) for place in PROBES)
+            or set(encoded) != expected
+            or not all(self._is_aligned(case, *place) for place in PROBES)
         ):
             raise BuildError(
-                f"--method gradients: not for {type(self.model).__name__}, whose picture is not the "
-                "page as one piece; use --method occlusion"
+                f"--method gradients: not for {type(self.model).__name__}, whose image input is not "
+                "the whole page in one piece; use --method occlusion"
             )
         return pictures[case.place][None]
 
-    def _comes_out(self, case: Case, down: float, across: float) -> bool:
-        """Whether a block of the page comes out where it should in the model's picture."""
+    def _is_aligned(self, case: Case, down: float, across: float) -> bool:
+        """Whether a block of the page appears at the corresponding place of the model's input."""
         height, width = case.pixels.shape[:2]
         edges = np.array([down, down + PROBE_SHARE, across, across + PROBE_SHARE])
         top, bottom, left, right = np.rint(edges * [height, height, width, width]).astype(int)
@@ -124,19 +135,19 @@ class Gradients:
         rows, columns = (difference.amax(1 - axis).nonzero()[:, 0] for axis in (0, 1))
         if not len(rows):
             return False
-        found = [rows.min(), rows.max() + 1, columns.min(), columns.max() + 1]
+        actual = [rows.min(), rows.max() + 1, columns.min(), columns.max() + 1]
         h, w = difference.shape
         scale = np.array([h / height, h / height, w / width, w / width])
-        return bool((abs(np.array(found) - [top, bottom, left, right] * scale) <= SLACK_PX).all())
+        return bool((abs(np.array(actual) - [top, bottom, left, right] * scale) <= SLACK_PX).all())
 
     def _of(self, case: Case, pixels: Any) -> torch.Tensor:
-        """(1, 3, h, w) a changed page as the model sees it."""
-        encoded = encoding.encode(self.model, self.processor, [case.asked(pixels)])
+        """Return (1, 3, h, w) a changed page as the model's input."""
+        encoded = encoding.encode(self.model, self.processor, [case.chat_with(pixels)])
         return encoded[PICTURE][case.place][None]
 
 
 def _resampled(density: Floats, n: int) -> Floats:
-    """(m, k) values over the same length in ``n`` rows; every column keeps its sum."""
+    """Resample (m, k) values to ``n`` rows; the sum of every column is preserved."""
     m = len(density)
     sums = np.concatenate([np.zeros((1, density.shape[1])), density.cumsum(axis=0)])
     at = np.linspace(0, m, n + 1)

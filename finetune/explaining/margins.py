@@ -1,4 +1,4 @@
-"""Asking: how sure a model is of its answer when the picture of a page is changed."""
+"""Margins: a model's answer probabilities for a page and for changed versions of its picture."""
 
 from __future__ import annotations
 
@@ -22,19 +22,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A page to explain, as the model is asked about it.
+    """A page to explain, as presented to the model.
 
     Parameters
     ----------
+    page
+        Identity and scored stage of the page.
     lanes
         Derivations drawn; None for an absent lane.
-    chat, place
-        The question with its pictures, and which of them is the page; the others are neighbours
-        and stay as they are.
+    chat
+        The prompt with its pictures.
+    place
+        Index of the page among the pictures; the others are neighbours and are left unchanged.
     pixels, ground : (height, width, 3) uint8
-        The page, and what remains of it without ink.
+        The page, and its background without signals.
     fills
-        Pages of the same kind that show what a part of this one is replaced by.
+        Pages of the same shape, from which parts of this page are replaced.
     """
 
     page: Page
@@ -47,11 +50,11 @@ class Case:
 
     @property
     def ink(self) -> Mask:
-        """(height, width) pixels that are not ground."""
+        """(height, width) mask of pixels that differ from the background."""
         return cells.ink(self.pixels, self.ground)
 
-    def asked(self, pixels: Pixels) -> ChatRow:
-        """The same question about a changed page."""
+    def chat_with(self, pixels: Pixels) -> ChatRow:
+        """Return the same prompt with a changed page."""
         images = list(self.chat["images"])
         images[self.place] = Image.fromarray(pixels)
         return ChatRow(
@@ -59,40 +62,40 @@ class Case:
         )
 
 
-def cases(pageset: PageSet, rows: Sequence[int], asked: Question, grid: Grid) -> Iterator[Case]:
-    """The pages of some rows, one after the other.
+def cases(pageset: PageSet, rows: Sequence[int], query: Question, grid: Grid) -> Iterator[Case]:
+    """Yield the pages of some rows.
 
     Raises
     ------
     BuildError
-        If a picture has another size than the dataset's recipe says.
+        If the size of a picture differs from the dataset's recipe.
     """
     for row, drawn in zip(rows, page_selection.lanes(pageset, rows), strict=True):
-        [chat] = pageset.chat_rows([row], asked.prompt, asked.context)
-        before, _ = pageset.neighbours(row, asked.context)
+        [chat] = pageset.chat_rows([row], query.prompt, query.context)
+        before, _ = pageset.neighbours(row, query.context)
         place = sum(neighbour is not None for neighbour in before)
         pixels = np.asarray(chat["images"][place])
         page = pageset.page(row)
         if pixels.shape[:2] != grid.page:
             raise BuildError(
                 f"{pageset.source}: the picture of {page.recording}, epoch {page.epoch} has "
-                f"{pixels.shape[1]}x{pixels.shape[0]} px, its recipe says {grid.page[1]}x"
+                f"{pixels.shape[1]}x{pixels.shape[0]} px, but its recipe specifies {grid.page[1]}x"
                 f"{grid.page[0]}; build the dataset again"
             )
         ground = grid.ground([name is None for name in drawn])
         yield Case(page, drawn, chat, place, pixels, ground)
 
 
-class Asking:
-    """Asks a model about changed pictures of a page, a batch at a time."""
+class PageScorer:
+    """Scores the five answers of a model for changed pictures of a page, one batch at a time."""
 
     def __init__(self, scorer: Scorer, batch_size: int) -> None:
         self._scorer, self.batch_size = scorer, batch_size
 
     def __call__(self, case: Case, pictures: Iterable[Pixels]) -> Floats:
-        """(n, 5) log-probabilities of the five answers; the next batch is made meanwhile."""
+        """Return (n, 5) log-probabilities; the next batch is prepared while the model runs."""
         prepared = (
-            self._scorer.prepare([case.asked(pixels) for pixels in batch])
+            self._scorer.prepare([case.chat_with(pixels) for pixels in batch])
             for batch in batches(pictures, self.batch_size)
         )
         return np.concatenate(
@@ -101,6 +104,6 @@ class Asking:
 
 
 def margin(log_probs: Floats, stage: int) -> Floats:
-    """(n,) log-probability of a stage less that of the best other one, of (n, 5)."""
+    """Return (n,) log-probabilities of a stage minus those of the best other stage, from (n, 5)."""
     others = np.delete(log_probs, stage, axis=1)
     return np.asarray(log_probs[:, stage] - others.max(axis=1))

@@ -1,4 +1,4 @@
-"""Intervals: a mean, and where 95 % of the means of resampled groups lie."""
+"""Page intervals: means over pages with bootstrap intervals over groups of pages."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.finetune.metrics.bootstrap import ROUNDS, ends
+from psgimg.finetune.metrics.bootstrap import ROUNDS, percentile_interval
 
 
 class Mean(NamedTuple):
-    """A mean with its interval; ``low`` and ``high`` are NaN where there are not two groups."""
+    """A mean with its interval; ``low`` and ``high`` are NaN with fewer than two groups."""
 
     value: float
     low: float
@@ -27,24 +27,26 @@ def mean(
     groups: Sequence[int] | npt.NDArray[np.integer],
     seed: int = 0,
 ) -> Mean:
-    """Mean of the values that are numbers, with an interval from drawing whole groups with replacement.
+    """Return the mean of the finite values, with an interval from resampling whole groups.
 
     Parameters
     ----------
     values : (n,)
-        NaN is left out.
+        Values; NaN is ignored.
     groups : (n,)
-        What is drawn together: pages of a subject, or each page alone.
+        Group of each value, such as its subject. Groups are drawn with replacement.
+    seed
+        Bootstrap seed.
     """
     numbers = np.asarray(values, np.float64)
-    there = np.isfinite(numbers)
-    if not there.any():
+    finite = np.isfinite(numbers)
+    if not finite.any():
         return Mean(np.nan, np.nan, np.nan)
-    _, group = np.unique(np.asarray(groups)[there], return_inverse=True)
-    sums, counts = np.bincount(group, numbers[there]), np.bincount(group)
+    _, group = np.unique(np.asarray(groups)[finite], return_inverse=True)
+    sums, counts = np.bincount(group, numbers[finite]), np.bincount(group)
     value = float(sums.sum() / counts.sum())
     if len(counts) < 2:
         return Mean(value, np.nan, np.nan)
     drawn = np.random.default_rng(seed).integers(len(counts), size=(ROUNDS, len(counts)))
     means = sums[drawn].sum(1) / counts[drawn].sum(1)
-    return Mean(value, *ends(means))
+    return Mean(value, *percentile_interval(means))

@@ -1,4 +1,4 @@
-"""Choice: which pages are explained, spread evenly over stages and recordings; and their lanes."""
+"""Page selection: pages to explain, spread evenly over stages and recordings, and their lanes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ Rows = npt.NDArray[np.int64]
 
 
 def chosen(pageset: PageSet, n: int, seed: int) -> Rows:
-    """``n`` rows, or all if there are fewer: from every stage as many as it has to give, and of
-    each stage from every recording in turn. Any first part of them is as evenly spread.
+    """Return ``n`` rows of a page set, or all if there are fewer.
+
+    Stages are taken in turn as long as they have pages left, and within a stage the recordings are
+    taken in turn. Any leading part of the result is as evenly spread.
     """
     rows = np.random.default_rng(seed).permutation(pageset.rows)
     stage = pageset.index.label[rows].astype(np.int64)
@@ -24,27 +26,27 @@ def chosen(pageset: PageSet, n: int, seed: int) -> Rows:
 
 
 def lanes(pageset: PageSet, rows: Sequence[int]) -> list[tuple[str | None, ...]]:
-    """Derivations drawn on some rows' pages, from top to bottom; None for an absent lane."""
+    """Return the derivations drawn on each row's page, from top to bottom; None if absent."""
     import pyarrow.parquet as pq
 
-    found: dict[int, tuple[str | None, ...]] = {}
+    derivations: dict[int, tuple[str | None, ...]] = {}
     first = 0
     for path, n_rows in pageset.source.shards:
         inside = [row for row in rows if first <= row < first + n_rows]
         if inside:
             with pq.ParquetFile(path) as file:
                 column = file.read(columns=["lanes"])["lanes"]
-            found |= {row: tuple(column[row - first].as_py()) for row in inside}
+            derivations |= {row: tuple(column[row - first].as_py()) for row in inside}
         first += n_rows
-    return [found[row] for row in rows]
+    return [derivations[row] for row in rows]
 
 
 def _earlier(keys: Rows) -> Rows:
-    """How many of the same key stand before each, (n,)."""
+    """Return (n,) the number of earlier occurrences of each key."""
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     place = np.arange(len(keys))
     starts = np.maximum.accumulate(np.where(np.diff(ordered, prepend=-1) != 0, place, 0))
-    found = np.empty(len(keys), np.int64)
-    found[order] = place - starts
-    return found
+    counts = np.empty(len(keys), np.int64)
+    counts[order] = place - starts
+    return counts

@@ -1,4 +1,4 @@
-"""Pictures: which lane decides which stage, how faithful that is, and single pages with it on top."""
+"""Plot explanation: lane shares by stage, faithfulness curves, and pages with attribution overlays."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ LANES, FAITHFULNESS, PAGES = "lanes.png", "faithfulness.png", "pages"
 
 DPI = 100
 FOR, AGAINST = (213, 94, 0), (0, 114, 178)
-"""Inks of what speaks for an answer and against it; the colour-blind tell them apart too."""
+"""RGB colours of evidence for and against an answer, distinct with colour vision deficiency."""
 STRONGEST = 0.6
-"""Cover of the strongest ink on a page: the trace stays to be read."""
+"""Opacity of the strongest attribution, at which the trace remains legible."""
 
 LINES = {
     "explanation": ("most important first", "#d55e00", "-"),
@@ -31,13 +31,13 @@ LINES = {
 STAGE_INKS = ("#e69f00", "#56b4e9", "#0072b2", "#000000", "#cc79a7")
 
 
-def write(folder: Path, found: Summary, grid: Grid) -> list[tuple[Path, Explained]]:
-    """Draw everything; the pages that have a picture of their own, by stage."""
-    _save(_lanes(found), folder / LANES)
-    _save(_faithfulness(found), folder / FAITHFULNESS)
+def write(folder: Path, result: Summary, grid: Grid) -> list[tuple[Path, Explained]]:
+    """Write all pictures; return path and page of each page picture, ordered by stage."""
+    _save(_lanes(result), folder / LANES)
+    _save(_faithfulness(result), folder / FAITHFULNESS)
     drawn = []
     for stage, name in enumerate(STAGE_NAMES):
-        shown = [page for page in found.pages if page.stage == stage and page.overlay]
+        shown = [page for page in result.pages if page.stage == stage and page.overlay]
         for number, page in enumerate(shown, start=1):
             path = folder / PAGES / f"{name}-{number}.png"
             _save(_page(page, grid), path)
@@ -45,48 +45,50 @@ def write(folder: Path, found: Summary, grid: Grid) -> list[tuple[Path, Explaine
     return drawn
 
 
-def _lanes(found: Summary) -> Any:
-    """Stages by lanes: shares, answers that turn; and when in the page."""
-    drawn = figure(max(8.5, 1.1 * len(found.lanes) + 4), 6.4, DPI)
+def _lanes(result: Summary) -> Any:
+    """Draw shares and changed answers by stage and lane, and attribution by second."""
+    drawn = figure(max(8.5, 1.1 * len(result.lanes) + 4), 6.4, DPI)
     grid = drawn.add_gridspec(2, 2, height_ratios=[3, 2])
-    names = [f"{name}\nn = {stage.n_pages}" for name, stage in found.stages.items()]
+    names = [f"{name}\nn = {stage.n_pages}" for name, stage in result.stages.items()]
     for place, key, title in (
-        (0, "shares", "share in what speaks for the answer"),
+        (0, "shares", "share in the evidence for the answer"),
         (1, "turns", "answer changes when the lane is replaced"),
     ):
-        values = np.array([[mean.value for mean in getattr(s, key)] for s in found.stages.values()])
+        values = np.array(
+            [[mean.value for mean in getattr(s, key)] for s in result.stages.values()]
+        )
         axes = drawn.add_subplot(grid[0, place])
         axes.imshow(100 * values, cmap="Oranges", vmin=0, vmax=100, aspect="auto")
         for (i, j), value in np.ndenumerate(values):
             ink = "white" if value > 0.6 else "black"
             text = "–" if np.isnan(value) else f"{100 * value:.0f} %"
             axes.text(j, i, text, ha="center", va="center", color=ink, fontsize=9)
-        axes.set_xticks(range(len(found.lanes)), list(map(literal, found.lanes)))
+        axes.set_xticks(range(len(result.lanes)), list(map(literal, result.lanes)))
         axes.set_yticks(range(len(names)), names)
         axes.set_title(title, fontsize=10)
         axes.tick_params(length=0)
     axes = drawn.add_subplot(grid[1, :])
-    for name, stage in found.stages.items():
+    for name, stage in result.stages.items():
         ink = STAGE_INKS[STAGE_NAMES.index(name)]
         axes.stairs(stage.seconds, range(len(stage.seconds) + 1), color=ink, label=name)
     axes.axhline(0, color="#bbbbbb", linewidth=0.8)
-    axes.set(xlim=(0, PAGE_S), xlabel="second of the page", ylabel="attribution a second (nats)")
+    axes.set(xlim=(0, PAGE_S), xlabel="second of the page", ylabel="attribution per second (nats)")
     _plain(axes)
     axes.legend(frameon=False, fontsize=8, ncols=len(names), loc="lower right", borderaxespad=0.2)
     axes.margins(y=0.25)
     return drawn
 
 
-def _faithfulness(found: Summary) -> Any:
+def _faithfulness(result: Summary) -> Any:
     drawn = figure(9, 3.8, DPI)
     titles = ("deletion: lower is better", "insertion: higher is better")
     for place, (way, title) in enumerate(zip(WAYS, titles, strict=True)):
         axes = drawn.add_subplot(1, 2, place + 1)
         for order in ORDERS:
             name, ink, dash = LINES[order]
-            axes.plot(100 * SHARES, found.curves[way, order], dash, color=ink, label=name)
-        done = "replaced" if way == "deletion" else "put on the page that replaces"
-        axes.set(xlabel=f"% of cells {done}", ylabel="mean margin (nats)", xlim=(0, 100))
+            axes.plot(100 * SHARES, result.curves[way, order], dash, color=ink, label=name)
+        changed = "deleted" if way == "deletion" else "inserted"
+        axes.set(xlabel=f"% of cells {changed}", ylabel="mean margin (nats)", xlim=(0, 100))
         axes.set_title(title, fontsize=10)
         axes.axhline(0, color="#bbbbbb", linewidth=0.8)
         _plain(axes)
@@ -94,7 +96,7 @@ def _faithfulness(found: Summary) -> Any:
 
 
 def _page(page: Explained, grid: Grid) -> Any:
-    """A page with what speaks for its answer in orange and against it in blue."""
+    """Draw a page with evidence for its answer in orange and evidence against it in blue."""
     assert page.overlay is not None
     values = page.overlay.values
     strongest = float(abs(values).max()) or 1.0
@@ -113,16 +115,17 @@ def _page(page: Explained, grid: Grid) -> Any:
     axes.set_xlabel("seconds")
     axes.tick_params(length=0)
     answer = STAGE_NAMES[page.stage]
-    said = f"answer {answer} ({100 * np.exp(page.log_probs[page.stage]):.0f} %)"
-    told = f"{literal(page.page.recording)}, epoch {page.page.epoch}"
+    probability = f"{100 * np.exp(page.log_probs[page.stage]):.0f} %"
+    stages = f"answer {answer} ({probability}), scored {page.page.stage}"
+    place = f"{literal(page.page.recording)}, epoch {page.page.epoch}"
     between = "\n" if narrow else ": "
-    axes.set_title(f"{said}, scored {page.page.stage}{between}{told}", fontsize=10)
+    axes.set_title(f"{stages}{between}{place}", fontsize=10)
     _scale(drawn, axes, strongest)
     return drawn
 
 
 def _scale(drawn: Any, axes: Any, strongest: float) -> None:
-    """What the inks over a page stand for, beside it."""
+    """Draw the colour scale of the attributions beside a page."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize
 

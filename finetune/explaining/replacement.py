@@ -1,9 +1,9 @@
-"""Fills: what a part of a page is replaced by, so that what it said is gone.
+"""Replacement: the fills that replace a part of a page so that its information is removed.
 
-By default the same place of pages of the other stages, of the same recording where it has them: the
-picture remains one that the model may have met, and what speaks by being absent, such as a flat
-chin, can be taken away too. An empty place is what no model has seen: where little ink means deep
-sleep to it, taking ink away speaks for deep sleep.
+By default, the same region of pages of the other stages, from the same recording where possible: the
+picture resembles those that the model was trained on, and evidence by absence, such as a flat chin
+EMG, is removed too. A blank region is unlike any training page: if the model associates little ink
+with deep sleep, removing ink is evidence for deep sleep.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from psgimg.finetune.explaining.margins import Case
 FILLS = ("pages", "blank")
 
 Fill = Callable[[Case, int, int], tuple[Pixels, ...]]
-"""What a page is filled with, given its row and the stage that the model answers."""
+"""Returns the fills of a page, given the page, its row and the model's answer."""
 
 
 def blank(case: Case, row: int, stage: int) -> tuple[Pixels, ...]:
-    """The page's ground: grid, guides and rules stay, the ink goes."""
+    """Return the page's background: grid, guides and rules without signals."""
     return (case.ground,)
 
 
 class Pages:
-    """Pages of a split that other pages are filled with, one for each other stage by the scorer."""
+    """Fills a page with pages of the same split, one for each other scored stage."""
 
     def __init__(self, pageset: PageSet, seed: int) -> None:
         self._pages, self._seed = pageset, seed
@@ -38,15 +38,15 @@ class Pages:
         self._absent = [tuple(name is None for name in lanes) for lanes in drawn]
 
     def __call__(self, case: Case, row: int, stage: int) -> tuple[Pixels, ...]:
-        """The fills of a page; its ground where no page of another stage has the same lanes."""
+        """Return the fills of a page; its background if no page of another stage has its lanes."""
         rng = np.random.default_rng((self._seed, row))
         labels = self._pages.labels
-        found = [self._one(row, other, rng) for other in np.unique(labels) if other != stage]
-        rows = [donor for donor in found if donor is not None]
+        donors = [self._donor(row, other, rng) for other in np.unique(labels) if other != stage]
+        rows = [donor for donor in donors if donor is not None]
         return tuple(map(np.asarray, self._pages.images(rows))) or blank(case, row, stage)
 
-    def _one(self, row: int, stage: int, rng: np.random.Generator) -> int | None:
-        """A row of a stage: of the same recording, or else of one with the same lanes."""
+    def _donor(self, row: int, stage: int, rng: np.random.Generator) -> int | None:
+        """Return a row of a stage, from the same recording or else from one with the same lanes."""
         index, rows = self._pages.index, self._pages.rows
         rows = rows[(index.label[rows] == stage) & (rows != row)]
         recording = index.recording[rows]

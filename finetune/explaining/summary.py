@@ -1,4 +1,4 @@
-"""Summary: which lane decides which stage, over all pages that were explained. NumPy only."""
+"""Summary: the shares of lanes by stage, aggregated over all explained pages. NumPy only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from psgimg.finetune.explaining.page_intervals import Mean, mean
 
 @dataclass(frozen=True, eq=False)
 class Overlay:
-    """A page to look at: its pixels (height, width, 3), and what each of them stands for."""
+    """A page to be drawn: its pixels (height, width, 3) and their attributions (height, width)."""
 
     pixels: Pixels
     values: Floats
@@ -24,20 +24,26 @@ class Overlay:
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """What was found out of one page.
+    """The explanation of one page.
 
     Parameters
     ----------
+    page
+        Identity and scored stage of the page.
     lanes
         Derivations drawn; None for an absent lane.
     log_probs : (5,)
-        Of the five answers.
+        Log-probabilities of the five answers.
     cells, ink : (n_lanes, n_windows)
-        Attribution in nats of the margin, and pixels with ink.
+        Attribution in nats of the margin, and number of pixels with ink.
     seconds : (30,)
-        Attributions by second.
+        Attribution by second.
     without_lane : (n_fills, n_lanes, 5)
         Log-probabilities of the five answers when a whole lane is filled.
+    curves
+        Deletion and insertion curves.
+    overlay
+        Pixels with their attributions, for the pages that are drawn.
     """
 
     page: Page
@@ -52,57 +58,57 @@ class Explained:
 
     @property
     def stage(self) -> int:
-        """What the model answers: it is this that is explained, right or wrong."""
+        """The model's answer, which is what is explained, right or wrong."""
         return int(self.log_probs.argmax())
 
     @property
     def right(self) -> bool:
-        """Whether the reference scorer says so too."""
+        """Whether the answer agrees with the reference scorer."""
         return STAGE_NAMES[self.stage] == self.page.stage
 
     @property
     def margin(self) -> float:
-        """Log-probability of the answer less that of the best other one."""
+        """Log-probability of the answer minus that of the best other answer."""
         return float(margin(self.log_probs[None], self.stage)[0])
 
     @property
     def shares(self) -> Floats:
-        """(n_lanes,) share of each lane in all that speaks for the answer; NaN for an absent lane.
+        """(n_lanes,) share of each lane in the evidence for the answer; NaN for an absent lane.
 
-        A lane's cells are added up first, so that what is chance in them cancels; a lane that in
-        sum speaks against the answer has no share.
+        The cells of a lane are summed first, so that noise cancels; a lane whose sum is negative has
+        a share of 0.
         """
-        sums = self._there(np.maximum(self.cells.sum(axis=1), 0))
+        sums = self._masked(np.maximum(self.cells.sum(axis=1), 0))
         total = np.nansum(sums)
         return sums / total if total > 0 else np.full_like(sums, np.nan)
 
     @property
     def drops(self) -> Floats:
-        """(n_lanes,) what the margin loses when a whole lane is filled; NaN for an absent one."""
+        """(n_lanes,) drop in the margin when a whole lane is filled; NaN for an absent lane."""
         n_fills, n_lanes, n_stages = self.without_lane.shape
         margins = margin(self.without_lane.reshape(-1, n_stages), self.stage)
-        return self._there(self.margin - margins.reshape(n_fills, n_lanes).mean(axis=0))
+        return self._masked(self.margin - margins.reshape(n_fills, n_lanes).mean(axis=0))
 
     @property
     def turns(self) -> Floats:
-        """(n_lanes,) share of fills of a lane with which the answer is another; NaN if absent."""
-        return self._there((self.without_lane.argmax(axis=2) != self.stage).mean(axis=0))
+        """(n_lanes,) proportion of fills of a lane that change the answer; NaN for an absent lane."""
+        return self._masked((self.without_lane.argmax(axis=2) != self.stage).mean(axis=0))
 
-    def _there(self, values: Floats) -> Floats:
+    def _masked(self, values: Floats) -> Floats:
         absent = np.array([name is None for name in self.lanes])
         return np.where(absent, np.nan, values)
 
 
 @dataclass(frozen=True)
 class StageSummary:
-    """What answers of one stage hang on; means over its pages, a value a lane.
+    """Explanation of the answers of one stage: means over their pages, one per lane.
 
     Parameters
     ----------
     n_pages, n_right
-        Pages with this answer, and those of them where the reference scorer agrees.
+        Number of pages with this answer, and of those on which the reference scorer agrees.
     shares, drops, turns
-        Means of the same of ``Explained``.
+        Means of the properties of ``Explained``.
     seconds : (30,)
         Mean attribution by second.
     """
@@ -116,23 +122,27 @@ class StageSummary:
 
     @property
     def most(self) -> int:
-        """Lane with the greatest share; -1 if no lane speaks for the answer."""
+        """Index of the lane with the greatest share; -1 if no lane has one."""
         values = [lane.value for lane in self.shares]
         return -1 if np.isnan(values).all() else int(np.nanargmax(values))
 
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """What a whole run found.
+    """The explanation of a whole run.
 
     Parameters
     ----------
     lanes
-        Names, from top to bottom.
+        Names of the lanes, from top to bottom.
+    pages
+        The explained pages.
     stages
-        By the model's answer; a stage that it never gave is not there.
+        Summary by the model's answer; stages that it never answered are absent.
     curves
-        (way, order) → (11,) mean margin.
+        (way, order) → (11,) mean margin in nats.
+    verdict
+        Whether the explanations are faithful.
     """
 
     lanes: tuple[str, ...]
@@ -143,19 +153,19 @@ class Summary:
 
     @property
     def n_subjects(self) -> int:
-        """Subjects among the pages."""
+        """Number of subjects among the pages."""
         return len({explained.page[:2] for explained in self.pages})
 
     @property
     def n_recordings(self) -> int:
-        """Recordings among the pages."""
+        """Number of recordings among the pages."""
         return len({explained.page[:3] for explained in self.pages})
 
 
 def summarise(pages: Sequence[Explained], grid: Grid) -> Summary:
-    """Means over pages; intervals of lanes over subjects, those of the verdict over pages."""
+    """Return means over pages, with intervals over subjects; those of the verdict are over pages."""
     subjects = sorted({explained.page[:2] for explained in pages})
-    number = {who: i for i, who in enumerate(subjects)}
+    number = {subject: i for i, subject in enumerate(subjects)}
     stages = {}
     for stage, name in enumerate(STAGE_NAMES):
         own = [explained for explained in pages if explained.stage == stage]
@@ -166,12 +176,12 @@ def summarise(pages: Sequence[Explained], grid: Grid) -> Summary:
         for way in WAYS
         for order in ORDERS
     }
-    found = verdict([explained.curves for explained in pages])
-    return Summary(grid.lanes, tuple(pages), stages, curves, found)
+    faithfulness = verdict([explained.curves for explained in pages])
+    return Summary(grid.lanes, tuple(pages), stages, curves, faithfulness)
 
 
 def count(pages: Sequence[Explained], stage: int) -> int:
-    """Pages with this answer."""
+    """Return the number of pages with this answer."""
     return sum(explained.stage == stage for explained in pages)
 
 

@@ -1,1 +1,1 @@
-"""From pages to stages: by likelihood, by generation, or by a server."""
+"""From pages to stages: by answer likelihood, by generation, or through a server."""

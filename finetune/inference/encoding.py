@@ -1,4 +1,4 @@
-"""Inputs: chat rows to the tensors that a model takes, exactly as TRL's trainer makes them."""
+"""Encoding: chat rows as input tensors of a model, exactly as TRL's trainer prepares them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from psgimg.finetune.data.collator import special_tokens
 from trl.data_utils import apply_chat_template, prepare_multimodal_messages
 
 Encoded = dict[str, torch.Tensor]
-"""Prompts and their pictures as a model's forward takes them, by the names of its parameters."""
+"""Prompts and pictures as keyword arguments of a model's forward method."""
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """The five answers as a model would say them, up to the end of its turn.
+    """The five answers as token ids, each with the token that ends the turn.
 
     Parameters
     ----------
@@ -33,14 +33,14 @@ class Candidates:
 
 
 def encode(model: Any, processor: Any, rows: Sequence[ChatRow]) -> Encoded:
-    """What ``model`` takes of some prompts and their pages, padded at the left.
+    """Return the inputs of ``model`` for some prompts and their pages, padded on the left.
 
-    Whatever the trainer does to a prompt is done here with its own functions: the chat template,
-    the places of the pictures, no token added.
+    Prompts are processed by the same functions as in training: chat template, positions of the
+    pictures, no added special tokens.
     """
-    asked = [_texts(processor, row, "W")[0] for row in rows]
+    prompts = [_texts(processor, row, "W")[0] for row in rows]
     encoded = processor(
-        text=asked,
+        text=prompts,
         images=[row["images"] for row in rows],  # nested: a flat list breaks some families
         padding=True,
         padding_side="left",
@@ -51,39 +51,39 @@ def encode(model: Any, processor: Any, rows: Sequence[ChatRow]) -> Encoded:
 
 
 def candidates(processor: Any, row: ChatRow, answers: Mapping[str, str]) -> Candidates:
-    """The five answers in tokens, each with the token that ends the turn.
+    """Return the five answers as tokens, each with the token that ends the turn.
 
     Parameters
     ----------
     row
-        Any prompt; a template may say an answer differently after other words.
+        Any prompt; in some templates the text of an answer depends on what precedes it.
     answers
-        Stage → text.
+        Stage → text of its answer.
     """
     tokenizer = processor.tokenizer
-    told = [_texts(processor, row, answers[stage])[1] for stage in STAGE_NAMES]
+    texts = [_texts(processor, row, answers[stage])[1] for stage in STAGE_NAMES]
     ids = [
         _to_end_of_turn(tokenizer, tokenizer(text, add_special_tokens=False)["input_ids"])
-        for text in told
+        for text in texts
     ]
     longest = max(map(len, ids))
-    padded = [some + [tokenizer.pad_token_id or 0] * (longest - len(some)) for some in ids]
-    mask = [[1] * len(some) + [0] * (longest - len(some)) for some in ids]
+    padded = [answer + [tokenizer.pad_token_id or 0] * (longest - len(answer)) for answer in ids]
+    mask = [[1] * len(answer) + [0] * (longest - len(answer)) for answer in ids]
     return Candidates(torch.tensor(padded), torch.tensor(mask))
 
 
 def _texts(processor: Any, row: ChatRow, answer: str) -> tuple[str, str]:
-    """A prompt and an answer to it as the chat template writes them."""
+    """Return a prompt and an answer in the format of the chat template."""
     turns: Any = row["prompt"]
-    said = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
+    reply = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
     prompt = prepare_multimodal_messages(turns, images=row["images"])
-    example: Any = {"prompt": prompt, "completion": [said]}
+    example: Any = {"prompt": prompt, "completion": [reply]}
     texts = apply_chat_template(example, processor)
     return texts["prompt"], texts["completion"]
 
 
 def _to_end_of_turn(tokenizer: Any, ids: list[int]) -> list[int]:
-    """Tokens up to the one that ends the turn: what templates write after it nobody generates."""
+    """Return the tokens up to the one that ends the turn; later ones are never generated."""
     special = special_tokens(tokenizer)
     for i, token in enumerate(ids):
         if i and token in special:

@@ -1,4 +1,4 @@
-"""Generation: what a model says by itself, word after word, always the likeliest."""
+"""Generation: answers by greedy decoding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from psgimg.finetune.data.chat import ChatRow
 from psgimg.finetune.inference import encoding
 from psgimg.finetune.inference.encoding import Encoded
 
-PLAIN = {
+GREEDY = {
     "do_sample": False,
     "num_beams": 1,
     "repetition_penalty": 1.0,
@@ -19,27 +19,31 @@ PLAIN = {
     "top_p": 1.0,
     "top_k": 50,
 }
-"""The likeliest token each time, whatever a model's ``generation_config.json`` would rather have."""
+"""Greedy decoding, whatever the ``generation_config.json`` of a model sets."""
 
 
 def generate(model: Any, processor: Any, rows: Sequence[ChatRow], max_new_tokens: int) -> list[str]:
-    """The texts that a model answers some prompts with, without special tokens.
+    """Return the answers of a model to some prompts, without special tokens.
 
     Parameters
     ----------
     max_new_tokens
-        Where an answer that does not end is cut off.
+        Maximum length of an answer in tokens.
     """
-    return speak(model, processor, encoding.encode(model, processor, rows), max_new_tokens)
+    return generate_encoded(
+        model, processor, encoding.encode(model, processor, rows), max_new_tokens
+    )
 
 
-def speak(model: Any, processor: Any, encoded: Encoded, max_new_tokens: int) -> list[str]:
-    """The same of prompts that are encoded."""
+def generate_encoded(
+    model: Any, processor: Any, encoded: Encoded, max_new_tokens: int
+) -> list[str]:
+    """Return the answers to prompts that are already encoded; see :func:`generate`."""
     training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            tokens = model.generate(**encoded, **PLAIN, max_new_tokens=max_new_tokens)
+            tokens = model.generate(**encoded, **GREEDY, max_new_tokens=max_new_tokens)
     finally:
         model.train(training)
     answers = tokens[:, encoded["input_ids"].shape[1] :]

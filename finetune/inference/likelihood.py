@@ -1,4 +1,4 @@
-"""Scoring: how probable each of the five answers is, whole and with the end of the turn."""
+"""Likelihood: the probability of each of the five answers, including the end of the turn."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ Floats = npt.NDArray[np.float64]
 Way = Literal["tree", "forwards"]
 
 KEYED = (DynamicLayer, DynamicSlidingWindowLayer)
-"""Layers of a cache that keep keys and values token by token, so that a mask can hide an answer
-from another. Others, such as the running states of linear attention, mix all that they have seen."""
+"""Cache layers with keys and values per token, so that a mask can hide answers from each other.
+Other layers, such as the running state of linear attention, mix all previous tokens."""
 
 TOLERANCE = 0.01
 ROUGH_TOLERANCE = 0.5
-"""In half precision, where logits near 20 are 0.125 apart. A wrong position or mask costs more."""
+"""In half precision, logits near 20 are 0.125 apart; wrong positions or masks cause larger errors."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """How probable the five answers are on n pages.
+    """Probabilities of the five answers on n pages.
 
     Parameters
     ----------
     log_probs
-        (n, 5) natural logarithms in the order of the stages; the probabilities of a page add up to
-        1. Lengths of the answers are not divided out: each is one event.
+        (n, 5) natural logarithms in the order of the stages, normalised to a sum of 1 per page.
+        They are not corrected for the lengths of the answers: each answer is one event.
     log_mass
-        (n,) logarithm of what the model gave all five together; far below 0 where it wanted to say
-        something else.
+        (n,) natural logarithm of the total probability of the five answers before normalisation;
+        far below 0 if the model prefers other answers.
     """
 
     log_probs: Floats
@@ -53,17 +53,17 @@ class Scores:
 class Scorer:
     """Scores pages with one model and one set of answers.
 
-    A prompt goes through the model once, and then the five answers together, as a tree behind its
-    cache. On the first page this is compared with whole forwards, which are what remains for a
-    model that gives something else behind its cache.
+    The model processes a prompt once, and then the five answers together as a prefix tree on its
+    cache. On the first page the result is compared with that of full forward passes, which are used
+    for the whole run if they differ.
 
     Parameters
     ----------
     answers
-        Stage → text.
+        Stage → text of its answer.
     note
-        Shows one line to the user: that scoring takes whole forwards, and so four to five times
-        as long.
+        Called with a line for the user if full forward passes are needed, which take four to five
+        times as long.
     """
 
     def __init__(
@@ -74,50 +74,50 @@ class Scorer:
         note: Callable[[str], None] = SILENT.note,
     ) -> None:
         self._model, self._processor, self._answers = model, processor, answers
-        self._takes, self._note = _takes(model), note
-        self._told: Candidates | None = None
+        self._parameters, self._note = _parameters(model), note
+        self._answer_tokens: Candidates | None = None
         self._probe: Encoded = {}
         self.way: Way | None = None
         """How answers are scored; None before the first page."""
 
     def __call__(self, rows: Sequence[ChatRow]) -> Scores:
-        """Score some pages, which may differ in size and in number of pictures.
+        """Score some pages, which may differ in size and number of pictures.
 
         Raises
         ------
         BuildError
-            If the model gives no numbers.
+            If the probabilities are not finite.
         """
         return self.score(self.prepare(rows))
 
     def prepare(self, rows: Sequence[ChatRow]) -> Encoded:
-        """What ``score`` takes of some pages; may run in a thread while another batch is scored."""
-        if self._told is None:
+        """Encode pages for ``score``; may run in a thread while another batch is scored."""
+        if self._answer_tokens is None:
             self._probe = encoding.encode(self._model, self._processor, rows[:1])
-            self._told = encoding.candidates(self._processor, rows[0], self._answers)
+            self._answer_tokens = encoding.candidates(self._processor, rows[0], self._answers)
         return encoding.encode(self._model, self._processor, rows)
 
     def score(self, encoded: Encoded) -> Scores:
-        """Score what was prepared."""
-        with _answering(self._model):
+        """Score pages encoded by ``prepare``; see ``__call__``."""
+        with _evaluation_mode(self._model):
             if self.way is None:
                 self._use(self._choose(self._probe))
-            sums = self._fastest(encoded)
+            sums = self._sums_of_answers(encoded)
         return _normalised(sums)
 
     def full(self, rows: Sequence[ChatRow]) -> Scores:
-        """The same by five whole forwards, each with the pictures: slow, and right by definition."""
+        """Score by five full forward passes with the pictures: slow, the reference implementation."""
         encoded = self.prepare(rows)
-        with _answering(self._model):
+        with _evaluation_mode(self._model):
             sums = self._by_forwards(encoded)
         return _normalised(sums)
 
     def _choose(self, encoded: Encoded) -> Way:
-        """The tree, if it gives on a page what whole forwards give."""
-        right = self._by_forwards(encoded)
-        allowed = ROUGH_TOLERANCE if _is_rough(self._model) else TOLERANCE
+        """Choose the tree if it agrees with full forward passes on a page."""
+        reference = self._by_forwards(encoded)
+        tolerance = ROUGH_TOLERANCE if _is_half_precision(self._model) else TOLERANCE
         try:
-            difference = float((self._by_tree(encoded) - right).abs().max())
+            difference = float((self._by_tree(encoded) - reference).abs().max())
         except torch.OutOfMemoryError:
             raise
         except (
@@ -128,52 +128,52 @@ class Scorer:
             TypeError,
             ValueError,
         ):
-            return "forwards"  # a family's own bookkeeping, which only trying can tell
-        return "tree" if difference <= allowed else "forwards"
+            return "forwards"  # families whose forward is incompatible
+        return "tree" if difference <= tolerance else "forwards"
 
     def _use(self, way: Way) -> None:
-        """Score this way from now on."""
+        """Score this way from now on, with a note if it is the slow one."""
         self.way = way
         if way == "forwards":
             self._note(
-                f"{type(_bare(self._model)).__name__} can't score all answers behind one cached "
-                "prompt: each page takes five whole forwards, four to five times as long"
+                f"{type(_bare(self._model)).__name__} can't score all answers on one cached "
+                "prompt: each page takes five full forward passes, four to five times as long"
             )
 
-    def _fastest(self, encoded: Encoded) -> torch.Tensor:
-        """(n, 5) sums of log-probabilities, the way that was chosen."""
+    def _sums_of_answers(self, encoded: Encoded) -> torch.Tensor:
+        """Return (n, 5) sums of log-probabilities, computed the chosen way."""
         if self.way == "tree":
             try:
                 return self._by_tree(encoded)
-            except _NoBranchesError:  # longer prompts than that of the first page
+            except _NoBranchesError:  # prompts longer than the first one
                 self._use("forwards")
         return self._by_forwards(encoded)
 
     def _by_tree(self, encoded: Encoded) -> torch.Tensor:
-        """(n, 5) sums of log-probabilities, from one forward of the prompts and one of the tree."""
+        """Return (n, 5) sums of log-probabilities by a forward pass of the prompts and one of the tree."""
         tree = Tree.of(self._candidates(encoded["input_ids"].device))
         mask = encoded["attention_mask"]
         out = self._model(**encoded, **self._positions(mask), **self._keep(1), use_cache=True)
         cache = compatibility.cache_of(out)
         if not _can_branch(cache, mask.shape[1] + len(tree.tokens)):
             raise _NoBranchesError
-        known = mask.sum(-1, keepdim=True)
+        n_prompt = mask.sum(-1, keepdim=True)
         tokens = torch.tensor(tree.tokens, device=mask.device).expand(len(mask), -1)
         depths = torch.tensor(tree.depths, device=mask.device)
         after = self._model(
             input_ids=tokens,
             attention_mask=tree.mask(mask, out.logits.dtype),
             use_cache=True,
-            **compatibility.cache_argument(cache, self._takes),
-            **self._positions_after(known, depths),
+            **compatibility.cache_argument(cache, self._parameters),
+            **self._positions_after(n_prompt, depths),
         ).logits
         return tree.sums(out.logits[:, -1], after)
 
     def _by_forwards(self, encoded: Encoded) -> torch.Tensor:
-        """(n, 5) sums of log-probabilities, from a forward of prompt and answer for each answer."""
-        told = self._candidates(encoded["input_ids"].device)
+        """Return (n, 5) sums of log-probabilities by a forward pass of the prompts for each answer."""
+        answers = self._candidates(encoded["input_ids"].device)
         sums = []
-        for padded, mask in zip(told.ids, told.mask, strict=True):
+        for padded, mask in zip(answers.ids, answers.mask, strict=True):
             n, n_tokens = len(encoded["input_ids"]), int(mask.sum())
             after = {
                 "input_ids": padded[:n_tokens].expand(n, -1),
@@ -195,75 +195,64 @@ class Scorer:
         return torch.stack(sums, dim=1)
 
     def _candidates(self, device: torch.device) -> Candidates:
-        assert self._told is not None
-        return Candidates(self._told.ids.to(device), self._told.mask.to(device))
+        assert self._answer_tokens is not None
+        tokens = self._answer_tokens
+        return Candidates(tokens.ids.to(device), tokens.mask.to(device))
 
     def _keep(self, n_logits: int) -> dict[str, int]:
-        """Asks for the last logits only: those of a whole prompt would fill the memory."""
-        return {"logits_to_keep": n_logits} if "logits_to_keep" in self._takes else {}
+        """Return the option that computes the last logits only, to save memory."""
+        return {"logits_to_keep": n_logits} if "logits_to_keep" in self._parameters else {}
 
     def _positions(self, mask: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Positions that do not count the padding, unless the model has its own way to count."""
-        if "position_ids" not in self._takes or _deltas(self._model) is not None:
+        """Return positions that skip the padding, unless the model computes its own."""
+        if "position_ids" not in self._parameters or _deltas(self._model) is not None:
             return {}
         return {"position_ids": (mask.long().cumsum(-1) - 1).clamp(min=0)}
 
     def _positions_after(
-        self, known: torch.Tensor, depths: torch.Tensor
+        self, n_prompt: torch.Tensor, depths: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        """Positions of tokens at some depths after a prompt of ``known`` (rows, 1) tokens."""
-        if "position_ids" not in self._takes:
+        """Return positions of tokens at some depths after prompts of ``n_prompt`` (n, 1) tokens."""
+        if "position_ids" not in self._parameters:
             return {}
-        positions = known + depths
-        counting = _deltas(self._model)
-        if counting is None:
+        positions = n_prompt + depths
+        rotary = _deltas(self._model)
+        if rotary is None:
             return {"position_ids": positions}
-        # Time, height and width run together in text, at a distance that the pictures decide.
-        positions = positions + counting.rope_deltas.to(known.device)
+        # In text, time, height and width positions are equal, offset by the size of the pictures.
+        positions = positions + rotary.rope_deltas.to(n_prompt.device)
         return {"position_ids": positions.expand(3, -1, -1)}
 
 
 class _NoBranchesError(Exception):
-    """The cache can't go on into several answers."""
-
-
-def score_batch(
-    model: Any, processor: Any, rows: Sequence[ChatRow], answers: Mapping[str, str]
-) -> tuple[Floats, Floats]:
-    """Score one batch: (n, 5) log-probabilities and (n,) log-mass, as ``Scores`` says.
-
-    For many batches keep a ``Scorer``: it compares the tree with whole forwards once.
-    """
-    scores = Scorer(model, processor, answers)(rows)
-    return scores.log_probs, scores.log_mass
+    """The cache can't be continued with several answers."""
 
 
 @contextmanager
-def _answering(model: Any) -> Iterator[None]:
-    """No gradients and no dropout, then the model as it was."""
+def _evaluation_mode(model: Any) -> Iterator[None]:
+    """Disable gradients and dropout, and restore the mode of the model afterwards."""
     training = model.training
     model.eval()
     try:
-        with (
-            torch.no_grad()
-        ):  # not inference_mode: what a model keeps of it may meet training again
+        # Not inference_mode: tensors that a model caches may be used in training again.
+        with torch.no_grad():
             yield
     finally:
         model.train(training)
 
 
-def _takes(model: Any) -> frozenset[str]:
-    """Names that the model's forward knows, behind an adapter too."""
+def _parameters(model: Any) -> frozenset[str]:
+    """Return the parameter names of the model's forward method, also behind an adapter."""
     return frozenset(inspect.signature(_bare(model).forward).parameters)
 
 
 def _bare(model: Any) -> Any:
-    """The model behind an adapter, or the model itself."""
+    """Return the model behind an adapter, or the model itself."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def _can_branch(cache: Any, n_tokens: int) -> bool:
-    """Whether so many tokens, several answers among them, keep apart in a cache by their mask."""
+    """Return whether a mask can separate several answers in a cache of ``n_tokens``."""
     return all(
         type(layer) in KEYED and getattr(layer, "sliding_window", n_tokens + 1) > n_tokens
         for layer in cache.layers
@@ -271,27 +260,28 @@ def _can_branch(cache: Any, n_tokens: int) -> bool:
 
 
 def _deltas(model: Any) -> Any:
-    """The module that counts positions in three directions, or None for a model that does not."""
+    """Return the module with three-dimensional rotary positions (Qwen), or None."""
     return next((module for module in model.modules() if hasattr(module, "rope_deltas")), None)
 
 
-def _is_rough(model: Any) -> bool:
-    """Whether the model computes in half precision, be it under autocast."""
+def _is_half_precision(model: Any) -> bool:
+    """Return whether the model computes in half precision, autocast included."""
     half = model.dtype not in (torch.float32, torch.float64)
     return half or torch.is_autocast_enabled(model.device.type)
 
 
 def _sums(logits: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """(n,) sum of the log-probabilities of ``ids`` (n, tokens) where ``mask`` is 1."""
+    """Return (n,) sums of the log-probabilities of ``ids`` (n, tokens) where ``mask`` is 1."""
     log_probs = logits.float().log_softmax(-1).gather(-1, ids[..., None])[..., 0]
     return (log_probs * mask).sum(-1)
 
 
 def _normalised(sums: torch.Tensor) -> Scores:
+    """Normalise the probabilities of the five answers to a sum of 1."""
     values = sums.double().cpu().numpy()
     if not np.isfinite(values).all():
         raise BuildError(
-            "the model's answer is not a number; try --dtype float32, or other weights if it stays"
+            "the model's answer is not a number; try --dtype float32, or other weights if it persists"
         )
     log_mass = np.logaddexp.reduce(values, axis=1)
     return Scores(values - log_mass[:, None], log_mass)

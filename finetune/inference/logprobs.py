@@ -1,4 +1,4 @@
-"""Log-probabilities that a server tells of single tokens, read as probabilities of the five answers."""
+"""Log-probabilities: from those of single tokens, as reported by a server, to the five answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from psgimg.builder.stages import STAGE_NAMES
 
 SHARED = 0.01
-"""Probability that may be shared out evenly among answers that begin alike."""
+"""Maximum probability to divide evenly among answers with the same beginning."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,9 @@ class Step:
     Parameters
     ----------
     token
-        The token that was said.
+        The token generated.
     log_probs
-        Token → natural logarithm of its probability, for that one and those that were likeliest
-        in its place.
+        Token → natural logarithm of its probability, for this token and its likeliest alternatives.
     """
 
     token: str
@@ -32,22 +31,28 @@ class Step:
 def probabilities(
     steps: Sequence[Step], answers: Mapping[str, str]
 ) -> tuple[tuple[float, ...], float] | None:
-    """Probabilities of the five answers and the logarithm of their sum before they are made 1.
+    """Return the normalised probabilities of the five answers and the logarithm of their total.
 
-    A token in another's place counts for the answer that it begins. Where it begins several (``N``
-    where ``W`` was said) how they share it is not told, and so nothing is known: None, unless it is
-    less than ``SHARED``. An answer that none of the tokens begins gets 0.
+    An alternative token counts for the answer that it begins. If it begins several answers (``N``
+    where ``W`` was generated), their shares are unknown, and the result is None unless the
+    probability is at most ``SHARED``. Answers that no token begins get 0.
 
     Parameters
     ----------
     answers
-        Stage → text.
+        Stage → text of its answer.
+
+    Returns
+    -------
+    tuple or None
+        Probabilities in the order of the stages, and the natural logarithm of their sum before
+        normalisation; None if the tokens do not determine them.
     """
     mass = dict.fromkeys(STAGE_NAMES, 0.0)
-    said, path = "", 0.0
+    generated, path = "", 0.0
     for step in steps:
         for token, log_prob in step.log_probs.items():
-            begun = _begun(said + token, answers)
+            begun = _begun(generated + token, answers)
             if token == step.token or not begun:
                 continue
             probability = math.exp(path + log_prob)
@@ -55,13 +60,13 @@ def probabilities(
                 return None
             for stage in begun:
                 mass[stage] += probability / len(begun)
-        if not _begun(said + step.token, answers):
+        if not _begun(generated + step.token, answers):
             break
-        said, path = said + step.token, path + step.log_probs[step.token]
-        if len(_begun(said, answers)) == 1:
-            break  # what follows in the same answer is as good as certain
-    begun = _begun(said, answers)
-    exact = [stage for stage in begun if answers[stage] == said.strip()]
+        generated, path = generated + step.token, path + step.log_probs[step.token]
+        if len(_begun(generated, answers)) == 1:
+            break  # the rest of the answer is practically certain
+    begun = _begun(generated, answers)
+    exact = [stage for stage in begun if answers[stage] == generated.strip()]
     for stage in (exact or begun) if len(exact or begun) == 1 else []:
         mass[stage] += math.exp(path)
     total = sum(mass.values())
@@ -71,6 +76,6 @@ def probabilities(
 
 
 def _begun(text: str, answers: Mapping[str, str]) -> list[str]:
-    """Stages whose answer the text begins, or is."""
+    """Return the stages whose answer starts with the text."""
     text = text.lstrip()
     return [stage for stage in STAGE_NAMES if answers[stage].startswith(text.rstrip() or text)]

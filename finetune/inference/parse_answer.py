@@ -1,4 +1,4 @@
-"""Answers: what a model wrote, read as a stage or as none. Never guesses."""
+"""Parsing of answers: from the text that a model generated to a stage, or to none if unclear."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Mapping
 
 
 def parse(raw: str, answers: Mapping[str, str]) -> str | None:
-    """Name of the stage that a model's words give, or None.
+    """Return the name of the stage that a generated text states, or None.
 
-    White space around the words is left out, and one full stop at their end. What is left must be
-    the text of one answer as it is written, or that text in upper or in lower case: neither a
-    sentence that mentions a stage, nor a text that two answers share, is an answer.
+    Surrounding white space and one full stop at the end are ignored. The rest must be the text of
+    an answer as written, in upper or in lower case. A sentence that mentions a stage, or a text
+    shared by two answers, is not an answer.
 
     Parameters
     ----------
     answers
-        Stage name → the text that answers, as :class:`psgimg.builder.dataset.prompts.Prompt` has them.
+        Stage name → text of its answer, see :class:`psgimg.builder.dataset.prompts.Prompt`.
     """
-    said = raw.strip()
-    texts = {said, said.removesuffix(".")}
+    stripped = raw.strip()
+    texts = {stripped, stripped.removesuffix(".")}
     stages = [
         stage for stage, text in answers.items() if texts & {text, text.upper(), text.lower()}
     ]

@@ -1,4 +1,4 @@
-"""Question: what a model is asked about the pages, as it was taught or as the user wants it."""
+"""Prediction config: options of `psgimg predict`, and the prompt and context they result in."""
 
 from __future__ import annotations
 
@@ -26,31 +26,37 @@ MODES = ("score", "generate")
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """What `psgimg predict` is told.
+    """Options of `psgimg predict`.
 
     Parameters
     ----------
     model
-        Folder or Hub id; with ``endpoint``, the name by which the server knows the model, which
-        may be that of a folder that `psgimg sft` wrote.
+        Folder or Hub id; with ``endpoint``, the name of the model on the server, which may also be
+        a local folder written by `psgimg sft`.
     corpus, revision
-        Of the dataset: a corpus, and a commit on the Hub.
+        A corpus of the dataset; its branch, tag or commit on the Hub.
     mode
-        ``score`` compares the five answers, ``generate`` lets the model speak.
+        ``score`` compares the probabilities of the five answers, ``generate`` parses generated text.
     batch_size
-        Pages at a time; with ``endpoint``, requests at a time.
+        Pages per batch; with ``endpoint``, simultaneous requests.
     prompt, context
-        None asks as the model was taught, and a model that was not with the default prompt alone.
+        None means as in training; for a model not fine-tuned with psgimg, the default prompt and no
+        neighbours.
     limit
-        So many pages, spread evenly over the split; None takes all.
+        Maximum number of pages, spread evenly over the split; None means all.
     max_new_tokens
-        Where an answer that does not end is cut off.
+        Maximum length of a generated answer in tokens.
     dtype
-        As the loader of models takes it.
+        Precision, as in :func:`psgimg.finetune.models.loading.load_for_inference`.
     any_recipe
-        Show the model pages that are drawn otherwise than those it learned from.
+        Accept pages drawn by another recipe than that of the model.
     send_restricted
-        Send pictures of restricted corpora to a server that is not on this network.
+        Send pictures of restricted corpora to a server outside the local network.
+
+    Raises
+    ------
+    BuildError
+        If ``mode`` is unknown or a number is below 1.
     """
 
     model: str
@@ -77,23 +83,23 @@ class PredictConfig:
         for name in ("batch_size", "limit", "max_new_tokens"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise BuildError(f"{flag(name)} {value}: give 1 or more")
+                raise BuildError(f"{flag(name)} {value}: must be at least 1")
 
 
 @dataclass(frozen=True)
 class Question:
-    """How a model is asked.
+    """How a model is prompted.
 
     Parameters
     ----------
     name
-        Of the prompt.
+        Name of the prompt.
     context
-        Pages shown on either side.
+        Neighbouring pages shown on either side.
     known
-        What the model is.
+        Identity of the model.
     notes
-        What the user should know of it, a line each.
+        Notices for the user, a line each.
     """
 
     prompt: Prompt
@@ -103,10 +109,10 @@ class Question:
     notes: tuple[str, ...]
 
     def settings(self, config: PredictConfig, pageset: PageSet, n_pages: int) -> dict[str, Any]:
-        """All that decides the predictions, as JSON values.
+        """Return everything that determines the predictions, as JSON values.
 
-        The batch size is left out, so that a command that ran out of memory goes on with a smaller
-        one: it moves probabilities in their last digits only.
+        The batch size is left out, so that a command that ran out of memory can be resumed with a
+        smaller one: it changes only the last digits of probabilities.
         """
         shards = [s["sha256"] for s in pageset.build["shards"] if s["split"] == config.split]
         return {
@@ -135,62 +141,64 @@ class Question:
 
 
 def question(config: PredictConfig, pageset: PageSet) -> Question:
-    """What to ask of the model about these pages.
+    """Return how to prompt the model about these pages.
 
     Raises
     ------
     BuildError
-        If the pages are drawn otherwise than those the model learned from, there is no such prompt
-        or model, or pictures of restricted corpora would leave this network; unless the user
-        wants it so.
+        If the prompt or model does not exist; if the pages are drawn by another recipe than that of
+        the model, unless ``any_recipe``; or if pictures of restricted corpora would leave the local
+        network, unless ``send_restricted``.
     """
     if config.endpoint is not None and not config.send_restricted:
-        _refuse_to_send(config.endpoint, pageset.build)
+        _check_may_send(config.endpoint, pageset.build)
     known = _known(config)
     folder = known.folder
     if folder is None:
         name = config.prompt or prompts.DEFAULT
-        note = f"{config.model} was not taught by psgimg: it is asked with prompt {name}, as it is"
+        note = (
+            f"{config.model} was not fine-tuned with psgimg: it is given prompt {name}, zero-shot"
+        )
         context = config.context or 0
         check_context(context)
         return Question(prompts.load(name), name, context, known, (note,))
     notes = []
     if folder.recipe_hash != pageset.build["recipe_hash"]:
-        said = (
-            f"{config.model} learned from pages of recipe {folder.recipe_hash}, {config.dataset} is "
-            f"drawn by recipe {pageset.build['recipe_hash']}"
+        mismatch = (
+            f"{config.model} was trained on pages of recipe {folder.recipe_hash}, but "
+            f"{config.dataset} is drawn by recipe {pageset.build['recipe_hash']}"
         )
         if not config.any_recipe:
             raise BuildError(
-                f"{said}; build the dataset with the model's recipe, or pass --any-recipe"
+                f"{mismatch}; build the dataset with the model's recipe, or pass --any-recipe"
             )
-        notes.append(said)
-    people = {provenance.subject(*who) for who in provenance.subjects(pageset)}
-    if known_to_it := people & set(folder.subjects):
+        notes.append(mismatch)
+    hashes = {provenance.subject(*key) for key in provenance.subjects(pageset)}
+    if leaked := hashes & set(folder.subjects):
         notes.append(
-            f"{len(known_to_it)} of {len(people)} subjects of this split were learned from: figures on "
-            "them say nothing about others"
+            f"{len(leaked)} of {len(hashes)} subjects of this split were used for training: metrics "
+            "on them say nothing about others"
         )
     prompt = folder.prompt if config.prompt is None else prompts.load(config.prompt)
     if prompt != folder.prompt:
-        notes.append(f"asked with prompt {config.prompt}; it was taught with {folder.prompt_name}")
+        notes.append(f"prompt {config.prompt}; the model was trained with {folder.prompt_name}")
     context = folder.context if config.context is None else config.context
     check_context(context)
     if context != folder.context:
-        notes.append(f"shown {context} pages on either side; it was taught with {folder.context}")
+        notes.append(f"{context} pages on either side; the model was trained with {folder.context}")
     return Question(prompt, config.prompt or folder.prompt_name, context, known, tuple(notes))
 
 
 def _known(config: PredictConfig) -> Known:
-    """What is known of the model; of a server's, only what a folder of that name here tells."""
+    """Return the identity of the model; for one on a server, that of a local folder of its name."""
     if config.endpoint is None or Path(config.model).expanduser().is_dir():
         return identity.known(config.model)
     return Known(None, "")
 
 
-def _refuse_to_send(url: str, build: BuildJson) -> None:
-    """Refuse to hand pictures of restricted corpora to a server elsewhere: that is passing them on."""
-    if build["policy"] == "open" or _is_near(url):
+def _check_may_send(url: str, build: BuildJson) -> None:
+    """Raise BuildError if restricted pictures would go to a server outside the local network."""
+    if build["policy"] == "open" or _is_local(url):
         return
     names = [
         name
@@ -199,16 +207,16 @@ def _refuse_to_send(url: str, build: BuildJson) -> None:
     ]
     raise BuildError(
         f"--endpoint {url}: pictures of {', '.join(names)} may not be passed on, and this server is "
-        "not on your network; serve the model yourself, or, if your agreement allows it, pass "
+        "outside your network; serve the model yourself, or, if your agreement allows it, pass "
         "--send-restricted"
     )
 
 
-def _is_near(url: str) -> bool:
-    """Whether a server lies on this machine or in a private network."""
+def _is_local(url: str) -> bool:
+    """Return whether a server is on this machine or in a private network."""
     try:
-        found = socket.getaddrinfo(urlsplit(url).hostname, None)
-        addresses = {ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found}
+        entries = socket.getaddrinfo(urlsplit(url).hostname, None)
+        addresses = {ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in entries}
     except (OSError, ValueError, UnicodeError):
         return False
     return all(address.is_private or address.is_loopback for address in addresses)

@@ -1,4 +1,4 @@
-"""Askers: three ways to have a page staged: answers scored, an answer generated, a server asked."""
+"""Predictors: three ways to stage pages, by answer likelihood, by generation or through a server."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ Answers = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Asker:
-    """One way to have pages staged.
+    """One way to stage pages.
 
     Parameters
     ----------
     prepare
-        Makes of rows what ``answer`` takes, in a thread, while the batch before is answered.
+        Turns rows into the input of ``answer``; runs in a thread during the previous batch.
     answer
-        Gives an answer a row.
+        Returns one answer per row.
     """
 
     prepare: Callable[[Sequence[ChatRow]], Any]
     answer: Callable[[Any], list[Answer]]
 
     def __call__(self, rows: Sequence[ChatRow]) -> list[Answer]:
-        """Both, one after the other."""
+        """Prepare rows and answer them."""
         return self.answer(self.prepare(rows))
 
 
 def scoring(model: Any, processor: Any, answers: Answers, note: Callable[[str], None]) -> Asker:
-    """The likeliest of the five answers, with the probabilities of all."""
+    """Return a predictor of the likeliest answer, with the probabilities of all five."""
     import numpy as np
     from psgimg.finetune.inference.likelihood import Scorer
 
@@ -57,41 +57,43 @@ def scoring(model: Any, processor: Any, answers: Answers, note: Callable[[str], 
 
 
 def generating(model: Any, processor: Any, answers: Answers, max_new_tokens: int) -> Asker:
-    """What the model says by itself; a stage only where that is an answer and nothing else."""
+    """Return a predictor by generated text, which is a stage only if it is exactly an answer."""
     from psgimg.finetune.inference import encoding, generation
 
     def prepare(rows: Sequence[ChatRow]) -> Any:
         return encoding.encode(model, processor, rows)
 
     def answer(encoded: Any) -> list[Answer]:
-        texts = generation.speak(model, processor, encoded, max_new_tokens)
+        texts = generation.generate_encoded(model, processor, encoded, max_new_tokens)
         return [Answer(reading.parse(text, answers), raw=text) for text in texts]
 
     return Asker(prepare, answer)
 
 
 @contextmanager
-def asking(
+def requesting(
     url: str, model: str, answers: Answers, *, parallel: int, max_new_tokens: int, score: bool
 ) -> Iterator[Asker]:
-    """What a server's model says; the likeliest answer where ``score`` and the server tells.
+    """Yield a predictor by a model on a server.
 
-    A server tells the likeliest tokens only: where these leave the probabilities open, the text
-    alone counts.
+    With ``score``, it predicts the likeliest answer if the server reports the log-probabilities of
+    the likeliest tokens and these determine it; otherwise it parses the text of the answer.
     """
     from psgimg.finetune.inference.endpoint import Endpoint
     from psgimg.finetune.inference.logprobs import probabilities
 
     def answer(rows: Sequence[ChatRow]) -> list[Answer]:
-        found = []
-        for reply in endpoint.ask(rows):
-            told = probabilities(reply.steps, answers)
-            if told is None:
-                found.append(Answer(reading.parse(reply.text, answers), raw=reply.text))
+        predicted = []
+        for reply in endpoint.replies(rows):
+            scores = probabilities(reply.steps, answers)
+            if scores is None:
+                predicted.append(Answer(reading.parse(reply.text, answers), raw=reply.text))
                 continue
-            likely = STAGE_NAMES[max(range(len(STAGE_NAMES)), key=told[0].__getitem__)]
-            found.append(Answer(likely, reply.text, probabilities=told[0], log_mass=told[1]))
-        return found
+            likely = STAGE_NAMES[max(range(len(STAGE_NAMES)), key=scores[0].__getitem__)]
+            predicted.append(
+                Answer(likely, reply.text, probabilities=scores[0], log_mass=scores[1])
+            )
+        return predicted
 
     with Endpoint(
         url, model, parallel=parallel, max_new_tokens=max_new_tokens, alternatives=score

@@ -1,4 +1,4 @@
-"""Ahead: what comes next is made in a thread while the model is busy with what is there."""
+"""Prefetch: the next batch is prepared in a thread while the model processes the current one."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ Item = TypeVar("Item")
 
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The same items, each made while the caller works on the one before.
+    """Yield the items, each computed while the caller processes the previous one.
 
-    All of them are made in one thread, one after the other: ``items`` may be a generator.
+    All items are computed in one thread, one after the other, so ``items`` may be a generator.
     """
     with ThreadPoolExecutor(1) as worker:
         waiting = worker.submit(_next, items)
-        while there := waiting.result():
+        while item := waiting.result():
             waiting = worker.submit(_next, items)
-            yield there[0]
+            yield item[0]
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """The same items, ``size`` at a time; fewer at the end."""
+    """Yield lists of ``size`` items; the last may be shorter."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
 
 
 def _next(items: Iterator[Item]) -> tuple[Item] | None:
-    """The next item in a tuple; None when there is none: a StopIteration would end the caller."""
+    """Return the next item in a tuple, or None: a StopIteration would end the calling generator."""
     try:
         return (next(items),)
     except StopIteration:

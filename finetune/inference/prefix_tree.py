@@ -1,7 +1,7 @@
-"""Tree: the five answers as one short sequence after a prompt, in which each token sees its own past.
+"""Prefix tree: the five answers as one sequence after a prompt, in which tokens attend to their own.
 
-What answers share (N1, N2 and N3 begin alike) goes through the model once, and the prompt's cache
-is not copied for each of them.
+Shared beginnings of answers (N1, N2 and N3) are processed once, and the cache of the prompt is not
+copied for each answer.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import torch
 from psgimg.finetune.inference.encoding import Candidates
 
 ROOT = -1
-"""Where the prompt ends."""
+"""Parent of the first token of an answer: the end of the prompt."""
 
 
 @dataclass(frozen=True)
 class Tree:
-    """Tokens that are fed: every beginning of an answer, but not its last token.
+    """Prefix tree of the answers without their last tokens, whose logits are not needed.
 
     Parameters
     ----------
     tokens, parents, depths
-        Of each node its token, the node before it, and how many tokens after the prompt it is.
+        Token of each node, its parent node, and its number of tokens after the first of the answer.
     steps
-        Answer → (node before, token) of each of its tokens.
+        For each answer, the pairs (parent node, token) of its tokens.
     """
 
     tokens: tuple[int, ...]
@@ -35,14 +35,14 @@ class Tree:
 
     @classmethod
     def of(cls, answers: Candidates) -> Tree:
-        """The tree of some answers."""
+        """Build the tree of some answers."""
         nodes: dict[tuple[int, ...], int] = {}
         steps = []
         for ids, mask in zip(answers.ids.tolist(), answers.mask.tolist(), strict=True):
-            told = ids[: sum(mask)]
-            beginnings = [tuple(told[:i]) for i in range(1, len(told))]
-            before = [ROOT, *(nodes.setdefault(path, len(nodes)) for path in beginnings)]
-            steps.append(tuple(zip(before, told, strict=True)))
+            answer = ids[: sum(mask)]
+            prefixes = [tuple(answer[:i]) for i in range(1, len(answer))]
+            before = [ROOT, *(nodes.setdefault(path, len(nodes)) for path in prefixes)]
+            steps.append(tuple(zip(before, answer, strict=True)))
         return cls(
             tokens=tuple(path[-1] for path in nodes),
             parents=tuple(nodes.get(path[:-1], ROOT) for path in nodes),
@@ -51,28 +51,40 @@ class Tree:
         )
 
     @cached_property
-    def sees(self) -> torch.Tensor:
-        """(nodes, nodes) whether the one in the row sees the other: itself and its past."""
-        found = torch.eye(len(self.tokens), dtype=torch.bool)
-        for node, parent in enumerate(self.parents):  # parents come first
+    def attends(self) -> torch.Tensor:
+        """(nodes, nodes) bool, whether the row's node attends to the column's: itself or an ancestor."""
+        attends = torch.eye(len(self.tokens), dtype=torch.bool)
+        for node, parent in enumerate(self.parents):  # parents precede children
             if parent != ROOT:
-                found[node] |= found[parent]
-        return found
+                attends[node] |= attends[parent]
+        return attends
 
     def mask(self, prompt: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """(n, 1, nodes, prompt + nodes) what is added to attention, for a prompt's mask (n, prompt)."""
+        """Return the additive attention mask, (n, 1, nodes, prompt + nodes).
+
+        Parameters
+        ----------
+        prompt : (n, prompt)
+            Attention mask of the prompts.
+        """
         n, device = len(prompt), prompt.device
         m = len(self.tokens)
         past = prompt.bool()[:, None, :].expand(n, m, -1)
-        own = self.sees.to(device).expand(n, m, m)
-        seen = torch.cat([past, own], dim=-1)[:, None]
-        return torch.zeros(seen.shape, dtype=dtype, device=device).masked_fill(
-            ~seen, torch.finfo(dtype).min
+        own = self.attends.to(device).expand(n, m, m)
+        visible = torch.cat([past, own], dim=-1)[:, None]
+        return torch.zeros(visible.shape, dtype=dtype, device=device).masked_fill(
+            ~visible, torch.finfo(dtype).min
         )
 
     def sums(self, first: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-        """(n, answers) log-probabilities, from logits (n, words) after the prompt and (n, nodes,
-        words) after each node.
+        """Return the log-probabilities of the answers, (n, answers).
+
+        Parameters
+        ----------
+        first : (n, vocabulary)
+            Logits after the prompt.
+        after : (n, nodes, vocabulary)
+            Logits after each node.
         """
         at_root = first.float().log_softmax(-1)
         at_node = after.float().log_softmax(-1)

@@ -1,1 +1,1 @@
-"""The predictions file, figures of agreement and their intervals."""
+"""The predictions file, agreement metrics and their bootstrap intervals."""

@@ -1,7 +1,7 @@
-"""Metric table: every figure that is one number, with its names, in the order in which they are shown.
+"""Metric table: every scalar metric with its names and headings, in the order of presentation.
 
-Terminal, reports, pictures, LaTeX and cards take names, order and headings from here: a metric that
-is added to ``METRICS`` appears in all of them.
+The terminal, reports, pictures, LaTeX tables and cards take names, order and headings from here; a
+metric added to ``METRICS`` appears in all of them.
 """
 
 from __future__ import annotations
@@ -17,27 +17,28 @@ from psgimg.finetune.metrics.metrics import Table
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of a confusion table.
+    """A scalar metric of a confusion table.
 
     Parameters
     ----------
     key
-        Its name in ``metrics.json``, ``study.csv`` and, behind ``eval_``, in the training log.
+        Name in ``metrics.json``, ``study.csv`` and, prefixed with ``eval_``, in the training log.
     title
-        Its full name, where it has a row of its own.
+        Full name, used where the metric has a row of its own.
     short
-        Its name above a column, beside an axis and in a sentence.
+        Short name for column headings, axis labels and running text.
     latex
-        Its heading in a table for a paper, as LaTeX reads it; below that of its group.
+        LaTeX column heading in a table for a paper, below the heading of its group.
     of
-        Computes it from a table (5, 6) of :func:`psgimg.finetune.metrics.metrics.confusion`; NaN
-        where it is undefined.
+        Function computing it from a (5, 6) table of
+        :func:`psgimg.finetune.metrics.metrics.confusion`; NaN where undefined.
     headline
-        Whether it is among the few that pictures and tables of many rows have room for.
+        Whether it is shown where space is limited: in pictures and in tables with many rows.
     group
-        What the figures of single stages are called together; empty for a figure of all stages.
+        Common heading of a family of per-stage metrics; empty for a metric over all stages.
     meaning
-        What it is, as the predicate of a sentence without its full stop; empty if ``title`` says it.
+        Definition, phrased as the predicate of a sentence without its full stop; empty if ``title``
+        is self-explanatory.
     """
 
     key: str
@@ -62,7 +63,7 @@ METRICS: tuple[Metric, ...] = (
         "Accuracy",
         metrics.accuracy,
         headline=True,
-        meaning="is the share of epochs that got the reference scorer's stage",
+        meaning="is the proportion of epochs assigned the reference scorer's stage",
     ),
     Metric(
         "balanced_accuracy",
@@ -70,7 +71,7 @@ METRICS: tuple[Metric, ...] = (
         "balanced accuracy",
         "Balanced accuracy",
         metrics.balanced_accuracy,
-        meaning="is the mean of that share over the stages, each counting the same, however rare",
+        meaning="is the mean of that proportion over the stages, each weighted equally, however rare",
     ),
     Metric(
         "macro_f1",
@@ -79,7 +80,7 @@ METRICS: tuple[Metric, ...] = (
         "Macro-F1",
         metrics.macro_f1,
         headline=True,
-        meaning="is the mean F1 over the stages, each counting the same, however rare",
+        meaning="is the mean F1 over the stages, each weighted equally, however rare",
     ),
     Metric(
         "kappa",
@@ -96,37 +97,37 @@ METRICS: tuple[Metric, ...] = (
         "MCC",
         "MCC",
         metrics.mcc,
-        meaning="is the correlation of predicted and scored stages: 0 is chance, 1 is perfect",
+        meaning="is the correlation between predicted and scored stages: 0 is chance, 1 is perfect",
     ),
     *(
         Metric(f"f1_{stage}", f"F1 of {stage}", f"F1 {stage}", stage, partial(_f1, i), group="F1")
         for i, stage in enumerate(STAGE_NAMES)
     ),
 )
-"""Figures of all stages first, then each group with its stages in the order of ``STAGE_NAMES``."""
+"""Metrics over all stages first, then each per-stage group in the order of ``STAGE_NAMES``."""
 
 
 def headline() -> tuple[Metric, ...]:
-    """The few metrics that pictures and tables of many rows show."""
+    """Return the few metrics shown in pictures and in tables with many rows."""
     return tuple(metric for metric in METRICS if metric.headline)
 
 
 def overall() -> tuple[Metric, ...]:
-    """The metrics of all stages together."""
+    """Return the metrics over all stages together."""
     return tuple(metric for metric in METRICS if not metric.group)
 
 
 def per_stage() -> tuple[Metric, ...]:
-    """The metrics of one stage each, group by group."""
+    """Return the per-stage metrics, group by group."""
     return tuple(metric for metric in METRICS if metric.group)
 
 
 def summary(table: Table) -> dict[str, float]:
-    """Every figure of a table by its key, in the order of ``METRICS``; NaN where it is undefined."""
+    """Return every metric of a table by key, in the order of ``METRICS``; NaN where undefined."""
     return {metric.key: metric.of(table) for metric in METRICS}
 
 
-def listed(some: tuple[Metric, ...]) -> str:
-    """Short names in a sentence: ``accuracy, macro-F1 and kappa``."""
-    *before, last = (metric.short for metric in some)
+def listed(chosen: tuple[Metric, ...]) -> str:
+    """Return short names joined for running text: ``accuracy, macro-F1 and kappa``."""
+    *before, last = (metric.short for metric in chosen)
     return f"{', '.join(before)} and {last}" if before else last

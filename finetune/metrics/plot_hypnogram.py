@@ -1,7 +1,7 @@
-"""Hypnogram picture: stages of a night as a line, their probabilities as a band. matplotlib's axes.
+"""Plot hypnogram: stages of a night as a step line and their probabilities as stacked areas.
 
-The time axis of all functions is hours from the recording's start. Epochs that do not follow one
-another are not joined, and time without a stage is left to ``draw_gaps``.
+All functions draw on matplotlib axes whose time axis is in hours from the recording's start. Epochs
+that are not adjacent are not joined; time without a stage is hatched by ``draw_gaps``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LEVELS = (Stage.N3, Stage.N2, Stage.N1, Stage.REM, Stage.W)
-"""From the lowest line of a hypnogram up: REM stands between N1 and W, as the field draws it."""
+"""Levels of a hypnogram from the bottom up; REM is between N1 and W, as is customary."""
 
 STAGE_COLOURS = {
     Stage.W: "#f0a92b",
@@ -26,25 +26,28 @@ STAGE_COLOURS = {
     Stage.N3: "#163f6b",
     Stage.REM: "#b83a24",
 }
-"""Deeper sleep is a deeper blue; the five differ in lightness, so they do in grey and to any eye."""
+"""Deeper sleep is a darker blue. All five differ in lightness, so that they remain distinct in
+greyscale and with colour vision deficiency."""
 
 INK, FAINT = "#222222", "#c9cdd2"
 MOST_HOURS = 12
-"""Longer nights have a tick every second hour."""
+"""Longer recordings have a tick every second hour."""
 
 Seconds = npt.NDArray[np.float64]
 Stages = npt.NDArray[np.int64]
 
 
 def draw_hypnogram(axes: Axes, onsets_s: Seconds, stages: Stages, epoch_s: float) -> None:
-    """The stages as a line with steps, REM as a thick bar.
+    """Draw stages as a step line, with REM as a thick bar.
 
     Parameters
     ----------
+    axes
+        Axes to draw on.
     onsets_s
         (n,) seconds from the recording's start, ascending.
     stages
-        (n,) 0 to 4; the line breaks at anything else (-1: unscored, no answer).
+        (n,) 0 to 4; the line is interrupted at any other value (-1: unscored or no answer).
     epoch_s
         Length of an epoch in seconds.
     """
@@ -66,14 +69,16 @@ def draw_hypnogram(axes: Axes, onsets_s: Seconds, stages: Stages, epoch_s: float
 def draw_hypnodensity(
     axes: Axes, onsets_s: Seconds, probabilities: npt.NDArray[np.float64], epoch_s: float
 ) -> None:
-    """The probabilities as areas on one another, in the order of the hypnogram's lines.
+    """Draw stage probabilities as stacked areas, in the order of the hypnogram's levels.
 
     Parameters
     ----------
+    axes
+        Axes to draw on.
     onsets_s
         (n,) seconds from the recording's start, ascending.
     probabilities
-        (n, 5) in the order of ``STAGE_NAMES``; blank where they are NaN.
+        (n, 5) in the order of ``STAGE_NAMES``; left blank where NaN.
     epoch_s
         Length of an epoch in seconds.
     """
@@ -87,7 +92,7 @@ def draw_hypnodensity(
 
 
 def draw_colours(axes: Axes) -> None:
-    """Which colour is which stage, to the right of the axes."""
+    """Draw a legend of stage colours to the right of the axes."""
     from matplotlib.patches import Patch
 
     axes.legend(
@@ -103,15 +108,19 @@ def draw_colours(axes: Axes) -> None:
 
 
 def draw_gaps(axes: Axes, onsets_s: Seconds, epoch_s: float, until_s: float | None = None) -> None:
-    """Time that no epoch covers, hatched.
+    """Hatch the time that no epoch covers.
 
     Parameters
     ----------
+    axes
+        Axes to draw on.
     onsets_s
-        (n,) seconds from the recording's start, ascending, of the epochs that are there.
+        (n,) onsets of the existing epochs in seconds from the recording's start, ascending.
+    epoch_s
+        Length of an epoch in seconds.
     until_s
-        Where the recording ends: then the time before the first epoch and after the last one
-        counts too, else only that between them.
+        End of the recording in seconds. If given, the time before the first epoch and after the last
+        one is hatched as well; if None, only the time between epochs.
     """
     begins, ends = onsets_s[:-1] + epoch_s, onsets_s[1:]
     if until_s is not None:
@@ -133,16 +142,18 @@ def draw_gaps(axes: Axes, onsets_s: Seconds, epoch_s: float, until_s: float | No
 def draw_hours(
     axes: Axes, begin_s: float, end_s: float, start: datetime | None = None, words: str = ""
 ) -> None:
-    """The time axis: whole hours of the clock if the start is known, else hours since the start.
+    """Label the time axis with clock time if the start is known, else with hours since the start.
 
     Parameters
     ----------
+    axes
+        Axes to label.
     begin_s, end_s
-        What is shown, in seconds from the recording's start.
+        Limits of the axis in seconds from the recording's start.
     start
-        When the recording started.
+        Start of the recording; None if unknown.
     words
-        The label below; a fitting one unless told.
+        Axis label; if empty, one that fits the ticks.
     """
     begin, end = begin_s / 3600, end_s / 3600
     offset = 0.0
@@ -157,18 +168,18 @@ def draw_hours(
 
 
 def literal(words: str) -> str:
-    """Words from outside as matplotlib shows them sign by sign: a dollar begins no formula."""
+    """Escape external text for matplotlib, so that a dollar sign does not start a formula."""
     return words.replace("$", r"\$")
 
 
 def plain(axes: Axes) -> None:
-    """No frame but the axes themselves."""
+    """Remove the top and right spines and draw the grid below the data."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_axisbelow(True)
 
 
 def _hour(start: datetime) -> datetime:
-    """The midnight before, from which hours of the clock are counted."""
+    """Return the preceding midnight, from which clock hours are counted."""
     return start.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
 
 
@@ -181,7 +192,7 @@ def _clock(hours: float, start: datetime | None) -> str:
 def _steps(
     onsets_s: Seconds, values: npt.NDArray[np.float64], epoch_s: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """A flat piece an epoch, with NaN after it where the next epoch does not follow.
+    """Return step coordinates: one flat segment per epoch, then NaN if the next is not adjacent.
 
     Parameters
     ----------

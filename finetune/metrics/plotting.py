@@ -1,4 +1,4 @@
-"""Figures: an empty matplotlib figure, and its PNG, the same bytes every time. No global state."""
+"""Plotting: an empty matplotlib figure and its reproducible PNG, without pyplot's global state."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 DPI = 120
 
 BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#8c5aa8"
-"""Colours that most eyes tell apart (Okabe and Ito 2008, the last one darkened for white paper)."""
+"""A colour-blind-safe palette (Okabe and Ito 2008; the last one darkened for white paper)."""
 
 LINE_COLOURS = (BLUE, VERMILION, GREEN, PURPLE)
-"""Those colours in the order in which the lines of a picture take them."""
+"""The palette in the order in which the lines of a picture use it."""
 
 LONGEST = 32
-"""Letters of a file's name that a picture or a table of a paper has room for."""
+"""Maximum number of characters of a file name shown in a picture or a LaTeX table."""
 
 
 def short(name: str) -> str:
-    """A name with its middle left out if it is long; seeds and suffixes stand at the end."""
+    """Abbreviate a long name in the middle, as seeds and suffixes are at the end."""
     return name if len(name) <= LONGEST else f"{name[:16]}…{name[-15:]}"
 
 
@@ -31,7 +31,7 @@ def figure(
     dpi: int = DPI,
     layout: Literal["constrained"] | None = "constrained",
 ) -> Figure:
-    """An empty figure that finds room for its labels by itself, unless ``layout`` is None."""
+    """Return an empty figure, with constrained layout unless ``layout`` is None."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -41,7 +41,7 @@ def figure(
 
 
 def png(drawn: Figure) -> bytes:
-    """Its PNG file, without the name of what wrote it."""
+    """Return a figure as PNG bytes, without the metadata that names the writing software."""
     buffer = io.BytesIO()
     drawn.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()

@@ -1,10 +1,10 @@
-"""Predictions: what a model, ours or anybody's, said of epochs. One row an epoch, in one file.
+"""Predictions: the file of predicted stages, one row per epoch, written by psgimg or any other tool.
 
-Columns: ``corpus``, ``subject``, ``recording``, ``epoch``, ``label``, ``prediction`` (a stage, or
-null or empty where no valid answer came); and where there are any ``label_2`` (a second scorer's
-stage), ``raw`` (the answer's text), ``p_W``, ``p_N1``, ``p_N2``, ``p_N3``, ``p_REM``, and
-``log_mass`` (logarithm of what the model gave the five answers together). Parquet, CSV or JSON
-lines, by the name's suffix. Other columns are nobody's business and are left out.
+Columns: ``corpus``, ``subject``, ``recording``, ``epoch``, ``label`` and ``prediction`` (a stage, or
+null or empty without a valid answer). Optional: ``label_2`` (a second scorer's stage), ``raw`` (the
+text of the answer), ``p_W``, ``p_N1``, ``p_N2``, ``p_N3``, ``p_REM``, and ``log_mass`` (log of the
+total probability of the five answers). Parquet, CSV or JSON lines, by the file's suffix. Any other
+column is ignored.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ SCHEMA = pa.schema(
 )
 
 SUM_TOLERANCE = 3e-3
-"""How far the probabilities of an epoch may be from adding up to 1: some round to three digits."""
+"""Allowed deviation of an epoch's summed probabilities from 1: some tools round to three digits."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model said of one page.
+    """A model's answer for one page.
 
     Parameters
     ----------
     prediction
-        A stage, or None where there was no valid answer.
+        A stage, or None without a valid answer.
     raw
-        The text it said; None where nothing was said.
+        Text that the model generated; None if the answers were scored instead.
     probabilities
-        Of the five stages in their order; they add up to 1.
+        Probabilities of the five stages in their order; they sum to 1.
     log_mass
-        Logarithm of what the model gave the five answers together.
+        Log of the total probability of the five answers.
     """
 
     prediction: str | None
@@ -62,7 +62,7 @@ class Answer:
     log_mass: float | None = None
 
     def columns(self) -> dict[str, Any]:
-        """Its columns in a row of predictions."""
+        """Return the answer as columns of a row of predictions."""
         values = self.probabilities or (None,) * len(PROBABILITIES)
         return {
             "prediction": self.prediction,
@@ -74,12 +74,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions as they lie in a file, in its order.
+    """Predictions in the order of their file.
 
     Parameters
     ----------
     table
-        The columns of ``SCHEMA``, nulls where there is nothing; no two rows of the same epoch.
+        The columns of ``SCHEMA``, null where a value is missing; at most one row per epoch.
     """
 
     table: pa.Table
@@ -94,51 +94,51 @@ class Predictions:
 
     @property
     def labels_2(self) -> npt.NDArray[np.int64]:
-        """(n,) a second scorer's stages, -1 where there is none."""
+        """(n,) a second scorer's stages, -1 where missing."""
         return _stages(self.table["label_2"])
 
     @property
     def predictions(self) -> npt.NDArray[np.int64]:
-        """(n,) predicted stages, -1 where there was no valid answer."""
+        """(n,) predicted stages, -1 without a valid answer."""
         return _stages(self.table["prediction"])
 
     @property
     def probabilities(self) -> npt.NDArray[np.float64] | None:
-        """(n, 5) in the order of the stages, NaN where an epoch has none; None if none has any."""
+        """(n, 5) stage probabilities, NaN where an epoch has none; None if no epoch has any."""
         columns = [self.table[name].to_numpy() for name in PROBABILITIES]
         values = np.stack(columns, axis=1).astype(np.float64)
         return None if np.isnan(values).all() else values
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Predictions:
-        """Predictions of rows with some or all columns of ``SCHEMA``."""
+        """Return predictions from rows with some or all columns of ``SCHEMA``."""
         return cls(pa.Table.from_pylist(list(rows), schema=SCHEMA))
 
 
 def read(path: Path) -> Predictions:
-    """Read a file of predictions.
+    """Read a predictions file.
 
     Raises
     ------
     BuildError
-        If it can't be read, a column is missing or of another kind, a stage is none of the five,
-        an epoch comes twice, or probabilities are not five that add up to 1.
+        If the file can't be read, a column is missing or of the wrong type, a stage is not one of
+        the five, an epoch occurs twice, or an epoch's probabilities are incomplete or do not sum to 1.
     """
     table = table_files.read(path, SCHEMA)
     if missing := [name for name in REQUIRED if name not in table.column_names]:
         raise BuildError(
-            f"{path}: no column {missing[0]!r}; predictions have {', '.join(REQUIRED)}"
+            f"{path}: no column {missing[0]!r}; predictions need {', '.join(REQUIRED)}"
         )
     return checked(typed(table, path), path)
 
 
 def write(path: Path, predictions: Predictions) -> None:
-    """Write a file of predictions, whole or not at all; the same rows give the same bytes.
+    """Write a predictions file atomically; the same rows give the same bytes.
 
     Raises
     ------
     BuildError
-        If they would not be read again, the suffix is unknown or the file can't be written.
+        If the predictions are invalid, the suffix is unknown or the file can't be written.
     """
     whole = checked(predictions.table, table_files.checked(path)).table
     with atomic_file.whole(path) as temporary:
@@ -146,19 +146,26 @@ def write(path: Path, predictions: Predictions) -> None:
 
 
 def checked(table: pa.Table, path: Path) -> Predictions:
-    """Predictions of a table with the columns of ``SCHEMA``, once all rules hold."""
+    """Validate a table with the columns of ``SCHEMA`` and return it as predictions.
+
+    Raises
+    ------
+    BuildError
+        If a required value is missing, a stage is unknown, an epoch occurs twice or probabilities
+        are invalid.
+    """
     for name in ("recording", "subject", "corpus", "epoch", "label"):
         if table[name].null_count:
-            remedy = "leave out epochs that were not scored" if name == "label" else "fill it in"
+            remedy = "leave out unscored epochs" if name == "label" else "fill it in"
             raise BuildError(
                 f"{path}: {_where(table, pc.is_null(table[name]))} has no {name}; {remedy}"
             )
     for name in ("label", "label_2", "prediction"):
-        known = pc.or_(pc.is_in(table[name], pa.array(STAGE_NAMES)), pc.is_null(table[name]))
-        if not pc.all(known, min_count=0).as_py():
-            wrong = table[name].filter(pc.invert(known))[0].as_py()
+        valid = pc.or_(pc.is_in(table[name], pa.array(STAGE_NAMES)), pc.is_null(table[name]))
+        if not pc.all(valid, min_count=0).as_py():
+            wrong = table[name].filter(pc.invert(valid))[0].as_py()
             raise BuildError(
-                f"{path}: {_where(table, pc.invert(known))} has the {name} {wrong!r}; "
+                f"{path}: {_where(table, pc.invert(valid))} has the {name} {wrong!r}; "
                 f"stages are {', '.join(STAGE_NAMES)}"
             )
     _check_once(table, path)
@@ -171,47 +178,47 @@ def _check_once(table: pa.Table, path: Path) -> None:
     twice = counts.filter(pc.greater(counts["count_all"], 1))
     if len(twice):
         raise BuildError(
-            f"{path}: {_named(twice, 0)} is there {twice['count_all'][0].as_py()} times; keep one "
-            "prediction an epoch"
+            f"{path}: {_named(twice, 0)} occurs {twice['count_all'][0].as_py()} times; keep one "
+            "prediction per epoch"
         )
 
 
 def _check_probabilities(table: pa.Table, path: Path) -> None:
     values = np.stack([table[name].to_numpy() for name in PROBABILITIES], axis=1).astype(float)
-    there = ~np.isnan(values)
-    some = there.any(axis=1)
-    total = np.where(there, values, 0.0)
+    present = ~np.isnan(values)
+    some = present.any(axis=1)
+    total = np.where(present, values, 0.0)
     wrong = some & (
-        ~there.all(axis=1)
+        ~present.all(axis=1)
         | (total < 0).any(axis=1)
         | (np.abs(total.sum(axis=1) - 1) > SUM_TOLERANCE)
     )
     if wrong.any():
         raise BuildError(
             f"{path}: {_where(table, pa.array(wrong))} has {', '.join(PROBABILITIES)} of "
-            f"{values[wrong][0].tolist()}; give five probabilities that add up to 1, or none"
+            f"{values[wrong][0].tolist()}; give five probabilities that sum to 1, or none"
         )
 
 
 def _where(table: pa.Table, wrong: Any) -> str:
-    """The first row for which something holds, as a reader finds it."""
+    """Describe the first row at which a mask is true, for a message."""
     i = pc.index(wrong, True).as_py()
     return f"row {i + 1} ({_named(table, i)})"
 
 
 def _named(table: pa.Table, i: int) -> str:
-    """An epoch by what is known of it."""
+    """Name an epoch by its corpus, recording and number, as far as these are present."""
     names = (table[name][i].as_py() for name in ("corpus", "recording"))
     return " ".join([*filter(None, names), f"epoch {table['epoch'][i].as_py()}"])
 
 
 def typed(table: pa.Table, path: Path) -> pa.Table:
-    """The columns of ``SCHEMA`` in its types; empty texts of no stage and NaN become null.
+    """Return the columns of ``SCHEMA`` in its types; empty optional stages and NaN become null.
 
     Raises
     ------
     BuildError
-        If a column is of another kind.
+        If a column has the wrong type.
     """
     columns = []
     for field in SCHEMA:
@@ -226,8 +233,8 @@ def typed(table: pa.Table, path: Path) -> pa.Table:
         try:
             column = column.cast(field.type)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            said = " ".join(str(error).split())
-            raise BuildError(f"{path}: column {field.name!r}: {said}; mend the values") from error
+            message = " ".join(str(error).split())
+            raise BuildError(f"{path}: column {field.name!r}: {message}; fix the values") from error
         if field.name in ("label_2", "prediction"):
             column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
         if pa.types.is_floating(field.type):
@@ -246,5 +253,5 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _stages(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    found = pc.index_in(column, value_set=pa.array(STAGE_NAMES))
-    return np.asarray(pc.fill_null(found, -1).to_numpy(), np.int64)
+    codes = pc.index_in(column, value_set=pa.array(STAGE_NAMES))
+    return np.asarray(pc.fill_null(codes, -1).to_numpy(), np.int64)

@@ -1,4 +1,4 @@
-"""Tables: columns to and from Parquet, CSV and JSON lines, by the suffix of a file's name."""
+"""Table files: reading and writing Parquet, CSV and JSON lines, chosen by the file's suffix."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from psgimg.builder.errors import BuildError
 
 
 def read(path: Path, schema: pa.Schema) -> pa.Table:
-    """Read a table; columns of text files have the types of ``schema``.
+    """Read a table; columns of a CSV file take the types of ``schema``.
 
     Raises
     ------
     BuildError
-        If the suffix is unknown or the file is not what its suffix says.
+        If the suffix is unknown, the file can't be read as that format, or a column occurs twice.
     """
     reader = FORMATS[checked(path).suffix][0]
     try:
         table = reader(path, schema)
     except FileNotFoundError as error:
-        raise BuildError(f"{path} does not exist; give a file of predictions") from error
-    # JSON lines may hold values of several types in a column, and numbers that no column holds.
+        raise BuildError(f"{path} does not exist; give a predictions file") from error
+    # JSON lines may mix types within a column, and hold numbers that overflow every column type.
     except (OSError, pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        said = " ".join(str(error).split())
-        raise BuildError(f"{path}: {said}; write it as Parquet, CSV or JSON lines") from error
+        message = " ".join(str(error).split())
+        raise BuildError(f"{path}: {message}; write it as Parquet, CSV or JSON lines") from error
     if twice := [name for name in schema.names if table.column_names.count(name) > 1]:
-        raise BuildError(f"{path}: several columns are called {twice[0]!r}; keep one")
+        raise BuildError(f"{path}: several columns are named {twice[0]!r}; keep one")
     return table
 
 
@@ -38,9 +38,15 @@ def write(path: Path, table: pa.Table, suffix: str) -> None:
 
 
 def checked(path: Path) -> Path:
-    """The path, once its suffix is one of ``FORMATS``."""
+    """Return the path if its suffix is one of ``FORMATS``.
+
+    Raises
+    ------
+    BuildError
+        If it is not.
+    """
     if path.suffix not in FORMATS:
-        raise BuildError(f"{path}: unknown kind of file; end its name in {', '.join(FORMATS)}")
+        raise BuildError(f"{path}: unknown file type; end its name in {', '.join(FORMATS)}")
     return path
 
 
@@ -64,8 +70,8 @@ def _read_csv(path: Path, schema: pa.Schema) -> pa.Table:
         path,
         parse_options=csv.ParseOptions(newlines_in_values=True),
         convert_options=csv.ConvertOptions(
-            column_types=schema,  # a subject "001" is no number
-            null_values=["", "nan", "NaN"],  # and one called "NA" is not nobody
+            column_types=schema,  # a subject "001" is not a number
+            null_values=["", "nan", "NaN"],  # a subject called "NA" is not a missing value
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
         ),
@@ -82,7 +88,7 @@ def _read_jsonl(path: Path, schema: pa.Schema) -> pa.Table:
     with path.open(encoding="utf-8") as file:
         rows = [json.loads(line) for line in file if line.strip()]
     if not all(isinstance(row, dict) for row in rows):
-        raise ValueError("a line is no JSON object")
+        raise ValueError("a line is not a JSON object")
     names = {name for row in rows for name in row} & set(schema.names)
     return pa.table({name: [row.get(name) for row in rows] for name in sorted(names)})
 

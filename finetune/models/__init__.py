@@ -1,1 +1,1 @@
-"""Loading models, and what a model folder records of itself."""
+"""Loading of models, and the manifest of a fine-tuned model."""

@@ -1,4 +1,4 @@
-"""Compatibility: what transformers has renamed between the versions that psgimg works with."""
+"""Compatibility: names that differ between the supported versions of transformers."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ CHECKPOINTING = {
     "gradient_checkpointing": "activation_checkpointing",
     "gradient_checkpointing_kwargs": "activation_checkpointing_kwargs",
 }
-"""Training options by their names before transformers 5.23, and since."""
+"""Training options by their names before transformers 5.23 → since."""
 
 
 def cache_of(output: Any) -> Any:
-    """The cache in a model's output: ``cache`` since transformers 5.24, ``past_key_values`` before."""
+    """Return the cache in a model's output: ``cache`` since transformers 5.24, else ``past_key_values``."""
     return output.cache if hasattr(output, "cache") else output.past_key_values
 
 
 def cache_argument(cache: Any, parameters: Collection[str]) -> dict[str, Any]:
-    """A cache under the name by which a forward with these parameters takes it."""
+    """Return a cache as keyword argument for a forward method with these parameters."""
     return {"cache" if "cache" in parameters else "past_key_values": cache}
 
 
 def training_options(values: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
-    """Training options under the newest of their names that are known."""
+    """Return training options under the newest of their names that are known."""
     return {
         new if (new := CHECKPOINTING.get(name, name)) in known else name: value
         for name, value in values.items()
@@ -34,10 +34,10 @@ def training_options(values: Mapping[str, Any], known: Collection[str]) -> dict[
 
 @contextmanager
 def without_deprecations() -> Iterator[None]:
-    """Silence what peft and TRL do by an older name, which is nothing that a user can change.
+    """Silence deprecation warnings that peft and TRL cause, which users can't fix.
 
-    peft 0.21 reads ``is_gradient_checkpointing`` of every model it adapts; this may go once the
-    lowest peft does not.
+    peft 0.21 reads ``is_gradient_checkpointing`` of every model; remove this once the minimum
+    supported peft does not.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings(

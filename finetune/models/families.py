@@ -1,4 +1,4 @@
-"""Families: where a vision-language model keeps its parts. The only code that knows of any family."""
+"""Model families: how to find the parts of a vision-language model. Other code knows no families."""
 
 from __future__ import annotations
 
@@ -9,67 +9,69 @@ from psgimg.builder.errors import BuildError
 from torch import nn
 
 NOT_ADAPTED = ("lm_head", "gate", "router", "shared_expert_gate")
-"""Linear layers that LoRA leaves alone: TRL refuses the head, and a router must stay as it is."""
+"""Linear layers without LoRA: TRL does not support the head, and routers must not change."""
 
 COUNTS_PIXELS = ("Qwen2VL", "Glm4v")
-"""Image processors whose ``size["longest_edge"]`` is a number of pixels, by the start of their
-class's name. All others make the same picture of every page, or tiles of a fixed size."""
+"""Image processors whose ``size["longest_edge"]`` is a number of pixels, by the prefix of their
+class name. All others scale pages to one size or cut them into tiles of a fixed size."""
 
 
 def lora_targets(model: Any, vision: bool) -> str:
-    """Pattern of the layers to adapt: attention and MLP of the language model.
+    """Return a regular expression for the layers to adapt: attention and MLP of the language model.
 
-    Whole names, because names such as ``gate_proj`` occur in vision towers too.
+    It matches full names, because names such as ``gate_proj`` occur in vision towers too.
 
     Parameters
     ----------
     vision
-        Adapt the vision tower as well.
+        Whether to adapt the vision tower as well.
 
     Raises
     ------
     BuildError
-        If the model's parts can't be told apart.
+        If the parts of the model can't be identified.
     """
     parts = [_language_model(model), *([_vision_tower(model)] if vision else [])]
     return "|".join(_pattern(model, part) for part in parts)
 
 
 def vision_layers(model: Any) -> str:
-    """Pattern of all layers of the vision tower."""
+    """Return a regular expression for all layers of the vision tower."""
     return rf"{re.escape(_name(model, _vision_tower(model)))}\..*"
 
 
 def freeze_vision(model: Any) -> None:
-    """Leave the vision tower as it is; what joins it to the language model goes on learning.
+    """Freeze the vision tower, but not the projector that connects it to the language model.
 
-    In families that count the joint among the tower's layers (Qwen), it is left alone too.
+    In families where the projector is part of the tower (Qwen), it is frozen too.
     """
     _vision_tower(model).requires_grad_(False)
 
 
 def cap_pixels(processor: Any, max_pixels: int) -> None:
-    """Have larger pages scaled down to at most so many pixels, now and wherever it is loaded.
+    """Set the maximum number of pixels of a page in the processor, which is saved with it.
 
     Raises
     ------
     BuildError
-        If the family has no such cap.
+        If the family has no such limit, or its minimum is higher.
     """
     images = processor.image_processor
     if not type(images).__name__.startswith(COUNTS_PIXELS):
         raise BuildError(
-            f"--max-pixels {max_pixels}: {type(images).__name__} has no cap on pixels; leave the "
+            f"--max-pixels {max_pixels}: {type(images).__name__} has no limit on pixels; leave the "
             "option out, or build the dataset with a smaller style"
         )
     smallest = images.size["shortest_edge"]
     if max_pixels < smallest:
-        raise BuildError(f"--max-pixels {max_pixels}: the processor's least is {smallest}")
+        raise BuildError(
+            f"--max-pixels {max_pixels}: must be at least {smallest} for this processor"
+        )
     images.size = {"shortest_edge": smallest, "longest_edge": max_pixels}
 
 
 def n_image_tokens(model: Any, processor: Any, input_ids: Any) -> int:
-    """Tokens that stand for parts of pictures among ``input_ids``."""
+    """Return the number of image tokens in ``input_ids``."""
     token = getattr(processor, "image_token_id", None)
     if token is None:
         token = getattr(model.config, "image_token_id", None)
@@ -78,25 +80,25 @@ def n_image_tokens(model: Any, processor: Any, input_ids: Any) -> int:
 
 def _language_model(model: Any) -> nn.Module:
     part = model.get_decoder()
-    return _there(model, part, "language model")
+    return _checked_part(model, part, "language model")
 
 
 def _vision_tower(model: Any) -> nn.Module:
-    return _there(model, model.get_encoder(modality="image"), "vision tower")
+    return _checked_part(model, model.get_encoder(modality="image"), "vision tower")
 
 
-def _there(model: Any, part: Any, what: str) -> nn.Module:
-    """A part as ``transformers`` found it; where it finds none, it gives the whole or None."""
+def _checked_part(model: Any, part: Any, what: str) -> nn.Module:
+    """Return a part found by ``transformers``, which gives the whole model or None if it fails."""
     if isinstance(part, nn.Module) and part is not model and part is not model.base_model:
         return part
     raise BuildError(
-        f"{type(model).__name__}: its {what} can't be told from the rest; name the layers with "
+        f"{type(model).__name__}: its {what} can't be identified; name the layers with "
         "--lora-target-modules, and pass --freeze-vision false"
     )
 
 
 def _pattern(model: Any, part: nn.Module) -> str:
-    """Pattern of the linear layers of a part by their whole names in the model."""
+    """Return a regular expression for the linear layers of a part by their full names."""
     name = _name(model, part)
     linear = {
         inner.rpartition(".")[2]

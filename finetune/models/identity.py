@@ -1,4 +1,4 @@
-"""Weights: which ones a model has and how it was taught, told without loading it."""
+"""Model identity: the manifest and a hash of the weights, without loading the model."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from psgimg.finetune.models.manifest import ModelFolder
 
 CONFIGS = (folders.FILE, "adapter_config.json", "config.json")
 SUFFIXES = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
-OF_THE_TRAINING = ("asked.json", "training.json", "training_args.bin")
-"""How the training went, with its seconds and folders: equal models may differ in them."""
+TRAINING_RECORDS = ("asked.json", "training.json", "training_args.bin")
+"""Files that may differ between equal models: they record times and local folders of training."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a model before it is loaded.
+    """Identity of a model before it is loaded.
 
     Parameters
     ----------
     folder
-        How it was taught; None for a model that was not taught by psgimg.
+        Manifest of a model fine-tuned with psgimg; None for other models.
     weights
-        Hash of a folder's files, or a commit on the Hub: other weights have another.
+        Hash of the files of a folder, or commit on the Hub; differs between different weights.
     """
 
     folder: ModelFolder | None
@@ -33,29 +33,29 @@ class Known:
 
 
 def known(source: str) -> Known:
-    """What is known of a folder or of a model on the Hub.
+    """Return the identity of a model in a folder or on the Hub.
 
     Raises
     ------
     BuildError
-        If it is neither.
+        If there is no such model.
     """
     local = Path(source).expanduser()
     if local.is_dir():
-        taught = (local / folders.FILE).is_file()
-        return Known(ModelFolder.load(local) if taught else None, _digest(local))
-    from psgimg.finetune.models.loading import (
-        fetch,  # and with it torch, which a folder here needs not
-    )
+        fine_tuned = (local / folders.FILE).is_file()
+        return Known(ModelFolder.load(local) if fine_tuned else None, _digest(local))
+    # Imports torch, which a local folder does not need.
+    from psgimg.finetune.models.loading import fetch
 
-    found = [path for name in CONFIGS if (path := fetch(source, name)) is not None]
-    if not found:
-        return Known(None, "")  # loading it will say what is wrong
-    taught = found[0].name == folders.FILE
-    return Known(ModelFolder.load(found[0].parent) if taught else None, found[0].parent.name)
+    configs = [path for name in CONFIGS if (path := fetch(source, name)) is not None]
+    if not configs:
+        return Known(None, "")  # loading the model will raise an error
+    folder, fine_tuned = configs[0].parent, configs[0].name == folders.FILE
+    return Known(ModelFolder.load(folder) if fine_tuned else None, folder.name)
 
 
 def _digest(folder: Path) -> str:
+    """Return a hash of the files that determine the answers of a model."""
     paths = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
-    deciding = [path for path in paths if path.name not in OF_THE_TRAINING]
-    return digest({path.name: atomic_file.sha256(path) for path in deciding})
+    hashed = [path for path in paths if path.name not in TRAINING_RECORDS]
+    return digest({path.name: atomic_file.sha256(path) for path in hashed})

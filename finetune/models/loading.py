@@ -1,4 +1,4 @@
-"""Model: a vision-language model and its processor, from a folder or the Hub, or the reason why not."""
+"""Model loading: a vision-language model and its processor, from a folder or the Hub."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ Failures = (
     HfHubHTTPError,
     SafetensorError,
 )
-"""What loading somebody's model may raise: each library has its own way to say what is missing."""
+"""Exceptions raised by loading a model, which differ between libraries."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model that is ready to answer.
+    """A model that is ready for inference.
 
     Parameters
     ----------
     model, processor
-        As ``transformers`` or ``peft`` gives them; the model in evaluation mode on its device.
+        As loaded by ``transformers`` or ``peft``; the model in evaluation mode, on its device.
     folder
-        How it was taught; None for a model that was not taught by psgimg.
+        Manifest of a model fine-tuned with psgimg; None for other models.
     """
 
     model: Any
@@ -55,24 +55,24 @@ class Loaded:
 def load_for_inference(
     source: str, *, trust_remote_code: bool = False, dtype: str = "auto"
 ) -> Loaded:
-    """A model folder that `psgimg sft` wrote, full or adapter, or any vision-language model.
+    """Load a model written by `psgimg sft`, full or adapter, or any vision-language model.
 
     Parameters
     ----------
     source
         Folder or Hub id.
     dtype
-        ``float32``, ``bfloat16``, ``float16``; ``auto`` takes that of the weights on a GPU, and
+        ``float32``, ``bfloat16``, ``float16``; ``auto`` means that of the weights on a GPU, and
         float32 on a CPU, where the others are slow.
 
     Raises
     ------
     BuildError
-        If it can't be loaded, is no vision-language model or has no chat template.
+        If it can't be loaded, is not a vision-language model or has no chat template.
     """
     gpu = torch.accelerator.is_available()
     dtype = "float32" if dtype == "auto" and not gpu else dtype
-    told = fetch(source, folders.FILE)
+    manifest = fetch(source, folders.FILE)
     adapter = fetch(source, ADAPTER_FILE)
     processor = load_processor(source, trust_remote_code=trust_remote_code)
     if adapter is None:
@@ -81,7 +81,7 @@ def load_for_inference(
         model = _adapted(source, trust_remote_code, dtype)
     if gpu:
         model = model.to(torch.accelerator.current_accelerator())
-    folder = None if told is None else ModelFolder.load(told.parent)
+    folder = None if manifest is None else ModelFolder.load(manifest.parent)
     return Loaded(model.eval(), processor, folder)
 
 
@@ -95,22 +95,22 @@ def load_base(
     quantization: Any = None,
     device_map: Any = None,
 ) -> Any:
-    """The weights of a vision-language model.
+    """Load the weights of a vision-language model.
 
     Raises
     ------
     BuildError
-        If they can't be loaded or belong to a model that takes no pictures.
+        If they can't be loaded, or the model is not a vision-language model.
     """
-    asked = {"revision": revision, "trust_remote_code": trust_remote_code}
+    options = {"revision": revision, "trust_remote_code": trust_remote_code}
     try:
-        config = AutoConfig.from_pretrained(source, **asked)
+        config = AutoConfig.from_pretrained(source, **options)
     except Failures as error:
         raise refusal(source, error) from error
     remote = "AutoModelForImageTextToText" in (getattr(config, "auto_map", None) or {})
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and not remote:
         raise BuildError(
-            f"{source}: {config.model_type} is no model for pictures and text; give a "
+            f"{source}: {config.model_type} is not a model for pictures and text; use a "
             "vision-language model, such as a Qwen-VL, SmolVLM, Gemma 3 or LLaVA, or tiny"
         )
     try:
@@ -120,7 +120,7 @@ def load_base(
             attn_implementation=attention,
             quantization_config=quantization,
             device_map=device_map,
-            **asked,
+            **options,
         )
     except Failures as error:
         raise refusal(source, error) from error
@@ -133,17 +133,17 @@ def load_processor(
     trust_remote_code: bool = False,
     template_elsewhere: bool = False,
 ) -> Any:
-    """What turns pages and words into a model's input.
+    """Load the processor, which turns pages and text into the input of a model.
 
     Parameters
     ----------
     template_elsewhere
-        Do not ask for a chat template: it will be set.
+        Accept a processor without a chat template, which will be set later.
 
     Raises
     ------
     BuildError
-        If it can't be loaded, takes no pictures or has no chat template.
+        If it can't be loaded, does not accept pictures or has no chat template.
     """
     try:
         processor = AutoProcessor.from_pretrained(
@@ -153,41 +153,45 @@ def load_processor(
         raise refusal(source, error) from error
     if getattr(processor, "image_processor", None) is None:
         raise BuildError(
-            f"{source}: its processor ({type(processor).__name__}) takes no pictures; give a "
-            "vision-language model, whole, with its preprocessor_config.json"
+            f"{source}: its processor ({type(processor).__name__}) does not accept pictures; use "
+            "a complete vision-language model with its preprocessor_config.json"
         )
     if not getattr(processor, "chat_template", None) and not template_elsewhere:
         raise BuildError(
-            f"{source}: no chat template, so nobody knows how it was spoken to; give the instruct "
-            "version of the model, or a template with --chat-template-path FILE.jinja"
+            f"{source}: no chat template, so the format of its prompts is unknown; use the instruct "
+            "version of the model, or pass a template with --chat-template-path FILE.jinja"
         )
     return processor
 
 
 def refusal(source: str, error: BaseException) -> BuildError:
-    """One line for a model that could not be loaded."""
-    said = " ".join(str(error).split())
-    lowered = said.lower()
+    """Return a one-line error for a model that can't be loaded, with the remedy."""
+    message = " ".join(str(error).split())
+    lowered = message.lower()
     if "custom code" in lowered or "trust_remote_code" in lowered:
-        remedy = "the model brings code of its own; read it, then pass --trust-remote-code true"
+        remedy = "the model has custom code; review it, then pass --trust-remote-code true"
     elif find_spec("torchvision") is None and ("torchvision" in lowered or "video" in lowered):
         remedy = "its processor needs torchvision: pip install torchvision"
     elif "does not recognize this architecture" in lowered:
-        remedy = "this transformers does not know the model: pip install --upgrade transformers"
+        remedy = (
+            "the installed transformers does not support it: pip install --upgrade transformers"
+        )
     elif "bitsandbytes" in lowered:
         remedy = "loading in 4 or 8 bit needs: pip install bitsandbytes"
     elif isinstance(error, HfHubHTTPError | HFValidationError | OSError):
         remedy = (
-            "give a folder with a model or the id of one on the Hub; for a gated or private one, "
-            f"log in with `hf auth login` ({said[:200]})"
+            "use a folder with a model or the id of one on the Hub; for a gated or private one, "
+            f"log in with `hf auth login` ({message[:200]})"
         )
     else:
-        remedy = f"it can't be loaded ({type(error).__name__}: {said[:200]}); try another version"
+        remedy = (
+            f"it can't be loaded ({type(error).__name__}: {message[:200]}); try another version"
+        )
     return BuildError(f"{source}: {remedy}")
 
 
 def _adapted(source: str, trust_remote_code: bool, dtype: str) -> Any:
-    """A base model with the adapter of a folder or repo on top."""
+    """Load a base model with an adapter on top."""
     try:
         config = PeftConfig.from_pretrained(source)
         base = load_base(
@@ -203,7 +207,13 @@ def _adapted(source: str, trust_remote_code: bool, dtype: str) -> Any:
 
 
 def fetch(source: str, name: str) -> Path | None:
-    """A file of a folder or a repo; None if there is none, or nobody can tell without the Hub."""
+    """Return the local path of a file of a folder or Hub repository; None if there is no such file.
+
+    Raises
+    ------
+    BuildError
+        If the repository can't be accessed.
+    """
     local = Path(source).expanduser()
     if local.is_dir():
         return local / name if (local / name).is_file() else None
@@ -212,4 +222,4 @@ def fetch(source: str, name: str) -> Path | None:
     except EntryNotFoundError:
         return None
     except Failures as error:
-        raise refusal(source, error) from None  # the cause may hold the token
+        raise refusal(source, error) from None  # the cause may contain the token

@@ -1,4 +1,4 @@
-"""Model folder: what a model must carry to be asked as it was taught. ``psgimg.json`` is this, whole."""
+"""Manifest: ``psgimg.json`` of a model, with all that inference needs to prompt it as in training."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ from psgimg.builder.stages import STAGE_NAMES
 
 FILE = "psgimg.json"
 TINY = "tiny"
-"""Name of the model that is made on the spot, instead of a folder or an id on the Hub."""
+"""Name of the model that is created from scratch, in place of a folder or an id on the Hub."""
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 
 
 def versions() -> dict[str, str]:
-    """Versions of what trains and loads a model."""
+    """Return the versions of Python and of the libraries that train and load a model."""
     return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """How a model was taught, and so how it is to be asked.
+    """How a model was fine-tuned, and so how it must be prompted.
 
     Parameters
     ----------
     prompt, prompt_name
-        The question; its name is that of the preset or file it came from.
+        The prompt, and the name of its preset or file.
     context
-        Pages shown before and after the one asked for.
+        Neighbouring pages shown on either side of the page to stage.
     recipe, recipe_hash
-        How its pages were drawn: it is never shown pages drawn otherwise.
+        How its pages were drawn; the model must not be used on pages drawn by another recipe.
     policy, corpora
-        The strictest policy of the corpora it learned from, and their names.
+        The strictest policy of the corpora it was trained on, and their names.
     subjects
-        A hash of each subject it learned from (``lineage``).
+        Hashes of the subjects it was trained on (:mod:`psgimg.finetune.models.provenance`).
     dataset
         ``id`` (a Hub id, or the name of a folder), ``config`` and ``revision``.
     base_model
-        What training started from.
+        The model from which training started.
     max_pixels
-        Cap on the pixels of a page that the processor has; None where it has its own.
+        Maximum pixels per page set in the processor; None means the default of the model.
     psgimg, versions
-        What wrote the folder.
+        Versions that wrote the folder.
     """
 
     prompt: Prompt
@@ -71,7 +71,7 @@ class ModelFolder:
     versions: Mapping[str, str] = dataclasses.field(default_factory=versions)
 
     def save(self, folder: Path) -> None:
-        """Write ``psgimg.json``, whole or not at all."""
+        """Write ``psgimg.json``, complete or not at all."""
         values = dataclasses.asdict(self)
         values["prompt"] = {"name": values.pop("prompt_name"), **values["prompt"]}
         order = ("psgimg", "versions", *values)
@@ -85,41 +85,41 @@ class ModelFolder:
         Raises
         ------
         BuildError
-            If there is none, or it is not whole.
+            If it is missing, damaged or incomplete.
         """
         path = folder / FILE
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise BuildError(
-                f"{folder} has no {FILE}; give a folder that `psgimg sft` wrote"
+                f"{folder} has no {FILE}; use a folder written by `psgimg sft`"
             ) from error
         except (OSError, ValueError) as error:
-            raise BuildError(f"{path}: {' '.join(str(error).split())}; copy it anew") from error
+            raise BuildError(f"{path}: {' '.join(str(error).split())}; copy it again") from error
         return cls.from_values(values, str(path))
 
     @classmethod
     def from_values(cls, values: Any, where: str) -> ModelFolder:
-        """The model folder whose ``psgimg.json`` holds these values.
+        """Return the manifest with these values of ``psgimg.json``.
 
         Raises
         ------
         BuildError
-            If a key is missing or the recipe is not the one that was hashed.
+            If a key is missing, or the recipe does not match its hash.
         """
         names = {field.name for field in dataclasses.fields(cls)} - {"prompt_name"}
         if not isinstance(values, dict) or not names <= set(values):
             missing = ", ".join(sorted(names - set(values))) if isinstance(values, dict) else "all"
-            raise BuildError(f"{where}: no {missing}; take the file as `psgimg sft` wrote it")
+            raise BuildError(f"{where}: no {missing}; restore the file as written by `psgimg sft`")
         if digest(values["recipe"]) != values["recipe_hash"]:
             raise BuildError(
-                f"{where}: the recipe is not that of hash {values['recipe_hash']}; "
-                "take the file as `psgimg sft` wrote it"
+                f"{where}: the recipe does not match its hash {values['recipe_hash']}; "
+                "restore the file as written by `psgimg sft`"
             )
         prompt = values["prompt"]
         if not {"name", "system", "question", "answers"} <= set(prompt):
             raise BuildError(
-                f"{where}: the prompt is not whole; take the file as `psgimg sft` wrote it"
+                f"{where}: the prompt is incomplete; restore the file as written by `psgimg sft`"
             )
         answers = {stage: prompt["answers"][stage] for stage in STAGE_NAMES}
         rest = {name: values[name] for name in names - {"prompt", "corpora", "subjects"}}

@@ -1,4 +1,4 @@
-"""Lineage: everything that a model has learned from, its base's teaching included."""
+"""Provenance: all data that a model was trained on, including the training of its base model."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from psgimg.finetune.models.manifest import TINY
 
 @dataclass(frozen=True)
 class Lineage:
-    """What a model learned from, here and before.
+    """The data of this training of a model and of earlier ones.
 
     Parameters
     ----------
     policy, corpora
         The strictest policy of all corpora, and their names.
     subjects
-        A hash of each subject, so that nobody is taken for unseen.
+        Hashes of the subjects, by which later commands recognise subjects used for training.
     began_from
-        The model it began from, if psgimg had taught that one too.
+        Name of the base model if it was itself fine-tuned with psgimg, else None.
     """
 
     policy: str
@@ -33,33 +33,33 @@ class Lineage:
 
 
 def of(model: str, train: PageSet) -> Lineage:
-    """Lineage of a model that begins from another and learns from some pages.
+    """Return the lineage of a model that starts from another and is trained on some pages.
 
     Raises
     ------
     BuildError
-        If there is no such model.
+        If the base model does not exist.
     """
     before = None if model == TINY else identity.known(model).folder
     policies = {train.build["policy"], *([before.policy] if before else [])}
     strictest = Policy.OPEN.value if policies == {Policy.OPEN.value} else Policy.RESTRICTED.value
     corpora = {*train.build["corpora"], *(before.corpora if before else ())}
-    people = {subject(*who) for who in subjects(train)}
+    hashes = {subject(*key) for key in subjects(train)}
     return Lineage(
         policy=strictest,
         corpora=tuple(sorted(corpora)),
-        subjects=tuple(sorted(people | set(before.subjects if before else ()))),
+        subjects=tuple(sorted(hashes | set(before.subjects if before else ()))),
         began_from=Path(model).expanduser().name if before else None,
     )
 
 
 def subjects(pages: PageSet) -> set[tuple[str, str]]:
-    """Corpus and subject of everybody whose pages are asked about."""
+    """Return corpus and name of the subjects of the selected pages."""
     recordings = {int(number) for number in pages.index.recording[pages.rows]}
     keys = [pages.index.recordings[number] for number in sorted(recordings)]
     return {(key.corpus, key.subject) for key in keys}
 
 
 def subject(corpus: str, name: str) -> str:
-    """Hash of a subject."""
+    """Return the hash that stands for a subject in a manifest."""
     return digest([corpus, name])

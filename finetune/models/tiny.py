@@ -1,4 +1,4 @@
-"""Tiny: a small vision-language model made on the spot, with a processor of its own; no download."""
+"""Tiny model: a small vision-language model with its own processor, created without a download."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from transformers import LlavaConfig, LlavaProcessor, PreTrainedTokenizerFast
 
 WIDTH = 96
-"""Features of a token, in the vision tower and in the language model."""
+"""Hidden size of the vision tower and of the language model."""
 HEADS = 3
 VISION_LAYERS = 4
 TEXT_LAYERS = 2
 
 PATCHES_ACROSS = 64
-"""Half a second of a 30-s page to a patch: shorter than a slow wave, longer than an alpha wave."""
+"""A patch spans half a second of a 30-s page: shorter than a slow wave, longer than an alpha wave."""
 PATCHES_DOWN = 4
-"""Patches taller than wide: time is what a page resolves finely, height only tells amplitudes."""
+"""Patches are taller than wide: a page needs resolution in time; height only encodes amplitude."""
 MAX_PATCH_PX = (56, 14)
-"""Height and width: larger pages are scaled down to 896×224 px, where a spindle still shows."""
+"""Height and width: larger pages are scaled down to 896×224 px, which still resolves spindles."""
 
 WHITE_PAGE = (0.9, 0.25)
-"""Mean and spread of the brightness of the pages of the style ``clinical``."""
+"""Mean and standard deviation of the brightness of pages in style ``clinical``, 0 to 1."""
 
 TURN, END, IMAGE, PAD = "<|im_start|>", "<|im_end|>", "<image>", "<|pad|>"
 VOCABULARY = 512
 CONTEXT = 8192
 
-# Turns as in ChatML, pictures before the words. The generation marks tell TRL which part the
-# assistant says, the end of its turn included.
+# ChatML turns with pictures before text. The generation marks delimit the assistant's answer for
+# TRL, including the end of its turn.
 TEMPLATE = (
     "{%- for message in messages -%}"
     "{{ '" + TURN + "' + message['role'] + '\n' }}"
@@ -63,34 +63,34 @@ def build(
     seed: int = 0,
     brightness: tuple[float, float] = WHITE_PAGE,
 ) -> None:
-    """Write a LLaVA of about 1 M random weights that loads as a model of the Hub does.
+    """Write a LLaVA model of about 1 M random weights that loads like a model from the Hub.
 
-    The same arguments write the same bytes. The folder appears whole or not at all.
+    The same arguments give the same bytes. The folder is written completely or not at all.
 
     Parameters
     ----------
     folder
-        Where to; must not exist, or be empty.
+        Output folder; must not exist, or be empty.
     page_px
-        Width and height of the pages it is to learn. The model sees them at a width and height
-        that its patches divide, at most 896×224.
+        Width and height of the pages in pixels. The model scales them to multiples of its patch
+        size, at most 896×224.
     texts
-        Everything it will be asked or told; the tokenizer is trained on them and the five answers.
-        Other texts work too, with more tokens.
+        Its prompts and answers, on which the tokenizer is trained. Other texts work too, but take
+        more tokens.
     brightness
-        Mean and standard deviation of the pages' brightness, 0 to 1. Other pages than white ones
-        need their own: weights that start from chance hardly learn from a ground far from 0.
+        Mean and standard deviation of the brightness of the pages, 0 to 1, for normalisation:
+        randomly initialised weights hardly learn if the normalised background is far from 0.
 
     Raises
     ------
     BuildError
-        If the folder holds something already or can't be written.
+        If the folder is not empty or can't be written.
     """
     import torch
     from transformers import LlavaForConditionalGeneration
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise BuildError(f"{folder} is there already; choose another folder or remove it")
+        raise BuildError(f"{folder} exists already; choose another folder or remove it")
     patch = _patch(page_px)
     tokenizer = _tokenizer(texts)
     with torch.random.fork_rng(devices=[]):
@@ -112,7 +112,7 @@ def build(
 
 
 def _patch(page_px: tuple[int, int]) -> tuple[int, int]:
-    """Height and width of a patch in pixels of the picture as the model sees it."""
+    """Return height and width of a patch in pixels of the scaled picture."""
     width_px, height_px = page_px
     down, across = MAX_PATCH_PX
     return (
@@ -122,7 +122,7 @@ def _patch(page_px: tuple[int, int]) -> tuple[int, int]:
 
 
 def _tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
-    """A byte-level BPE: any text can be told in it, the given ones in few tokens."""
+    """Train a byte-level BPE: it encodes any text, and the given ones in few tokens."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -149,7 +149,7 @@ def _tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
 
 
 def _config(patch: tuple[int, int], tokenizer: PreTrainedTokenizerFast) -> LlavaConfig:
-    """A vision transformer with oblong patches, a projector, and a two-layer Llama."""
+    """Return a vision transformer with oblong patches, a projector, and a two-layer Llama."""
     from transformers import LlamaConfig, LlavaConfig, ViTConfig
 
     vision = ViTConfig(
@@ -184,7 +184,7 @@ def _config(patch: tuple[int, int], tokenizer: PreTrainedTokenizerFast) -> Llava
 def _processor(
     patch: tuple[int, int], tokenizer: PreTrainedTokenizerFast, brightness: tuple[float, float]
 ) -> LlavaProcessor:
-    """Pages squashed to the size the patches divide, and as many image tokens as patches."""
+    """Return a processor that scales pages to whole patches, with one image token per patch."""
     from transformers import LlavaImageProcessorPil, LlavaProcessor
 
     down, across = patch[0] * PATCHES_DOWN, patch[1] * PATCHES_ACROSS
@@ -195,8 +195,8 @@ def _processor(
         image_mean=[brightness[0]] * 3,
         image_std=[brightness[1]] * 3,
     )
-    # The processor can count square patches only. Told of one that no picture holds, it counts
-    # none, and what it takes for extra tokens are all of ours: the patches and the class token.
+    # The processor counts square patches only. With a patch larger than any picture it counts
+    # none, and all image tokens are given as additional ones: the patches and the class token.
     return LlavaProcessor(
         image_processor=images,
         tokenizer=tokenizer,

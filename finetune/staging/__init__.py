@@ -1,1 +1,1 @@
-"""A hypnogram of a night that belongs to no corpus. The main path is in ``stage``."""
+"""Hypnograms for unscored recordings outside any corpus. The main path is in ``stage``."""

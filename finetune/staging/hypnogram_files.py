@@ -1,4 +1,4 @@
-"""Hypnogram files: a staged night as a table, and as EDF+ annotations that viewers lay over it."""
+"""Hypnogram files: a staged night as CSV, and as EDF+ annotations that viewers show on the signals."""
 
 from __future__ import annotations
 
@@ -29,66 +29,76 @@ TEXTS = {"": "Sleep stage ?", **{name: f"Sleep stage {name}" for name in STAGE_N
 
 REVIEW = "Review stage"
 LIGHTS_OFF, LIGHTS_ON = "Lights off", "Lights on"
-"""These two are standard texts as well."""
+"""These two are standard EDF+ texts as well."""
 
 FIRST_YEAR, LAST_YEAR = 1985, 2084
-"""What the two digits of an EDF header can say."""
+"""Range of years that the two digits of an EDF header can represent."""
 
 
 def write_table(path: Path, night: StagedNight) -> None:
-    """Write a row an epoch; stage, probabilities and review are empty where there is no stage.
+    """Write a CSV with one row per epoch; stage, probabilities and review are empty without a stage.
 
-    ``time`` is that of the clock, and empty where the recording does not say when it started.
+    ``time`` is clock time; it is empty if the start of the recording is unknown.
     """
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
     for epoch, (onset_s, stage) in enumerate(zip(night.onsets_s, night.names, strict=True)):
-        seen = [_decimals(value) for value in night.probabilities[epoch]]
+        values = [_decimals(value) for value in night.probabilities[epoch]]
         review = ("yes" if night.review[epoch] else "no") if stage else ""
         clock = "" if night.start is None else night.clock(onset_s)
         rows.writerow(
-            [epoch, f"{onset_s:g}", clock, stage, *seen, _decimals(night.confidence[epoch]), review]
+            [
+                epoch,
+                f"{onset_s:g}",
+                clock,
+                stage,
+                *values,
+                _decimals(night.confidence[epoch]),
+                review,
+            ]
         )
     atomic_file.write_text(path, text.getvalue())
 
 
 def write_annotations(path: Path, night: StagedNight) -> None:
-    """Write an EDF+ file of annotations only, that starts when the recording starts.
+    """Write an annotations-only EDF+ file with the start time of the recording.
 
-    An annotation of 30 s for each epoch, so that a reviewer changes one and not its neighbours;
-    epochs without a stage are ``Sleep stage ?``. Beside them ``Review stage`` where the confidence
-    is low, and the lights where it is known when they went off and on.
+    Each epoch has its own 30-s annotation, so that a reviewer can change one without affecting its
+    neighbours; epochs without a stage are ``Sleep stage ?``. Epochs of low confidence are also
+    annotated with ``Review stage``; lights off and on are annotated if their times are known.
     """
     import edfio
 
-    found = [
+    annotations = [
         edfio.EdfAnnotation(float(onset_s), EPOCH_S, TEXTS[name])
         for onset_s, name in zip(night.onsets_s, night.names, strict=True)
     ]
-    found += [
+    annotations += [
         edfio.EdfAnnotation(float(onset_s), EPOCH_S, REVIEW)
         for onset_s in night.onsets_s[night.review]
     ]
     lights = ((night.lights_off_s, LIGHTS_OFF), (night.lights_on_s, LIGHTS_ON))
-    found += [edfio.EdfAnnotation(at_s, None, text) for at_s, text in lights if at_s is not None]
+    annotations += [
+        edfio.EdfAnnotation(at_s, None, text) for at_s, text in lights if at_s is not None
+    ]
     day, clock = _start(night)
     edf = edfio.Edf(
         [],
         recording=edfio.Recording(startdate=day, equipment_code="psgimg"),
         starttime=clock,
-        annotations=found,
+        annotations=annotations,
     )
     with atomic_file.whole(path) as temporary:
         edf.write(temporary)
 
 
 def _start(night: StagedNight) -> tuple[date | None, time]:
-    """Date and time for an EDF header: no date where it can't hold it, midnight where none is known."""
+    """Return date and time for an EDF header: no date out of its range, midnight if unknown."""
     if night.start is None:
         return None, time()
-    known = FIRST_YEAR <= night.start.year <= LAST_YEAR
-    return night.start.date() if known else None, night.start.time()
+    in_range = FIRST_YEAR <= night.start.year <= LAST_YEAR
+    return night.start.date() if in_range else None, night.start.time()
 
 
 def _decimals(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Asking: the pages of a night put to a model, drawn in a thread while it is busy."""
+"""Inference: a model's predictions for the pages of a night, drawn in a thread while the model runs."""
 
 from __future__ import annotations
 
@@ -19,30 +19,36 @@ Drawn = tuple[UnscoredPage, bytes]
 
 
 def answers(
-    pages: Iterable[Drawn], asker: Asker, prompt: Prompt, context: int, batch_size: int
+    pages: Iterable[Drawn], predictor: Asker, prompt: Prompt, context: int, batch_size: int
 ) -> Iterator[list[tuple[UnscoredPage, Answer]]]:
-    """What the model says of each page, a batch at a time, in order of time.
+    """Yield the model's answer for each page in chronological order, one batch at a time.
 
     Parameters
     ----------
     pages
-        Pages with their PNG, in order of time; they are drawn as they are asked for.
+        Pages with their PNG in chronological order; consumed lazily.
+    predictor
+        The model that answers.
+    prompt
+        Prompt that the model was trained with.
     context
-        Pages shown on either side, where they follow without a gap.
+        Number of neighbouring pages shown on either side, if they are adjacent without a gap.
+    batch_size
+        Number of pages per batch.
     """
     rows = questions(pages, prompt, context)
     prepared = (
-        ([page for page, _ in batch], asker.prepare([row for _, row in batch]))
+        ([page for page, _ in batch], predictor.prepare([row for _, row in batch]))
         for batch in batches(rows, batch_size)
     )
-    for asked, encoded in ahead(prepared):
-        yield list(zip(asked, asker.answer(encoded), strict=True))
+    for batch_pages, encoded in ahead(prepared):
+        yield list(zip(batch_pages, predictor.answer(encoded), strict=True))
 
 
 def questions(
     pages: Iterable[Drawn], prompt: Prompt, context: int
 ) -> Iterator[tuple[UnscoredPage, ChatRow]]:
-    """Each page with what is asked about it; not more pictures are kept than a question has."""
+    """Yield each page with its chat, holding no more pictures in memory than one chat needs."""
     for run in _runs(pages):
         window: deque[tuple[UnscoredPage, Image.Image] | None] = deque(maxlen=2 * context + 1)
         missing = [None] * context
@@ -52,10 +58,10 @@ def questions(
             if len(window) <= 2 * context:
                 continue
             shown = list(window)
-            before, asked, after = shown[:context], shown[context], shown[context + 1 :]
-            assert asked is not None
+            before, current, after = shown[:context], shown[context], shown[context + 1 :]
+            assert current is not None
             yield (
-                asked[0],
+                current[0],
                 chat_row(
                     [page[1] for page in shown if page],
                     None,
@@ -69,7 +75,7 @@ def questions(
 
 
 def _runs(pages: Iterable[Drawn]) -> Iterator[Iterator[Drawn]]:
-    """Pages that follow one another without a gap, together."""
+    """Group pages into runs of adjacent epochs."""
     places = count()
     for _, run in groupby(pages, key=lambda drawn: drawn[0].epoch - next(places)):
         yield run

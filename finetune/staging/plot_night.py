@@ -1,4 +1,4 @@
-"""Picture: a staged night on one page: hypnogram, what to review, hypnodensity, statistics."""
+"""Plot night: a staged night on one page, with hypnogram, review marks, hypnodensity and statistics."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from matplotlib.figure import SubFigure
 
 MARGIN_S = 30 * 60.0
-"""Shown before lights off and after lights on; of a day-long recording the night is what matters."""
+"""Time shown before lights off and after lights on, so that day-long recordings show the night."""
 
 REVIEW_COLOUR = "#b3127c"
-"""Unlike any stage's."""
+"""Distinct from the colours of all stages."""
 
 DPI = 110
 LIGHT = "#fbf3d5"
 
 LINE = 1 / 24
-"""Height of a line of words, as a share of the page's."""
+"""Height of a line of text, as a fraction of the page height."""
 
 
 def write(path: Path, night: StagedNight) -> None:
-    """Draw a night as PNG; the same night gives the same bytes."""
+    """Draw a staged night as a PNG file; the same night gives the same bytes."""
     drawn = figure(13, 5.6, DPI)
     curves, report = drawn.subfigures(1, 2, width_ratios=[10, 3.2], squeeze=False)[0]
     _curves(curves, night)
     _report(report.subplots(), night)
     drawn.suptitle(
-        f"{drawing.literal(night.name)}: stages by a model, to be checked by a scorer",
+        f"{drawing.literal(night.name)}: automatic staging, to be reviewed by a scorer",
         fontsize=11,
         x=0.01,
         ha="left",
@@ -49,7 +49,7 @@ def write(path: Path, night: StagedNight) -> None:
 
 
 def _curves(figure: SubFigure, night: StagedNight) -> None:
-    """Three axes over one another on the same time."""
+    """Draw the three time axes: stages, review marks and probabilities."""
     stages, review, density = figure.subplots(
         3, 1, sharex=True, height_ratios=[1, 0.07, 0.62], gridspec_kw={"hspace": 0.02}
     )
@@ -58,10 +58,10 @@ def _curves(figure: SubFigure, night: StagedNight) -> None:
     drawing.draw_hypnodensity(density, night.onsets_s, night.probabilities, EPOCH_S)
     density.set_ylabel("probability")
     _draw_review(review, night)
-    before_start = -EPOCH_S  # so that a gap at the very start is one too
-    there = np.insert(night.onsets_s[scored], 0, before_start)
+    before_start = -EPOCH_S  # so that a gap at the very start is hatched too
+    onsets_s = np.insert(night.onsets_s[scored], 0, before_start)
     for axes in (stages, density):
-        drawing.draw_gaps(axes, there, EPOCH_S, EPOCH_S * len(night))
+        drawing.draw_gaps(axes, onsets_s, EPOCH_S, EPOCH_S * len(night))
     begin_s, end_s = _shown(night)
     _draw_lights(stages, night, begin_s, end_s)
     stages.tick_params(axis="x", labelbottom=False, length=0)
@@ -70,7 +70,7 @@ def _curves(figure: SubFigure, night: StagedNight) -> None:
 
 
 def _draw_review(axes: Axes, night: StagedNight) -> None:
-    """A bar for each epoch whose confidence is low."""
+    """Draw a bar for each epoch of low confidence."""
     spans = [(onset_s / 3600, EPOCH_S / 3600) for onset_s in night.onsets_s[night.review]]
     axes.broken_barh(spans, (0, 1), color=REVIEW_COLOUR, linewidth=0.4)
     axes.set_ylim(0, 1)
@@ -80,7 +80,7 @@ def _draw_review(axes: Axes, night: StagedNight) -> None:
 
 
 def _draw_lights(axes: Axes, night: StagedNight, begin_s: float, end_s: float) -> None:
-    """The time before lights off and after lights on as light."""
+    """Shade the time before lights off and after lights on."""
     for at_s, edge_s, text, side in (
         (night.lights_off_s, begin_s, "lights off", "left"),
         (night.lights_on_s, end_s, "lights on", "right"),
@@ -101,14 +101,14 @@ def _draw_lights(axes: Axes, night: StagedNight, begin_s: float, end_s: float) -
 
 
 def _shown(night: StagedNight) -> tuple[float, float]:
-    """Seconds from which and to which is drawn."""
+    """Return the limits of the time axis in seconds."""
     off_s, on_s, length_s = night.lights_off_s, night.lights_on_s, EPOCH_S * len(night)
     begin_s = 0.0 if off_s is None else max(0.0, off_s - MARGIN_S)
     return begin_s, length_s if on_s is None else min(length_s, on_s + MARGIN_S)
 
 
 def _report(axes: Axes, night: StagedNight) -> None:
-    """The statistics in words; the colours beside the stages are those of the probabilities."""
+    """Write the statistics as text, with the colours of the stages as in the hypnodensity."""
     from matplotlib.patches import Rectangle
 
     axes.set_axis_off()
@@ -126,7 +126,7 @@ def _report(axes: Axes, night: StagedNight) -> None:
             axes.add_patch(Rectangle((0, height - 0.6 * LINE), 0.04, 0.6 * LINE, color=colour))
         for x, text, side in ((indent, name, "left"), (0.76, middle, "right"), (1, last, "right")):
             axes.text(x, height, text, ha=side, va="top", fontsize=8.5)
-    said = textwrap.fill(statistics_table.review(night), 42)
-    axes.text(0, 0, said, color=REVIEW_COLOUR, fontsize=8.5, va="bottom")
-    for written in axes.texts:
-        written.set_in_layout(False)  # long words would narrow the column and push it together
+    review = textwrap.fill(statistics_table.review(night), 42)
+    axes.text(0, 0, review, color=REVIEW_COLOUR, fontsize=8.5, va="bottom")
+    for line in axes.texts:
+        line.set_in_layout(False)  # long lines would squeeze the column

@@ -1,4 +1,4 @@
-"""Stage: a hypnogram for a night that belongs to no corpus. The main path."""
+"""Stage: from an unscored recording outside any corpus to a hypnogram. The main path."""
 
 from __future__ import annotations
 
@@ -32,33 +32,39 @@ OUTPUT = TABLE, ANNOTATIONS, FIGURES, PICTURE = (
 )
 
 HASHED = (TABLE, ANNOTATIONS, PICTURE)
-"""Their hashes, as they were written, stand in the statistics."""
+"""Files whose hashes, as written, are recorded in the statistics."""
 
 MAINS_HZ = (50.0, 60.0)
 EXPECTED_MASS = 0.5
-"""A model that was taught gives the five answers nearly all its probability."""
+"""A trained model puts nearly all its probability on the five answers; below this, a note is shown."""
 
 
 @dataclass(frozen=True)
 class StageConfig:
-    """What `psgimg stage` is told.
+    """Options of `psgimg stage`.
 
     Parameters
     ----------
     night
-        A recording in any format that MNE reads.
+        Path to a recording in any format that MNE reads.
     model
-        A folder of `psgimg sft`, or its id on the Hub.
+        Folder written by `psgimg sft`, or its id on the Hub.
     out
-        Folder to write; None for one named after the night, where the command runs.
+        Output folder; None names it after the recording, in the working directory.
     channels
-        Lane, or derivation that a lane takes, to the label of a channel; the others are found by
-        their labels.
+        Lane, or derivation shown in a lane, → label of the channel that fills it; the other lanes
+        are matched by label.
+    mains_hz
+        Mains frequency at the place of recording, 50 or 60 Hz.
     lights_off, lights_on
-        Clock time or seconds from the recording's start; None is its start, or its end.
+        Clock time, or seconds from the recording's start; None for its start or end.
     review
         Confidence below which an epoch is marked for review. With a small model on a real night,
         0.7 marked a tenth of the epochs, of which a third were wrong, and 0.5 hardly any.
+    batch_size
+        Number of pages per forward pass.
+    trust_remote_code
+        Whether to run code that comes with the model.
     """
 
     night: Path
@@ -74,93 +80,98 @@ class StageConfig:
 
     def __post_init__(self) -> None:
         if self.mains_hz not in MAINS_HZ:
-            raise BuildError(f"--mains {self.mains_hz:g}: give 50 or 60, as where it was recorded")
+            raise BuildError(
+                f"--mains {self.mains_hz:g}: give 50 or 60, as at the place of recording"
+            )
         if not 0 <= self.review <= 1:
-            raise BuildError(f"--review {self.review:g}: give a probability, 0 to 1")
+            raise BuildError(f"--review {self.review:g}: give a probability from 0 to 1")
         if self.batch_size < 1:
             raise BuildError(f"--batch-size {self.batch_size}: give 1 or more")
 
     @property
     def folder(self) -> Path:
-        """Where to write."""
+        """Output folder."""
         return self.out or Path(f"{self.night.stem}-stages")
 
 
 def stage(config: StageConfig, progress: Progress) -> StagedNight:
-    """Stage a night and write hypnogram, statistics and picture, whole or not at all.
+    """Stage a recording and write hypnogram, statistics and picture atomically.
 
     Raises
     ------
     BuildError, RecordingError
-        If the model or the night can't be used, or the folder can't be written.
+        If the model or the recording can't be used, or the folder can't be written.
     """
     optional_dependencies.require()
     known = identity.known(config.model)
-    taught = _taught(known, config.model)
-    recipe = Recipe.from_dict(taught.recipe)
+    trained = _trained(known, config.model)
+    recipe = Recipe.from_dict(trained.recipe)
     night = unscored_night.open_night(
         config.night, recipe, channels=config.channels or {}, mains_hz=config.mains_hz
     )
-    lit = lights.span(config.lights_off, config.lights_on, night.start, night.duration_s)
+    lights_s = lights.span(config.lights_off, config.lights_on, night.start, night.duration_s)
     _refuse_to_replace(config.folder, config.night)
     with atomic_folder.whole(config.folder, config.night, OUTPUT, "staging") as room:
         for note in night.notes:
             progress.note(note)
-        found = _staged(night, taught, lit, config, progress)
-        _write(room, found, _facts(found, night, known, taught, config))
-    return found
+        staged = _staged(night, trained, lights_s, config, progress)
+        _write(room, staged, _facts(staged, night, known, trained, config))
+    return staged
 
 
-def _taught(known: Known, model: str) -> ModelFolder:
-    """How the model was taught, without which nobody knows what pages to show it."""
+def _trained(known: Known, model: str) -> ModelFolder:
+    """Return how a model was trained, which determines how its pages are drawn."""
     if known.folder is None:
         raise BuildError(
-            f"{model} carries no recipe of its pages (no psgimg.json): it was not taught by psgimg; "
-            "give a folder that `psgimg sft` wrote"
+            f"{model} has no recipe for its pages (no psgimg.json), so it was not trained by psgimg; "
+            "give a folder written by `psgimg sft`"
         )
     return known.folder
 
 
 def _refuse_to_replace(folder: Path, night: Path) -> None:
-    """Stages that a scorer mended in place are a scorer's work, and those of another night not ours."""
+    """Refuse to overwrite files that a scorer has edited, or the stages of another recording."""
     try:
         written = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
-        known, signal = dict(written["files"]), written["signal"]
+        hashes, signal = dict(written["files"]), written["signal"]
     except (OSError, ValueError, LookupError, TypeError):
-        known, signal = {}, None
+        hashes, signal = {}, None
     for path in (folder / name for name in HASHED):
-        if path.is_file() and atomic_file.sha256(path) != known.get(path.name):
+        if path.is_file() and atomic_file.sha256(path) != hashes.get(path.name):
             raise BuildError(
-                f"{path} is not as `psgimg stage` wrote it; move it away or choose another --out"
+                f"{path} was changed since `psgimg stage` wrote it; move it away or choose another "
+                "--out"
             )
-    if known and signal != _signal(night):
+    if hashes and signal != _signal(night):
         raise BuildError(
             f"{folder} holds the stages of another recording named {night.name}; choose another --out"
         )
 
 
 def _signal(night: Path) -> str | None:
-    """What tells a recording from another of its name; None for a format that is a folder."""
+    """Return a hash that identifies a recording; None for a format that is a folder."""
     return atomic_file.sha256(night) if night.is_file() else None
 
 
 def _staged(
     night: UnscoredNight,
-    taught: ModelFolder,
-    lit: tuple[float | None, float | None],
+    trained: ModelFolder,
+    lights_s: tuple[float | None, float | None],
     config: StageConfig,
     progress: Progress,
 ) -> StagedNight:
-    """Every page that can be drawn, staged."""
+    """Stage every page that can be drawn."""
     from psgimg.finetune.models.loading import load_for_inference
 
     progress.start("staging", len(night.epochs), "pages")
     loaded = load_for_inference(config.model, trust_remote_code=config.trust_remote_code)
-    asker = predictors.scoring(loaded.model, loaded.processor, taught.prompt.answers, progress.note)
+    predictor = predictors.scoring(
+        loaded.model, loaded.processor, trained.prompt.answers, progress.note
+    )
     probabilities = np.full((night.n_epochs, len(STAGE_NAMES)), np.nan)
     masses = []
     for batch in inference.answers(
-        unscored_night.pages(night), asker, taught.prompt, taught.context, config.batch_size
+        unscored_night.pages(night), predictor, trained.prompt, trained.context, config.batch_size
     ):
         for page, answer in batch:
             assert answer.probabilities is not None
@@ -170,55 +181,59 @@ def _staged(
         progress.advance(len(batch))
     if np.mean(masses) < EXPECTED_MASS:
         progress.note(
-            f"the model gave its five answers {np.mean(masses):.0%} of the probability: it would "
-            "rather say something else, and what it was taught has not stuck"
+            f"the model puts {np.mean(masses):.0%} of its probability on the five answers; it is "
+            "probably undertrained"
         )
     return StagedNight(
         name=night.path.name,
         start=night.start.replace(tzinfo=None) if night.start else None,
         probabilities=probabilities,
-        lights_off_s=lit[0],
-        lights_on_s=lit[1],
+        lights_off_s=lights_s[0],
+        lights_on_s=lights_s[1],
         review_below=config.review,
         unscored=night.left_out,
     )
 
 
-def _write(room: Path, found: StagedNight, facts: Mapping[str, Any]) -> None:
-    hypnogram_files.write_table(room / TABLE, found)
-    hypnogram_files.write_annotations(room / ANNOTATIONS, found)
-    plot_night.write(room / PICTURE, found)
+def _write(room: Path, staged: StagedNight, facts: Mapping[str, Any]) -> None:
+    hypnogram_files.write_table(room / TABLE, staged)
+    hypnogram_files.write_annotations(room / ANNOTATIONS, staged)
+    plot_night.write(room / PICTURE, staged)
     hashes = {name: atomic_file.sha256(room / name) for name in HASHED}
     text = json.dumps({**facts, "files": hashes}, indent=1, ensure_ascii=False, allow_nan=False)
     atomic_file.write_text(room / FIGURES, text + "\n")
 
 
 def _facts(
-    found: StagedNight, night: UnscoredNight, known: Known, taught: ModelFolder, config: StageConfig
+    staged: StagedNight,
+    night: UnscoredNight,
+    known: Known,
+    trained: ModelFolder,
+    config: StageConfig,
 ) -> dict[str, Any]:
-    """The statistics, and what they hang on."""
+    """Return the contents of the statistics file: the statistics and all they depend on."""
     lanes = zip(night.recipe.montage.lanes, night.derivations, strict=True)
     return {
         "psgimg": version("psgimg"),
         "versions": versions(),
-        "night": found.name,
+        "night": staged.name,
         "signal": _signal(config.night),
         "model": Path(config.model).name if Path(config.model).is_dir() else config.model,
         "weights": known.weights,
-        "recipe_hash": taught.recipe_hash,
-        "prompt": taught.prompt_name,
-        "context": taught.context,
+        "recipe_hash": trained.recipe_hash,
+        "prompt": trained.prompt_name,
+        "context": trained.context,
         "lanes": {lane.name: drawn.name if drawn else None for lane, drawn in lanes},
         "mains_hz": config.mains_hz,
         "notes": list(night.notes),
-        "lights_off_s": found.lights_off_s,
-        "lights_on_s": found.lights_on_s,
-        "review_below": found.review_below,
+        "lights_off_s": staged.lights_off_s,
+        "lights_on_s": staged.lights_on_s,
+        "review_below": staged.review_below,
         "epochs": {
-            "recording": len(found),
-            "left_out": dict(found.unscored),
-            "lights_off_to_on": len(found.stages[found.in_bed]),
-            "to_review": int(found.review[found.in_bed].sum()),
+            "recording": len(staged),
+            "left_out": dict(staged.unscored),
+            "lights_off_to_on": len(staged.stages[staged.in_bed]),
+            "to_review": int(staged.review[staged.in_bed].sum()),
         },
-        "statistics": found.statistics.to_dict(),
+        "statistics": staged.statistics.to_dict(),
     }

@@ -1,4 +1,4 @@
-"""Staged: a night as a model saw it, epoch by epoch, and what follows from that."""
+"""Staged night: a model's stage probabilities for every epoch of a recording, and derived values."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ EPOCH_S = 30.0
 
 @dataclass(frozen=True, eq=False)
 class StagedNight:
-    """Every whole epoch from the recording's start to its end, with a stage or without.
+    """Every complete epoch of a recording from its start to its end, with or without a stage.
 
     Parameters
     ----------
     name
-        Of the recording's file.
+        Name of the recording's file.
     start
-        When the recording started, by the clock of where it was; None if the file does not say.
+        Start of the recording in local time; None if the file does not state it.
     probabilities : (n, 5)
         In the order of ``STAGE_NAMES``; NaN for an epoch that was not staged.
     lights_off_s, lights_on_s
-        Seconds from the recording's start; None where nobody said, and then its start and its end
-        count.
+        Seconds from the recording's start; None if not given, in which case the start and the end of
+        the recording are used.
     review_below
-        Confidence below which a person should look.
+        Confidence below which an epoch should be reviewed.
     unscored
-        Why epochs have no stage, counted.
+        Reason → number of epochs without a stage.
     """
 
     name: str
@@ -55,40 +55,40 @@ class StagedNight:
 
     @cached_property
     def confidence(self) -> npt.NDArray[np.float64]:
-        """(n,) probability of the stage that was chosen; NaN where there is none."""
+        """(n,) probability of the most likely stage; NaN without a stage."""
         highest: npt.NDArray[np.float64] = self.probabilities.max(axis=1)
         return highest
 
     @cached_property
     def stages(self) -> npt.NDArray[np.int64]:
-        """(n,) the likeliest stage; ``UNSCORED`` where there is none."""
+        """(n,) most likely stage; ``UNSCORED`` without one."""
         likeliest = np.nan_to_num(self.probabilities).argmax(axis=1)
         return np.where(np.isnan(self.confidence), UNSCORED, likeliest)
 
     @property
     def names(self) -> list[str]:
-        """Stages by name; empty for an epoch without one."""
+        """Names of the stages; empty for an epoch without one."""
         return [STAGE_NAMES[stage] if stage != UNSCORED else "" for stage in self.stages]
 
     @cached_property
     def review(self) -> npt.NDArray[np.bool_]:
-        """(n,) whether a person should look."""
+        """(n,) whether an epoch should be reviewed by a scorer."""
         return self.confidence < self.review_below  # False where it is NaN
 
     @property
     def in_bed(self) -> slice:
-        """Epochs from lights off to lights on: those more than half of which lie between."""
+        """Epochs from lights off to lights on: those that are in between by more than half."""
         first = 0 if self.lights_off_s is None else round(self.lights_off_s / EPOCH_S)
         stop = len(self) if self.lights_on_s is None else round(self.lights_on_s / EPOCH_S)
         return slice(first, min(stop, len(self)))
 
     @cached_property
     def statistics(self) -> SleepStatistics:
-        """Figures from lights off to lights on."""
+        """Sleep statistics from lights off to lights on."""
         return statistics.statistics(self.stages[self.in_bed], EPOCH_S)
 
     def clock(self, time_s: float) -> str:
-        """Time of day; where nobody knows it, hours, minutes and seconds from the start."""
+        """Return the time of day as ``HH:MM:SS``; time since the start if the start is unknown."""
         if self.start is not None:
             return f"{self.start + timedelta(seconds=time_s):%H:%M:%S}"
         minutes, seconds = divmod(round(time_s), 60)

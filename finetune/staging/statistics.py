@@ -1,13 +1,13 @@
-"""Sleep statistics: the figures of the AASM report, counted from the stages of a night. NumPy only.
+"""Statistics: the sleep statistics of an AASM report, computed from a hypnogram. NumPy only.
 
-Minutes, but for percentages and counts. All but two agree with YASA's ``Hypnogram.sleep_statistics``:
-YASA measures the latency of REM from lights off, where the AASM manual (and ``rem_latency_min``)
-measure it from the onset of sleep; and what the manual calls WASO is ``waso_min`` plus
+All values but percentages and counts are in minutes. All but two agree with YASA's
+``Hypnogram.sleep_statistics``: YASA measures REM latency from lights off, whereas the AASM manual (and
+``rem_latency_min``) measures it from sleep onset; and the manual's WASO is ``waso_min`` plus
 ``wake_after_sleep_min``.
 
-An epoch without a stage is neither sleep nor wake: it counts in the recording time, in the sleep
-period where sleep lies on both sides, and in the latencies that pass over it; it lowers the sleep
-efficiency, and is no part of TST, of WASO or of a transition.
+An epoch without a stage is neither sleep nor wake: it counts towards the recording time, towards the
+sleep period if there is sleep before and after it, and towards latencies that span it; it lowers the
+sleep efficiency, and is not part of TST, WASO or any transition.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Stages = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SleepStatistics:
-    """What a night's report says; NaN where a figure is not defined, as the latency of no sleep.
+    """Sleep statistics of a night; NaN where undefined, such as latencies without any sleep.
 
     Parameters
     ----------
@@ -40,29 +40,29 @@ class SleepStatistics:
     spt_min
         Sleep period time: from the first epoch of sleep to the last, wake between them included.
     sleep_efficiency_pct, sleep_maintenance_pct
-        TST in percent of TRT, and of SPT.
+        TST as a percentage of TRT and of SPT.
     sol_min
-        Sleep onset latency: lights off to the first epoch of any sleep.
+        Sleep onset latency: lights off to the first epoch of any sleep stage.
     rem_latency_min
-        First epoch of sleep to the first of REM.
+        First epoch of sleep to the first epoch of REM.
     waso_min
         Wake within the sleep period.
     wake_after_sleep_min
         Wake after the last epoch of sleep.
     awakenings
-        Epochs of wake that follow an epoch of sleep.
+        Number of wake epochs that follow an epoch of sleep.
     stage_min
-        Minutes of each of the five stages, in the whole recording time.
+        Minutes in each of the five stages, within the total recording time.
     stage_pct
-        Percent of TST, of the four stages of sleep.
+        Each of the four sleep stages as a percentage of TST.
     latency_min
-        Lights off to the first epoch of each stage of sleep.
+        Lights off to the first epoch of each sleep stage.
     unscored_min
-        Epochs without a stage.
+        Minutes without a stage.
     stage_shifts
-        Epochs of another stage than the one before.
+        Number of epochs whose stage differs from that of the epoch before.
     transitions
-        Stage → stage of the next epoch → how often; staying counts too.
+        Stage → stage of the next epoch → number of transitions, remaining in a stage included.
     """
 
     trt_min: float
@@ -83,18 +83,18 @@ class SleepStatistics:
     transitions: Mapping[str, Mapping[str, int]]
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as JSON values; null where one is not defined."""
+        """Return the statistics as JSON values; None where undefined."""
         return {name: _plain(value) for name, value in dataclasses.asdict(self).items()}
 
 
 def statistics(stages: Stages, epoch_s: float = 30.0) -> SleepStatistics:
-    """The statistics of the epochs from lights off to lights on.
+    """Compute the sleep statistics of the epochs from lights off to lights on.
 
     Parameters
     ----------
     stages
-        (n,) 0 to 4 in the order of ``STAGE_NAMES``, ``UNSCORED`` for an epoch without a stage. Each
-        begins where the one before ends.
+        (n,) 0 to 4 in the order of ``STAGE_NAMES``, ``UNSCORED`` for an epoch without a stage. Epochs
+        are contiguous.
     epoch_s
         Length of an epoch in seconds.
     """
@@ -130,9 +130,9 @@ def statistics(stages: Stages, epoch_s: float = 30.0) -> SleepStatistics:
 
 
 def transitions(stages: Stages) -> Stages:
-    """(5, 5) epochs by their stage (columns) and the stage of the epoch before (rows).
+    """Return (5, 5) the number of epochs by stage (columns) and stage of the epoch before (rows).
 
-    Only where both have one.
+    Pairs in which either epoch has no stage are not counted.
     """
     before, after = stages[:-1], stages[1:]
     both = (before != UNSCORED) & (after != UNSCORED)
@@ -141,15 +141,15 @@ def transitions(stages: Stages) -> Stages:
     return table
 
 
-def _ends(there: npt.NDArray[np.bool_]) -> tuple[int, int]:
-    """First and last place where it is so; (0, -1) where it never is."""
-    places = np.flatnonzero(there)
-    return (int(places[0]), int(places[-1])) if len(places) else (0, -1)
+def _ends(mask: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """Return the first and last index at which a mask is true; (0, -1) if there is none."""
+    indices = np.flatnonzero(mask)
+    return (int(indices[0]), int(indices[-1])) if len(indices) else (0, -1)
 
 
-def _latency(there: npt.NDArray[np.bool_]) -> float:
-    """Epochs before the first where it is so; NaN where it never is."""
-    return float(np.argmax(there)) if there.any() else math.nan
+def _latency(mask: npt.NDArray[np.bool_]) -> float:
+    """Return the number of epochs before the first at which a mask is true; NaN if there is none."""
+    return float(np.argmax(mask)) if mask.any() else math.nan
 
 
 def _percent(part: int, whole: int) -> float:

@@ -1,4 +1,4 @@
-"""Words: the figures of a staged night as a report lists them."""
+"""Statistics table: the sleep statistics of a staged night as lines of text for a report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Lines = list[tuple[str, str]]
 
 
 def times(night: StagedNight) -> Lines:
-    """What the figures are counted over."""
+    """Return the limits of the period that the statistics cover."""
     off, on = night.lights_off_s, night.lights_on_s
     span = night.in_bed
     return [
@@ -22,39 +22,39 @@ def times(night: StagedNight) -> Lines:
 
 
 def figures(night: StagedNight) -> Lines:
-    """The sleep statistics; a dash where one is not defined."""
-    found = night.statistics
+    """Return name and value of each sleep statistic; a dash where undefined."""
+    statistics = night.statistics
     lines = [
-        ("total recording time (TRT)", _minutes(found.trt_min)),
-        ("total sleep time (TST)", _minutes(found.tst_min)),
-        ("sleep efficiency", _percent(found.sleep_efficiency_pct)),
-        ("sleep onset latency", _minutes(found.sol_min)),
-        ("REM latency, from sleep onset", _minutes(found.rem_latency_min)),
-        ("WASO, until the last sleep", _minutes(found.waso_min)),
-        ("wake after the last sleep", _minutes(found.wake_after_sleep_min)),
-        ("awakenings", str(found.awakenings)),
-        ("stage shifts", str(found.stage_shifts)),
+        ("total recording time (TRT)", _minutes(statistics.trt_min)),
+        ("total sleep time (TST)", _minutes(statistics.tst_min)),
+        ("sleep efficiency", _percent(statistics.sleep_efficiency_pct)),
+        ("sleep onset latency", _minutes(statistics.sol_min)),
+        ("REM latency, from sleep onset", _minutes(statistics.rem_latency_min)),
+        ("WASO, until final awakening", _minutes(statistics.waso_min)),
+        ("wake after final awakening", _minutes(statistics.wake_after_sleep_min)),
+        ("awakenings", str(statistics.awakenings)),
+        ("stage shifts", str(statistics.stage_shifts)),
     ]
-    if found.unscored_min:
-        lines.append(("without a stage", _minutes(found.unscored_min)))
+    if statistics.unscored_min:
+        lines.append(("without a stage", _minutes(statistics.unscored_min)))
     return lines
 
 
 def stages(night: StagedNight) -> list[tuple[str, str, str]]:
-    """Each stage with its minutes and its share of the sleep."""
-    found = night.statistics
+    """Return each stage with its minutes and its percentage of total sleep time."""
+    statistics = night.statistics
     return [
         (
             name,
-            _minutes(found.stage_min[name]),
-            "" if name == "W" else _percent(found.stage_pct[name]),
+            _minutes(statistics.stage_min[name]),
+            "" if name == "W" else _percent(statistics.stage_pct[name]),
         )
         for name in STAGE_NAMES
     ]
 
 
 def review(night: StagedNight) -> str:
-    """How many epochs from lights off to lights on a person should look at."""
+    """Return a sentence on how many epochs from lights off to lights on should be reviewed."""
     n_staged = int((night.stages[night.in_bed] != UNSCORED).sum())
     n_low = int(night.review[night.in_bed].sum())
     share = f" ({100 * n_low / n_staged:.1f} %)" if n_staged else ""

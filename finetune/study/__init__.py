@@ -1,1 +1,1 @@
-"""Experiments over a grid of factors, run by the other commands. The main path is in ``study``."""
+"""Experiments over a grid of factors, run as psgimg commands. The main path is in ``study``."""

@@ -1,4 +1,4 @@
-"""Asked: what trainings are told, parsed as `psgimg sft` does. Run by a study before anything else."""
+"""Check arguments: options of training runs, parsed as by `psgimg sft`, in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from psgimg.finetune import optional_dependencies
 
 
 def main() -> None:
-    """Read lists of words from standard input; write the first refusal, if any, and fail."""
+    """Read argument lists as JSON from standard input; print any first error and exit with 2."""
     try:
         optional_dependencies.require()
         from psgimg.finetune.training import arguments
 
-        for words in json.load(sys.stdin):
-            arguments.parse(words)
+        for argv in json.load(sys.stdin):
+            arguments.parse(argv)
     except PsgimgError as error:
         sys.stdout.write(f"{error}\n")
         sys.exit(2)

@@ -1,4 +1,4 @@
-"""Options: a study's options as words of the commands, each refused at the front if it can't work."""
+"""Command words: a study's options as command-line arguments, validated before anything is run."""
 
 from __future__ import annotations
 
@@ -23,28 +23,32 @@ OWN = {
     "sft": ("dataset", "output_dir", "config", "resume_from_checkpoint", "push_to_hub"),
     "predict": ("model", "dataset", "out"),
 }
-"""Options that a study gives by itself, or that would publish what it makes."""
+"""Options that a study sets itself, or that would publish its output."""
 
 ROOT = "root"
 
 
 def words(command: str, options: Mapping[str, Any], source: str | None = None) -> list[str]:
-    """Options as words of a command line.
+    """Return options as words of a command line.
 
     Parameters
     ----------
+    command
+        Name of the command.
     options
-        Option → value: text, number, truth, None, or a list of these. ``root`` may be a mapping of
-        corpus to folder, of which that of ``source`` is taken.
+        Option → value: text, number, boolean, None, or a list of these. ``root`` may be a mapping of
+        corpus to folder, from which the folder of ``source`` is taken.
+    source
+        Corpus of the build, if it is a single one.
     """
-    found = []
+    result = []
     for name, value in options.items():
         if name == ROOT and isinstance(value, Mapping):
-            if (place := value.get(source)) is not None:
-                found += ["--root", str(place)]
+            if (folder := value.get(source)) is not None:
+                result += ["--root", str(folder)]
         else:
-            found += _words(command, name, value)
-    return found
+            result += _words(command, name, value)
+    return result
 
 
 def _words(command: str, name: str, value: Any) -> list[str]:
@@ -65,98 +69,98 @@ def _word(value: Any) -> str:
 
 
 def check_names(path: Path, section: str, options: Mapping[str, Any]) -> None:
-    """Refuse what the study decides itself, and values that no command line holds.
+    """Refuse options that the study sets itself, and values that a command line can't hold.
 
     Raises
     ------
     BuildError
-        If there is such an option.
+        If there is such an option or value.
     """
     for name, value in options.items():
         place = f"{path}: {kebab(section)}: {kebab(name)}"
         if name in OWN[section] or name.startswith("hub_"):
-            raise BuildError(
-                f"{place} is not said here, as a study decides it itself; leave it out"
-            )
+            raise BuildError(f"{place} can't be given, as a study sets it itself; leave it out")
         if value is None:
             raise BuildError(f"{place}: a value is missing; leave it out, or write the text none")
         if isinstance(value, Mapping) and name != ROOT:
-            raise BuildError(f"{place}: {dict(value)!r} is no value of an option")
+            raise BuildError(
+                f"{place}: {dict(value)!r} is not an option value; give text, a number or a list"
+            )
 
 
 def check_build(path: Path, given: Sequence[str]) -> None:
-    """Refuse words that `psgimg build` would refuse before it looks at a recording.
+    """Refuse arguments that `psgimg build` would refuse before it reads a recording.
 
     Raises
     ------
     BuildError
-        With what the command says.
+        With the error message of the command.
     """
     [point] = entry_points(group="psgimg.commands", name="build")
     build = point.load()
     try:
         context = build.make_context("build", list(given), help_option_names=["-h", "--help"])
-        known = {field.name for field in fields(BuildConfig)}
-        values = {k: v for k, v in context.params.items() if k in known and v is not None}
+        names = {field.name for field in fields(BuildConfig)}
+        values = {k: v for k, v in context.params.items() if k in names and v is not None}
         config = BuildConfig(**values)
         config.recipe()
         config.split_policy()
     except (click.ClickException, PsgimgError) as error:
-        raise BuildError(f"{path}: build: {_said(error)}") from error
+        raise BuildError(f"{path}: build: {_message(error)}") from error
 
 
 def check_predict(path: Path, options: Mapping[str, Any]) -> None:
-    """Refuse options that `psgimg predict` has not.
+    """Refuse options that `psgimg predict` would refuse.
 
     Raises
     ------
     BuildError
-        If one is unknown or its value is none.
+        If an option is unknown or its value is invalid.
     """
     from psgimg.finetune.inference.predict_config import PredictConfig
 
-    known = [f.name for f in fields(PredictConfig) if f.name not in OWN["predict"]]
+    names = [f.name for f in fields(PredictConfig) if f.name not in OWN["predict"]]
     for name in options:
-        if name not in known:
+        if name not in names:
             raise BuildError(
-                f"{path}: predict: unknown option {kebab(name)}; there are "
-                f"{', '.join(map(kebab, known))}"
+                f"{path}: predict: unknown option {kebab(name)}; use one of "
+                f"{', '.join(map(kebab, names))}"
             )
     try:
         PredictConfig("model", "dataset", Path("out.parquet"), **options)
     except (TypeError, PsgimgError) as error:
-        raise BuildError(f"{path}: predict: {_said(error)}") from error
+        raise BuildError(f"{path}: predict: {_message(error)}") from error
 
 
 def check_sft(path: Path, trainings: Sequence[Sequence[str]]) -> None:
-    """Refuse words that `psgimg sft` would refuse before it looks at the pages.
+    """Refuse arguments that `psgimg sft` would refuse before it reads the pages.
 
-    A process of its own asks TRL: this one is to stay small for as long as the study runs.
+    TRL is imported in a process of its own, so that this one stays small while the study runs.
 
     Raises
     ------
     BuildError
-        With what the command says.
+        With the error message of the command.
     """
     if not trainings:
         return
-    asked = subprocess.run(
+    checked = subprocess.run(
         [sys.executable, "-P", "-m", f"{__package__}.check_arguments"],
         input=json.dumps([list(given) for given in trainings]),
         capture_output=True,
         text=True,
         check=False,
     )
-    if asked.returncode:
-        raise BuildError(f"{path}: sft: {last_line(asked.stdout) or last_line(asked.stderr)}")
+    if checked.returncode:
+        raise BuildError(f"{path}: sft: {last_line(checked.stdout) or last_line(checked.stderr)}")
 
 
 def last_line(text: str) -> str:
-    """The last line with anything on it, and without the name of the one who speaks."""
+    """Return the last non-empty line of a command's output, without the prefix of its messages."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1].removeprefix("psgimg: ").removeprefix("Error: ") if lines else ""
 
 
-def _said(error: Exception) -> str:
-    said = error.format_message() if isinstance(error, click.ClickException) else str(error)
-    return " ".join(said.split())
+def _message(error: Exception) -> str:
+    text = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    return " ".join(text.split())

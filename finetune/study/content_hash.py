@@ -1,4 +1,4 @@
-"""Contents: hashes of what a command's words name, so that a step made of other contents is another."""
+"""Content hash: hashes of the files named in a command, so that a step is redone when they change."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from pathlib import Path
 
 from psgimg.builder import atomic_file
 
-TOLD = ("build.json", "training.json", "config.json")
-"""Files that are other ones in a dataset or a model that was made anew."""
+IDENTIFYING = ("build.json", "training.json", "config.json")
+"""Files that change when a dataset is rebuilt or a model is retrained."""
 
 LONGEST_NAME = 254
-"""Longer words are no names of files, and asking for them is an error."""
+"""Longer words can't be file names, and looking them up would be an error."""
 
 
 def contents(words: Sequence[str]) -> dict[str, str]:
-    """Word → hash, of those that name something that is there."""
-    found = {}
+    """Return word → hash for those words that name an existing file, dataset or model."""
+    hashes = {}
     for option, word in zip(["", *words], words, strict=False):
         if hashed := _content(word, option in ("--dataset", "--model")):
-            found[word] = hashed
-    return found
+            hashes[word] = hashed
+    return hashes
 
 
 @functools.cache
 def _content(word: str, folder: bool) -> str | None:
-    """Hash of what a word names: a style or a prompt may be changed between two runs, a dataset
-    that is there be built anew, and a model be taught anew.
+    """Return the hash of what a word names, such as a style file, a prompt, a dataset or a model.
+
+    Between two runs, any of these may have been edited, rebuilt or retrained.
     """
     path = Path(word)
     if len(word) > LONGEST_NAME:
         return None
     if folder:
-        path = next((path / name for name in TOLD if (path / name).is_file()), path)
+        path = next((path / name for name in IDENTIFYING if (path / name).is_file()), path)
     return atomic_file.sha256(path) if path.suffix and path.is_file() else None

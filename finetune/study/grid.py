@@ -1,10 +1,10 @@
-"""Grid: what a study is asked to try, read from its YAML file into cells of factors."""
+"""Grid: the factors of a study and their combinations, the cells, read from its YAML file."""
 
 from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from psgimg.builder.command_options import kebab, snake
 from psgimg.builder.errors import BuildError
 
 SECTIONS = ("build", "test_build", "sft", "predict")
-"""Options that all cells share, by command; ``test_build`` is what differs for another test corpus."""
+"""Options shared by all cells, by command; ``test_build`` overrides ``build`` for a test corpus."""
 
 KEYS = ("name", *SECTIONS, "grid", "cells")
 
@@ -33,16 +33,16 @@ FACTORS = {
     "seed": "sft.seed",
     "mode": "predict.mode",
 }
-"""Factors with a short name, and the option each sets. Any other is written as ``sft.learning-rate``."""
+"""Short names of factors, and the option each sets. Others are written as ``sft.learning-rate``."""
 
 DATASET, CORRUPT, ZERO_SHOT = "dataset", "corrupt", "zero_shot"
 SPECIAL = (DATASET, CORRUPT, ZERO_SHOT)
-"""Factors that are no single option: a dataset that is there already, the test pages corrupted, and
-a model asked before it is taught.
+"""Factors that are not a single option: an existing dataset, corruption of the test pages, and a model
+used without training.
 """
 
 TRAIN, TEST = "train", "test"
-"""Keys of a factor's value where what is learned from and what is tested on differ."""
+"""Keys of a factor's value if training and test data differ."""
 
 PAIRED = ("corpus", DATASET)
 """Factors whose value may be such a pair."""
@@ -52,17 +52,21 @@ Factors = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Study:
-    """What a study file says.
+    """The contents of a study file.
 
     Parameters
     ----------
+    path
+        The study file.
+    name
+        Title of the study.
     options
-        Section → option → value, for every cell.
+        Section → option → value, shared by all cells.
     factors
-        Names of the factors, in the file's order.
+        Names of the factors, in the order of the file.
     cells
-        Factor → value of every combination, each once. A cell names only what differs from
-        ``options``, so a factor may be absent.
+        Factor → value of every distinct combination. A cell lists only what differs from ``options``,
+        so a factor may be absent.
     """
 
     path: Path
@@ -73,15 +77,15 @@ class Study:
 
 
 def read(path: Path) -> Study:
-    """Read a study.
+    """Read a study file.
 
     Raises
     ------
     BuildError
-        If the file can't be read, or a key, factor or value is none; the message names it.
+        If the file can't be read, or a key, factor or value is invalid; the message names it.
     """
     values = _mapping(path, "the file", yaml_file.read(path, ""))
-    _known(path, "key", values, KEYS)
+    _check_keys(path, values, KEYS)
     given = {name: {} if values.get(name) is None else values[name] for name in SECTIONS}
     options = {name: _mapping(path, kebab(name), given[name]) for name in SECTIONS}
     grid = _listed(path, "grid", _mapping(path, "grid", values.get("grid") or {}))
@@ -96,7 +100,7 @@ def read(path: Path) -> Study:
     for place, cell in zip(places, own, strict=True):
         if twice := sorted(set(cell) & set(grid)):
             raise BuildError(
-                f"{path}: {place}: {kebab(twice[0])} is in grid already; give it in one of them"
+                f"{path}: {place}: {kebab(twice[0])} is in grid already; keep one of the two"
             )
     cells = [{**one, **other} for cell in own for one in product(cell) for other in product(grid)]
     factors = tuple(dict.fromkeys(name for part in (*own, grid) for name in part))
@@ -104,12 +108,12 @@ def read(path: Path) -> Study:
 
 
 def product(grid: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
-    """Every combination of the values, the last factor changing first."""
+    """Return every combination of the values; the last factor varies fastest."""
     return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
 
 
 def option_of(factor: str) -> tuple[str, str]:
-    """Section and option that a factor sets."""
+    """Return the section and the option that a factor sets."""
     section, _, option = FACTORS.get(factor, factor).partition(".")
     return section, option
 
@@ -122,22 +126,21 @@ def _name(path: Path, values: Mapping[str, Any]) -> str:
 
 
 def _mapping(path: Path, place: str, value: Any) -> dict[str, Any]:
-    """Lines of a mapping; their names may be spelt with dashes or underscores, and have the latter."""
+    """Return a mapping with its keys in snake case; the file may use dashes or underscores."""
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise BuildError(f"{path}: {place}: expected `name: value` lines, found {value!r:.60}")
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for key, one in value.items():
-        if snake(key) in found:
+        if snake(key) in result:
             raise BuildError(f"{path}: {place}: {kebab(key)} is given twice; give it once")
-        found[snake(key)] = one
-    return found
+        result[snake(key)] = one
+    return result
 
 
-def _known(path: Path, noun: str, found: Iterable[str], known: Iterable[str]) -> None:
-    known = list(known)
-    for name in found:
-        if name not in known:
-            raise BuildError(f"{path}: unknown {noun} {kebab(name)}; there are {_listing(known)}")
+def _check_keys(path: Path, names: Iterable[str], allowed: Sequence[str]) -> None:
+    for name in names:
+        if name not in allowed:
+            raise BuildError(f"{path}: unknown key {kebab(name)}; use one of {_listing(allowed)}")
 
 
 def _listing(names: Iterable[str]) -> str:
@@ -145,15 +148,17 @@ def _listing(names: Iterable[str]) -> str:
 
 
 def _listed(
-    path: Path, place: str, found: dict[str, Any], several: bool = True
+    path: Path, place: str, factors: dict[str, Any], several: bool = True
 ) -> dict[str, list[Any]]:
-    """Factors with a list of values each; a cell may give a single value."""
+    """Return factors with a list of values each; a cell may give a single value."""
     listed = {}
-    for factor, values in found.items():
+    for factor, values in factors.items():
         _check_factor(path, place, factor)
         if several and not isinstance(values, list):
             shown = kebab(factor)
-            raise BuildError(f"{path}: {place}: {shown}: {values!r} is no list; write [{values}]")
+            raise BuildError(
+                f"{path}: {place}: {shown}: {values!r} is not a list; write [{values}]"
+            )
         listed[factor] = values if isinstance(values, list) else [values]
         if not listed[factor]:
             raise BuildError(f"{path}: {place}: {kebab(factor)}: the list is empty; give a value")
@@ -168,15 +173,17 @@ def _check_factor(path: Path, place: str, factor: str) -> None:
         if factor in FACTORS.values():
             short = next(name for name, long in FACTORS.items() if long == factor)
             raise BuildError(
-                f"{path}: {place}: {kebab(factor)} is called {kebab(short)} here; write that"
+                f"{path}: {place}: {kebab(factor)} has the short name {kebab(short)}; use that"
             )
         return
     near = difflib.get_close_matches(factor, [*FACTORS, *SPECIAL], 1)
-    meant = (
-        f"did you mean {kebab(near[0])}?" if near else f"there are {_listing([*FACTORS, *SPECIAL])}"
+    remedy = (
+        f"did you mean {kebab(near[0])}?"
+        if near
+        else f"use one of {_listing([*FACTORS, *SPECIAL])}"
     )
     raise BuildError(
-        f"{path}: {place}: unknown factor {kebab(factor)}; {meant} (any other option as "
+        f"{path}: {place}: unknown factor {kebab(factor)}; {remedy} (write any other option as "
         "sft.learning-rate)"
     )
 
@@ -185,15 +192,15 @@ def _check_value(path: Path, place: str, factor: str, value: Any) -> None:
     if isinstance(value, dict):
         if factor not in PAIRED or set(value) != {TRAIN, TEST}:
             raise BuildError(
-                f"{path}: {place}: {value!r} is no value; only {' and '.join(PAIRED)} take "
+                f"{path}: {place}: {value!r} is not a valid value; only {' and '.join(PAIRED)} take "
                 "{train: …, test: …}"
             )
         for part in value.values():
             _check_value(path, place, factor, part)
     elif factor == ZERO_SHOT and not isinstance(value, bool):
-        raise BuildError(f"{path}: {place}: {value!r} is neither true nor false")
+        raise BuildError(f"{path}: {place}: {value!r} is not a boolean; write true or false")
     elif factor in PAIRED and not isinstance(value, str):
-        raise BuildError(f"{path}: {place}: {value!r} is no name; write it as text")
+        raise BuildError(f"{path}: {place}: {value!r} is not a name; write it as text")
     elif value is None:
         raise BuildError(
             f"{path}: {place}: a value is missing; write the text 'none' if that is meant"
@@ -201,8 +208,8 @@ def _check_value(path: Path, place: str, factor: str, value: Any) -> None:
 
 
 def _unique(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+    unique: list[dict[str, Any]] = []
     for cell in cells:
-        if cell not in found:
-            found.append(cell)
-    return found
+        if cell not in unique:
+            unique.append(cell)
+    return unique

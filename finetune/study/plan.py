@@ -1,4 +1,4 @@
-"""Plan: the cells of a study as steps, each one command; what several cells need is one step."""
+"""Plan: the cells of a study as steps, one command each; steps are shared between cells."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from psgimg.finetune.study.grid import CORRUPT, DATASET, TEST, TRAIN, ZERO_SHOT,
 from psgimg.finetune.training.psg_arguments import PsgArguments
 
 FOLDERS = {"build": "builds", "sft": "models", "predict": "predictions", "evaluate": "evaluations"}
-"""Where in the study's folder what a command makes lies."""
+"""Subfolder of the study for the output of each command."""
 
 FINISHED = {"build": "build.json", "sft": "README.md", "predict": "", "evaluate": "metrics.json"}
-"""The file that each command writes last, in what it makes."""
+"""The file that each command writes last, relative to its output; empty if the output is a file."""
 
 CLEAN = "none"
-"""Of the factor ``corrupt``: pages as they are."""
+"""Value of the factor ``corrupt`` for uncorrupted pages."""
 
 SEED = "seed"
 
 BASE = "base"
-"""How a cell is called that differs in nothing."""
+"""Name of a cell without any factor."""
 
 DEFAULTS = {
     "style": CLINICAL.name,
@@ -38,10 +38,10 @@ DEFAULTS = {
     "train_subjects": "all",
     **{name: str(getattr(PsgArguments(), name)) for name in ("prompt", "context", "sampling")},
 }
-"""What a factor is where neither a cell nor the study's options name it; else ``default``."""
+"""Label of a factor that neither a cell nor the study's options set; otherwise ``default``."""
 
-ASKED_TOO = ("model", "prompt", "context")
-"""Factors of teaching that a model which was not taught is asked with as well."""
+ZERO_SHOT_OPTIONS = ("model", "prompt", "context")
+"""Training options that also apply to prediction with an untrained model."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,16 @@ class Step:
 
     Parameters
     ----------
+    command
+        Name of the command.
     words
-        After ``psgimg``; folders of the study are relative to it, and begin with ``@/``.
+        Arguments after ``psgimg``; paths in the study's folder begin with ``@/``.
     id
-        Name that other settings, and other contents of the files they name, have not.
+        Unique name, which depends on the settings and on the contents of the files that they name.
     made
-        What the command makes, relative to the study's folder.
+        Output of the command, relative to the study's folder.
     needs
-        Steps that must be done before.
+        Steps that must be finished first.
     """
 
     command: str
@@ -68,7 +70,7 @@ class Step:
 
     @property
     def finished(self) -> str:
-        """The file that is there once the command is done, relative to the study's folder."""
+        """The file that exists once the command is finished, relative to the study's folder."""
         last = FINISHED[self.command]
         return f"{self.made}/{last}" if last else self.made
 
@@ -80,11 +82,13 @@ class Cell:
     Parameters
     ----------
     factors
-        Every factor of the study → how its value is shown; None where it makes no difference.
+        Every factor of the study → label of its value; None if the factor has no effect on the cell.
     given
-        Factors that the study file gives for this cell; the others are as for all.
+        Factors that the study file sets for this cell; the others have their shared value.
     training
-        None where the model was not taught.
+        The training step; None for a model used without training.
+    prediction, evaluation
+        The prediction and evaluation steps.
     """
 
     factors: Mapping[str, str | None]
@@ -95,23 +99,23 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """How the cell is called in messages."""
+        """Name of the cell in messages."""
         return named(self.factors, self.given)
 
 
 def named(factors: Mapping[str, str | None], given: Sequence[str]) -> str:
-    """Some factors in words: ``style paper, seed 0``."""
+    """Return a name for some factors: ``style paper, seed 0``."""
     words = [f"{name} {value}" for name in given if (value := factors.get(name)) is not None]
     return ", ".join(words) or BASE
 
 
 def plan(study: Study) -> list[Cell]:
-    """The cells of a study in order; those that would predict the same are one.
+    """Return the cells of a study in order; cells with the same prediction step are merged.
 
     Raises
     ------
     BuildError
-        If a cell can't work, for what can be told before it runs.
+        If a cell is found to be invalid before it is run.
     """
     cells: dict[str, Cell] = {}
     for factors in study.cells:
@@ -121,33 +125,33 @@ def plan(study: Study) -> list[Cell]:
 
 
 def steps(cells: Sequence[Cell]) -> list[Step]:
-    """Every step that the cells need, each once, in the order of running."""
-    found: dict[str, Step] = {}
+    """Return every step that the cells need, without duplicates, in order of execution."""
+    ordered: dict[str, Step] = {}
 
     def add(step: Step) -> None:
         for need in step.needs:
             add(need)
-        found.setdefault(step.id, step)
+        ordered.setdefault(step.id, step)
 
     for cell in cells:
         add(cell.evaluation)
-    return list(found.values())
+    return list(ordered.values())
 
 
 def check(study: Study, cells: Sequence[Cell]) -> None:
-    """Refuse what the trainings' command would refuse; asked of it only here, as it takes seconds.
+    """Refuse training options that `psgimg sft` would refuse. Takes seconds, as TRL is imported.
 
     Raises
     ------
     BuildError
-        With what `psgimg sft` says of the first training that it refuses.
+        With the error message of `psgimg sft` for the first invalid training.
     """
     trainings = {cell.training.id: cell.training for cell in cells if cell.training}
     command_words.check_sft(study.path, [training.words[1:] for training in trainings.values()])
 
 
 def _cell(study: Study, factors: Mapping[str, Any]) -> Cell:
-    """The steps of one combination."""
+    """Return the cell of one combination."""
     chosen = _options(study, factors)
     zero_shot = bool(factors.get(ZERO_SHOT))
     train, test = _datasets(study, factors, chosen)
@@ -156,23 +160,23 @@ def _cell(study: Study, factors: Mapping[str, Any]) -> Cell:
         raise BuildError(f"{study.path}: no model; give sft: {{model: …}} or the factor model")
     if zero_shot and model == TINY:
         raise BuildError(
-            f"{study.path}: zero-shot: {TINY} has random weights before it is taught; give a model "
-            "that has learned, or leave these cells out by listing others under cells"
+            f"{study.path}: zero-shot: {TINY} has random weights before training; give a pre-trained "
+            "model, or exclude these cells by listing the others under cells"
         )
     training = None if zero_shot else _training(chosen["sft"], train)
-    asked = dict(chosen["predict"])
+    options = dict(chosen["predict"])
     if zero_shot:
-        own = {name: chosen["sft"][name] for name in ASKED_TOO[1:] if name in chosen["sft"]}
-        asked = {**own, **asked}
-    command_words.check_predict(study.path, asked)
-    prediction = _prediction(asked, training or model, test)
+        own = {name: chosen["sft"][name] for name in ZERO_SHOT_OPTIONS[1:] if name in chosen["sft"]}
+        options = {**own, **options}
+    command_words.check_predict(study.path, options)
+    prediction = _prediction(options, training or model, test)
     evaluation = _evaluation(prediction)
     labels = _labels(study, factors, zero_shot)
     return Cell(labels, tuple(factors), training, prediction, evaluation)
 
 
 def _options(study: Study, factors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Options of each command, with those that the factors set."""
+    """Return the options of each command, including those set by factors."""
     chosen = {section: dict(values) for section, values in study.options.items()}
     for factor, value in factors.items():
         if factor not in grid.SPECIAL and not isinstance(value, Mapping):
@@ -186,14 +190,16 @@ def _options(study: Study, factors: Mapping[str, Any]) -> dict[str, dict[str, An
 def _datasets(
     study: Study, factors: Mapping[str, Any], chosen: Mapping[str, Mapping[str, Any]]
 ) -> tuple[Step | str, Step | str]:
-    """What is learned from and what is tested on: a step that builds it, or a dataset that is there."""
+    """Return training and test dataset, each as the step that builds it or as an existing dataset."""
     corrupt = factors.get(CORRUPT, CLEAN)
-    if (there := factors.get(DATASET)) is not None:
+    if (existing := factors.get(DATASET)) is not None:
         if corrupt != CLEAN or "corpus" in factors:
             raise BuildError(
-                f"{study.path}: {DATASET} {there}: it is built already; leave out corpus and {CORRUPT}"
+                f"{study.path}: {DATASET} {existing} is built already; leave out corpus and {CORRUPT}"
             )
-        return (there[TRAIN], there[TEST]) if isinstance(there, Mapping) else (there, there)
+        if isinstance(existing, Mapping):
+            return existing[TRAIN], existing[TEST]
+        return existing, existing
     source = factors.get("corpus", chosen["build"].get("source"))
     if source is None:
         raise BuildError(
@@ -201,9 +207,9 @@ def _datasets(
         )
     train, test = (source[TRAIN], source[TEST]) if isinstance(source, Mapping) else (source, source)
     own = {} if train == test else chosen["test_build"]
-    learned = _built(study.path, train, chosen["build"])
-    tested = _built(study.path, test, {**chosen["build"], **own}, corrupt)
-    return learned, tested
+    train_build = _built(study.path, train, chosen["build"])
+    test_build = _built(study.path, test, {**chosen["build"], **own}, corrupt)
+    return train_build, test_build
 
 
 def _built(path: Path, source: Any, given: Mapping[str, Any], corrupt: Any = CLEAN) -> Step:
@@ -239,7 +245,7 @@ def _evaluation(prediction: Step) -> Step:
 def _step(
     command: str, words: list[str], name: str, needs: tuple[Step, ...] = (), suffix: str = ""
 ) -> Step:
-    """A step whose id tells it from all with other settings."""
+    """Return a step whose id is unique to its settings and to the contents of its input files."""
     key = digest({"words": words, "contents": contents(words)})[:8]
     own = f"{name.lower()}-{key}"
     made = f"{FOLDERS[command]}/{own}{suffix}"
@@ -247,20 +253,20 @@ def _step(
     return Step(command, (*words, out, f"@/{made}"), f"{command}-{own}", made, needs)
 
 
-def _place(found: Step | str) -> str:
-    return found if isinstance(found, str) else f"@/{found.made}"
+def _place(source: Step | str) -> str:
+    return source if isinstance(source, str) else f"@/{source.made}"
 
 
-def _steps(*found: Step | str) -> tuple[Step, ...]:
-    return tuple(step for step in found if isinstance(step, Step))
+def _steps(*sources: Step | str) -> tuple[Step, ...]:
+    return tuple(step for step in sources if isinstance(step, Step))
 
 
 def _labels(study: Study, factors: Mapping[str, Any], zero_shot: bool) -> dict[str, str | None]:
-    """How the values of a cell's factors are shown."""
+    """Return the label of each factor of a cell."""
     labels: dict[str, str | None] = {}
     for factor in study.factors:
         section, option = grid.option_of(factor)
-        if zero_shot and section == "sft" and factor not in ASKED_TOO:
+        if zero_shot and section == "sft" and factor not in ZERO_SHOT_OPTIONS:
             labels[factor] = None
             continue
         base = study.options.get(section, {}).get(option, DEFAULTS.get(factor, "default"))
@@ -269,7 +275,7 @@ def _labels(study: Study, factors: Mapping[str, Any], zero_shot: bool) -> dict[s
 
 
 def label(value: Any, zero_shot: bool = False) -> str:
-    """A factor's value as people read it, without this machine's folders."""
+    """Return a factor's value as text, with local paths reduced to their last component."""
     if isinstance(value, Mapping):
         parts = [label(value[part]) for part in (TRAIN, TEST)]
         return f"→ {parts[1]}" if zero_shot else " → ".join(parts)
@@ -282,7 +288,7 @@ def label(value: Any, zero_shot: bool = False) -> str:
 
 
 def commands(cells: Sequence[Cell]) -> list[str]:
-    """Every command of the cells in order, as one would type it in the study's folder."""
+    """Return every command of the cells in order, as it would be typed in the study's folder."""
     return [shlex.join(["psgimg", *map(_typed, step.words)]) for step in steps(cells)]
 
 

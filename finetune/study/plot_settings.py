@@ -1,4 +1,4 @@
-"""Pictures of a study: figures of its settings, and differences between them, with their intervals."""
+"""Plot settings: metrics of a study's settings, and differences between them, with their intervals."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROW_IN, LABEL_IN, PANEL_IN = 0.28, 0.075, 2.3
-"""Inches of a row, of a letter of its name, and of a panel."""
+"""Height of a row, width of a character of its name, and width of a panel, in inches."""
 
 BELOW = 0.25
-"""Rings of seeds lie so far below their mean, in rows."""
+"""Distance of the rings of single seeds below their mean, in rows."""
 
 FAINT = "#dddddd"
 SEED_COLOUR = "#555555"
 
 
 def settings(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> bytes:
-    """Figures of every setting: a dot with its interval, small rings below for single seeds."""
+    """Draw the metrics of every setting as PNG: dots with intervals, and rings for single seeds."""
 
     def draw(axes: Axes, name: str) -> None:
         for y, row in enumerate(rows):
-            found = row["figures"][name]
-            _interval(axes, y, found["value"], found, BLUE)
-            if len(found["seeds"]) > 1:
-                seeds = [value for value in found["seeds"] if value is not None]
+            entry = row["figures"][name]
+            _interval(axes, y, entry["value"], entry, BLUE)
+            if len(entry["seeds"]) > 1:
+                seeds = [value for value in entry["seeds"] if value is not None]
                 axes.plot(
                     seeds,
                     [y + BELOW] * len(seeds),
@@ -46,13 +46,13 @@ def settings(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> bytes:
 
 
 def effects(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> bytes:
-    """How far every value of a factor is from its reference; what reaches the line may be chance."""
+    """Draw the difference of every factor value from its reference, with intervals, as PNG."""
 
     def draw(axes: Axes, name: str) -> None:
         axes.axvline(0, color="black", linewidth=0.8)
         for y, row in enumerate(rows):
-            found = row["figures"][name]
-            _interval(axes, y, found["difference"], found, VERMILION)
+            entry = row["figures"][name]
+            _interval(axes, y, entry["difference"], entry, VERMILION)
 
     drawn = _panels(names, draw)
     drawn.supxlabel("difference", fontsize=9)
@@ -60,18 +60,18 @@ def effects(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> bytes:
 
 
 def _interval(
-    axes: Axes, y: int, value: float | None, found: Mapping[str, Any], colour: str
+    axes: Axes, y: int, value: float | None, entry: Mapping[str, Any], colour: str
 ) -> None:
-    """A dot, and a line from the interval's low to its high end if there is one."""
+    """Draw a value as a dot, with its interval as a line if there is one."""
     if value is None:
         return
-    if found["low"] is not None:
-        axes.hlines(y, found["low"], found["high"], color=colour, linewidth=2, alpha=0.6)
+    if entry["low"] is not None:
+        axes.hlines(y, entry["low"], entry["high"], color=colour, linewidth=2, alpha=0.6)
     axes.plot([value], [y], "o", color=colour, ms=6)
 
 
 def _panels(names: Sequence[str], draw: Callable[[Axes, str], None]) -> Figure:
-    """A panel a figure, side by side, with the same rows from top to bottom."""
+    """Draw one panel per headline metric, side by side, with shared rows."""
     headline = metric_table.headline()
     longest = max(map(len, names), default=0)
     width_in = LABEL_IN * longest + PANEL_IN * len(headline) + 0.4

@@ -1,7 +1,7 @@
-"""Pooling: means over cells, and over pairs of cells, with intervals that draw the subjects of all at once.
+"""Pooling: metrics averaged over cells or pairs of cells, with intervals over their common subjects.
 
-Figures are averaged, not answers: F1 and kappa of the answers of several seeds together can lie
-outside those of every single seed.
+Metrics are averaged rather than predictions: F1 and kappa of the pooled predictions of several seeds
+can be outside the range of the single seeds.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ EPOCH = ("corpus", "recording", "epoch")
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What a cell's model answered.
+    """The predictions of a cell, as confusion tables by subject.
 
     Parameters
     ----------
     epochs
-        Hash of the epochs that were asked and of their scored stages: cells with the same one can
-        be compared in pairs.
+        Hash of the predicted epochs and their scored stages; cells with the same hash can be compared
+        in pairs.
     subjects
         (corpus, subject), sorted.
     tables
-        (n_subjects, 5, 6), the confusion table of each.
+        (n_subjects, 5, 6), the confusion table of each subject.
     """
 
     epochs: str
@@ -43,38 +43,38 @@ class Answers:
 
     @cached_property
     def figures(self) -> dict[str, float]:
-        """Figures of all its epochs."""
+        """Metrics over all epochs."""
         return metric_table.summary(self.tables.sum(0))
 
     @cached_property
     def drawn(self) -> dict[str, Draws]:
-        """Every figure, (rounds,), with the subjects drawn anew; none with fewer than two.
+        """Metric → (rounds,) bootstrap values over subjects; (0,) with fewer than two subjects.
 
-        Cells with the same subjects are drawn alike, so that their means and differences can be
-        taken round by round; cells with others, independently.
+        Cells with the same subjects use the same resamples, so that means and differences can be
+        computed round by round; cells with other subjects are resampled independently.
         """
         seed = int(hashlib.sha256(repr(self.subjects).encode()).hexdigest()[:16], 16)
-        found = bootstrap.figures(self.tables[:, None], bootstrap.ROUNDS, seed)
-        return {name: values[:, 0] for name, values in found.items()}
+        figures = bootstrap.figures(self.tables[:, None], bootstrap.ROUNDS, seed)
+        return {name: values[:, 0] for name, values in figures.items()}
 
 
 def read(path: Path) -> Answers:
-    """The answers in a file of predictions.
+    """Read the answers in a predictions file.
 
     Raises
     ------
     BuildError
-        If it can't be read.
+        If the file can't be read.
     """
-    found = predictions.read(path)
-    columns = found.table.to_pydict()
+    cell = predictions.read(path)
+    columns = cell.table.to_pydict()
     epochs = sorted(zip(*(columns[name] for name in (*EPOCH, "label")), strict=True))
     names = list(zip(*(columns[name] for name in SUBJECT), strict=True))
     subjects = tuple(sorted(set(names)))
     number = {subject: i for i, subject in enumerate(subjects)}
     of = np.array([number[name] for name in names])
     tables = [
-        metrics.confusion(found.labels[of == i], found.predictions[of == i])
+        metrics.confusion(cell.labels[of == i], cell.predictions[of == i])
         for i in range(len(subjects))
     ]
     digest = hashlib.sha256(repr(epochs).encode()).hexdigest()
@@ -82,22 +82,22 @@ def read(path: Path) -> Answers:
 
 
 def means(cells: Sequence[Answers]) -> dict[str, Interval]:
-    """Mean of every figure over cells, with its interval over subjects."""
+    """Return the mean of every metric over cells, with its interval over subjects."""
     return {
-        name: Interval(_mean(cells, name), *bootstrap.ends(_drawn(cells, name)))
+        name: Interval(_mean(cells, name), *bootstrap.percentile_interval(_drawn(cells, name)))
         for name in cells[0].figures
     }
 
 
 def differences(pairs: Sequence[tuple[Answers, Answers]]) -> dict[str, Difference]:
-    """How far the second of each pair is from the first, the mean over pairs, with its interval."""
+    """Return the mean difference over pairs, second − first, of every metric, with intervals."""
     firsts, seconds = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    found = {}
+    result = {}
     for name in firsts[0].figures:
         first, second = _mean(firsts, name), _mean(seconds, name)
-        ends = bootstrap.ends(_drawn(seconds, name) - _drawn(firsts, name))
-        found[name] = Difference(first, second, second - first, *ends)
-    return found
+        ends = bootstrap.percentile_interval(_drawn(seconds, name) - _drawn(firsts, name))
+        result[name] = Difference(first, second, second - first, *ends)
+    return result
 
 
 def _mean(cells: Sequence[Answers], name: str) -> float:
@@ -105,6 +105,6 @@ def _mean(cells: Sequence[Answers], name: str) -> float:
 
 
 def _drawn(cells: Sequence[Answers], name: str) -> Draws:
-    """The mean over cells in every round; none if a cell has fewer than two subjects."""
+    """Return the mean over cells in every round; (0,) if a cell has fewer than two subjects."""
     drawn = [cell.drawn[name] for cell in cells]
     return np.mean(drawn, axis=0) if all(one.size for one in drawn) else np.zeros(0)

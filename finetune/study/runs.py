@@ -1,4 +1,4 @@
-"""Runs: steps of a study as processes, each once; what is finished is known by the mark it left."""
+"""Runs: execution of a study's steps as processes; a mark on disk records each finished step."""
 
 from __future__ import annotations
 
@@ -23,24 +23,26 @@ from psgimg.finetune.study.command_words import last_line
 from psgimg.finetune.study.plan import Cell, Step
 
 STEPS = "steps"
-"""Folder of the marks, logs and locks, one of each a step."""
+"""Subfolder with a mark, a log and a lock file per step."""
 
 PSGIMG = (sys.executable, "-P", "-c", "from psgimg.builder.cli import main; main()")
-"""The command of this very installation, whatever the path says."""
+"""The `psgimg` command of the running installation, independent of ``PATH``."""
 
 TAIL_BYTES = 20_000
 
 
 @dataclass
 class Runner:
-    """Runs steps in the folder of a study, what they need first.
+    """Runs the steps of a study in its folder, prerequisites first.
 
     Parameters
     ----------
     out
         Folder of the study.
+    progress
+        Receives progress and notes.
     failed
-        Steps that failed in this run → why. They are not tried again before the next.
+        Id of each step that failed in this run → reason. Failed steps are retried in the next run.
     """
 
     out: Path
@@ -48,13 +50,13 @@ class Runner:
     failed: dict[str, str] = field(default_factory=dict)
 
     def run(self, cells: Sequence[Cell]) -> None:
-        """Have every cell evaluated, but those whose steps fail."""
+        """Evaluate every cell; a cell with a failed step is set aside."""
         for cell in cells:
             if reason := self._ensure(cell.evaluation):
                 self.progress.note(f"set aside: {cell.name}: {reason}")
 
     def _ensure(self, step: Step) -> str | None:
-        """Have a step done; None, or why it can't be. What it needs is not asked for if it is done."""
+        """Run a step and its prerequisites unless it is finished; return the reason of a failure."""
         if step.id in self.failed:
             return self.failed[step.id]
         if is_done(self.out, step):
@@ -72,19 +74,19 @@ class Runner:
         return reason
 
     def _run(self, step: Step, lock: int) -> str | None:
-        """Run a command to its end and leave a mark; None, or why it failed."""
+        """Run a command to completion and write its mark; return the reason if it failed."""
         log = _file(self.out, step, "log")
         earlier = log.exists()
-        words = [*located(self.out, step), *_going_on(self.out, step)]
+        words = [*located(self.out, step), *_resume_words(self.out, step)]
         self.progress.note(f"{' '.join(['psgimg', *words])}  (log: {log})")
-        begun = time.perf_counter()
+        start = time.perf_counter()
         with log.open("ab") as stream:
             status, cpu_seconds = _wait([*PSGIMG, *words], stream, lock)
         mark: dict[str, Any] = {"words": list(step.words), "psgimg": version("psgimg")}
         reason = None if status == 0 else f"{step.command}: {_why(status, log)}"
         if reason is None:
             mark |= {
-                "seconds": round(time.perf_counter() - begun, 1),
+                "seconds": round(time.perf_counter() - start, 1),
                 "cpu_seconds": round(cpu_seconds, 1),
                 "interrupted": earlier,
             }
@@ -95,26 +97,26 @@ class Runner:
 
     @contextmanager
     def _held(self, step: Step) -> Iterator[int]:
-        """Hold a step. Its process inherits the lock, and keeps it should this one be killed."""
+        """Lock a step. Its process inherits the lock, and keeps it if this process is killed."""
         path = _file(self.out, step, "lock")
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                self.progress.note(f"waiting for another process at {step.id}")
+                self.progress.note(f"waiting for another process that runs {step.id}")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield lock.fileno()
 
 
 def is_done(out: Path, step: Step) -> bool:
-    """Whether a step is finished: its mark says so, and what it made is there."""
+    """Return whether a step is finished: its mark records success, and its output exists."""
     mark = read_mark(out, step)
     return bool(mark) and "failed" not in mark and (out / step.finished).exists()
 
 
 def read_mark(out: Path, step: Step) -> dict[str, Any]:
-    """What a step left: ``seconds``, ``cpu_seconds`` and ``interrupted``, or ``failed``; or nothing."""
+    """Return a step's mark: its times and ``interrupted``, or ``failed``; empty without a mark."""
     try:
         mark = json.loads(_file(out, step, "json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -123,7 +125,7 @@ def read_mark(out: Path, step: Step) -> dict[str, Any]:
 
 
 def located(out: Path, step: Step) -> list[str]:
-    """Words of a step with the study's folder put in."""
+    """Return the words of a step, with paths in the study's folder resolved."""
     return [str(out / word[2:]) if word.startswith("@/") else word for word in step.words]
 
 
@@ -131,11 +133,11 @@ def _file(out: Path, step: Step, suffix: str) -> Path:
     return out / STEPS / f"{step.id}.{suffix}"
 
 
-def _going_on(out: Path, step: Step) -> list[str]:
-    """Further words for a training that was interrupted; without a checkpoint it begins anew."""
+def _resume_words(out: Path, step: Step) -> list[str]:
+    """Return extra words that resume an interrupted training; without a checkpoint, it restarts."""
     folder = out / step.made
     if step.command == "predict":
-        _forget_earlier(out, step)
+        _remove_stale(out, step)
     if step.command != "sft" or not folder.exists():
         return []
     if any(_is_whole(path) for path in folder.glob("checkpoint-*/trainer_state.json")):
@@ -144,18 +146,18 @@ def _going_on(out: Path, step: Step) -> list[str]:
     return []
 
 
-def _forget_earlier(out: Path, step: Step) -> None:
-    """Remove answers of a model that was taught anew since: `predict` would not go on with them."""
-    taught = [out / need.finished for need in step.needs if need.command == "sft"]
+def _remove_stale(out: Path, step: Step) -> None:
+    """Remove predictions of a model that was retrained since, which `predict` would not resume."""
+    trained = [out / need.finished for need in step.needs if need.command == "sft"]
     made = out / step.made
-    left = [made.with_name(made.name + suffix) for suffix in ("", ".json", ".parts")]
-    for path in filter(Path.exists, left):
-        if any(path.stat().st_mtime < model.stat().st_mtime for model in taught):
+    earlier = [made.with_name(made.name + suffix) for suffix in ("", ".json", ".parts")]
+    for path in filter(Path.exists, earlier):
+        if any(path.stat().st_mtime < model.stat().st_mtime for model in trained):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _is_whole(state: Path) -> bool:
-    """Whether the file that the trainer writes last into a checkpoint is there to its end."""
+    """Return whether a checkpoint is complete, by the file that the trainer writes last."""
     try:
         json.loads(state.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -164,13 +166,13 @@ def _is_whole(state: Path) -> bool:
 
 
 def _wait(words: Sequence[str], stream: Any, lock: int) -> tuple[int, float]:
-    """Run a process: its status, and its seconds of CPU."""
+    """Run a process; return its exit status and CPU seconds."""
     process = subprocess.Popen(
         words, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, pass_fds=(lock,)
     )
     try:
         _, status, usage = os.wait4(process.pid, 0)
-    except BaseException:  # an interruption: nothing is to work on behind the user's back
+    except BaseException:  # on interruption, leave no process running in the background
         process.terminate()
         process.wait()
         raise
@@ -179,10 +181,11 @@ def _wait(words: Sequence[str], stream: Any, lock: int) -> tuple[int, float]:
 
 
 def _why(status: int, log: Path) -> str:
-    """Why a command failed, in one line: what it said last, and the signal that ended it."""
+    """Return why a command failed, in one line: the last line of its log, and any signal."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - TAIL_BYTES))
-        said = last_line(file.read().decode("utf-8", "replace"))
+        line = last_line(file.read().decode("utf-8", "replace"))
     if status < 0:
-        return f"ended by {signal.Signals(-status).name}; the last it said: {said or 'nothing'}"
-    return said or f"ended with status {status} and said nothing"
+        name = signal.Signals(-status).name
+        return f"killed by {name}; last line of its log: {line or 'none'}"
+    return line or f"exited with status {status} without a message"

@@ -1,4 +1,4 @@
-"""Study: from a grid of factors to a table with intervals, by the product's own commands. The main path."""
+"""Study: from a grid of factors to a table with intervals, by psgimg commands. The main path."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ ALL = (1, 1)
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """What `psgimg study` is told.
+    """Options of `psgimg study`.
 
     Parameters
     ----------
+    file
+        Study file.
+    out
+        Folder of the study.
     part
-        (i, n): only every n-th cell from the i-th on, counted from 1.
+        (i, n): run only every n-th cell, starting with the i-th, counted from 1.
     """
 
     file: Path
@@ -38,46 +42,46 @@ class StudyConfig:
 
 
 def study(config: StudyConfig, progress: Progress) -> dict[str, Any]:
-    """Run what a study asks for and is not there yet, and write its table.
+    """Run the unfinished steps of a study, and write its report.
 
     Returns
     -------
-    What ``study.json`` says. Cells that failed are among it, with their reasons.
+    Contents of ``study.json``, including failed cells with their reasons.
 
     Raises
     ------
     BuildError
-        If the file asks for what can't be, before anything is run.
+        If the study file is invalid; raised before anything is run.
     """
-    asked = grid.read(config.file)
-    cells = plan.plan(asked)
+    design = grid.read(config.file)
+    cells = plan.plan(design)
     own = part_of(cells, config.part)
     todo = [cell for cell in own if not runs.is_done(config.out, cell.evaluation)]
-    _check(asked, todo, config.out)
+    _check(design, todo, config.out)
     steps = plan.steps(own)
     n_done = sum(runs.is_done(config.out, step) for step in steps)
     progress.note(f"{len(steps)} commands, {n_done} of them done")
     progress.start("running", len(steps) - n_done, "commands")
     Runner(config.out, progress).run(todo)
-    values = table.collect(asked, cells, config.out)
+    values = table.collect(design, cells, config.out)
     study_report.write(config.out, values)
     return values
 
 
 def planned(config: StudyConfig) -> Sequence[Cell]:
-    """The cells that would be run; refuses what :func:`study` would refuse, and runs nothing."""
-    asked = grid.read(config.file)
-    cells = part_of(plan.plan(asked), config.part)
-    _check(asked, cells, config.out)
+    """Return the cells that would be run, with the validation of :func:`study`; runs nothing."""
+    design = grid.read(config.file)
+    cells = part_of(plan.plan(design), config.part)
+    _check(design, cells, config.out)
     return cells
 
 
-def _check(asked: Study, cells: Sequence[Cell], out: Path) -> None:
-    """Ask TRL, which takes seconds, about the trainings that are not done yet."""
-    plan.check(asked, [c for c in cells if c.training and not runs.is_done(out, c.training)])
+def _check(design: Study, cells: Sequence[Cell], out: Path) -> None:
+    """Check the options of unfinished trainings, which takes seconds, as TRL is imported."""
+    plan.check(design, [c for c in cells if c.training and not runs.is_done(out, c.training)])
 
 
 def part_of(cells: Sequence[Cell], part: tuple[int, int]) -> Sequence[Cell]:
-    """The cells of one part."""
+    """Return the cells of one part (i, n): every n-th, starting with the i-th."""
     number, n_parts = part
     return cells[number - 1 :: n_parts]

@@ -1,4 +1,4 @@
-"""Report: the table of a study as JSON, CSV and Markdown, with its pictures."""
+"""Study report: the results of a study as JSON, CSV and Markdown, with pictures."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ VALUES, ROWS, PAGE = "study.json", "study.csv", "report.md"
 SETTINGS, EFFECTS = "settings.png", "effects.png"
 TEMPLATE = "study.md.j2"
 FEW_SUBJECTS = 10
+"""Below this number, percentile intervals are known to be too narrow."""
 
 Values = Mapping[str, Any]
 Draw = Callable[[Sequence[Values], Sequence[str]], bytes]
@@ -39,7 +40,7 @@ def write(out: Path, values: Values) -> None:
 
 
 def _picture(path: Path, draw: Draw, rows: Sequence[Values], names: Sequence[str]) -> None:
-    """A picture of some rows; of none, none, not even an earlier one."""
+    """Write a picture of some rows; without rows, remove an earlier picture."""
     if not rows:
         path.unlink(missing_ok=True)
         return
@@ -48,12 +49,12 @@ def _picture(path: Path, draw: Draw, rows: Sequence[Values], names: Sequence[str
 
 
 def effect_name(effect: Values) -> str:
-    """What is compared with what."""
+    """Return the name of a comparison: ``style: paper − clinical``."""
     return f"{effect['factor']}: {effect['value']} − {effect['reference']}"
 
 
 def table(values: Values) -> str:
-    """CSV, a row a cell."""
+    """Return the study as CSV, one row per cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     keys = [metric.key for metric in metric_table.METRICS]
@@ -66,15 +67,17 @@ def table(values: Values) -> str:
     ]
     writer.writerow([*values["factors"], "state", "reason", *counts, *ends, *costs, "predictions"])
     for cell in values["cells"]:
-        figures = cell.get("figures", {})  # those of an earlier psgimg may lack a metric
-        found = [figures.get(key, {}).get(end) for key in keys for end in ("value", "low", "high")]
+        figures = cell.get("figures", {})  # an earlier version may lack a metric
+        numbers = [
+            figures.get(key, {}).get(end) for key in keys for end in ("value", "low", "high")
+        ]
         writer.writerow(
             [
                 *(cell["factors"][name] for name in values["factors"]),
                 cell["state"],
                 cell["reason"],
                 *(cell.get("counts", {}).get(name) for name in counts),
-                *found,
+                *numbers,
                 *(
                     (cell["cost"][step] or {}).get(unit)
                     for step in ("training", "prediction")
@@ -87,7 +90,7 @@ def table(values: Values) -> str:
 
 
 def page(values: Values, effects: Sequence[Values]) -> str:
-    """The report in Markdown."""
+    """Return the report as Markdown."""
     states = Counter(cell["state"] for cell in values["cells"])
     costs = {cell["predictions"]: cell["cost"] for cell in values["cells"]}
     subjects = [setting["subjects"] for setting in values["settings"]]
@@ -117,30 +120,30 @@ def page(values: Values, effects: Sequence[Values]) -> str:
 
 
 def mean_costs(costs: Sequence[Values]) -> dict[str, str]:
-    """CPU seconds of a training and of a prediction, the mean over seeds; "≥" if a part is missing."""
-    found = {}
+    """Return mean CPU seconds of training and prediction; "≥" if an interrupted attempt is missing."""
+    means = {}
     for step in ("training", "prediction"):
-        known = [cost[step] for cost in costs if cost[step]]
-        least = "≥ " if any(cost["interrupted"] for cost in known) else ""
-        mean = sum(cost["cpu_seconds"] for cost in known) / max(len(known), 1)
-        found[step] = f"{least}{mean:,.0f}" if known else "–"
-    return found
+        recorded = [cost[step] for cost in costs if cost[step]]
+        least = "≥ " if any(cost["interrupted"] for cost in recorded) else ""
+        mean = sum(cost["cpu_seconds"] for cost in recorded) / max(len(recorded), 1)
+        means[step] = f"{least}{mean:,.0f}" if recorded else "–"
+    return means
 
 
-def interval(found: Values, digits: int = 3) -> str:
-    """A figure with its interval: ``0.812 [0.774, 0.843]``."""
-    return _with_ends(found, "value", f"{{:.{digits}f}}")
+def interval(figure: Values, digits: int = 3) -> str:
+    """Format a metric with its interval: ``0.812 [0.774, 0.843]``."""
+    return _with_ends(figure, "value", f"{{:.{digits}f}}")
 
 
-def signed(found: Values) -> str:
-    """A difference with its interval: ``+0.021 [-0.004, +0.046]``."""
-    return _with_ends(found, "difference", "{:+.3f}")
+def signed(figure: Values) -> str:
+    """Format a difference with its interval: ``+0.021 [-0.004, +0.046]``."""
+    return _with_ends(figure, "difference", "{:+.3f}")
 
 
-def _with_ends(found: Values, key: str, form: str) -> str:
-    if found[key] is None:
+def _with_ends(figure: Values, key: str, form: str) -> str:
+    if figure[key] is None:
         return "–"
-    value = form.format(found[key])
-    if found["low"] is None:
+    value = form.format(figure[key])
+    if figure["low"] is None:
         return value
-    return f"{value} [{form.format(found['low'])}, {form.format(found['high'])}]"
+    return f"{value} [{form.format(figure['low'])}, {form.format(figure['high'])}]"

@@ -1,4 +1,4 @@
-"""Table: what came of a study, counted from the files its cells left. ``study.json`` is this, whole."""
+"""Table: the results of a study, computed from the output of its cells; contents of ``study.json``."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Values = dict[str, Any]
 
 
 def collect(study: Study, cells: Sequence[Cell], out: Path) -> Values:
-    """All that is known of a study: its cells, seeds pooled to settings, and effects of factors.
+    """Return the results of a study: its cells, settings averaged over seeds, and effects of factors.
 
     Raises
     ------
     BuildError
-        If a finished file can't be read.
+        If the output of a finished step can't be read.
     """
     rows = [_row(cell, out) for cell in cells]
     done = [(row, cell) for row, cell in zip(rows, cells, strict=True) if row["state"] == DONE]
@@ -50,7 +50,7 @@ def collect(study: Study, cells: Sequence[Cell], out: Path) -> Values:
 
 
 def _row(cell: Cell, out: Path) -> Values:
-    """What is known of one cell."""
+    """Return the state and results of one cell."""
     row: Values = {
         "name": cell.name,
         "factors": dict(cell.factors),
@@ -74,7 +74,7 @@ def _row(cell: Cell, out: Path) -> Values:
 
 
 def _metrics(path: Path) -> Values:
-    """What `psgimg evaluate` found."""
+    """Read the results of `psgimg evaluate`."""
     try:
         values: Values = json.loads(path.read_text(encoding="utf-8"))
         values["counts"], values["pooled"]["figures"]
@@ -86,14 +86,14 @@ def _metrics(path: Path) -> Values:
 
 
 def _cost(out: Path, step: Step | None) -> Values | None:
-    """Seconds of a finished step; ``interrupted`` if an earlier attempt is not among them."""
+    """Return the seconds of a finished step; ``interrupted`` if earlier attempts are not included."""
     mark = runs.read_mark(out, step) if step else {}
     keys = ("seconds", "cpu_seconds", "interrupted")
     return {key: mark[key] for key in keys} if "seconds" in mark else None
 
 
 def _settings(cells: Sequence[Cell], answers: Mapping[str, Answers]) -> list[Values]:
-    """Cells that differ in their seed alone, taken together."""
+    """Group cells that differ only in their seed."""
     groups: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in cells:
         groups.setdefault(tuple(_without(cell, SEED).items()), []).append(cell)
@@ -104,7 +104,7 @@ def _settings(cells: Sequence[Cell], answers: Mapping[str, Answers]) -> list[Val
 
 
 def _setting(group: Sequence[Cell], own: Sequence[Answers]) -> Values:
-    """The mean over some cells, and every single one."""
+    """Return the mean over the cells of a setting, and the value of each."""
     return {
         "name": plan.named(_without(group[0], SEED), group[0].given),
         "factors": _without(group[0], SEED),
@@ -120,9 +120,9 @@ def _setting(group: Sequence[Cell], own: Sequence[Answers]) -> Values:
 def _effects(
     factor: str, cells: Sequence[Cell], done: Sequence[Cell], answers: Mapping[str, Answers]
 ) -> list[Values]:
-    """Every value of a factor against its first, over pairs of cells that are else equal."""
-    known = dict.fromkeys(cell.factors[factor] for cell in cells)
-    values = [value for value in known if value is not None]
+    """Compare every value of a factor with its first, over pairs of otherwise equal cells."""
+    distinct = dict.fromkeys(cell.factors[factor] for cell in cells)
+    values = [value for value in distinct if value is not None]
     return [_effect(factor, values[0], value, done, answers) for value in values[1:]]
 
 
@@ -134,10 +134,10 @@ def _effect(
         for first in done
         if first.factors[factor] == reference
         for second in done
-        if second.factors[factor] == value and _else_equal(first, second, factor)
+        if second.factors[factor] == value and _otherwise_equal(first, second, factor)
     ]
     pairs = [(first, second) for first, second in equal if first.epochs == second.epochs]
-    found = pooling.differences(pairs) if pairs else {}
+    differences = pooling.differences(pairs) if pairs else {}
     return {
         "factor": factor,
         "reference": reference,
@@ -145,12 +145,12 @@ def _effect(
         "pairs": len(pairs),
         "other_epochs": len(equal) - len(pairs),
         "subjects": _n_subjects([first for first, _ in pairs]),
-        "figures": {name: one._asdict() for name, one in found.items()},
+        "figures": {name: one._asdict() for name, one in differences.items()},
     }
 
 
-def _else_equal(first: Cell, second: Cell, factor: str) -> bool:
-    """Whether two cells differ in one factor alone; one that makes no difference does not count."""
+def _otherwise_equal(first: Cell, second: Cell, factor: str) -> bool:
+    """Return whether two cells differ only in a factor; factors without effect on one are ignored."""
     others = [name for name in first.factors if name != factor]
     values = [(first.factors[name], second.factors[name]) for name in others]
     return all(a == b or a is None or b is None for a, b in values)

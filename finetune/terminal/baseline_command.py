@@ -1,4 +1,4 @@
-"""Command: ``psgimg baseline``."""
+"""The command `psgimg baseline`."""
 
 from __future__ import annotations
 
@@ -14,24 +14,26 @@ from psgimg.finetune.terminal.options import corpus_option
 
 @click.command()
 @config_option
-@click.option("--dataset", required=True, metavar="DIR|ID", help="Whose train split to learn from.")
+@click.option(
+    "--dataset", required=True, metavar="DIR|ID", help="Dataset to train on, by its train split."
+)
 @click.option(
     "--root",
     multiple=True,
     metavar="[NAME=]DIR",
-    help="Where a corpus lies; signals are read from there.",
+    help="Folder of a corpus, from which signals are read; can be repeated.",
 )
 @click.option(
     "--source",
     multiple=True,
     metavar="FILE",
-    help="YAML file of a corpus of the dataset that was built by one.",
+    help="YAML file that describes a corpus of the dataset; can be repeated.",
 )
 @click.option(
     "--method",
     multiple=True,
     metavar="NAME",
-    help="boosting, cnn or yasa; can be repeated [default: all that can].",
+    help="boosting, cnn or yasa; can be repeated [default: all that can run].",
 )
 @click.option("--split", default="test", show_default=True, help="Split to stage.")
 @click.option("--on", metavar="DIR|ID", help="Stage the split of another dataset instead.")
@@ -41,17 +43,21 @@ from psgimg.finetune.terminal.options import corpus_option
     type=click.Path(path_type=Path),
     default=Path("psg-baselines"),
     show_default=True,
-    help="Folder to write; a file a method.",
+    help="Output folder, with one file per method.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of what is drawn by chance.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @click.option(
-    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Recordings at a time."
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Recordings processed in parallel.",
 )
 def baseline(**options: Any) -> None:
-    """Stage without pictures: the same recordings, splits and epochs, from the signals.
+    """Stage from the signals instead of pictures: same recordings, splits and epochs.
 
-    boosting: YASA's features and gradient-boosted trees. cnn: a small network of braindecode's on
-    the lanes. yasa: YASA's own stager, which learned elsewhere. `psgimg evaluate` compares them.
+    boosting: gradient-boosted trees on YASA's features. cnn: a small braindecode network on the
+    lanes. yasa: YASA's own stager, trained on other data. Compare them with `psgimg evaluate`.
     """
     optional_dependencies.quiet_threads()
     from psgimg.finetune.baselines import baseline as main
@@ -59,5 +65,5 @@ def baseline(**options: Any) -> None:
 
     console = open_console()
     with ProgressBar(console) as progress:
-        found = main.baseline(main.BaselineConfig(**options), progress)
-    show_baselines.show(console, found, options["out"])
+        results = main.baseline(main.BaselineConfig(**options), progress)
+    show_baselines.show(console, results, options["out"])

@@ -20,24 +20,24 @@ from psgimg.builder.command_options import config_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Folder to write [default: FILE's name and -evaluation].",
+    help="Output folder [default: FILE-evaluation].",
 )
 @click.option(
     "--rounds",
     type=int,
     default=2000,
     show_default=True,
-    help="Times that subjects are drawn for the 95 % intervals.",
+    help="Number of bootstrap resamples of subjects for the 95 % intervals.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the draw.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Bootstrap seed.")
 def evaluate(files: tuple[Path, ...], out: Path | None, rounds: int, seed: int) -> None:
-    """Say how well predictions agree with the scored stages: report, pictures, table, JSON.
+    """Measure the agreement of predictions with the scored stages: report, figures, table, JSON.
 
-    FILE comes from `psgimg predict` or from any tool: Parquet, CSV or JSON lines with the columns
-    recording, epoch, label, prediction (W, N1, N2, N3 or REM, or empty where there is no valid
-    answer: that counts as wrong). Columns corpus, subject, label_2 (a second scorer) and
-    p_W … p_REM (probabilities) are used where they are there. Every OTHER is compared with FILE
-    on the same epochs.
+    FILE is written by `psgimg predict` or any other tool: Parquet, CSV or JSON Lines with the
+    columns recording, epoch, label and prediction (W, N1, N2, N3 or REM; an empty prediction means
+    no valid answer and counts as wrong). The columns corpus, subject, label_2 (a second scorer) and
+    p_W … p_REM (probabilities) are optional. Each OTHER is compared with FILE on the epochs that
+    both contain.
     """
     from psgimg.builder.console import open_console
     from psgimg.finetune.evaluation import evaluate as main_path
@@ -45,7 +45,7 @@ def evaluate(files: tuple[Path, ...], out: Path | None, rounds: int, seed: int) 
     from psgimg.finetune.terminal import show_evaluation
 
     config = main_path.EvaluateConfig(files, out, rounds, seed)
-    found = main_path.evaluate(config)
-    main_path.write(config.folder, found)
-    evaluation_report.write(config.folder, found)
-    show_evaluation.show(open_console(), found, config.folder)
+    evaluation = main_path.evaluate(config)
+    main_path.write(config.folder, evaluation)
+    evaluation_report.write(config.folder, evaluation)
+    show_evaluation.show(open_console(), evaluation, config.folder)

@@ -20,14 +20,19 @@ from psgimg.finetune.terminal.options import (
 
 @click.command()
 @config_option
-@click.option("--model", required=True, metavar="DIR|ID", help="Folder of `psgimg sft`, or a VLM.")
-@click.option("--dataset", required=True, metavar="DIR|ID", help="Whose pages to explain.")
+@click.option(
+    "--model",
+    required=True,
+    metavar="DIR|ID",
+    help="Folder written by `psgimg sft`, or any vision-language model on the Hub.",
+)
+@click.option("--dataset", required=True, metavar="DIR|ID", help="Dataset whose pages to explain.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("psg-explanation"),
     show_default=True,
-    help="Folder to write.",
+    help="Output folder.",
 )
 @click.option("--split", default="test", show_default=True, help="Split to take pages from.")
 @corpus_option
@@ -37,32 +42,37 @@ from psgimg.finetune.terminal.options import (
     type=int,
     default=50,
     show_default=True,
-    help="How many, spread over stages and recordings.",
+    help="Number of pages, spread over stages and recordings.",
 )
 @click.option(
     "--method",
     default="occlusion",
     show_default=True,
-    help="occlusion of lane × window, patches of 14×14 px (slow), or gradients (integrated).",
+    help="occlusion (lane × window), patches (14×14 px, slow) or gradients (integrated gradients).",
 )
 @click.option(
     "--fill",
     default="pages",
     show_default=True,
-    help="Replace parts by pages of other stages, or blank.",
+    help="What replaces a part of the page: pages (of other stages) or blank.",
 )
 @click.option(
-    "--window", type=float, default=3.0, show_default=True, help="Length of a cell in seconds."
+    "--window",
+    type=float,
+    default=3.0,
+    show_default=True,
+    help="Length of an occluded window in seconds.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of pages.")
-@click.option("--batch-size", type=int, default=16, show_default=True, help="Pictures at a time.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the choice of pages.")
+@click.option("--batch-size", type=int, default=16, show_default=True, help="Pictures per batch.")
 @dtype_option
 @trust_option
 @any_recipe_option
 def explain(**options: Any) -> None:
-    """Show which lane and which seconds a model's answers hang on.
+    """Show which lanes and which seconds a model's answers depend on.
 
-    With every run: whether that can be believed, by replacing what is called important.
+    Every run also tests the attribution: it replaces the parts ranked as important and measures
+    how the answers change.
     """
     optional_dependencies.quiet_threads()
     from psgimg.finetune.explaining import explain as explainer
@@ -72,5 +82,5 @@ def explain(**options: Any) -> None:
     config = ExplainConfig(**options)
     console = open_console()
     with ProgressBar(console) as progress:
-        found = explainer.explain(config, progress)
-    show_explanation.show(console, found, config.out)
+        summary = explainer.explain(config, progress)
+    show_explanation.show(console, summary, config.out)

@@ -1,20 +1,25 @@
-"""Command options: what several of the commands take that ask models, each written once."""
+"""Options: the command-line options shared by the commands that run a model, each defined once."""
 
 from __future__ import annotations
 
 import click
 
-corpus_option = click.option("--corpus", metavar="NAME", help="One corpus of the dataset.")
-revision_option = click.option("--revision", metavar="TAG", help="Tag or commit of the dataset.")
+corpus_option = click.option("--corpus", metavar="NAME", help="Use one corpus of the dataset only.")
+revision_option = click.option(
+    "--revision", metavar="TAG", help="Branch, tag or commit of a dataset on the Hub."
+)
 batch_size_option = click.option(
-    "--batch-size", type=int, default=16, show_default=True, help="Pages at a time."
+    "--batch-size", type=int, default=16, show_default=True, help="Pages per batch."
 )
 dtype_option = click.option(
-    "--dtype", default="auto", show_default=True, help="auto, float32, bfloat16 …"
+    "--dtype",
+    default="auto",
+    show_default=True,
+    help="Precision of the weights: auto, float32, bfloat16 or float16.",
 )
 trust_option = click.option(
-    "--trust-remote-code", is_flag=True, help="Run code that comes with the model."
+    "--trust-remote-code", is_flag=True, help="Run Python code shipped with the model."
 )
 any_recipe_option = click.option(
-    "--any-recipe", is_flag=True, help="Allow pages drawn otherwise than it learned."
+    "--any-recipe", is_flag=True, help="Accept pages drawn by another recipe than the model's."
 )

@@ -1,4 +1,4 @@
-"""What the terminal shows of baselines: a bar for each piece of work, and how they turned out."""
+"""Terminal output of `psgimg baseline`: the metrics of each method."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from rich.console import Console
 from rich.table import Table
 
 
-def show(console: Console, found: Mapping[str, Predictions], out: Path) -> None:
-    """Figures by method."""
+def show(console: Console, results: Mapping[str, Predictions], out: Path) -> None:
+    """Print the metrics of each method and the command that compares them."""
     columns = (*metric_table.headline(), *metric_table.per_stage())
     heads = [metric.short for metric in columns]
     shown = Table("method", "pages", *heads, box=None, header_style="bold")
     for column in shown.columns[1:]:
         column.justify = "right"
-    for name, predictions in found.items():
+    for name, predictions in results.items():
         table = metrics.confusion(predictions.labels, predictions.predictions)
         values = [f"{metric.of(table):.3f}" for metric in columns]
         shown.add_row(name, f"{len(predictions):,}", *values)
     console.print(shown)
-    files = " ".join(str(out / f"{name}.parquet") for name in found)
-    console.print(f"[bold]{out}[/] is ready. Then: psgimg evaluate {files}", highlight=False)
+    files = " ".join(str(out / f"{name}.parquet") for name in results)
+    console.print(f"[bold]{out}[/] is ready. Next: psgimg evaluate {files}", highlight=False)

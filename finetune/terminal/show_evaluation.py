@@ -1,4 +1,4 @@
-"""What the terminal shows of an evaluation: figures with their intervals, and what to know of them."""
+"""Terminal output of `psgimg evaluate`: metrics with their intervals, comparisons and notes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from rich.table import Table
 Figure = Mapping[str, float | None]
 
 
-def show(console: Console, found: Evaluation, out: Path) -> None:
-    """The figures, the comparisons, the notes, and where the report lies."""
-    values = found.values
+def show(console: Console, evaluation: Evaluation, out: Path) -> None:
+    """Print the metrics, the comparisons, the notes and the path of the report."""
+    values = evaluation.values
     console.print(_figures({values["file"]: values["pooled"]["figures"]}))
     if scorers := values["scorers"]:
         console.print(f"\n{counted(scorers['epochs'], 'epoch')} were scored twice:")
@@ -28,11 +28,11 @@ def show(console: Console, found: Evaluation, out: Path) -> None:
         console.print("\nOn the same epochs:")
         console.print(_differences(comparison, values["file"]))
     counts = values["counts"]
-    said = ", ".join(counted(counts[f"{n}s"], n) for n in ("epoch", "recording", "subject"))
+    summary = ", ".join(counted(counts[f"{n}s"], n) for n in ("epoch", "recording", "subject"))
     if counts["subjects"] > 1:
-        said += f"; in brackets {values['interval']['level']:.0%} intervals over subjects"
-    console.print(f"\n{said}", highlight=False)
-    for note in found.notes:
+        summary += f"; {values['interval']['level']:.0%} intervals over subjects in brackets"
+    console.print(f"\n{summary}", highlight=False)
+    for note in evaluation.notes:
         console.print(f"[yellow]·[/] {escape(note)}", highlight=False)
     console.print(
         f"[bold]{escape(str(out))}[/] is ready: {escape(str(out / 'report.html'))}", highlight=False
@@ -40,7 +40,7 @@ def show(console: Console, found: Evaluation, out: Path) -> None:
 
 
 def _figures(columns: Mapping[str, Mapping[str, Figure]]) -> Table:
-    """A column each of figures against the reference scorer."""
+    """Return a table with a column of metrics for each set of predictions."""
     table = _table(*columns)
     for metric in metric_table.METRICS:
         figures = [_shown(column[metric.key]) for column in columns.values()]
@@ -67,7 +67,7 @@ def _table(*columns: str) -> Table:
 
 
 def _shown(figure: Figure, sign: str = "") -> str:
-    """A figure and its interval."""
+    """Format a metric and its interval."""
     value, low, high = (figure[name] for name in ("value", "low", "high"))
     if low is None:
         return _number(value, sign)

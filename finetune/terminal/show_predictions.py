@@ -1,4 +1,4 @@
-"""What the terminal shows: progress over pages, and how predictions turned out."""
+"""Terminal output of `psgimg predict`: the confusion matrix and the headline metrics."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 
-def show_predictions(console: Console, found: Predictions, out: Path) -> None:
-    """The confusion matrix and its figures. A page without a valid answer is wrong, not absent."""
-    table = metrics.confusion(found.labels, found.predictions)
+def show_predictions(console: Console, predictions: Predictions, out: Path) -> None:
+    """Print the confusion matrix and metrics; a page without a valid answer counts as wrong."""
+    table = metrics.confusion(predictions.labels, predictions.predictions)
     shown = Table("scored as", *STAGE_NAMES, "no answer", "F1", box=None, header_style="bold")
     for column in shown.columns[1:]:
         column.justify = "right"
@@ -21,5 +21,5 @@ def show_predictions(console: Console, found: Predictions, out: Path) -> None:
         shown.add_row(stage, *(f"{n:,}" for n in counts), f"{f1:.3f}")
     console.print(shown)
     figures = [f"{metric.short} {metric.of(table):.3f}" for metric in metric_table.headline()]
-    console.print(f"{len(found):,} pages: {', '.join(figures)}", highlight=False)
-    console.print(f"[bold]{out}[/] is ready; psgimg evaluate {out}", highlight=False)
+    console.print(f"{len(predictions):,} pages: {', '.join(figures)}", highlight=False)
+    console.print(f"[bold]{out}[/] is ready. Next: psgimg evaluate {out}", highlight=False)

@@ -1,4 +1,4 @@
-"""What the terminal shows of a staged night."""
+"""Terminal output of `psgimg stage`: the sleep statistics and the files written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.table import Table
 
 
 def show(console: Console, night: StagedNight, out: Path, names: tuple[str, ...]) -> None:
-    """The statistics, how much there is to review, and the files."""
+    """Print the sleep statistics, the number of epochs to review, and the files written."""
     table = Table(box=None, show_header=False)
     table.add_column()
     table.add_column(justify="right")
@@ -24,7 +24,8 @@ def show(console: Console, night: StagedNight, out: Path, names: tuple[str, ...]
     console.print(statistics_table.review(night), highlight=False)
     if night.lights_off_s is None or night.lights_on_s is None:
         console.print(
-            "Figures are over the recording as far as --lights-off and --lights-on are not given.",
+            "Without --lights-off or --lights-on, statistics count from the start or to the end of "
+            "the recording.",
             highlight=False,
         )
     console.print(f"[bold]{out}[/] is ready: {', '.join(names)}", highlight=False)

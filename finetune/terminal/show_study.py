@@ -1,4 +1,4 @@
-"""What the terminal shows of a study: its plan, its commands one by one, and what came out."""
+"""Terminal output of `psgimg study`: its cells, commands and results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.table import Table
 
 
 def show_plan(console: Console, cells: Sequence[Cell], out: Path) -> None:
-    """Cells with their factors, and every command, those that are done marked."""
+    """Print the cells with their factors, and every command; completed ones are marked."""
     factors = list(cells[0].factors)
     shown = Table("", *factors, "", box=None, header_style="bold")
     for number, cell in enumerate(cells, 1):
@@ -31,7 +31,7 @@ def show_plan(console: Console, cells: Sequence[Cell], out: Path) -> None:
 
 
 def show_study(console: Console, values: Mapping[str, Any], out: Path) -> None:
-    """The settings with their figures in few digits, and where the rest is."""
+    """Print the headline metrics of each setting, and the path of the report."""
     if values["settings"]:
         headline = metric_table.headline()
         heads = [metric.short for metric in headline]
@@ -43,4 +43,4 @@ def show_study(console: Console, values: Mapping[str, Any], out: Path) -> None:
             ]
             shown.add_row(*map(escape, (setting["name"], *figures)))
         console.print(shown)
-    console.print(f"[bold]{out}[/] is ready: read {out / study_report.PAGE}", highlight=False)
+    console.print(f"[bold]{out}[/] is ready: {out / study_report.PAGE}", highlight=False)

@@ -10,10 +10,10 @@ import click
 
 
 def _part(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
-    """``2/8`` → (2, 8)."""
+    """Parse ``2/8`` as (2, 8)."""
     number, slash, n_parts = value.partition("/")
     if not (slash and number.isdecimal() and n_parts.isdecimal()):
-        raise click.BadParameter(f"{value!r}: give two numbers, such as 2/8")
+        raise click.BadParameter(f"{value!r}: use two numbers, such as 2/8")
     return int(number), int(n_parts)
 
 
@@ -22,22 +22,24 @@ def _part(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, 
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Folder of the study [default: study- and the file's name].",
+    help="Output folder [default: study-STUDY].",
 )
-@click.option("--dry-run", is_flag=True, help="Show cells and commands; run nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show the cells and their commands without running them."
+)
 @click.option(
     "--part",
     default="1/1",
     metavar="I/N",
     callback=_part,
-    help="Every N-th cell from the I-th on, for an array of jobs.",
+    help="Run every N-th cell, starting with the I-th, for an array of jobs.",
 )
 def study(file: Path, out: Path | None, dry_run: bool, part: tuple[int, int]) -> None:
-    """Build, teach, ask and evaluate over a grid of factors; tabulate it with intervals.
+    """Build, train, predict and evaluate over a grid of factors; tabulate with intervals.
 
-    STUDY.yaml names the factors (style, corpus, train-subjects, seed …) and their values, see
-    docs/studies. What several cells share is done once. Run again, it goes on where it was
-    interrupted, and tries again what failed. report.md in the folder is the result.
+    STUDY.yaml names the factors (style, corpus, train-subjects, seed …) and their values; see
+    docs/studies. Steps shared by several cells run once. Rerun the command to resume after an
+    interruption and to retry failed cells. The results are in report.md in the output folder.
     """
     from psgimg.builder.console import ProgressBar, open_console
     from psgimg.finetune.study import study as main_path
@@ -48,7 +50,7 @@ def study(file: Path, out: Path | None, dry_run: bool, part: tuple[int, int]) ->
     if dry_run:
         show_study.show_plan(console, main_path.planned(config), config.out)
         return
-    # A cluster ends a job with SIGTERM: stop as for Ctrl-C, and with it the command at work.
+    # A cluster ends a job with SIGTERM: handle it as Ctrl-C, so that the running command stops too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ProgressBar(console) as progress:
         values = main_path.study(config, progress)

@@ -1,4 +1,4 @@
-"""Arguments: what `psgimg sft` is told. TRL's own options, a few of ours, and defaults for this task."""
+"""Arguments of `psgimg sft`: TRL's options, psgimg's own, and the defaults for this task."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from trl import ModelConfig, SFTConfig, TrlParser
 
 DEFAULTS: dict[str, Any] = {
     "output_dir": "psg-model",
-    "max_length": None,  # a cut would go through the image tokens
+    "max_length": None,  # truncation would cut image tokens
     "eval_strategy": "steps",
     "eval_steps": 0.1,
     "save_steps": 0.1,
     "save_total_limit": 2,
-    "dtype": None,  # decided once it is known whether all weights learn
+    "dtype": None,  # depends on whether all weights are trained
     "lr_scheduler_type": "cosine",
 }
 
@@ -35,7 +35,7 @@ PRETRAINED = {"num_train_epochs": 1, "warmup_steps": 0.03}
 ADAPTER = {**PRETRAINED, "use_peft": True, "learning_rate": 1e-4}
 WHOLE = {**PRETRAINED, "use_peft": False, "learning_rate": 1e-5}
 
-# Found on the demo and on a night of Sleep-EDF, in float32 on a CPU.
+# Tuned on the demo and on one Sleep-EDF night, in float32 on a CPU.
 TINY_RECIPE: dict[str, Any] = {
     "use_peft": False,
     "freeze_vision": False,
@@ -57,29 +57,29 @@ TINY_RECIPE: dict[str, Any] = {
 }
 
 GPU_LOADERS = 4
-"""Processes that decode pages for a GPU, which learns faster than one of them decodes."""
+"""Worker processes that decode pages for a GPU, which trains faster than one process decodes."""
 
 CPU_LOADERS = 1 if (os.cpu_count() or 1) > 1 else 0
-"""For a CPU with a core to spare: measured, a fifth of a step was spent waiting without one."""
+"""Worker processes for a CPU with a spare core: without one, a fifth of each step was spent waiting."""
 
 RENAMED = {"--dataset-config": "--corpus"}
-"""Options by a name that the nearest known one would be mistaken for."""
+"""Renamed options for which the closest match would be a misleading suggestion."""
 
 TRAINING_OPTIONS = frozenset(one.name for one in fields(SFTConfig))
 
 SYNONYMS = [old for old, new in compatibility.CHECKPOINTING.items() if new in TRAINING_OPTIONS]
-"""Options that this transformers knows by two names: the old ones."""
+"""Old names of options that the installed transformers accepts under two names."""
 
 Arguments = tuple[PsgArguments, SFTConfig, ModelConfig]
 
 
 def parse(argv: Sequence[str]) -> Arguments:
-    """Read command line and ``--config`` file; the command line wins, defaults come last.
+    """Parse the command line and its ``--config`` file, which the command line overrides.
 
     Raises
     ------
     BuildError
-        If an option is unknown, missing, or one that pages can't be learned with.
+        If an option is unknown, missing or invalid, or can't be used to train on pages.
     """
     args = [part for arg in argv for part in _spelt(arg)]
     parser = _parser()
@@ -97,21 +97,21 @@ def parse(argv: Sequence[str]) -> Arguments:
 
 
 def listed() -> str:
-    """All options with their help."""
+    """Return the help of all options."""
     return str(_parser().format_help())
 
 
 class _Parser(TrlParser):  # type: ignore[misc]
-    """TRL's parser: files spell options with dashes too, and a refusal is one line.
+    """TRL's parser with one-line errors, which also accepts dashes in the names of a config file.
 
-    Options that transformers has renamed are taken by either name, and passed on by the new one.
+    Options that transformers has renamed are accepted under both names and passed on under the new.
     """
 
     def error(self, message: str) -> NoReturn:
         raise BuildError(f"{message}; `psgimg sft --help` lists the options")
 
     def set_defaults_with_config(self, **values: Any) -> list[str]:
-        """Set defaults; the names that are no option."""
+        """Set defaults and return the names that are not options."""
         named = {snake(name): value for name, value in values.items()}
         unknown: list[str] = super().set_defaults_with_config(
             **compatibility.training_options(named, TRAINING_OPTIONS)
@@ -119,7 +119,7 @@ class _Parser(TrlParser):  # type: ignore[misc]
         return unknown
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """What is given, and what is left over."""
+        """Return the parsed options and the arguments left over."""
         given, rest = super().parse_known_args(args, namespace)
         old = {name: vars(given)[name] for name in SYNONYMS if vars(given)[name] is not None}
         vars(given).update(compatibility.training_options(old, TRAINING_OPTIONS))
@@ -127,17 +127,17 @@ class _Parser(TrlParser):  # type: ignore[misc]
 
 
 def _parser() -> TrlParser:
-    """TRL's parser of all options, which shows one spelling of each."""
+    """Return a parser of all options that shows one spelling of each."""
     kinds = (PsgArguments, SFTConfig, ModelConfig)
     parser = _Parser(kinds, prog="psgimg sft", allow_abbrev=False)
-    parser.set_defaults(**dict.fromkeys(SYNONYMS))  # TRL sets one of them, under its old name
-    for action in parser._actions:  # what is parsed is looked up elsewhere, under either spelling
+    parser.set_defaults(**dict.fromkeys(SYNONYMS))  # TRL sets a default under an old name
+    for action in parser._actions:  # affects the help only; parsing accepts both spellings
         action.option_strings = list(dict.fromkeys(map(kebab, action.option_strings)))
     return parser
 
 
 def _spelt(arg: str) -> list[str]:
-    """A word with its option spelt as TRL does; ``--config=FILE`` in two, as TRL takes it."""
+    """Spell an argument as TRL expects it: underscores, and ``--config FILE`` as two arguments."""
     if not arg.startswith("--"):
         return [arg]
     name, equals, value = arg.partition("=")
@@ -147,60 +147,60 @@ def _spelt(arg: str) -> list[str]:
 
 
 def _defaults(args: Sequence[str]) -> dict[str, Any]:
-    """Defaults for the kind of training that is asked for."""
-    asked = _asked(args)
-    gpu = torch.accelerator.is_available() and not asked.use_cpu
+    """Return the defaults for the requested kind of training."""
+    requested = _requested(args)
+    gpu = torch.accelerator.is_available() and not requested.use_cpu
     loading = {
         "dataloader_pin_memory": gpu,
         "dataloader_num_workers": GPU_LOADERS if gpu else CPU_LOADERS,
     }
-    if TINY in (asked.model, asked.model_name_or_path):
-        augment = "shift" if asked.context else TINY_RECIPE["augment"]
+    if TINY in (requested.model, requested.model_name_or_path):
+        augment = "shift" if requested.context else TINY_RECIPE["augment"]
         return {**DEFAULTS, **loading, **TINY_RECIPE, "augment": augment}
     bf16 = gpu and is_torch_bf16_gpu_available()
     return {
         **DEFAULTS,
         **loading,
-        **(WHOLE if asked.use_peft is False else ADAPTER),
-        "bf16": bf16 and not asked.fp16,
-        "fp16": gpu and not bf16 and not asked.bf16,
+        **(WHOLE if requested.use_peft is False else ADAPTER),
+        "bf16": bf16 and not requested.fp16,
+        "fp16": gpu and not bf16 and not requested.bf16,
         "gradient_checkpointing": gpu,
     }
 
 
-def _asked(args: Sequence[str]) -> argparse.Namespace:
-    """What decides on the defaults, without the checks that hang on them."""
+def _requested(args: Sequence[str]) -> argparse.Namespace:
+    """Parse the options on which the defaults depend, without the checks that need the defaults."""
     rest, parser = list(args), _parser()
     parser.set_defaults_with_config(use_peft=None)
     if "--config" in rest:
         at = rest.index("--config")
         if not (path := rest[at + 1 : at + 2]):
-            raise BuildError("--config: give a YAML file of options")
+            raise BuildError("--config: name a YAML file of options")
         del rest[at : at + 2]
         parser.set_defaults_with_config(**read_file(Path(path[0]), has_corpus=True))
-    known: argparse.Namespace = parser.parse_known_args(rest)[0]
-    return known
+    namespace: argparse.Namespace = parser.parse_known_args(rest)[0]
+    return namespace
 
 
 def _unknown(error: Exception) -> str | None:
-    """One line for options that nobody knows, with those that were perhaps meant."""
-    said = str(error)
-    if "not used by" not in said and "Unknown arguments" not in said:
+    """Return a one-line message for unknown options, with the closest matches."""
+    message = str(error)
+    if "not used by" not in message and "Unknown arguments" not in message:
         return None
-    listed = said[said.index("[") : said.rindex("]") + 1]
+    listed = message[message.index("[") : message.rindex("]") + 1]
     words = listed.strip("[]").replace("'", "").split(", ")
     wrong = [kebab(word) for word in words if word[:2] == "--"]
     if wrong and (now := RENAMED.get(wrong[0])):
-        return f"unknown option {wrong[0]}: it is called {now}"
+        return f"unknown option {wrong[0]}: use {now}"
     kinds = (PsgArguments, SFTConfig, ModelConfig)
-    known = [flag(one.name) for kind in kinds for one in fields(kind)]
-    near = difflib.get_close_matches(wrong[0], known, 2) if wrong else []
+    names = [flag(one.name) for kind in kinds for one in fields(kind)]
+    near = difflib.get_close_matches(wrong[0], names, 2) if wrong else []
     meant = f"; did you mean {' or '.join(near)}?" if near else "; `psgimg sft --help` lists all"
     return f"unknown option {', '.join(wrong) or listed}{meant}"
 
 
 def _dtype(training: SFTConfig, model: ModelConfig) -> str:
-    """Weights that stay as they are may be halved; those that learn in small steps may not."""
+    """Return the precision of the weights: frozen ones may be halved, trained ones need float32."""
     if not model.use_peft:
         return "float32"
     return "bfloat16" if training.bf16 else "float16" if training.fp16 else "float32"

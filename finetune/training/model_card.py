@@ -1,6 +1,6 @@
-"""Model card: the README of a model's folder. Every number on it is counted or was logged.
+"""Model card: the README of a model folder. Every number on it is counted or was logged.
 
-The words are in ``cards/model.md.j2``.
+The text is in ``cards/model.md.j2``.
 """
 
 from __future__ import annotations
@@ -32,53 +32,53 @@ SETTINGS = {
     "weight decay": "weight_decay",
     "seed": "seed",
 }
-"""Words for people → name in TRL's arguments."""
+"""Label on the card → name in TRL's arguments."""
 
 SUBSETS = {
     "training subjects": "train_subjects",
     "maximum training pages per recording": "max_epochs_per_recording",
     "sampling": "sampling",
 }
-"""Words for people → name in our arguments; one that is None was not given."""
+"""Label on the card → name in psgimg's arguments; None means not set."""
 
 MOST_ROWS = 12
-"""Evaluations that the card lists."""
+"""Maximum number of evaluations that the card lists."""
 
 
 def write(folder: Path, home: str | None = None) -> None:
-    """Write the card of a model's folder from its ``psgimg.json`` and ``training.json``.
+    """Write the card of a model folder from its ``psgimg.json`` and ``training.json``.
 
     Parameters
     ----------
     home
-        Its name on the Hub, if it has one.
+        Name of the model on the Hub; None takes the name of the folder.
     """
-    taught = ModelFolder.load(folder)
-    told = json.loads((folder / report.FILE).read_text(encoding="utf-8"))
+    manifest = ModelFolder.load(folder)
+    record = json.loads((folder / report.FILE).read_text(encoding="utf-8"))
     adapter = (folder / ADAPTER).exists()
     atomic_file.write_text(
-        folder / FILE, text(taught, told, adapter, home or folder.resolve().name)
+        folder / FILE, text(manifest, record, adapter, home or folder.resolve().name)
     )
 
 
-def restricted(taught: ModelFolder) -> frozenset[str]:
-    """The restricted corpora that a model learned from."""
-    return models.restricted({"policy": taught.policy, "corpora": taught.corpora})
+def restricted(manifest: ModelFolder) -> frozenset[str]:
+    """Return the restricted corpora that a model was trained on."""
+    return models.restricted({"policy": manifest.policy, "corpora": manifest.corpora})
 
 
-def text(taught: ModelFolder, told: Mapping[str, Any], adapter: bool, home: str) -> str:
-    """The card, YAML and Markdown.
+def text(manifest: ModelFolder, record: Mapping[str, Any], adapter: bool, home: str) -> str:
+    """Return the card as Markdown with a YAML header.
 
     Parameters
     ----------
-    told
-        What ``training.json`` says.
+    record
+        Contents of ``training.json``.
     adapter
-        Whether the folder holds adapters and not whole weights.
+        Whether the folder holds an adapter instead of full weights.
     """
-    log = told["log"]
+    log = record["log"]
     evaluated = [entry for entry in log if _is_evaluation(entry)]
-    best = [entry for entry in evaluated if entry["step"] == told["best_step"]]
+    best = [entry for entry in evaluated if entry["step"] == record["best_step"]]
     last = (best or evaluated or [{}])[-1]
     figures = {
         metric: last[f"eval_{metric.key}"]
@@ -86,123 +86,123 @@ def text(taught: ModelFolder, told: Mapping[str, Any], adapter: bool, home: str)
         if f"eval_{metric.key}" in last
     }
     values = {
-        "metadata": _head(taught, adapter, home, figures),
+        "metadata": _head(manifest, adapter, home, figures),
         "title": f"{home.rpartition('/')[2]}: sleep stages from pages",
         "home": home,
         "page_s": PAGE_S,
         "adapter": adapter,
-        "base": taught.base_model,
-        "tiny": taught.base_model == "tiny",
-        "psgimg": taught.psgimg,
-        "dataset": taught.dataset["id"],
-        "corpora": list(taught.corpora),
-        "restricted": sorted(restricted(taught)),
-        "synthetic": demo.NAME in taught.corpora,
-        "counts": told["counts"],
-        "pages_shown": told["pages_shown"],
-        "steps": told["steps"],
-        "passes": _rounded(told["passes"]),
-        "n_trained_on": told["subjects"],
-        "by_max_steps": told["steps"] == told["training"]["max_steps"],
-        "began_from": told["began_from"],
+        "base": manifest.base_model,
+        "tiny": manifest.base_model == "tiny",
+        "psgimg": manifest.psgimg,
+        "dataset": manifest.dataset["id"],
+        "corpora": list(manifest.corpora),
+        "restricted": sorted(restricted(manifest)),
+        "synthetic": demo.NAME in manifest.corpora,
+        "counts": record["counts"],
+        "pages_shown": record["pages_shown"],
+        "steps": record["steps"],
+        "passes": _rounded(record["passes"]),
+        "n_trained_on": record["subjects"],
+        "by_max_steps": record["steps"] == record["training"]["max_steps"],
+        "began_from": record["began_from"],
         "figures": figures,
         "headline": metric_table.headline(),
-        "n_validation": told["validation"].get("pages", 0),
-        "n_subjects": told["validation"].get("subjects", 0),
+        "n_validation": record["validation"].get("pages", 0),
+        "n_subjects": record["validation"].get("subjects", 0),
         "best_step": last.get("step", 0),
         "rows": _rows(log),
-        "prompt": taught.prompt,
-        "context": taught.context,
-        "recipe": taught.recipe,
-        "recipe_hash": taught.recipe_hash,
-        "settings": _settings(told),
+        "prompt": manifest.prompt,
+        "context": manifest.context,
+        "recipe": manifest.recipe,
+        "recipe_hash": manifest.recipe_hash,
+        "settings": _settings(record),
     }
     return templates.render(TEMPLATE, values)
 
 
-def _head(taught: ModelFolder, adapter: bool, home: str, figures: Mapping[Metric, float]) -> str:
-    """The YAML head, as the Hub reads it, with the figures as its model index."""
+def _head(manifest: ModelFolder, adapter: bool, home: str, figures: Mapping[Metric, float]) -> str:
+    """Return the YAML header as the Hub reads it, with the metrics as its model index."""
     from huggingface_hub import EvalResult, ModelCardData
 
-    dataset = str(taught.dataset["id"])
-    known = "/" in dataset
+    dataset = str(manifest.dataset["id"])
+    on_hub = "/" in dataset
     results = [
         EvalResult(
             task_type="image-classification",
             task_name="Sleep staging",
-            dataset_type=dataset if known else "psgimg",
+            dataset_type=dataset if on_hub else "psgimg",
             dataset_name=dataset,
             dataset_split="validation",
-            dataset_revision=taught.dataset["revision"],
+            dataset_revision=manifest.dataset["revision"],
             metric_type=metric.key,
             metric_name=metric.title,
             metric_value=round(value, 4),
         )
         for metric, value in figures.items()
     ]
-    base = taught.base_model
+    base = manifest.base_model
     data = ModelCardData(
         model_name=home.rpartition("/")[2],
         library_name="peft" if adapter else "transformers",
         pipeline_tag="image-text-to-text",
         base_model=base if "/" in base else None,
-        datasets=[dataset] if known else None,
-        tags=["sleep", "sleep-staging", "polysomnography", "psgimg", *sorted(taught.corpora)],
+        datasets=[dataset] if on_hub else None,
+        tags=["sleep", "sleep-staging", "polysomnography", "psgimg", *sorted(manifest.corpora)],
         eval_results=results or None,
     )
     return str(data.to_yaml())
 
 
 def _is_evaluation(entry: Mapping[str, Any]) -> bool:
-    """Whether a line of the log has figures of validation pages."""
+    """Return whether a log entry holds validation metrics."""
     return any(f"eval_{metric.key}" in entry for metric in metric_table.overall())
 
 
 def _rows(log: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Lines of the table: each evaluation, with the training loss that was logged last before it."""
-    lines: list[dict[str, Any]] = []
+    """Return the table rows: evaluations, each with the training loss logged last before it."""
+    rows: list[dict[str, Any]] = []
     loss = "–"
     columns = ["eval_loss", *(f"eval_{metric.key}" for metric in metric_table.headline())]
     for entry in log:
         loss = f"{entry['loss']:.3f}" if "loss" in entry else loss
         if _is_evaluation(entry):
             figures = [f"{entry[name]:.3f}" if name in entry else "–" for name in columns]
-            lines.append({"step": entry["step"], "figures": [loss, *figures]})
-    step = -(-len(lines) // MOST_ROWS)
-    return lines[::-1][:: max(step, 1)][::-1]
+            rows.append({"step": entry["step"], "figures": [loss, *figures]})
+    step = -(-len(rows) // MOST_ROWS)
+    return rows[::-1][:: max(step, 1)][::-1]
 
 
-def _settings(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """What was set, and what came of it where that may differ."""
-    given, own, kept = told["training"], told["psgimg"], told["best_step"]
-    limit = given["max_steps"]  # which overrides the number of training passes
-    steps = _of_planned(told["steps"], limit if limit > 0 else None)
-    passes = _of_planned(told["passes"], None if limit > 0 else given["num_train_epochs"])
-    rank = told["model"].get("lora_r") if told["model"].get("use_peft") else None
+def _settings(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the settings with their labels, and the actual values where these may differ."""
+    given, own, kept = record["training"], record["psgimg"], record["best_step"]
+    limit = given["max_steps"]  # overrides the number of training passes
+    steps = _of_planned(record["steps"], limit if limit > 0 else None)
+    passes = _of_planned(record["passes"], None if limit > 0 else given["num_train_epochs"])
+    rank = record["model"].get("lora_r") if record["model"].get("use_peft") else None
     return [
         ("optimisation steps", steps),
         ("training passes", passes),
         *(
             [("weights kept", f"those of step {kept:,}")]
-            if kept not in (None, told["steps"])
+            if kept not in (None, record["steps"])
             else []
         ),
-        ("pages per step", told["batch"]),
+        ("pages per step", record["batch"]),
         *[(words, given[name]) for words, name in SETTINGS.items() if name in given],
         *[(words, own[name]) for words, name in SUBSETS.items() if own.get(name) is not None],
         *([("LoRA rank", rank)] if rank else []),
-        ("device", told["device"]),
-        ("processes", told["processes"]),
+        ("device", record["device"]),
+        ("processes", record["processes"]),
     ]
 
 
 def _of_planned(made: float, planned: float | None) -> str:
-    """How many were made, and of how many if there were to be more."""
+    """Format a count, with the planned number if it was not reached."""
     if planned is None or made >= planned:
         return _rounded(made)
     return f"{_rounded(made)} of {_rounded(planned)} planned"
 
 
 def _rounded(value: float) -> str:
-    """A whole number as it is, a fraction in three digits."""
+    """Format an integer as it is and a fraction with three significant digits."""
     return templates.number(int(value) if value == int(value) else float(f"{value:.3g}"))

@@ -1,4 +1,4 @@
-"""Preflight: what the first batch really holds, told and checked before the first step."""
+"""Preflight: checks of the first batch before training, and a summary of what will be trained."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from psgimg.finetune.data.collator import supervised
 from psgimg.finetune.models import families
 
 
-def look(trainer: Any, answers: Mapping[str, str]) -> dict[str, Any]:
-    """Make a batch of one row as the trainer will, and see what it teaches.
+def inspect(trainer: Any, answers: Mapping[str, str]) -> dict[str, Any]:
+    """Build a batch of one row as the trainer does, and check what the loss covers.
 
     Returns
     -------
-    ``supervised`` (text that the loss covers), ``pictures`` of a row, ``image_tokens`` and
-    ``tokens`` of a row, ``rows`` of a training pass, ``trainable`` and ``parameters`` (numbers).
+    dict
+        ``supervised`` (text that the loss covers), numbers of ``pictures``, ``image_tokens`` and
+        ``tokens`` in a row, of ``rows`` in a training pass, and of ``trainable`` and all
+        ``parameters``.
 
     Raises
     ------
     BuildError
-        If the loss would not cover the answer, or no picture would be seen.
+        If the loss would not cover the answer, or the model would see no picture.
     """
     row = trainer.train_dataset[0]
     answer, n_pictures = row["completion"][0]["content"], len(row["images"])
@@ -29,14 +31,14 @@ def look(trainer: Any, answers: Mapping[str, str]) -> dict[str, Any]:
     text = supervised(batch, trainer.processing_class.tokenizer)
     if answer not in text or answer not in answers.values():
         raise BuildError(
-            f"the loss would cover {text!r} and not the answer {answer!r}; give another chat "
+            f"the loss would cover {text!r} and not the answer {answer!r}; use another chat "
             "template with --chat-template-path FILE.jinja"
         )
     model, ids = trainer.accelerator.unwrap_model(trainer.model), batch["input_ids"]
     n_tokens = families.n_image_tokens(model, trainer.processing_class, ids)
     if n_tokens == 0:
         raise BuildError(
-            "the chat template leaves no place for pictures; give one that does with "
+            "the chat template has no place for pictures; use one that has with "
             "--chat-template-path FILE.jinja"
         )
     parameters = list(model.parameters())
@@ -52,12 +54,12 @@ def look(trainer: Any, answers: Mapping[str, str]) -> dict[str, Any]:
 
 
 def lines(facts: Mapping[str, Any]) -> list[str]:
-    """The same for people."""
+    """Return the result of ``inspect`` as lines to print."""
     share = facts["trainable"] / facts["parameters"]
     return [
-        f"the loss covers   {facts['supervised']!r} (of the first row)",
-        f"a row             {facts['pictures']} page(s), {facts['image_tokens']} image tokens of "
+        f"loss covers       {facts['supervised']!r} (first row)",
+        f"row               {facts['pictures']} page(s), {facts['image_tokens']} image tokens of "
         f"{facts['tokens']} tokens",
-        f"a training pass   {facts['rows']:,} rows",
-        f"learning          {facts['trainable']:,} of {facts['parameters']:,} parameters ({share:.1%})",
+        f"training pass     {facts['rows']:,} rows",
+        f"trainable         {facts['trainable']:,} of {facts['parameters']:,} parameters ({share:.1%})",
     ]

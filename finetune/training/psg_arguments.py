@@ -1,4 +1,4 @@
-"""Options: what is particular to learning from pages, beside TRL's own options."""
+"""psgimg's own options of `psgimg sft`, in addition to those of TRL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from psgimg.finetune.models.manifest import TINY
 
 @dataclass
 class PsgArguments:
-    """What is particular to learning from pages."""
+    """Options of fine-tuning on pages that TRL does not have."""
 
     _argument_group_name: ClassVar[str] = "psgimg"
 
@@ -19,44 +19,46 @@ class PsgArguments:
         default="", metadata={"help": "Folder that `psgimg build` wrote, or id on the Hub."}
     )
     corpus: str | None = field(
-        default=None, metadata={"help": "A corpus of the dataset. All of them if left out."}
+        default=None, metadata={"help": "Use one corpus of the dataset only."}
     )
     dataset_revision: str | None = field(
-        default=None, metadata={"help": "Commit, branch or tag of a dataset on the Hub."}
+        default=None, metadata={"help": "Branch, tag or commit of a dataset on the Hub."}
     )
     model: str = field(
         default="",
-        metadata={"help": "Folder, id on the Hub, or `tiny`: a small model made on the spot."},
+        metadata={"help": "Folder, id on the Hub, or `tiny`: a small model created from scratch."},
     )
     prompt: str = field(
         default=prompts.DEFAULT, metadata={"help": "Name of a prompt, or a YAML file."}
     )
     context: int = field(
-        default=0, metadata={"help": "Pages shown before and after the one asked for."}
+        default=0,
+        metadata={"help": "Neighbouring pages shown on either side of the page to stage."},
     )
     sampling: Literal["natural", "balanced", "sqrt"] = field(
         default="natural",
-        metadata={"help": "How often a training pass shows each stage."},
+        metadata={"help": "Balance of the stages in a training pass."},
     )
     train_subjects: int | None = field(
-        default=None, metadata={"help": "Learn from so many subjects only."}
+        default=None, metadata={"help": "Number of training subjects."}
     )
     max_epochs_per_recording: int | None = field(
-        default=None, metadata={"help": "Learn from so many epochs of a recording at most."}
+        default=None, metadata={"help": "Maximum training pages per recording."}
     )
     validation_pages: int = field(
-        default=500, metadata={"help": "Pages of the validation split scored during training."}
+        default=500, metadata={"help": "Validation pages scored at each evaluation."}
     )
-    freeze_vision: bool = field(default=True, metadata={"help": "Leave the vision tower alone."})
+    freeze_vision: bool = field(default=True, metadata={"help": "Freeze the vision tower."})
     max_pixels: int | None = field(
-        default=None, metadata={"help": "Scale larger pages down, where the family can (Qwen)."}
+        default=None,
+        metadata={"help": "Maximum pixels per page; larger pages are scaled down (Qwen, GLM-4V)."},
     )
     augment: Literal["none", "flip", "shift", "flip,shift"] = field(
         default="none",
-        metadata={"help": "Show pages mirrored in time, shifted around in time, or both."},
+        metadata={"help": "Mirror pages in time, shift them cyclically in time, or both."},
     )
 
     @property
     def is_tiny(self) -> bool:
-        """Whether the model is to be made on the spot."""
+        """Whether the model is created from scratch."""
         return self.model == TINY

@@ -1,4 +1,4 @@
-"""Publish: a model goes to the Hub after its training, by the way and the rules of `psgimg push`."""
+"""Publish: push a model to the Hub after training, under the rules of `psgimg push`."""
 
 from __future__ import annotations
 
@@ -15,41 +15,47 @@ from rich.console import Console
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a model is to go, and who may see it: private unless ``--hub-private-repo false``."""
+    """Repository of a model, and its visibility: private unless ``--hub-private-repo false``."""
 
     repo_id: str
     wish: Wish
 
 
 def destination(training: Any, out: Path, lineage: Lineage) -> Destination | None:
-    """Where ``--push-to-hub`` leads, checked before anything is trained; None if it is not wanted.
+    """Return where ``--push-to-hub`` publishes, checked before training; None without the option.
 
-    Takes the trainer's own push away: it would make the repository public, and send checkpoints.
+    Disables the trainer's own push, which would make the repository public and upload checkpoints.
 
     Parameters
     ----------
     training
-        TRL's arguments.
+        TRL's arguments; ``push_to_hub`` is set to False.
     lineage
-        What the model learns from, and learned from before.
+        All data the model is and was trained on.
 
     Raises
     ------
     BuildError
-        If the token, the name or the policy would be refused.
+        If the token is missing, the name is invalid or the policy forbids it.
     """
     if not training.push_to_hub:
         return None
     training.push_to_hub = False
     wish = Wish(public=training.hub_private_repo is False)
-    wanted = Destination(training.hub_model_id or out.resolve().name, wish)
+    result = Destination(training.hub_model_id or out.resolve().name, wish)
     if training.process_index == 0:
-        taught = {"policy": lineage.policy, "corpora": list(lineage.corpora)}
-        models.check_ready(wanted.repo_id, wish, taught, Console().print)
-    return wanted
+        terms = {"policy": lineage.policy, "corpora": list(lineage.corpora)}
+        models.check_ready(result.repo_id, wish, terms, Console().print)
+    return result
 
 
-def publish(folder: Path, wanted: Destination) -> None:
-    """Send a model's folder. Raises BuildError."""
+def publish(folder: Path, destination: Destination) -> None:
+    """Push a model folder to the Hub.
+
+    Raises
+    ------
+    BuildError
+        If the Hub or the policy of the corpora refuses it.
+    """
     with ProgressBar(open_console()) as progress:
-        models.push(folder, wanted.repo_id, wanted.wish, False, progress, lambda *_: None)
+        models.push(folder, destination.repo_id, destination.wish, False, progress, lambda *_: None)

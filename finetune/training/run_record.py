@@ -1,4 +1,4 @@
-"""Record: what a training tells of itself, for its folder, its card, and to go on later."""
+"""Run record: what is saved about a training, for its folder, its card and for resuming."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from psgimg.finetune.models import manifest as folders
 from psgimg.finetune.models import provenance
 from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.models.provenance import Lineage
-from psgimg.finetune.training import trainer as held_out
 from psgimg.finetune.training.arguments import Arguments
 from psgimg.finetune.training.psg_arguments import PsgArguments
+from psgimg.finetune.training.trainer import subsample
 from transformers import TrainerState
 from trl import SFTConfig
 
 
-def settings(asked: Arguments, train: PageSet, prompt: Prompt) -> dict[str, Any]:
-    """What must stay as it is for a training to go on."""
-    psg, training, model_args = asked
+def settings(options: Arguments, train: PageSet, prompt: Prompt) -> dict[str, Any]:
+    """Return the settings that must stay the same for a training to be resumed."""
+    psg, training, model_args = options
     own = dataclasses.asdict(psg)
-    moves = ("dataset", "dataset_revision", "model", "prompt", "validation_pages")
+    excluded = ("dataset", "dataset_revision", "model", "prompt", "validation_pages")
     shards = [shard["sha256"] for shard in train.build["shards"] if shard["split"] == "train"]
     batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
     return {
-        **{name: value for name, value in own.items() if name not in moves},
+        **{name: value for name, value in own.items() if name not in excluded},
         "dataset": digest(shards),
         "model": name(psg.model),
         "prompt": f"{name(psg.prompt)} {digest(dataclasses.asdict(prompt))}",
@@ -46,7 +46,7 @@ def settings(asked: Arguments, train: PageSet, prompt: Prompt) -> dict[str, Any]
 
 
 def folder(psg: PsgArguments, train: PageSet, prompt: Prompt, lineage: Lineage) -> ModelFolder:
-    """What the model carries along, as ``psgimg.json`` will say."""
+    """Return the manifest of the trained model, to be saved as ``psgimg.json``."""
     source, build = train.source, train.build
     return ModelFolder(
         prompt=prompt,
@@ -68,27 +68,27 @@ def folder(psg: PsgArguments, train: PageSet, prompt: Prompt, lineage: Lineage) 
 
 
 def values(
-    asked: Arguments,
+    options: Arguments,
     validation: PageSet | None,
     facts: Mapping[str, Any],
     lineage: Lineage,
     state: TrainerState,
 ) -> dict[str, Any]:
-    """What ``training.json`` says beside the log: settings, versions, what the figures are of.
+    """Return the contents of ``training.json`` other than the log: settings, versions and counts.
 
     Parameters
     ----------
     facts
-        What ``preflight`` saw.
+        Result of :func:`psgimg.finetune.training.preflight.inspect`.
     """
-    psg, training, model_args = asked
+    psg, training, model_args = options
     return {
         "versions": folders.versions(),
         "device": str(training.device),
         "processes": training.world_size,
         "began_from": lineage.began_from,
         "best_step": _best(training, state),
-        "validation": {} if validation is None else _watched(validation, psg, training),
+        "validation": {} if validation is None else _validation_counts(validation, psg, training),
         "preflight": dict(facts),
         "psgimg": dataclasses.asdict(psg),
         "model": dataclasses.asdict(model_args),
@@ -99,53 +99,55 @@ def values(
 def progress(
     training: SFTConfig, state: TrainerState, train: PageSet, drawn: npt.NDArray[np.int64]
 ) -> dict[str, Any]:
-    """How far the training went, whatever ended it; all of it, if it was resumed.
+    """Return how far the training went, whatever ended it, with the steps before a resumption.
 
     Parameters
     ----------
     drawn
-        Rows of the training passes, each once; all of a pass that was begun.
+        Rows of all training passes begun, each once.
 
     Returns
     -------
-    ``steps`` (optimisation steps made), ``batch`` (pages of a step, over all processes),
-    ``pages_shown`` (a page counts each time it is shown), ``passes`` (training passes made, a
-    fraction of the last one included), ``subjects`` (number) and ``counts`` (pages by stage) that
-    the passes drew from.
+    dict
+        ``steps`` (optimisation steps made), ``batch`` (pages per step, over all processes),
+        ``pages_shown`` (a page counts each time it is shown), ``passes`` (training passes made,
+        including a fraction of the last one), ``subjects`` (number) and ``counts`` (pages by
+        stage) from which the passes were drawn.
     """
-    at_once = state.train_batch_size * training.world_size
-    batch = at_once * training.gradient_accumulation_steps
-    dropped = len(train) % at_once if training.dataloader_drop_last else 0
-    a_pass = max(len(train) - dropped, 1)
-    whole, rest = divmod(
-        state.global_step, math.ceil(a_pass / batch)
-    )  # a pass's last step is short
-    n_shown = whole * a_pass + rest * batch
+    micro_batch = state.train_batch_size * training.world_size
+    batch = micro_batch * training.gradient_accumulation_steps
+    dropped = len(train) % micro_batch if training.dataloader_drop_last else 0
+    pass_length = max(len(train) - dropped, 1)
+    steps_per_pass = math.ceil(pass_length / batch)  # the last step of a pass may be short
+    whole, rest = divmod(state.global_step, steps_per_pass)
+    n_shown = whole * pass_length + rest * batch
     counts = np.bincount(train.index.label[drawn], minlength=len(STAGE_NAMES)).tolist()
     return {
         "steps": state.global_step,
         "batch": batch,
         "pages_shown": n_shown,
-        "passes": n_shown / a_pass,
+        "passes": n_shown / pass_length,
         "subjects": len(provenance.subjects(dataclasses.replace(train, rows=drawn))),
         "counts": dict(zip(STAGE_NAMES, counts, strict=True)),
     }
 
 
 def _best(training: SFTConfig, state: TrainerState) -> int | None:
-    """The step whose weights were kept, if not the last one's."""
+    """Return the step of the best weights if these were kept, else None."""
     kept = training.load_best_model_at_end and state.best_model_checkpoint
     return state.best_global_step if kept else None
 
 
-def _watched(validation: PageSet, psg: PsgArguments, training: SFTConfig) -> dict[str, int]:
-    """How many pages of how many subjects the figures during training are of."""
-    rows = held_out.some(validation.rows, psg.validation_pages, training.seed)
-    people = {(page.corpus, page.subject) for page in map(validation.page, rows.tolist())}
-    return {"pages": len(rows), "subjects": len(people)}
+def _validation_counts(
+    validation: PageSet, psg: PsgArguments, training: SFTConfig
+) -> dict[str, int]:
+    """Return the numbers of pages and subjects behind the validation metrics."""
+    rows = subsample(validation.rows, psg.validation_pages, training.seed)
+    subjects = {(page.corpus, page.subject) for page in map(validation.page, rows.tolist())}
+    return {"pages": len(rows), "subjects": len(subjects)}
 
 
 def name(source: str) -> str:
-    """What it is called; of a folder or file the last part, for the rest is this machine's."""
+    """Return a Hub id as it is, and of a local path the last part, without the local folders."""
     path = Path(source).expanduser()
     return path.resolve().name if path.exists() else source

@@ -1,4 +1,4 @@
-"""Validation: how well pages of the validation split are staged, every now and then during training."""
+"""Trainer: TRL's, with the loss on the answer only and staging metrics at each evaluation."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from trl import SFTTrainer
 Rows = npt.NDArray[np.int64]
 
 
-def some(rows: Rows, n: int, seed: int) -> Rows:
-    """At most ``n`` of the rows, ascending; the same for the same seed."""
+def subsample(rows: Rows, n: int, seed: int) -> Rows:
+    """Return at most ``n`` of the rows, ascending, drawn by the seed."""
     if len(rows) <= n:
         return rows
     return np.sort(np.random.default_rng(seed).permutation(rows)[:n])
 
 
 @contextmanager
-def _own_names(model: Any) -> Iterator[None]:
-    """Save whole weights under the names that the trainer looks for when it goes on.
+def _module_names(model: Any) -> Iterator[None]:
+    """Save full weights under the names of their modules, which the trainer expects on resuming.
 
-    transformers saves those of many families under older names and then resumes, and takes the
-    best model, without translating: silently with the weights it has. It may go once
-    https://github.com/huggingface/transformers/issues/43701 is closed.
+    For many families, transformers saves weights under older names, but loads a checkpoint to
+    resume, or the best model, without translating them, and silently keeps the current weights.
+    Remove this once https://github.com/huggingface/transformers/issues/43701 is closed.
     """
     if not isinstance(model, PreTrainedModel):
         yield
@@ -47,15 +47,15 @@ def _own_names(model: Any) -> Iterator[None]:
 
 
 class StagingTrainer(SFTTrainer):  # type: ignore[misc]
-    """TRL's trainer, taught by the answer alone, which at each evaluation also names the stages.
+    """TRL's trainer with the loss on the answer only and staging metrics at each evaluation.
 
-    ``eval_accuracy``, ``eval_macro_f1``, ``eval_kappa`` and so on stand beside ``eval_loss`` in the
-    log, for ``metric_for_best_model``, early stopping and every reporter.
+    ``eval_accuracy``, ``eval_macro_f1``, ``eval_kappa`` and so on are logged with ``eval_loss``, for
+    ``metric_for_best_model``, early stopping and every experiment tracker.
 
     Parameters
     ----------
     answers
-        Stage → the text that answers.
+        Stage → text of its answer.
     """
 
     def __init__(self, *args: Any, answers: Mapping[str, str], **kwargs: Any) -> None:
@@ -73,18 +73,18 @@ class StagingTrainer(SFTTrainer):  # type: ignore[misc]
         ignore_keys: list[str] | None = None,
         metric_key_prefix: str = "eval",
     ) -> Any:
-        """The loss as ever, then the stages."""
+        """Compute the loss as TRL does, then the staging metrics."""
         output = super().evaluation_loop(
             dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
         )
-        figures = self._stage(self.eval_dataset)
-        output.metrics.update({f"{metric_key_prefix}_{key}": v for key, v in figures.items()})
+        staging = self._staging_metrics(self.eval_dataset)
+        output.metrics.update({f"{metric_key_prefix}_{key}": v for key, v in staging.items()})
         return output
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Save the model; a checkpoint (an internal call) under the names its modules have."""
+        """Save the model; checkpoints (internal calls) keep the names of its modules."""
         model = self.accelerator.unwrap_model(self.model)
-        with _own_names(model) if _internal_call else nullcontext():
+        with _module_names(model) if _internal_call else nullcontext():
             super().save_model(output_dir, _internal_call)
 
     def create_model_card(
@@ -93,28 +93,30 @@ class StagingTrainer(SFTTrainer):  # type: ignore[misc]
         dataset_name: str | None = None,
         tags: str | list[str] | None = None,
     ) -> None:
-        """No card: TRL's is that of a chat bot, and would be written over ours."""
+        """Write no card: TRL's describes a chat model and would replace psgimg's."""
 
     @cached_property
     def _score(self) -> Scorer:
-        """What scores pages at every evaluation."""
+        """Scorer of the validation pages, created at the first evaluation."""
         model = self.accelerator.unwrap_model(self.model)
         return Scorer(model, self.processing_class, self._answers, self.accelerator.print)
 
-    def _stage(self, dataset: Any) -> dict[str, float]:
-        """Figures over all processes, each of which scores its share."""
+    def _staging_metrics(self, dataset: Any) -> dict[str, float]:
+        """Return the metrics over all processes, each of which scores its share of the pages."""
         n, size = len(dataset), self.args.per_device_eval_batch_size
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
         share = math.ceil(n / world)
-        mine = [min(rank * share + i, n - 1) for i in range(share)]  # as many for each process
-        found: list[tuple[int, int]] = []
+        mine = [
+            min(rank * share + i, n - 1) for i in range(share)
+        ]  # equal numbers, the last page repeated
+        scored: list[tuple[int, int]] = []
         for start in range(0, share, size):
             rows = [dataset[i] for i in mine[start : start + size]]
             with self.compute_loss_context_manager():
                 stages = self._score(rows).log_probs.argmax(1)
             labels = [self._stage_of[row["completion"][0]["content"]] for row in rows]
-            found += zip(labels, stages.tolist(), strict=True)
-        own = torch.tensor(found, device=self.accelerator.device)
+            scored += zip(labels, stages.tolist(), strict=True)
+        own = torch.tensor(scored, device=self.accelerator.device)
         pairs = self.accelerator.gather(own).cpu().numpy()
         keep = [r * share + i < n for r in range(world) for i in range(share)]
         table = metrics.confusion(pairs[keep, 0], pairs[keep, 1])

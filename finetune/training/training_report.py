@@ -1,4 +1,4 @@
-"""Training report: what a training was told and how it went, as ``training.json`` and a picture."""
+"""Training report: settings, versions and log of a training as ``training.json``, and its curves."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ PICTURE = "training.png"
 
 
 def write(folder: Path, values: Mapping[str, Any], log: Sequence[Mapping[str, float]]) -> None:
-    """Write both files.
+    """Write ``training.json`` and the picture of the curves.
 
     Parameters
     ----------
     values
-        Settings, versions and counts; all of it JSON.
+        Settings, versions and counts, as JSON values.
     log
-        What the trainer logged, in order; each entry has ``step``.
+        Entries logged by the trainer, in order, each with a ``step``.
     """
-    whole = _nameless({**values, "log": list(log)})
-    text = json.dumps(whole, indent=1, default=str, allow_nan=False)
+    contents = _portable({**values, "log": list(log)})
+    text = json.dumps(contents, indent=1, default=str, allow_nan=False)
     atomic_file.write_text(folder / FILE, text + "\n")
     _picture(folder / PICTURE, log)
 
 
-def _nameless(value: Any) -> Any:
-    """The same as JSON has it, without this machine's folders: of an absolute path its last part."""
+def _portable(value: Any) -> Any:
+    """Return a value as JSON, with NaN as null and only the last part of absolute paths."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
-        return {key: _nameless(item) for key, item in value.items()}
+        return {key: _portable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_nameless(item) for item in value]
+        return [_portable(item) for item in value]
     if isinstance(value, str | Path) and Path(value).is_absolute():
         return Path(value).name
     return value
 
 
 def curve(log: Sequence[Mapping[str, float]], key: str) -> tuple[list[float], list[float]]:
-    """Steps and values of what was logged under a name."""
-    found = [(entry["step"], entry[key]) for entry in log if key in entry]
-    found = [(step, value) for step, value in found if math.isfinite(value)]
-    return [step for step, _ in found], [value for _, value in found]
+    """Return the steps and finite values logged under a key."""
+    points = [(entry["step"], entry[key]) for entry in log if key in entry]
+    points = [(step, value) for step, value in points if math.isfinite(value)]
+    return [step for step, _ in points], [value for _, value in points]
 
 
 def _picture(path: Path, log: Sequence[Mapping[str, float]]) -> None:
@@ -61,7 +61,7 @@ def _picture(path: Path, log: Sequence[Mapping[str, float]]) -> None:
         ("eval_loss", "validation", "#000000"),
     ):
         losses.plot(*curve(log, key), label=name, color=colour, marker=".", markersize=3)
-    losses.set(ylabel="loss a token", ylim=(0, None))
+    losses.set(ylabel="loss per token", ylim=(0, None))
     for metric, colour in zip(metric_table.headline(), cycle(LINE_COLOURS)):
         points = curve(log, f"eval_{metric.key}")
         staging.plot(*points, label=metric.short, color=colour, marker=".", markersize=3)

@@ -115,7 +115,7 @@ def test_predictions_are_of_the_epochs_of_the_split_in_the_order_of_predict(isru
         assert read.predictions.tolist() == read.probabilities.argmax(1).tolist()
 
 
-def test_what_lies_beside_says_how_it_came_about(isruc, trees):
+def test_the_json_beside_the_predictions_records_how_they_were_made(isruc, trees):
     beside = json.loads((isruc / "baselines" / "boosting.parquet.json").read_text())
     assert beside["settings"]["model"] == "boosting"
     assert beside["settings"]["split"] == "test"
@@ -130,15 +130,15 @@ def test_what_lies_beside_says_how_it_came_about(isruc, trees):
     assert yasa["left_out"] == {"recordings": 0, "pages": 0}
 
 
-def test_what_is_finished_is_not_computed_again(isruc, trees):
+def test_a_finished_method_is_not_recomputed(isruc, trees):
     config, found, _ = trees
     told = Remembered()
     assert baseline.baseline(config, told)["yasa"].table.equals(found["yasa"].table)
     assert told.n_done == 0
-    assert [note.rpartition("; ")[2] for note in told.notes] == ["nothing is computed again"] * 2
+    assert [note.rpartition("; ")[2] for note in told.notes] == ["nothing is recomputed"] * 2
 
 
-def test_another_seed_does_not_mix_with_what_is_there(trees):
+def test_another_seed_does_not_mix_with_existing_predictions(trees):
     config, _, _ = trees
     other = BaselineConfig(config.dataset, config.root, ("boosting",), out=config.out, seed=1)
     with pytest.raises(BuildError, match=r"boosting.parquet was made .* \(seed\); use the same"):
@@ -169,23 +169,23 @@ def test_a_stage_that_was_never_seen_has_probability_0():
     found = boosting.probabilities(boosting.fit(table, labels, 0, 1), table)
     assert not found[:, [1, 3, 4]].any()
     np.testing.assert_allclose(found.sum(1), 1)
-    with pytest.raises(BuildError, match="every page to learn from is N2"):
+    with pytest.raises(BuildError, match="every training page is N2"):
         boosting.fit(table[50:], labels[50:], 0, 1)
 
 
-def test_a_missing_extra_is_one_line_with_the_command_that_brings_it(monkeypatch):
+def test_a_missing_extra_is_one_line_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "yasa", None)
     monkeypatch.setitem(sys.modules, "braindecode", None)
     monkeypatch.setitem(sys.modules, "braindecode.models", None)
     with pytest.raises(BuildError, match=r"pip install 'psgimg\[baselines\]'$"):
-        methods.able(())
+        methods.available(())
     with pytest.raises(BuildError, match=r"^boosting: yasa is missing; .*\[baselines\]'$"):
-        methods.able(("boosting",))
+        methods.available(("boosting",))
 
 
-def test_an_unknown_method_is_refused_with_those_there_are():
-    with pytest.raises(BuildError, match="no method 'svm'; there are boosting, cnn, yasa"):
-        methods.able(("svm",))
+def test_an_unknown_method_is_refused_with_the_known_ones():
+    with pytest.raises(BuildError, match="--method 'svm' is unknown; use boosting, cnn, yasa"):
+        methods.available(("svm",))
 
 
 def test_a_seed_below_0_is_refused_before_anything_is_read():
@@ -193,17 +193,17 @@ def test_a_seed_below_0_is_refused_before_anything_is_read():
         BaselineConfig("nowhere", seed=-1)
 
 
-def test_yasa_is_left_out_aloud_where_no_central_eeg_was_recorded():
+def test_yasa_is_left_out_with_a_note_without_central_eeg():
     read = {name: methods.METHODS[name] for name in ("boosting", "yasa")}
     night = nights.Night(None, None, None, None, None, ("Fpz-Cz", "Pz-Oz", "EOGh", "Chin"))
-    left, (note,) = methods.fit(read, [night], ())
+    left, (note,) = methods.applicable(read, [night], ())
     assert list(left) == ["boosting"]
     assert "none of 1 recordings" in note
     with pytest.raises(BuildError, match="leave it out"):
-        methods.fit(read, [night], ("yasa",))
+        methods.applicable(read, [night], ("yasa",))
 
 
-def test_people_who_are_learned_from_are_not_staged_in_another_dataset(isruc, tmp_path):
+def test_training_subjects_are_not_staged_in_another_dataset(isruc, tmp_path):
     swapped = {"train": SPLIT["test"], "validation": [], "test": SPLIT["train"]}
     (tmp_path / "split.json").write_text(json.dumps(swapped))
     told = {
@@ -220,13 +220,13 @@ def test_people_who_are_learned_from_are_not_staged_in_another_dataset(isruc, tm
         on=str(tmp_path / "other"),
         out=tmp_path / "out",
     )
-    with pytest.raises(BuildError, match=r"2 subjects of .*other, split test, are learned from"):
+    with pytest.raises(
+        BuildError, match=r"2 subjects of .*other, split test, are in the training data"
+    ):
         baseline.baseline(config, Remembered())
 
 
-def test_a_corrupted_twin_is_staged_by_what_was_learned_of_the_signals_as_recorded(
-    isruc, trees, tmp_path
-):
+def test_a_corrupted_twin_is_staged_by_a_model_of_uncorrupted_signals(isruc, trees, tmp_path):
     told = {"style": "paper", "split_file": isruc / "split.json", "corrupt": ("noise:snr_db=-20",)}
     run(tmp_path / "twin", isruc / "root", "isruc", **told)
     config = BaselineConfig(
@@ -243,17 +243,20 @@ def test_a_corrupted_twin_is_staged_by_what_was_learned_of_the_signals_as_record
     assert beside["corruption"]["kind"] == "noise"
 
 
-def test_a_scoring_of_another_release_is_named(isruc, tmp_path):
+def test_a_scoring_of_another_release_is_refused(isruc, tmp_path):
     shutil.copytree(isruc / "root", tmp_path / "root")
     scoring = tmp_path / "root" / "subgroupIII" / "1" / "1_1.txt"
     scoring.write_text(scoring.read_text().replace("2", "3"))
     nights_of = nights.find(
-        nights.to_learn(str(isruc / "pages"), None),
+        nights.training_sources(str(isruc / "pages"), None),
         nights.source.find(str(isruc / "pages"), None, "test"),
         [str(tmp_path / "root")],
     )
-    with pytest.raises(BuildError, match=r"^III-001: its scoring gives .* Get the scorings again$"):
-        nights_of.asked[0].read(filtered=True)
+    with pytest.raises(
+        BuildError,
+        match=r"^III-001: the .* epochs of its scoring differ from .*; use the release of isruc",
+    ):
+        nights_of.target[0].read(filtered=True)
 
 
 def test_the_command_says_in_one_line_where_recordings_are_missing(isruc, tmp_path):
@@ -273,17 +276,17 @@ def test_the_command_says_in_one_line_where_recordings_are_missing(isruc, tmp_pa
 
 def test_several_workers_read_the_same_pages(isruc, tmp_path):
     here = nights.find(
-        nights.to_learn(str(isruc / "pages"), None),
+        nights.training_sources(str(isruc / "pages"), None),
         nights.source.find(str(isruc / "pages"), None, "test"),
         [str(isruc / "root")],
     )
     held = [
-        store.fill(tmp_path / str(n), here.asked, "", Task(here, 0, n, Remembered()))
+        store.fill(tmp_path / str(n), here.target, "", Task(here, 0, n, Remembered()))
         for n in (1, 2)
     ]
     np.testing.assert_array_equal(held[0].pages_uv, held[1].pages_uv)
     np.testing.assert_array_equal(held[0].scale.width_uv, held[1].scale.width_uv)
-    np.testing.assert_array_equal(held[0].labels, np.concatenate([n.labels for n in here.asked]))
+    np.testing.assert_array_equal(held[0].labels, np.concatenate([n.labels for n in here.target]))
 
 
 def test_scale_is_of_the_nights_and_an_absent_lane_is_0():
@@ -296,7 +299,7 @@ def test_scale_is_of_the_nights_and_an_absent_lane_is_0():
     np.testing.assert_allclose(scale.apply(page_uv)[0], [[0, 1, store.LARGEST], [0, 0, 0]])
 
 
-def test_a_network_learns_keeps_its_best_pass_and_learns_the_same_again(monkeypatch):
+def test_a_network_trains_reproducibly_and_keeps_its_best_pass(monkeypatch):
     need("cnn")
     import torch
     from psgimg.finetune.baselines import network
@@ -314,7 +317,7 @@ def test_a_network_learns_keeps_its_best_pass_and_learns_the_same_again(monkeypa
             torch.manual_seed(0)
             model = network._model(2)
             task = Task(Nights((), (), ()), 0, 1, Remembered())
-            facts = network.learn(model, held, held, task)
+            facts = network.fit(model, held, held, task)
         found = network.probabilities(model, held.pages_uv, one)
         assert facts["validation_loss"][facts["best_pass"] - 1] == min(facts["validation_loss"])
         told = found[np.arange(32), labels]

@@ -12,6 +12,7 @@ import tiny
 from builds import PSGIMG, content
 from progress import Remembered
 from psgimg.builder.build import build
+from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.corpora.sources import locate
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
@@ -120,15 +121,15 @@ def no_scoring(root):
 
 
 BAD = {
-    truncate: ("truncated EDF", "shhs1-200001.edf.*promises 600 records.*download it again"),
-    lie_about_records: ("header lies about records", "promises 7 records.*600"),
+    truncate: ("truncated EDF", "shhs1-200001.edf.*states 600 records.*download it again"),
+    lie_about_records: ("more records than stated", "states 7 records.*600"),
     empty_scoring: ("empty scoring", "shhs1-200001-nsrr.xml"),
     garbage_scoring: ("unreadable", "shhs1-200001-nsrr.xml"),
     entity_bomb: ("refused XML", "shhs1-200001-nsrr.xml"),
     outside_reference: ("refused XML", "shhs1-200001-nsrr.xml"),
     another_time: ("", "shhs1-200001"),
     flat_eeg: ("flat EEG", "shhs1-200001.edf"),
-    no_eeg: ("no usable EEG", "looks for .*C4-M1"),
+    no_eeg: ("no usable EEG", "needs one of .*C4-M1"),
     unreadable: ("unreadable file", "shhs1-200001.edf"),
     twin_bytes: ("duplicate recording", "has the same signal as"),
     copied_file: ("duplicate recording", "shhs1-200001"),

@@ -112,8 +112,8 @@ def test_preview_draws_the_very_page_that_a_build_draws(corpus, tmp_path):
     assert page.read_bytes() == row["image"]["bytes"]
 
 
-def test_preview_of_an_unknown_file_reads_common_labels(shared_psg, tmp_path):
-    edf = shared_psg / "odd" / "rsleep-noxturnal-subject1.edf"
+def test_preview_of_an_unknown_file_reads_common_labels(real_recordings, tmp_path):
+    edf = real_recordings / "odd" / "rsleep-noxturnal-subject1.edf"
     done = psgimg("preview", edf, "--epoch", 1, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "F4-M1" in done.stdout
@@ -197,17 +197,20 @@ def test_the_command_line_wins_over_the_config_file(corpus, tmp_path):
         (["build", "--source", "demo", "--splits", "1/2"], "80/10/10"),
         (["build", "--source", "demo", "--folds", "1"], "2 or more"),
         (["build", "--source", "demo", "--public"], "go with --push"),
-        (["push", "nowhere", "--permission", "Dr A. Author, letter of 1 May"], "give --public too"),
+        (
+            ["push", "nowhere", "--permission", "Dr A. Author, letter of 1 May"],
+            "requires --public; give both",
+        ),
         (["push", "nowhere"], "nowhere is not a folder"),
         (["export", "nowhere"], "either --labels-only or --format"),
         (["export", "nowhere", "--labels-only"], "nowhere"),
         (["export", "nowhere", "--format", "webdataset", "--prompt", "aasm"], "--format sharegpt"),
-        (["rebuild", "nowhere"], "no labels-only export"),
+        (["rebuild", "nowhere"], "not a labels-only export"),
         (["build", "--source", "demo", "--fetch"], "--subjects"),
         (["build", "--source", "demo", "--split-file", "gone.csv"], "gone.csv"),
         (["build", "--config", "gone.yaml"], "gone.yaml"),
         (["build", "--config", "odd.yaml"], "unknown option colour"),
-        (["build", "--source", "shhs", "--root", "nowhere"], "no folder nowhere"),
+        (["build", "--source", "shhs", "--root", "nowhere"], "folder nowhere not found"),
         (["build", "--source", "shhs", "--source", "mass", "--root", "x"], "--root shhs=DIR"),
         (["check", "--source", "demo", "--subjects", "nobody"], "no subject nobody"),
         (["preview"], "give an EDF file"),

@@ -91,7 +91,7 @@ def test_the_twin_says_what_it_is_and_a_clean_build_says_nothing(clean, twin):
     assert "drawn by psgimg" in first
     assert "for testing vision-language models" in first
     assert warning.startswith("> **Corrupted twin, not for training.**")
-    assert f"each EEG lane carries noise (`{SPEC}`)" in warning
+    assert f"each EEG lane has added noise (`{SPEC}`)" in warning
     assert "Empty" not in card
     assert f"Corrupted on purpose ({SPEC})" in (twin / "croissant.json").read_text()
 
@@ -111,8 +111,8 @@ def test_several_corruptions_are_done_in_order_and_what_they_could_not_reach_is_
     assert [part["kind"] for part in said["parts"]] == ["lost", "hum"]
     assert said["severity"] is None
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "each EEG lane carries nothing from some time on (`lost:from=0`), then each EOG" in card
-    note = "hum left E1 as it was: 50 samples a second hold no 60 Hz"
+    assert "each EEG lane is lost from some time on (`lost:from=0`), then each EOG" in card
+    note = "hum not applied to E1: 50 samples per second can't represent 60 Hz"
     assert all(note in fact["notes"] for fact in result.values["recordings"])
     assert note in card
 
@@ -191,7 +191,7 @@ def test_build_json_that_contradicts_itself_about_the_corruption_is_refused(clea
         with pytest.raises(build_schema.FormError, match=said):
             build_schema.check({**values, **change})
     other = {**values["corruption"], "unit": "°C"}
-    with pytest.raises(build_schema.FormError, match="not one of this psgimg"):
+    with pytest.raises(build_schema.FormError, match="is unknown to this psgimg"):
         build_schema.check(
             {**values, "corruption": other, "fixed": {**values["fixed"], "corruption": other}}
         )

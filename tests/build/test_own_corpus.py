@@ -207,4 +207,4 @@ def test_a_word_that_the_file_does_not_explain_sets_the_recording_aside(lab, tmp
     run_own(describe(tmp_path / "my-lab.yaml"), tmp_path / "out")
     (aside,) = json.loads((tmp_path / "out" / "build.json").read_text())["set_aside"]
     assert (aside["recording"], aside["reason"]) == ("P002-night1", "unknown stage word")
-    assert re.search(r"night1.csv has 'N2', which my-lab.yaml does not explain", aside["detail"])
+    assert re.search(r"night1.csv has 'N2', not defined in my-lab.yaml", aside["detail"])

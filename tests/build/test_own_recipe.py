@@ -188,8 +188,8 @@ def test_a_model_stages_by_the_montage_and_filters_that_its_recipe_carries(root,
 @pytest.mark.parametrize(
     ("option", "text", "said"),
     [
-        ("--montage", "lanes: [C4-M1, C4-M1]\n", "lane C4-M1 stands twice"),
-        ("--filters", "emg: {band_hz: [10, 120]}\n", "emg ends at 120 Hz; pages of 200 samples a"),
+        ("--montage", "lanes: [C4-M1, C4-M1]\n", "lane C4-M1 is repeated"),
+        ("--filters", "emg: {band_hz: [10, 120]}\n", "emg ends at 120 Hz; at 200 samples per"),
     ],
 )
 def test_a_bad_file_ends_every_command_in_one_line(root, file, command, option, text, said):

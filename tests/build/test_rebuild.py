@@ -282,7 +282,7 @@ def test_a_split_that_was_changed_in_the_report_alone_is_refused(mixed, tmp_path
     fact = values["recordings"][0]
     fact["split"] = "test" if fact["split"] == "train" else "train"
     (out / "build.json").write_text(json.dumps(values))
-    with pytest.raises(BuildError, match=r"holds other recordings than build\.json names"):
+    with pytest.raises(BuildError, match=r"recordings differ from build\.json"):
         labels_only.write(out, tmp_path / "labels")
 
 
@@ -339,8 +339,8 @@ def test_a_second_scorer_as_reference_is_kept(corpora, tmp_path):
     assert_same(rebuilt, tmp_path / "out", tmp_path / "built")
 
 
-def test_a_real_night_is_rebuilt_byte_for_byte(shared_psg, tmp_path):
-    roots = (str(shared_psg / "sleep-edf"),)
+def test_a_real_night_is_rebuilt_byte_for_byte(real_recordings, tmp_path):
+    roots = (str(real_recordings / "sleep-edf"),)
     run(tmp_path / "built", ("sleep-edf",), roots, subjects=("SC400",))
     export = exported(tmp_path / "built", tmp_path / "labels")
     rebuilt, _ = again(export, roots, tmp_path / "out")
@@ -528,12 +528,12 @@ def edit_split(values):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (edit_recipe, "the recipe is not that of recipe_hash"),
+        (edit_recipe, "the recipe does not match recipe_hash"),
         (edit_recipe_and_hash, "was changed after it was written"),
         (edit_split, "was changed after it was written"),
-        (lambda values: values.pop("recipe_hash"), "the recipe is not that of recipe_hash"),
+        (lambda values: values.pop("recipe_hash"), "the recipe does not match recipe_hash"),
         (lambda values: values.pop("labels"), "was changed after it was written"),
-        (lambda values: values.pop("recipe"), r"no labels-only export \(KeyError\)"),
+        (lambda values: values.pop("recipe"), r"not a labels-only export \(KeyError\)"),
     ],
 )
 def test_an_export_that_was_edited_is_refused(mixed, roots, tmp_path, change, said):
@@ -546,7 +546,7 @@ def test_an_export_that_was_edited_is_refused(mixed, roots, tmp_path, change, sa
 def test_a_folder_that_is_no_export_is_refused(tmp_path, text):
     if text is not None:
         (tmp_path / labels_only.FILE).write_text(text)
-    with pytest.raises(BuildError, match=r"rebuild.json: no labels-only export .*--labels-only"):
+    with pytest.raises(BuildError, match=r"rebuild.json: not a labels-only export .*--labels-only"):
         labels_only.read(tmp_path)
 
 

@@ -77,9 +77,9 @@ def test_pages_are_those_of_a_build_to_the_byte(demo_night, style):
     assert same_as_built("demo", demo_night, recipe, 30.0) > 150
 
 
-def test_pages_of_a_real_night_are_those_of_a_build_to_the_byte(shared_psg):
+def test_pages_of_a_real_night_are_those_of_a_build_to_the_byte(real_recordings):
     recipe = Recipe(MONTAGES["sleep-edf"], load_style("clinical"))
-    assert same_as_built("sleep-edf", shared_psg / "sleep-edf", recipe, 30.0) == 841
+    assert same_as_built("sleep-edf", real_recordings / "sleep-edf", recipe, 30.0) == 841
 
 
 def test_every_30_s_from_the_first_sample_are_a_page(tmp_path):
@@ -183,8 +183,8 @@ def test_a_header_without_a_date_gives_no_start(tmp_path):
     assert open_night(path, AASM).start is None
 
 
-def test_a_real_recording_of_90_channels_is_found_by_its_labels(shared_psg):
-    path = shared_psg / "odd" / "rsleep-noxturnal-subject1.edf"
+def test_a_real_recording_of_90_channels_is_found_by_its_labels(real_recordings):
+    path = real_recordings / "odd" / "rsleep-noxturnal-subject1.edf"
     opened = open_night(path, AASM, channels={"chin": "1-2"})
     names = [derivation.name for derivation in opened.derivations]
     assert names == ["F4-M1", "C4-M1", "O2-M1", "E1-M2", "E2-M2", "Chin1-Chin2"]

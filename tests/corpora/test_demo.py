@@ -129,7 +129,7 @@ def test_write_leaves_complete_nights_alone(root: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in root.iterdir()} == before
 
 
-def test_write_mends_a_cut_night_with_the_same_bytes(root: Path, tmp_path: Path) -> None:
+def test_write_restores_a_truncated_night_with_the_same_bytes(root: Path, tmp_path: Path) -> None:
     whole = {
         name: (root / name).read_bytes() for name in ("demo-01-PSG.edf", "demo-01-Hypnogram.edf")
     }
@@ -155,7 +155,7 @@ def test_recordings_come_in_name_order_with_their_scoring(root: Path) -> None:
 
 
 def test_a_folder_without_nights_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="holds no night of the demo"):
+    with pytest.raises(BuildError, match="has no demo recordings"):
         list(demo.recordings(tmp_path))
 
 
@@ -284,7 +284,7 @@ def test_unscored_epochs_are_movement_artefact(night: Night) -> None:
     assert band_uv(night.chin[moved], 10, 120, CHIN_SFREQ_HZ).min() > 30
 
 
-def test_stages_are_not_told_by_one_feature_alone(night: Night) -> None:
+def test_stages_can_not_be_distinguished_by_one_feature(night: Night) -> None:
     """Chin tone and theta, the plainest single numbers, overlap between neighbouring stages."""
     chin = band_uv(night.chin, 10, 120, CHIN_SFREQ_HZ)
     theta = band_uv(night.leads[:, C4], 4, 8)

@@ -37,7 +37,7 @@ def names(root: Path, *places: str) -> list[tuple[str, str]]:
         ("subgroup II/8/2/2.rec", ("II-008", "II-008-2")),
     ],
 )
-def test_subgroup_subject_and_night_are_told_by_the_place(
+def test_subgroup_subject_and_night_are_read_from_the_path(
     place: str, expected: tuple[str, str], tmp_path: Path
 ) -> None:
     assert names(tmp_path, place) == [expected]
@@ -62,12 +62,18 @@ def test_a_copy_renamed_to_edf_is_the_same_night(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("8/8.rec", "lies in no subgroup"),
-        ("subgroupI/8/9.rec", "no place for a night of subgroup I"),
-        ("subgroupII/1.rec", "no place for a night of subgroup II"),
+        ("8/8.rec", "is in no subgroup"),
+        (
+            "subgroupI/8/9.rec",
+            "misplaced for a recording of subgroup I; move it to <subject>/<subject>.rec",
+        ),
+        (
+            "subgroupII/1.rec",
+            "misplaced for a recording of subgroup II; move it to <subject>/<night>/<night>.rec",
+        ),
     ],
 )
-def test_a_place_that_tells_nothing_is_refused(place: str, message: str, tmp_path: Path) -> None:
+def test_a_misplaced_file_is_refused(place: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=message):
         names(tmp_path, place)
 
@@ -79,7 +85,7 @@ def one(tmp_path: Path) -> tuple[Recording, tuple]:
     return first, truth[first.recording]
 
 
-def test_expert_1_is_the_reference_and_expert_2_can_be_asked_for(one) -> None:
+def test_expert_1_is_the_reference_and_expert_2_can_be_chosen(one) -> None:
     recording, truth = one
     assert list(recording.scorings) == ["1", "2"]
     read = corpus("isruc").read_hypnogram

@@ -87,7 +87,7 @@ def test_a_form_can_be_insisted_on(one: Path, form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["nsrr", "profusion"])
-def test_insisting_on_a_form_that_is_not_there_is_refused(one: Path, form: str) -> None:
+def test_choosing_a_missing_format_is_refused(one: Path, form: str) -> None:
     put(one, form, None)
     with pytest.raises(RecordingError, match=rf"scorer missing.*-{form}\.xml"):
         corpus("shhs").read_hypnogram(only(one), form)

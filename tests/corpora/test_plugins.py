@@ -62,7 +62,7 @@ def test_whatever_a_package_states_its_corpora_are_restricted(site):
 
 FAULTS = {
     "another corpus's name": ("demo", "ONE", CODE, "demo is the name of another corpus"),
-    "no name": ("Lab A", "ONE", CODE, "'Lab A' is no name for a corpus"),
+    "no name": ("Lab A", "ONE", CODE, "'Lab A' is not a valid corpus name"),
     "no corpus": ("lab-a", "recordings", CODE, "TypeError"),
     "no such thing": ("lab-a", "NOTHING", CODE, "AttributeError"),
     "an error in its module": (
@@ -117,7 +117,7 @@ def test_sources_lists_them_and_those_at_fault_and_says_how_to_add_one(site):
     assert "--source my-lab.yaml" in text
 
 
-def test_no_package_is_imported_before_a_corpus_is_asked_for_that_psgimg_does_not_bring(site):
+def test_no_package_is_imported_before_a_corpus_that_is_not_built_in_is_requested(site):
     install(site, "psg-loud", "plug_loud", "raise SystemExit('imported')", "x = plug_loud:ONE")
     code = (
         "from psgimg.builder.corpora.registry import corpus; corpus('demo'); "

@@ -26,16 +26,16 @@ def counts(hypnogram: Hypnogram) -> list[int]:
 # Sleep-EDF
 
 
-def sleep_edf_files(shared_psg: Path, study: str) -> list[Path]:
-    return sorted((shared_psg / "sleep-edf").rglob(f"{study}*-Hypnogram.edf"))
+def sleep_edf_files(real_recordings: Path, study: str) -> list[Path]:
+    return sorted((real_recordings / "sleep-edf").rglob(f"{study}*-Hypnogram.edf"))
 
 
 def sleep_edf_hypnogram(path: Path) -> Hypnogram:
     return annotations.read_annotated(path, path, sleep_edf.CODES, epoch_s=30.0)
 
 
-def test_sleep_edf_cassette_totals_are_the_published_ones(shared_psg: Path) -> None:
-    paths = sleep_edf_files(shared_psg, "SC")
+def test_sleep_edf_cassette_totals_are_the_published_ones(real_recordings: Path) -> None:
+    paths = sleep_edf_files(real_recordings, "SC")
     assert len(paths) == 153
     total: Counter[Score] = Counter()
     for path in paths:
@@ -45,9 +45,9 @@ def test_sleep_edf_cassette_totals_are_the_published_ones(shared_psg: Path) -> N
     assert total[Unscored.MOVEMENT] == 128
 
 
-def test_sleep_edf_telemetry_epochs_are_those_of_the_raw_bytes(shared_psg: Path) -> None:
+def test_sleep_edf_telemetry_epochs_are_those_of_the_raw_bytes(real_recordings: Path) -> None:
     annotation = re.compile(rb"\+([\d.]+)\x15([\d.]+)\x14([^\x14\x00]+)\x14")
-    paths = sleep_edf_files(shared_psg, "ST")
+    paths = sleep_edf_files(real_recordings, "ST")
     assert len(paths) == 22
     n_late = n_with_holes = 0
     for path in paths:
@@ -63,8 +63,8 @@ def test_sleep_edf_telemetry_epochs_are_those_of_the_raw_bytes(shared_psg: Path)
     assert (n_late, n_with_holes) == (9, 1)
 
 
-def test_sleep_edf_whole_night_has_the_counted_stages(shared_psg: Path) -> None:
-    (recording,) = corpus("sleep-edf").recordings(shared_psg / "sleep-edf")
+def test_sleep_edf_whole_night_has_the_counted_stages(real_recordings: Path) -> None:
+    (recording,) = corpus("sleep-edf").recordings(real_recordings / "sleep-edf")
     hypnogram = corpus("sleep-edf").read_hypnogram(recording, "")
     assert (recording.subject, recording.recording) == ("SC400", "SC4001")
     assert counts(hypnogram) == [1997, 58, 250, 101 + 119, 125]
@@ -75,17 +75,17 @@ def test_sleep_edf_whole_night_has_the_counted_stages(shared_psg: Path) -> None:
 # NSRR
 
 
-def test_shhs_both_exports_give_the_same_1084_epochs(shared_psg: Path) -> None:
-    nsrr = nsrr_xml.read_nsrr(shared_psg / "shhs" / "shhs1-200001-nsrr.xml")
-    profusion = nsrr_xml.read_profusion(shared_psg / "shhs" / "shhs1-200001-profusion.xml")
+def test_shhs_both_exports_give_the_same_1084_epochs(real_recordings: Path) -> None:
+    nsrr = nsrr_xml.read_nsrr(real_recordings / "shhs" / "shhs1-200001-nsrr.xml")
+    profusion = nsrr_xml.read_profusion(real_recordings / "shhs" / "shhs1-200001-profusion.xml")
     assert nsrr == profusion
     assert len(nsrr) == 1084
     assert counts(nsrr) == [333, 47, 457, 145, 102]
-    assert not nsrr_xml.is_legacy(shared_psg / "shhs" / "shhs1-200001-nsrr.xml")
+    assert not nsrr_xml.is_legacy(real_recordings / "shhs" / "shhs1-200001-nsrr.xml")
 
 
-def test_learn_nsrr01_has_1364_epochs_one_of_them_stage_4(shared_psg: Path) -> None:
-    hypnogram = nsrr_xml.read_profusion(shared_psg / "nsrr" / "learn-nsrr01.xml")
+def test_learn_nsrr01_has_1364_epochs_one_of_them_stage_4(real_recordings: Path) -> None:
+    hypnogram = nsrr_xml.read_profusion(real_recordings / "nsrr" / "learn-nsrr01.xml")
     assert len(hypnogram) == 1364
     assert counts(hypnogram) == [477, 109, 523, 16 + 1, 238]
 
@@ -100,14 +100,14 @@ def test_learn_nsrr01_has_1364_epochs_one_of_them_stage_4(shared_psg: Path) -> N
     ],
 )
 def test_nsrr_every_published_path_is_a_recording_with_its_scoring(
-    shared_psg: Path,
+    real_recordings: Path,
     tmp_path: Path,
     name: str,
     n_recordings: int,
     n_subjects: int,
     n_split_keys: int,
 ) -> None:
-    lists = shared_psg / "nsrr" / "file-lists"
+    lists = real_recordings / "nsrr" / "file-lists"
     for kind in ("edf", "annotation"):
         for line in (lists / f"{name}_{kind}_files.txt").read_text().splitlines():
             path = tmp_path / line.split(",")[0].lstrip("/")
@@ -138,9 +138,9 @@ def channel_lists(path: Path, column: str) -> Counter[tuple[str, ...]]:
     ],
 )
 def test_every_published_channel_list_yields_eeg_eog_and_chin(
-    shared_psg: Path, name: str, file: str, n_files: int
+    real_recordings: Path, name: str, file: str, n_files: int
 ) -> None:
-    lists = channel_lists(shared_psg / file, "channels")
+    lists = channel_lists(real_recordings / file, "channels")
     montage = MONTAGES[corpus(name).montage]
     poor = set()
     for labels in lists:
@@ -156,10 +156,10 @@ def test_every_published_channel_list_yields_eeg_eog_and_chin(
 
 
 @pytest.fixture
-def isruc_night(shared_psg: Path, tmp_path: Path) -> Recording:
+def isruc_night(real_recordings: Path, tmp_path: Path) -> Recording:
     folder = tmp_path / "subgroupIII" / "1"
     folder.mkdir(parents=True)
-    for path in (shared_psg / "isruc").glob("1_*"):
+    for path in (real_recordings / "isruc").glob("1_*"):
         (folder / path.name).symlink_to(path)
     (folder / "1.rec").touch()
     (recording,) = corpus("isruc").recordings(tmp_path)
@@ -191,10 +191,10 @@ def test_isruc_text_and_table_give_the_same_scoring(isruc_night: Recording, expe
 
 
 def test_hmc_stages_of_151_nights_come_back_from_the_text_form(
-    shared_psg: Path, tmp_path: Path
+    real_recordings: Path, tmp_path: Path
 ) -> None:
     pyreadr = pytest.importorskip("pyreadr")
-    (table,) = pyreadr.read_r(str(shared_psg / "hmc" / "sleepscoring.rda")).values()
+    (table,) = pyreadr.read_r(str(real_recordings / "hmc" / "sleepscoring.rda")).values()
     total: Counter[Score] = Counter()
     for patient, rows in table.groupby("Patient"):
         path = tmp_path / f"SN{int(patient):03d}_sleepscoring.txt"

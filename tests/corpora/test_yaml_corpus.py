@@ -12,6 +12,7 @@ import pytest
 from psgimg.builder.corpora import sources
 from psgimg.builder.corpora.registry import corpora, corpus, is_open
 from psgimg.builder.corpora.sources import Source
+from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings.recording import Policy
 from tiny import truth
@@ -103,9 +104,7 @@ def test_a_stage_word_that_is_not_listed_is_refused_with_file_word_and_remedy(na
     form, write = FORMS[name]
     known = {word: stage for word, stage in STAGES.items() if word != "REM"}
     found, recording = lab(tmp_path, write, form, stages=known)
-    with pytest.raises(
-        RecordingError, match=r"'REM', which my-lab.yaml does not explain"
-    ) as caught:
+    with pytest.raises(RecordingError, match=r"'REM', not defined in my-lab.yaml") as caught:
         found.read_hypnogram(recording, "")
     assert "night1.scored" in caught.value.detail
     assert "add each under stages" in caught.value.detail
@@ -116,7 +115,7 @@ def test_only_a_star_stands_for_other_letters_in_what_is_ignored(tmp_path):
     known = {"S1": "N1"}
     form = {"format": "csv", "ignore": ["?"]}
     found, recording = lab(tmp_path, text(lines(*rows)), form, stages=known)
-    with pytest.raises(RecordingError, match=r"has 'X', which"):
+    with pytest.raises(RecordingError, match=r"has 'X', not defined in"):
         found.read_hypnogram(recording, "")
 
 
@@ -136,7 +135,7 @@ def test_a_technicians_free_text_is_refused_but_never_repeated(tmp_path):
         (
             lines(("onset", "duration", "stage"), (0, 30)),
             "unreadable scoring",
-            "line 2 is cut short",
+            "line 2 is incomplete",
         ),
         (lines(("onset", "duration", "stage"), ("x", 30, "S1")), "unreadable scoring", "'x'"),
         (lines(("onset", "duration", "stage")), "empty scoring", "has no stage"),
@@ -180,7 +179,7 @@ def listed(place: Path, paths: list[str], **changes: Any):
         ("sub {subject}.edf", "sub Ala 01.edf", "Ala-01", "Ala-01"),
     ],
 )
-def test_a_path_says_whose_night_it_is(pattern, path, subject, recording, tmp_path):
+def test_a_path_gives_subject_and_recording(pattern, path, subject, recording, tmp_path):
     (found,) = listed(
         tmp_path, [path], recordings=pattern, scoring={"format": "txt", "file": "{subject}.txt"}
     )
@@ -247,9 +246,9 @@ def test_a_recording_without_a_scoring_is_listed_to_be_set_aside(tmp_path):
     [
         (["P 1/n.edf", "P-1/n.edf"], "'P 1' and 'P-1' would both be P-1"),
         (["P1/n.edf", "p1/m.edf"], "'P1' and 'p1' would both be p1"),
-        (["---/n.edf"], "no name for files"),
+        (["---/n.edf"], "can't be used in file names"),
         ([f"{'x' * 101}/n.edf"], "100 at most"),
-        (["P1/n.txt"], r"holds no files like \{subject\}/\{recording\}.edf"),
+        (["P1/n.txt"], r"has no files like \{subject\}/\{recording\}.edf"),
     ],
 )
 def test_names_that_are_not_safe_and_unique_are_refused(paths, match, tmp_path):
@@ -265,27 +264,33 @@ def test_two_files_that_could_be_the_scoring_of_a_night_are_refused(tmp_path):
 
 TERMS = DESCRIPTION["terms"]
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "unknown key": ({"chanels": {}}, "unknown key chanels; there are channels, "),
+    "unknown key": ({"chanels": {}}, "unknown key chanels; choose from channels, "),
     "missing key": ({"title": None}, "title is missing"),
-    "name": ({"name": "My Lab"}, "'My Lab' is no name for a corpus; use small letters"),
-    "name of every config": ({"name": "all"}, "'all' is no name for a corpus"),
+    "name": ({"name": "My Lab"}, "'My Lab' is not a valid corpus name; use lower-case letters"),
+    "name of every config": ({"name": "all"}, "'all' is not a valid corpus name"),
     "name of psgimg's own": ({"name": "sleep-edf"}, "sleep-edf is the name of another corpus"),
-    "number for text": ({"title": 2024}, "title is 2024; give text, a number in quotes"),
+    "number for text": ({"title": 2024}, r"title is 2024; give text \(numbers in quotes\)"),
     "control characters": ({"title": "a\x1b[31m"}, "give text"),
     "no subject": ({"recordings": "{recording}.edf"}, r"has no \{subject\}"),
-    "field": ({"recordings": "{subject}/{night}.edf"}, r"field \{night\}; there are \{subject\}"),
-    "brace": ({"recordings": "{subject.edf"}, "a brace without its partner"),
-    "out of the folder": ({"recordings": "../{subject}.edf"}, "no path below the corpus's folder"),
-    "absolute": ({"recordings": "/data/{subject}.edf"}, "no path below the corpus's folder"),
+    "field": ({"recordings": "{subject}/{night}.edf"}, r"field \{night\}; choose from \{subject\}"),
+    "brace": ({"recordings": "{subject.edf"}, "an unmatched brace"),
+    "out of the folder": (
+        {"recordings": "../{subject}.edf"},
+        "not a path below the folder of the corpus",
+    ),
+    "absolute": (
+        {"recordings": "/data/{subject}.edf"},
+        "not a path below the folder of the corpus",
+    ),
     "backslash": ({"recordings": "a\\{subject}.edf"}, "write it with /"),
-    "stars": ({"recordings": "**{subject}.edf"}, r"\*\* stands for folders"),
-    "regex": ({"fields": {"subject": "("}}, "is no regular expression"),
+    "stars": ({"recordings": "**{subject}.edf"}, r"use \*\* only for folders"),
+    "regex": ({"fields": {"subject": "("}}, "is not a valid regular expression"),
     "group": ({"fields": {"subject": "(a|b)"}}, "has a group"),
-    "empty": ({"fields": {"subject": ".*"}}, "fits an empty name"),
+    "empty": ({"fields": {"subject": ".*"}}, "matches an empty name"),
     "unused field": ({"fields": {"family": "a"}}, r"recordings has no \{family\}"),
     "scoring out of the folder": (
         {"scoring": {"format": "txt", "file": "../../{subject}.txt"}},
-        "no path below the corpus's folder",
+        "not a path below the folder of the corpus",
     ),
     "field of scoring": (
         {"scoring": {"format": "txt", "file": "{family}.txt"}},
@@ -294,7 +299,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no scoring file": ({"scoring": {"format": "csv"}}, "scoring: file is missing"),
     "format": (
         {"scoring": {"format": "xls", "file": "a"}},
-        "no format 'xls'; there are annotations, csv, tsv, txt, nsrr, profusion",
+        "no format 'xls'; choose from annotations, csv, tsv, txt, nsrr, profusion",
     ),
     "columns": (
         {"scoring": {"format": "csv", "file": "a", "columns": {"duration": "d", "stage": "s"}}},
@@ -306,24 +311,24 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "columns of text": (
         {"scoring": {"format": "txt", "file": "a", "columns": {"stage": "s"}}},
-        "columns goes with csv and tsv",
+        "columns is only for csv and tsv",
     ),
     "stages of XML": (
         {"scoring": {"format": "profusion", "file": "a"}},
-        "format profusion has its own stages; leave it out",
+        "format profusion has its own stages; remove the key",
     ),
-    "stage": ({"stages": {"S4": "S4"}}, "S4: no stage 'S4'; there are W, N1, N2, N3, REM"),
+    "stage": ({"stages": {"S4": "S4"}}, "S4: no stage 'S4'; choose from W, N1, N2, N3, REM"),
     "no stages": ({"stages": {}}, "give `name: value` lines under it"),
     "ignore without times": (
         {"scoring": {"format": "txt", "file": "a"}, "ignore": "MT"},
-        "ignore would shift the epochs after it",
+        "ignore would shift all later epochs",
     ),
     "epoch_s": ({"epoch_s": 60}, "epoch_s is 60; give 30, 20"),
-    "derivation": ({"channels": {"EEG": "C4 - M1"}}, "'C4 - M1', no derivation"),
+    "derivation": ({"channels": {"EEG": "C4 - M1"}}, "'C4 - M1', not a derivation"),
     "mains_hz": ({"mains_hz": 55}, "mains_hz is 55; give 50 or 60"),
     "mains_hz as text": ({"mains_hz": "50"}, "mains_hz is '50'; give a number"),
     "terms": ({"terms": {**TERMS, "licence": None}}, "licence is None; give text"),
-    "policy": ({"terms": {**TERMS, "policy": "open"}}, "always restricted; leave policy out"),
+    "policy": ({"terms": {**TERMS, "policy": "open"}}, "always restricted; remove policy"),
     "licence_url": ({"terms": {**TERMS, "licence_url": "javascript:alert(1)"}}, "https://"),
 }
 
@@ -355,7 +360,7 @@ def test_words_that_yaml_changes_need_quotes(line, match, tmp_path):
 
 def test_two_sources_of_one_name_are_refused(tmp_path):
     files = [str(describe(tmp_path / name)) for name in ("a.yaml", "b.yaml")]
-    with pytest.raises(BuildError, match=r"b.yaml: another source is named my-lab too"):
+    with pytest.raises(BuildError, match=r"b.yaml: another source is also named my-lab"):
         corpora(files)
 
 
@@ -372,6 +377,14 @@ def test_its_recordings_lie_where_root_says_unless_the_user_says_otherwise(tmp_p
     assert sources.locate(own, [])[0].root == tmp_path / "here"
 
 
+def test_its_montage_may_be_a_file_beside_it(tmp_path):
+    (tmp_path / "two.yaml").write_text("lanes: [C4-M1, C3-M2]\n")
+    path = describe(tmp_path / "my-lab.yaml", montage="two.yaml")
+    montage = BuildConfig((str(path),)).recipe().montage
+    assert [lane.name for lane in montage.lanes] == ["C4-M1", "C3-M2"]
+    assert BuildConfig((str(path),)).command() == "psgimg build --source my-lab.yaml"
+
+
 def test_it_is_restricted_and_reaches_worker_processes_whole(tmp_path):
     write_lab(tmp_path / "recordings", 1, minutes=5)
     found = corpus(str(describe(tmp_path / "my-lab.yaml")))
@@ -386,5 +399,5 @@ def test_a_reader_cannot_give_its_recordings_the_name_of_an_open_corpus(tmp_path
     write_lab(tmp_path / "recordings", 1, minutes=5)
     found = corpus(str(describe(tmp_path / "my-lab.yaml")))
     disguised = Source(replace(found, name="demo"), tmp_path / "recordings")
-    with pytest.raises(BuildError, match="its reader says that P001-night1 is of my-lab"):
+    with pytest.raises(BuildError, match="its reader assigns P001-night1 to my-lab"):
         sources.recordings(disguised, (), 0)

@@ -98,7 +98,7 @@ def test_more_neighbours_than_wanted_are_a_mistake(shown):
 
 
 def test_other_pictures_than_pages_are_a_mistake():
-    with pytest.raises(ValueError, match="3 pictures of 1 \\+ 1 \\+ 0 pages"):
+    with pytest.raises(ValueError, match="3 pictures for 1 \\+ 1 \\+ 0 pages"):
         chat.chat_row([Image.new("RGB", (4, 4))] * 3, "W", CLOSED, 1, 0, 1, 1)
 
 

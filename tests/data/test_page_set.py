@@ -279,20 +279,20 @@ def test_a_row_without_an_identity_is_refused(folder):
 
 def test_rows_that_go_back_in_time_are_refused(folder):
     spoil(first_shard(folder), "onset_s", 4, 0.0)
-    refused("row 4: begins at 0 s, not after the row before it", folder)
+    refused("row 4: starts at 0 s, not after the previous row", folder)
 
 
 def test_a_recording_in_two_places_is_refused(folder):
     path = first_shard(folder)
     names = pq.read_table(path, partitioning=None)["recording"].to_pylist()
     spoil(path, "recording", 5, "another")
-    refused(f"{names[0]} lies in two places", folder)
+    refused(f"the rows of {names[0]} are not contiguous", folder)
 
 
 def test_a_shard_of_another_length_is_refused(folder):
     path = first_shard(folder)
     pq.write_table(pq.read_table(path, partitioning=None).slice(1), path)
-    refused(r"has \d+ rows, build.json says \d+", folder)
+    refused(r"has \d+ rows, but \d+ in build\.json", folder)
 
 
 def test_other_stage_names_are_refused_however_the_numbers_look(folder):
@@ -335,7 +335,7 @@ def test_a_cache_of_other_pictures_is_refused(folder):
 
 def test_a_second_scorer_who_names_no_stage_is_refused(folder):
     spoil(first_shard(folder), "label_2", 3, 5)
-    refused("row 3: label_2 is 5, a stage is 0 to 4", folder)
+    refused("row 3: label_2 is 5, but must be 0 to 4", folder)
 
 
 def test_a_picture_that_cannot_be_decoded_is_named(folder):
@@ -353,7 +353,10 @@ def test_a_dataset_that_does_not_say_how_it_was_built_is_refused(folder, key):
     values = json.loads((folder / "build.json").read_text())
     del values[key]
     (folder / "build.json").write_text(json.dumps(values))
-    refused(rf"build\.json is damaged or of another psgimg version \({key} is missing\)", folder)
+    refused(
+        rf"build\.json is damaged or was written by another version of psgimg \({key} is missing\)",
+        folder,
+    )
 
 
 def test_a_recipe_that_is_not_the_one_named_is_refused(folder):
@@ -368,12 +371,12 @@ def test_a_recording_that_build_json_does_not_know_is_refused(folder):
     gone = next(f for f in values["recordings"] if f["split"] == "train")
     values["recordings"].remove(gone)
     (folder / "build.json").write_text(json.dumps(values))
-    refused(f"does not name recording {gone['recording']}", folder)
+    refused(f"recording {gone['recording']} of .* is not in build.json", folder)
 
 
 def test_what_is_no_dataset_of_psgimg_is_refused(tmp_path, folder):
-    refused("has no build.json; give a folder that `psgimg build` finished", tmp_path)
-    refused("there is no folder ./not/here/at-all", "./not/here/at-all")
+    refused("has no build.json; use a finished folder of `psgimg build`", tmp_path)
+    refused("folder ./not/here/at-all not found", "./not/here/at-all")
     refused("leave the revision out", folder, revision="main")
     (folder / "build.json").write_text("{")
     refused("build.json is damaged", folder)
@@ -403,7 +406,7 @@ def test_a_split_on_the_hub_is_that_of_the_folder_and_no_other_is_fetched(hub, b
 
 def test_what_the_hub_does_not_have_is_refused_in_one_line(hub, folder):
     pushed(folder, "alice/pages")
-    refused("alice/none is neither a folder here nor a dataset that the Hub shows", "alice/none")
+    refused("alice/none is neither a folder nor a visible dataset on the Hub", "alice/none")
     refused("alice/pages has no revision v9", "alice/pages", revision="v9")
     refused("alice/pages has no split 'dev'", "alice/pages", split="dev")
 
@@ -414,5 +417,5 @@ def test_what_was_fetched_once_opens_without_the_hub(hub, folder, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     offline = page_set.load("alice/pages", None, "test")
     assert offline.source == online.source
-    refused("alice/other is no folder here, and the Hub did not give it", "alice/other")
+    refused("alice/other is not a folder, and can't be downloaded from the Hub", "alice/other")
     refused("the Hub did not give it", "alice/pages", split="train")

@@ -167,7 +167,7 @@ def test_every_key_that_is_missing_is_named(folder):
             (folder / "build.json").write_text(json.dumps(values))
             refused(
                 folder,
-                r"build\.json is damaged or of another psgimg version \(.*; build into a new",
+                r"build\.json is damaged or was written by another version of psgimg \(.*; build into a new",
             )
             n_tried += 1
     assert n_tried > 80
@@ -181,7 +181,8 @@ def test_every_value_of_another_type_is_refused(folder, odd):
         parent_of(values, place)[place[-1]] = odd
         (folder / "build.json").write_text(json.dumps(values))
         refused(
-            folder, r"build\.json is damaged or of another psgimg version \(.*; build into a new"
+            folder,
+            r"build\.json is damaged or was written by another version of psgimg \(.*; build into a new",
         )
 
 
@@ -256,7 +257,9 @@ def test_what_is_wrong_is_said(folder, change, match):
     values = said(folder)
     change(values)
     (folder / "build.json").write_text(json.dumps(values))
-    refused(folder, rf"build\.json is damaged or of another psgimg version \(.*{match}")
+    refused(
+        folder, rf"build\.json is damaged or was written by another version of psgimg \(.*{match}"
+    )
 
 
 def test_a_recipe_that_this_psgimg_does_not_draw_may_still_be_passed_on(folder):

@@ -103,7 +103,7 @@ def test_every_figure_is_that_of_scikit_learn(frame, values):
             assert row[name] == pytest.approx(expected[name], abs=1e-12)
 
 
-def test_every_denominator_is_told(frame, values):
+def test_every_denominator_is_reported(frame, values):
     no_answer = int(frame["prediction"].isna().sum())
     assert no_answer > 10
     counts = {"epochs": 300, "recordings": 5, "subjects": 4, "no_answer": no_answer}
@@ -116,12 +116,12 @@ def test_every_denominator_is_told(frame, values):
     assert np.sum(values["pooled"]["confusion"], axis=0)[5] == no_answer
 
 
-def test_an_epoch_without_an_answer_is_wrong_and_told(frame, tmp_path):
+def test_an_epoch_without_an_answer_is_wrong_and_noted(frame, tmp_path):
     frame["prediction"] = frame["label"]
     frame.loc[:29, "prediction"] = None
     found = evaluated(frame, folder=tmp_path)
     assert found.values["pooled"]["figures"]["accuracy"]["value"] == 0.9
-    assert found.notes[0] == "No valid answer to 30 of 300 epochs (10.0%): they count as wrong."
+    assert found.notes[0] == "No valid answer to 30 of 300 epochs (10.0%); these count as wrong."
 
 
 def test_where_two_scored_their_agreement_is_the_ceiling_on_the_same_epochs(frame, values):
@@ -164,7 +164,7 @@ def test_epochs_as_whole_floats_and_a_byte_order_mark_are_read(frame, tmp_path):
     assert found.values["counts"]["epochs"] == len(frame)
 
 
-def test_missing_epochs_are_counted_and_told(frame, tmp_path):
+def test_missing_epochs_are_counted_and_noted(frame, tmp_path):
     found = evaluated(frame.drop(index=[3, 4, 5, 70, 0]), folder=tmp_path)
     assert [row["missing"] for row in found.values["recordings"]] == [3, 1, 0, 0, 0]
     assert found.notes[1].startswith("4 epochs missing between the first and the last")
@@ -186,11 +186,11 @@ def test_what_lies_beside_the_file_is_its_source(frame, tmp_path):
     (tmp_path / "p0.parquet.json").write_text(json.dumps(beside))
     assert evaluated(frame, folder=tmp_path).values["source"] == beside
     (tmp_path / "p0.parquet.json").write_text("{")
-    with pytest.raises(BuildError, match=r"p0.parquet.json is damaged .*; mend or remove it"):
+    with pytest.raises(BuildError, match=r"p0.parquet.json is damaged .*; fix or remove it"):
         evaluated(frame, folder=tmp_path)
 
 
-def test_probabilities_are_calibrated_and_a_prediction_that_is_not_the_likeliest_is_told(
+def test_calibration_is_computed_and_predictions_that_are_not_the_likeliest_are_noted(
     frame, tmp_path
 ):
     odds = np.full((len(frame), 5), 0.1)
@@ -212,7 +212,7 @@ def test_one_subject_has_figures_and_no_interval(frame, tmp_path):
     accuracy = found.values["pooled"]["figures"]["accuracy"]
     assert accuracy["value"] > 0.5
     assert accuracy["low"] is accuracy["high"] is None
-    assert "One subject: no intervals, as there is nobody else to draw." in found.notes
+    assert "No intervals, as there is only one subject to resample." in found.notes
 
 
 # Comparisons
@@ -241,7 +241,7 @@ def test_a_difference_is_second_minus_first_on_the_same_epochs(frame, tmp_path):
     assert figures["accuracy"]["high"] < 0
 
 
-def test_files_of_one_name_are_told_apart_by_their_folders(frame, tmp_path):
+def test_files_of_one_name_are_distinguished_by_their_folders(frame, tmp_path):
     paths = [tmp_path / name / "p.csv" for name in ("clean", "noisy")]
     for path in paths:
         path.parent.mkdir()
@@ -259,7 +259,7 @@ def test_files_of_one_name_are_told_apart_by_their_folders(frame, tmp_path):
         (lambda f: f.drop(columns="corpus")[:180], "p0.parquet: several corpora have a recording"),
         (
             lambda f: f.assign(label=[("W", "N1")[x == "W"] for x in f["label"]]),
-            r"disagree on the label of .* epochs \(.*\); compare with the same scorer",
+            r"disagree on the label of .* epochs \(.*\); use labels of the same scorer",
         ),
     ],
 )
@@ -277,7 +277,7 @@ def test_a_second_file_with_more_epochs_is_not_compared_either(frame, tmp_path):
 # The command
 
 
-def test_the_command_writes_the_report_and_tells_figures_differences_and_notes(frame, tmp_path):
+def test_the_command_writes_the_report_and_prints_metrics_differences_and_notes(frame, tmp_path):
     paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
     for path in paths:
         frame.to_csv(path, index=False)
@@ -296,7 +296,7 @@ def test_the_command_writes_the_report_and_tells_figures_differences_and_notes(f
     assert "accuracy {value:.3f} [{low:.3f}, {high:.3f}]".format(**accuracy) in said
 
 
-def test_help_of_the_command_waits_for_no_library():
+def test_help_of_the_command_imports_no_heavy_library():
     heavy = "{'numpy', 'pyarrow', 'matplotlib', 'torch', 'rich'}"
     code = f"import sys, psgimg.finetune.terminal.evaluate_command; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-P", "-c", code], check=True)
@@ -312,38 +312,41 @@ def plain(rows="", head="recording,epoch,label,prediction"):
 BAD = [
     (
         plain("a,0,N2,N2\na,0,N2,W"),
-        "p.csv: a epoch 0 is there 2 times; keep one prediction an epoch",
+        "p.csv: a epoch 0 occurs 2 times; keep one prediction per epoch",
     ),
     (plain("a,0,R,W\nb,0,R,W"), r"2 epochs have the label 'R' \(first row 1\); write REM"),
     (plain("a,0,N2,n2"), r"1 epoch has the prediction 'n2' \(first row 1\); write N2"),
     (plain("a,0,S4,W"), "the label 'S4' .*; write N3"),
-    (plain("a,0,2,W"), "the label '2' .*; stages are W, N1, N2, N3, REM; leave out epochs that"),
-    (plain("a,0,N2,I think N2"), "leave the field empty where there is no valid answer"),
-    (plain("a,0,,W"), "has no label; leave out epochs that were not scored"),
-    (plain("a,0.5,W,W"), "column 'epoch': .*0.5.*; mend the values"),
-    (plain("a,-1,W,W"), r"row 1 \(a\) has the epoch -1; number the epochs of a recording from"),
-    (plain("a,1700000000,W,W"), "has the epoch 1700000000; number the epochs"),
+    (
+        plain("a,0,2,W"),
+        "the label '2' .*; stages are W, N1, N2, N3, REM; leave out unscored epochs",
+    ),
+    (plain("a,0,N2,I think N2"), "leave the field empty if there is no valid answer"),
+    (plain("a,0,,W"), "has no label; leave out unscored epochs"),
+    (plain("a,0.5,W,W"), "column 'epoch': .*0.5.*; fix the values"),
+    (plain("a,-1,W,W"), r"row 1 \(a\) has the epoch -1; number epochs from the start"),
+    (plain("a,1700000000,W,W"), "has the epoch 1700000000; number epochs"),
     (plain(",0,W,W"), r"row 1 \(epoch 0\) has no recording; fill it in"),
-    (plain("a,0,W,\na,1,W,"), "has no prediction in any of 2 epochs"),
+    (plain("a,0,W,\na,1,W,"), "has no prediction for any of its 2 epochs"),
     (plain(), "has no rows"),
     ("", "Empty CSV file"),
     (
         plain("a;0;W;W", "recording;epoch;label;prediction"),
-        r"no column 'recording' \(found: recording;epoch;label;prediction\); part the columns by commas, not by ';'",
+        r"no column 'recording' \(found: recording;epoch;label;prediction\); separate the columns by commas, not by ';'",
     ),
     (
         plain("a,0,W,W,N1", "recording,epoch,label,prediction,label"),
-        "several columns are called 'label'; keep one",
+        "several columns are named 'label'; keep one",
     ),
     (
         plain("x,a,0,W,W\ny,a,1,W,W", "subject,recording,epoch,label,prediction"),
-        "recording a is of two subjects, x and y; give every recording a name of its own",
+        "recording a has two subjects, x and y; give each recording a unique name",
     ),
 ]
 
 
 @pytest.mark.parametrize(("text", "said"), BAD)
-def test_a_file_that_is_no_predictions_is_refused_in_one_line(tmp_path, text, said):
+def test_a_file_without_valid_predictions_is_refused_in_one_line(tmp_path, text, said):
     path = tmp_path / "p.csv"
     path.write_text(text)
     with pytest.raises(BuildError, match=said) as caught:
@@ -352,7 +355,7 @@ def test_a_file_that_is_no_predictions_is_refused_in_one_line(tmp_path, text, sa
     assert "p.csv" in str(caught.value)
 
 
-def test_answers_that_are_all_invalid_are_figures_and_no_error(tmp_path):
+def test_answers_that_are_all_invalid_have_metrics_and_are_no_error(tmp_path):
     path = tmp_path / "p.csv"
     path.write_text("recording,epoch,label,prediction,raw\na,0,W,,hm\na,1,N2,,hm\n")
     found = evaluation.evaluate(EvaluateConfig((path,), rounds=FEW)).values
@@ -364,6 +367,6 @@ def test_answers_that_are_all_invalid_are_figures_and_no_error(tmp_path):
     ("options", "said"),
     [({"rounds": 5}, "--rounds 5: give 100 or more"), ({"seed": -1}, "--seed -1: give 0 or more")],
 )
-def test_options_that_mean_nothing_are_refused(tmp_path, options, said):
+def test_invalid_options_are_refused(tmp_path, options, said):
     with pytest.raises(BuildError, match=said):
         EvaluateConfig((tmp_path / "p.csv",), **options)

@@ -143,13 +143,13 @@ def test_the_same_evaluation_gives_the_same_bytes(found, out, tmp_path):
         assert (tmp_path / name).read_bytes() == (out / name).read_bytes(), name
 
 
-def test_a_picture_says_neither_when_nor_by_what_it_was_drawn(out):
+def test_a_picture_has_no_metadata_of_time_or_software(out):
     for path in out.glob("*.png"):
         with Image.open(path) as image:
             assert set(image.info) <= {"dpi"}, path.name
 
 
-def test_epochs_without_an_answer_are_told_with_their_number(found, out):
+def test_the_number_of_epochs_without_an_answer_is_reported(found, out):
     n = found.values["counts"]["no_answer"]
     assert n > 0
     assert f"No valid answer to {n} of {found.values['counts']['epochs']} epochs" in (
@@ -171,13 +171,13 @@ def test_one_subject_has_no_interval_and_nothing_of_an_earlier_report_stays(alon
     shutil.copytree(out, folder)
     evaluation_report.write(folder, alone)
     text = (folder / "report.md").read_text()
-    assert "No interval: one subject." in text
-    assert "No intervals: there is one subject." in (folder / "table.tex").read_text()
+    assert "No intervals: there is only one subject." in text
+    assert "No intervals: there is only one subject." in (folder / "table.tex").read_text()
     assert {path.name for path in folder.glob("*.png")} == {"confusion.png", "hypnogram-only.png"}
     assert "nan" not in text
 
 
-def test_no_folder_of_a_machine_is_told(out):
+def test_no_local_folder_is_in_the_report(out):
     assert "model `m`" in (out / "report.md").read_text()
     assert not any("/home/ann" in path.read_text() for path in out.glob("*.[mht]*"))
 
@@ -194,7 +194,7 @@ def test_figures_of_the_report_are_those_of_the_json(found, out):
     assert f"({kappa['low']:+.3f} to {kappa['high']:+.3f})".replace("-", "−") in text
 
 
-def test_pages_that_were_learned_from_and_corrupted_signals_are_told(alone, tmp_path):
+def test_training_pages_and_corrupted_signals_are_flagged(alone, tmp_path):
     told = {"settings": {"split": "train"}, **corrupted(0.0)}
     alone.values["source"], before = told, alone.values["source"]
     try:
@@ -202,7 +202,7 @@ def test_pages_that_were_learned_from_and_corrupted_signals_are_told(alone, tmp_
     finally:
         alone.values["source"] = before
     text = (tmp_path / "report.md").read_text()
-    assert "**Pages it learned from.**" in text
+    assert "**Training pages.**" in text
     assert "**Corrupted signals**: `noise:snr_db=0`" in text
 
 
@@ -213,7 +213,7 @@ def test_anything_may_lie_beside_predictions_of_other_tools(told):
 
 
 @pytest.mark.parametrize("done", ["x", {}, {"severity": 1}, {"severity": "x", "lanes": 3}, [1]])
-def test_a_corruption_told_by_another_tool_neither_stops_a_report_nor_is_drawn(
+def test_a_corruption_recorded_by_another_tool_neither_stops_a_report_nor_is_drawn(
     tmp_path, found, done
 ):
     told = {"corruption": done}
@@ -240,13 +240,13 @@ def test_severity_is_drawn_for_single_corruptions_only(found):
 
 def test_best_median_and_worst_are_by_kappa_and_an_undefined_one_is_none_of_them():
     kappas = (0.5, None, 0.9, 0.7, 0.6, None)
-    assert hypnograms.telling([{"kappa": kappa} for kappa in kappas]) == {
+    assert hypnograms.selected([{"kappa": kappa} for kappa in kappas]) == {
         "best": 2,
         "median": 4,
         "worst": 0,
     }
-    assert hypnograms.telling([{"kappa": 0.1}, {"kappa": 0.2}]) == {"best": 1, "worst": 0}
-    assert hypnograms.telling([{"kappa": None}]) == {"only": 0}
+    assert hypnograms.selected([{"kappa": 0.1}, {"kappa": 0.2}]) == {"best": 1, "worst": 0}
+    assert hypnograms.selected([{"kappa": None}]) == {"only": 0}
 
 
 nights = st.lists(st.tuples(st.integers(1, 4), st.integers(-1, 4)), min_size=1, max_size=30).map(
@@ -256,7 +256,7 @@ nights = st.lists(st.tuples(st.integers(1, 4), st.integers(-1, 4)), min_size=1, 
 
 @settings(max_examples=40, deadline=None)
 @given(nights)
-def test_what_does_not_follow_is_not_joined(night):
+def test_epochs_that_are_not_adjacent_are_not_joined(night):
     epochs, stages = night
     axes = Figure().subplots()
     plot_hypnogram.draw_hypnogram(axes, epochs * 30.0, stages, 30.0)

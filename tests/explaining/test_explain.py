@@ -171,7 +171,7 @@ def test_cells_cover_the_page_and_no_pixel_twice(style, window_s):
 
 @pytest.mark.parametrize("window_s", [0.0, -3.0, 7.0, 0.5, 60.0])
 def test_a_window_that_does_not_fill_a_page_is_refused(window_s):
-    with pytest.raises(BuildError, match=r"--window .*takes 1, 1.5, 2"):
+    with pytest.raises(BuildError, match=r"--window .*use 1, 1.5, 2"):
         ExplainConfig("model", "dataset", window=window_s)
 
 
@@ -252,7 +252,7 @@ def test_patches_add_up_to_what_the_page_is_worth(case, grid, linear):
     assert found.sum() == pytest.approx(truth(one, grid, linear).sum(), abs=1e-3)
 
 
-def test_a_right_explanation_is_better_than_the_controls_and_one_turned_round_is_not(
+def test_a_correct_explanation_beats_the_controls_and_a_reversed_one_does_not(
     pageset, grid, linear
 ):
     filled = replacement.Pages(pageset, 0)
@@ -272,10 +272,10 @@ def test_a_right_explanation_is_better_than_the_controls_and_one_turned_round_is
     assert faithfulness.verdict(right).believable
     refused = faithfulness.verdict(wrong)
     assert not refused.believable
-    assert "can't be believed: no better than a control in deletion against random" in refused.words
+    assert "not faithful: no better than a control in deletion against random" in refused.words
     alone = faithfulness.verdict(right[:1])
     assert not alone.believable
-    assert "is not told by one page" in alone.words
+    assert "can't be assessed from a single page" in alone.words
 
 
 def test_neighbours_stay_as_they_are(pageset, grid):
@@ -283,7 +283,7 @@ def test_neighbours_stay_as_they_are(pageset, grid):
     case = a_case(pageset, grid, row, context=1)
     assert len(case.chat["images"]) == 3
     assert case.place == 1
-    shown = case.asked(case.ground)["images"]
+    shown = case.chat_with(case.ground)["images"]
     assert np.array_equal(shown[1], case.ground)
     assert [shown[i] is case.chat["images"][i] for i in (0, 2)] == [True, True]
     first = a_case(pageset, grid, int(pageset.rows[0]), context=1)
@@ -298,7 +298,7 @@ def test_gradients_add_up_to_the_margin_and_are_refused_where_the_picture_is_in_
 
     tiny_models.build("llava", tmp_path / "llava", texts=[PROMPT.question])
     loaded = load_for_inference(str(tmp_path / "llava"))
-    ask = margins.Asking(Scorer(loaded.model, loaded.processor, PROMPT.answers), 4)
+    ask = margins.PageScorer(Scorer(loaded.model, loaded.processor, PROMPT.answers), 4)
     one = dataclasses.replace(case, fills=case.fills[:1])
     told = ask(one, [one.pixels, one.fills[0]])
     gaps = told[:, 1] - told[:, 4]
@@ -367,10 +367,10 @@ def test_the_lane_and_the_seconds_that_decide_by_construction_win(explained):
         assert np.unravel_index(worth.argmax(), worth.shape) == (cause, number)
         assert stage.seconds.argmax() // BURST_S == number
     assert found.verdict.believable
-    assert "can be believed" in found.verdict.words
+    assert "The explanation is faithful" in found.verdict.words
 
 
-def test_the_folder_tells_all_of_it(explained):
+def test_the_folder_has_the_whole_explanation(explained):
     out, _, found = explained
     values = json.loads((out / "explanation.json").read_text())
     assert values["faithfulness"]["believable"] is True
@@ -383,7 +383,7 @@ def test_the_folder_tells_all_of_it(explained):
             page["lanes"][LANE], abs=1e-3
         )
     text = (out / "report.md").read_text()
-    assert "can be believed" in text
+    assert "The explanation is faithful" in text
     assert "**Restricted.**" in text
     for name in (
         "lanes.png",
@@ -394,17 +394,17 @@ def test_the_folder_tells_all_of_it(explained):
         with Image.open(out / name) as picture:
             picture.verify()
     assert found.n_subjects == 1
-    assert "one subject, so no intervals" in text
+    assert "no intervals, as there is only one subject" in text
 
 
-def test_the_same_command_gives_the_same_bytes_and_says_what_it_found(model, dataset, tmp_path):
+def test_the_same_command_gives_the_same_bytes_and_prints_the_result(model, dataset, tmp_path):
     outs = [tmp_path / "one", tmp_path / "other"]
     told = {"model": model, "dataset": dataset, "split": "validation", "pages": 2, "window": 15}
     for out in outs:
         words = [str(word) for key, value in told.items() for word in (f"--{key}", value)]
         done = CliRunner().invoke(explain_command.explain, [*words, "--out", str(out)])
         assert done.exit_code == 0, done.output
-        assert "believed" in done.output
+        assert "faithful" in done.output.lower()
         assert "deletion, better than ink by" in done.output
     names = sorted(path.relative_to(outs[0]) for path in outs[0].rglob("*") if path.is_file())
     assert len(names) == 5 + 2
@@ -427,14 +427,14 @@ def test_what_cannot_be_explained_is_refused_in_one_line(model, dataset, tmp_pat
     refused("has no split 'dev'; it has train", split="dev")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
-    refused("holds something else; choose another --out", out=tmp_path / "mine")
+    refused("holds other files; choose another --out", out=tmp_path / "mine")
     folder = shutil.copytree(model, tmp_path / "model")
     values = json.loads((folder / "psgimg.json").read_text())
     (folder / "psgimg.json").write_text(json.dumps({**values, "recipe": {}}))
     refused("the recipe is not that of hash", model=str(folder))
     del values["recipe"]
     (folder / "psgimg.json").write_text(json.dumps(values))
-    refused("no recipe; take the file as `psgimg sft` wrote it", model=str(folder))
+    refused("no recipe; restore the file as written by `psgimg sft`", model=str(folder))
     values["recipe"] = {"drawn": "otherwise"}
     values["recipe_hash"] = digest(values["recipe"])
     (folder / "psgimg.json").write_text(json.dumps(values))

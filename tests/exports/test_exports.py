@@ -384,7 +384,7 @@ def test_an_export_given_for_a_dataset_is_named(name, exported, tmp_path):
 
 
 def test_an_unknown_split_is_refused_with_those_there_are(built, tmp_path):
-    with pytest.raises(BuildError, match=r"--split dev: .* has all, train, validation, test"):
+    with pytest.raises(BuildError, match=r"--split dev: .* has only all, train, validation, test"):
         webdataset.write(built, tmp_path / "out", "dev")
 
 
@@ -421,7 +421,7 @@ def test_an_export_into_the_dataset_itself_is_refused(built):
             webdataset.write(built, place)
 
 
-def test_killed_at_any_moment_no_folder_stands_and_the_next_export_is_whole(
+def test_killed_at_any_moment_no_folder_exists_and_the_next_export_is_complete(
     built, exported, tmp_path
 ):
     out = tmp_path / "imagefolder"

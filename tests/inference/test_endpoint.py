@@ -2,9 +2,10 @@
 
 import math
 import threading
+import time
 
 import pytest
-from endpoint_server import KEY, SHADES, Server
+from endpoint_server import KEY, PATIENCE_S, SHADES, Server
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -37,7 +38,7 @@ def rows(n=5):
 
 
 def ask(server, some=None, *, url=None, parallel=2, score=True):
-    with predictors.asking(
+    with predictors.requesting(
         url or server.url, "a-model", ANSWERS, parallel=parallel, max_new_tokens=9, score=score
     ) as asker:
         return asker(rows() if some is None else some)
@@ -83,7 +84,7 @@ def test_a_server_is_asked_for_fewer_alternatives_once_it_refuses(server, most, 
 
 
 @pytest.mark.parametrize("fault", [408, 425, 429, 500, 502, 503, "hang up", "half"])
-def test_what_passes_is_waited_out(server, fault):
+def test_transient_errors_are_retried(server, fault):
     server.faults = [fault, fault]
     assert [answer.prediction for answer in ask(server)] == list(STAGE_NAMES)
     assert len(server.seen) == 7
@@ -92,13 +93,13 @@ def test_what_passes_is_waited_out(server, fault):
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        (401, "401: the server does not know the key; set OPENAI_API_KEY"),
-        (403, "403: the server does not allow it"),
-        (404, "404: there is no such address or model; check --endpoint and --model"),
-        (413, "413: mend the request or the server"),
-        (b"<html>hello</html>", "does not answer as chat completions do"),
-        (b"[]", "does not answer as chat completions do"),
-        (b'{"choices": []}', "give the address of an OpenAI-compatible server"),
+        (401, "401: the server rejects the key; set OPENAI_API_KEY"),
+        (403, "403: access denied"),
+        (404, "404: address or model not found; check --endpoint and --model"),
+        (413, "413: fix the request or the server"),
+        (b"<html>hello</html>", "does not return chat completions"),
+        (b"[]", "does not return chat completions"),
+        (b'{"choices": []}', "use the address of an OpenAI-compatible server"),
     ],
 )
 def test_a_refusal_is_one_line_with_its_remedy_and_without_the_key(server, fault, said):
@@ -120,7 +121,7 @@ def test_a_server_that_stays_away_ends_the_command_and_what_waits(server, fault,
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "localhost:8000/v1", "http://a b/v1"])
-def test_nobody_at_the_address_is_said_soon(monkeypatch, url):
+def test_a_server_that_never_answers_is_reported_soon(monkeypatch, url):
     monkeypatch.setattr(endpoint, "FIRST_PATIENCE_S", 0.1)
     with pytest.raises(BuildError, match=r"can't be reached .*start it or check the address"):
         ask(None, url=url)
@@ -128,17 +129,25 @@ def test_nobody_at_the_address_is_said_soon(monkeypatch, url):
 
 def test_a_key_that_is_none_is_not_shown(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "schlüssel")
-    with pytest.raises(BuildError, match="set it anew") as caught:
+    with pytest.raises(BuildError, match="set it again") as caught:
         ask(None, url="http://127.0.0.1:9")
     assert "schl" not in str(caught.value)
 
 
 def test_so_many_requests_run_at_a_time_and_no_more(server):
     server.gate = threading.Event()
-    timer = threading.Timer(0.3, server.gate.set)
-    timer.start()
+
+    def open_when_full():
+        end = time.monotonic() + PATIENCE_S
+        while server.at_once < 4 and time.monotonic() < end:
+            time.sleep(0.01)
+        time.sleep(0.2)  # a request too many would come now
+        server.gate.set()
+
+    opener = threading.Thread(target=open_when_full)
+    opener.start()
     ask(server, rows(12), parallel=4)
-    timer.join()
+    opener.join()
     assert server.at_most == 4
 
 

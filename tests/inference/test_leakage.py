@@ -64,7 +64,7 @@ def test_subjects_of_the_split_that_were_learned_from_are_counted_in_a_warning(d
     first, second = (provenance.subject(CORPUS, name) for name in people(dataset, "test"))
     for learned, n in (([first], 1), ([first, second], 2), (["f" * 16, second], 1)):
         assert notes(dataset, tmp_path / "model", learned) == (
-            f"{n} of 2 subjects of this split were learned from: figures on them say nothing about "
+            f"{n} of 2 subjects of this split were used for training: metrics on them say nothing about "
             "others",
         )
 
@@ -84,7 +84,7 @@ def test_what_a_training_records_is_what_the_warning_looks_for(dataset, tmp_path
     """Learning from the test split itself: the hashes that are written are those compared."""
     leaked = provenance.of("tiny", page_set.load(str(dataset), None, "test"))
     [note] = notes(dataset, tmp_path / "model", leaked.subjects)
-    assert note.startswith("2 of 2 subjects of this split were learned from")
+    assert note.startswith("2 of 2 subjects of this split were used for training")
     text = (tmp_path / "model" / "psgimg.json").read_text()
     assert not [name for name in people(dataset, "test") if name in text]
 
@@ -96,7 +96,7 @@ def test_a_model_that_goes_on_from_another_has_learned_from_both(dataset, tmp_pa
     own = {provenance.subject(CORPUS, name) for name in people(dataset, "train")}
     assert own < set(lineage.subjects)
     [note] = notes(dataset, tmp_path / "model", lineage.subjects)
-    assert note.startswith("1 of 2 subjects of this split were learned from")
+    assert note.startswith("1 of 2 subjects of this split were used for training")
 
 
 def test_subjects_that_were_left_out_of_a_training_were_not_learned_from(dataset):
@@ -146,6 +146,6 @@ def test_a_training_learns_from_the_train_split_and_is_scored_on_the_validation_
 def test_a_baseline_learns_from_the_train_split_and_is_scored_on_the_validation_split(dataset):
     from psgimg.finetune.baselines import nights
 
-    found = nights.to_learn(str(dataset), None)
+    found = nights.training_sources(str(dataset), None)
     assert [source.split for source in found] == ["train", "validation"]
     assert all(f"/{source.split}-" in str(path) for source in found for path, _ in source.shards)

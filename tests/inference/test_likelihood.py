@@ -17,7 +17,7 @@ from psgimg.builder.dataset.prompts import Prompt  # noqa: E402
 from psgimg.finetune.data.chat import chat_row  # noqa: E402
 from psgimg.finetune.inference import encoding  # noqa: E402
 from psgimg.finetune.inference.generation import generate  # noqa: E402
-from psgimg.finetune.inference.likelihood import Scorer, score_batch  # noqa: E402
+from psgimg.finetune.inference.likelihood import Scorer  # noqa: E402
 from psgimg.finetune.inference.parse_answer import parse  # noqa: E402
 from psgimg.finetune.models import compatibility  # noqa: E402
 
@@ -107,7 +107,8 @@ def test_scores_are_those_of_the_whole_answer_and_the_end_of_its_turn(family):
     """Against a plain forward of what the trainer's collator would learn from."""
     _, model, processor = family
     row = rows()[3]
-    log_probs, log_mass = score_batch(model, processor, [row], ANSWERS)
+    scores = Scorer(model, processor, ANSWERS)([row])
+    log_probs, log_mass = scores.log_probs, scores.log_mass
     sums = []
     for stage in STAGE_NAMES:
         prompt, completion = encoding._texts(processor, row, stage)
@@ -136,7 +137,7 @@ def test_a_model_in_training_is_left_in_training(family):
     _, model, processor = family
     model.train()
     try:
-        score_batch(model, processor, rows()[:1], ANSWERS)
+        Scorer(model, processor, ANSWERS)(rows()[:1])
         generate(model, processor, rows()[:1], 2)
         assert model.training
     finally:
@@ -150,8 +151,8 @@ def test_a_family_without_a_tree_is_noted_once_and_others_are_not(family):
     for _ in range(2):
         score(rows()[:1])
     slow = (
-        "Qwen3_5ForConditionalGeneration can't score all answers behind one cached prompt: each "
-        "page takes five whole forwards, four to five times as long"
+        "Qwen3_5ForConditionalGeneration can't score all answers on one cached prompt: each "
+        "page takes five full forward passes, four to five times as long"
     )
     assert notes == ([slow] if name == "qwen3_5" else [])
 
@@ -255,7 +256,8 @@ def taught(tmp_path_factory):
 
 def test_both_modes_agree_on_what_a_taught_model_says(taught):
     model, processor, asked = taught
-    log_probs, log_mass = score_batch(model, processor, asked, ANSWERS)
+    scores = Scorer(model, processor, ANSWERS)(asked)
+    log_probs, log_mass = scores.log_probs, scores.log_mass
     said = [parse(text, ANSWERS) for text in generate(model, processor, asked, 8)]
     assert said == list(STAGE_NAMES)
     assert [STAGE_NAMES[i] for i in log_probs.argmax(axis=1)] == said

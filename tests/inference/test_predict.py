@@ -1,4 +1,4 @@
-"""Predict: from a real dataset and a real tiny model to a file, killed and gone on with."""
+"""Predict: from a real dataset and a real tiny model to a file, with a killed and resumed run."""
 
 import json
 import shutil
@@ -59,7 +59,7 @@ def dataset(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    """A model that nobody taught."""
+    """A model without fine-tuning."""
     folder = tmp_path_factory.mktemp("models") / "base"
     tiny_models.build("idefics3", folder, texts=[prompts.load("closed").question])
     return folder
@@ -94,7 +94,7 @@ def run(model, dataset, out, **options):
 
 @pytest.fixture(scope="module")
 def whole(model, dataset, tmp_path_factory):
-    """The file of a command that nothing befell."""
+    """The file of an uninterrupted command."""
     out = tmp_path_factory.mktemp("whole") / "p.parquet"
     return out, *run(model, dataset, out)
 
@@ -133,7 +133,7 @@ def test_only_the_file_and_its_settings_are_left(whole, model):
 
 
 @pytest.mark.parametrize("after", [1, 13, 1000])
-def test_a_killed_command_goes_on_and_ends_with_the_same_bytes(
+def test_a_killed_command_resumes_and_ends_with_the_same_bytes(
     whole, model, dataset, tmp_path, after, monkeypatch
 ):
     reference, found, _ = whole
@@ -173,7 +173,7 @@ def test_other_settings_are_refused_and_leave_everything_as_it_was(
 ):
     out, *_ = whole
     before = {path.name: path.read_bytes() for path in out.parent.iterdir()}
-    with pytest.raises(BuildError, match=rf"made or begun with other settings \({name}\)"):
+    with pytest.raises(BuildError, match=rf"was written or begun with other settings \({name}\)"):
         run(model, dataset, out, **options)
     assert {path.name: path.read_bytes() for path in out.parent.iterdir()} == before
 
@@ -196,7 +196,7 @@ def test_the_batch_size_may_change(whole, model, dataset, tmp_path):
 def test_a_file_of_somebody_else_is_not_overwritten(model, dataset, tmp_path):
     out = tmp_path / "p.csv"
     out.write_text("mine")
-    with pytest.raises(BuildError, match="is there already; choose another --out"):
+    with pytest.raises(BuildError, match="exists already; choose another --out"):
         run(model, dataset, out)
     assert [path.name for path in tmp_path.iterdir()] == ["p.csv"]
     with pytest.raises(BuildError, match=r"end its name in \.parquet, \.csv, \.jsonl"):
@@ -210,7 +210,7 @@ def test_two_commands_do_not_share_a_file(model, dataset, tmp_path):
     (tmp_path / "p.csv.parts").mkdir()
     with (
         FileLock(tmp_path / "p.csv.parts" / "lock"),
-        pytest.raises(BuildError, match="another command is at work"),
+        pytest.raises(BuildError, match="another command is writing"),
     ):
         run(model, dataset, out)
 
@@ -229,17 +229,19 @@ def test_a_limit_takes_pages_from_the_whole_split(whole, model, dataset, tmp_pat
     assert places == sorted(places)
 
 
-def test_generated_answers_are_kept_as_they_were_said(model, dataset, tmp_path):
+def test_generated_answers_are_kept_unchanged(model, dataset, tmp_path):
     found, _ = run(model, dataset, tmp_path / "p.jsonl", mode="generate", limit=4, max_new_tokens=3)
     assert found.table["raw"].null_count == 0
-    assert found.predictions.tolist() == [-1] * 4  # untaught, it babbles, and nobody guesses
+    assert (
+        found.predictions.tolist() == [-1] * 4
+    )  # without training there is no valid answer, and none is guessed
     assert found.probabilities is None
 
 
-def test_a_model_that_nobody_taught_is_asked_as_it_is_and_that_is_said(base, dataset, tmp_path):
+def test_a_model_without_fine_tuning_is_prompted_zero_shot_with_a_notice(base, dataset, tmp_path):
     found, told = run(base, dataset, tmp_path / "p.parquet", limit=3)
     assert len(found) == 3
-    assert "was not taught by psgimg: it is asked with prompt closed" in told.notes[0]
+    assert "was not fine-tuned with psgimg: it is given prompt closed" in told.notes[0]
     settings = json.loads((tmp_path / "p.parquet.json").read_text())["settings"]
     assert settings["context"] == 0
 
@@ -248,14 +250,14 @@ def test_that_scoring_takes_whole_forwards_is_noted_once(model, dataset, tmp_pat
     monkeypatch.setattr(Scorer, "_choose", lambda *_: "forwards")
     _, told = run(model, dataset, tmp_path / "p.csv", limit=PER_PART + 1)
     (note,) = told.notes
-    assert "each page takes five whole forwards, four to five times as long" in note
+    assert "each page takes five full forward passes, four to five times as long" in note
 
 
-def test_another_prompt_or_context_than_it_was_taught_with_is_said(model, dataset, tmp_path):
+def test_another_prompt_or_context_than_in_training_is_reported(model, dataset, tmp_path):
     _, told = run(model, dataset, tmp_path / "p.csv", limit=2, prompt="aasm", context=0)
     assert told.notes == [
-        "asked with prompt aasm; it was taught with closed",
-        "shown 0 pages on either side; it was taught with 1",
+        "prompt aasm; the model was trained with closed",
+        "0 pages on either side; the model was trained with 1",
     ]
 
 
@@ -279,7 +281,7 @@ def test_a_command_that_could_not_begin_leaves_nothing(base, dataset, tmp_path):
     (broken / "chat_template.jinja").unlink()
     with pytest.raises(BuildError, match="no chat template"):
         run(broken, dataset, tmp_path / "p.csv")
-    with pytest.raises(BuildError, match="nobody/nothing: give a folder with a model or the id"):
+    with pytest.raises(BuildError, match="nobody/nothing: use a folder with a model or the id"):
         run("nobody/nothing", dataset, tmp_path / "p.csv")
     text = tmp_path / "text"
     text.mkdir()

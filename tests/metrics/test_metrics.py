@@ -42,7 +42,7 @@ def test_an_epoch_without_an_answer_is_wrong():
     assert metrics.accuracy(table) == 0.5
 
 
-def test_without_epochs_there_are_no_figures():
+def test_metrics_of_an_empty_table_are_undefined():
     figures = metric_table.summary(metrics.confusion([], []))
     assert np.isnan(figures["accuracy"])
     assert np.isnan(figures["macro_f1"])
@@ -54,9 +54,9 @@ def test_without_epochs_there_are_no_figures():
         ([5], [0], "label 5"),
         ([-1], [0], "label -1"),
         ([0], [7], "prediction 7"),
-        ([0, 1], [0], "one prediction a label"),
+        ([0, 1], [0], "one prediction per label"),
     ],
 )
-def test_what_is_no_stage_is_refused(labels, predictions, said):
+def test_values_that_are_not_stages_are_refused(labels, predictions, said):
     with pytest.raises(BuildError, match=said):
         metrics.confusion(labels, predictions)

@@ -95,12 +95,12 @@ BAD = [
     ([row(label="S3")], "has the label 'S3'; stages are W, N1, N2, N3, REM"),
     ([row(), row(1, prediction="n2")], r"row 2 \(shhs NA epoch 1\) has the prediction 'n2'"),
     ([row(label=None)], "row 1 .* has no label"),
-    ([row(3), row(4), row(3)], "shhs NA epoch 3 is there 2 times; keep one"),
+    ([row(3), row(4), row(3)], "shhs NA epoch 3 occurs 2 times; keep one"),
     ([{**row(), "corpus": None}], "has no corpus"),
     ([row(p_W=1.0)], "has p_W, p_N1.*give five probabilities"),
-    ([scored(values=(0.5, 0.5, 0.5, 0.0, 0.0))], "add up to 1"),
-    ([scored(values=(1.5, -0.5, 0.0, 0.0, 0.0))], "add up to 1"),
-    ([scored(values=(math.inf, 0.0, 0.0, 0.0, 0.0))], "add up to 1"),
+    ([scored(values=(0.5, 0.5, 0.5, 0.0, 0.0))], "sum to 1"),
+    ([scored(values=(1.5, -0.5, 0.0, 0.0, 0.0))], "sum to 1"),
+    ([scored(values=(math.inf, 0.0, 0.0, 0.0, 0.0))], "sum to 1"),
 ]
 
 
@@ -134,7 +134,7 @@ def test_rows_that_break_a_rule_are_refused_when_read_and_when_written(
         ("p.csv", b"epoch,corpus\nx,b\n", "write it as Parquet"),
         ("p.parquet", b"PAR1", "write it as Parquet"),
         ("p.jsonl", b"{\n", "write it as Parquet"),
-        ("p.jsonl", b"[1]\n", "a line is no JSON object"),
+        ("p.jsonl", b"[1]\n", "a line is not a JSON object"),
         ("p.jsonl", b"\xff\n", "write it as Parquet"),
         ("p.jsonl", json.dumps(row(epoch="x")).encode(), "column 'epoch'"),
         (
@@ -151,7 +151,7 @@ def test_rows_that_break_a_rule_are_refused_when_read_and_when_written(
         ),
     ],
 )
-def test_files_that_are_no_predictions_are_refused_in_one_line(tmp_path, name, content, said):
+def test_files_without_valid_predictions_are_refused_in_one_line(tmp_path, name, content, said):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BuildError, match=said) as caught:
         predictions.read(tmp_path / name)

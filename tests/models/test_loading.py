@@ -60,8 +60,8 @@ def test_what_a_model_was_taught_by_comes_back(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda v: v.pop("recipe"), "no recipe; take the file as `psgimg sft` wrote it"),
-        (lambda v: v["recipe"].update(version=2), "the recipe is not that of hash"),
+        (lambda v: v.pop("recipe"), "no recipe; restore the file as written by `psgimg sft`"),
+        (lambda v: v["recipe"].update(version=2), "the recipe does not match its hash"),
         (lambda v: v.update(prompt={"system": ""}), "prompt"),
     ],
 )
@@ -76,10 +76,10 @@ def test_a_spoilt_description_is_refused(tmp_path, spoil, said):
 
 
 def test_a_description_that_is_no_json_or_not_there_is_refused(tmp_path):
-    with pytest.raises(BuildError, match=r"has no psgimg\.json; give a folder"):
+    with pytest.raises(BuildError, match=r"has no psgimg\.json; use a folder"):
         ModelFolder.load(tmp_path)
     (tmp_path / "psgimg.json").write_text("{")
-    with pytest.raises(BuildError, match="copy it anew"):
+    with pytest.raises(BuildError, match="copy it again"):
         ModelFolder.load(tmp_path)
 
 
@@ -103,7 +103,7 @@ def test_a_model_of_words_alone_is_refused(tmp_path):
     from transformers import LlamaConfig
 
     LlamaConfig().save_pretrained(tmp_path)
-    with pytest.raises(BuildError, match="llama is no model for pictures and text") as caught:
+    with pytest.raises(BuildError, match="llama is not a model for pictures and text") as caught:
         load_base(str(tmp_path))
     assert "\n" not in str(caught.value)
 
@@ -117,7 +117,7 @@ def test_a_tokenizer_alone_is_no_processor(copy):
 
 @pytest.mark.parametrize("load", [load_base, load_processor, load_for_inference])
 def test_a_folder_that_is_not_there_is_refused(load, tmp_path):
-    with pytest.raises(BuildError, match="give a folder with a model or the id") as caught:
+    with pytest.raises(BuildError, match="use a folder with a model or the id") as caught:
         load(str(tmp_path / "nothing"))
     assert "\n" not in str(caught.value)
 
@@ -127,7 +127,7 @@ def test_code_that_comes_with_a_model_is_not_run_unless_asked(copy):
     config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Own"}}
     (copy / "config.json").write_text(json.dumps(config))
     (copy / "own.py").write_text("raise SystemExit('it ran')\n")
-    with pytest.raises(BuildError, match="code of its own; read it, then pass --trust-remote-code"):
+    with pytest.raises(BuildError, match="custom code; review it, then pass --trust-remote-code"):
         load_base(str(copy))
 
 

@@ -99,6 +99,6 @@ def test_the_answer_and_the_end_of_its_turn_are_what_the_assistant_says(folder):
 
 def test_a_folder_that_holds_something_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(BuildError, match="is there already; choose another folder"):
+    with pytest.raises(BuildError, match="exists already; choose another folder"):
         tiny.build(tmp_path, PAGE_PX, [QUESTION])
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]

@@ -200,17 +200,17 @@ def test_a_channel_that_is_no_voltage_is_never_found_by_its_label():
 @pytest.mark.parametrize(
     ("channels", "says"),
     [
-        ({"T3": "EEG 1"}, r"no lane 'T3'; there are F4-M1, C4-M1, O2-M1, E1, E2, chin"),
+        ({"T3": "EEG 1"}, r"no lane 'T3'; choose from F4-M1, C4-M1, O2-M1, E1, E2, chin"),
         ({"C4": "EEG 7"}, r"night\.edf has no channel 'EEG 7'; it has 'EEG 1', 'EEG 2', 'C3-A2'"),
         ({"C4": "EEG 1,EEG 7"}, r"no channel 'EEG 7'"),
         ({"C4": "EEG 1,EEG 2,A1"}, r"no channel 'EEG 1,EEG 2,A1'"),
         ({"C4": ""}, r"no channel ''"),
-        ({"C4": "SaO2"}, r"night\.edf: channel 'SaO2' is not in V, mV or µV; give one that is"),
+        ({"C4": "SaO2"}, r"night\.edf: channel 'SaO2' is not in V, mV or µV; choose one that is"),
         ({"C4": "EEG 1", "C3-M2": "EEG 2"}, r"gives lane C4 twice; give it once"),
         ({"C4": "EEG 1", "F4": "eeg 1"}, r"gives 'eeg 1' to two lanes; give each its own channel"),
     ],
 )
-def test_what_cant_be_is_one_line(channels, says):
+def test_an_invalid_assignment_is_refused_in_one_line(channels, says):
     with pytest.raises(BuildError, match=says) as caught:
         chosen(channels)
     assert "\n" not in str(caught.value)
@@ -221,7 +221,7 @@ def test_without_eeg_there_is_a_list_and_a_way_out():
         chosen({}, labels=["EEG 1", "EEG 2", "EMG"], usable=[True] * 3)
     assert str(caught.value) == (
         "night.edf: no EEG found for F4-M1, C4-M1, O2-M1 among its channels 'EEG 1', 'EEG 2', 'EMG'; "
-        'say which they are: --channel F4-M1="LABEL" --channel C4-M1="LABEL"'
+        'assign them: --channel F4-M1="LABEL" --channel C4-M1="LABEL"'
     )
 
 

@@ -152,7 +152,7 @@ def test_units_are_those_of_the_header_whatever_mne_makes_of_them(tmp_path):
     expected_uv = [7, 7e3, 7e6, 7, 7e-3]  # the last two spellings MNE leaves as they are
     assert [file.read_uv(i)[7] for i in range(5)] == pytest.approx(expected_uv, rel=1e-3)
     for channel in range(5, 8):
-        with pytest.raises(RecordingError, match="unit not of voltage"):
+        with pytest.raises(RecordingError, match="unit is not a voltage"):
             file.read_uv(channel)
 
 
@@ -180,7 +180,9 @@ def test_skipped_time_that_mne_misplaces_is_refused(tmp_path, wave_uv):
         if segments:
             assert [segment.onset_s for segment in open_any(path).segments] == segments
         else:
-            with pytest.raises(RecordingError, match="without a date MNE can't say when"):
+            with pytest.raises(
+                RecordingError, match="without a date, MNE can't locate its interruptions"
+            ):
                 open_any(path)
 
 
@@ -239,7 +241,7 @@ def test_edf_is_known_by_its_content_whatever_its_suffix(tmp_path):
     assert isinstance(open_any(path), EdfFile)
 
 
-def test_what_mne_puts_up_with_is_told(tmp_path, wave_uv):
+def test_defects_that_mne_tolerates_are_noted(tmp_path, wave_uv):
     path = write_bdf(tmp_path, wave_uv)
     path.write_bytes(path.read_bytes()[: -50 * 3 * 3 * SFREQ_HZ])
     file = open_any(path)
@@ -249,7 +251,7 @@ def test_what_mne_puts_up_with_is_told(tmp_path, wave_uv):
 
 def test_samples_without_value_are_refused(tmp_path, wave_uv):
     wave_uv[0, 500] = np.nan
-    with pytest.raises(RecordingError, match="'EEG C4-A1' holds samples that are no numbers"):
+    with pytest.raises(RecordingError, match="'EEG C4-A1' has samples that are not finite numbers"):
         open_any(write_fif(tmp_path, wave_uv)).read_uv(0)
 
 
@@ -260,7 +262,7 @@ def test_samples_without_value_are_refused(tmp_path, wave_uv):
         ("night.vhdr", b"hello", r"night\.vhdr: MNE can't read it .*export it as EDF"),
         ("night.fif", b"hello", r"night\.fif: MNE can't read it .*export it as EDF"),
         ("night.set", b"hello", r"night\.set: MNE can't read it .*export it as EDF"),
-        ("night.edf", b"hello", r"night\.edf is no readable EDF"),
+        ("night.edf", b"hello", r"night\.edf is not a readable EDF"),
         ("night", b"hello", r"night: MNE can't read it .*export it as EDF"),
     ],
 )
@@ -278,6 +280,6 @@ def test_a_brainvision_header_without_its_samples_says_so(tmp_path, wave_uv):
         open_any(path)
 
 
-def test_a_file_that_is_not_there_is_one_line(tmp_path):
+def test_a_missing_file_is_one_line(tmp_path):
     with pytest.raises(RecordingError, match=r"unreadable file: night\.fif: No such file"):
         open_any(tmp_path / "night.fif")

@@ -61,7 +61,9 @@ def test_of_two_equal_labels_the_first_counts():
 
 
 def test_a_file_without_eeg_is_refused_with_both_lists():
-    with pytest.raises(RecordingError, match=r"channels SaO2, EMG;.*looks for .*C4-M1.*--montage"):
+    with pytest.raises(
+        RecordingError, match=r"channels SaO2, EMG, .*needs one of .*C4-M1.*--montage"
+    ):
         found(["SaO2", "EMG"], {"EMG": "Chin"})
 
 

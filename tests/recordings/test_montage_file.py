@@ -69,7 +69,9 @@ def test_an_electrode_without_reference_is_drawn_as_it_was_recorded(load, labels
 
 
 def test_a_recorded_reference_is_not_taken_for_none(load):
-    with pytest.raises(RecordingError, match=r"known as C4-LER; montage my-lab looks for C4-REF"):
+    with pytest.raises(
+        RecordingError, match=r"recognised as C4-LER; montage my-lab needs one of C4-REF"
+    ):
         resolve(load("lanes: [C4]\n"), ["EEG"], {"EEG": "C4-LER"}, "night.edf")
 
 
@@ -98,31 +100,37 @@ def test_one_channel_fills_one_lane_by_whatever_name_it_is_wanted(load):
         ("lanes: ['']\n", "derivation '' is neither"),
         ("lanes: [C4-C4]\n", "derivation 'C4-C4' is neither"),
         ("lanes: ['C4\n\n- M1']\n", "is neither a name nor A-B"),
-        ("lanes: [X7-M1]\n", "X7-M1 may be of any kind; write `{kind: eeg, derivations: [X7-M1]}`"),
+        ("lanes: [X7-M1]\n", "kind of X7-M1 is unknown; write `{kind: eeg, derivations: [X7-M1]}`"),
         ("lanes: [{kind: eeg}]\n", "lane 1: derivations is None; give a list"),
         ("lanes: [{derivations: []}]\n", "derivations is []; give a list"),
         ("lanes: [{derivations: C4-M1}]\n", "derivations is 'C4-M1'; give a list"),
         ("lanes: [{derivations: [4]}]\n", "derivation 4 is neither"),
-        ("lanes: [{derivations: [C4-M1, C4-A1]}]\n", "stands twice among C4-M1, C4-M1"),
+        ("lanes: [{derivations: [C4-M1, C4-A1]}]\n", "a derivation is repeated in C4-M1, C4-M1"),
         ("lanes: [{derivations: [C4-M1], colour: red}]\n", "lane 1: unknown key 'colour'"),
-        ("lanes: [{kind: meg, derivations: [C4-M1]}]\n", "no kind 'meg'; there are eeg, eog"),
+        ("lanes: [{kind: meg, derivations: [C4-M1]}]\n", "no kind 'meg'; choose from eeg, eog"),
         ("lanes: [{kind: [eeg], derivations: [C4-M1]}]\n", "no kind ['eeg']"),
-        ("lanes: [C4-M1, {name: c4-m1, derivations: [C3-M2]}]\n", "lane c4-m1 stands twice"),
-        ("lanes: [{name: all, derivations: [C4-M1]}]\n", "lane all of kind eeg could be taken"),
-        ("lanes: [{name: EMG, derivations: [C4-M1]}]\n", "lane EMG of kind eeg could be taken"),
+        ("lanes: [C4-M1, {name: c4-m1, derivations: [C3-M2]}]\n", "lane c4-m1 is repeated"),
+        (
+            "lanes: [{name: all, derivations: [C4-M1]}]\n",
+            "lane all of kind eeg has a reserved name",
+        ),
+        (
+            "lanes: [{name: EMG, derivations: [C4-M1]}]\n",
+            "lane EMG of kind eeg has a reserved name",
+        ),
         ("lanes: [{name: '../x', derivations: [C4-M1]}]\n", "name '../x'; use up to 40 letters"),
         ("lanes: [{name: '$x$', derivations: [C4-M1]}]\n", "name '$x$'; use"),
         ('lanes: [{name: "a\\nb", derivations: [C4-M1]}]\n', r"name 'a\nb'; use"),
         ("lanes: [{name: 5, derivations: [C4-M1]}]\n", "name 5; use"),
         ("name: a/b\nlanes: [C4-M1]\n", "name 'a/b'; use"),
-        ("name: aasm\nlanes: [C4-M1]\n", "name aasm is that of a montage of psgimg"),
+        ("name: aasm\nlanes: [C4-M1]\n", "name aasm is a built-in montage of psgimg"),
         ("lanes: [E1-M2, Chin]\n", "no lane of kind eeg"),
         ("lanes: [C4-M1, no]\n", "line 1: YAML reads no as false; put it in quotes"),
         ("- C4-M1\n", "expected `key: value` lines"),
         ("lanes: [C4-M1\n", "not YAML"),
     ],
 )
-def test_a_montage_that_can_not_be_is_refused_in_one_line(load, text, said):
+def test_an_invalid_montage_is_refused_in_one_line(load, text, said):
     with pytest.raises(BuildError) as caught:
         load(text)
     message = str(caught.value)
@@ -132,13 +140,13 @@ def test_a_montage_that_can_not_be_is_refused_in_one_line(load, text, said):
     assert "\n" not in message
 
 
-def test_a_file_whose_name_can_not_be_a_montages_needs_one(load):
+def test_a_file_with_an_unusable_name_needs_a_name(load):
     with pytest.raises(BuildError, match="name 'my lab'; use"):
         load("lanes: [C4-M1]\n", "my lab.yaml")
     assert load("name: my-lab\nlanes: [C4-M1]\n", "my lab.yaml").name == "my-lab"
 
 
-def test_a_montage_that_is_not_there_is_refused_by_name_with_those_that_are():
+def test_a_missing_montage_is_refused_by_name_with_the_available_ones():
     with pytest.raises(BuildError, match=r"no montage '10-20'; use aasm, central.* or a .yaml"):
         load_montage("10-20")
     with pytest.raises(BuildError, match=r"montage file gone.yaml: No such file"):

@@ -143,7 +143,7 @@ def test_a_hub_that_does_not_make_it_private_receives_nothing(hub, built):
     assert not [r for r in hub.requests if "preupload" in r.path or "/commit/" in r.path]
 
 
-def test_public_is_said_twice_for_restricted_pictures(hub, built):
+def test_restricted_pictures_become_public_only_with_a_permission(hub, built):
     with pytest.raises(BuildError, match="--permission"):
         pushed(built / "secret", public=True)
     pushed(built / "secret", public=True, permission=WRITTEN)
@@ -153,7 +153,7 @@ def test_public_is_said_twice_for_restricted_pictures(hub, built):
     assert notes(hub).permission == WRITTEN
 
 
-def test_an_open_release_is_public_only_if_asked_and_only_when_it_loads(hub, built):
+def test_an_open_release_is_public_only_if_requested_and_only_when_it_loads(hub, built):
     progress = Remembered()
     seen = []
     progress.at["tagging"] = lambda: seen.append(hub.repo("alice/psg-images").private)
@@ -162,7 +162,7 @@ def test_an_open_release_is_public_only_if_asked_and_only_when_it_loads(hub, bui
     assert hub.repo("alice/psg-images").private is False
     with pytest.raises(BuildError, match="is public and shhs is restricted"):
         pushed(built / "secret")
-    with pytest.raises(BuildError, match="say --public"):
+    with pytest.raises(BuildError, match="add --public to confirm"):
         pushed(built / "open")
 
 
@@ -222,10 +222,10 @@ def test_a_new_recipe_replaces_the_pages_and_the_old_revision_still_loads(hub, b
     assert first.plan.revision.tag in text(hub.repo("alice/psg-images"), "README.md")
 
 
-def test_what_the_folder_lacks_leaves_only_if_said(hub, built):
+def test_recordings_missing_in_the_folder_are_removed_only_with_replace(hub, built):
     pushed(built / "more")
     with pytest.raises(
-        BuildError, match="1 recordings that this folder has not, such as hmc SN005"
+        BuildError, match="1 recordings that are not in this folder, such as hmc SN005"
     ):
         pushed(built / "open")
     pushed(built / "open", replace=True)
@@ -324,7 +324,7 @@ def test_a_commit_that_came_in_between_is_not_overwritten(hub, built):
         repo_type="dataset",
     )
     pushed(built / "open")
-    with pytest.raises(BuildError, match="changed by somebody else meanwhile"):
+    with pytest.raises(BuildError, match="changed by someone else in the meantime"):
         pushed(built / "more", progress=progress)
     assert len(notes(hub).revisions) == 1
 

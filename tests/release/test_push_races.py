@@ -1,4 +1,4 @@
-"""Push when somebody else acts on the same repository meanwhile, and when its past matters."""
+"""Push when someone else changes the same repository, and when its history matters."""
 
 import json
 import shutil
@@ -58,7 +58,7 @@ def settings(**values):
 
 def test_two_first_pushes_at_once_do_not_mix(hub, built):
     meanwhile = at("preparing the repository", lambda: pushed(built / "secret"))
-    with pytest.raises(BuildError, match="changed by somebody else meanwhile"):
+    with pytest.raises(BuildError, match="changed by someone else in the meantime"):
         pushed(built / "open", public=True, progress=meanwhile)
     assert shown_in_public(hub) == set()
 
@@ -93,7 +93,7 @@ def test_deleted_files_still_count_for_they_still_load(hub, built):
     for path in list(hub.repo(REPO).head.files):
         if path != ".gitattributes":
             api.delete_file(path, REPO, repo_type="dataset")
-    with pytest.raises(BuildError, match="terms of what it held before"):
+    with pytest.raises(BuildError, match="terms of its former contents"):
         pushed(built / "open", public=True)
     pushed(built / "open")
     assert hub.repo(REPO).private
@@ -156,7 +156,7 @@ def test_a_revision_whose_tag_was_lost_gets_it_before_the_next(hub, built):
     assert {revision.tag for revision in notes.revisions} == set(tags)
 
 
-def test_who_was_shown_once_keeps_the_split_in_two_steps_too(hub, built, tmp_path):
+def test_a_subject_of_a_former_revision_keeps_its_split(hub, built, tmp_path):
     pushed(built / "open")
     pushed(built / "secret", replace=True)
     values = json.loads((built / "open" / "build.json").read_text())
@@ -170,7 +170,7 @@ def test_who_was_shown_once_keeps_the_split_in_two_steps_too(hub, built, tmp_pat
         pushed(tmp_path / str(seed), replace=True)
 
 
-def test_a_gate_that_stands_is_not_set_again(hub, built):
+def test_an_existing_gate_is_not_set_again(hub, built):
     """A member may write files and not settings."""
     pushed(built / "secret")
     hub.faults.add("PUT .*/settings", status=403, times=100)
@@ -178,7 +178,7 @@ def test_a_gate_that_stands_is_not_set_again(hub, built):
     assert hub.repo(REPO).gated == "manual"
 
 
-def test_a_card_edited_on_the_hub_is_told_before_it_is_replaced(hub, built):
+def test_a_card_edited_on_the_hub_is_reported_before_it_is_replaced(hub, built):
     pushed(built / "open")
     HfApi().upload_file(
         path_or_fileobj=b"---\nlicense: cc0-1.0\n---\nmy words",
@@ -192,20 +192,20 @@ def test_a_card_edited_on_the_hub_is_told_before_it_is_replaced(hub, built):
     assert b"my words" not in hub.repo(REPO).head.files["README.md"].data
 
 
-def test_an_owner_that_this_user_is_not_is_told_before_anything_is_read(hub, built):
+def test_an_owner_without_access_is_refused_before_anything_is_read(hub, built):
     progress = Remembered()
     with pytest.raises(BuildError, match="typo-lab is none of alice"):
         pushed(built / "open", "typo-lab/x", dry_run=True, progress=progress)
-    assert progress.tasks == ["asking the Hub"]
+    assert progress.tasks == ["querying the Hub"]
 
 
-def test_an_outage_is_told_and_a_wrong_address_does_not_wait(hub, built, monkeypatch):
+def test_an_outage_is_reported_and_a_wrong_address_is_not_waited_for(hub, built, monkeypatch):
     hub.faults.add("GET /api/datasets", status=503, times=4)
     progress = Remembered()
     pushed(built / "open", progress=progress)
-    assert any("the Hub is away (HTTP 503); trying again" in note for note in progress.notes)
+    assert any("the Hub is unavailable (HTTP 503); retrying" in note for note in progress.notes)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "ftp://nowhere")
-    with pytest.raises(BuildError, match="mend HF_HUB_OFFLINE or HF_ENDPOINT"):
+    with pytest.raises(BuildError, match="fix HF_HUB_OFFLINE or HF_ENDPOINT"):
         pushed(built / "open")
 
 

@@ -58,29 +58,29 @@ def test_before_a_build_begins_what_its_push_would_refuse(hub, tmp_path, monkeyp
     with pytest.raises(BuildError, match="is public and shhs is restricted"):
         check_ready(ready, ["shhs"], print)
     monkeypatch.setenv("HF_TOKEN", hub.token("alice", "read"))
-    with pytest.raises(BuildError, match="may only read"):
+    with pytest.raises(BuildError, match="is read-only"):
         check_ready(ready, ["hmc"], print)
 
 
 def test_a_token_that_the_hub_does_not_know(hub, folder, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_unknown")
-    refused(hub, folder, "does not know this token; run `hf auth login`")
+    refused(hub, folder, "rejects this token; run `hf auth login`")
 
 
 def test_a_token_that_may_only_read(hub, folder, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", hub.token("alice", "read"))
-    refused(hub, folder, "may only read: make one with write right")
+    refused(hub, folder, "is read-only: create one with write access")
 
 
 def test_a_fine_grained_token_without_write_right(hub, folder, monkeypatch):
     scoped = hub.token("alice", "fineGrained", scoped={"alice": ["repo.content.read"]})
     monkeypatch.setenv("HF_TOKEN", scoped)
-    refused(hub, folder, "no right to write to alice/psg-images; ask its owner")
+    refused(hub, folder, "no write access to alice/psg-images; ask its owner")
 
 
 def test_somebody_elses_organization(hub, folder):
     hub.org("lab", {"bob": "admin"})
-    refused(hub, folder, "no right to write to lab/psg-images", "lab/psg-images")
+    refused(hub, folder, "no write access to lab/psg-images", "lab/psg-images")
 
 
 def test_a_name_that_is_no_name(hub, folder):
@@ -107,7 +107,7 @@ def test_a_repository_with_files_of_somebody_else(hub, folder):
         repo_id="alice/psg-images",
         repo_type="dataset",
     )
-    refused(hub, folder, r"holds files that psgimg did not make \(train.csv\)")
+    refused(hub, folder, r"contains files not written by psgimg \(train.csv\)")
 
 
 def test_an_empty_repository_made_by_hand_is_taken(hub, folder):
@@ -119,7 +119,7 @@ def test_a_release_that_was_changed_on_the_hub(hub, folder):
     pushed(folder)
     path = next((folder / "data").rglob("*.parquet")).relative_to(folder).as_posix()
     HfApi().delete_file(path, "alice/psg-images", repo_type="dataset")
-    refused(hub, folder, f"was changed by hand: {path}")
+    refused(hub, folder, f"was changed by hand: {path} differs from its build.json")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_release_whose_report_was_changed_on_the_hub(hub, folder, function, ma
 
 def test_storage_that_is_full(hub, folder):
     hub.quota_bytes = 100_000
-    refused(hub, folder, "storage is full .*storage limit.*free some")
+    refused(hub, folder, "storage on the Hub is full .*storage limit.*free some")
 
 
 def test_a_hub_that_stays_away(hub, folder, monkeypatch):
@@ -217,8 +217,8 @@ PNG_TEXT = b"\x00\x00\x00\x05tEXtStage" + b"\x00\x00\x00\x00"
 @pytest.mark.parametrize(
     ("name", "value_of", "match"),
     [
-        ("label", lambda row: (row["label"] + 1) % 5, "its labels are not as counted"),
-        ("subject", lambda row: "Jane", "its rows name another subject"),
+        ("label", lambda row: (row["label"] + 1) % 5, "its labels differ from their counts"),
+        ("subject", lambda row: "Jane", "its rows have another subject"),
         (
             "image",
             lambda row: {"bytes": row["image"]["bytes"], "path": "N2.png"},
@@ -227,12 +227,12 @@ PNG_TEXT = b"\x00\x00\x00\x05tEXtStage" + b"\x00\x00\x00\x00"
         (
             "image",
             lambda row: {"bytes": row["image"]["bytes"] + PNG_TEXT, "path": None},
-            "holds tEXt, text or time beside its pixels",
+            "contains tEXt, text or time beside its pixels",
         ),
     ],
     ids=["label", "subject", "file-name", "png-text"],
 )
-def test_rows_that_were_changed_even_with_the_hash_mended(hub, folder, name, value_of, match):
+def test_rows_that_were_changed_together_with_the_hash(hub, folder, name, value_of, match):
     path = next((folder / "data").rglob("*.parquet"))
     rewritten(path, set_column(name, value_of))
     refused(hub, folder, "its SHA-256 differs")
@@ -249,15 +249,18 @@ def test_class_label_names_of_another_order(hub, folder):
     assert swapped != features
     rewritten(path, lambda table: table, {b"huggingface": swapped})
     registered(folder, path)
-    refused(hub, folder, "ClassLabel names are not those of this psgimg")
+    refused(hub, folder, "ClassLabel names differ from those of this psgimg")
 
 
 @pytest.mark.parametrize(
     ("function", "match"),
     [
-        (lambda v: v["counts"]["hmc"]["train"].update(W=1), "counts differ from those of the shards"),
-        (lambda v: v["recordings"][0].update(subject="SN999"), "is not what build.json says"),
-        (lambda v: v.pop("shards"), "damaged or of another psgimg"),
+        (
+            lambda v: v["counts"]["hmc"]["train"].update(W=1),
+            "counts differ from those of the shards",
+        ),
+        (lambda v: v["recordings"][0].update(subject="SN999"), "differs from build.json"),
+        (lambda v: v.pop("shards"), "damaged or was written by another version of psgimg"),
     ],
     ids=["counts", "recording", "no-shards"],
 )
@@ -279,7 +282,7 @@ def test_a_shard_more_or_less(hub, folder):
     path = next((folder / "data").rglob("*.parquet"))
     extra = path.with_name("train-00007-of-00008.parquet")
     shutil.copy(path, extra)
-    refused(hub, folder, f"{extra.name} is not of this build")
+    refused(hub, folder, f"{extra.name} does not belong to this build")
     extra.unlink()
     path.unlink()
     refused(hub, folder, f"{path.name} is missing")

@@ -113,7 +113,6 @@ def test_a_grown_folder_keeps_no_claim(folder, lab):
     [
         ({"demo": {"policy": "open"}}, "open"),
         ({"demo": {"policy": "restricted"}}, "restricted"),
-        ({"demo": {}}, "restricted"),
         ({"shhs": {"policy": "open"}}, "restricted"),
         ({"demo": {"policy": "open"}, "my-lab": {"policy": "open"}}, "restricted"),
     ],

@@ -116,8 +116,8 @@ def demo_night(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def real_night(shared_psg):
-    return night_pages("sleep-edf", shared_psg / "sleep-edf", 210)
+def real_night(real_recordings):
+    return night_pages("sleep-edf", real_recordings / "sleep-edf", 210)
 
 
 def beyond_reach(image, other):
@@ -437,7 +437,7 @@ def test_an_emg_level_beyond_its_scale_is_marked_on_both_sides():
 def test_samples_that_are_no_numbers_never_reach_the_rasteriser(value):
     data_uv = lanes_with()
     data_uv[3, 100] = value
-    with pytest.raises(ValueError, match="no numbers"):
+    with pytest.raises(ValueError, match="samples that are not finite"):
         page().png(data_uv)
     page(absent=(3,)).png(data_uv)
 
@@ -526,5 +526,5 @@ def test_a_steep_line_covers_its_width(line_px):
 
 
 def test_a_page_too_low_for_its_lanes_is_refused():
-    with pytest.raises(BuildError, match="8 is the least"):
+    with pytest.raises(BuildError, match="the minimum is 8"):
         page(replace(CLINICAL, height_px=40))

@@ -148,12 +148,12 @@ def test_values_of_the_right_type_that_make_no_sense_are_refused(style_file, tex
 
 
 @pytest.mark.parametrize("name", ["modern", "style.json", "absent.yaml"])
-def test_a_style_that_is_not_there_is_refused_by_name(name):
+def test_a_missing_style_is_refused_by_name(name):
     with pytest.raises(BuildError, match=name):
         load_style(name)
 
 
 def test_lanes_too_low_to_draw_in_are_refused(style_file):
     style = load_style(style_file("height_px: 32\n"))
-    with pytest.raises(BuildError, match=r"lane .* would be \d px high, 8 is the least"):
+    with pytest.raises(BuildError, match=r"lane .* would be \d px high, the minimum is 8"):
         boxes(style, MONTAGES["aasm"])

@@ -38,14 +38,14 @@ def corruptions(draw):
 
 
 @given(corruptions())
-def test_what_a_spec_says_is_what_it_says_again(spec):
+def test_a_parsed_spec_is_written_as_an_equivalent_spec(spec):
     found = parse(spec)
     assert parse(found.spec) == found
     assert corruption_spec.from_dict(corruption_spec.to_dict([found, found])) == (found, found)
 
 
 @pytest.mark.parametrize("kind", FORMS)
-def test_every_kind_stands_alone_and_says_how_severe_it_is(kind):
+def test_every_kind_is_a_valid_spec_with_a_severity(kind):
     found = parse(kind)
     assert found.spec.startswith(f"{kind}:")
     assert isinstance(found.severity, float)
@@ -62,21 +62,21 @@ def test_severity_of_a_loss_is_the_share_of_the_night_that_is_lost():
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("nosie", "no corruption 'nosie'; there are lost, flat"),
+        ("nosie", "no corruption 'nosie'; choose from lost, flat"),
         ("noise:db=3", "noise has no 'db=3'; give snr_db, colour, lanes, seed"),
         ("noise:snr_db", "noise has no 'snr_db'; give snr_db"),
         ("noise:snr_db=nan", "snr_db can't be 'nan'; give -60 to 60 (dB"),
         ("noise:snr_db=61", "snr_db can't be '61'"),
         ("noise:colour=red", "colour can't be 'red'; give white or pink"),
         ("hum:hz=any", "hz can't be 'any'; give 10 to 400 (Hz), or mains"),
-        ("emg:uv=1,uv=2", "uv stands there twice"),
+        ("emg:uv=1,uv=2", "uv is given twice"),
         ("pops:seed=1.5", "seed can't be '1.5'; give a whole number"),
         ("lost:lanes=F9", "has no lane 'F9'; it has F4, C4, O2, E1, E2, chin"),
         ("lost:lanes=ecg", "has no lane 'ecg'"),
         ("lost:lanes=", "has no lane ''"),
     ],
 )
-def test_a_spec_that_says_nothing_sensible_is_refused_in_one_line(spec, said):
+def test_an_invalid_spec_is_refused_in_one_line(spec, said):
     with pytest.raises(BuildError) as caught:
         corruption_spec.check_lanes([parse(spec)], AASM)
     assert said in str(caught.value)
@@ -147,9 +147,7 @@ def in_band(wave, rate_hz, low_hz=0.3, high_hz=35.0):
 @pytest.mark.parametrize("colour", ["white", "pink"])
 @pytest.mark.parametrize("rate_hz", [100, 256])
 @pytest.mark.parametrize("snr_db", [-10, 0, 10])
-def test_noise_has_the_power_that_was_asked_for_where_the_filter_lets_it_pass(
-    snr_db, rate_hz, colour
-):
+def test_noise_has_the_requested_power_in_the_pass_band(snr_db, rate_hz, colour):
     wave = brain(rate_hz)
     added = done(f"noise:snr_db={snr_db},colour={colour}", wave, rate_hz) - wave
     found_db = 10 * np.log10(in_band(wave, rate_hz) / in_band(added, rate_hz))
@@ -196,7 +194,7 @@ def test_hum_of_60_hz_where_the_notch_is_at_50():
     assert heights.argmax() / (MINUTES * 60) == 60
 
 
-def test_muscle_bursts_come_as_often_as_told_in_all_lanes_at_once():
+def test_muscle_bursts_have_the_given_rate_and_the_same_times_in_all_lanes():
     nothing = np.zeros(200 * MINUTES * 60)
     lanes = {name: done("emg:per_min=4,uv=30", nothing, lane=name) for name in ("F4", "C4", "E1")}
     on = {name: wave != 0 for name, wave in lanes.items()}
@@ -224,7 +222,7 @@ def test_a_pop_is_a_step_that_decays():
     assert (done("pops", nothing, lane="C4") != done("pops", nothing)).any(), "one electrode's own"
 
 
-def test_a_lost_channel_carries_nothing_from_its_time_on_and_is_untouched_before():
+def test_a_lost_channel_is_constant_from_its_time_on_and_unchanged_before():
     wave = brain()
     lost = done("lost:from=0.25", wave)
     time_s = 120 + 0.25 * (MINUTES * 60 - 180)  # of what is drawn
@@ -234,7 +232,7 @@ def test_a_lost_channel_carries_nothing_from_its_time_on_and_is_untouched_before
     assert (done("lost", wave, lane="E1") == wave).all()
 
 
-def test_a_loss_at_any_time_befalls_the_share_of_lanes_that_was_told():
+def test_a_loss_at_any_time_affects_the_given_share_of_lanes():
     wave = brain(50)
     shares = []
     for night in range(200):
@@ -246,7 +244,7 @@ def test_a_loss_at_any_time_befalls_the_share_of_lanes_that_was_told():
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 1])
-def test_a_channel_is_flat_for_the_share_of_the_night_that_was_told(share):
+def test_a_channel_is_flat_for_the_given_share_of_the_night(share):
     wave = brain(50)
     flat = done(f"flat:share={share},length_s=5", wave, 50)
     still = flat == np.median(wave)
@@ -305,32 +303,35 @@ def test_a_level_of_an_emg_takes_no_waveform_but_can_be_lost_or_scaled(kind):
         assert notes == []
     else:
         np.testing.assert_array_equal(found, level)
-        assert notes == [f"{kind} left chin as it was: recorded as a level, without a waveform"]
+        assert notes == [f"{kind} not applied to chin: recorded as a level, without a waveform"]
 
 
-def test_what_a_corruption_could_not_reach_is_told():
+def test_a_corruption_that_could_not_be_applied_is_noted():
     rates = [Fraction(100), None, Fraction(100), Fraction(40), Fraction(40), Fraction(200)]
     told = corrupt.notes([parse("hum"), parse("emg:lanes=E1"), parse("pops")], AASM, rates, 50.0)
     assert told == [
         *(
-            f"hum left {name} as it was: 100 samples a second hold no 50 Hz"
+            f"hum not applied to {name}: 100 samples per second can't represent 50 Hz"
             for name in ("F4", "O2")
         ),
-        *(f"hum left {name} as it was: 40 samples a second hold no 50 Hz" for name in ("E1", "E2")),
-        "emg left E1 as it was: 40 samples a second hold no muscle activity",
+        *(
+            f"hum not applied to {name}: 40 samples per second can't represent 50 Hz"
+            for name in ("E1", "E2")
+        ),
+        "emg not applied to E1: 40 samples per second can't represent muscle activity",
     ]
     nobody = corrupt.notes([parse("lost:lanes=C4")], AASM, rates, 50.0)
-    assert nobody == ["lost fell on no lane: none of those it is meant for was recorded"]
+    assert nobody == ["lost not applied: none of its lanes was recorded"]
 
 
 def test_a_lane_is_meant_by_its_name_its_kind_or_all():
     one = Corruption("noise", ("c4", "EOG"))
-    assert [lane.name for lane in AASM.lanes if one.falls_on(lane)] == ["C4", "E1", "E2"]
-    assert all(parse("scale").falls_on(lane) for lane in AASM.lanes)
+    assert [lane.name for lane in AASM.lanes if one.applies_to(lane)] == ["C4", "E1", "E2"]
+    assert all(parse("scale").applies_to(lane) for lane in AASM.lanes)
     assert LANES["chin"].kind is Kind.EMG
 
 
-def test_the_document_tells_every_kind_with_all_it_takes():
+def test_the_document_lists_every_kind_with_its_parameters():
     text = (Path(__file__).parents[2] / "docs" / "corruption.md").read_text(encoding="utf-8")
     for kind, form in FORMS.items():
         [line] = [line for line in text.splitlines() if line.startswith(f"| `{kind}` |")]

@@ -36,7 +36,7 @@ def whole(seconds):
     return Night((Segment(0.0, 0, seconds),))
 
 
-def test_wake_is_kept_for_the_minutes_asked_around_sleep():
+def test_wake_is_kept_for_the_given_minutes_around_sleep():
     hypnogram = from_scores([W] * 100 + [N2] * 10 + [W] * 100)
     found = select(hypnogram, whole(210 * 30), trim_min=5)
     assert [epoch.index for epoch in found.epochs] == list(range(90, 120))

@@ -59,7 +59,7 @@ def test_a_file_changes_what_it_names_and_keeps_the_rest(load):
         ("", "expected `key: value` lines"),
     ],
 )
-def test_filters_that_can_not_be_are_refused_in_one_line(load, text, said):
+def test_invalid_filters_are_refused_in_one_line(load, text, said):
     with pytest.raises(BuildError) as caught:
         load(text)
     message = str(caught.value)
@@ -69,6 +69,6 @@ def test_filters_that_can_not_be_are_refused_in_one_line(load, text, said):
     assert "\n" not in message
 
 
-def test_a_file_that_is_not_there_is_refused_by_name():
+def test_a_missing_file_is_refused_by_name():
     with pytest.raises(BuildError, match=r"filter file gone.yaml: No such file"):
         load_filters("gone.yaml")

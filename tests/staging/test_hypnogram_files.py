@@ -112,7 +112,7 @@ def test_a_start_that_edf_cannot_hold_has_no_date(tmp_path, start):
     assert len(edf.read_annotations(path)) == len(STAGES) + 1
 
 
-def test_the_table_has_a_row_an_epoch_and_nothing_where_nothing_is_known(tmp_path):
+def test_the_table_has_a_row_per_epoch_and_empty_fields_without_a_stage(tmp_path):
     path = tmp_path / "hypnogram.csv"
     hypnogram_files.write_table(path, night())
     rows = table(path)

@@ -128,12 +128,12 @@ def test_the_folder_holds_what_was_found(staged):
     rows = list(csv.DictReader((out / "hypnogram.csv").read_text().splitlines()))
     assert [row["stage"] for row in rows] == found.names
     assert rows[3]["time"] == "22:01:30"
-    told_of = json.loads((out / "statistics.json").read_text())
-    assert told_of["night"] == night.name
-    assert told_of["model"] == "model", "no folder of this machine"
-    assert told_of["lanes"]["C4"] == "C4-M1"
-    assert told_of["context"] == CONTEXT
-    assert told_of["statistics"] == found.statistics.to_dict()
+    facts = json.loads((out / "statistics.json").read_text())
+    assert facts["night"] == night.name
+    assert facts["model"] == "model", "no folder of this machine"
+    assert facts["lanes"]["C4"] == "C4-M1"
+    assert facts["context"] == CONTEXT
+    assert facts["statistics"] == found.statistics.to_dict()
 
 
 def test_the_same_night_gives_the_same_bytes_and_replaces_the_former_folder(
@@ -156,14 +156,14 @@ def test_a_folder_with_anything_else_in_it_is_refused(staged, model, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["hypnogram.csv", "hypnogram.edf"])
-def test_stages_that_a_scorer_mended_are_not_replaced(name, staged, model, tmp_path):
-    mended = shutil.copytree(staged[1], tmp_path / "stages")
-    with (mended / name).open("ab") as file:
+def test_stages_that_a_scorer_edited_are_not_replaced(name, staged, model, tmp_path):
+    edited = shutil.copytree(staged[1], tmp_path / "stages")
+    with (edited / name).open("ab") as file:
         file.write(b"N2 after all")
-    kept = (mended / name).read_bytes()
-    with pytest.raises(BuildError, match=f"{name} is not as `psgimg stage` wrote it"):
-        stage(StageConfig(staged[0], str(model), mended), Remembered())
-    assert (mended / name).read_bytes() == kept
+    kept = (edited / name).read_bytes()
+    with pytest.raises(BuildError, match=f"{name} was changed since `psgimg stage` wrote it"):
+        stage(StageConfig(staged[0], str(model), edited), Remembered())
+    assert (edited / name).read_bytes() == kept
 
 
 def test_the_stages_of_another_night_of_the_same_name_are_not_replaced(
@@ -239,7 +239,7 @@ def test_neighbours_are_shown_only_where_they_follow_without_a_gap():
     assert "There is one page" in found[10][1]
 
 
-def test_without_context_every_page_is_asked_about_alone():
+def test_without_context_every_page_is_shown_alone():
     assert [pages for pages, _ in shown(range(4), 0).values()] == [[0], [1], [2], [3]]
 
 
@@ -296,7 +296,7 @@ HOURS_8 = 8 * 3600.0
         (None, None),
     ],
 )
-def test_a_time_is_of_the_clock_or_from_the_start(said, seconds):
+def test_a_time_is_clock_time_or_seconds_from_the_start(said, seconds):
     assert lights.span(said, None, ELEVEN, HOURS_8)[0] == seconds
     if seconds != 0:
         assert lights.span(None, said, ELEVEN, HOURS_8)[1] == seconds
@@ -330,13 +330,13 @@ def test_lights_on_is_the_first_such_time_after_lights_off(off, on, hours, span)
         ("nan", None, ELEVEN, "within it"),
         ("-5", None, ELEVEN, "within it"),
         (None, "40000", None, "lasts 28800 s"),
-        ("23:10", None, None, "does not say when the recording started"),
-        ("06:00", "01:00", ELEVEN, "give the time when the lights went off first"),
+        ("23:10", None, None, "does not state when the recording started"),
+        ("06:00", "01:00", ELEVEN, "give a lights-off time before the lights-on time"),
         ("01:00", "01:00:20", ELEVEN, "less than an epoch"),
         (None, "23:00", ELEVEN, "less than an epoch"),
     ],
 )
-def test_a_time_that_cannot_be_is_refused_in_one_line(off, on, start, words):
+def test_an_invalid_time_is_refused_in_one_line(off, on, start, words):
     with pytest.raises(BuildError) as refused:
         lights.span(off, on, start, HOURS_8)
     assert words in str(refused.value)
@@ -375,7 +375,7 @@ def test_a_model_without_a_recipe_or_with_one_of_another_version_is_refused(
 ):
     bare = shutil.copytree(model, tmp_path / "bare")
     (bare / "psgimg.json").unlink()
-    with pytest.raises(BuildError, match="carries no recipe"):
+    with pytest.raises(BuildError, match="has no recipe for its pages"):
         stage(StageConfig(staged[0], str(bare), tmp_path / "out"), Remembered())
     taught = ModelFolder.load(model)
     old = shutil.copytree(model, tmp_path / "old")
@@ -408,7 +408,7 @@ def test_weights_that_were_copied_in_part_are_one_line(staged, model, tmp_path):
         (["--batch-size", "0"], "1 or more"),
     ],
 )
-def test_an_option_that_cannot_be_is_refused(options, words, tmp_path):
+def test_an_invalid_option_is_refused(options, words, tmp_path):
     result = CliRunner().invoke(
         stage_command.stage, [str(tmp_path / "n.edf"), "--model", str(tmp_path), *options]
     )
@@ -416,7 +416,7 @@ def test_an_option_that_cannot_be_is_refused(options, words, tmp_path):
     assert words in str(result.exception)
 
 
-def test_the_command_writes_beside_the_caller_and_tells_the_figures(
+def test_the_command_writes_to_the_working_directory_and_prints_statistics(
     staged, model, tmp_path, monkeypatch
 ):
     night, before, found, _ = staged

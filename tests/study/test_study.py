@@ -95,14 +95,14 @@ def test_every_factor_with_a_short_name_is_an_option_of_its_command():
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"gird": {}}, "unknown key gird; there are name, build"),
+        ({"gird": {}}, "unknown key gird; use one of name, build"),
         ({"grid": {"stile": ["paper"]}}, "grid: unknown factor stile; did you mean style?"),
-        ({"grid": {"style": "paper"}}, "grid: style: 'paper' is no list; write [paper]"),
+        ({"grid": {"style": "paper"}}, "grid: style: 'paper' is not a list; write [paper]"),
         ({"grid": {"style": []}}, "grid: style: the list is empty"),
         ({"grid": {"style": [None]}}, "grid: style: a value is missing"),
-        ({"grid": {"sft.seed": [1]}}, "sft.seed is called seed here"),
-        ({"grid": {"seed": [{"a": 1}]}}, "{'a': 1} is no value"),
-        ({"grid": {"zero_shot": ["yes"]}}, "'yes' is neither true nor false"),
+        ({"grid": {"sft.seed": [1]}}, "sft.seed has the short name seed; use that"),
+        ({"grid": {"seed": [{"a": 1}]}}, "{'a': 1} is not a valid value"),
+        ({"grid": {"zero_shot": ["yes"]}}, "'yes' is not a boolean; write true or false"),
         ({"grid": {"style": ["paper"]}, "cells": [{"style": "paper"}]}, "style is in grid already"),
         ({"cells": {"style": "paper"}}, "cells: expected a list"),
         ({"sft": ["model"]}, "sft: expected `name: value` lines"),
@@ -110,19 +110,19 @@ def test_every_factor_with_a_short_name_is_an_option_of_its_command():
         ({"grid": {"style": ["clincal"]}}, "build: no style 'clincal'"),
         ({"grid": {"corpus": ["shsh"]}}, "build: no corpus 'shsh'"),
         ({"build": {"source": "demo", "montge": "aasm"}}, "No such option '--montge'"),
-        ({"build": {"source": "demo", "push": True}}, "build: push is not said here"),
+        ({"build": {"source": "demo", "push": True}}, "build: push can't be given"),
         ({"build": {"source": "demo", "splits": "80"}}, "build: --splits '80'"),
         ({"build": {}}, "nothing to build; give build: {source: …}"),
         ({"sft": {}}, "no model; give sft: {model: …}"),
-        ({"sft": {"model": "tiny", "output_dir": "x"}}, "sft: output-dir is not said here"),
-        ({"predict": {"mod": "score"}}, "predict: unknown option mod; there are split"),
+        ({"sft": {"model": "tiny", "output_dir": "x"}}, "sft: output-dir can't be given"),
+        ({"predict": {"mod": "score"}}, "predict: unknown option mod; use one of split"),
         ({"grid": {"mode": ["guess"]}}, "predict: --mode 'guess'"),
         ({"grid": {"zero_shot": [False, True]}}, "zero-shot: tiny has random weights"),
-        ({"grid": {"dataset": ["there"], "corrupt": ["noise:snr_db=0"]}}, "it is built already"),
+        ({"grid": {"dataset": ["there"], "corrupt": ["noise:snr_db=0"]}}, "is built already"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_what_a_study_can_not_mean_is_one_line_naming_file_key_and_value(tmp_path, values, said):
+def test_an_invalid_study_is_one_line_naming_file_key_and_value(tmp_path, values, said):
     with pytest.raises(BuildError) as refused:
         cells_of(tmp_path, **values)
     message = str(refused.value)
@@ -200,7 +200,7 @@ def test_cells_share_what_is_the_same_for_them(tmp_path):
         assert {f"@/{need.made}" for need in step.needs} <= set(step.words)
 
 
-def test_only_what_hangs_on_a_setting_gets_another_name(tmp_path):
+def test_only_steps_that_depend_on_a_setting_get_another_name(tmp_path):
     before, after = (
         {step.id for step in plan.steps(cells_of(tmp_path, grid={"seed": seeds}))}
         for seeds in ([0], [0, 1])
@@ -217,7 +217,7 @@ def test_only_what_hangs_on_a_setting_gets_another_name(tmp_path):
 
 
 @pytest.mark.parametrize(("option", "told"), [("dataset", "build.json"), ("model", "config.json")])
-def test_a_folder_that_was_made_anew_is_another(tmp_path, option, told):
+def test_a_rebuilt_folder_gives_another_step(tmp_path, option, told):
     folder = tmp_path / "there"
     folder.mkdir()
     found = []
@@ -229,7 +229,7 @@ def test_a_folder_that_was_made_anew_is_another(tmp_path, option, told):
     assert not found[0] & found[1]
 
 
-def test_a_model_that_is_not_taught_is_asked_once_whatever_the_teaching(tmp_path):
+def test_an_untrained_model_predicts_once_whatever_the_training_options(tmp_path):
     axes = {
         "zero_shot": [True, False],
         "train_subjects": [1, 3],
@@ -246,7 +246,7 @@ def test_a_model_that_is_not_taught_is_asked_once_whatever_the_teaching(tmp_path
     assert len(cells) == 2 + 8
 
 
-def test_from_corpus_to_corpus_the_model_is_taught_on_one_and_asked_about_the_other(tmp_path):
+def test_from_corpus_to_corpus_training_and_test_corpora_differ(tmp_path):
     pair = {"train": "shhs", "test": "isruc"}
     cells = cells_of(
         tmp_path,
@@ -265,7 +265,7 @@ def test_from_corpus_to_corpus_the_model_is_taught_on_one_and_asked_about_the_ot
     assert "/data" not in "\n".join(plan.commands(cells))
 
 
-def test_corruption_is_only_of_the_pages_that_are_asked_about(tmp_path):
+def test_corruption_applies_to_test_pages_only(tmp_path):
     clean, noisy = cells_of(tmp_path, grid={"corrupt": ["none", "noise:snr_db=0"]})
     assert clean.training == noisy.training
     assert "--corrupt" not in noisy.training.needs[0].words
@@ -273,7 +273,7 @@ def test_corruption_is_only_of_the_pages_that_are_asked_about(tmp_path):
     assert words[words.index("--corrupt") + 1] == "noise:snr_db=0"
 
 
-def test_a_dataset_that_is_there_is_not_built(tmp_path):
+def test_an_existing_dataset_is_not_built(tmp_path):
     cells = cells_of(
         tmp_path, build={}, grid={"dataset": ["ORG/images", {"train": "a", "test": "b"}]}
     )
@@ -338,7 +338,9 @@ def finished(out, cells, rows_of):
 
 
 @pytest.mark.timeout(900)  # six commands, each of which loads torch
-def test_a_study_is_killed_gone_on_with_from_its_checkpoint_and_then_rests(tmp_path, surroundings):
+def test_a_killed_study_resumes_from_its_checkpoint_and_then_has_nothing_to_do(
+    tmp_path, surroundings
+):
     """The real commands: one cell is taught, asked and evaluated, and one has no recordings."""
     pytest.importorskip("trl")
     tiny.write_shhs(tmp_path / "shhs", n_subjects=4, visits=(1,), minutes=6)
@@ -365,7 +367,8 @@ def test_a_study_is_killed_gone_on_with_from_its_checkpoint_and_then_rests(tmp_p
     assert "--resume-from-checkpoint true" in ran[0]
     done, aside = values["cells"]
     assert (done["state"], aside["state"]) == ("done", "failed")
-    assert aside["reason"].startswith("build: isruc: there is no folder")
+    assert aside["reason"].startswith("build: isruc: folder ")
+    assert "not found; give --root" in aside["reason"]
     assert f"set aside: corpus shhs → isruc: {aside['reason']}" in told.notes
     assert done["cost"]["training"]["interrupted"] is True
     found = predictions.read(out / done["predictions"])
@@ -400,10 +403,10 @@ def test_a_step_that_another_process_does_is_waited_for_and_not_done_twice(tmp_p
         finish(tmp_path, asked, lambda path: path.mkdir(parents=True))
         (tmp_path / asked.finished).touch()
     waiting.join(30)
-    assert told.notes == ["waiting for another process at evaluate-x"]
+    assert told.notes == ["waiting for another process that runs evaluate-x"]
 
 
-def test_a_command_that_fails_is_not_tried_twice_in_a_run_but_in_the_next(tmp_path):
+def test_a_failed_command_is_retried_in_the_next_run_only(tmp_path):
     missing = Step("evaluate", ("evaluate", "@/none.csv"), "evaluate-x", "evaluations/x", ())
     cells = [
         Cell(
@@ -426,7 +429,7 @@ def test_a_command_that_fails_is_not_tried_twice_in_a_run_but_in_the_next(tmp_pa
     assert not runs.is_done(tmp_path, missing)
 
 
-def test_answers_of_a_model_that_was_taught_anew_since_are_not_gone_on_with(tmp_path):
+def test_predictions_of_a_model_retrained_since_are_not_resumed(tmp_path):
     [cell] = cells_of(tmp_path)
     made, model = (tmp_path / one.made for one in (cell.prediction, cell.training))
     beside, parts = made.with_name(f"{made.name}.json"), made.with_name(f"{made.name}.parts")
@@ -435,10 +438,10 @@ def test_answers_of_a_model_that_was_taught_anew_since_are_not_gone_on_with(tmp_
     for path in (made, beside, model / "README.md"):
         path.write_text("")
     os.utime(model / "README.md", (1, 1))
-    runs._going_on(tmp_path, cell.prediction)
+    runs._resume_words(tmp_path, cell.prediction)
     assert all(path.exists() for path in (made, beside, parts))
     os.utime(model / "README.md", (2**32, 2**32))
-    runs._going_on(tmp_path, cell.prediction)
+    runs._resume_words(tmp_path, cell.prediction)
     assert not any(path.exists() for path in (made, beside, parts))
 
 
@@ -510,7 +513,7 @@ def test_a_mean_over_seeds_that_answer_alike_has_the_interval_of_one(tmp_path):
         assert second[name] == pytest.approx(interval, abs=0.03), name  # two draws of 2,000 rounds
 
 
-def test_an_effect_is_the_mean_difference_of_pairs_that_are_else_equal(tabled):
+def test_an_effect_is_the_mean_difference_of_otherwise_equal_pairs(tabled):
     _, _, _, values = tabled
     (effect,) = values["effects"]
     assert (effect["reference"], effect["value"], effect["pairs"]) == ("paper", "clinical", 2)
@@ -530,7 +533,7 @@ def test_cells_that_answer_the_same_differ_by_nothing(tmp_path):
         assert (found["difference"], found["low"], found["high"]) == (0, 0, 0)
 
 
-def test_cells_asked_about_other_epochs_are_not_compared_and_it_is_said(tmp_path):
+def test_cells_with_different_epochs_are_not_compared_and_the_report_says_so(tmp_path):
     asked = grid.read(written(tmp_path, grid={"style": ["paper", "clinical"]}))
     cells = plan.plan(asked)
     finished(tmp_path, cells, lambda cell: answers(2 + (cell.factors["style"] == "paper")))
@@ -563,7 +566,7 @@ def test_one_subject_has_figures_and_no_interval(tmp_path):
     assert "With one subject there is no interval" in study_report.page(values, [])
 
 
-def test_the_report_says_what_failed_and_what_waits_and_names_no_place_of_the_machine(tmp_path):
+def test_the_report_lists_failed_and_waiting_cells_and_no_local_path(tmp_path):
     asked = grid.read(written(tmp_path, grid={"seed": [0, 1, 2]}))
     cells = plan.plan(asked)
     finished(tmp_path, cells[:1], lambda cell: answers())

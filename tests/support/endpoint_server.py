@@ -15,6 +15,9 @@ SHADES = dict(zip((0, 50, 100, 150, 200), STAGE_NAMES, strict=True))
 
 KEY = "sk-not-to-be-seen"
 
+PATIENCE_S = 30.0
+"""For what comes soon, on a machine that is busy with other things."""
+
 
 class Server(ThreadingHTTPServer):
     """Names the stage by the page's shade; ``faults`` come first, ``told`` makes log-probabilities."""
@@ -48,7 +51,7 @@ class Handler(BaseHTTPRequestHandler):
             server.at_most = max(server.at_most, server.at_once)
         try:
             if server.gate is not None:
-                server.gate.wait(5)
+                server.gate.wait(PATIENCE_S)
             self.answer(body, fault)
         finally:
             with server.lock:

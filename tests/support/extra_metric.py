@@ -15,7 +15,7 @@ EXTRA = Metric(
     r"N3$_\mathrm{found}$",
     _n3_found,
     headline=True,
-    meaning="is the share of epochs scored as N3 that were predicted as N3",
+    meaning="is the proportion of epochs scored as N3 that were predicted as N3",
 )
 
 

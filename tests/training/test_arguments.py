@@ -174,15 +174,15 @@ def test_neighbours_are_not_mirrored():
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["--model", "tiny"], "no dataset; give --dataset"),
-        (PAGES, "no model; give --model"),
+        (["--model", "tiny"], "no dataset; pass --dataset"),
+        (PAGES, "no model; pass --model"),
         ([*BIG, "--packing", "true"], "--packing: pages can't be packed"),
         ([*BIG, "--padding-free", "true"], "--padding-free: pages need padding"),
-        ([*BIG, "--assistant-only-loss", "true"], "--assistant-only-loss: the loss covers"),
+        ([*BIG, "--assistant-only-loss", "true"], "--assistant-only-loss: the loss already covers"),
         ([*BIG, "--max-length", "512"], "--max-length 512 would cut image tokens"),
         ([*BIG, "--completion-only-loss", "false"], "--completion-only-loss false: the loss"),
-        ([*TINY, "--use-peft", "true"], "--model tiny learns with all its weights"),
-        ([*BIG, "--use-peft", "false", "--load-in-4bit", "true"], "4 or 8 bit can't learn"),
+        ([*TINY, "--use-peft", "true"], "--model tiny trains all its weights"),
+        ([*BIG, "--use-peft", "false", "--load-in-4bit", "true"], "4 or 8 bit can't be trained"),
         (
             [*BIG, "--learing-rate", "1"],
             "unknown option --learing-rate; did you mean --learning-rate",
@@ -190,40 +190,49 @@ def test_neighbours_are_not_mirrored():
         ([*BIG, "--sampling", "evenly"], "invalid choice: 'evenly'"),
         ([*BIG, "--learning-rate", "fast"], "--learning-rate"),
         ([*BIG, "--config", "none.yaml"], "--config none.yaml: no such file"),
-        ([*BIG, "--config"], "--config: give a YAML file"),
+        ([*BIG, "--config"], "--config: name a YAML file"),
         ([*BIG, "--config", "shhs"], "--config shhs: .*a corpus of the dataset is --corpus shhs"),
         ([*BIG, "--config=shhs"], "--config shhs: .*a corpus of the dataset is --corpus shhs"),
         (
             [*BIG, "--dataset_config", "shhs"],
-            "unknown option --dataset-config: it is called --corpus",
+            "unknown option --dataset-config: use --corpus",
         ),
         ([*BIG, "--learning_rate", "fast"], "argument --learning-rate: invalid"),
-        ([*BIG, "--validation-pages", "0"], "--validation-pages 0: give one or more"),
+        (
+            [*BIG, "--validation-pages", "0"],
+            "--validation-pages 0: must be at least 1; .*--eval-strategy no",
+        ),
         (
             [*BIG, "--per-device-train-batch-size", "0"],
-            "--per-device-train-batch-size 0: give 1 or",
+            "--per-device-train-batch-size 0: must be at least 1",
         ),
-        ([*BIG, "--per-device-eval-batch-size", "-1"], "--per-device-eval-batch-size -1: give 1"),
-        ([*BIG, "--gradient-accumulation-steps", "0"], "--gradient-accumulation-steps 0: give 1"),
-        ([*BIG, "--seed", "-1"], "--seed -1: give 0 or more"),
-        ([*BIG, "--num-train-epochs", "0"], "--num-train-epochs 0.*: give more than 0"),
+        (
+            [*BIG, "--per-device-eval-batch-size", "-1"],
+            "--per-device-eval-batch-size -1: must be at least 1",
+        ),
+        (
+            [*BIG, "--gradient-accumulation-steps", "0"],
+            "--gradient-accumulation-steps 0: must be at least 1",
+        ),
+        ([*BIG, "--seed", "-1"], "--seed -1: must be at least 0"),
+        ([*BIG, "--num-train-epochs", "0"], "--num-train-epochs 0.*: must be above 0"),
         (
             [*BIG, "--train-sampling-strategy", "group_by_length"],
-            "--train-sampling-strategy group_by_length: pages have one length",
+            "--train-sampling-strategy group_by_length: all pages have the same length",
         ),
         (
             [*BIG, "--dataloader-persistent-workers", "true", "--dataloader-num-workers", "1"],
-            "--dataloader-persistent-workers: pages would be augmented alike",
+            "--dataloader-persistent-workers: pages would be augmented identically",
         ),
         (
             [*BIG, "--load-best-model-at-end", "true", "--metric-for-best-model", "f1"],
-            "--metric-for-best-model f1: give one of loss, accuracy, .*macro_f1.*f1_REM",
+            "--metric-for-best-model f1: use one of loss, accuracy, .*macro_f1.*f1_REM",
         ),
-        ([*BIG, "--context", "6"], "context 6: give the number of pages"),
-        ([*BIG, "--output-dir", __file__], "--output-dir .*test_arguments.py is no folder"),
+        ([*BIG, "--context", "6"], "context 6: must be the number of pages"),
+        ([*BIG, "--output-dir", __file__], "--output-dir .*test_arguments.py is not a writable"),
         (
             [*BIG, "--output-dir", f"{__file__}/out"],
-            "--output-dir .*test_arguments.py is no folder",
+            "--output-dir .*test_arguments.py is not a writable",
         ),
     ],
 )
@@ -246,18 +255,21 @@ def test_an_unknown_option_of_the_file_is_refused_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("augment: mirror", "--augment mirror: give one of none | flip | shift | flip,shift"),
-        ("sampling: 3", "--sampling 3: give one of natural"),
-        ("validation_pages: null", "--validation-pages None: give int"),
-        ("context: 1.5", "--context 1.5: give int"),
-        ("context: [1]", "--context [1]: give int"),
-        ("context: true", "--context True: give int"),
-        ("train_subjects: 0.5", "--train-subjects 0.5: give int or nothing"),
-        ("freeze_vision: 3", "--freeze-vision 3: give bool"),
-        ("prompt: true", "--prompt True: give str"),
-        ("learning_rate: [1]", "--learning-rate [1]: give float"),
-        ("learning_rate: null", "--learning-rate None: give float"),
-        ("per_device_train_batch_size: 1.5", "--per-device-train-batch-size 1.5: give int"),
+        ("augment: mirror", "--augment mirror: use one of none | flip | shift | flip,shift"),
+        ("sampling: 3", "--sampling 3: use one of natural"),
+        ("validation_pages: null", "--validation-pages None: must be an integer"),
+        ("context: 1.5", "--context 1.5: must be an integer"),
+        ("context: [1]", "--context [1]: must be an integer"),
+        ("context: true", "--context True: must be an integer"),
+        ("train_subjects: 0.5", "--train-subjects 0.5: must be an integer or null"),
+        ("freeze_vision: 3", "--freeze-vision 3: must be true or false"),
+        ("prompt: true", "--prompt True: must be text"),
+        ("learning_rate: [1]", "--learning-rate [1]: must be a number"),
+        ("learning_rate: null", "--learning-rate None: must be a number"),
+        (
+            "per_device_train_batch_size: 1.5",
+            "--per-device-train-batch-size 1.5: must be an integer",
+        ),
         ("output_dir: 3", "not int"),
         ("seed: 0010", "sft.yaml, line 1: YAML reads 0010 as 8; put it in quotes"),
     ],
@@ -289,7 +301,7 @@ def test_steps_may_stand_for_passes():
 
 def test_a_token_is_refused_and_not_repeated():
     with pytest.raises(
-        BuildError, match=r"training_args\.bin; `hf auth login` or HF_TOKEN"
+        BuildError, match=r"training_args\.bin; use `hf auth login` or HF_TOKEN"
     ) as caught:
         parse([*BIG, "--hub-token", "hf_secret"])
     assert "hf_secret" not in str(caught.value)

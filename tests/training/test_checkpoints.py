@@ -1,4 +1,4 @@
-"""Checkpoints: a training goes on as it began, and says in one line what stopped it."""
+"""Checkpoints: a training resumes with its own settings, and its errors are one line."""
 
 import json
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ TRAINING = SimpleNamespace(per_device_train_batch_size=8, device="cpu")
 SETTINGS = {"context": 0, "model": "tiny", "learning_rate": 1e-3, "stages": ["W", "N1"]}
 
 
-def test_what_a_training_is_asked_for_is_written_sorted_and_whole(tmp_path):
+def test_the_settings_of_a_training_are_written_sorted_and_complete(tmp_path):
     out = tmp_path / "new" / "folder"
     checkpoints.begin(out, SETTINGS, None)
     text = (out / "asked.json").read_text()
@@ -39,11 +39,11 @@ def test_a_training_does_not_go_on_with_other_settings(tmp_path):
         checkpoints.begin(tmp_path, now, f"{tmp_path}/checkpoint-90/")
     said = str(caught.value)
     assert said.startswith(
-        'checkpoint-90 was made with other settings (context 0, now 1; model tiny, now ""; prompt a a'
+        'checkpoint-90 was saved with other settings (context 0, now 1; model tiny, now ""; prompt a a'
     )
     assert said.endswith(
-        "a…, now not given; seed not given, now null); give the same ones, or another "
-        "--output-dir to begin anew"
+        "a…, now not set; seed not set, now null); use the same ones, or another "
+        "--output-dir to start from the beginning"
     )
     assert "\n" not in said
     assert len(said) < 300
@@ -51,10 +51,10 @@ def test_a_training_does_not_go_on_with_other_settings(tmp_path):
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]"])
-def test_a_checkpoint_whose_settings_nobody_knows_is_refused(tmp_path, text):
+def test_a_checkpoint_with_unknown_settings_is_refused(tmp_path, text):
     if text is not None:
         (tmp_path / "asked.json").write_text(text)
-    with pytest.raises(BuildError, match=r"checkpoint-9 can't be gone on from: .*asked\.json does"):
+    with pytest.raises(BuildError, match=r"checkpoint-9 can't be resumed: .*asked\.json does"):
         checkpoints.begin(tmp_path, SETTINGS, str(tmp_path / "checkpoint-9"))
 
 
@@ -104,41 +104,43 @@ def _no_such_key():
         (lambda: len(3), "TypeError: object of type 'int' has no len"),
     ],
 )
-def test_what_a_library_refuses_is_said_in_one_line(tmp_path, monkeypatch, fails, said):
+def test_an_error_of_a_library_is_one_line(tmp_path, monkeypatch, fails, said):
     monkeypatch.delenv("PSGIMG_DEBUG", raising=False)
     with (
-        pytest.raises(BuildError, match=f"^training failed, {said}.*; PSGIMG_DEBUG=1") as caught,
-        checkpoints.told(tmp_path, TRAINING),
+        pytest.raises(
+            BuildError, match=f"^training failed, {said}.*; set PSGIMG_DEBUG=1"
+        ) as caught,
+        checkpoints.one_line_errors(tmp_path, TRAINING),
     ):
         fails()
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
     monkeypatch.setenv("PSGIMG_DEBUG", "1")
     kind = type(caught.value.__cause__)
-    with pytest.raises(kind), checkpoints.told(tmp_path, TRAINING):
+    with pytest.raises(kind), checkpoints.one_line_errors(tmp_path, TRAINING):
         fails()
 
 
-def _told(out, error):
-    with pytest.raises(BuildError) as caught, checkpoints.told(out, TRAINING):
+def _raised(out, error):
+    with pytest.raises(BuildError) as caught, checkpoints.one_line_errors(out, TRAINING):
         raise error
     return caught.value
 
 
-def test_what_is_said_already_is_left_as_it_is(tmp_path):
+def test_an_error_of_psgimg_is_left_unchanged(tmp_path):
     own = BuildError("no pages; build some")
-    assert _told(tmp_path, own) is own
+    assert _raised(tmp_path, own) is own
 
 
 def test_too_little_memory_has_its_own_remedy(tmp_path):
-    said = str(_told(tmp_path, torch.OutOfMemoryError("CUDA out of memory")))
+    said = str(_raised(tmp_path, torch.OutOfMemoryError("CUDA out of memory")))
     assert said.startswith("out of memory on cpu; halve --per-device-train-batch-size (now 8)")
 
 
 def test_errors_of_a_gpu_keep_their_text(tmp_path):
     text = "CUDA error: device-side assert triggered\n" + "CUDA kernel errors are told late\n" * 20
-    said = str(_told(tmp_path, RuntimeError(text)))
+    said = str(_raised(tmp_path, RuntimeError(text)))
     assert " ".join(text.split()) in said
     assert "\n" not in said
-    short = str(_told(tmp_path, RuntimeError("missing key\n" * 200)))
+    short = str(_raised(tmp_path, RuntimeError("missing key\n" * 200)))
     assert len(short) < 500

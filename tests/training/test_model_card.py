@@ -63,7 +63,7 @@ def card(folder, *, training=None, psgimg=None, **record):
 
 def test_a_training_ended_by_max_steps_claims_no_planned_passes(folder):
     text = card(folder, steps=4, pages_shown=64, passes=64 / 1192, training={"max_steps": 4})
-    assert "for 4 optimisation steps, where `--max_steps` ended it." in text
+    assert "for 4 optimisation steps, where `--max-steps` ended training." in text
     assert (
         "It was shown 64 pages in 0.0537 training passes, drawn from 1,192 pages of 4 subjects of "
         "lab/psg-images" in text
@@ -90,7 +90,7 @@ def test_a_whole_training_has_its_whole_passes(folder):
 )
 def test_a_training_that_ended_early_says_of_how_much(folder, training, lines):
     text = card(folder, steps=90, passes=1.2, training=training)
-    assert "ended it" not in text
+    assert "ended training" not in text
     for line in lines:
         assert f"- {line}\n" in text
 

@@ -26,7 +26,7 @@ import tiny_models  # noqa: E402
 from psgimg.finetune import merge, sft  # noqa: E402
 from psgimg.finetune.data import page_set  # noqa: E402
 from psgimg.finetune.data.augment import Augmented  # noqa: E402
-from psgimg.finetune.inference.likelihood import Scorer, score_batch  # noqa: E402
+from psgimg.finetune.inference.likelihood import Scorer  # noqa: E402
 from psgimg.finetune.models import provenance  # noqa: E402
 from psgimg.finetune.models.loading import load_for_inference  # noqa: E402
 from psgimg.finetune.models.manifest import ModelFolder  # noqa: E402
@@ -100,7 +100,7 @@ def log_probs(source, dataset):
     loaded = load_for_inference(str(source))
     validation = page_set.load(str(dataset), None, "validation")
     rows = validation.chat_rows(validation.rows[:6].tolist(), PROMPT, 0)
-    return score_batch(loaded.model, loaded.processor, rows, PROMPT.answers)[0]
+    return Scorer(loaded.model, loaded.processor, PROMPT.answers)(rows).log_probs
 
 
 def test_the_folder_holds_all_that_is_needed_to_ask_the_model_again(taught, dataset):
@@ -147,7 +147,7 @@ def test_pages_are_counted_as_they_were_shown(adapter, taught):
         assert (values["steps"], values["pages_shown"]) == (steps, steps * 4)
         assert values["passes"] == steps * 4 / 24
         card = (folder / "README.md").read_text()
-        assert f"for {steps} optimisation steps, where `--max_steps` ended it" in card
+        assert f"for {steps} optimisation steps, where `--max-steps` ended it" in card
         assert f"{steps * 4} pages in {passes}, drawn from {n_drawn} pages of 2 subjects" in card
 
 
@@ -232,14 +232,15 @@ def test_the_best_model_is_the_one_that_is_saved(taught):
 def test_validation_names_stages_as_prediction_does(taught, dataset):
     """The figures of the log are those of the saved model on the same pages."""
     from psgimg.finetune.metrics import metrics
-    from psgimg.finetune.training.trainer import some
+    from psgimg.finetune.training.trainer import subsample
 
     log = json.loads((taught / "training.json").read_text())["log"]
     held_out = page_set.load(str(dataset), None, "validation", seed=42)
-    rows = some(held_out.rows, 6, 42)
+    rows = subsample(held_out.rows, 6, 42)
     loaded = load_for_inference(str(taught))
     chat = held_out.chat_rows(rows.tolist(), PROMPT, 0)
-    found = score_batch(loaded.model, loaded.processor, chat, PROMPT.answers)[0].argmax(1)
+    scores = Scorer(loaded.model, loaded.processor, PROMPT.answers)(chat)
+    found = scores.log_probs.argmax(1)
     table = metrics.confusion(held_out.index.label[rows], found)
     best = max(entry["eval_macro_f1"] for entry in log if "eval_macro_f1" in entry)
     assert metrics.macro_f1(table) == pytest.approx(best)
@@ -248,18 +249,18 @@ def test_validation_names_stages_as_prediction_does(taught, dataset):
 def test_that_validation_takes_whole_forwards_is_noted_once(dataset, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Scorer, "_choose", lambda *_: "forwards")
     sft.main(argv(dataset, tmp_path / "out", max_steps=2, eval_steps=1, validation_pages=2))
-    assert capsys.readouterr().out.count("each page takes five whole forwards") == 1
+    assert capsys.readouterr().out.count("each page takes five full forward passes") == 1
 
 
-def test_what_the_loss_covers_is_told_before_the_first_step(dataset, tmp_path, capsys):
+def test_what_the_loss_covers_is_printed_before_the_first_step(dataset, tmp_path, capsys):
     sft.main(argv(dataset, tmp_path / "out", max_steps=1, eval_strategy="no"))
     said = capsys.readouterr().out
-    assert "<|im_end|>' (of the first row)" in said
+    assert "<|im_end|>' (first row)" in said
     assert "1 page(s), 257 image tokens of" in said
     assert "(100.0%)" in said
 
 
-def test_a_run_that_was_killed_goes_on_with_the_same_losses(dataset, taught, tmp_path):
+def test_a_killed_run_resumes_with_the_same_losses(dataset, taught, tmp_path):
     out = tmp_path / "model"
     code = "import sys; from psgimg.finetune import sft; sft.main(sys.argv[1:])"
     asked = argv(dataset, out, max_steps=6, save_steps=2)
@@ -277,7 +278,7 @@ def test_a_run_that_was_killed_goes_on_with_the_same_losses(dataset, taught, tmp
     assert state.exists()
     assert not (out / "psgimg.json").exists()
 
-    with pytest.raises(BuildError, match="holds a training already; go on with --resume"):
+    with pytest.raises(BuildError, match="holds a training already; resume it with --resume"):
         sft.main(asked)
     # a checkpoint that was being written when the process died does not count
     (out / "checkpoint-5").mkdir()
@@ -305,11 +306,11 @@ def test_a_merged_adapter_answers_as_it_did_with_its_base(adapter, dataset, tmp_
 
 
 def test_what_can_not_be_merged_is_refused(adapter, taught, tmp_path):
-    with pytest.raises(BuildError, match="holds whole weights, no adapter"):
+    with pytest.raises(BuildError, match="holds full weights, not an adapter"):
         merge.merge(taught, tmp_path / "out")
-    with pytest.raises(BuildError, match="is there already"):
+    with pytest.raises(BuildError, match="exists already"):
         merge.merge(adapter, taught)
-    with pytest.raises(BuildError, match="is no folder"):
+    with pytest.raises(BuildError, match="is not a folder"):
         merge.merge(tmp_path / "nothing", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -334,25 +335,25 @@ def test_what_can_not_be_learned_from_is_refused_in_one_line(dataset, tmp_path, 
     assert "\n" not in str(caught.value)
 
 
-def test_an_interrupted_run_tells_how_to_go_on(tmp_path):
+def test_an_interrupted_run_says_how_to_resume(tmp_path):
     class Training:
         per_device_train_batch_size, device = 8, "cuda:0"
 
     with (
-        pytest.raises(BuildError, match="interrupted; no checkpoint was written yet"),
-        checkpoints.told(tmp_path, Training),
+        pytest.raises(BuildError, match="interrupted; no checkpoint was saved yet"),
+        checkpoints.one_line_errors(tmp_path, Training),
     ):
         raise KeyboardInterrupt
     (tmp_path / "checkpoint-10").mkdir()
     (tmp_path / "checkpoint-10" / "trainer_state.json").write_text("{}")
     with (
-        pytest.raises(BuildError, match="go on from checkpoint-10 with the same command"),
-        checkpoints.told(tmp_path, Training),
+        pytest.raises(BuildError, match="resume from checkpoint-10 with the same command"),
+        checkpoints.one_line_errors(tmp_path, Training),
     ):
         raise KeyboardInterrupt
     with (
         pytest.raises(BuildError, match=r"out of memory on cuda:0; halve .* \(now 8\)"),
-        checkpoints.told(tmp_path, Training),
+        checkpoints.one_line_errors(tmp_path, Training),
     ):
         raise torch.OutOfMemoryError
 

@@ -1,1 +1,1 @@
-"""Corpora that psgimg does not bring: described by a YAML file, or brought by a package."""
+"""Custom corpora, described by a YAML file or provided by an installed package."""

@@ -1,4 +1,4 @@
-"""Corpus layout: the recordings of a folder, and their scorings, by patterns of their paths."""
+"""Corpus layout: find the recordings in a folder and their scorings by path patterns."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.recording import Recording
 
 LONGEST_NAME = 100
-"""Characters: a name is part of a file's name, which systems cut at 255 bytes."""
+"""Maximum characters of a name, which is part of file names; systems limit these to 255 bytes."""
 
 
 @dataclass(frozen=True)
 class CorpusLayout:
-    """Where the files of a corpus lie.
+    """Location of the files of a corpus.
 
     Parameters
     ----------
     signals
-        Pattern of the signal files.
+        Path pattern of the signal files.
     scorings
-        Scorer → pattern of the scoring files, the reference scorer first; None where the scoring is
-        in the signal file.
+        Scorer → path pattern of the scoring files, the reference scorer first; None if the scoring
+        is in the signal file.
     """
 
     corpus: str
@@ -35,28 +35,28 @@ class CorpusLayout:
 
 
 def recordings(layout: CorpusLayout, root: Path) -> Iterator[Recording]:
-    """Yield the nights in name order.
+    """Yield the recordings in name order.
 
     Raises
     ------
     BuildError
-        If there are none, a name can't be used or two would be one, or two files could be the
-        scoring of a night.
+        If there are none, a name is unusable or ambiguous, or two files could be the scoring of a
+        recording.
     """
     files = Files(root, walk(root))
     matched = [(layout.signals.match(name), path) for name, path in files.paths.items()]
-    found = [(values, path) for values, path in matched if values is not None]
-    scorings = [_scorings(layout, values, path, files) for values, path in found]
+    signals = [(values, path) for values, path in matched if values is not None]
+    scorings = [_scorings(layout, values, path, files) for values, path in signals]
     others = {
         scoring
-        for (_, path), own in zip(found, scorings, strict=True)
+        for (_, path), own in zip(signals, scorings, strict=True)
         for scoring in own.values()
         if scoring != path
     }
     names = _Names(layout.corpus)
     nights = []
-    for (values, path), own in zip(found, scorings, strict=True):
-        if path not in others:  # `**/{subject}.edf` fits P001_scoring.edf as well
+    for (values, path), own in zip(signals, scorings, strict=True):
+        if path not in others:  # `**/{subject}.edf` also matches P001_scoring.edf
             nights.append(_recording(layout.corpus, names, values, path, own))
     return listed(nights, root, f"files like {layout.signals.text}")
 
@@ -64,17 +64,17 @@ def recordings(layout: CorpusLayout, root: Path) -> Iterator[Recording]:
 def _scorings(
     layout: CorpusLayout, values: Mapping[str, str], signal: Path, files: Files
 ) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    scorings: dict[str, Path] = {}
     for scorer, pattern in layout.scorings.items():
         paths = [signal] if pattern is None else pattern.find(values, files)
         if len(paths) > 1:
             raise BuildError(
                 f"{layout.corpus}: both {paths[0].name} and {paths[1].name} could be the scoring of "
-                f"{signal.name}; remove one, or make the pattern of scoring stricter"
+                f"{signal.name}; remove one, or make the scoring pattern stricter"
             )
         if paths:
-            found[scorer] = paths[0]
-    return found
+            scorings[scorer] = paths[0]
+    return scorings
 
 
 def _recording(
@@ -90,24 +90,24 @@ def _recording(
 
 
 class _Names:
-    """Names made safe for files; two that would become one are refused."""
+    """Names made safe for file names; two that would become equal are refused."""
 
     def __init__(self, corpus: str) -> None:
         self._corpus = corpus
-        self._known: dict[tuple[str, str], str] = {}
+        self._raw: dict[tuple[str, str], str] = {}
 
     def safe(self, kind: str, raw: str, path: Path) -> str:
-        """The name of a subject, recording or family that a path gives."""
+        """Return the safe name of a subject, recording or family in a path."""
         name = re.sub(r"[^\w.]+", "-", raw).strip("-.")
         if not 0 < len(name) <= LONGEST_NAME:
             raise BuildError(
-                f"{self._corpus}: {path.name} gives the {kind} {raw[:40]!r}, of which no name for files "
-                f"can be made; rename the file, with letters and digits, {LONGEST_NAME} at most"
+                f"{self._corpus}: {path.name} has the {kind} {raw[:40]!r}, which can't be used in file "
+                f"names; rename the file, using letters and digits, {LONGEST_NAME} at most"
             )
-        before = self._known.setdefault((kind, name.lower()), raw)
+        before = self._raw.setdefault((kind, name.lower()), raw)
         if before != raw:
             raise BuildError(
                 f"{self._corpus}: the {kind} names {before!r} and {raw!r} would both be {name}; rename "
-                "the files of one, or spell it the same everywhere"
+                "the files of one, or spell both the same"
             )
         return name

@@ -1,7 +1,7 @@
-"""Plug-ins: corpora that installed Python packages bring, by the entry points ``psgimg.corpora``.
+"""Plug-ins: load corpora from installed Python packages by their entry points ``psgimg.corpora``.
 
-An entry point names a ``Corpus`` or several. What a package says of its terms opens nothing: its
-corpora are restricted.
+An entry point refers to one or several ``Corpus`` objects. Their corpora are always restricted,
+whatever terms the package states.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from psgimg.builder.recordings.recording import Corpus, Policy
 
 GROUP = "psgimg.corpora"
 PACKAGE = "package"
-"""Key of a corpus's definition: the package that brings it."""
+"""Key in the definition of a corpus: the package that provides it."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Installed:
     Parameters
     ----------
     faults
-        A line for each corpus or package that can't be used, with its name and the remedy.
+        One line for each corpus or package that can't be used, with its name and the remedy.
     """
 
     corpora: dict[str, Corpus]
@@ -35,12 +35,12 @@ class Installed:
 
 
 def installed(taken: Collection[str]) -> Installed:
-    """Load the corpora of every installed package; one at fault costs the others nothing.
+    """Load the corpora of all installed packages; a faulty one does not affect the others.
 
     Parameters
     ----------
     taken
-        Names that no package may use: those of psgimg's own corpora.
+        Names that no package may use: those of the built-in corpora.
     """
     corpora: dict[str, Corpus] = {}
     faults: list[str] = []
@@ -52,7 +52,7 @@ def installed(taken: Collection[str]) -> Installed:
                         f"{corpus.name} is the name of another corpus; its author must choose another"
                     )
                 corpora[corpus.name] = corpus
-        except Exception as error:  # of anybody's code: one package must not stop the others
+        except Exception as error:  # third-party code: one package must not stop the others
             kind = "" if isinstance(error, BuildError) else f"{type(error).__name__}: "
             faults.append(
                 f"package {_package(point)}: its corpora can't be used: {kind}"
@@ -65,14 +65,14 @@ def _load(point: EntryPoint) -> Iterator[Corpus]:
     loaded = point.load()
     for corpus in [loaded] if isinstance(loaded, Corpus) else loaded:
         if not isinstance(corpus, Corpus):
-            raise BuildError(f"{point.value} is no Corpus, and no tuple of them")
+            raise BuildError(f"{point.value} is neither a Corpus nor a tuple of them")
         check_name(corpus.name, point.value)
         try:
             pickle.dumps(corpus)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise BuildError(
                 f"{corpus.name} can't be sent to worker processes ({error}); its reading functions must "
-                "be functions of a module, and its tables plain dictionaries"
+                "be module-level functions, and its tables plain dictionaries"
             ) from error
         yield replace(
             corpus,

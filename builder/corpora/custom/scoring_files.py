@@ -1,4 +1,4 @@
-"""Scoring files in the usual formats, with stage words that the user's corpus file explains."""
+"""Scoring files: read common scoring formats with the stage words defined in a corpus file."""
 
 from __future__ import annotations
 
@@ -18,33 +18,36 @@ from psgimg.builder.recordings.recording import Recording
 from psgimg.builder.stages import Score
 
 XML = {"nsrr": nsrr_xml.read_nsrr, "profusion": nsrr_xml.read_profusion}
-"""Formats that bring their own stage words, and epochs of 30 s."""
+"""Formats with their own stage words and epochs of 30 s."""
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 FORMATS = ("annotations", *DELIMITERS, "txt", *XML)
 COLUMNS = ("onset", "duration", "stage")
 
 N_SHOWN = 5
-"""Unknown words that a message shows."""
+"""Maximum number of unknown words in a message."""
 
 
 @dataclass(frozen=True)
 class ScoringForm:
-    """How the scorings of a corpus are written.
+    """Format of the scorings of a corpus.
 
     Parameters
     ----------
     format
         One of ``FORMATS``.
     stages
-        Word of the files → stage, or why there is none.
+        Word in the files → stage, or reason why there is none.
     ignore
-        Words that are other events than stages; ``*`` stands for anything (``Arousal*``).
+        Words for events that are not stages; ``*`` matches anything (``Arousal*``).
     columns
-        Of a table: what each of ``COLUMNS`` is called. Without ``onset``, each row is an epoch, the
-        first from the signal's first sample on; without ``duration``, each row lasts an epoch.
+        For a table, the name of each of ``COLUMNS``. Without ``onset``, each row is an epoch, the
+        first one starting at the signal's first sample; without ``duration``, each row lasts an
+        epoch.
+    epoch_s
+        Duration of an epoch in seconds.
     where
-        The file that says all this, for messages.
+        Name of the corpus file, for messages.
     """
 
     format: str
@@ -56,13 +59,13 @@ class ScoringForm:
 
     @property
     def by_epoch(self) -> bool:
-        """Whether a file has a word an epoch, without times."""
+        """Whether a file has one word per epoch, without times."""
         return self.format == "txt" or (self.format in DELIMITERS and "onset" not in self.columns)
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A word in a scoring file, with its time in seconds from the signal's first sample."""
+    """A word in a scoring file, with its onset in seconds from the signal's first sample."""
 
     word: str
     onset_s: float = 0.0
@@ -75,7 +78,7 @@ def read_hypnogram(form: ScoringForm, recording: Recording, scorer: str) -> Hypn
     Raises
     ------
     RecordingError
-        If it is missing or can't be read, has a word that is not explained, or another epoch grid.
+        If it is missing or can't be read, has an undefined word, or is on another epoch grid.
     """
     path = scoring_of(recording, scorer)
     if form.format in XML:
@@ -103,8 +106,7 @@ def _annotations(path: Path, signal: Path) -> list[_Row]:
 
     shift_s = 0.0 if path == signal else start_shift_s(path, signal)
     return [
-        _Row(found.text, found.onset_s + shift_s, found.duration_s)
-        for found in edf.read_annotations(path)
+        _Row(one.text, one.onset_s + shift_s, one.duration_s) for one in edf.read_annotations(path)
     ]
 
 
@@ -125,27 +127,27 @@ def _table(form: ScoringForm, path: Path) -> Iterator[_Row]:
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) <= max(place.values()):
-            raise RecordingError("unreadable scoring", f"{where} is cut short; get the file again")
-        found = {column: cells[i].strip() for column, i in place.items()}
+            raise RecordingError("unreadable scoring", f"{where} is incomplete; get the file again")
+        texts = {column: cells[i].strip() for column, i in place.items()}
         times = {
-            column: number(found[column], where)
+            column: number(texts[column], where)
             for column in ("onset", "duration")
-            if column in found
+            if column in texts
         }
-        yield _Row(found["stage"], times.get("onset", 0.0), times.get("duration", form.epoch_s))
+        yield _Row(texts["stage"], times.get("onset", 0.0), times.get("duration", form.epoch_s))
 
 
 def _ignored(form: ScoringForm, word: str) -> bool:
     return word not in form.stages and any(
-        re.fullmatch(".*".join(map(re.escape, known.split("*"))), word) for known in form.ignore
+        re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), word) for pattern in form.ignore
     )
 
 
 def _refuse_unknown(form: ScoringForm, rows: Sequence[_Row], name: str) -> None:
-    """Refuse words that the corpus file does not explain.
+    """Refuse words that the corpus file does not define.
 
-    A message may be published with the dataset. So it shows those that last an epoch or are one, as
-    stages do; what is shorter may be a technician's free text, and is only counted.
+    The message may be published with the dataset. It therefore shows only words that last at least
+    an epoch, like stages; shorter ones may be free text of a technician and are only counted.
     """
     unknown = [row for row in rows if row.word not in form.stages]
     if not unknown:
@@ -159,5 +161,5 @@ def _refuse_unknown(form: ScoringForm, rows: Sequence[_Row], name: str) -> None:
     place = "stages" if form.by_epoch else "stages, or under ignore if it is another event"
     raise RecordingError(
         "unknown stage word",
-        f"{name} has {', '.join(shown)}, which {form.where} does not explain; add each under {place}",
+        f"{name} has {', '.join(shown)}, not defined in {form.where}; add each under {place}",
     )

@@ -1,7 +1,7 @@
-"""YAML corpus: a corpus of one's own, described by a file: where recordings lie, how they are read.
+"""YAML corpus: load a custom corpus from a file with its terms, paths, stages and channels.
 
-``docs/add-a-corpus.md`` explains every key. The terms that such a file states are shown, and open
-nothing: the corpus is restricted.
+``docs/add-a-corpus.md`` explains every key. The terms in the file are shown, but the corpus is
+always restricted.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SCORES: Mapping[str, Score] = {
     "unscored": Unscored.UNSCORED,
     "movement": Unscored.MOVEMENT,
 }
-"""What a stage word can stand for."""
+"""Scores that a stage word can be mapped to."""
 
 DERIVATION = re.compile("[A-Za-z][A-Za-z0-9]*(-[A-Za-z][A-Za-z0-9]*)?")
 ADDRESS = re.compile(r"https?://[^\s<>()\[\]\"'`\\]+")
@@ -51,13 +51,12 @@ MAINS_HZ = (50.0, 60.0)
 
 
 def load(path: Path) -> Corpus:
-    """The corpus that a file describes.
+    """Load the corpus described by a file.
 
     Raises
     ------
     BuildError
-        If the file can't be read or a value of it can't be right; the message names file, key and
-        remedy.
+        If the file can't be read or has an invalid value; the message states file, key and remedy.
     """
     where = f"corpus file {path.name}"
     file = Section(yaml_file.read(path, "corpus file"), where, KEYS)
@@ -66,7 +65,7 @@ def load(path: Path) -> Corpus:
     for label, derivation in channels.items():
         if not DERIVATION.fullmatch(derivation):
             raise BuildError(
-                f"{where}: channel {label!r} is {derivation!r}, no derivation; write it like C4-M1, "
+                f"{where}: channel {label!r} is {derivation!r}, not a derivation; write it like C4-M1, "
                 "Chin, or C4-REF for an input against a common reference"
             )
     return Corpus(
@@ -85,7 +84,7 @@ def load(path: Path) -> Corpus:
 
 
 def _montage(name: str, folder: Path) -> str:
-    """A montage's name, or its file, which lies beside the corpus's unless it says otherwise."""
+    """Return the name of a montage, or the path of its file relative to that of the corpus."""
     is_file = Path(name).suffix in yaml_file.SUFFIXES
     return str(folder / Path(name).expanduser()) if is_file else name
 
@@ -99,15 +98,17 @@ def _layout(file: Section) -> CorpusLayout:
         signals = PathPattern(file.text("recordings"), fields)
         if "subject" not in signals.names:
             raise BuildError(
-                f"recordings: {signals.text!r} has no {{subject}}; without it nights of one person "
-                "could come into two splits"
+                f"recordings: {signals.text!r} has no {{subject}}; add it, so that all recordings of a "
+                "person stay in one split"
             )
         if unused := sorted(set(fields) - set(signals.names)):
-            raise BuildError(f"fields: recordings has no {{{unused[0]}}}; remove it, or correct it")
+            raise BuildError(f"fields: recordings has no {{{unused[0]}}}; remove or correct it")
         scorings = _scorings(file)
         for pattern in filter(None, scorings.values()):
             if unknown := sorted(set(pattern.names) - set(signals.names)):
-                raise BuildError(f"scoring: recordings has no {{{unknown[0]}}}; use its fields")
+                raise BuildError(
+                    f"scoring: recordings has no {{{unknown[0]}}}; use only fields of recordings"
+                )
     except BuildError as error:
         text = str(error)
         raise BuildError(
@@ -117,12 +118,12 @@ def _layout(file: Section) -> CorpusLayout:
 
 
 def _scorings(file: Section) -> dict[str, PathPattern | None]:
-    """Scorer → pattern of the scoring files; None for annotations in the signal file itself."""
+    """Return the pattern of the scoring files by scorer; None for annotations in the signal file."""
     scoring = file.section("scoring", SCORING)
     if "file" not in scoring and scoring.text("format") == "annotations":
         return {"": None}
     if isinstance(scoring.get("file"), dict):
-        return {who: PathPattern(text) for who, text in scoring.table("file").items()}
+        return {scorer: PathPattern(text) for scorer, text in scoring.table("file").items()}
     return {"": PathPattern(scoring.text("file"))}
 
 
@@ -130,25 +131,27 @@ def _form(file: Section, name: str) -> ScoringForm:
     scoring = file.section("scoring", SCORING)
     form = scoring.text("format")
     if form not in FORMATS:
-        raise BuildError(f"{scoring.where}: no format {form!r}; there are {', '.join(FORMATS)}")
+        raise BuildError(f"{scoring.where}: no format {form!r}; choose from {', '.join(FORMATS)}")
     if "columns" in scoring and form not in DELIMITERS:
-        raise BuildError(f"{scoring.where}: columns goes with csv and tsv; leave it out")
+        raise BuildError(f"{scoring.where}: columns is only for csv and tsv; remove it")
     if form in XML:
         for key in ("stages", "ignore", "epoch_s"):
             if key in file:
-                raise BuildError(f"{file.where}: format {form} has its own {key}; leave it out")
+                raise BuildError(f"{file.where}: format {form} has its own {key}; remove the key")
         return ScoringForm(form, {}, (), {}, EPOCH_S, name)
     epoch_s = file.number("epoch_s", EPOCH_S)
     if not 1 <= epoch_s <= EPOCH_S:
-        raise BuildError(f"{file.where}: epoch_s is {epoch_s:g}; give 30, 20 or another up to 30")
-    columns = _columns(scoring) if form in DELIMITERS else {}
-    made = ScoringForm(form, _stages(file), file.texts("ignore"), columns, epoch_s, name)
-    if made.ignore and made.by_epoch:
         raise BuildError(
-            f"{file.where}: ignore would shift the epochs after it, as this format has no times; give "
-            "the word under stages, as unscored"
+            f"{file.where}: epoch_s is {epoch_s:g}; give 30, 20 or another value of at most 30"
         )
-    return made
+    columns = _columns(scoring) if form in DELIMITERS else {}
+    scoring_form = ScoringForm(form, _stages(file), file.texts("ignore"), columns, epoch_s, name)
+    if scoring_form.ignore and scoring_form.by_epoch:
+        raise BuildError(
+            f"{file.where}: ignore would shift all later epochs, as this format has no times; list the "
+            "word under stages, as unscored"
+        )
+    return scoring_form
 
 
 def _columns(scoring: Section) -> dict[str, str]:
@@ -157,12 +160,12 @@ def _columns(scoring: Section) -> dict[str, str]:
     columns = scoring.table("columns")
     if unknown := sorted(set(columns) - set(COLUMNS)):
         raise BuildError(
-            f"{scoring.where}, columns: unknown {unknown[0]}; there are {', '.join(COLUMNS)}"
+            f"{scoring.where}, columns: unknown {unknown[0]}; choose from {', '.join(COLUMNS)}"
         )
     if "stage" not in columns or ("duration" in columns and "onset" not in columns):
         raise BuildError(
-            f"{scoring.where}, columns: give stage, onset and duration; without duration if each row "
-            "is an epoch, and stage alone if the rows are all epochs from the signal's start"
+            f"{scoring.where}, columns: give stage, onset and duration; omit duration if each row is "
+            "an epoch, and onset too if the rows are consecutive epochs from the signal's start"
         )
     return columns
 
@@ -172,7 +175,7 @@ def _stages(file: Section) -> dict[str, Score]:
     for word, stage in words.items():
         if stage not in SCORES:
             raise BuildError(
-                f"{file.where}: stages, {word}: no stage {stage!r}; there are {', '.join(SCORES)} "
+                f"{file.where}: stages, {word}: no stage {stage!r}; choose from {', '.join(SCORES)} "
                 "(S3 and S4 are N3)"
             )
     return {word: SCORES[stage] for word, stage in words.items()}
@@ -181,14 +184,14 @@ def _stages(file: Section) -> dict[str, Score]:
 def _terms(file: Section) -> Terms:
     if isinstance(file.get("terms"), dict) and "policy" in file.get("terms"):
         raise BuildError(
-            f"{file.where}, terms: a corpus of one's own is always restricted; leave policy out, and "
-            "publish with `psgimg push --public --permission` if the pictures may be public"
+            f"{file.where}, terms: a custom corpus is always restricted; remove policy, and publish "
+            "with `psgimg push --public --permission` if the pictures may be public"
         )
     terms = file.section("terms", TERMS)
     if not ADDRESS.fullmatch(terms.text("licence_url")):
         raise BuildError(
-            f"{terms.where}: licence_url is {terms.text('licence_url')!r}; give an address that begins "
-            "with https://, of the page that states the terms"
+            f"{terms.where}: licence_url is {terms.text('licence_url')!r}; give the address of the page "
+            "with the terms, beginning with https://"
         )
     return Terms(Policy.RESTRICTED, *(terms.text(key) for key in TERMS))
 
@@ -205,7 +208,7 @@ def _one_of(file: Section, key: str, allowed: tuple[float, ...]) -> float:
 def _definition(
     file: Section, layout: CorpusLayout, form: ScoringForm, channels: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What decides rows. Paths are lists of their parts: none looks like a folder of a machine."""
+    """Return the values that determine rows; paths are lists of parts, unlike paths of a machine."""
     named = {score: name for name, score in SCORES.items()}
     return {
         "recordings": layout.signals.text.split("/"),

@@ -1,4 +1,4 @@
-"""Values of a YAML file, each checked where it is taken, with messages that name file and key."""
+"""YAML values: read and check the values of a YAML file, with messages that name file and key."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ class Section:
     Parameters
     ----------
     where
-        File, and key if it is a part of the file.
-    known
-        The keys there are; another is refused.
+        File, and key if the mapping is a part of the file.
+    allowed
+        The permitted keys; others are refused.
 
     Raises
     ------
     BuildError
-        From every method, if a value is missing or not of its kind.
+        From every method, if a value is missing or of the wrong type.
     """
 
-    def __init__(self, values: Any, where: str, known: Collection[str]) -> None:
+    def __init__(self, values: Any, where: str, allowed: Collection[str]) -> None:
         if not isinstance(values, dict):
-            raise BuildError(f"{where}: expected `key: value` lines")
-        if unknown := sorted(set(values) - set(known)):
+            raise BuildError(f"{where}: not a mapping; write `key: value` lines")
+        if unknown := sorted(set(values) - set(allowed)):
             raise BuildError(
-                f"{where}: unknown key {', '.join(unknown)}; there are {', '.join(sorted(known))}"
+                f"{where}: unknown key {', '.join(unknown)}; choose from {', '.join(sorted(allowed))}"
             )
         self._values: Mapping[str, Any] = values
         self.where = where
@@ -38,30 +38,30 @@ class Section:
         return key in self._values
 
     def get(self, key: str) -> Any:
-        """A value that must be there, of whatever kind."""
+        """Return a required value of any type."""
         if key not in self._values:
-            raise BuildError(f"{self.where}: {key} is missing")
+            raise BuildError(f"{self.where}: {key} is missing; add it")
         return self._values[key]
 
-    def section(self, key: str, known: Collection[str]) -> Section:
-        """A mapping with keys of its own."""
-        return Section(self.get(key), f"{self.where}, {key}", known)
+    def section(self, key: str, allowed: Collection[str]) -> Section:
+        """Return a required mapping with its own permitted keys."""
+        return Section(self.get(key), f"{self.where}, {key}", allowed)
 
     def text(self, key: str, default: str | None = None) -> str:
-        """One line of printable text."""
+        """Return one line of printable text."""
         if default is not None and key not in self:
             return default
         return self._text(self.get(key), key)
 
     def number(self, key: str, default: float | None = None) -> float:
-        """A number."""
+        """Return a number."""
         value = default if default is not None and key not in self else self.get(key)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise BuildError(f"{self.where}: {key} is {value!r}; give a number")
         return float(value)
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """A list of texts, or one text; none if the key is absent."""
+        """Return a list of texts, or a single one as such; empty if the key is absent."""
         if key not in self:
             return ()
         value = self.get(key)
@@ -70,7 +70,7 @@ class Section:
         )
 
     def table(self, key: str) -> dict[str, str]:
-        """Text → text."""
+        """Return a required, non-empty mapping of text to text."""
         value = self.get(key)
         if not isinstance(value, dict) or not value:
             raise BuildError(f"{self.where}: {key} is {value!r}; give `name: value` lines under it")
@@ -82,5 +82,5 @@ class Section:
     def _text(self, value: Any, key: str) -> str:
         line = " ".join(value.split()) if isinstance(value, str) else ""
         if not line or not line.isprintable():
-            raise BuildError(f"{self.where}: {key} is {value!r}; give text, a number in quotes")
+            raise BuildError(f"{self.where}: {key} is {value!r}; give text (numbers in quotes)")
         return line
