@@ -1,1 +1,1 @@
-"""From a corpus on disk to an image + label dataset. Each main path stands at the top."""
+"""From a corpus on disk to an image + label dataset. The main paths are at the top."""

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written under another name, flushed, then renamed."""
+"""Atomic files: complete or absent, because they are written under a temporary name and renamed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from psgimg.builder.errors import BuildError
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A temporary name to write to; on success it becomes ``path``, on failure it goes.
+    """Yield a temporary path to write to; it is renamed to ``path`` on success, deleted on failure.
 
     Raises
     ------
@@ -35,22 +35,22 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole text file, or none."""
+    """Write a text file atomically, in UTF-8 with Unix line ends."""
     with whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def unwritable(path: Path, error: OSError) -> str:
-    """One line for a failed write, with the remedy."""
+    """Return the one-line message for a failed write, with the remedy."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             f"the disk is full at {path.parent}; free some space or choose another --out, then run "
             "the same command again: finished recordings are kept"
         )
-    return f"can't write {path}: {error.strerror or error}; choose another --out or mend its permissions"
+    return f"can't write {path}: {error.strerror or error}; choose another --out or fix its permissions"
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,7 @@
-"""Folders that are whole or absent: what is made from a dataset, written beside its place.
+"""Atomic folders: an output folder is complete or absent, because it is written beside its target.
 
-Everything is written into ``.NAME.part`` beside the folder and becomes the folder in one step at the
-end. A killed command leaves the folder as it was; the next one clears away what is left over.
+All files are written to ``.NAME.part`` beside the target, which is replaced in one step at the end.
+A command that is killed leaves the target unchanged; the next one removes the leftovers.
 """
 
 from __future__ import annotations
@@ -17,67 +17,68 @@ from psgimg.builder.errors import BuildError
 
 @contextmanager
 def whole(out: Path, dataset: Path, own: Collection[str], kind: str) -> Iterator[Path]:
-    """A folder to write into; on success it becomes ``out``, on failure it goes.
+    """Yield a folder to write to; it becomes ``out`` on success and is deleted on failure.
 
     Parameters
     ----------
     dataset
-        What is exported; ``out`` may not lie in it.
+        The dataset that is exported; ``out`` must not be inside it.
     own
-        What may lie at the top of ``out``, of an earlier export of this kind, and is replaced.
+        Names of the top-level entries that an earlier export of this kind may have left in ``out``;
+        they are replaced.
     kind
-        How messages call the kind.
+        Kind of export, as named in messages.
 
     Raises
     ------
     BuildError
-        If ``out`` holds anything else, another export writes to it, or it can't be written.
+        If ``out`` contains anything else, another export is writing to it, or it can't be written.
     """
-    place = out.resolve()
-    room = place.with_name(f".{place.name}.part")
+    target = out.resolve()
+    work = target.with_name(f".{target.name}.part")
     try:
-        _refuse_place(dataset, out)
+        _refuse_target(dataset, out)
         _refuse_foreign(out, own, kind)
-        room.mkdir(parents=True, exist_ok=True)
-        with FileLock(room / "lock", timeout=0):
-            for left_over in (room / "new", room / "old"):
-                shutil.rmtree(left_over, ignore_errors=True)
-            (room / "new").mkdir()
+        work.mkdir(parents=True, exist_ok=True)
+        with FileLock(work / "lock", timeout=0):
+            for leftover in (work / "new", work / "old"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            (work / "new").mkdir()
             try:
-                yield room / "new"
-                if place.exists():
-                    place.replace(room / "old")
-                (room / "new").replace(place)
+                yield work / "new"
+                if target.exists():
+                    target.replace(work / "old")
+                (work / "new").replace(target)
             finally:
-                shutil.rmtree(room, ignore_errors=True)
+                shutil.rmtree(work, ignore_errors=True)
     except Timeout:
         raise BuildError(
             f"another export is writing {out}; wait for it or choose another --out"
         ) from None
     except OSError as error:
         raise BuildError(
-            f"can't write {out}: {error.strerror or error}; free some space there, mend its "
+            f"can't write {out}: {error.strerror or error}; free some space there, fix its "
             "permissions or choose another --out"
         ) from error
 
 
-def _refuse_place(dataset: Path, out: Path) -> None:
-    """Refuse the dataset itself, as a later push would take it along, and the working folder."""
-    place = out.resolve()
-    if dataset.resolve() in (place, *place.parents):
-        raise BuildError(f"--out {out} lies in the dataset {dataset}; choose a folder outside it")
-    here = Path.cwd()
-    if place in (here, *here.parents):  # it is replaced: the user would stand in no folder
-        raise BuildError(f"--out {out} is the folder that you are in; name a new one")
+def _refuse_target(dataset: Path, out: Path) -> None:
+    """Refuse a target inside the dataset, which a later push would include, and the current folder."""
+    target = out.resolve()
+    if dataset.resolve() in (target, *target.parents):
+        raise BuildError(f"--out {out} is inside the dataset {dataset}; choose a folder outside it")
+    current = Path.cwd()
+    if target in (current, *current.parents):  # replacing it would delete the current folder
+        raise BuildError(f"--out {out} is or contains the current folder; choose a new folder")
 
 
 def _refuse_foreign(out: Path, own: Collection[str], kind: str) -> None:
-    """Refuse a folder with anything in it that an export of this kind did not put there."""
+    """Refuse a folder that contains anything but an earlier export of this kind."""
     if out.exists() and not out.is_dir():
         raise BuildError(f"--out {out} is a file; choose another --out")
-    found = {path.name for path in out.iterdir()} if out.exists() else set()
-    if foreign := sorted(found - set(own)):
+    present = {path.name for path in out.iterdir()} if out.exists() else set()
+    if foreign := sorted(present - set(own)):
         raise BuildError(
-            f"--out {out} holds {foreign[0]}, which is not of an earlier {kind} export; choose "
-            "another --out or move it away"
+            f"--out {out} contains {foreign[0]}, which is not part of an earlier {kind} export; "
+            "choose another --out or move it away"
         )

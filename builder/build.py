@@ -1,4 +1,4 @@
-"""Build: from corpora on disk to a dataset that ``load_dataset`` opens. The main path."""
+"""Build: turn corpora on disk into a dataset that ``load_dataset`` opens. The main path."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ from psgimg.builder.tasks import Task, make_tasks
 
 @dataclass(frozen=True)
 class Drawn:
-    """A recording that became a part."""
+    """A recording that was drawn and written as a part."""
 
     recording: str
     n_pictures: int
 
 
 def build(config: BuildConfig, progress: Progress) -> Report:
-    """Build a dataset, or go on with one: finished recordings are kept.
+    """Build a dataset, or resume or extend one; finished recordings are kept.
 
     Raises
     ------
     BuildError
-        If the command can't go on. What is finished stays, and the same command goes on from there.
+        If the build can't continue. Finished recordings are kept, and running the same command
+        again resumes the build.
     """
-    found = sources.locate(config.corpora, config.root)
+    located = sources.locate(config.corpora, config.root)
     shards.check_writable(config.out)
     with _locked(config.out):
         _refuse_other_settings(config)
@@ -50,21 +51,21 @@ def build(config: BuildConfig, progress: Progress) -> Report:
         corpus_record.refuse_unnamed(
             config.out, config.corpora, build_report.read_earlier(config.out), built
         )
-        tasks, set_aside = make_tasks(config, found, policy, built)
+        tasks, set_aside = make_tasks(config, located, policy, built)
         set_aside += _draw_new(config, tasks, done, progress)
         return _publish(config, policy, set_aside)
 
 
 def draw(task: Task) -> Drawn | SetAside:
-    """Draw one recording and write it as a part; runs in a worker."""
+    """Draw one recording and write it as a part; runs in a worker process."""
     recording = task.recording
     try:
         plan = night.plan(task.corpus, recording, task.spec)
         rows, facts = night.draw(task.corpus, plan, task.spec)
-    except Exception as error:  # even a fault of ours in one night must not cost the others
+    except Exception as error:  # a bug that affects one night must not stop the others
         return build_report.set_aside_for(recording, error)
-    known = RecordingFacts(**facts, signal=task.signal, fingerprint=task.fingerprint)
-    shards.write_part(task.out, rows, known)
+    recorded = RecordingFacts(**facts, signal=task.signal, fingerprint=task.fingerprint)
+    shards.write_part(task.out, rows, recorded)
     return Drawn(recording.recording, len(rows))
 
 
@@ -74,10 +75,10 @@ def _draw_new(
     done: Mapping[Key, Done],
     progress: Progress,
 ) -> list[SetAside]:
-    """Draw the recordings that are not finished; those that can't be used are returned."""
+    """Draw the recordings that are not finished, and return those that can't be used."""
     todo = [task for task in tasks if not _is_done(task, done)]
     if n_kept := len(tasks) - len(todo):
-        progress.note(f"{n_kept} recordings are there from an earlier run and stay as they are")
+        progress.note(f"{n_kept} recordings from an earlier run are kept")
     progress.start("drawing", len(todo), "recordings")
     set_aside = []
     for outcome in pool.run(draw, todo, config.workers, crashed=_crashed):
@@ -89,7 +90,7 @@ def _draw_new(
 
 
 def _publish(config: BuildConfig, policy: SplitPolicy, set_aside: Sequence[SetAside]) -> Report:
-    """Make shards of the finished recordings, and write the card, Croissant file and report."""
+    """Combine the finished recordings into shards, and write card, Croissant file and report."""
     done = shards.finished(config.out)
     if not done:
         raise BuildError(build_report.nothing_built(set_aside))
@@ -104,7 +105,7 @@ def _publish(config: BuildConfig, policy: SplitPolicy, set_aside: Sequence[SetAs
 
 
 def _companions(out: Path) -> list[str]:
-    """The files beside the shards, for people to read and look at."""
+    """Return the paths of the files beside the shards: card, Croissant file and pictures."""
     pictures = sorted(
         path.relative_to(out).as_posix() for path in out.glob(f"{dataset_card.PICTURES}/*.png")
     )
@@ -117,33 +118,33 @@ def _is_done(task: Task, done: Mapping[Key, Done]) -> bool:
 
 
 def _crashed(task: Task) -> SetAside:
-    detail = f"{task.recording.signal.name} twice ended the worker that drew it; try more memory or --workers 1"
+    detail = f"{task.recording.signal.name} crashed its worker process twice; try more memory or --workers 1"
     return SetAside(task.recording.corpus, task.recording.recording, "worker died", detail)
 
 
 @contextmanager
 def _locked(out: Path) -> Iterator[None]:
-    """Lock the folder: two builds at once would mix their files."""
+    """Lock the folder, as two simultaneous builds would mix their files."""
     try:
         with FileLock(out / shards.STATE / "lock", timeout=0):
             for folder in (out, out / dataset_card.PICTURES):
-                for torn in folder.glob(".*.tmp"):  # left by a build that was killed
-                    torn.unlink()
+                for leftover in folder.glob(".*.tmp"):  # of a build that was killed
+                    leftover.unlink()
             yield
     except Timeout:
         raise BuildError(
             f"another build is running in {out}; wait for it or choose another --out"
         ) from None
     except BaseException:
-        begun = {path.name for path in (out / shards.STATE).iterdir()} - {"lock"}
-        if not begun or not shards.finished(out):  # nothing to go on from: as it was before
+        started = {path.name for path in (out / shards.STATE).iterdir()} - {"lock"}
+        if not started or not shards.finished(out):  # nothing to resume: restore the folder
             shutil.rmtree(out / shards.STATE)
         raise
     shutil.rmtree(out / shards.STATE)
 
 
 def _refuse_other_settings(config: BuildConfig) -> None:
-    """Refuse a folder that was built, or begun, with settings that would give other rows."""
+    """Refuse a folder that was built or started with settings that give different rows."""
     fixed = config.fixed()
     path = config.out / shards.STATE / "settings.json"
     before = _recorded_settings(config.out, path)
@@ -151,7 +152,7 @@ def _refuse_other_settings(config: BuildConfig) -> None:
         keys = sorted({*fixed, *before})
         changed = ", ".join(key for key in keys if before.get(key) != fixed.get(key))
         raise BuildError(
-            f"{config.out} was built with other settings ({changed}); use the same ones or choose another --out"
+            f"{config.out} was built with different settings ({changed}); use the same ones or choose another --out"
         )
     corpus_record.refuse_changed(config.out, config.corpora, build_report.read_earlier(config.out))
     if not path.exists():
@@ -163,8 +164,8 @@ def _recorded_settings(out: Path, settings: Path) -> Fixed | None:
         if (out / build_report.FILE).exists():
             return build_schema.check(build_report.read(out))["fixed"]
         if settings.exists():
-            begun: Fixed = json.loads(settings.read_text(encoding="utf-8"))
-            return begun
+            started: Fixed = json.loads(settings.read_text(encoding="utf-8"))
+            return started
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(
             f"{out / build_report.FILE} is damaged ({error}); choose another --out"

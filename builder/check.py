@@ -1,4 +1,4 @@
-"""Check: which recordings a build would draw and set aside, from headers and scorings alone."""
+"""Check: which recordings a build would draw or set aside, from headers and scorings alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from psgimg.builder.tasks import make_tasks
 
 
 def check(config: BuildConfig, progress: Progress) -> tuple[list[PlannedRecording], list[SetAside]]:
-    """Facts of each recording that a build would draw, with its split; and those set aside."""
+    """Return the facts and split of each recording that a build would draw, and those set aside."""
     policy = config.split_policy()
     tasks, set_aside = make_tasks(config, sources.locate(config.corpora, config.root), policy)
     facts: list[PlannedRecording] = []
@@ -23,7 +23,7 @@ def check(config: BuildConfig, progress: Progress) -> tuple[list[PlannedRecordin
         recording = task.recording
         try:
             plan = night.plan(task.corpus, recording, task.spec)
-        except Exception as error:  # as in a build, the others go on
+        except Exception as error:  # as in a build, the others continue
             set_aside.append(build_report.set_aside_for(recording, error))
             continue
         split = policy.split(recording.corpus, recording.subject, recording.split_key)

@@ -1,4 +1,4 @@
-"""The command line: every installed command of psgimg, and what happens to what it refuses."""
+"""The command line: collects the installed commands of psgimg and shows errors in one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from psgimg.builder.command_options import kebab
 from psgimg.builder.errors import PsgimgError
 
 COMMANDS = "psgimg.commands"
-"""Entry points that are commands of psgimg, its own among them: see `pyproject.toml`."""
+"""Group of the entry points that are commands of psgimg, including its own; see `pyproject.toml`."""
 
 
 @click.group(
@@ -23,7 +23,7 @@ COMMANDS = "psgimg.commands"
 )
 @click.version_option(package_name="psgimg")
 def cli() -> None:
-    """Sleep recordings as pictures: image + label datasets for vision-language models.
+    """Turn sleep recordings into image + label datasets for vision-language models.
 
     Start with `psgimg build --source demo`, which needs no corpus.
     """
@@ -31,14 +31,14 @@ def cli() -> None:
 
 @functools.cache
 def command_line() -> click.Group:
-    """Return the command line with every command that an installed package brings."""
+    """Return the command line with the commands of every installed package."""
     for point in sorted(entry_points(group=COMMANDS), key=lambda point: point.name):
         cli.add_command(point.load(), point.name)
     return cli
 
 
 def main() -> None:
-    """Run the command line; what psgimg refuses is one line, not a traceback."""
+    """Run the command line; an expected error is shown as one line, not a traceback."""
     try:
         command_line()(standalone_mode=False)
     except PsgimgError as error:
@@ -48,7 +48,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("psgimg: interrupted; the same command goes on from here", err=True)
+        click.echo("psgimg: interrupted; run the same command again to resume", err=True)
         sys.exit(130)
 
 

@@ -1,4 +1,4 @@
-"""Command options: their one spelling, and the YAML file of options that ``--config`` names."""
+"""Command options: how their names are spelt, and how ``--config`` reads them from a YAML file."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ import click
 from psgimg.builder import yaml_file
 from psgimg.builder.errors import BuildError
 
-CONFIG_HELP = "YAML file with any of these options."
+CONFIG_HELP = "YAML file with values for any of these options."
 
 
 def kebab(name: str) -> str:
-    """Spell a name with dashes, as help and documents show options: ``batch_size`` → ``batch-size``."""
+    """Spell a name with dashes, as in help and documentation: ``batch_size`` → ``batch-size``."""
     return name.replace("_", "-")
 
 
 def snake(name: str) -> str:
-    """Spell a name with underscores, as Python does: ``batch-size`` → ``batch_size``."""
+    """Spell a name with underscores, as in Python: ``batch-size`` → ``batch_size``."""
     return name.replace("-", "_")
 
 
 def flag(name: str) -> str:
-    """Return the option of a parameter: ``batch_size`` → ``--batch-size``."""
+    """Return the command-line option of a parameter: ``batch_size`` → ``--batch-size``."""
     return f"--{kebab(name)}"
 
 
 def names(value: Any) -> tuple[str, ...]:
-    """Return the names that ``a,b`` holds."""
+    """Split a comma-separated list of names: ``a,b`` → ``("a", "b")``."""
     return tuple(part.strip() for part in str(value).split(",") if part.strip())
 
 
@@ -40,16 +40,17 @@ def read_file(path: Path, *, has_corpus: bool) -> dict[str, Any]:
     Parameters
     ----------
     has_corpus
-        Whether the command takes ``--corpus``, which a name in place of a file may have meant.
+        Whether the command takes ``--corpus``; the message for a missing file then mentions it.
 
     Returns
     -------
-    Option → value, options spelt with underscores.
+    dict
+        Option, spelt with underscores, to value.
 
     Raises
     ------
     BuildError
-        If the file can't be read, holds no options, or gives one in both spellings.
+        If the file can't be read, is no mapping, or gives an option in both spellings.
     """
     if path.is_dir() or not path.exists():
         corpus = f"; a corpus of the dataset is --corpus {path}" if has_corpus else ""
@@ -64,25 +65,25 @@ def read_file(path: Path, *, has_corpus: bool) -> dict[str, Any]:
 
 
 def _set_defaults(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
-    """Take the values of a YAML file as defaults: the command line wins over them."""
+    """Use the values of a YAML file as defaults, which the command line overrides."""
     if path is None:
         return
-    known = _options(ctx.command)
-    values = read_file(path, has_corpus="corpus" in known)
-    if unknown := sorted(set(values) - set(known)):
+    options = _options(ctx.command)
+    values = read_file(path, has_corpus="corpus" in options)
+    if unknown := sorted(set(values) - set(options)):
         raise BuildError(
-            f"--config {path}: unknown option {', '.join(map(kebab, unknown))}; there are "
-            f"{', '.join(sorted(map(kebab, known)))}"
+            f"--config {path}: unknown option {', '.join(map(kebab, unknown))}; use "
+            f"{', '.join(sorted(map(kebab, options)))}"
         )
     ctx.default_map = {
-        str(known[name].name): _default(path, name, known[name], value)
+        str(options[name].name): _default(path, name, options[name], value)
         for name, value in values.items()
         if value is not None
     }
 
 
 def _options(command: click.Command) -> Mapping[str, click.Option]:
-    """Options that a file may give, by their long name with underscores."""
+    """Return the options that a file may set, by long name with underscores."""
     return {
         snake(name.removeprefix("--")): option
         for option in command.params
@@ -93,17 +94,17 @@ def _options(command: click.Command) -> Mapping[str, click.Option]:
 
 
 def _default(path: Path, name: str, option: click.Option, value: Any) -> Any:
-    """Return a value of a file as the words of a command line would give it."""
+    """Convert a value of the file to the text that the command line would pass."""
     if option.is_flag:
         return value
     values = value if isinstance(value, list) else [value]
     is_text = option.type is click.STRING or getattr(option.type, "func", None) is names
-    no_words = (bool, list, dict, NoneType) + ((float,) if is_text else ())  # 1.10 would be 1.1
+    refused = (bool, list, dict, NoneType) + ((float,) if is_text else ())  # 1.10 would be 1.1
     for one in values:
-        if isinstance(one, no_words):
+        if isinstance(one, refused):
             kind = "text" if is_text else "text or a number"
             raise BuildError(
-                f"--config {path}: {flag(name)} takes {kind}, {one} is none; put it in quotes"
+                f"--config {path}: {flag(name)} must be {kind}, not {one}; put it in quotes"
             )
     words = [str(one) for one in values]
     return words if option.multiple else ",".join(words)
@@ -118,4 +119,4 @@ config_option = click.option(
     expose_value=False,
     help=CONFIG_HELP,
 )
-"""``--config FILE``, for a command whose options are worth keeping in a file."""
+"""``--config FILE``: reads the defaults of a command's options from a YAML file."""

@@ -1,4 +1,4 @@
-"""Console: the terminal that the commands write to, and the progress bar they show on it."""
+"""Console: the terminal that the commands write to, and its progress bars."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from rich.text import Text
 
 
 def open_console() -> Console:
-    """Return the terminal; long lines are left to it to wrap, so that they can be copied whole."""
+    """Return the console; the terminal wraps long lines, so that they can be copied whole."""
     return Console(soft_wrap=True)
 
 
 class ProgressBar:
-    """A bar for each task: done of total, time elapsed, time left. See ``progress.Progress``."""
+    """Progress bars with done of total, elapsed and remaining time; see ``progress.Progress``."""
 
     def __init__(self, console: Console) -> None:
         self._bar = Bar(
@@ -45,12 +45,12 @@ class ProgressBar:
         self._bar.stop()
 
     def start(self, task: str, total: int | None = None, unit: str = "") -> None:
-        """A task begins; the one before is over."""
+        """Start a task and end the previous one."""
         self._finish()
         self._bar.add_task(task, total=total, unit=unit, pages=0)
 
     def advance(self, n: int = 1, pages: int = 0) -> None:
-        """``n`` more units are done, and ``pages`` pages with them."""
+        """Report ``n`` more finished units, with ``pages`` more pages."""
         task = self._bar.tasks[-1]
         self._bar.update(task.id, advance=n, pages=task.fields["pages"] + pages)
 
@@ -59,16 +59,16 @@ class ProgressBar:
         self._bar.console.print(escape(message), highlight=False)
 
     def _finish(self) -> None:
-        """End the running task: a step that counted nothing leaves no line behind."""
+        """End the running task; the bar of a step that counted nothing is removed."""
         for task in self._bar.tasks:
             if task.total is None and not task.completed:
                 self._bar.remove_task(task.id)
-            elif not task.finished:  # in fewer units than there might have been
+            elif not task.finished:  # with fewer units than announced
                 self._bar.update(task.id, total=task.completed)
 
 
 class _Done(ProgressColumn):
-    """``12/34 recordings · 5,678 pages · 123/s``, or bytes."""
+    """Column such as ``12/34 recordings · 5,678 pages · 123/s``, or a number of bytes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class _Done(ProgressColumn):
 
 
 class _Left(TimeRemainingColumn):
-    """Time left, once it can be estimated."""
+    """Column with the remaining time, once it can be estimated."""
 
     def render(self, task: Task) -> Text:
         if task.total is None or task.finished:

@@ -1,4 +1,4 @@
-"""Drawing: pages of a recording as pictures. Build, staging and preview all draw by this function."""
+"""Drawing: read, filter and draw pages of one recording. Shared by build, staging and preview."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from psgimg.builder.signals.filtering import Corruptor, read_signals
 
 @dataclass(frozen=True)
 class DrawnPages:
-    """The pages of one recording.
+    """The drawn pages of one recording.
 
     Parameters
     ----------
     pictures
-        A PNG file for each page, in order; each is drawn when it is taken.
+        One PNG file per page, in order; each is drawn when the iterator reaches it.
     lanes
-        Name of the derivation drawn in each lane, None where there is none.
+        Name of the derivation drawn in each lane; None for an absent lane.
     flat
-        Lanes whose channel never changes.
+        Whether each lane is constant.
     envelopes
-        Lanes that hold an EMG level instead of a waveform.
+        Whether each lane contains an EMG level instead of a waveform.
     """
 
     pictures: Iterator[bytes]
@@ -44,14 +44,14 @@ def draw_pages(
     mains_hz: float,
     corrupt: Corruptor | None = None,
 ) -> DrawnPages:
-    """Read and filter the lanes of a recording, then draw some of its pages.
+    """Read and filter the lanes of a recording, then draw the given pages.
 
     Parameters
     ----------
     derivations
-        What fills each lane of the recipe's montage, None where the file has nothing.
+        Derivation of each lane of the recipe's montage; None if the file has none.
     pages
-        At least one, in time order.
+        At least one page, in time order.
     mains_hz
         Mains frequency where the recording was made: 50 or 60.
     corrupt
@@ -60,8 +60,8 @@ def draw_pages(
     Raises
     ------
     RecordingError
-        If a page has no signal for its whole length, no EEG lane carries a signal, or a channel
-        can't be brought to µV.
+        If a page is not covered by signal over its whole length, no EEG lane has a signal, or a
+        channel can't be converted to µV.
     """
     from psgimg.builder.render.page import Page  # loads the compiled rasteriser
 

@@ -1,15 +1,15 @@
-"""The errors a user may meet.
+"""The exceptions that psgimg raises with a message for the user.
 
-PsgimgError             anything psgimg says in one line
-├── RecordingError      one recording can't be used: it is set aside, the others go on
-└── BuildError          the whole command can't go on
+PsgimgError             any error that psgimg reports in one line
+├── RecordingError      one recording can't be used; it is set aside, and the others continue
+└── BuildError          the whole command can't continue
 """
 
 from __future__ import annotations
 
 
 class PsgimgError(Exception):
-    """An error whose message names what was found, where, and what to do."""
+    """An error whose message names the file, the value and the remedy."""
 
 
 class RecordingError(PsgimgError):
@@ -18,9 +18,9 @@ class RecordingError(PsgimgError):
     Parameters
     ----------
     reason
-        What the report counts, a few words without names or numbers (``truncated EDF``).
+        A few words without names or numbers, by which the report counts (``truncated EDF``).
     detail
-        One sentence naming file, value and remedy.
+        One sentence with file, value and remedy.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -33,12 +33,12 @@ class RecordingError(PsgimgError):
 
 
 def unreadable(name: str, error: OSError) -> RecordingError:
-    """The error for a file that the system does not hand out."""
+    """Return the error for a file that the operating system can't read."""
     return RecordingError(
         "unreadable file",
-        f"{name}: {error.strerror or error}; check that it exists and may be read",
+        f"{name}: {error.strerror or error}; check that it exists and is readable",
     )
 
 
 class BuildError(PsgimgError):
-    """The command can't go on, whatever recording it works on."""
+    """The command can't continue, whatever recording it works on."""

@@ -1,6 +1,6 @@
-"""HTTP retry: which failures of a request are transient, and how long to wait before the next attempt.
+"""HTTP retry: which request failures are transient, and how long to wait before the next attempt.
 
-The rules are the same for the Hub and for a server that a model runs behind.
+The same rules apply to the Hub and to a model server.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import httpx2
 import tenacity
 
 TRANSIENT_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
-"""Timeout, too early, too many requests, and every failure of the server's own."""
+"""Timeout, too early, too many requests, and every server error."""
 
 PERMANENT_ERRORS = (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)
-"""Failures to send that look like an outage: the address or the request is wrong."""
+"""Transport errors that retrying can't fix: the address or the request is wrong."""
 
 FIRST_WAIT_S, SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.5, 0.1, 60
-"""The first wait, doubled after each attempt; and the bounds of every wait, whoever asks for it."""
+"""The first wait, doubled after each attempt; the bounds of every wait, the server's included."""
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same request may succeed later.
+    """Return whether the same request may succeed later.
 
     Parameters
     ----------
     error
-        What a request raised; or a wrapper, whose cause is judged.
+        Exception raised by a request, or an exception that wraps it.
     """
     error = root_cause(error)
     response = response_of(error)
@@ -39,27 +39,28 @@ def is_transient(error: BaseException) -> bool:
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """The error of the request itself, where a client has wrapped it in others."""
+    """Return the request's own exception, which a client may have wrapped in others."""
     while not isinstance(error, httpx2.HTTPError) and error.__cause__:
         error = error.__cause__
     return error
 
 
 def response_of(error: BaseException) -> httpx2.Response | None:
-    """The server's response if the error is a refusal, of httpx2 or of a client built upon it."""
+    """Return the server's response attached to an error of httpx2 or of a client built on it."""
     response = getattr(error, "response", None)
     return response if isinstance(response, httpx2.Response) else None
 
 
 def retry_after_s(response: httpx2.Response) -> float | None:
-    """Seconds that a server asks to wait, given in seconds or as an HTTP date; None if it does not.
+    """Return the wait requested by ``Retry-After``, in seconds; None if there is none.
 
-    A date is compared with the server's own clock where the response says what that is.
+    The header gives seconds or an HTTP date. A date is compared with the server's own clock if the
+    response has a ``Date``.
     """
-    asked = response.headers.get("Retry-After", "").strip()
-    if asked.isascii() and asked.isdigit():
-        return float(asked)
-    until = _date(asked)
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    until = _date(value)
     if until is None:
         return None
     now = _date(response.headers.get("Date", "")) or datetime.now(UTC)
@@ -73,18 +74,18 @@ def retrying(
     before_sleep: Callable[[tenacity.RetryCallState], None] | None = None,
     sleep: Callable[[float], None] = tenacity.nap.sleep,
 ) -> tenacity.Retrying:
-    """What calls a function again until it succeeds; its last error is raised as it is.
+    """Return a retrier that calls a function until it succeeds, and raises its last error unchanged.
 
     Parameters
     ----------
     patience_s
         Seconds since the first attempt after which a failure is final; read after each attempt.
     retry
-        Whether an error is worth another attempt.
+        Whether to try again after an error.
     before_sleep
-        Called after each failed attempt that another follows.
+        Called after each failed attempt that will be repeated.
     sleep
-        Waits some seconds.
+        Function that waits the given number of seconds.
     """
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(retry),
@@ -97,19 +98,19 @@ def retrying(
 
 
 def _wait_s(state: tenacity.RetryCallState) -> float:
-    """Seconds to the next attempt: what the server asks for, or longer and longer."""
+    """Return the seconds to the next attempt: the server's request, or exponential back-off."""
     error = state.outcome.exception() if state.outcome else None
     response = response_of(root_cause(error)) if error else None
-    asked = retry_after_s(response) if response is not None else None
-    if asked is None:
+    requested_s = retry_after_s(response) if response is not None else None
+    if requested_s is None:
         return float(tenacity.wait_exponential(FIRST_WAIT_S, max=LONGEST_WAIT_S)(state))
-    return min(max(asked, SHORTEST_WAIT_S), LONGEST_WAIT_S)
+    return min(max(requested_s, SHORTEST_WAIT_S), LONGEST_WAIT_S)
 
 
 def _date(text: str) -> datetime | None:
-    """An HTTP date, which is in GMT whether it says so or not; None for what is none."""
+    """Parse an HTTP date, which is in GMT even without a time zone; None if it is not a date."""
     try:
-        found = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except (ValueError, IndexError, TypeError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

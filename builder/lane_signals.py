@@ -1,7 +1,8 @@
-"""Lane signals: the samples behind the pages of a dataset, for models that take no pictures.
+"""Lane signals: the samples behind the pages of a dataset, for models that take signals.
 
-A dataset holds no signals. It records which recordings it was made of and how, so whoever has them
-gets the same epochs of the same lanes, read as the pages were, corruptions included.
+A dataset contains no signals. It records which recordings it was built from and how, so a user who
+has these recordings gets the same epochs of the same lanes, read as for the pages, including any
+corruption.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ from psgimg.builder.signals.filtering import Signals, read_signals
 
 _OPEN = Band(0, inf)
 UNFILTERED = Filters(ByKind(dict.fromkeys(Kind, _OPEN)), notch=False)
-"""A band without ends: signals as they were recorded, for a method that filters them itself."""
+"""No filter at all: signals as recorded, for a method that filters them itself."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """A recording of a dataset, located on disk, and how its pages were made."""
+    """A recording of a dataset, located on disk, with the specification of its pages."""
 
     corpus: Corpus
     recording: Recording
@@ -43,16 +44,16 @@ class Origin:
 
 @dataclass(frozen=True, eq=False)
 class Lanes:
-    """The lanes of one recording and the epochs of it that are pages.
+    """The lanes of one recording, and those of its epochs that are pages.
 
     Parameters
     ----------
     kinds
-        ``eeg``, ``eog``, ``emg`` or ``ecg``, one a lane.
+        ``eeg``, ``eog``, ``emg`` or ``ecg`` for each lane.
     signals
-        Gapless stretches from the first page to the last and some seconds around.
+        Gapless segments from the first page to the last, with a margin of some seconds.
     epochs
-        In order of time.
+        In time order.
     """
 
     kinds: tuple[str, ...]
@@ -61,76 +62,76 @@ class Lanes:
 
     @property
     def live(self) -> tuple[bool, ...]:
-        """Whether a lane holds a signal: it was recorded, and its electrode was connected."""
+        """Whether each lane has a signal: it was recorded and is not flat."""
         return tuple(
             name is not None and not flat
             for name, flat in zip(self.signals.lanes, self.signals.flat, strict=True)
         )
 
     def pages_uv(self) -> npt.NDArray[np.float32]:
-        """Samples under every page in µV, (n_epochs, n_lanes, n_samples); NaN in an absent lane."""
+        """Return the samples of every page in µV, (n_epochs, n_lanes, n_samples); NaN if absent."""
         return np.stack(list(epoching.cut(self.signals, self.epochs)))
 
 
 Here = Mapping[Key, tuple[Corpus, Recording]]
-"""Recordings on this machine, each with the corpus that says how it is read."""
+"""Recordings on disk, each with the corpus that defines how it is read."""
 
 
 def on_disk(names: Collection[str], roots: Sequence[str], files: Sequence[str] = ()) -> Here:
-    """Every recording of some corpora that is here.
+    """Return every recording of the given corpora that is on disk.
 
     Parameters
     ----------
     names
-        The corpora.
+        Names of the corpora.
     roots
-        As ``--root`` takes them.
+        Folders, as for ``--root``.
     files
-        YAML files that describe those of the corpora which no package brings.
+        YAML files that describe the corpora that no installed package provides.
 
     Raises
     ------
     BuildError
-        If a corpus is unknown, or nowhere.
+        If a corpus is unknown or its folder is not found.
     """
     described = {corpus.name: corpus for corpus in registry.corpora(files)}
     corpora = [described.get(name) or registry.corpus(name) for name in sorted(names)]
-    found: dict[Key, tuple[Corpus, Recording]] = {}
+    located: dict[Key, tuple[Corpus, Recording]] = {}
     for source in sources.locate(corpora, roots):
         for recording in sources.recordings(source, (), 0):
-            found.setdefault((recording.corpus, recording.recording), (source.corpus, recording))
-    return found
+            located.setdefault((recording.corpus, recording.recording), (source.corpus, recording))
+    return located
 
 
 def find(build: BuildFacts, here: Here, wanted: Collection[Key]) -> dict[Key, Origin]:
-    """Find recordings of a dataset again, each by its name and the hash of its signal.
+    """Match recordings of a dataset to those on disk, by name and by the hash of the signal.
 
     Parameters
     ----------
     build
         ``build.json`` of the dataset.
     here
-        What ``on_disk`` found.
+        Result of ``on_disk``.
     wanted
-        Corpus and recording of those to find.
+        (corpus, recording) of the recordings to match.
 
     Raises
     ------
     BuildError
-        If a recording is not here, or its signal is another than the dataset's: a comparison needs
-        every epoch.
+        If a recording is missing or its signal differs from the dataset's; a comparison needs every
+        epoch.
     """
     if missing := sorted(set(wanted) - set(here)):
         name, first = missing[0]
         raise BuildError(
             f"{len(missing)} of {len(wanted)} recordings of the dataset are not in the folder of "
-            f"their corpus, such as {first} of {name}; give the --root that the dataset was built from"
+            f"their corpus, such as {first} of {name}; use the --root that the dataset was built from"
         )
     signals = {(fact["corpus"], fact["recording"]): fact["signal"] for fact in build["recordings"]}
     for key in sorted(wanted):
         if _signal(here[key][1]) != signals[key]:
             raise BuildError(
-                f"{here[key][1].signal.name} is not the file that the dataset was made from: other bytes; "
+                f"{here[key][1].signal.name} differs from the file that the dataset was built from; "
                 f"is this another release of {key[0]}, or a damaged copy? Get the file again"
             )
     spec = PageSpec.from_build(build)
@@ -142,13 +143,15 @@ def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes:
 
     Parameters
     ----------
+    sfreq_hz
+        Sampling rate of the result.
     filtered
-        By the recipe's filters, as under the pages; else as recorded.
+        Whether to apply the recipe's filters, as for the pages; otherwise signals are as recorded.
 
     Raises
     ------
     BuildError
-        If the recording can't be used as it was when the dataset was built.
+        If the recording can no longer be used as it was when the dataset was built.
     """
     recording, recipe, source = origin.recording, origin.spec.recipe, origin.corpus
     try:
@@ -170,7 +173,7 @@ def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes:
 
 
 def _signal(recording: Recording) -> str:
-    """Hash of a recording's signal, as ``build.json`` has it."""
+    """Return the hash of a recording's signal, as in ``build.json``."""
     try:
         return fingerprint.fingerprints(recording)[0]
     except RecordingError as error:

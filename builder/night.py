@@ -1,4 +1,4 @@
-"""Night: from one scored recording to its rows. What every worker of a build does."""
+"""Night: turn one scored recording into dataset rows. Every worker of a build runs this."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from psgimg.builder.stages import STAGE_NAMES, Stage
 
 @dataclass(frozen=True)
 class Plan:
-    """What a recording will give, known before any sample is read.
+    """The channels, stages and epochs of a recording, determined before any sample is read.
 
     Parameters
     ----------
     second
         Stages of a second scorer by onset in milliseconds.
     notes
-        What is irregular in the scorings and was tolerated.
+        Tolerated irregularities of the scorings.
     """
 
     recording: Recording
@@ -46,12 +46,12 @@ class Plan:
 
 
 def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
-    """Read header and scoring, choose channels and epochs.
+    """Read the header and the scoring of a recording, and select its channels and epochs.
 
     Raises
     ------
     RecordingError
-        If the recording can't be used; the message says why and what to do.
+        If the recording can't be used, with the reason and the remedy.
     """
     if recording.recording in corpus.absent:
         raise RecordingError(
@@ -69,14 +69,14 @@ def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
 
 
 def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFacts]:
-    """Draw a planned recording: its rows in time order, and the facts of it for the report.
+    """Draw a planned recording and return its rows in time order, and its facts for the report.
 
-    Rows and facts of a corrupted recording are those of the recording as it is.
+    Corruption changes the pictures only; labels and facts are those of the original recording.
 
     Raises
     ------
     RecordingError
-        If no EEG lane carries a signal, or a channel can't be brought to µV.
+        If no EEG lane has a signal, or a channel can't be converted to µV.
     """
     drawn = draw_pages(
         plan.edf,
@@ -87,18 +87,18 @@ def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFa
         corrupt=corruptor(corpus, plan, spec),
     )
     rows = list(_rows(plan, drawn.pictures, list(drawn.lanes)))
-    known = facts(plan)
+    planned = facts(plan)
     rates = [plan.edf.sfreqs_hz[d.plus] if d else None for d in plan.derivations]
-    known["notes"] += corrupt.notes(spec.corruptions, spec.recipe.montage, rates, corpus.mains_hz)
+    planned["notes"] += corrupt.notes(spec.corruptions, spec.recipe.montage, rates, corpus.mains_hz)
     return rows, {
-        **known,
+        **planned,
         "flat": [name for name in compress(drawn.lanes, drawn.flat) if name],
         "envelopes": [name for name in compress(drawn.lanes, drawn.envelopes) if name],
     }
 
 
 def corruptor(corpus: Corpus, plan: Plan, spec: PageSpec) -> Corruptor | None:
-    """What corrupts the lanes of a planned recording; None if nothing does."""
+    """Return the function that corrupts the lanes of a planned recording; None if there is none."""
     if not spec.corruptions:
         return None
     context = RecordingContext(
@@ -114,7 +114,7 @@ def corruptor(corpus: Corpus, plan: Plan, spec: PageSpec) -> Corruptor | None:
 
 
 def facts(plan: Plan) -> PlanFacts:
-    """What the report and ``build.json`` hold of a recording: no name of a person, and no date."""
+    """Return the facts of a recording for ``build.json``; no person's name and no date."""
     recording = plan.recording
     counts = Counter(epoch.stage for epoch in plan.selection.epochs)
     return {
@@ -146,7 +146,7 @@ def _reference(recording: Recording, scorer: str) -> str:
 def _second(
     corpus: Corpus, recording: Recording, hypnogram: Hypnogram, reference: str
 ) -> tuple[dict[int, Stage], tuple[str, ...]]:
-    """Stages of the next scorer by onset, if there is one; a note if they can't be used."""
+    """Return the stages of the next scorer by onset, or a note if they can't be used."""
     others = [name for name in recording.scorings if name != reference]
     if not others or reference not in recording.scorings:  # one scoring, stored in two forms
         return {}, ()
@@ -170,7 +170,7 @@ def _read(corpus: Corpus, recording: Recording, scorer: str) -> Hypnogram:
 
 
 def _unscored_signal_s(plan: Plan) -> float:
-    """Signal that no epoch of the scoring covers: before it, in its holes, and after it."""
+    """Return the seconds of signal not covered by any epoch: before, between and after them."""
     signal_s = sum(segment.length_s(plan.edf.record_s) for segment in plan.edf.segments)
     stop_s = plan.edf.duration_s
     length_s = plan.hypnogram.epoch_s
@@ -182,7 +182,7 @@ def _unscored_signal_s(plan: Plan) -> float:
 
 
 def _ms(onset_s: float) -> int:
-    """Onset in whole milliseconds: two scorers' epochs are the same if these are equal."""
+    """Return an onset in whole milliseconds, by which epochs of two scorers are matched."""
     return round(1000 * onset_s)
 
 

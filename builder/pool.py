@@ -1,4 +1,4 @@
-"""Engine: where the work runs. One task after the other here, or in a pool of processes."""
+"""Pool: run tasks one after another in this process, or in parallel in worker processes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ QUEUED_PER_WORKER = 2
 def run(
     work: Callable[[T], R], tasks: Sequence[T], workers: int, *, crashed: Callable[[T], R]
 ) -> Iterator[R]:
-    """Results of ``work(task)`` in the order in which they are ready.
+    """Yield the results of ``work(task)`` in the order in which they are ready.
 
-    A worker that dies (out of memory, a fault in a library) takes only its own task with it: the
-    tasks that were under way are run again one by one, and one that kills its worker again gives
-    ``crashed(task)``. An exception that ``work`` raises ends the run.
+    A worker that dies (out of memory, a crash in a library) affects only its own task: the tasks
+    that were in progress are repeated one by one, and a task that kills its worker again yields
+    ``crashed(task)``. An exception raised by ``work`` ends the run.
     """
     if workers == 1 or len(tasks) < 2:
         yield from map(work, tasks)
@@ -40,31 +40,31 @@ def run(
 
 
 def _run_pool(work: Callable[[T], R], queue: deque[T], workers: int) -> Generator[R, None, list[T]]:
-    """Work the queue off; returns the tasks that were under way when a worker died."""
+    """Process the queue, and return the tasks that were in progress when a worker died."""
     context = multiprocessing.get_context("spawn")
-    under_way: dict[Future[R], T] = {}
+    in_progress: dict[Future[R], T] = {}
     pool = ProcessPoolExecutor(
         workers, mp_context=context, initializer=_watch_parent, initargs=(os.getpid(),)
     )
     try:
-        while queue or under_way:
-            while queue and len(under_way) < workers * QUEUED_PER_WORKER:
-                under_way[pool.submit(work, queue[0])] = queue[0]
-                queue.popleft()  # only now: a broken pool takes no task, and none must be lost
-            ready, _ = wait(under_way, return_when=FIRST_COMPLETED)
+        while queue or in_progress:
+            while queue and len(in_progress) < workers * QUEUED_PER_WORKER:
+                in_progress[pool.submit(work, queue[0])] = queue[0]
+                queue.popleft()  # only after `submit`, which a broken pool refuses: none is lost
+            ready, _ = wait(in_progress, return_when=FIRST_COMPLETED)
             for future in ready:
                 result = future.result()
-                del under_way[future]
+                del in_progress[future]
                 yield result
     except BrokenProcessPool:
-        return list(under_way.values())
+        return list(in_progress.values())
     finally:
         _end(pool)
     return []
 
 
 def _end(pool: ProcessPoolExecutor) -> None:
-    """End the pool's processes now: after an error or Ctrl-C none may go on writing."""
+    """Terminate the pool's processes, so that none keeps writing after an error or Ctrl-C."""
     processes = list((pool._processes or {}).values())  # `shutdown` forgets them
     pool.shutdown(wait=False, cancel_futures=True)
     for process in processes:
@@ -74,7 +74,7 @@ def _end(pool: ProcessPoolExecutor) -> None:
 
 
 def _watch_parent(parent: int) -> None:
-    """Leave when the parent is gone, even if it was killed: no orphan goes on drawing."""
+    """Exit when the parent process ends, even if it was killed, so that no orphan keeps drawing."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -27,21 +27,21 @@ from psgimg.builder.unscored_night import UnscoredPage
 
 DEFAULT_MAINS_HZ = 50.0
 N_NAMED = 10
-"""Recordings that a one-line message lists."""
+"""Number of recordings that a one-line message lists."""
 
 
 @dataclass(frozen=True)
 class PreviewConfig:
-    """The page to draw: of a file, or of a scored recording of a corpus.
+    """The page to draw: from a file, or from a scored recording of a corpus.
 
     Parameters
     ----------
     edf
-        A file in any format that MNE reads; None for ``recording`` of ``source``.
+        File in any format that MNE reads; None for ``recording`` of ``source``.
     source
-        Corpus; with ``edf``, the one whose channel names the file uses.
+        Corpus of the recording; with ``edf``, the corpus whose channel names the file uses.
     epoch
-        Of a file, its n-th 30 s, from 0; of a recording, the number that the dataset gives.
+        Number of the epoch as in the dataset; for ``edf``, number of the 30-s page, from 0.
     """
 
     edf: Path | None
@@ -57,7 +57,7 @@ class PreviewConfig:
 
 @dataclass(frozen=True)
 class PreviewPage:
-    """The page that was drawn: its file, its title, and each lane with its derivation."""
+    """The page that was drawn: its file, its title, and the derivation of each lane."""
 
     out: Path
     title: str
@@ -66,7 +66,7 @@ class PreviewPage:
 
 @dataclass(frozen=True)
 class _Night:
-    """What is drawn from: an opened recording and one of its pages."""
+    """An opened recording and the one page of it to draw."""
 
     file: SignalFile
     derivations: tuple[Derivation | None, ...]
@@ -77,33 +77,35 @@ class _Night:
 def preview(config: PreviewConfig) -> PreviewPage:
     """Draw one page to ``config.out``.
 
-    A page that a build would not draw is refused, with the build's own reason; but wakefulness far
-    from sleep, which ``--trim`` leaves out, is drawn.
+    A page that a build would not draw is refused with the build's reason, except for wakefulness
+    far from sleep, which a build leaves out only because of ``--trim``.
 
     Raises
     ------
     BuildError, RecordingError
-        If there is no such recording or page, or a build would not draw it.
+        If the recording or page does not exist, or a build would not draw it.
     """
-    known = registry.corpus(config.source) if config.source else None
-    recipe = _recipe(config, known)
+    corpus = registry.corpus(config.source) if config.source else None
+    recipe = _recipe(config, corpus)
     if config.edf is None:
-        found = _of_corpus(config, recipe)
+        opened = _from_corpus(config, recipe)
     else:
-        found = _of_file(config.edf, config.epoch, recipe, known)
-    drawn = draw_pages(found.file, found.derivations, [found.page], recipe, mains_hz=found.mains_hz)
+        opened = _from_file(config.edf, config.epoch, recipe, corpus)
+    drawn = draw_pages(
+        opened.file, opened.derivations, [opened.page], recipe, mains_hz=opened.mains_hz
+    )
     with atomic_file.whole(config.out) as temporary:
         temporary.write_bytes(next(drawn.pictures))
-    start_s = found.page.page_start_s
-    title = f"{found.file.path.name}, {start_s:g} to {start_s + PAGE_S:g} s"
+    start_s = opened.page.page_start_s
+    title = f"{opened.file.path.name}, {start_s:g} to {start_s + PAGE_S:g} s"
     lanes = zip(recipe.montage.lanes, drawn.lanes, strict=True)
     return PreviewPage(
         config.out, title, tuple((lane.name, name or "absent") for lane, name in lanes)
     )
 
 
-def _recipe(config: PreviewConfig, known: Corpus | None) -> Recipe:
-    default = known.montage if known else montage.DEFAULT_MONTAGE
+def _recipe(config: PreviewConfig, corpus: Corpus | None) -> Recipe:
+    default = corpus.montage if corpus else montage.DEFAULT_MONTAGE
     return Recipe(
         load_montage(config.montage or default),
         load_style(config.style),
@@ -111,21 +113,21 @@ def _recipe(config: PreviewConfig, known: Corpus | None) -> Recipe:
     )
 
 
-def _of_file(path: Path, epoch: int, recipe: Recipe, known: Corpus | None) -> _Night:
-    """A page of a file, whatever its stage."""
+def _from_file(path: Path, epoch: int, recipe: Recipe, corpus: Corpus | None) -> _Night:
+    """Open a file with one of its pages, which needs no stage."""
     file = open_any(path)
-    channels = known.channels if known else standard_channels(file.labels)
+    channels = corpus.channels if corpus else standard_channels(file.labels)
     derivations = montage.resolve(recipe.montage, file.labels, channels, file.path.name)
     n_pages = count_pages(file.duration_s)
     if epoch >= n_pages:
-        there = f"give --epoch 0 to {n_pages - 1}" if n_pages else "give a longer recording"
-        raise BuildError(f"{file.path.name} lasts {file.duration_s:g} s, {n_pages} pages; {there}")
-    mains_hz = known.mains_hz if known else DEFAULT_MAINS_HZ
+        remedy = f"use --epoch 0 to {n_pages - 1}" if n_pages else "choose a longer recording"
+        raise BuildError(f"{file.path.name} lasts {file.duration_s:g} s, {n_pages} pages; {remedy}")
+    mains_hz = corpus.mains_hz if corpus else DEFAULT_MAINS_HZ
     return _Night(file, derivations, UnscoredPage(epoch), mains_hz)
 
 
-def _of_corpus(config: PreviewConfig, recipe: Recipe) -> _Night:
-    """A page of a scored recording, planned as a build plans it."""
+def _from_corpus(config: PreviewConfig, recipe: Recipe) -> _Night:
+    """Open a scored recording with one of its pages, planned as in a build."""
     if not (config.source and config.recording):
         raise BuildError("give an EDF file, or --source NAME --recording NAME")
     corpora = registry.corpora([config.source])
@@ -137,17 +139,17 @@ def _of_corpus(config: PreviewConfig, recipe: Recipe) -> _Night:
 
 
 def _find(source: Source, name: str) -> Recording:
-    found = {r.recording: r for r in source.corpus.recordings(source.root)}
-    if name not in found:
-        named = ", ".join(list(found)[:N_NAMED]) + (" …" if len(found) > N_NAMED else "")
+    available = {r.recording: r for r in source.corpus.recordings(source.root)}
+    if name not in available:
+        named = ", ".join(list(available)[:N_NAMED]) + (" …" if len(available) > N_NAMED else "")
         raise BuildError(
-            f"{source.corpus.name} in {source.root} has no recording {name!r}; there are {named}"
+            f"{source.corpus.name} in {source.root} has no recording {name!r}; choose from {named}"
         )
-    return found[name]
+    return available[name]
 
 
 def _epoch(plan: Plan, number: int) -> Epoch:
-    """The epoch of that number, or a BuildError that says why a build does not draw it."""
+    """Return the epoch with this number, or raise a BuildError with the reason to leave it out."""
     drawn = plan.selection.epochs
     for epoch in drawn:
         if epoch.index == number:
@@ -155,6 +157,6 @@ def _epoch(plan: Plan, number: int) -> Epoch:
     reason = dict(plan.selection.reasons).get(number, "not in the scoring")
     nearest = min(drawn, key=lambda epoch: abs(epoch.index - number)).index
     raise BuildError(
-        f"{plan.recording.recording}: a build leaves out epoch {number} ({reason}); give another "
+        f"{plan.recording.recording}: a build leaves out epoch {number} ({reason}); choose another "
         f"--epoch, such as {nearest}"
     )

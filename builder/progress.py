@@ -1,28 +1,28 @@
-"""Progress: what long work reports while it runs, to whoever shows it."""
+"""Progress: the interface through which a long-running task reports its progress."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 BYTES = "bytes"
-"""The unit that is shown in kB, MB and GB."""
+"""Unit that is displayed in kB, MB and GB."""
 
 
 class Progress(Protocol):
-    """Shows the tasks of a command one after another, and notes to the user between them."""
+    """Display of the successive tasks of a command, and of notes to the user."""
 
     def start(self, task: str, total: int | None = None, unit: str = "") -> None:
-        """A task begins: ``total`` units of work, None if that is unknown. The one before is over."""
+        """Start a task of ``total`` units (None if unknown), and end the previous one."""
 
     def advance(self, n: int = 1, pages: int = 0) -> None:
-        """``n`` more units are done; ``pages`` pages came of them, where a unit is a recording."""
+        """Report ``n`` more finished units; if a unit is a recording, with ``pages`` more pages."""
 
     def note(self, message: str) -> None:
-        """Show one line, such as a warning."""
+        """Display one line, such as a warning."""
 
 
 class _Silent:
-    """Shows nothing."""
+    """Displays nothing."""
 
     def start(self, task: str, total: int | None = None, unit: str = "") -> None:
         """Do nothing."""

@@ -1,7 +1,7 @@
-"""Rebuild: a dataset made again from its labels-only export and one's own recordings.
+"""Rebuild: recreate a dataset from its labels-only export and the user's own recordings.
 
-It goes the way of every build (``build.py``), with recipe, split and choice of recordings given by
-the export; then every shard is compared with the one that the export names, byte for byte.
+The export provides the recipe, the split and the list of recordings; the build itself is that of
+``build.py``. Afterwards every shard is compared with the SHA-256 in the export.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from psgimg.builder.progress import Progress
 from psgimg.builder.recordings.recording import Corpus
 
 N_NAMED = 3
-"""Names that a one-line message lists before it counts."""
+"""Number of names that a one-line message lists; the rest are counted."""
 
 
 @dataclass(frozen=True)
 class RebuildConfig:
-    """One field an option of ``psgimg rebuild``.
+    """The options of ``psgimg rebuild``, one field each.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ class RebuildConfig:
     root
         ``DIR`` for a single corpus, ``NAME=DIR`` for several.
     source
-        Only these corpora of the export; none named: all. One that a YAML file describes, by a file
-        with the same definition.
+        Corpora of the export to rebuild; empty for all. A corpus that was built from a YAML file is
+        given by a file with the same definition.
     """
 
     export: Path
@@ -55,16 +55,16 @@ class RebuildConfig:
 
 @dataclass(frozen=True, order=True)
 class Mismatch:
-    """Something of the export that could not be made again.
+    """A recording or shard of the export that could not be reproduced.
 
     Parameters
     ----------
     name
-        A recording; or a shard, where its recordings are right but the file around them is not.
+        A recording, or the path of a shard whose recordings match but whose file does not.
     reason
-        A few words, to count.
+        A few words, by which the report counts.
     detail
-        One sentence: what differs, and what to do.
+        One sentence: what differs, and the remedy.
     """
 
     corpus: str
@@ -75,12 +75,12 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What a rebuild made, and how it compares.
+    """The result of a rebuild, compared with the export.
 
     Parameters
     ----------
     n_shards, n_verified
-        Shards of the export (of the corpora asked for); those that are here byte for byte.
+        Number of shards of the requested corpora in the export; number reproduced byte for byte.
     mismatches
         Empty if and only if all shards are verified.
     """
@@ -92,28 +92,28 @@ class Rebuilt:
 
     @property
     def fault(self) -> str:
-        """One line for a rebuild that is not the dataset of the export; empty if it is."""
+        """The one-line message for a rebuild that differs from the export; empty if it matches."""
         if not self.mismatches:
             return ""
         counts = Counter(mismatch.reason for mismatch in self.mismatches)
         reasons = ", ".join(f"{reason} ({n})" for reason, n in counts.most_common())
         first = self.mismatches[0]
         return (
-            f"{self.n_verified} of {self.n_shards} shards are those of the export: {reasons}. For "
+            f"{self.n_verified} of {self.n_shards} shards match the export: {reasons}. For "
             f"example, {first.name}: {first.detail}. Fix that and run the same command again"
         )
 
 
 def rebuild(config: RebuildConfig, progress: Progress) -> Rebuilt:
-    """Make the dataset of an export again, or go on with it, and compare it.
+    """Rebuild the dataset of an export, or resume a rebuild, and compare the result.
 
-    What differs does not stop the others: it is listed in ``mismatches``.
+    Differences do not stop the rebuild; they are listed in ``mismatches``.
 
     Raises
     ------
     BuildError
-        If the export is not sound or for another psgimg, a corpus is nowhere, or ``config.out``
-        holds something else.
+        If the export is damaged or of an incompatible psgimg, a corpus is not found, or
+        ``config.out`` contains something else.
     """
     export = labels_only.read(config.export)
     sources = {_corpus_name(source): source for source in config.source}
@@ -126,19 +126,19 @@ def rebuild(config: RebuildConfig, progress: Progress) -> Rebuilt:
 
 
 def _corpus_name(source: str) -> str:
-    """Name of the corpus that ``--source`` names, or that its file describes."""
+    """Return the name of a corpus given by its name or by the YAML file that describes it."""
     return registry.corpus(source).name if registry.is_file(source) else source
 
 
 def _wanted(export: Export, source: tuple[str, ...]) -> dict[Key, PicturedRecording]:
-    """Facts of the recordings to make, of the corpora asked for."""
-    found = {(fact["corpus"], fact["recording"]): fact for fact in export.values["recordings"]}
-    names = {corpus for corpus, _ in found}
+    """Return the facts of the recordings to rebuild, those of the requested corpora."""
+    listed = {(fact["corpus"], fact["recording"]): fact for fact in export.values["recordings"]}
+    names = {corpus for corpus, _ in listed}
     if unknown := sorted(set(source) - names):
         raise BuildError(
-            f"--source {', '.join(unknown)}: {export.folder} has {', '.join(sorted(names))}"
+            f"--source {', '.join(unknown)}: not in {export.folder}; use {', '.join(sorted(names))}"
         )
-    return {key: fact for key, fact in found.items() if not source or key[0] in source}
+    return {key: fact for key, fact in listed.items() if not source or key[0] in source}
 
 
 def _build_config(
@@ -169,27 +169,27 @@ def _build_config(
 
 
 def _refuse_other_definition(export: Export, corpora: Iterable[Corpus]) -> None:
-    """Refuse to read a corpus otherwise than the dataset was built: nothing would be the same."""
+    """Refuse a corpus definition that differs from the one the dataset was built with."""
     for corpus in corpora:
         before = export.values["corpora"][corpus.name].get("definition", {})
         if keys := corpus_record.changed(before, corpus.definition):
             raise BuildError(
-                f"{export.folder} was built with another {corpus.name} ({keys}); get the file or the "
-                "package that it was built with"
+                f"{export.folder} was built with a different definition of {corpus.name} ({keys}); "
+                "use the file or the package that it was built with"
             )
 
 
 def _refuse_others(export: Export, out: Path) -> None:
-    """Refuse a folder with recordings, or with signals, that the export does not have."""
+    """Refuse a folder with recordings or signals that are not in the export."""
     signals = {(f["corpus"], f["recording"]): f["signal"] for f in export.values["recordings"]}
-    strangers = [
+    others = [
         recording
         for (corpus, recording), done in sorted(shards.finished(out).items())
         if signals.get((corpus, recording)) != done.facts["signal"]
     ]
-    if strangers:
+    if others:
         raise BuildError(
-            f"{out} holds recordings that are not in {export.folder} ({_named(strangers)}); choose "
+            f"{out} contains recordings that are not in {export.folder} ({_named(others)}); choose "
             "another --out"
         )
 
@@ -208,8 +208,8 @@ def _compare(
         Mismatch(
             shard["corpus"],
             shard["path"],
-            "other file",
-            f"its pictures and labels are the same, the Parquet file around them is not; {versions}",
+            "different file",
+            f"its pictures and labels match, but the Parquet file that contains them differs; {versions}",
         )
         for shard in wanted
         if shard["path"] not in verified and (shard["corpus"], shard["split"]) not in explained
@@ -225,63 +225,63 @@ def _other_recordings(
     verified: set[str],
     versions: str,
 ) -> Iterator[Mismatch]:
-    """Recordings that are not here, and those of unverified shards that are not the same."""
+    """Yield the recordings that were not rebuilt, and those that differ in unverified shards."""
     done = shards.finished(out)
-    here = {(fact["corpus"], fact["recording"]): fact for fact in report.values["recordings"]}
+    rebuilt = {(fact["corpus"], fact["recording"]): fact for fact in report.values["recordings"]}
     aside = {(e["corpus"], e["recording"]): e for e in report.values["set_aside"]}
     for key, fact in sorted(facts.items()):
-        if key not in here:
+        if key not in rebuilt:
             yield Mismatch(*key, aside[key]["reason"], aside[key]["detail"])
             continue
         if done[key].path.relative_to(out).as_posix() in verified:
             continue
-        if differing := _differing(export, fact, here[key], done[key]):
-            yield Mismatch(*key, *_why(fact, here[key], differing, versions))
+        if differing := _differing(export, fact, rebuilt[key], done[key]):
+            yield Mismatch(*key, *_why(fact, rebuilt[key], differing, versions))
 
 
 def _differing(
-    export: Export, there: PicturedRecording, here: BuiltRecording, done: Done
+    export: Export, original: PicturedRecording, rebuilt: BuiltRecording, done: Done
 ) -> list[str]:
-    """What of a drawn recording is not as in the export."""
-    found = [] if labels_only.pictures(done) == there["pictures"] else ["pictures"]
-    if [{**row, "split": here["split"]} for row in labels_only.rows(done)] != export.labels(
+    """Return the names of what differs between a rebuilt recording and the export."""
+    differing = [] if labels_only.pictures(done) == original["pictures"] else ["pictures"]
+    if [{**row, "split": rebuilt["split"]} for row in labels_only.rows(done)] != export.labels(
         done.key
     ):
-        found.append("labels")
-    return found + sorted(key for key, value in here.items() if value != there.get(key))
+        differing.append("labels")
+    return differing + sorted(key for key, value in rebuilt.items() if value != original.get(key))
 
 
 def _why(
-    there: PicturedRecording, here: BuiltRecording, differing: list[str], versions: str
+    original: PicturedRecording, rebuilt: BuiltRecording, differing: list[str], versions: str
 ) -> tuple[str, str]:
-    """Reason and detail for a drawn recording that is not the same."""
-    if there["fingerprint"] != here["fingerprint"]:
+    """Return reason and detail for a rebuilt recording that differs."""
+    if original["fingerprint"] != rebuilt["fingerprint"]:
         shown = [what for what in differing if what in ("pictures", "labels")]
         effect = (
             f"its {' and '.join(shown)} differ"
             if shown
             else "its pictures and labels do not differ"
         )
-        return "other scoring", (
-            f"the signal is the same, but a scoring file (or one beside it) is another or missing; {effect}; "
-            f"is this another release of {here['corpus']}? Get the scorings again"
+        return "different scoring", (
+            f"the signal matches, but a scoring file (or one beside it) differs or is missing; {effect}; "
+            f"is this another release of {rebuilt['corpus']}? Get the scorings again"
         )
-    return f"other {differing[0]}", (
-        f"its files look the same, but {', '.join(differing)} came out differently; {versions}"
+    return f"different {differing[0]}", (
+        f"its files match, but the resulting {', '.join(differing)} differ; {versions}"
     )
 
 
-def _versions(there: Mapping[str, str], here: Mapping[str, str]) -> str:
-    """Which libraries differ in version, in words."""
+def _versions(original: Mapping[str, str], present: Mapping[str, str]) -> str:
+    """Return a sentence on the libraries whose versions differ."""
     differing = [
-        f"{name} {there.get(name, 'absent')} there and {here.get(name, 'absent')} here"
-        for name in sorted({*there, *here})
-        if there.get(name) != here.get(name)
+        f"{name} {original.get(name, 'absent')} in the export, {present.get(name, 'absent')} here"
+        for name in sorted({*original, *present})
+        if original.get(name) != present.get(name)
     ]
     if differing:
-        return f"versions differ: {', '.join(differing)}"
+        return f"versions differ: {'; '.join(differing)}"
     return (
-        "no library has another version: is the signal file damaged, or the processor of another kind? "
+        "all library versions match: is the signal file damaged, or the processor of a different kind? "
         "Get the file again and rebuild into a new folder"
     )
 

@@ -1,4 +1,4 @@
-"""Sleep stages, and the reasons for which an epoch has none."""
+"""Sleep stages, and the reasons why an epoch has none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum, IntEnum
 
 
 class Stage(IntEnum):
-    """The five stages of the AASM manual, in the order that every table of psgimg uses."""
+    """The five stages of the AASM manual, in the order used by every table of psgimg."""
 
     W = 0
     N1 = 1
@@ -16,7 +16,7 @@ class Stage(IntEnum):
 
 
 class Unscored(Enum):
-    """Why an epoch of a scoring has no stage. Never a sixth stage: such epochs become no picture."""
+    """Why an epoch of a scoring has no stage. Not a sixth stage: such epochs get no picture."""
 
     MOVEMENT = "movement"
     UNSCORED = "unscored"

@@ -1,4 +1,4 @@
-"""Tasks: the recordings that a build is to draw, each identified by its files first."""
+"""Tasks: the recordings that a build will draw, each identified by the hashes of its files."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Task:
     Parameters
     ----------
     corpus
-        Its tables and reading functions.
+        Corpus of the recording, with its channel table and reading functions.
     signal, fingerprint
-        Hash of its signal, and of all its files.
+        Hash of the recording's signal, and of all its files.
     out
         Folder of the dataset.
     """
@@ -44,23 +44,25 @@ class Task:
 
 def make_tasks(
     config: BuildConfig,
-    found: Sequence[Source],
+    located: Sequence[Source],
     policy: SplitPolicy,
     built: Sequence[RecordingFacts] = (),
 ) -> tuple[list[Task], list[SetAside]]:
-    """A task for each recording that can be identified; the others are set aside.
+    """Return a task for each recording that can be identified, and those set aside.
 
-    A corrupted twin has tasks for the test split alone, which is that of the clean dataset.
+    A corrupted twin has tasks for the test split only, which is that of the clean dataset.
 
     Parameters
     ----------
+    located
+        The corpora with their folders on disk.
     built
-        Facts of the recordings that are in the folder already: no signal comes in twice.
+        Facts of the recordings already in the dataset; no signal may occur twice.
     """
     spec = config.page_spec()
-    recordings = _wanted(config, found)
-    corpora = {source.corpus.name: source.corpus for source in found}
-    # Made again, a recording that is there was drawn from the right file, whatever lies there now.
+    recordings = _wanted(config, located)
+    corpora = {source.corpus.name: source.corpus for source in located}
+    # In a rebuild, a recording in the folder was drawn from the right file, even if that has changed.
     kept = {(fact["corpus"], fact["recording"]) for fact in built if config.pinned}
     seen = _Seen({}, {fact["signal"]: fact["recording"] for fact in built})
     tasks: list[Task] = []
@@ -79,32 +81,32 @@ def make_tasks(
         corpus = corpora[recording.corpus]
         tasks.append(Task(recording, corpus, signal, fingerprint, spec, config.out))
     if spec.corruptions:
-        shown = _test_split(recordings, policy)
-        tasks = [task for task in tasks if _key(task.recording) in shown]
-        set_aside = [entry for entry in set_aside if (entry.corpus, entry.recording) in shown]
-    return tasks, [*set_aside, *_not_here(config.pinned, recordings, kept)]
+        test = _test_split(recordings, policy)
+        tasks = [task for task in tasks if _key(task.recording) in test]
+        set_aside = [entry for entry in set_aside if (entry.corpus, entry.recording) in test]
+    return tasks, [*set_aside, *_missing(config.pinned, recordings, kept)]
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """The recordings so far: the signal file of each name, and the name that each signal has."""
+    """The recordings so far: the signal file of each name, and the name of each signal."""
 
     files: dict[Key, str]
     signals: dict[str, str]
 
     def refuse_duplicate(self, recording: Recording, signal: str) -> None:
-        """Refuse a second recording of one name, or a second name for one signal."""
+        """Refuse a second recording with the same name, or a second name for the same signal."""
         if (other := self.files.get(_key(recording))) is not None:
             file = recording.signal
             raise RecordingError(
                 "duplicate recording",
-                f"{file.parent.name}/{file.name} has the name of {other}; remove one of the two",
+                f"{file.parent.name}/{file.name} has the same name as {other}; remove one of the two",
             )
         twin = self.signals.setdefault(signal, recording.recording)
         if twin != recording.recording:
             raise RecordingError(
                 "duplicate recording",
-                f"{recording.signal.name} has the bytes of {twin}'s signal; remove one of the two",
+                f"{recording.signal.name} has the same signal as {twin}; remove one of the two",
             )
 
 
@@ -115,25 +117,25 @@ def _key(recording: Recording) -> Key:
 def _refuse_without_split(policy: SplitPolicy, recording: Recording) -> None:
     if policy.split(recording.corpus, recording.subject, recording.split_key) is None:
         raise RecordingError(
-            "not in the split file", f"subject {recording.subject} has no split there"
+            "not in the split file", f"the split file does not assign subject {recording.subject}"
         )
 
 
 def _test_split(wanted: Sequence[Recording], policy: SplitPolicy) -> set[Key]:
-    """The recordings that a corrupted twin holds."""
-    shown = {_key(r) for r in wanted if policy.split(r.corpus, r.subject, r.split_key) == SPLIT}
-    if wanted and not shown:
+    """Return the recordings of the test split, which a corrupted twin consists of."""
+    test = {_key(r) for r in wanted if policy.split(r.corpus, r.subject, r.split_key) == SPLIT}
+    if wanted and not test:
         raise BuildError(
-            f"none of the {len(wanted)} recordings is in the {SPLIT} split, and no other is drawn "
-            "corrupted; give the --source, --subjects, --splits and --seed of the clean build"
+            f"none of the {len(wanted)} recordings is in the {SPLIT} split, and only that is drawn "
+            "corrupted; use the --source, --subjects, --splits and --seed of the clean build"
         )
-    return shown
+    return test
 
 
-def _wanted(config: BuildConfig, found: Sequence[Source]) -> list[Recording]:
+def _wanted(config: BuildConfig, located: Sequence[Source]) -> list[Recording]:
     wanted = [
         r
-        for source in found
+        for source in located
         for r in sources.recordings(source, config.subjects, config.limit)
         if config.pinned is None or _key(r) in config.pinned.signals
     ]
@@ -141,32 +143,32 @@ def _wanted(config: BuildConfig, found: Sequence[Source]) -> list[Recording]:
     if missing and not config.limit:
         raise BuildError(
             f"no subject {', '.join(missing)} in {', '.join(config.source)}; `psgimg check` without "
-            "--subjects lists those there are"
+            "--subjects lists all of them"
         )
     return wanted
 
 
 def _refuse_other_signal(pinned: Pinned | None, recording: Recording, signal: str) -> None:
-    """Refuse a signal other than that of the dataset to rebuild."""
+    """Refuse a signal that differs from that of the dataset to rebuild."""
     if pinned and pinned.signals[_key(recording)] != signal:
         raise RecordingError(
-            "other signal",
-            f"{recording.signal.name} is not the file that the dataset was made from: other bytes; "
+            "different signal",
+            f"{recording.signal.name} differs from the file that the dataset was built from; "
             f"is this another release of {recording.corpus}, or a damaged copy? Get the file again",
         )
 
 
-def _not_here(
-    pinned: Pinned | None, found: Iterable[Recording], kept: Iterable[Key]
+def _missing(
+    pinned: Pinned | None, present: Iterable[Recording], kept: Iterable[Key]
 ) -> list[SetAside]:
-    """Recordings of the dataset to rebuild that are not in the folder of their corpus."""
-    here = {_key(recording) for recording in found}.union(kept)
+    """Return the recordings of the dataset to rebuild that are not in the folder of their corpus."""
+    available = {_key(recording) for recording in present}.union(kept)
     return [
         SetAside(
             corpus,
             recording,
-            "not here",
+            "not found",
             f"{recording} is not in the folder of {corpus}; get it from the distributor",
         )
-        for corpus, recording in sorted(set(pinned.signals if pinned else ()) - here)
+        for corpus, recording in sorted(set(pinned.signals if pinned else ()) - available)
     ]

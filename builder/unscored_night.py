@@ -1,4 +1,4 @@
-"""Unscored night: pages of a recording outside any corpus, drawn by the recipe of a model."""
+"""Unscored night: pages of a recording outside any corpus, drawn with the recipe of a model."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ from psgimg.builder.signals.epoching import PAGE_S, count_pages, missing_signal
 
 @dataclass(frozen=True)
 class UnscoredPage:
-    """Thirty seconds of a night, whatever their stage, numbered from the recording's start."""
+    """A 30-s page of an unscored recording, numbered from the recording's start."""
 
     epoch: int
 
     @property
     def onset_s(self) -> float:
-        """Start of the epoch from the recording's start."""
+        """Start of the epoch in seconds from the recording's start."""
         return PAGE_S * self.epoch
 
     @property
     def page_start_s(self) -> float:
-        """Start of the picture: a page shows its epoch and nothing else."""
+        """Start of the page in seconds; a page shows exactly its epoch."""
         return self.onset_s
 
 
 @dataclass(frozen=True)
 class UnscoredNight:
-    """A recording whose header was read and whose channels were found; no sample is read yet.
+    """A recording whose header was read and whose channels were chosen; no sample is read yet.
 
     Parameters
     ----------
     start
-        Date and time of the first sample by the file's header, or None. Never published.
+        Date and time of the first sample from the file's header, or None. Never published.
     derivations
-        What fills each lane of the recipe's montage, None where the file has nothing.
+        Derivation of each lane of the recipe's montage; None if the file has none.
     epochs
         The pages that can be drawn, in time order; numbers are skipped in gaps.
     left_out
-        Number of epochs without signal for their whole page, by reason.
+        Number of epochs whose page is not fully covered by signal, by reason.
     notes
-        Irregularities that were tolerated, a sentence each.
+        Tolerated irregularities, one sentence each.
     """
 
     path: Path
@@ -69,7 +69,7 @@ class UnscoredNight:
 
     @property
     def n_epochs(self) -> int:
-        """Whole epochs from the first sample to the last, those without signal included."""
+        """Number of whole epochs from the first sample to the last, including gaps."""
         return count_pages(self.duration_s)
 
 
@@ -80,20 +80,20 @@ def open_night(
     channels: Mapping[str, str] | None = None,
     mains_hz: float = 50.0,
 ) -> UnscoredNight:
-    """Read the header of a recording, find its channels, and count its pages.
+    """Read the header of a recording, choose its channels, and list its pages.
 
     Parameters
     ----------
     channels
-        Lane, or derivation that a lane takes, to the label of a channel of the file; ``A,B`` for the
-        difference of two. Other lanes are filled by the labels of the file.
+        Lane, or derivation of a lane, to the label of a channel in the file; ``A,B`` for the
+        difference of two channels. Other lanes are matched by the labels in the file.
     mains_hz
-        Mains frequency where the night was recorded: 50 or 60.
+        Mains frequency where the recording was made: 50 or 60.
 
     Raises
     ------
     BuildError, RecordingError
-        If the file can't be read, a given lane or label does not exist, or no EEG lane is found.
+        If the file can't be read, a given lane or label does not exist, or there is no EEG lane.
     """
     file = open_any(path)
     usable = [_is_voltage(file, channel) for channel in range(len(file.labels))]
@@ -102,7 +102,7 @@ def open_night(
     )
     epochs, left_out = _epochs(file)
     absent = [
-        f"lane {lane.name} is not in the file and drawn as absent"
+        f"lane {lane.name} is not in the file and is drawn as absent"
         for lane, derivation in zip(recipe.montage.lanes, derivations, strict=True)
         if derivation is None
     ]
@@ -121,12 +121,12 @@ def open_night(
 
 
 def pages(night: UnscoredNight) -> Iterator[tuple[UnscoredPage, bytes]]:
-    """Each page with its PNG, in time order; drawn one by one, after the whole night was filtered.
+    """Yield each page with its PNG, in time order; the whole recording is filtered first.
 
     Raises
     ------
     RecordingError
-        If no EEG lane carries a signal, or a channel can't be brought to µV.
+        If no EEG lane has a signal, or a channel can't be converted to µV.
     """
     drawn = draw_pages(
         night.file, night.derivations, night.epochs, night.recipe, mains_hz=night.mains_hz
@@ -143,7 +143,7 @@ def _is_voltage(file: SignalFile, channel: int) -> bool:
 
 
 def _epochs(file: SignalFile) -> tuple[tuple[UnscoredPage, ...], dict[str, int]]:
-    """The pages that lie on gapless signal, and a count of the others by reason."""
+    """Return the pages with gapless signal, and the number of the others by reason."""
     left_out: Counter[str] = Counter()
     epochs = []
     for number in range(ceil((file.duration_s - TOLERANCE_S) / PAGE_S)):
@@ -155,6 +155,6 @@ def _epochs(file: SignalFile) -> tuple[tuple[UnscoredPage, ...], dict[str, int]]
     if not epochs:
         raise BuildError(
             f"{file.path.name} lasts {file.duration_s:g} s and has no {PAGE_S:g} s without a gap; "
-            "nothing can be staged"
+            "choose a longer recording"
         )
     return tuple(epochs), dict(left_out)

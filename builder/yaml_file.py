@@ -1,4 +1,4 @@
-"""YAML files: read as their reader sees them, or refused. Nothing else reads YAML from outside."""
+"""YAML files: read strictly, so that no value changes its meaning silently. All user YAML goes here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from yaml import MappingNode, Node, SafeLoader, ScalarNode
 
 SUFFIXES = (".yaml", ".yml")
-"""Endings by which an option that takes a name or a file knows a file."""
+"""Suffixes by which an option that takes a name or a file recognises a file."""
 
 _TAG = "tag:yaml.org,2002:"
 _AS_WRITTEN = {
@@ -24,25 +24,25 @@ _AS_WRITTEN = {
     f"{_TAG}bool": re.compile("true|True|TRUE|false|False|FALSE"),
     f"{_TAG}timestamp": re.compile("(?!)"),
 }
-"""Per type that YAML gives a bare word, the words that a plain reader takes for the same value."""
+"""For each YAML type of an unquoted word, the spellings that a human reads as the same value."""
 
 
 def read(path: Path, what: str, *, empty: bool = False) -> dict[str, Any]:
-    """The ``key: value`` lines of a file.
+    """Read the ``key: value`` lines of a file.
 
     Parameters
     ----------
     what
-        What the file is, such as ``style file``: messages start with it, if any, and the path.
+        Kind of file, such as ``style file``, or ""; messages start with it and the path.
     empty
-        Whether the file may hold nothing but comments.
+        Whether the file may contain nothing but comments.
 
     Raises
     ------
     BuildError
-        If the file can't be read, is not YAML in UTF-8 or no mapping; if a key is no text or stands
-        twice; if YAML takes a bare word for something else than it looks: ``0010`` for 8, ``no``
-        for false, ``1_000``, ``10:30``, a date.
+        If the file can't be read, is not YAML in UTF-8 or is no mapping; if a key is not text or is
+        repeated; if YAML would read an unquoted word differently than a human: ``0010`` as 8, ``no``
+        as false, ``1_000``, ``10:30``, a date.
     """
     where = f"{what} {path}".lstrip()
     try:
@@ -55,17 +55,17 @@ def read(path: Path, what: str, *, empty: bool = False) -> dict[str, Any]:
 
 
 def parse(text: str, where: str, *, empty: bool = False) -> dict[str, Any]:
-    """The ``key: value`` lines of a text, by the rules of ``read``.
+    """Parse the ``key: value`` lines of a text, by the rules of ``read``.
 
     Parameters
     ----------
     where
-        What messages start with.
+        Start of every message, such as the kind and path of the file.
 
     Raises
     ------
     BuildError
-        As ``read`` does.
+        As for ``read``.
     """
     import yaml
 
@@ -82,30 +82,30 @@ def parse(text: str, where: str, *, empty: bool = False) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError) as error:
         raise BuildError(f"{where}{_one_line(error)}") from error
     except RecursionError as error:
-        raise BuildError(f"{where}: nested too deeply; write it flatter") from error
+        raise BuildError(f"{where}: nested too deeply; use fewer levels") from error
     return values
 
 
 def check_keys(values: Mapping[str, Any], known: Collection[str], where: str) -> None:
-    """Refuse keys that nobody reads.
+    """Refuse unknown keys.
 
     Parameters
     ----------
     where
-        What the message starts with: the file and, if there are several, its part.
+        Start of the message: the file and, if it has several, its part.
 
     Raises
     ------
     BuildError
-        If there is such a key; the message lists those that there are.
+        If there is an unknown key; the message lists the known ones.
     """
     for key in values:
         if key not in known:
-            raise BuildError(f"{where}: unknown key {key!r}; there are {', '.join(sorted(known))}")
+            raise BuildError(f"{where}: unknown key {key!r}; use {', '.join(sorted(known))}")
 
 
 def _faults(loader: SafeLoader, root: Node) -> Iterator[str]:
-    """What would not reach psgimg as it is written, by line."""
+    """Yield a message, with its line, for each value that YAML would not read as it is written."""
     import yaml
 
     waiting, seen = [root], {id(root)}
@@ -124,7 +124,7 @@ def _faults(loader: SafeLoader, root: Node) -> Iterator[str]:
 
 
 def _bad_keys(loader: SafeLoader, node: MappingNode) -> Iterator[str]:
-    """Keys that are no text, or stand twice: YAML would keep the last without a word."""
+    """Yield a message for each key that is not text or is repeated; YAML would keep the last one."""
     seen: set[str] = set()
     for key, _ in node.value:
         line = f"line {key.start_mark.line + 1}: "
@@ -134,14 +134,14 @@ def _bad_keys(loader: SafeLoader, node: MappingNode) -> Iterator[str]:
             yield from _changed(loader, key)
         if key.tag != f"{_TAG}str":
             shown = key.value if isinstance(key.value, str) else "a list"
-            yield f"{line}key {shown} is no text; put it in quotes"
+            yield f"{line}key {shown} is not text; put it in quotes"
         elif key.value in seen:
-            yield f"{line}key {key.value!r} stands twice; give it once"
+            yield f"{line}key {key.value!r} is repeated; keep one of them"
         seen.add(str(key.value))
 
 
 def _changed(loader: SafeLoader, node: ScalarNode) -> Iterator[str]:
-    """A word that YAML takes for something else than it looks."""
+    """Yield a message for a word that YAML reads differently than a human."""
     looks = _AS_WRITTEN.get(node.tag)
     if looks is None or looks.fullmatch(node.value):
         return
@@ -155,7 +155,7 @@ def _changed(loader: SafeLoader, node: ScalarNode) -> Iterator[str]:
 
 
 def _one_line(error: Exception) -> str:
-    """What a parser found wrong, and where, without its drawing of the place."""
+    """Return a parser's message and line, without its multi-line excerpt."""
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     place = f", line {mark.line + 1}" if mark else ""
     return f"{place}: not YAML: {problem or ' '.join(str(error).split())}"

@@ -1,1 +1,1 @@
-"""What people read of a dataset: its card, metadata, Croissant description and contact sheet."""
+"""The documentation of a dataset: its card, metadata, Croissant description and contact sheet."""

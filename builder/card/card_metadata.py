@@ -1,4 +1,4 @@
-"""Metadata: the YAML head of the dataset card, as the Hub and ``load_dataset`` read it."""
+"""Card metadata: the YAML header of the dataset card, which the Hub and ``load_dataset`` read."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_spec import CorruptionJson
 
 ALL = "all"
-"""Config of every corpus, the one that loads where none is named."""
+"""Name of the config that contains every corpus, which loads by default."""
 
 HUB_LICENCES = {"CC0-1.0": "cc0-1.0", "CC BY 4.0": "cc-by-4.0", "ODC-By 1.0": "odc-by"}
 TAGS = ("sleep", "sleep-staging", "polysomnography", "eeg", "medical", "psgimg")
 N_NAMED = 4
-"""Corpora that a title names; of more it says how many."""
+"""Number of corpora that a title names; more are only counted."""
 
 SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B")
-"""Steps of the Hub's size categories, from a thousand up by tens."""
+"""Bounds of the Hub's size categories, from a thousand in factors of ten."""
 
 
 def head(report: Report) -> str:
-    """The YAML head, as the Hub and ``load_dataset`` read it."""
+    """Return the YAML header, as the Hub and ``load_dataset`` read it."""
     from datasets.info import DatasetInfosDict
     from huggingface_hub import DatasetCardData
 
@@ -52,13 +52,13 @@ def head(report: Report) -> str:
 
 
 def _marks(report: Report, corpora: Mapping[str, CorpusFacts]) -> list[str]:
-    """Tags that warn."""
-    said = {"synthetic": demo.NAME in corpora, "corrupted": corruption_spec.KEY in report.values}
-    return [word for word, true in said.items() if true]
+    """Return the tags that warn of synthetic or corrupted signals."""
+    marks = {"synthetic": demo.NAME in corpora, "corrupted": corruption_spec.KEY in report.values}
+    return [mark for mark, applies in marks.items() if applies]
 
 
 def _config(report: Report, name: str, members: Sequence[str]) -> dict[str, Any]:
-    """Which files are a config's, split by split; splits without a file are not named."""
+    """Return the files of a config by split; splits without files are omitted."""
     data_files = []
     for split in SPLITS:
         holders = [member for member in members if report.n_epochs(corpus=member, split=split)]
@@ -70,8 +70,10 @@ def _config(report: Report, name: str, members: Sequence[str]) -> dict[str, Any]
 
 
 def _info(report: Report, name: str, members: Sequence[str]) -> Any:
-    """Features and sizes of a config. ``load_dataset`` takes a grown folder for the one it has in
-    its cache unless ``num_examples`` changed, and refuses a folder with another number of rows.
+    """Return the features and sizes of a config.
+
+    ``load_dataset`` uses its cached copy of a folder unless ``num_examples`` has changed, and
+    refuses a folder with a different number of rows.
     """
     from datasets import DatasetInfo, SplitDict, SplitInfo
 
@@ -93,7 +95,7 @@ def _info(report: Report, name: str, members: Sequence[str]) -> Any:
 
 
 def _licence(corpora: Mapping[str, CorpusFacts]) -> dict[str, Any]:
-    """Licence in the Hub's words: one that it knows, or ``other`` with a name and a link."""
+    """Return the licence in the Hub's terms: one that it knows, or ``other`` with name and link."""
     names = {entry["licence"] for entry in corpora.values()}
     only = names.pop() if len(names) == 1 else ""
     if only in HUB_LICENCES:
@@ -105,18 +107,18 @@ def _licence(corpora: Mapping[str, CorpusFacts]) -> dict[str, Any]:
 
 
 def _gate(report: Report, corpora: Mapping[str, CorpusFacts]) -> dict[str, Any]:
-    """Text of the form that asks for access, if any corpus is restricted."""
+    """Return the access request form, if any corpus is restricted."""
     titles = [corpora[name]["title"] for name in restricted(corpora)]
     if not titles:
         return {}
     release = release_notes.of(report.values)
     if release and release.permission:
-        rule = "They are published by permission, which the card quotes."
-        pledge = "I keep to the terms of"
+        rule = "They are published by permission, which is quoted on the card."
+        pledge = "I comply with the terms of"
     else:
         rule = (
-            "Whoever uses them needs access to those recordings in their own name, and keeps to "
-            "their terms."
+            "Every user must have been granted access to those recordings personally and must "
+            "comply with their terms."
         )
         pledge = "I have been granted access to"
     return {
@@ -129,14 +131,15 @@ def _gate(report: Report, corpora: Mapping[str, CorpusFacts]) -> dict[str, Any]:
 
 
 def restricted(corpora: Mapping[str, CorpusPolicy]) -> list[str]:
-    """Names of the corpora whose terms are not known to allow passing pictures on: by what was
-    written down, and by what is known today.
+    """Return the corpora whose terms are not known to allow redistribution of pictures.
+
+    A corpus is open only if both its entry and the present registry state so.
     """
     return [name for name, entry in corpora.items() if not registry.is_open(name, entry["policy"])]
 
 
 def with_rows(report: Report[DatasetFacts]) -> dict[str, CorpusFacts]:
-    """Corpora of which something was built."""
+    """Return the corpora that have at least one row."""
     return {
         name: entry
         for name, entry in report.values["corpora"].items()
@@ -145,7 +148,7 @@ def with_rows(report: Report[DatasetFacts]) -> dict[str, CorpusFacts]:
 
 
 def title(corpora: Mapping[str, CorpusFacts], corrupted: CorruptionJson | None = None) -> str:
-    """Title of the dataset; of a corrupted twin, it says by what."""
+    """Return the title of the dataset; that of a corrupted twin includes the corruption."""
     names = [entry["title"] for entry in corpora.values()] if len(corpora) == 1 else [*corpora]
     listed = ", ".join(names) if len(names) <= N_NAMED else f"{len(names)} corpora"
     twin = f", corrupted ({corrupted['spec']})" if corrupted else ""
@@ -153,6 +156,6 @@ def title(corpora: Mapping[str, CorpusFacts], corrupted: CorruptionJson | None =
 
 
 def _size(n_rows: int) -> str:
-    """Size category of the Hub."""
+    """Return the Hub's size category."""
     step = sum(n_rows >= 1000 * 10**i for i in range(len(SIZES) - 1))
     return f"{SIZES[step - 1]}<n<{SIZES[step]}" if step else f"n<{SIZES[0]}"

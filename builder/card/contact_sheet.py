@@ -1,4 +1,4 @@
-"""Contact sheet: a few pictures of every stage on one page, for eyes before a model sees them."""
+"""Contact sheet: one image with a few pictures of each stage, to inspect before training."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from psgimg.builder.stages import STAGE_NAMES, Stage
 
 N_COLUMNS = 4
 LEVELS = 16
-"""Shades that the sheet is stored in: as many as a grey page has."""
+"""Number of grey levels that the sheet is stored in: as many as a grey page has."""
 
 THUMB_PX = (448, 336)
-"""The largest thumbnail, (width, height); a ``clinical`` page fits at half its size."""
+"""Largest size of a thumbnail, (width, height); a ``clinical`` page fits at half its size."""
 
 MARGIN_PX, GAP_PX, NAME_PX, CAPTION_PX = 24, 16, 84, 30
 NAME_SIZE, CAPTION_SIZE = 28, 18
@@ -31,7 +31,7 @@ GROUND, FRAME, EMPTY, INK, FAINT = "#ffffff", "#999999", "#f4f4f4", "#222222", "
 
 @dataclass(frozen=True)
 class Picture:
-    """One row's picture, and where it is from."""
+    """The picture of one row, with its corpus, recording and epoch."""
 
     corpus: str
     recording: str
@@ -40,15 +40,16 @@ class Picture:
 
 
 def choose(out: Path, facts: Sequence[BuiltRecording]) -> dict[str, list[Picture]]:
-    """Up to ``N_COLUMNS`` clear pictures of each stage, the first from the largest corpus.
+    """Return up to ``N_COLUMNS`` clear pictures of each stage, the first from the largest corpus.
 
-    The recordings are chosen from their facts, so that of thousands only a few are opened, and of
-    those one at a time.
+    Recordings are chosen by their facts, so that only a few are opened, one at a time.
 
     Parameters
     ----------
+    out
+        Folder of the dataset.
     facts
-        The recordings as the report has them.
+        The recordings in the report.
     """
     done = shards.finished(out)
     ranked = _ranked(facts)
@@ -57,17 +58,17 @@ def choose(out: Path, facts: Sequence[BuiltRecording]) -> dict[str, list[Picture
         with_stage = [fact for fact in ranked if fact["stages"][stage]]
         for place, (fact, number) in enumerate(_seats(with_stage, stage)):
             wanted[fact["corpus"], fact["recording"]].append((stage, place, number))
-    found: dict[tuple[str, int], Picture] = {}
+    pictures: dict[tuple[str, int], Picture] = {}
     for key, seats in wanted.items():
-        found.update(_pictures(done[key], seats))
+        pictures.update(_pictures(done[key], seats))
     return {
-        stage: [picture for (name, _), picture in sorted(found.items()) if name == stage]
+        stage: [picture for (name, _), picture in sorted(pictures.items()) if name == stage]
         for stage in STAGE_NAMES
     }
 
 
 def sheet(pictures: Mapping[str, Sequence[Picture]]) -> bytes:
-    """PNG file with a line a stage and ``N_COLUMNS`` thumbnails on it; a missing one stays blank."""
+    """Return a PNG file with one line per stage of ``N_COLUMNS`` thumbnails; missing ones are blank."""
     thumbs = {
         stage: [_thumb(picture.png) for picture in chosen] for stage, chosen in pictures.items()
     }
@@ -99,11 +100,11 @@ def sheet(pictures: Mapping[str, Sequence[Picture]]) -> bytes:
 
 
 def _ranked(facts: Sequence[BuiltRecording]) -> list[BuiltRecording]:
-    """Recordings in the order in which they are shown.
+    """Return the recordings in the order in which they are shown.
 
-    Corpora take turns, the largest first. Within one, nights with all lanes come first and every
-    subject before anybody's second night; a hash decides the rest, so that a night added to a
-    corpus seldom changes the sheet.
+    Corpora alternate, the largest first. Within a corpus, recordings with all lanes come first, and
+    one recording of every subject before the second of any. The rest is ordered by a hash, so that
+    a recording added to a corpus seldom changes the sheet.
     """
     size: Counter[str] = Counter()
     for fact in facts:
@@ -113,13 +114,13 @@ def _ranked(facts: Sequence[BuiltRecording]) -> list[BuiltRecording]:
     for fact in sorted(facts, key=_hash):
         person = (fact["corpus"], fact["subject"])
         nights[person] += 1
-        dead = fact["lanes"].count(None) + len(fact["flat"])
-        by_corpus[fact["corpus"]].append((dead, nights[person], fact))
-    lines = [
+        n_unusable = fact["lanes"].count(None) + len(fact["flat"])
+        by_corpus[fact["corpus"]].append((n_unusable, nights[person], fact))
+    queues = [
         [fact for *_, fact in sorted(by_corpus[name], key=lambda entry: entry[:2])]
         for name in sorted(by_corpus, key=lambda name: (-size[name], name))
     ]
-    return [fact for fact in chain.from_iterable(zip_longest(*lines)) if fact is not None]
+    return [fact for fact in chain.from_iterable(zip_longest(*queues)) if fact is not None]
 
 
 def _hash(fact: BuiltRecording) -> str:
@@ -127,7 +128,7 @@ def _hash(fact: BuiltRecording) -> str:
 
 
 def _seats(ranked: Sequence[BuiltRecording], stage: str) -> list[tuple[BuiltRecording, int]]:
-    """Who fills a line of the sheet, and with the how-manieth of its pictures (from 0)."""
+    """Return the recording of each place in a line, with the rank of its picture (from 0)."""
     seats: list[tuple[BuiltRecording, int]] = []
     number = 0
     while len(seats) < N_COLUMNS:
@@ -140,25 +141,25 @@ def _seats(ranked: Sequence[BuiltRecording], stage: str) -> list[tuple[BuiltReco
 
 
 def _pictures(done: Done, seats: Sequence[tuple[str, int, int]]) -> dict[tuple[str, int], Picture]:
-    """Pictures of one recording for its seats: labels first, then only the images."""
+    """Return the pictures of one recording by stage and place in the line."""
     table = shards.read_column(done, ["label", "epoch", "onset_s"]).to_pydict()
     images = shards.read_column(done, ["image"])["image"]
     corpus, recording = done.key
-    found = {}
+    pictures = {}
     for stage, place, number in seats:
         row = _clearest(table["label"], table["onset_s"], done.facts["epoch_s"], stage)[number]
         png = images[row].as_py()["bytes"]
-        found[stage, place] = Picture(corpus, recording, table["epoch"][row], png)
-    return found
+        pictures[stage, place] = Picture(corpus, recording, table["epoch"][row], png)
+    return pictures
 
 
 def _clearest(
     labels: Sequence[int], onsets_s: Sequence[float], epoch_s: float, stage: str
 ) -> list[int]:
-    """Rows of a stage, clearest first: the middle of its longest run, of the next one, the rest."""
+    """Return the rows of a stage, the middles of its runs first (longest run first), then the rest."""
 
     def run(row: int) -> tuple[int, int]:
-        # Rows in a row: each step in time is a step in number, so their difference stays the same.
+        # In consecutive rows, time and row number advance together: their difference is constant.
         step = (onsets_s[row] + TOLERANCE_S) // epoch_s
         return labels[row], int(step) - row
 
@@ -171,7 +172,7 @@ def _clearest(
 
 
 def _thumb(png: bytes) -> Image.Image:
-    """A page at half its size or so."""
+    """Return a page scaled down to fit ``THUMB_PX``."""
     with Image.open(io.BytesIO(png)) as page:
         small = page.convert("RGB")
     small.thumbnail(THUMB_PX, Image.Resampling.LANCZOS, reducing_gap=None)
@@ -179,7 +180,7 @@ def _thumb(png: bytes) -> Image.Image:
 
 
 def _caption(picture: Picture, width_px: int) -> str:
-    """Corpus, recording and epoch; a long name loses its end to fit under its picture."""
+    """Return corpus, recording and epoch, with a long name truncated to the width of its picture."""
     whole = name = f"{picture.corpus}  {picture.recording}"
     tail = f", epoch {picture.epoch}"
     font = _font(CAPTION_SIZE)
@@ -191,14 +192,14 @@ def _caption(picture: Picture, width_px: int) -> str:
 
 
 def _font(size_px: int) -> ImageFont.FreeTypeFont:
-    """The font that Pillow brings along: the same letters on every machine."""
+    """Return the font that Pillow includes, which is the same on every machine."""
     font = ImageFont.load_default(size_px)
     assert isinstance(font, ImageFont.FreeTypeFont)
     return font
 
 
 def _encoded(page: Image.Image) -> bytes:
-    """PNG file of the sheet in few shades, for a card that loads fast."""
+    """Return the sheet as a PNG file with few colours, so that the card loads fast."""
     grey = page.convert("L")
     colourless = grey.convert("RGB").tobytes() == page.tobytes()
     small = grey.quantize(LEVELS) if colourless else page.quantize(LEVELS * LEVELS)

@@ -1,9 +1,9 @@
-"""Croissant: the dataset described as JSON-LD, for search engines and for loaders of any framework.
+"""Croissant: a JSON-LD description of the dataset, for search engines and loaders of any framework.
 
 Format: https://github.com/mlcommons/croissant/blob/main/docs/croissant-spec-1.1.md, with some
-properties of croissant-rai-spec.md beside it. Of what it asks for, a dataset that was not published
-yet has neither ``url`` nor ``creator``, and ``datePublished`` is left to whoever hosts it: the same
-shards give the same text.
+properties of croissant-rai-spec.md in the same folder. An unpublished dataset lacks the required
+``url`` and ``creator``. ``datePublished`` is left to the host, so that the same shards give the same
+text.
 """
 
 from __future__ import annotations
@@ -74,18 +74,18 @@ SPLIT_CLASSES = {
 
 
 def croissant(values: BuildFacts) -> dict[str, Any]:
-    """Describe a dataset by what its ``build.json`` says.
+    """Describe a dataset from the contents of its ``build.json``.
 
     Parameters
     ----------
     values
-        If they tell of a release, it gives the dataset its address, its version, and the permission
-        by which it is published.
+        Contents of ``build.json``. A release in it provides the address and version of the dataset,
+        and the permission to publish it.
 
     Returns
     -------
     dict
-        JSON-LD. Paths are relative to the dataset's folder, where the text belongs as ``FILE``.
+        JSON-LD. Paths are relative to the dataset's folder, in which it is stored as ``FILE``.
     """
     report = Report(values)
     corpora = card_metadata.with_rows(report)
@@ -108,7 +108,7 @@ def croissant(values: BuildFacts) -> dict[str, Any]:
 
 
 def _about(report: Report) -> dict[str, Any]:
-    """What the dataset is, where it is and what it is not for."""
+    """Return name, description, version, address, uses and limitations of the dataset."""
     values, corpora = report.values, card_metadata.with_rows(report)
     twin = values.get(corruption_spec.KEY)
     pages = (
@@ -121,18 +121,18 @@ def _about(report: Report) -> dict[str, Any]:
         "isLiveDataset": False,
         "keywords": [*card_metadata.TAGS, *corpora],
         "rai:dataCollection": "Drawn by psgimg "
-        f"{values['psgimg']} by the recipe {values['recipe_hash']} from recordings of "
+        f"{values['psgimg']} with the recipe {values['recipe_hash']} from recordings of "
         f"{', '.join(entry['title'] for entry in corpora.values())}.",
-        "rai:dataUseCases": ["Research on staging sleep. Not for diagnosis."],
+        "rai:dataUseCases": ["Research on sleep staging. Not for diagnosis."],
         "rai:dataLimitations": [
-            *([f"Corrupted on purpose ({twin['spec']}): not to learn from."] if twin else []),
+            *([f"Corrupted on purpose ({twin['spec']}): not for training."] if twin else []),
             *(note for entry in corpora.values() for note in entry["notes"]),
         ],
         "rai:personalSensitiveInformation": [
-            "None: synthetic signals, of no person."
+            "None: synthetic signals of no real person."
             if set(corpora) == {demo.NAME}
-            else "Health data of people, without names and dates. Finding out who they are is no "
-            "permitted use."
+            else "Health data of people, without names and dates. Identifying the subjects is not "
+            "permitted."
         ],
     }
     if release := release_notes.of(values):
@@ -142,7 +142,7 @@ def _about(report: Report) -> dict[str, Any]:
 
 
 def _version(values: BuildFacts) -> str:
-    """Recipes so far, revisions by the present one, 0: more of the same data is a minor step."""
+    """Return the version: number of recipes so far, number of revisions with the present one, 0."""
     release = release_notes.of(values)
     drawn = [revision.recipe_hash for revision in release.revisions] if release else []
     present = values["recipe_hash"]
@@ -150,7 +150,7 @@ def _version(values: BuildFacts) -> str:
 
 
 def _terms(report: Report) -> dict[str, Any]:
-    """Licences, the strictest first, whom to cite, and how to get access."""
+    """Return the licences, strictest first, the citations, and how to get access."""
     release = release_notes.of(report.values)
     corpora = card_metadata.with_rows(report)
     closed = card_metadata.restricted(corpora)
@@ -170,13 +170,13 @@ def _terms(report: Report) -> dict[str, Any]:
     }
     if closed and release and release.permission:
         terms["conditionsOfAccess"] = (
-            f"Published by permission, in the words of who published it: {release.permission}"
+            f"Published by permission, as stated by the publisher: {release.permission}"
         )
     elif closed:
-        asked = " ".join(f"{corpora[name]['title']}: {corpora[name]['access']}" for name in closed)
+        access = " ".join(f"{corpora[name]['title']}: {corpora[name]['access']}" for name in closed)
         terms["conditionsOfAccess"] = (
-            "Restricted: whoever uses these pictures needs access to the recordings in their own "
-            f"name. {asked}"
+            "Restricted: every user of these pictures must have been granted access to the "
+            f"recordings personally. {access}"
         )
     return terms
 
@@ -194,7 +194,7 @@ def _file_object(shard: ShardEntry) -> dict[str, Any]:
 
 
 def _file_set(name: str, members: Sequence[str], shards: Sequence[ShardEntry]) -> dict[str, Any]:
-    """The shards of a config: a pattern for each corpus and split that has any."""
+    """Return the shards of a config: one pattern for each corpus and split that has any."""
     held = [(shard["corpus"], shard["split"]) for shard in shards if shard["corpus"] in members]
     return {
         "@type": "cr:FileSet",
@@ -217,7 +217,7 @@ def _splits(report: Report) -> dict[str, Any]:
         "@type": "cr:RecordSet",
         "@id": "splits",
         "name": "splits",
-        "description": "The splits; all nights of a person are in one.",
+        "description": "The splits; all nights of a person are in the same one.",
         "dataType": "cr:Split",
         "key": {"@id": "splits/name"},
         "field": fields,
@@ -255,7 +255,7 @@ def _field(identity: str, data_type: str | list[str]) -> dict[str, Any]:
 
 
 def _pages(name: str) -> dict[str, Any]:
-    """The rows of a config; ``split`` comes from the shard's name."""
+    """Return the record set of a config's rows; ``split`` is taken from the shard's name."""
     files = {"@id": f"{name}-files"}
     split = {
         **_field(f"{name}/split", "sc:Text"),
@@ -271,14 +271,14 @@ def _pages(name: str) -> dict[str, Any]:
         "@type": "cr:RecordSet",
         "@id": name,
         "name": name,
-        "description": "One record a scored epoch.",
+        "description": "One record per scored epoch.",
         "key": [{"@id": f"{name}/{column}"} for column in ("corpus", "recording", "epoch")],
         "field": [split, *(_column(name, column) for column in FEATURES)],
     }
 
 
 def _column(name: str, column: str) -> dict[str, Any]:
-    """A column of the contract as a field."""
+    """Return a column of the dataset as a field."""
     feature = FEATURES[column]
     kind = feature["_type"]
     source: dict[str, Any] = {"fileSet": {"@id": f"{name}-files"}, "extract": {"column": column}}
@@ -287,8 +287,8 @@ def _column(name: str, column: str) -> dict[str, Any]:
         source["transform"] = {"jsonPath": "bytes"}
         return {**field, "dataType": "sc:ImageObject"}
     if kind == "ClassLabel":
-        # No `references` to `stages`: with a second join mlcroissant 1.1 can't pick a split, and a
-        # reader would have to hold the whole dataset in memory.
+        # No `references` to `stages`: with a second join mlcroissant 1.1 can't select a split, and
+        # a reader would need the whole dataset in memory.
         return {**field, "dataType": ["sc:Integer", "cr:Label"]}
     if kind == "List":
         return {**field, "dataType": "sc:Text", "isArray": True, "arrayShape": "-1"}

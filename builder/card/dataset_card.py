@@ -1,6 +1,6 @@
-"""Card: the dataset's README, one real picture a stage, and the contact sheet.
+"""Dataset card: the README of a dataset, with one picture of each stage and the contact sheet.
 
-Every number on it is counted from the report; the words are in ``cards/dataset.md.j2``.
+Every number on the card is counted from the report; the text is in ``cards/dataset.md.j2``.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ PICTURES = "card"
 TEMPLATE = "dataset.md.j2"
 
 N_LISTED = 20
-"""Recordings set aside that the card lists one by one."""
+"""Number of recordings set aside that the card lists one by one."""
 
 
 def write(out: Path, report: Report) -> None:
-    """Write card, pictures and contact sheet beside the shards in ``out/data``."""
+    """Write the card, its pictures and the contact sheet to the dataset folder."""
     pictures = contact_sheet.choose(out, report.values["recordings"])
     examples = {stage: chosen[0] for stage, chosen in pictures.items() if chosen}
     shown = {f"{stage}.png": picture.png for stage, picture in examples.items()}
     shown |= {f"real-{stage}.png": png for stage, png in real_pages(report, examples).items()}
     for old in (out / PICTURES).glob("*.png"):
-        if old.name not in shown:  # of an earlier build that had this stage, or only the demo
+        if old.name not in shown:  # left by an earlier build with this stage, or of the demo alone
             old.unlink()
     for name, png in shown.items():
         _write_bytes(out / PICTURES / name, png)
@@ -54,7 +54,7 @@ def write(out: Path, report: Report) -> None:
 
 
 def real_pages(report: Report, examples: Mapping[str, Picture]) -> Mapping[str, bytes]:
-    """A page of each stage from a real night, to stand beside synthetic ones drawn in its style."""
+    """Return a page of each stage from a real night, to compare with synthetic ones in its style."""
     synthetic = any(picture.corpus == demo.NAME for picture in examples.values())
     if not synthetic or not _is_clinical(report.values["recipe"]["style"]):
         return {}
@@ -63,21 +63,21 @@ def real_pages(report: Report, examples: Mapping[str, Picture]) -> Mapping[str, 
 
 
 def _is_clinical(style: Mapping[str, Any]) -> bool:
-    """Whether a recipe's style, which has the kinds of lane that are drawn, is that preset."""
+    """Return whether a recipe's style, which has only the drawn kinds of lane, is ``clinical``."""
     clinical = plain(CLINICAL)
     lanes = {kind: clinical["lanes"].get(kind) for kind in style["lanes"]}
     return style == {**clinical, "lanes": lanes}
 
 
 def text(report: Report, examples: Mapping[str, Picture]) -> str:
-    """The card, YAML and Markdown.
+    """Return the text of the card, YAML and Markdown.
 
     Parameters
     ----------
     report
-        Of a folder, or of a release (``release_notes``), which may hold more than was built here.
+        Report of a folder, or of a release (``release_notes``), which may contain more.
     examples
-        The pictures that the card shows, by stage; a stage may have none, and a corpus too.
+        The pictures on the card by stage; a stage or a corpus may have none.
     """
     values = {
         "metadata": card_metadata.head(report),
@@ -89,7 +89,7 @@ def text(report: Report, examples: Mapping[str, Picture]) -> str:
 
 
 def _facts(report: Report) -> dict[str, Any]:
-    """What the template fills in."""
+    """Return the values that the template fills in."""
     values = report.values
     corpora = card_metadata.with_rows(report)
     recordings = values["recordings"]
@@ -98,7 +98,7 @@ def _facts(report: Report) -> dict[str, Any]:
         "v": values,
         "title": card_metadata.title(corpora, values.get(corruption_spec.KEY)),
         "corruption": values.get(corruption_spec.KEY),
-        "befallen": _befallen(values.get(corruption_spec.KEY)),
+        "corruptions": _corruptions(values.get(corruption_spec.KEY)),
         "release": release_notes.of(values),
         "folder": BuildConfig.out.name,
         "n_bytes": sum(shard["bytes"] for shard in values["shards"]),
@@ -124,23 +124,23 @@ def _facts(report: Report) -> dict[str, Any]:
     }
 
 
-def _befallen(corrupted: CorruptionJson | None) -> list[dict[str, Any]]:
-    """What was done to which lanes, in words."""
+def _corruptions(corrupted: CorruptionJson | None) -> list[dict[str, Any]]:
+    """Return each corruption, with its effect and its lanes in words."""
     return [
-        {**one.to_dict(), "means": one.form.means, "whose": _whose(one.lanes)}
+        {**one.to_dict(), "means": one.form.means, "lanes_text": _lanes_text(one.lanes)}
         for one in corruption_spec.from_dict(corrupted)
     ]
 
 
-def _whose(names: Sequence[str]) -> str:
-    """``every lane``, ``each EEG lane``, ``the lane F4``."""
+def _lanes_text(names: Sequence[str]) -> str:
+    """Return lanes in words: ``every lane``, ``each EEG lane``, ``the lane F4``."""
     kinds = [kind.value for kind in Kind]
     words = [f"each {n.upper()} lane" if n in kinds else f"the lane {n}" for n in names]
     return "every lane" if ALL in names else " and ".join(words)
 
 
 def _lanes(recipe: RecipeJson, recordings: Sequence[BuiltRecording]) -> list[dict[str, Any]]:
-    """The lanes from top to bottom, with what filled them in how many recordings."""
+    """Return the lanes from top to bottom, with the number of recordings of each derivation."""
     seen: Counter[str] = Counter()
     styles: Mapping[str, Any] = recipe["style"]
     lanes = []
@@ -167,36 +167,36 @@ def _lanes(recipe: RecipeJson, recordings: Sequence[BuiltRecording]) -> list[dic
 
 
 def _contents(report: Report) -> list[dict[str, Any]]:
-    """A line for each corpus and split that has rows, and for each split of a mixture."""
+    """Return a line for each corpus and split with rows, and for each split of several corpora."""
     corpora = card_metadata.with_rows(report)
     lines = []
     for corpus in [*corpora, *([None] if len(corpora) > 1 else [])]:
         for split in SPLITS:
-            here = [
+            members = [
                 fact
                 for fact in report.values["recordings"]
                 if fact["split"] == split and corpus in (None, fact["corpus"])
             ]
-            if here:
-                people = {(fact["corpus"], fact["subject"]) for fact in here}
-                line = {"corpus": corpus, "split": split, "recordings": len(here)}
+            if members:
+                people = {(fact["corpus"], fact["subject"]) for fact in members}
+                line = {"corpus": corpus, "split": split, "recordings": len(members)}
                 lines.append({**line, "subjects": len(people)})
     return lines
 
 
 def _empty(report: Report) -> list[str]:
-    """Splits without a row; of a mixture, with the corpus that has none there."""
+    """Return the splits without rows; with several corpora, for each corpus."""
     corpora = card_metadata.with_rows(report)
     return [
         split if len(corpora) == 1 else f"{split} of {corpus}"
         for corpus in corpora
-        for split in report.wanted_splits
+        for split in report.expected_splits
         if not report.n_epochs(corpus=corpus, split=split)
     ]
 
 
 def _type(feature: Mapping[str, Any]) -> str:
-    """A feature in the words of ``datasets``."""
+    """Return the type of a feature in the terms of ``datasets``."""
     if "feature" in feature:
         return f"{feature['_type']} of {feature['feature']['dtype']}"
     return str(feature.get("dtype", feature["_type"]))

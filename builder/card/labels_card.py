@@ -1,4 +1,4 @@
-"""Labels card: the README of a labels-only export. The words are in ``cards/labels.md.j2``."""
+"""Labels card: the README of a labels-only export. Its text is in ``cards/labels.md.j2``."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from psgimg.builder.stages import STAGE_NAMES
 
 TEMPLATE = "labels.md.j2"
 FOLDER = "psg-labels"
-"""How the card calls the folder it stands in, as `psgimg export --labels-only` does."""
+"""Name of the export's folder on the card, the default of `psgimg export --labels-only`."""
 
 SPLIT = "labels"
-"""What ``load_dataset`` calls the table: its rows are of all splits, and say of which."""
+"""Name of the table in ``load_dataset``; it has the rows of all splits, in the column ``split``."""
 
 
 def text(values: ExportFacts, table: str, columns: Sequence[str]) -> str:
-    """The card, YAML and Markdown.
+    """Return the text of the card, YAML and Markdown.
 
     Parameters
     ----------
     values
-        What ``rebuild.json`` says.
+        Contents of ``rebuild.json``.
     table, columns
-        Name of the file of labels, and what is in it.
+        Name of the file of labels, and its columns.
     """
     report = Report(values)
     corpora = card_metadata.with_rows(report)
-    filled = {
+    fields = {
         "head": _head(report, table),
         "report": report,
         "v": values,
@@ -50,13 +50,13 @@ def text(values: ExportFacts, table: str, columns: Sequence[str]) -> str:
         "columns": columns,
         "n_subjects": sum(entry["subjects"] for entry in corpora.values()),
     }
-    return templates.render(TEMPLATE, filled)
+    return templates.render(TEMPLATE, fields)
 
 
 def _head(report: Report[DatasetFacts], table: str) -> str:
-    """The YAML head, as the Hub and ``load_dataset`` read it; the table brings its own features.
+    """Return the YAML header; the features are those stored in the table.
 
-    Without ``num_examples``, ``load_dataset`` would take a new export for the one in its cache.
+    Without ``num_examples``, ``load_dataset`` would use its cached copy in place of a new export.
     """
     import yaml
 

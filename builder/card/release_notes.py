@@ -1,4 +1,4 @@
-"""Release notes: where a dataset is published, on whose permission, and its revisions so far."""
+"""Release notes: the repository of a published dataset, its permission, and its revisions."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from psgimg.builder.dataset.build_json import ReleaseJson, RevisionJson
 from psgimg.builder.dataset.schema import SplitName
 
 KEY: Final = "release"
-"""Where a report's values keep them; a dataset that was only built here has none."""
+"""Key of the release in a report's values; an unpublished dataset has none."""
 
 
 @dataclass(frozen=True)
 class Revision:
-    """One state of a repository that stays loadable under its tag.
+    """One state of a repository, which can be loaded by its tag.
 
     Parameters
     ----------
     rows, recordings
-        How many pictures it shows, and of how many nights.
+        Number of pictures, and of recordings.
     corpora, restricted
-        Names of all its corpora, and of those that were restricted when it was made.
+        Names of its corpora, and of those that were restricted at the time.
     what
-        What it brought, in a line.
+        Summary of the changes in one line.
     """
 
     tag: str
@@ -36,7 +36,7 @@ class Revision:
     what: str
 
     def to_dict(self) -> RevisionJson:
-        """As JSON values."""
+        """Return the revision as JSON values."""
         return {
             "tag": self.tag,
             "recipe_hash": self.recipe_hash,
@@ -57,16 +57,16 @@ class Release:
     repo_id
         Name on the Hub, ``ORG/NAME``.
     public
-        Whether anybody may see the repository.
+        Whether the repository is public.
     permission
-        By whose permission pictures of restricted corpora are public, in the words of who
-        published them; empty if none was needed.
+        The permission to publish pictures of restricted corpora, as stated by the publisher; empty
+        if none was needed.
     permitted
-        The corpora that it covers.
+        The corpora that the permission covers.
     revisions
-        As they were made, the newest last.
+        All revisions, the newest last.
     people
-        Corpus → subject or family → split, of everybody who was ever shown: nobody changes sides.
+        Corpus to subject or family to split, of everyone ever published: nobody changes split.
     """
 
     repo_id: str
@@ -77,7 +77,7 @@ class Release:
     people: Mapping[str, Mapping[str, SplitName]] = field(default_factory=dict)
 
     def to_dict(self) -> ReleaseJson:
-        """As JSON values."""
+        """Return the release as JSON values."""
         return {
             "repo_id": self.repo_id,
             "public": self.public,
@@ -89,7 +89,7 @@ class Release:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Release:
-        """The inverse of ``to_dict``; KeyError or TypeError for what is not of its making."""
+        """Create a release from the result of ``to_dict``; KeyError or TypeError for other values."""
         revisions = tuple(
             Revision(
                 **{
@@ -105,5 +105,5 @@ class Release:
 
 
 def of(values: Mapping[str, Any]) -> Release | None:
-    """The release that a report's values tell of; None for a dataset that was only built."""
+    """Return the release in a report's values; None for an unpublished dataset."""
     return Release.from_dict(values[KEY]) if KEY in values else None

@@ -1,4 +1,4 @@
-"""Markdown: the templates of ``cards`` filled in, and words from outside made safe in them."""
+"""Templates: fill in the Markdown templates of ``cards``, and escape text from outside."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
-    """Fill in a template of ``psgimg.cards`` by its name; a value that is missing is an error."""
+    """Fill in a template of ``psgimg.cards``, given by its name; a missing value is an error."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
@@ -17,7 +17,7 @@ def render(template: str, values: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # Markdown, not HTML; what comes from files goes through `cell`
+        autoescape=False,  # Markdown, not HTML; text from files passes through `cell`
     )
     filters = {"n": number, "counted": counted, "size": size, "cell": cell, "code": code}
     environment.filters |= {**filters, "prose": prose, "link": link}
@@ -26,48 +26,46 @@ def render(template: str, values: Mapping[str, Any]) -> str:
 
 
 def number(value: float) -> str:
-    """A number with a comma at each thousand."""
+    """Format a number with thousands separators: ``1,234``."""
     return f"{value:,}" if isinstance(value, int) else f"{value:,g}"
 
 
 def counted(n: int, noun: str) -> str:
-    """``3 pages``, ``1 page``."""
+    """Format a number with its noun: ``3 pages``, ``1 page``."""
     return f"{number(n)} {noun}" + ("" if n == 1 else "s")
 
 
 def size(n_bytes: int) -> str:
-    """Size of files in decimal units, as the Hub gives it."""
+    """Format a size in decimal units, as the Hub does: ``1.5 GB``."""
     exponent = min(4, (len(str(n_bytes)) - 1) // 3)
     value = n_bytes / 1000**exponent
     return f"{value:.{0 if value >= 10 or not exponent else 1}f} {('B', 'kB', 'MB', 'GB', 'TB')[exponent]}"
 
 
 def cell(words: str) -> str:
-    """Text from outside, safe in a table: one line, no folder of this machine, no mark-up."""
+    """Escape text from outside for a table: one line, no local folders, no mark-up."""
     return _plain(" ".join(words.split()))
 
 
 def code(words: str) -> str:
-    """A name from outside as inline code, safe in a table."""
+    """Format a name from outside as inline code for a table."""
     return f"`{' '.join(words.replace('`', '').split())}`".replace("|", "\\|")
 
 
 def prose(words: str) -> str:
-    """Text from outside, safe in a paragraph: one line, no mark-up, bare addresses made links in the
-    one way that every Markdown reader knows.
-    """
+    """Escape text from outside for a paragraph: one line, no mark-up, URLs as ``<...>`` links."""
     parts = re.split(r"(https?://[^\s<>()]*[\w/])", " ".join(words.split()))
     return "".join(f"<{part}>" if i % 2 else _plain(part) for i, part in enumerate(parts))
 
 
 def link(words: str, address: str) -> str:
-    """Text from outside as a link; without one if its address could be anything but a web page."""
+    """Format text from outside as a link, or as plain text if the address is not a web page."""
     text = cell(words)
     return f"[{text}]({address})" if re.fullmatch(r"https?://[^\s<>()\[\]\\]+", address) else text
 
 
 def _plain(line: str) -> str:
-    """A line without folders of this machine and without mark-up."""
+    """Return a line without local folders, and with its mark-up escaped."""
     line = re.sub(r"(?<![\w:/.])/(?:[^/\s]+/)+", "", line)
     line = line.replace("&", "&amp;").replace("<", "&lt;")
     return re.sub(r"([\\`*_~|\[\]])", r"\\\1", line)

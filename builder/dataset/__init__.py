@@ -1,1 +1,1 @@
-"""The dataset: its schema, splits, shards and settings, and `build.json`, which records them."""
+"""The dataset: its schema, splits, shards and settings, and `build.json`, which records them all."""

@@ -1,6 +1,6 @@
-"""The keys of ``build.json`` with their types: checked by mypy in code, by ``build_schema`` in a file.
+"""The keys of ``build.json`` with their types: checked in code by mypy, in files by ``build_schema``.
 
-Other keys may stand beside these: whoever reads a file of a later psgimg ignores them.
+Files may contain other keys, written by a later psgimg; they are ignored.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 Count = Annotated[int, Ge(0)]
 
 StageCounts = dict[str, Count]
-"""Stage → epochs; all five stages are there."""
+"""Stage to number of epochs, with all five stages."""
 
 PolicyName = Literal["open", "restricted"]
 """The value of a ``Policy``."""
@@ -29,14 +29,14 @@ class LaneJson(TypedDict):
 
 
 class MontageJson(TypedDict):
-    """The lanes from top to bottom."""
+    """A montage; ``lanes`` from top to bottom."""
 
     name: str
     lanes: list[LaneJson]
 
 
 class StyleJson(TypedDict):
-    """What every version of a style has."""
+    """The keys common to every version of a style."""
 
     name: str
     width_px: Count
@@ -44,7 +44,7 @@ class StyleJson(TypedDict):
 
 
 class RecipeJson(TypedDict):
-    """What every version of a recipe has; ``Recipe.from_dict`` reads all of the present one."""
+    """The keys common to every version of a recipe; ``Recipe.from_dict`` reads the present one."""
 
     version: int
     sfreq_hz: float
@@ -54,13 +54,13 @@ class RecipeJson(TypedDict):
 
 
 class Corrupted(TypedDict):
-    """What was done to the signals; absent where they are as recorded."""
+    """The corruption of the signals; absent if they are as recorded."""
 
     corruption: NotRequired[CorruptionJson]
 
 
 class Fixed(Corrupted):
-    """The settings that may not change while a folder grows.
+    """The settings that must not change when a folder is extended.
 
     ``published_split`` lists (corpus or "", subject, split).
     """
@@ -74,7 +74,7 @@ class Fixed(Corrupted):
 
 
 class CorpusPolicy(TypedDict):
-    """What may be done with pictures of a corpus."""
+    """Whether pictures of a corpus may be published."""
 
     policy: PolicyName
 
@@ -82,7 +82,7 @@ class CorpusPolicy(TypedDict):
 class CorpusRecord(CorpusPolicy):
     """A corpus and its terms.
 
-    ``definition`` is what decides how a corpus is read that psgimg does not bring itself.
+    ``definition`` determines how a corpus is read that is not one of psgimg's own.
     """
 
     title: str
@@ -96,7 +96,7 @@ class CorpusRecord(CorpusPolicy):
 
 
 class CorpusCounts(TypedDict):
-    """How many recordings of a corpus were found, built and set aside."""
+    """Number of recordings of a corpus found, built and set aside, and number of subjects."""
 
     found: Count
     built: Count
@@ -109,10 +109,11 @@ class CorpusFacts(CorpusRecord, CorpusCounts):
 
 
 class PlanFacts(TypedDict):
-    """A recording before it is drawn. Nothing of it names a person or a date.
+    """A recording before it is drawn, without a person's name or a date.
 
-    ``second`` counts epochs that a second scorer scored too, ``left_out`` those without a picture,
-    by reason. ``lanes`` has None for an absent lane.
+    ``second`` is the number of epochs also scored by a second scorer, ``left_out`` the number without
+    a picture by reason. ``lanes`` has None for an absent lane. ``kin`` is the subject or the family:
+    the unit that stays in one split.
     """
 
     corpus: str
@@ -138,16 +139,16 @@ class PlannedRecording(PlanFacts):
 
 
 class DrawnFacts(PlanFacts):
-    """A recording that was drawn: the lanes without a signal, and those drawn as envelopes."""
+    """A drawn recording, with its flat lanes and the lanes drawn as envelopes."""
 
     flat: list[str]
     envelopes: list[str]
 
 
 class RecordingFacts(DrawnFacts):
-    """A recording as the footer of its shard has it.
+    """A recording in the footer of its shard.
 
-    ``signal`` and ``fingerprint`` are the hashes of its signal, and of all its files.
+    ``signal`` is the hash of its signal, ``fingerprint`` that of all its files.
     """
 
     signal: str
@@ -155,7 +156,7 @@ class RecordingFacts(DrawnFacts):
 
 
 class FooterFacts(RecordingFacts):
-    """The same while a build goes on; ``withdrawn`` if the recording can no longer be built."""
+    """The same during a build; ``withdrawn`` if the recording can no longer be built."""
 
     withdrawn: NotRequired[bool]
 
@@ -215,11 +216,12 @@ class ReleaseJson(TypedDict):
 
 
 class DatasetFacts(Corrupted):
-    """What the ``build.json`` of a dataset and the ``rebuild.json`` of its labels have in common.
+    """The keys common to the ``build.json`` of a dataset and the ``rebuild.json`` of its labels.
 
-    ``versions`` are those of Python and the libraries. ``command`` has several lines where a folder
-    grew. ``policy`` is the strictest of the corpora. ``folds`` is 0 where there are none. ``counts``
-    goes from corpus to split to stage to epochs, ``left_out`` from corpus to reason to epochs.
+    ``versions`` are those of Python and the libraries. ``command`` has several lines if the folder
+    was extended. ``policy`` is the strictest of the corpora. ``folds`` is 0 if there are none.
+    ``counts`` maps corpus to split to stage to number of epochs, ``left_out`` corpus to reason to
+    number of epochs.
     """
 
     psgimg: str
@@ -237,14 +239,14 @@ class DatasetFacts(Corrupted):
 
 
 class BuildFacts(DatasetFacts):
-    """What a build did, before the files beside the shards are written."""
+    """The result of a build, before the files beside the shards are written."""
 
     recordings: list[BuiltRecording]
     set_aside: list[SetAsideEntry]
 
 
 class BuildJson(BuildFacts):
-    """All of ``build.json``. ``files`` has what lies beside the shards, by its path."""
+    """The whole of ``build.json``. ``files`` has the files beside the shards, by path."""
 
     files: dict[str, FileEntry]
 
@@ -256,5 +258,5 @@ class ReleasedJson(BuildJson):
 
 
 def corrupted(facts: Corrupted) -> Corrupted:
-    """The corruption alone, to be kept beside other keys; empty where there is none."""
+    """Return only the corruption, to be merged with other keys; empty if there is none."""
     return {"corruption": facts["corruption"]} if "corruption" in facts else {}

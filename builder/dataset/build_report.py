@@ -1,4 +1,4 @@
-"""Report: what a build did, counted from the shards it left. ``build.json`` is this, whole."""
+"""Build report: the contents of ``build.json``, counted from the shards that a build has written."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class SetAside:
     n_pictures: ClassVar[int] = 0
 
     def to_dict(self) -> SetAsideEntry:
-        """As JSON values."""
+        """Return the entry as JSON values."""
         return {
             "corpus": self.corpus,
             "recording": self.recording,
@@ -70,14 +70,14 @@ class SetAside:
 
 @dataclass(frozen=True)
 class Report(Generic[FactsT_co]):
-    """What was built, and how many epochs of what: of a ``build.json``, or of ``rebuild.json``."""
+    """The contents of a ``build.json`` or ``rebuild.json``, with access to its counts."""
 
     values: FactsT_co
 
     def n_epochs(
         self, corpus: str | None = None, split: str | None = None, stage: str | None = None
     ) -> int:
-        """Number of rows, of one corpus, split or stage where given."""
+        """Return the number of rows, of one corpus, split or stage if given."""
         return sum(
             n
             for name, by_split in self.values["counts"].items()
@@ -87,31 +87,31 @@ class Report(Generic[FactsT_co]):
         )
 
     @property
-    def wanted_splits(self) -> tuple[SplitName, ...]:
-        """The splits that should have rows: of a corrupted twin, one."""
+    def expected_splits(self) -> tuple[SplitName, ...]:
+        """The splits that should have rows: one in a corrupted twin, otherwise all."""
         return (corruption_spec.SPLIT,) if corruption_spec.KEY in self.values else SPLITS
 
     @property
     def empty_splits(self) -> list[SplitName]:
-        """Splits without a row."""
+        """The splits without rows."""
         return [split for split in SPLITS if not self.n_epochs(split=split)]
 
 
 def splits(facts: Iterable[RecordingFacts], policy: SplitPolicy) -> dict[Key, SplitName]:
-    """Split of each recording; one whose subject a published split no longer names is left out."""
-    found = {
+    """Return the split of each recording, without those that a published split no longer names."""
+    assigned = {
         (fact["corpus"], fact["recording"]): policy.split(
             fact["corpus"], fact["subject"], fact["kin"]
         )
         for fact in facts
     }
-    return {key: split for key, split in found.items() if split is not None}
+    return {key: split for key, split in assigned.items() if split is not None}
 
 
 def collect(
     config: BuildConfig, set_aside: Sequence[SetAside], split_of: Mapping[Key, SplitName]
 ) -> Report:
-    """Count what lies in ``config.out``."""
+    """Return the report of the dataset in ``config.out``."""
     done = shards.finished(config.out)
     recordings: list[BuiltRecording] = [
         {**done[key].facts, "split": split_of[key]} for key in sorted(split_of)
@@ -135,7 +135,7 @@ def collect(
             "folds": config.folds or (before["folds"] if before else 0),
             "policy": strictest({name: records[name] for name in names}),
             "corpora": {
-                name: {**records[name], **_found(name, recordings, aside)} for name in names
+                name: {**records[name], **_corpus_counts(name, recordings, aside)} for name in names
             },
             "counts": {name: _counts(name, recordings) for name in names},
             "left_out": {name: _left_out(name, recordings) for name in names},
@@ -147,12 +147,12 @@ def collect(
 
 
 def write(out: Path, report: Report, beside: Sequence[str]) -> None:
-    """Write ``build.json`` and, where asked for, ``folds.csv``.
+    """Write ``build.json`` and, if folds were requested, ``folds.csv``.
 
     Parameters
     ----------
     beside
-        Paths in ``out`` of what was written for people: card and pictures.
+        Paths in ``out`` of the files beside the shards: card, Croissant file and pictures.
     """
     names = list(beside)
     if report.values["folds"]:
@@ -163,40 +163,38 @@ def write(out: Path, report: Report, beside: Sequence[str]) -> None:
 
 
 def entry(data: bytes) -> FileEntry:
-    """What ``files`` says of a file."""
+    """Return the entry of a file in ``files``."""
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def text(values: Mapping[str, object]) -> str:
-    """JSON values as the files of a dataset hold them."""
+    """Return JSON values as the text of a file of a dataset."""
     return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
 
 
 def set_aside_for(recording: Recording, error: Exception) -> SetAside:
-    """A recording set aside for an error; one that nobody foresaw must not cost the others either.
+    """Return the entry of a recording set aside for an error, expected or not.
 
-    System errors name whole paths in their text; here they do not.
+    The text of a system error contains whole paths; here it does not.
     """
     if isinstance(error, RecordingError):
         return SetAside(recording.corpus, recording.recording, error.reason, error.detail)
-    said = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
-    detail = f"{recording.signal.name}: {type(error).__name__}: {said}; please report it"
+    message = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+    detail = f"{recording.signal.name}: {type(error).__name__}: {message}; please report it"
     return SetAside(recording.corpus, recording.recording, "unexpected error", detail)
 
 
 def read(out: Path) -> BuildJson:
-    """What ``build.json`` of a folder says, not checked: see ``build_schema.check``."""
+    """Read the ``build.json`` of a folder without checking it; see ``build_schema.check``."""
     values: BuildJson = json.loads((out / FILE).read_text(encoding="utf-8"))
     return values
 
 
 def nothing_built(set_aside: Sequence[SetAside]) -> str:
-    """One line for a build in which no recording could be used."""
+    """Return the one-line message for a build in which no recording could be used."""
     reasons = Counter(entry.reason for entry in set_aside)
     if not set_aside:
-        return (
-            "no recording to build; `psgimg check` with the same options shows what was looked at"
-        )
+        return "no recording to build; `psgimg check` with the same options lists what was examined"
     listed = ", ".join(f"{reason} ({n})" for reason, n in reasons.most_common())
     return f"nothing to build: every recording was set aside: {listed}. For example, {min(set_aside).detail}"
 
@@ -207,40 +205,40 @@ def _merged(
     done: Collection[Key],
     before: BuildJson | None,
 ) -> list[SetAsideEntry]:
-    """Recordings that this run set aside, and those of earlier runs that it did not look at."""
-    looked_at = {(entry.corpus, entry.recording) for entry in set_aside} | set(done)
+    """Return the recordings set aside by this run, and by earlier runs if not examined again."""
+    examined = {(entry.corpus, entry.recording) for entry in set_aside} | set(done)
     partly = bool(config.subjects or config.limit)
     sources = {corpus.name for corpus in config.corpora}
     kept = [
         SetAside(**entry)
         for entry in (before["set_aside"] if before else [])
-        if (entry["corpus"], entry["recording"]) not in looked_at
+        if (entry["corpus"], entry["recording"]) not in examined
         and (partly or entry["corpus"] not in sources)
     ]
     return [entry.to_dict() for entry in sorted({*set_aside, *kept})]
 
 
 def read_earlier(out: Path) -> BuildJson | None:
-    """``build.json`` of an earlier run."""
+    """Read the ``build.json`` of an earlier run; None if there is none."""
     return read(out) if (out / FILE).exists() else None
 
 
 def _commands(config: BuildConfig, before: BuildJson | None) -> list[str]:
-    """The commands that made the folder: a folder that grew came about by more than one."""
-    known = before["command"].splitlines() if before else []
-    return known if config.command() in known else [*known, config.command()]
+    """Return the commands that built the folder; several if it was extended."""
+    earlier = before["command"].splitlines() if before else []
+    return earlier if config.command() in earlier else [*earlier, config.command()]
 
 
 def strictest(corpora: Mapping[str, CorpusPolicy]) -> PolicyName:
-    """Policy of a dataset of some corpora, given their entries in ``build.json``.
+    """Return the policy of a dataset, given the entries of its corpora in ``build.json``.
 
-    It is open only if psgimg itself knows every corpus as open, whatever the entries state.
+    It is open only if the registry of psgimg also lists every corpus as open.
     """
     is_open = all(registry.is_open(name, entry["policy"]) for name, entry in corpora.items())
     return Policy.OPEN.value if is_open else Policy.RESTRICTED.value
 
 
-def _found(
+def _corpus_counts(
     name: str, recordings: Sequence[BuiltRecording], aside: Sequence[SetAsideEntry]
 ) -> CorpusCounts:
     built = [fact for fact in recordings if fact["corpus"] == name]
@@ -285,7 +283,7 @@ def _shards(out: Path) -> list[ShardEntry]:
 
 
 def folds_csv(values: BuildFacts) -> str:
-    """One line a subject: its fold is where it is held out."""
+    """Return a CSV text with one line per subject and the fold in which it is held out."""
     n_folds, seed = values["folds"], values["fixed"]["seed"]
     subjects = sorted(
         {(fact["corpus"], fact["subject"], fact["kin"]) for fact in values["recordings"]}

@@ -1,4 +1,4 @@
-"""Validation of what ``build.json`` says: types and bounds by pydantic, and what its parts must say of one another."""
+"""Validation of ``build.json``: types and bounds by pydantic, and consistency between its parts."""
 
 from __future__ import annotations
 
@@ -23,38 +23,38 @@ if TYPE_CHECKING:
 Json = TypeVar("Json")
 
 N_SHOWN = 40
-"""Characters of a wrong value that a message shows."""
+"""Number of characters of an invalid value that a message shows."""
 
 
 class FormError(ValueError):
-    """What is wrong in a JSON file, in a few words: the place in it, and the value."""
+    """A JSON file is invalid; the message gives the key and the value."""
 
 
 def check(values: Any) -> BuildJson:
-    """Check every key that psgimg reads, with its type and bounds, and that the parts agree.
+    """Check the type and bounds of every key that psgimg reads, and that the parts are consistent.
 
     Parameters
     ----------
     values
-        As ``json.loads`` gives them.
+        Result of ``json.loads``.
 
     Returns
     -------
     BuildJson
-        The same values. Keys that psgimg does not know stand beside the others.
+        The same values, including unknown keys.
 
     Raises
     ------
     FormError
-        At the first fault.
+        At the first error.
     """
-    found = conform(values, BuildJson)
-    _check_recipe(found)
-    _check_corruption(found)
-    _check_names(found)
-    _check_paths(found)
-    _check_counts(found)
-    return found
+    build = conform(values, BuildJson)
+    _check_recipe(build)
+    _check_corruption(build)
+    _check_names(build)
+    _check_paths(build)
+    _check_counts(build)
+    return build
 
 
 def check_released(values: Any) -> ReleasedJson:
@@ -63,19 +63,21 @@ def check_released(values: Any) -> ReleasedJson:
     Raises
     ------
     FormError
-        At the first fault.
+        At the first error.
     """
     check(values)
     return conform(values, ReleasedJson)
 
 
 def conform(values: Any, kind: type[Json]) -> Json:
-    """Check JSON values by a ``TypedDict``: its keys, their types and bounds. Others may stand beside.
+    """Check JSON values against a ``TypedDict``: its keys, their types and bounds.
+
+    Other keys are allowed.
 
     Raises
     ------
     FormError
-        At the first fault.
+        At the first error.
     """
     from pydantic import ValidationError
 
@@ -83,32 +85,32 @@ def conform(values: Any, kind: type[Json]) -> Json:
         _adapter(kind).validate_python(values)
     except ValidationError as error:
         raise FormError(_first(error)) from error
-    found: Json = values
-    return found
+    checked: Json = values
+    return checked
 
 
 def _adapter(kind: type) -> TypeAdapter[Any]:
-    """Validates by a ``TypedDict``. Strict: 1.0 and true are no whole numbers, no number is infinite."""
+    """Return a strict validator: 1.0 and true are not integers, and numbers must be finite."""
     from pydantic import ConfigDict, TypeAdapter, with_config
 
     return TypeAdapter(with_config(ConfigDict(strict=True, allow_inf_nan=False))(kind))
 
 
 def _first(error: ValidationError) -> str:
-    """The first fault: its place in the file, and what pydantic says of it."""
-    fault = error.errors(include_url=False, include_context=False)[0]
-    place = _place(*fault["loc"])
-    if fault["type"] == "missing":
+    """Return the first error: its key in the file, the value, and pydantic's message."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    place = _place(*first["loc"])
+    if first["type"] == "missing":
         return f"{place} is missing"
-    return f"{place} is {_shown(fault['input'])}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+    return f"{place} is {_shown(first['input'])}: {first['msg'][0].lower()}{first['msg'][1:]}"
 
 
 def _place(*keys: int | str) -> str:
-    """Where a value stands: ``shards[0].split``, ``corpora["sleep-edf"].policy``."""
+    """Return the path of a value: ``shards[0].split``, ``corpora["sleep-edf"].policy``."""
     parts = (
         f".{key}" if isinstance(key, str) and key.isidentifier() else f"[{_shown(key)}]"
         for key in keys
-        if key != "[key]"  # what pydantic calls a key that is wrong itself
+        if key != "[key]"  # by which pydantic marks that the key itself is invalid
     )
     return "".join(parts).removeprefix(".") or "the file"
 
@@ -118,73 +120,73 @@ def _shown(value: Any) -> str:
     return text if len(text) <= N_SHOWN else f"{text[:N_SHOWN]}…"
 
 
-def _check_recipe(found: BuildJson) -> None:
-    """The recipe is that of its hash and, if this psgimg can draw by it, whole."""
-    digest = recipe.digest(found["recipe"])
-    if digest != found["recipe_hash"]:
-        raise FormError(f"its recipe has the hash {digest}, not {found['recipe_hash']}")
+def _check_recipe(build: BuildJson) -> None:
+    """Check the recipe against its hash and, if it is of the present version, read it."""
+    digest = recipe.digest(build["recipe"])
+    if digest != build["recipe_hash"]:
+        raise FormError(f"its recipe has the hash {digest}, not {build['recipe_hash']}")
     try:
-        if found["recipe"]["version"] == recipe.VERSION:
-            Recipe.from_dict(found["recipe"])
-    except recipe.UnknownKindError:  # nothing is damaged: this psgimg is too old
+        if build["recipe"]["version"] == recipe.VERSION:
+            Recipe.from_dict(build["recipe"])
+    except recipe.UnknownKindError:  # not damaged: this psgimg is too old
         raise
     except BuildError as error:
         raise FormError(str(error).partition(";")[0]) from error
-    n_lanes = len(found["recipe"]["montage"]["lanes"])
-    for i, fact in enumerate(found["recordings"]):
+    n_lanes = len(build["recipe"]["montage"]["lanes"])
+    for i, fact in enumerate(build["recordings"]):
         if len(fact["lanes"]) != n_lanes:
             raise FormError(
                 f"recordings[{i}].lanes has {len(fact['lanes'])} entries, not {n_lanes}"
             )
 
 
-def _check_corruption(found: BuildJson) -> None:
-    """What was done to the signals is said once and the same, and to the test split alone."""
-    said = found.get(corruption_spec.KEY)
-    if said != found["fixed"].get(corruption_spec.KEY):
-        raise FormError(f"{corruption_spec.KEY} is not that of fixed")
-    if said is None:
+def _check_corruption(build: BuildJson) -> None:
+    """Check that the corruption equals that of ``fixed``, and that it has a test split only."""
+    corruption = build.get(corruption_spec.KEY)
+    if corruption != build["fixed"].get(corruption_spec.KEY):
+        raise FormError(f"{corruption_spec.KEY} differs from that in fixed")
+    if corruption is None:
         return
     try:
-        if said["version"] == corruption_spec.VERSION:
-            corruption_spec.from_dict(said)
+        if corruption["version"] == corruption_spec.VERSION:
+            corruption_spec.from_dict(corruption)
     except BuildError as error:
         raise FormError(str(error).partition(";")[0]) from error
-    if any(shard["split"] != corruption_spec.SPLIT for shard in found["shards"]):
-        raise FormError(f"{corruption_spec.KEY} goes with the {corruption_spec.SPLIT} split alone")
+    if any(shard["split"] != corruption_spec.SPLIT for shard in build["shards"]):
+        raise FormError(f"{corruption_spec.KEY} allows the {corruption_spec.SPLIT} split only")
 
 
-def _check_names(found: BuildJson) -> None:
-    """Every part speaks of the same corpora, and nothing is listed twice."""
-    names = set(found["corpora"])
-    if set(found["counts"]) != names:
-        raise FormError("counts names other corpora than corpora")
-    if set(found["left_out"]) != names:
-        raise FormError("left_out names other corpora than corpora")
+def _check_names(build: BuildJson) -> None:
+    """Check that every part has the same corpora, and that nothing is listed twice."""
+    names = set(build["corpora"])
+    if set(build["counts"]) != names:
+        raise FormError("counts and corpora have different corpora")
+    if set(build["left_out"]) != names:
+        raise FormError("left_out and corpora have different corpora")
     parts = {
-        "recordings": [(fact["corpus"], fact["recording"]) for fact in found["recordings"]],
-        "shards": [(shard["corpus"], shard["path"]) for shard in found["shards"]],
+        "recordings": [(fact["corpus"], fact["recording"]) for fact in build["recordings"]],
+        "shards": [(shard["corpus"], shard["path"]) for shard in build["shards"]],
     }
     for part, listed in parts.items():
         if not listed:
             raise FormError(f"{part} is empty")
         for (corpus, name), n in Counter(listed).items():
             if corpus not in names:
-                raise FormError(f"{part} names the corpus {_shown(corpus)}, corpora does not")
+                raise FormError(f"{part} has the corpus {_shown(corpus)}, which corpora has not")
             if n > 1:
                 raise FormError(f"{part} has {_shown(name)} of {corpus} {n} times")
 
 
-def _check_paths(found: BuildJson) -> None:
-    """Files lie in the folder, shards where their corpus and split have them: what was fetched may name any."""
-    for i, shard in enumerate(found["shards"]):
+def _check_paths(build: BuildJson) -> None:
+    """Check that files are in the folder and shards in that of their corpus, as files may be hostile."""
+    for i, shard in enumerate(build["shards"]):
         _check_path(shard["path"], f"shards[{i}].path")
         place, path = PurePosixPath("data", shard["corpus"]), PurePosixPath(shard["path"])
         if path.parent != place or not path.match(f"{shard['split']}-*.parquet"):
             raise FormError(
-                f"the shard {_shown(shard['path'])} is not of {place}, {shard['split']}"
+                f"the shard {_shown(shard['path'])} does not belong to {place}, {shard['split']}"
             )
-    for name in found["files"]:
+    for name in build["files"]:
         _check_path(name, "files")
 
 
@@ -194,27 +196,27 @@ def _check_path(name: str, where: str) -> None:
         raise FormError(f"{where} is {_shown(name)}, not a path in the folder")
 
 
-def _check_counts(found: BuildJson) -> None:
-    """Every stage is counted, and as many epochs as the shards have rows."""
-    for place, by_stage in _stage_counts(found):
+def _check_counts(build: BuildJson) -> None:
+    """Check that every stage is counted, and that the counts equal the rows of the shards."""
+    for place, by_stage in _stage_counts(build):
         if missing := [stage for stage in STAGE_NAMES if stage not in by_stage]:
             raise FormError(f"{place}.{missing[0]} is missing")
-    report = Report(found)
+    report = Report(build)
     rows: Counter[tuple[str, str]] = Counter()
-    for shard in found["shards"]:
+    for shard in build["shards"]:
         rows[shard["corpus"], shard["split"]] += shard["rows"]
-    for corpus in found["corpora"]:
+    for corpus in build["corpora"]:
         for split in SPLITS:
             if report.n_epochs(corpus, split) != rows[corpus, split]:
-                raise FormError(f"its counts are not those of the shards: {corpus}, {split}")
+                raise FormError(f"its counts differ from those of the shards: {corpus}, {split}")
     if not rows.total():
-        raise FormError("its counts are not those of the shards: 0 rows")
+        raise FormError("its shards have 0 rows")
 
 
-def _stage_counts(found: BuildJson) -> Iterator[tuple[str, StageCounts]]:
-    """Everything that is counted by stage, with its place in the file."""
-    for corpus, by_split in found["counts"].items():
+def _stage_counts(build: BuildJson) -> Iterator[tuple[str, StageCounts]]:
+    """Yield everything that is counted by stage, with its path in the file."""
+    for corpus, by_split in build["counts"].items():
         for split in SPLITS:
             yield _place("counts", corpus, split), by_split.get(split, {})
-    for i, fact in enumerate(found["recordings"]):
+    for i, fact in enumerate(build["recordings"]):
         yield _place("recordings", i, "stages"), fact["stages"]

@@ -1,4 +1,4 @@
-"""Config: the options of a build in one frozen value, and which of them a folder can't change."""
+"""Config: the options of a build in one frozen value, and the settings that a folder is bound to."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ DEFAULT_SEED = 0
 
 @dataclass(frozen=True)
 class Pinned:
-    """A dataset made elsewhere that a build is to make again: the same recordings, drawn the same.
+    """A dataset built elsewhere that a build reproduces: the same recordings, drawn the same way.
 
     Parameters
     ----------
     command
-        What makes it again, for the card.
+        Command that reproduces it, for the card.
     signals
-        (corpus, recording) → hash of its signal file, for every recording that is wanted.
+        (corpus, recording) to hash of the signal, for every recording to draw.
     """
 
     command: str
@@ -48,18 +48,18 @@ class Pinned:
 
 @dataclass(frozen=True)
 class BuildConfig:
-    """One field an option of ``psgimg build``; the options' help says what each means.
+    """The options of ``psgimg build``, one field each; see the help of the command.
 
     Parameters
     ----------
     source
-        Names of corpora, and YAML files that describe others.
+        Names of corpora, or YAML files that describe them.
     root
         ``DIR`` for a single source, ``NAME=DIR`` for several.
     trim_min
         Minutes kept around sleep; None keeps all.
     pinned
-        Stands for the options of pages, split and choice of recordings, where a dataset is rebuilt.
+        Replaces the options for pages, split and choice of recordings when a dataset is rebuilt.
     """
 
     source: tuple[str, ...]
@@ -85,50 +85,50 @@ class BuildConfig:
             raise BuildError(
                 "no --source; `psgimg sources` lists them, `--source demo` needs no corpus"
             )
-        _ = self.corpora  # refuses what is no corpus
+        _ = self.corpora  # refuses an unknown corpus
         if self.folds == 1 or self.folds < 0:
-            raise BuildError(f"--folds {self.folds}: give 2 or more")
+            raise BuildError(f"--folds {self.folds}: use 2 or more")
         self.corruptions()
 
     @cached_property
     def corpora(self) -> tuple[Corpus, ...]:
-        """The corpora of ``source``, read once: a YAML file may change while a build is at work."""
+        """The corpora of ``source``, read once, as a YAML file may change during a build."""
         return registry.corpora(self.source)
 
     def recipe(self) -> Recipe:
-        """What decides the pixels. Without ``--montage``, the corpus's own; AASM for a mixture."""
+        """Return the recipe. The default montage is that of the corpora if they share it, or AASM."""
         if self.pinned:
             return self.pinned.spec.recipe
         own = {corpus.montage for corpus in self.corpora}
         name = self.montage or (own.pop() if len(own) == 1 else DEFAULT_MONTAGE)
         recipe = Recipe(load_montage(name), load_style(self.style), load_filters(self.filters))
-        layout.boxes(recipe.style, recipe.montage)  # refuses a page too low for its lanes
+        layout.boxes(recipe.style, recipe.montage)  # refuses a page that is too small for its lanes
         return recipe
 
     def page_spec(self) -> PageSpec:
-        """Which epochs become pages, and how they are drawn."""
+        """Return which epochs become pages, and how they are drawn."""
         if self.pinned:
             return self.pinned.spec
         return PageSpec(self.recipe(), self.scorer, self.trim_min, self.corruptions())
 
     def split_policy(self) -> SplitPolicy:
-        """Who comes to which split."""
+        """Return how subjects are assigned to splits."""
         if self.pinned:
             return self.pinned.policy
         published = splits.read_published(self.split_file) if self.split_file else {}
         return SplitPolicy(splits.parse_shares(self.splits), self.seed, published)
 
     def corruptions(self) -> tuple[Corruption, ...]:
-        """What is done to the raw signals, in order."""
+        """Return the corruptions of the raw signals, in order."""
         if self.pinned:
             return self.pinned.spec.corruptions
-        found = tuple(map(corruption_spec.parse, self.corrupt))
-        if found:
-            corruption_spec.check_lanes(found, self.recipe().montage)
-        return found
+        corruptions = tuple(map(corruption_spec.parse, self.corrupt))
+        if corruptions:
+            corruption_spec.check_lanes(corruptions, self.recipe().montage)
+        return corruptions
 
     def command(self) -> str:
-        """The command that makes these rows again, without what names this machine's folders."""
+        """Return the command that reproduces these rows, without the names of local folders."""
         if self.pinned:
             return self.pinned.command
         words = ["psgimg", "build"]
@@ -154,7 +154,7 @@ class BuildConfig:
         return shlex.join(words)
 
     def fixed(self) -> Fixed:
-        """What must stay as it is for a folder to grow: rows made otherwise must not meet in it."""
+        """Return the settings that all rows of a folder must share, whenever they were built."""
         spec, policy = self.page_spec(), self.split_policy()
         twin: Corrupted = (
             {"corruption": corruption_spec.to_dict(spec.corruptions)} if spec.corruptions else {}

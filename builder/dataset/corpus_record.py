@@ -1,4 +1,4 @@
-"""Corpus record: what ``build.json`` says of each corpus, and by which definition a folder grows."""
+"""Corpus record: the entry of each corpus in ``build.json``, and the definition a folder is bound to."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.recording import Corpus
 
 STATE = "corpora.json"
-"""Definitions of a build that is not finished."""
+"""File with the definitions of an unfinished build."""
 
 
 def record(corpus: Corpus) -> CorpusRecord:
-    """Title, terms and notes of a corpus; its definition if it is not one of psgimg's own."""
-    found: CorpusRecord = {
+    """Return title, terms and notes of a corpus; its definition if it is not one of psgimg's own."""
+    entry: CorpusRecord = {
         "title": corpus.title,
         "policy": corpus.terms.policy.value,
         "licence": corpus.terms.licence,
@@ -31,11 +31,11 @@ def record(corpus: Corpus) -> CorpusRecord:
         "notes": list(corpus.notes),
         "mains_hz": corpus.mains_hz,
     }
-    return {**found, "definition": dict(corpus.definition)} if corpus.definition else found
+    return {**entry, "definition": dict(corpus.definition)} if corpus.definition else entry
 
 
 def records(corpora: Iterable[Corpus], before: BuildJson | None) -> dict[str, CorpusRecord]:
-    """Records by name: of this build's corpora, of psgimg's own, and of those of an earlier run.
+    """Return records by name: of this build's corpora, psgimg's own, and those of an earlier run.
 
     Parameters
     ----------
@@ -48,28 +48,28 @@ def records(corpora: Iterable[Corpus], before: BuildJson | None) -> dict[str, Co
     return {**earlier, **own, **{corpus.name: record(corpus) for corpus in corpora}}
 
 
-def packages(found: Iterable[CorpusRecord]) -> list[str]:
-    """Packages that bring the corpora of some records."""
-    names = (entry.get("definition", {}).get(plugins.PACKAGE) for entry in found)
+def packages(entries: Iterable[CorpusRecord]) -> list[str]:
+    """Return the packages that provide the corpora of some records."""
+    names = (entry.get("definition", {}).get(plugins.PACKAGE) for entry in entries)
     return sorted({name for name in names if name})
 
 
-def described(found: Mapping[str, CorpusRecord]) -> list[str]:
-    """Names of the corpora, of some records, that a YAML file describes."""
+def described(entries: Mapping[str, CorpusRecord]) -> list[str]:
+    """Return the names of the corpora that are described by a YAML file."""
     return [
         name
-        for name, entry in found.items()
+        for name, entry in entries.items()
         if "definition" in entry and plugins.PACKAGE not in entry["definition"]
     ]
 
 
 def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Keys in which two definitions differ, for a message; empty if they are the same."""
+    """Return the keys in which two definitions differ, for a message; empty if they are equal."""
     return ", ".join(key for key in sorted({*before, *now}) if before.get(key) != now.get(key))
 
 
 def refuse_changed(out: Path, corpora: Iterable[Corpus], before: BuildJson | None) -> None:
-    """Refuse a folder that was built, or begun, with another definition of a corpus; else keep it.
+    """Refuse a folder built or started with a different definition of a corpus; else record it.
 
     Parameters
     ----------
@@ -79,18 +79,20 @@ def refuse_changed(out: Path, corpora: Iterable[Corpus], before: BuildJson | Non
     Raises
     ------
     BuildError
-        With the keys that differ.
+        If a definition differs; the message lists the keys.
     """
-    known = _definitions(out, before)
+    recorded = _definitions(out, before)
     now = {corpus.name: dict(corpus.definition) for corpus in corpora if corpus.definition}
     for name, definition in now.items():
-        if keys := changed(known.get(name, definition), definition):
+        if keys := changed(recorded.get(name, definition), definition):
             raise BuildError(
-                f"{out} was built with another {name} ({keys}); use the same file or package, or choose "
-                "another --out"
+                f"{out} was built with a different definition of {name} ({keys}); use the same file or "
+                "package, or choose another --out"
             )
     if now:
-        atomic_file.write_text(out / shards.STATE / STATE, json.dumps({**known, **now}, indent=1))
+        atomic_file.write_text(
+            out / shards.STATE / STATE, json.dumps({**recorded, **now}, indent=1)
+        )
 
 
 def refuse_unnamed(
@@ -99,7 +101,7 @@ def refuse_unnamed(
     before: BuildJson | None,
     built: Iterable[RecordingFacts],
 ) -> None:
-    """Refuse to go on with a folder that holds a corpus whose terms nobody here can name.
+    """Refuse to resume a folder with a corpus whose terms are unknown to this build.
 
     Parameters
     ----------
@@ -111,30 +113,30 @@ def refuse_unnamed(
     BuildError
         If an unfinished build left recordings of a corpus that is not a source of this one.
     """
-    known = records(corpora, before)
-    if unnamed := sorted({fact["corpus"] for fact in built} - set(known)):
+    named = records(corpora, before)
+    if unnamed := sorted({fact["corpus"] for fact in built} - set(named)):
         raise BuildError(
-            f"{out} holds recordings of {unnamed[0]} from a build that was interrupted; give its "
-            "--source too, or choose another --out"
+            f"{out} contains recordings of {unnamed[0]} from an interrupted build; add its --source, "
+            "or choose another --out"
         )
 
 
 def _definitions(out: Path, before: BuildJson | None) -> dict[str, Any]:
-    """Definitions of a folder's corpora by name."""
-    found = {
+    """Return the recorded definitions of a folder's corpora by name."""
+    finished = {
         name: entry["definition"]
         for name, entry in (before["corpora"] if before else {}).items()
         if "definition" in entry
     }
     path = out / shards.STATE / STATE
     try:
-        begun = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        unfinished = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     except (OSError, ValueError) as error:
         raise BuildError(f"{path} is damaged ({error}); choose another --out") from error
-    return {**found, **begun}
+    return {**finished, **unfinished}
 
 
 def _record_of(entry: CorpusRecord) -> CorpusRecord:
-    """An entry of ``build.json`` without its counts."""
-    known = {key: value for key, value in entry.items() if key in CorpusRecord.__annotations__}
-    return cast(CorpusRecord, known)
+    """Return an entry of ``build.json`` without its counts."""
+    kept = {key: value for key, value in entry.items() if key in CorpusRecord.__annotations__}
+    return cast(CorpusRecord, kept)

@@ -1,4 +1,4 @@
-"""Page spec: which epochs of a recording become pages, and everything that decides what they show."""
+"""Page spec: which epochs of a recording become pages, and everything that determines their content."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class PageSpec:
     Parameters
     ----------
     recipe
-        Everything that decides the pixels.
+        Everything that determines the pixels.
     scorer
         The scorer whose stages are the labels; empty for the reference scorer of the corpus.
     trim_min
         Minutes kept before the first and after the last epoch of sleep; None keeps all.
     corruptions
-        Carried out on the raw signals, in this order.
+        Corruptions, applied to the raw signals in this order.
     """
 
     recipe: Recipe
@@ -33,17 +33,17 @@ class PageSpec:
 
     @classmethod
     def from_build(cls, build: DatasetFacts) -> PageSpec:
-        """The spec of a finished dataset.
+        """Return the spec of a finished dataset.
 
         Parameters
         ----------
         build
-            What its ``build.json`` holds.
+            Contents of its ``build.json``.
 
         Raises
         ------
         BuildError
-            If this psgimg draws other recipes, or carries out other corruptions.
+            If this psgimg does not support the recipe or the corruptions.
         """
         fixed = build["fixed"]
         return cls(

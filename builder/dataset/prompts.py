@@ -1,4 +1,4 @@
-"""Prompts: what a model is asked about a page, and what it should answer. All of it is data."""
+"""Prompts: the question about a page, and the answer for each stage. All of it is data in YAML."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REMARKS = ("source", "note")
 KEYS = (*TEXTS, "answers", *REMARKS)
 
 PLACEHOLDERS = ("<image>", "<video>", "<audio>")
-"""What trainers replace by a file. Who asks puts the page's in; a second would have no picture."""
+"""Tokens that trainers replace by a file. psgimg adds the one of the page; another has no file."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Prompt:
     Parameters
     ----------
     system
-        What the model is told before any question; "" tells it nothing.
+        System message; "" for none.
     answers
-        Stage name → the text that answers the question, for the five stages in their order.
+        Stage name to the text that answers the question, for the five stages in their order.
     """
 
     system: str
@@ -40,16 +40,16 @@ class Prompt:
 
 
 def load(name: str | Path) -> Prompt:
-    """A prompt that comes with psgimg by its name, or one from a YAML file.
+    """Load one of psgimg's own prompts by its name, or a prompt from a YAML file.
 
-    The file has the keys ``system``, ``question`` and ``answers`` (stage → text), and may have
-    ``source`` and ``note``, which are for people.
+    The file has the keys ``system``, ``question`` and ``answers`` (stage to text), and optionally
+    ``source`` and ``note``, which are for human readers.
 
     Raises
     ------
     BuildError
-        If there is no such prompt or file, a key is unknown or missing, a text is empty or holds
-        an image's placeholder, a stage has no answer, or two stages have the same.
+        If the prompt or file does not exist, a key is unknown or missing, a text is empty or
+        contains an image placeholder, a stage has no answer, or two stages have the same answer.
     """
     presets = {
         file.name.removesuffix(".yaml"): file
@@ -64,7 +64,7 @@ def load(name: str | Path) -> Prompt:
     path = Path(name)
     if path.suffix not in yaml_file.SUFFIXES:
         raise BuildError(
-            f"no prompt {str(name)!r}; use {', '.join(sorted(presets))} or a .yaml file"
+            f"unknown prompt {str(name)!r}; use {', '.join(sorted(presets))} or a .yaml file"
         )
     return _prompt(yaml_file.read(path, "prompt file"), f"prompt file {path}")
 
@@ -96,15 +96,16 @@ def _check_keys(values: Any, known: tuple[str, ...], optional: tuple[str, ...], 
     if not isinstance(values, dict):
         raise BuildError(f"{where}: expected `key: value` lines with {', '.join(known)}")
     if unknown := [str(key) for key in values if key not in known]:
-        raise BuildError(f"{where}: unknown key {unknown[0]!r}; there are {', '.join(known)}")
+        raise BuildError(f"{where}: unknown key {unknown[0]!r}; use {', '.join(known)}")
     if missing := [key for key in known if key not in values and key not in optional]:
-        raise BuildError(f"{where}: {missing[0]} is missing; there must be {', '.join(known)}")
+        required = [key for key in known if key not in optional]
+        raise BuildError(f"{where}: {missing[0]} is missing; required are {', '.join(required)}")
 
 
 def _check_text(value: Any, what: str, where: str, *, empty: bool = False) -> None:
     if not isinstance(value, str):
-        raise BuildError(f"{where}: {what} is {value!r}; put text in quotes")
+        raise BuildError(f"{where}: {what} is {value!r}, not text; put it in quotes")
     if not empty and not value.strip():
         raise BuildError(f"{where}: {what} is empty")
-    if held := [mark for mark in PLACEHOLDERS if mark in value]:
-        raise BuildError(f"{where}: {what} holds {held[0]}; leave it out, psgimg puts the page in")
+    if marks := [mark for mark in PLACEHOLDERS if mark in value]:
+        raise BuildError(f"{where}: {what} contains {marks[0]}; remove it, psgimg inserts the page")

@@ -1,4 +1,4 @@
-"""The keys of ``rebuild.json`` with their types: what a labels-only export says of its dataset."""
+"""The keys of ``rebuild.json`` with their types: how a labels-only export describes its dataset."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LabelTable(TypedDict):
 
 
 class ExportFacts(DatasetFacts):
-    """What a labels-only export says. Who was set aside, and why, is not passed on."""
+    """The facts of a labels-only export, without the recordings that were set aside."""
 
     format: int
     recordings: list[PicturedRecording]
@@ -29,6 +29,6 @@ class ExportFacts(DatasetFacts):
 
 
 class RebuildJson(ExportFacts):
-    """All of ``rebuild.json``. ``sha256`` is of everything else in it."""
+    """The whole of ``rebuild.json``. ``sha256`` is that of everything else in it."""
 
     sha256: str

@@ -1,4 +1,4 @@
-"""Rows: the dataset's contract, one row a scored epoch. ``finetune`` reads nothing else."""
+"""Schema: the columns of the dataset, one row per scored epoch, on which ``finetune`` relies."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 _CLASS_LABEL = {"names": list(STAGE_NAMES), "_type": "ClassLabel"}
 _STRING = {"dtype": "string", "_type": "Value"}
 
-# As `datasets.Features.to_dict` spells them; a test compares. Written out here because a worker
-# that only draws would pay 1.5 s and 80 MB to import `datasets`.
+# Equal to `datasets.Features.to_dict`, which a test compares. Written out here because importing
+# `datasets` costs a worker that only draws 1.5 s and 80 MB.
 FEATURES: dict[str, dict[str, Any]] = {
     "image": {"_type": "Image"},
     "label": _CLASS_LABEL,
@@ -35,9 +35,9 @@ FEATURES: dict[str, dict[str, Any]] = {
 class Row(TypedDict):
     """One epoch.
 
-    ``image`` holds PNG bytes and no path: a file name could give the stage away. ``epoch`` counts
-    from the recording's start in units of the scoring's epoch length; two rows are neighbours in
-    time if their ``onset_s`` differ by that length. ``lanes`` has None for an absent lane.
+    ``image`` has PNG bytes and no path, as a file name could reveal the stage. ``epoch`` counts from
+    the recording's start in units of the scoring's epoch length; two rows are consecutive in time if
+    their ``onset_s`` differ by that length. ``lanes`` has None for an absent lane.
     """
 
     image: dict[str, bytes | None]
@@ -52,7 +52,7 @@ class Row(TypedDict):
 
 
 def schema(metadata: dict[str, str] | None = None) -> pa.Schema:
-    """Arrow schema that ``datasets`` opens with ``Image`` and ``ClassLabel`` decoded."""
+    """Return the Arrow schema, from which ``datasets`` recognises ``Image`` and ``ClassLabel``."""
     import pyarrow as pa
 
     types = {
@@ -71,7 +71,7 @@ def schema(metadata: dict[str, str] | None = None) -> pa.Schema:
 
 
 def features() -> datasets.Features:
-    """The contract as ``datasets`` knows it."""
+    """Return the columns as features of ``datasets``."""
     from datasets import Features
 
     return Features.from_dict(FEATURES)

@@ -1,11 +1,11 @@
-"""Shards: rows to Parquet, one row group a recording, resumable at any moment.
+"""Shards: write rows to Parquet, one row group per recording, resumable at any moment.
 
     OUT/data/<corpus>/<split>-00000-of-00002.parquet      the dataset
     OUT/.psgimg/parts/<corpus>/<recording>.parquet        a finished recording, not yet in a shard
-    OUT/.psgimg/staged/, OUT/.psgimg/old/                 shards on their way in, and out
+    OUT/.psgimg/staged/, OUT/.psgimg/old/                 new shards to move in, old ones to delete
 
-Every file carries the facts of its recordings in its footer, so that the files alone tell what is
-done. A recording leaves one place only after it is whole in the next.
+Every file has the facts of its recordings in its footer, so that the files alone record what is
+finished. A recording is deleted from one place only after it is complete in the next.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from psgimg.builder.errors import BuildError
 
 STATE = ".psgimg"
 PER_SHARD = 64
-"""Recordings a shard holds at most on average: 500 MB to 1.5 GB, few files, small re-pushes."""
+"""Largest mean number of recordings per shard: 500 MB to 1.5 GB, few files, small updates."""
 
 FOOTER = "psgimg"
 IMAGE_COLUMNS = ("image.bytes", "image.path")
@@ -38,9 +38,9 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Done:
-    """A recording that is drawn: where its row group lies, and its facts.
+    """A finished recording: the location of its row group, and its facts.
 
-    ``withdrawn`` if it can no longer be built: it then has no row group.
+    ``withdrawn`` if it can no longer be built; it then has no row group.
     """
 
     path: Path
@@ -56,7 +56,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard as it should be: its name under ``data/`` and its recordings in order."""
+    """A shard to write: its name under ``data/`` and its recordings in order."""
 
     name: str
     corpus: str
@@ -65,26 +65,26 @@ class Shard:
 
 
 def write_part(out: Path, rows: list[Row], facts: RecordingFacts) -> None:
-    """Write one recording as a part, whole or not at all."""
+    """Write one recording as a part, atomically."""
     path = out / STATE / "parts" / facts["corpus"] / f"{facts['recording']}.parquet"
     _write(path, [facts], (pa.Table.from_pylist(some, schema=schema()) for some in [rows]))
 
 
 def finished(out: Path) -> dict[Key, Done]:
-    """Every recording that is drawn, wherever it lies; unreadable files count as absent."""
-    found: dict[Key, Done] = {}
+    """Return every finished recording, in whichever folder; unreadable files count as absent."""
+    recordings: dict[Key, Done] = {}
     state = out / STATE
     for folder in (state / "old", out / "data", state / "staged", state / "parts"):
         for path in sorted(folder.rglob("*.parquet")):
             for done in _read_footer(path):
-                found[done.key] = done
-    return {key: done for key, done in found.items() if not done.withdrawn}
+                recordings[done.key] = done
+    return {key: done for key, done in recordings.items() if not done.withdrawn}
 
 
 def plan(recordings: Iterable[Done], splits: Mapping[Key, SplitName]) -> list[Shard]:
-    """Assign recordings to shards by a hash of the subject: adding one changes few shards.
+    """Assign recordings to shards by a hash of the subject, so that adding one changes few shards.
 
-    The number of shards of a corpus and split is a power of two, so that growth at most halves them.
+    The number of shards of a corpus and split is a power of two, so that growth divides each shard.
     """
     groups: dict[tuple[str, SplitName], list[Done]] = defaultdict(list)
     for done in recordings:
@@ -107,19 +107,19 @@ def plan(recordings: Iterable[Done], splits: Mapping[Key, SplitName]) -> list[Sh
 
 
 def discard(out: Path, done: Done | None) -> None:
-    """Forget a recording that can no longer be built, should it be there from an earlier run."""
+    """Mark a recording of an earlier run as withdrawn, because it can no longer be built."""
     if done is not None:
         path = out / STATE / "parts" / done.key[0] / f"{done.key[1]}.parquet"
         facts: FooterFacts = {**done.facts, "withdrawn": True}
-        _write(path, [facts], [])  # outlives the shard that still has it
+        _write(path, [facts], [])  # takes precedence over the shard that still contains it
 
 
 def publish(out: Path, shards: list[Shard]) -> None:
-    """Make ``out/data`` hold exactly these shards.
+    """Make ``out/data`` contain exactly these shards.
 
-    New shards are written beside the old ones, row group by row group, and moved in when all are
-    whole; parts go as soon as a staged shard holds them. Killed anywhere, a second call ends the
-    work with the same bytes.
+    New shards are written beside the old ones, row group by row group, and moved to their place when
+    all are complete. A part is deleted as soon as a staged shard contains it. If the process is
+    killed at any point, a second call completes the work with the same bytes.
     """
     state, data = out / STATE, out / "data"
     wanted = {shard.name: shard for shard in shards}
@@ -153,12 +153,12 @@ def publish(out: Path, shards: list[Shard]) -> None:
 
 
 def n_rows(path: Path) -> int:
-    """Rows of a shard, from its footer."""
+    """Return the number of rows of a shard, from its footer."""
     return int(pq.read_metadata(path).num_rows)
 
 
 def read_column(done: Done, columns: list[str]) -> pa.Table:
-    """Some columns of one recording."""
+    """Read some columns of one recording."""
     with pq.ParquetFile(done.path) as file:
         return file.read_row_group(done.row_group, columns=columns)
 
@@ -174,7 +174,7 @@ def _bucket(facts: RecordingFacts, n_shards: int) -> int:
 
 
 def _write(path: Path, facts: Sequence[RecordingFacts], tables: Iterable[pa.Table]) -> None:
-    """A Parquet file with one row group a table: images as they are, the rest compressed."""
+    """Write a Parquet file with one row group per table; all columns but the images are compressed."""
     footer = json.dumps(facts, sort_keys=True, ensure_ascii=True)
     arrow = schema({FOOTER: footer})
     others = [name for name in _leaves(arrow) if name not in IMAGE_COLUMNS]
@@ -190,11 +190,11 @@ def _write(path: Path, facts: Sequence[RecordingFacts], tables: Iterable[pa.Tabl
                 table.replace_schema_metadata(arrow.metadata), row_group_size=len(table)
             )
             del table
-            pa.default_memory_pool().release_unused()  # it would keep a night's pictures for good
+            pa.default_memory_pool().release_unused()  # else it keeps a recording's pictures
 
 
 def _leaves(arrow: pa.Schema) -> list[str]:
-    """Column paths as Parquet names them."""
+    """Return the column paths in Parquet's notation."""
     return [
         f"{field.name}.{child}" if child else field.name
         for field in arrow
@@ -215,13 +215,13 @@ def _read_footer(path: Path) -> Iterator[Done]:
     except PermissionError as error:
         raise BuildError(atomic_file.unwritable(path, error)) from error
     except (pa.ArrowException, OSError, KeyError, ValueError):
-        return  # torn by something else than us: the recording is simply drawn again
+        return  # damaged by another program: the recording is drawn again
     for row_group, fact in enumerate(facts):
         yield Done(path, row_group, fact, fact.pop("withdrawn", False))
 
 
 def _holds(path: Path, wanted: Mapping[str, Shard], root: Path) -> bool:
-    """Whether a file is whole and holds just what the shard of its name should."""
+    """Return whether a file is complete and contains exactly the recordings of its shard."""
     shard = wanted.get(path.relative_to(root).as_posix())
     if shard is None or not path.exists():
         return False
@@ -229,14 +229,14 @@ def _holds(path: Path, wanted: Mapping[str, Shard], root: Path) -> bool:
 
 
 def _retire(path: Path, old: Path) -> Path:
-    """Move a staged file out of the way under a name of its own; it stays a source."""
+    """Move a stale staged file to ``old`` under a unique name; its recordings can still be read."""
     old.mkdir(parents=True, exist_ok=True)
     place = old / f"{len(list(old.iterdir())):05d}-{path.parent.name}-{path.name}"
     return path.replace(place)
 
 
 def check_writable(out: Path) -> None:
-    """Fail early and in one line where nothing can be written."""
+    """Fail early, with a one-line message, if nothing can be written."""
     try:
         (out / STATE).mkdir(parents=True, exist_ok=True)
         probe = out / STATE / "probe"

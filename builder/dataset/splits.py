@@ -1,5 +1,7 @@
-"""Splits: who is in train, validation and test. Decided by a hash of the subject alone, so that
-adding a night moves nobody, and all nights of a person stay together.
+"""Splits: assign subjects to train, validation and test by a hash.
+
+The hash is of the subject (or family) only, so that adding a night moves nobody, and all nights of
+a person stay together.
 """
 
 from __future__ import annotations
@@ -17,14 +19,14 @@ from psgimg.builder.errors import BuildError
 
 @dataclass(frozen=True)
 class SplitPolicy:
-    """How subjects come to their split.
+    """How subjects are assigned to splits.
 
     Parameters
     ----------
     shares
-        Parts of train, validation and test; they need not sum to 1.
+        Proportions of train, validation and test; they need not sum to 1.
     published
-        Somebody's published split, (corpus or "", subject) → split; it replaces the hash.
+        A published split, (corpus or "", subject) to split, which replaces the hash.
     """
 
     shares: tuple[float, float, float] = (80.0, 10.0, 10.0)
@@ -32,9 +34,9 @@ class SplitPolicy:
     published: Mapping[tuple[str, str], SplitName] = field(default_factory=dict)
 
     def split(self, corpus: str, subject: str, kin: str) -> SplitName | None:
-        """Split of a subject; None if a published split does not name it.
+        """Return the split of a subject; None if a published split does not name it.
 
-        ``kin`` is who must stay together: the subject, or the family.
+        ``kin`` is the unit that stays together: the subject or the family.
         """
         if self.published:
             return self.published.get((corpus, subject), self.published.get(("", subject)))
@@ -47,34 +49,36 @@ class SplitPolicy:
 
 
 def fold(corpus: str, kin: str, n_folds: int, seed: int) -> int:
-    """Fold of a subject or family, 0 to ``n_folds`` - 1, independent of its split."""
+    """Return the fold of a subject or family, 0 to ``n_folds`` - 1, independent of its split."""
     return int(_place(f"fold/{seed}/{corpus}/{kin}") * n_folds)
 
 
 def _place(key: str) -> float:
-    """A number in [0, 1) that looks random and never changes."""
+    """Return a pseudorandom number in [0, 1), determined by the key."""
     digest = hashlib.sha256(key.encode()).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / 2.0**53
 
 
 def parse_shares(text: str) -> tuple[float, float, float]:
-    """``80/10/10`` → shares of train, validation and test."""
+    """Parse the proportions of train, validation and test, such as ``80/10/10``."""
     try:
         train, validation, test = (float(part) for part in text.split("/"))
     except ValueError:
-        raise BuildError(f"--splits {text!r}: give three numbers, such as 80/10/10") from None
+        raise BuildError(f"--splits {text!r}: use three numbers, such as 80/10/10") from None
     if min(train, validation, test) < 0 or train + validation + test <= 0:
-        raise BuildError(f"--splits {text!r}: shares can't be negative or all 0, such as 80/10/10")
+        raise BuildError(
+            f"--splits {text!r}: proportions can't be negative or all 0; use, for example, 80/10/10"
+        )
     return train, validation, test
 
 
 def read_published(path: Path) -> dict[tuple[str, str], SplitName]:
-    """A published split: CSV with columns [corpus,] subject, split; or JSON {split: [subjects]}.
+    """Read a published split: CSV with columns [corpus,] subject, split; or JSON {split: [subjects]}.
 
     Raises
     ------
     BuildError
-        If the file can't be read, names another split, or puts a subject in two.
+        If the file can't be read, has an unknown split, or assigns a subject to two.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -84,29 +88,36 @@ def read_published(path: Path) -> dict[tuple[str, str], SplitName]:
             f"--split-file {path}: {type(error).__name__} {error}; expected a CSV with the columns "
             "subject, split (and corpus), or JSON {split: [subjects]}"
         ) from error
-    found = published(pairs, f"--split-file {path}")
-    if not found:
-        raise BuildError(f"--split-file {path} names no subject")
-    return found
+    splits = published(pairs, f"--split-file {path}")
+    if not splits:
+        raise BuildError(f"--split-file {path} names no subject; add rows with subject and split")
+    return splits
 
 
 def published(
     pairs: Iterable[tuple[tuple[str, str], str]], where: str
 ) -> dict[tuple[str, str], SplitName]:
-    """A published split, from each (corpus or "", subject) and its split.
+    """Return a published split, given each (corpus or "", subject) with its split.
+
+    Parameters
+    ----------
+    where
+        Start of every message.
 
     Raises
     ------
     BuildError
-        If a split is none of ours, or a subject is in two; it begins with ``where``.
+        If a split is unknown, or a subject is in two.
     """
-    found: dict[tuple[str, str], SplitName] = {}
+    splits: dict[tuple[str, str], SplitName] = {}
     for key, split in pairs:
         if split not in SPLITS:
-            raise BuildError(f"{where}: split {split!r}; use {', '.join(SPLITS)}")
-        if found.setdefault(key, split) != split:
-            raise BuildError(f"{where}: subject {key[1]} is in {found[key]} and in {split}")
-    return found
+            raise BuildError(f"{where}: unknown split {split!r}; use {', '.join(SPLITS)}")
+        if splits.setdefault(key, split) != split:
+            raise BuildError(
+                f"{where}: subject {key[1]} is in {splits[key]} and in {split}; remove one of them"
+            )
+    return splits
 
 
 def _from_json(text: str) -> list[tuple[tuple[str, str], str]]:
@@ -125,6 +136,6 @@ def _from_csv(text: str) -> list[tuple[tuple[str, str], str]]:
 
 
 def _split_name(name: str) -> str:
-    """Published files also say ``val``, ``valid`` and ``dev``."""
+    """Return the standard name of a split; published files also use ``val``, ``valid`` and ``dev``."""
     plain = name.strip().lower()
     return {"val": "validation", "valid": "validation", "dev": "validation"}.get(plain, plain)

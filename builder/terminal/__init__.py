@@ -1,1 +1,1 @@
-"""The builder's commands: their options, and what they print."""
+"""The builder's commands: their options and their output."""

@@ -1,4 +1,4 @@
-"""Commands that make a dataset, and look at what one would be made of: build, check, sources, preview."""
+"""Commands that build a dataset or inspect its sources: build, check, sources, preview."""
 
 from __future__ import annotations
 
@@ -27,18 +27,26 @@ from psgimg.builder.terminal.options import (
 @data_options
 @out_option
 @click.option(
-    "--folds", type=int, default=0, metavar="K", help="Also write folds.csv: K folds by subject."
+    "--folds",
+    type=int,
+    default=0,
+    metavar="K",
+    help="Also write folds.csv with K cross-validation folds by subject.",
 )
 @click.option(
     "--corrupt",
     multiple=True,
     metavar="SPEC",
-    help="A corrupted twin of the test split, such as noise:snr_db=0,lanes=eeg; may be repeated. "
-    "lost, flat, polarity, hum, emg, pops, scale or noise.",
+    help="Build a corrupted twin of the test split, such as noise:snr_db=0,lanes=eeg; may be "
+    "repeated. Kinds: lost, flat, polarity, hum, emg, pops, scale, noise.",
 )
 @workers_option
-@click.option("--fetch", is_flag=True, help="Download the --subjects first (sleep-edf only).")
-@click.option("--push", is_flag=True, help="Then publish it on the Hub, see `psgimg push`.")
+@click.option(
+    "--fetch", is_flag=True, help="First download the recordings of --subjects (sleep-edf only)."
+)
+@click.option(
+    "--push", is_flag=True, help="Publish the dataset on the Hub afterwards; see `psgimg push`."
+)
 @publish_options
 def build(
     fetch: bool,
@@ -50,9 +58,9 @@ def build(
     replace: bool,
     **options: Any,
 ) -> None:
-    """Turn recordings into a dataset: shards, card, report.
+    """Build a dataset from recordings: shards, card, report.
 
-    Run again, the same command goes on where it was interrupted.
+    Run the same command again to resume an interrupted build.
     """
     from psgimg.builder import build as builder
     from psgimg.builder.dataset.config import BuildConfig
@@ -82,7 +90,10 @@ def build(
 @click.command()
 @data_options
 def check(**options: Any) -> None:
-    """Show what a build would take, and what it would set aside and why. Draws nothing."""
+    """List the recordings that a build would draw, and those it would set aside, with reasons.
+
+    No page is drawn.
+    """
     from psgimg.builder import check as checker
     from psgimg.builder.dataset.config import BuildConfig
     from psgimg.builder.terminal import show_build
@@ -97,14 +108,14 @@ def check(**options: Any) -> None:
 
 @click.command()
 def sources() -> None:
-    """List the corpora: terms, how to get access, what lies on disk."""
+    """List the corpora: terms, how to get access, folders on disk."""
     from psgimg.builder.corpora import registry
-    from psgimg.builder.corpora import sources as found
+    from psgimg.builder.corpora import sources as corpus_folders
     from psgimg.builder.terminal import show_build
 
     installed = registry.installed()
     corpora = [*registry.CORPORA.values(), *installed.corpora.values()]
-    places = {corpus.name: found.on_disk(corpus) for corpus in corpora}
+    places = {corpus.name: corpus_folders.on_disk(corpus) for corpus in corpora}
     show_build.show_corpora(open_console(), corpora, places, installed.faults)
 
 
@@ -115,18 +126,18 @@ def sources() -> None:
     "--source",
     default="",
     metavar="NAME|FILE",
-    help="Corpus of the recording (its names for channels), or a YAML file that describes it.",
+    help="Corpus of the recording or of the file's channel names, or a YAML file that describes it.",
 )
 @click.option("--root", default="", metavar="DIR", help="Folder of the corpus.")
 @click.option(
-    "--recording", default="", metavar="NAME", help="Recording of the corpus, instead of a file."
+    "--recording", default="", metavar="NAME", help="Recording of the corpus, in place of a file."
 )
 @click.option(
     "--epoch",
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Epoch as the dataset numbers it; of a file, its n-th 30 s from 0.",
+    help="Number of the epoch as in the dataset; for a file, of the 30-s page, from 0.",
 )
 @montage_option
 @style_option
@@ -136,10 +147,10 @@ def sources() -> None:
     type=click.Path(path_type=Path),
     default=Path("page.png"),
     show_default=True,
-    help="PNG to write.",
+    help="Output PNG file.",
 )
 def preview(edf: Path | None, **options: Any) -> None:
-    """Draw one page of a file, or of a corpus's recording, or say why a build would not."""
+    """Draw one page of a file or of a corpus recording, or report why a build would not."""
     from psgimg.builder.preview import PreviewConfig, preview
     from psgimg.builder.terminal import show_build
 

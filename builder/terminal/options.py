@@ -1,4 +1,4 @@
-"""Options that several commands share: what to read and how, and where to publish."""
+"""Options shared by several commands: what to read, how to draw it, where to publish it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from psgimg.builder.command_options import config_option, names
 
 
 def minutes(value: Any) -> float | None:
-    """Minutes as a number; ``none`` as None."""
+    """Parse a number of minutes; ``none`` gives None."""
     if value is None or str(value).lower() == "none":
         return None
     try:
@@ -18,52 +18,54 @@ def minutes(value: Any) -> float | None:
             return number
     except ValueError:
         pass
-    raise click.BadParameter(f"{value!r}: give minutes, such as 30, or none")
+    raise click.BadParameter(
+        f"{value!r} is not a number of minutes; use a number such as 30, or none"
+    )
 
 
 DEFAULT_NAME = "psg-images"
-"""Of the dataset's folder, and of its repository."""
+"""Default name of the dataset's folder and of its repository."""
 
 root_option = click.option(
     "--root",
     multiple=True,
     metavar="[NAME=]DIR",
-    help="Folder of the corpus (or PSGIMG_<NAME>_ROOT).",
+    help="Folder of the corpus (or set PSGIMG_<NAME>_ROOT).",
 )
 out_option = click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path(DEFAULT_NAME),
     show_default=True,
-    help="Folder of the dataset.",
+    help="Output folder.",
 )
 workers_option = click.option(
     "--workers",
     type=click.IntRange(1),
     default=None,
     metavar="N",
-    help="Processes [default: one a core].",
+    help="Number of worker processes.  [default: one per CPU core]",
 )
 montage_option = click.option(
     "--montage",
     default="",
     metavar="NAME|FILE",
-    help="Lanes to draw: a name or a YAML file [default: the corpus's own, or aasm].",
+    help="Montage: a name or a YAML file.  [default: the montage of the corpus, or aasm]",
 )
 style_option = click.option(
     "--style",
     default="clinical",
     show_default=True,
     metavar="NAME|FILE",
-    help="clinical, paper, sleepvlm or a YAML file.",
+    help="Drawing style: clinical, paper, sleepvlm or a YAML file.",
 )
 filters_option = click.option(
     "--filters",
     default="",
     metavar="FILE",
-    help="YAML file of pass bands [default: the AASM manual's].",
+    help="YAML file of pass bands.  [default: those of the AASM manual]",
 )
-"""What several commands take, each by itself."""
+"""Options that several commands take individually."""
 
 DATA_OPTIONS = (
     config_option,
@@ -71,8 +73,8 @@ DATA_OPTIONS = (
         "--source",
         multiple=True,
         metavar="NAME|FILE",
-        help="Corpus, or a YAML file that describes your own; may be repeated. `psgimg sources` "
-        "lists the names.",
+        help="Name of a corpus, or a YAML file that describes your own; may be repeated. "
+        "`psgimg sources` lists the names.",
     ),
     root_option,
     montage_option,
@@ -82,7 +84,7 @@ DATA_OPTIONS = (
         "--scorer",
         default="",
         metavar="NAME",
-        help="Whose stages are the label [default: the first].",
+        help="Scorer whose stages become the labels.  [default: the first]",
     ),
     click.option(
         "--trim",
@@ -90,36 +92,38 @@ DATA_OPTIONS = (
         type=minutes,
         default="30",
         show_default=True,
-        help="Wake kept around sleep, or none to keep all.",
+        help="Minutes of wakefulness to keep before and after sleep, or none to keep all.",
     ),
     click.option(
-        "--subjects", type=names, default="", metavar="A,B,…", help="Only these subjects."
+        "--subjects", type=names, default="", metavar="A,B,…", help="Use only these subjects."
     ),
     click.option(
         "--limit",
         type=click.IntRange(0),
         default=0,
         metavar="N",
-        help="Only the first N recordings of each source.",
+        help="Use only the first N recordings of each source.",
     ),
     click.option(
         "--splits",
         default="80/10/10",
         show_default=True,
-        help="Shares of train/validation/test, by subject.",
+        help="Proportions of train/validation/test, by subject.",
     ),
     click.option(
         "--split-file",
         type=click.Path(path_type=Path),
-        help="A published split: CSV or JSON.",
+        help="CSV or JSON file with a published split.",
     ),
-    click.option("--seed", type=int, default=0, show_default=True, help="Seed of the split."),
+    click.option(
+        "--seed", type=int, default=0, show_default=True, help="Random seed of the split."
+    ),
 )
-"""What `build` and `check` share: what to read, and how."""
+"""Options shared by `build` and `check`: what to read, and how to draw it."""
 
 
 def data_options(command: Any) -> Any:
-    """Give a command the shared options."""
+    """Add the options shared by `build` and `check` to a command."""
     for option in reversed(DATA_OPTIONS):
         command = option(command)
     return command
@@ -130,26 +134,29 @@ PUBLISH_OPTIONS = (
         "--repo-id",
         default=DEFAULT_NAME,
         metavar="[OWNER/]NAME",
-        help="Repository on the Hub [default: your own psg-images].",
+        help="Repository on the Hub.  [default: psg-images in your account]",
     ),
-    click.option("--public", is_flag=True, help="Let anybody see it; it is private otherwise."),
+    click.option(
+        "--public", is_flag=True, help="Make the repository public; it is private otherwise."
+    ),
     click.option(
         "--permission",
         default="",
         metavar="TEXT",
-        help="Who allowed restricted pictures to be public, when, where written; the card says so.",
+        help="Who permitted restricted pictures to be public, when, and where that is recorded; "
+        "quoted on the card.",
     ),
     click.option(
         "--replace",
         is_flag=True,
-        help="Remove from the repository what the folder has not.",
+        help="Remove everything from the repository that is not in the folder.",
     ),
 )
-"""What `push` and `build --push` share: where a release goes, and who may see it."""
+"""Options shared by `push` and `build --push`: the repository of a release and its visibility."""
 
 
 def publish_options(command: Any) -> Any:
-    """Give a command the options of a release."""
+    """Add the options of a release to a command."""
     for option in reversed(PUBLISH_OPTIONS):
         command = option(command)
     return command

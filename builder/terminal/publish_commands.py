@@ -1,4 +1,4 @@
-"""Commands that give a finished dataset away: push, export, rebuild."""
+"""Commands that publish, export or rebuild a finished dataset: push, export, rebuild."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ from psgimg.builder.terminal.options import (
 @config_option
 @click.argument("folder", type=click.Path(path_type=Path))
 @publish_options
-@click.option("--dry-run", is_flag=True, help="Show what would be sent; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be sent, without sending it.")
 def push(
     folder: Path, repo_id: str, public: bool, permission: str, replace: bool, dry_run: bool
 ) -> None:
     """Publish a dataset or a model folder on the Hugging Face Hub.
 
-    Restricted corpora go to a private, gated repository, and so do models that learned from them.
-    Run again, it sends only what is missing.
+    Restricted corpora, and models trained on them, go to a private, gated repository. Run the same
+    command again to send only what is missing.
     """
     from psgimg.builder.release import models
 
     if models.is_model(folder):
         if replace:
-            raise click.UsageError("--replace goes with datasets: a model replaces the former one")
+            raise click.UsageError(
+                "--replace is for datasets; a model always replaces the former one"
+            )
         _send_model(folder, repo_id, public, permission, dry_run)
         return
     send(release_config(folder, repo_id, public, permission, replace, dry_run))
@@ -47,41 +49,45 @@ def push(
 @config_option
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
-    "--labels-only", is_flag=True, help="Labels, recipe, checksums; no picture, no signal."
+    "--labels-only",
+    is_flag=True,
+    help="Export labels, recipe and checksums; no pictures or signals.",
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(["sharegpt", "webdataset", "imagefolder"]),
-    help="Pages in another tool's layout.",
+    help="Export pages in the layout of another tool.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Folder to write [default: psg- and labels, or the format].",
+    help="Output folder.  [default: psg-labels, or psg- and the format]",
 )
-@click.option("--split", default="all", show_default=True, help="Only this split, with --format.")
+@click.option(
+    "--split", default="all", show_default=True, help="Split to export with --format, or all."
+)
 @click.option(
     "--prompt",
     default="closed",
     show_default=True,
     metavar="NAME|FILE",
-    help="Question of sharegpt: closed, aasm or a YAML file.",
+    help="Prompt for --format sharegpt: closed, aasm or a YAML file.",
 )
 def export(
     folder: Path, labels_only: bool, form: str | None, out: Path | None, split: str, prompt: str
 ) -> None:
-    """Write a dataset folder for other tools, or only what may be passed on of it.
+    """Export a dataset for other tools, or only the labels and recipe that may be shared.
 
-    --labels-only is the lawful way to share work on a restricted corpus: whoever has the
-    recordings makes the same pictures again with `psgimg rebuild`.
+    --labels-only is the lawful way to share work on a restricted corpus: anyone with access to the
+    recordings can recreate the same pictures with `psgimg rebuild`.
     """
     if labels_only == bool(form):
-        raise click.UsageError("give either --labels-only or --format")
+        raise click.UsageError("use either --labels-only or --format")
     if labels_only and split != "all":
-        raise click.UsageError("--split goes with --format: an export of labels is whole")
+        raise click.UsageError("--split needs --format; a labels-only export contains all splits")
     if form != "sharegpt" and prompt != "closed":
-        raise click.UsageError("--prompt goes with --format sharegpt")
+        raise click.UsageError("--prompt needs --format sharegpt")
     out = out or Path(f"psg-{'labels' if labels_only else form}")
     console = open_console()
     if labels_only:
@@ -92,7 +98,7 @@ def export(
         with ProgressBar(console) as progress:
             progress.start("writing", unit="pages")
             _export(form, folder, out, split, prompt, progress)
-    console.print(f"[bold]{out}[/] is ready. {out / 'README.md'} says how it is used.")
+    console.print(f"[bold]{out}[/] is ready. See {out / 'README.md'} for how to use it.")
 
 
 def _export(
@@ -120,14 +126,14 @@ def _export(
     "--source",
     multiple=True,
     metavar="NAME|FILE",
-    help="Only this corpus of the export; a YAML file if it was built by one.",
+    help="Corpus of the export to rebuild, or its YAML file; may be repeated.  [default: all]",
 )
 @out_option
 @workers_option
 def rebuild(labels: Path, workers: int | None, **options: Any) -> None:
-    """Make a dataset again from its labels-only export and your own recordings.
+    """Recreate a dataset from its labels-only export and your own recordings.
 
-    Every shard is compared with the export's checksum.
+    Every shard is verified against the checksum in the export.
     """
     from psgimg.builder import rebuild as rebuilder
     from psgimg.builder.terminal import show_release
@@ -144,7 +150,7 @@ def rebuild(labels: Path, workers: int | None, **options: Any) -> None:
 def release_config(
     folder: Path, repo_id: str, public: bool, permission: str, replace: bool, dry_run: bool = False
 ) -> Any:
-    """What a push is told."""
+    """Return the ``PushConfig`` of the options of a release."""
     from psgimg.builder.release.push import PushConfig
     from psgimg.builder.release.visibility import Wish
 
@@ -152,7 +158,7 @@ def release_config(
 
 
 def send(config: Any) -> None:
-    """Push, and show what came of it."""
+    """Push a dataset, and show the plan and the result."""
     from psgimg.builder.release import push as releaser
     from psgimg.builder.terminal import show_release
 

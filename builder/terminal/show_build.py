@@ -1,4 +1,4 @@
-"""What the terminal shows: progress and tables. Knows reports, not how they come about."""
+"""Terminal output of build, check, sources and preview: reports, corpora and recordings as tables."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from rich.table import Table
 T = TypeVar("T")
 
 SHOWN = 20
-"""Recordings set aside that are listed one by one; ``build.json`` has all."""
+"""Number of recordings set aside that are listed one by one; ``build.json`` has all."""
 
 
 def show_report(console: Console, report: Report) -> None:
-    """What was found, built and set aside; epochs per stage and split."""
+    """Print what was found, built and set aside, and the number of epochs by stage and split."""
     for name, facts in report.values["corpora"].items():
         console.print(
             f"[bold]{name}[/]: {facts['found']} recordings found, {facts['built']} built "
@@ -35,8 +35,7 @@ def show_report(console: Console, report: Report) -> None:
         left_out = report.values["left_out"][name]
         if left_out:
             console.print(
-                "  epochs without picture: "
-                + ", ".join(f"{n:,} {why}" for why, n in left_out.items())
+                "  epochs left out: " + ", ".join(f"{n:,} {why}" for why, n in left_out.items())
             )
     show_set_aside(console, [SetAside(**entry) for entry in report.values["set_aside"]])
     table = Table("corpus", "split", *STAGE_NAMES, "epochs", box=None, header_style="bold")
@@ -50,19 +49,19 @@ def show_report(console: Console, report: Report) -> None:
     if corruption_spec.KEY in report.values:
         console.print(
             f"Only the test split is drawn, corrupted by {report.values[corruption_spec.KEY]['spec']}: "
-            "for tests, not to learn from.",
+            "for testing, not for training.",
             highlight=False,
             markup=False,
         )
     elif report.empty_splits:
         console.print(
-            f"[yellow]No subject fell into {' and '.join(report.empty_splits)}[/]: there are few of them. "
-            "Build more subjects, or give other shares with --splits, or name them in a --split-file."
+            f"[yellow]No subject is in {' and '.join(report.empty_splits)}[/], as there are few subjects. "
+            "Build more subjects, change --splits, or assign subjects with --split-file."
         )
 
 
 def show_set_aside(console: Console, entries: Sequence[SetAside]) -> None:
-    """Recordings that could not be used, by reason and one by one."""
+    """Print the recordings that could not be used, by reason and one by one."""
     if not entries:
         return
     reasons = Counter(entry.reason for entry in entries)
@@ -84,42 +83,44 @@ def show_corpora(
     places: Mapping[str, Path | None],
     faults: Iterable[str],
 ) -> None:
-    """The corpora: policy, licence, access, and where they lie on this machine; how to add one.
+    """Print the corpora with policy, licence, access and folder on disk, and how to add one.
 
     Parameters
     ----------
+    places
+        Name of a corpus to its folder on disk; None if it is not found.
     faults
-        A line for each installed package whose corpora can't be used.
+        One line for each installed package whose corpora can't be used.
     """
     for corpus in corpora:
         place = places[corpus.name]
-        found = (
+        where = (
             f"[green]found in {place}[/]"
             if place
-            else f"not found; --root DIR or {root_variable(corpus.name)}"
+            else f"not found; use --root DIR or set {root_variable(corpus.name)}"
         )
         terms = escape(f"{corpus.title}  ({corpus.terms.policy.value}: {corpus.terms.licence})")
         console.print(f"[bold]{corpus.name}[/]  {terms}")
-        console.print(f"    {found}")
+        console.print(f"    {where}")
         console.print(f"    [dim]{escape(corpus.terms.access)}[/]", highlight=False)
     for fault in faults:
         console.print(f"[yellow]{escape(fault)}[/]", highlight=False)
     console.print(
-        "\nA corpus of your own: describe it in a YAML file, --source my-lab.yaml; see "
+        "\nTo add your own corpus, describe it in a YAML file: --source my-lab.yaml; see "
         "docs/add-a-corpus.md",
         highlight=False,
     )
 
 
 def show_page(console: Console, page: PreviewPage) -> None:
-    """Where a preview was written and which lanes it shows."""
+    """Print the file of a preview and the derivations that it shows."""
     for lane, source in page.lanes:
         console.print(f"  {lane:8} {source}", highlight=False)
     console.print(f"[bold]{page.out}[/] shows {page.title}", highlight=False)
 
 
 def show_plans(console: Console, plans: Iterable[PlannedRecording]) -> None:
-    """What `check` found: a line a recording."""
+    """Print the recordings that a build would draw, one per line."""
     table = Table(
         "corpus",
         "recording",

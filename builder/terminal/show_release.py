@@ -1,4 +1,4 @@
-"""What the terminal shows of a release: its steps, what goes where, and how to load it."""
+"""Terminal output of push and rebuild: the plan of a release, how to load it, shards that differ."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from rich.markup import escape
 from rich.table import Table
 
 SHOWN, LISTED = 8, 20
-"""Files, and recordings that differ, that are listed one by one."""
+"""Number of files, and of recordings that differ, that are listed one by one."""
 
 
 def show_rebuilt(console: Console, rebuilt: Rebuilt) -> None:
-    """How many shards are those of the export, and what differs."""
+    """Print how many shards match the export, and what differs."""
     for mismatch in rebuilt.mismatches[:LISTED]:
         console.print(
             f"  {mismatch.corpus} {escape(mismatch.name)}: [yellow]{mismatch.reason}[/]: "
@@ -29,12 +29,12 @@ def show_rebuilt(console: Console, rebuilt: Rebuilt) -> None:
     if len(rebuilt.mismatches) > LISTED:
         console.print(f"  … and {len(rebuilt.mismatches) - LISTED} more")
     console.print(
-        f"{rebuilt.n_verified} of {rebuilt.n_shards} shards are byte for byte those of the export"
+        f"{rebuilt.n_verified} of {rebuilt.n_shards} shards match the export byte for byte"
     )
 
 
 def show_plan(console: Console, plan: Plan) -> None:
-    """Where a release goes, who may see it, and which files are sent, kept and removed."""
+    """Print the repository of a release, its visibility, and the files sent, kept and removed."""
     result = Report(plan.values)
     show_place(console, plan.transfer)
     table = Table("corpus", *SPLITS, *STAGE_NAMES, box=None, header_style="bold")
@@ -48,32 +48,32 @@ def show_plan(console: Console, plan: Plan) -> None:
     show_transfer(console, plan.transfer)
     if plan.edited:
         console.print(
-            "[yellow]README.md was edited there[/]: it is replaced by the card of this release"
+            "[yellow]README.md was edited on the Hub[/]: the card of this release replaces it"
         )
     if plan.transfer.visibility.permitted:
-        opened = ", ".join(plan.transfer.visibility.permitted)
-        console.print(f"[yellow]public by permission[/]: {opened}, old revisions too")
+        permitted = ", ".join(plan.transfer.visibility.permitted)
+        console.print(f"[yellow]public by permission[/]: {permitted}, including old revisions")
     revision = plan.revision
     console.print(f"revision [bold]{revision.tag}[/]: {revision.what}", highlight=False)
 
 
 def show_model_plan(console: Console, transfer: Transfer, left: tuple[str, ...]) -> None:
-    """Where a model goes, which of its files are sent, and which are not."""
+    """Print the repository of a model, and which of its files are sent and which are not."""
     show_place(console, transfer)
     show_transfer(console, transfer)
     if left:
-        console.print(f"stays here: {', '.join(left)}", highlight=False)
+        console.print(f"not sent: {', '.join(left)}", highlight=False)
 
 
 def show_place(console: Console, transfer: Transfer) -> None:
-    """Which repository it is, and who may see it."""
+    """Print the address of a repository and its visibility."""
     console.print(f"[bold]{transfer.repo.address}[/]  ({transfer.visibility})", highlight=False)
 
 
 def show_transfer(console: Console, transfer: Transfer) -> None:
-    """Which files are sent, kept and removed."""
+    """Print which files are sent, kept and removed."""
     console.print(
-        f"to send: {len(transfer.send)} files, {_size(transfer.n_bytes)}; there already: "
+        f"to send: {len(transfer.send)} files, {_size(transfer.n_bytes)}; already there: "
         f"{transfer.n_kept} files, {_size(transfer.bytes_kept)}; to remove: "
         f"{len(transfer.removed)} files",
         highlight=False,
@@ -87,21 +87,21 @@ def show_transfer(console: Console, transfer: Transfer) -> None:
 
 
 def show_pushed(console: Console, pushed: Pushed | None) -> None:
-    """Where the release is and how it is loaded."""
+    """Print the address of a release and how to load it."""
     if pushed is None:
         console.print("dry run: nothing was written")
         return
     transfer, tag = pushed.plan.transfer, pushed.plan.revision.tag
     name = transfer.repo.id
     console.print(
-        f"\n[bold]{transfer.repo.address}[/] is released and loads ({transfer.visibility}):"
+        f"\n[bold]{transfer.repo.address}[/] is released and can be loaded ({transfer.visibility}):"
     )
     console.print(f'  load_dataset("{name}", split="train")', highlight=False)
     console.print(f'  load_dataset("{name}", split="train", revision="{tag}")', highlight=False)
 
 
 def show_pushed_model(console: Console, pushed: models.Pushed | None) -> None:
-    """Where the model is and how it is used."""
+    """Print the address of a published model and how to use it."""
     if pushed is None:
         console.print("dry run: nothing was written")
         return

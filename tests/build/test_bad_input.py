@@ -12,6 +12,7 @@ import tiny
 from builds import PSGIMG, content
 from progress import Remembered
 from psgimg.builder.build import build
+from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.corpora.sources import locate
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
@@ -130,7 +131,7 @@ BAD = {
     flat_eeg: ("flat EEG", "shhs1-200001.edf"),
     no_eeg: ("no usable EEG", "needs one of .*C4-M1"),
     unreadable: ("unreadable file", "shhs1-200001.edf"),
-    twin_bytes: ("duplicate recording", "has the bytes of"),
+    twin_bytes: ("duplicate recording", "has the same signal as"),
     copied_file: ("duplicate recording", "shhs1-200001"),
     unknown_stage: ("unknown stage", "Stage 7"),
     no_scoring: ("scoring", "shhs1-200001"),
@@ -201,15 +202,15 @@ def test_a_corpus_that_is_nowhere_says_where_it_is_had(monkeypatch, tmp_path):
     with pytest.raises(
         BuildError, match=r"--root DIR or set PSGIMG_SHHS_ROOT.*sleepdata\.org.*Terms"
     ):
-        locate(["shhs"], [])
+        locate([corpus("shhs")], [])
 
 
 def test_a_corpus_is_found_by_its_variable_and_by_the_downloaders_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     Path("shhs").mkdir()
-    assert locate(["shhs"], [])[0].root == Path("shhs")
+    assert locate([corpus("shhs")], [])[0].root == Path("shhs")
     monkeypatch.setenv("PSGIMG_SHHS_ROOT", str(tmp_path))
-    assert locate(["shhs"], [])[0].root == tmp_path
+    assert locate([corpus("shhs")], [])[0].root == tmp_path
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no file system that can be filled here")

@@ -162,7 +162,7 @@ def test_other_settings_are_refused_in_a_built_folder(shhs, tmp_path):
     out = tmp_path / "out"
     run(out, shhs[0], limit=1)
     for options in ({"style": "paper"}, {"montage": "aasm"}, {"trim_min": None}, {"seed": 1}):
-        with pytest.raises(BuildError, match=r"other settings \(\w+\).*--out"):
+        with pytest.raises(BuildError, match=r"different settings \(\w+\).*--out"):
             run(out, shhs[0], limit=1, **options)
 
 
@@ -246,7 +246,7 @@ def test_the_demo_has_all_three_splits_and_says_it_is_synthetic_everywhere(demo_
     assert all(report.n_epochs(stage=stage.name) for stage in Stage)
     card = (tmp_path / "out" / "README.md").read_text()
     assert "synthetic" in card.split("---")[1]
-    assert "**Synthetic.** Nobody slept here" in card
+    assert "**Synthetic.** These signals were not recorded from people" in card
     assert "synthetic" in report.values["corpora"]["demo"]["title"]
 
 

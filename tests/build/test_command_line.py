@@ -62,7 +62,7 @@ def test_build_check_and_preview_work_from_the_shell(corpus, tmp_path):
     done = psgimg("build", "--source", "shhs", "--root", corpus, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "shhs: 2 recordings found, 2 built (2 subjects), 0 set aside" in done.stdout
-    assert "No subject fell into" in done.stdout
+    assert "No subject is in" in done.stdout
     assert "--splits" in done.stdout
     done = psgimg(
         "preview",
@@ -193,7 +193,7 @@ def test_the_command_line_wins_over_the_config_file(corpus, tmp_path):
         (["build", "--source", "shh"], "did you mean shhs"),
         (["build", "--source", "demo", "--style", "fancy"], "clinical, paper, sleepvlm"),
         (["build", "--source", "demo", "--montage", "fancy"], "aasm, central"),
-        (["build", "--source", "demo", "--trim", "soon"], "give minutes"),
+        (["build", "--source", "demo", "--trim", "soon"], "is not a number of minutes"),
         (["build", "--source", "demo", "--splits", "1/2"], "80/10/10"),
         (["build", "--source", "demo", "--folds", "1"], "2 or more"),
         (["build", "--source", "demo", "--public"], "go with --push"),
@@ -201,7 +201,7 @@ def test_the_command_line_wins_over_the_config_file(corpus, tmp_path):
             ["push", "nowhere", "--permission", "Dr A. Author, letter of 1 May"],
             "requires --public; give both",
         ),
-        (["push", "nowhere"], "nowhere is no folder"),
+        (["push", "nowhere"], "nowhere is not a folder"),
         (["export", "nowhere"], "either --labels-only or --format"),
         (["export", "nowhere", "--labels-only"], "nowhere"),
         (["export", "nowhere", "--format", "webdataset", "--prompt", "aasm"], "--format sharegpt"),
@@ -217,9 +217,9 @@ def test_the_command_line_wins_over_the_config_file(corpus, tmp_path):
         (["preview", "gone.edf"], "gone.edf"),
         (
             ["preview", "--source", "demo", "--recording", "x"],
-            "no recording 'x'; there are demo-01",
+            "no recording 'x'; choose from demo-01",
         ),
-        (["preview", "psgimg-demo/demo-01-PSG.edf", "--epoch", "9999"], "give --epoch 0 to"),
+        (["preview", "psgimg-demo/demo-01-PSG.edf", "--epoch", "9999"], "use --epoch 0 to"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -252,12 +252,12 @@ def test_a_config_file_whose_values_yaml_would_change_is_refused_with_quotes_as_
     config = tmp_path / "build.yaml"
     for subjects, said in (
         ("[0010, 0012]", "line 2: YAML reads 0010 as 8; put it in quotes"),
-        ("[1.10]", "--subjects takes text, 1.1 is none; put it in quotes"),
-        ("true", "--subjects takes text, True is none; put it in quotes"),
+        ("[1.10]", "--subjects must be text, not 1.1; put it in quotes"),
+        ("true", "--subjects must be text, not True; put it in quotes"),
     ):
         config.write_text(f"source: mesa\nsubjects: {subjects}\n")
         done = psgimg("build", "--config", config)
         assert done.returncode != 0
         assert said in done.stderr
     config.write_text("source: demo\nscorer: 1.0\n")
-    assert "--scorer takes text, 1.0 is none" in psgimg("check", "--config", config).stderr
+    assert "--scorer must be text, not 1.0" in psgimg("check", "--config", config).stderr

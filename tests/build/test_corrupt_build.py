@@ -86,10 +86,11 @@ def test_the_twin_says_what_it_is_and_a_clean_build_says_nothing(clean, twin):
     head, text = card.split("\n---\n", 1)
     assert "- corrupted" in head
     title, first, warning = [line for line in text.splitlines() if line][:3]
-    assert title.startswith(f"# Sleep stages as pictures, corrupted ({SPEC}): ")
+    escaped = SPEC.replace("_", r"\_")  # as in every title: Markdown would take it for emphasis
+    assert title.startswith(f"# Sleep stages as pictures, corrupted ({escaped}): ")
     assert "drawn by psgimg" in first
     assert "for testing vision-language models" in first
-    assert warning.startswith("> **Corrupted twin, not to learn from.**")
+    assert warning.startswith("> **Corrupted twin, not for training.**")
     assert f"each EEG lane has added noise (`{SPEC}`)" in warning
     assert "Empty" not in card
     assert f"Corrupted on purpose ({SPEC})" in (twin / "croissant.json").read_text()
@@ -140,7 +141,7 @@ def test_a_recording_that_was_flat_stays_set_aside(root, tmp_path):
 def test_a_folder_never_holds_pages_of_two_kinds(root, clean, twin):
     for folder, corrupt in ((clean, (SPEC,)), (twin, ()), (twin, ("noise:snr_db=-9,lanes=eeg",))):
         before = content(folder)
-        with pytest.raises(BuildError, match=r"built with other settings \(corruption\)"):
+        with pytest.raises(BuildError, match=r"built with different settings \(corruption\)"):
             drawn(folder, root, *corrupt)
         assert content(folder) == before
     before = content(twin)
@@ -158,7 +159,7 @@ def test_without_a_test_subject_there_is_no_twin(root, tmp_path):
 
 def test_the_labels_of_a_twin_give_the_same_twin_again(root, twin, tmp_path):
     labels_only.write(twin, tmp_path / "labels")
-    assert "Of a corrupted twin" in (tmp_path / "labels" / "README.md").read_text()
+    assert "Corrupted twin" in (tmp_path / "labels" / "README.md").read_text()
     config = RebuildConfig(tmp_path / "labels", (str(root),), tmp_path / "out")
     rebuilt = rebuild(config, Remembered())
     assert rebuilt.fault == ""
@@ -173,7 +174,7 @@ def test_an_export_of_a_twin_says_so(clean, twin, tmp_path):
         out = tmp_path / folder.parent.name
         imagefolder.write(folder, out)
         assert ("corruption" in json.loads((out / "export.json").read_text())) is said
-        assert ("Corrupted twin, not to learn from" in (out / "README.md").read_text()) is said
+        assert ("Corrupted twin, not for training" in (out / "README.md").read_text()) is said
 
 
 def test_build_json_that_contradicts_itself_about_the_corruption_is_refused(clean, twin):
@@ -182,15 +183,15 @@ def test_build_json_that_contradicts_itself_about_the_corruption_is_refused(clea
     train = [{**shard, "split": "train"} for shard in values["shards"]]
     recorded = {key: value for key, value in values["fixed"].items() if key != "corruption"}
     for change, said in (
-        ({"corruption": {**values["corruption"], "severity": 3.0}}, "not that of fixed"),
+        ({"corruption": {**values["corruption"], "severity": 3.0}}, "differs from that in fixed"),
         ({"corruption": None}, "corruption is null: input should be a valid dictionary"),
-        ({"fixed": recorded}, "not that of fixed"),
-        ({"shards": train}, "goes with the test split alone"),
+        ({"fixed": recorded}, "differs from that in fixed"),
+        ({"shards": train}, "allows the test split only"),
     ):
         with pytest.raises(build_schema.FormError, match=said):
             build_schema.check({**values, **change})
     other = {**values["corruption"], "unit": "°C"}
-    with pytest.raises(build_schema.FormError, match="not one of this psgimg"):
+    with pytest.raises(build_schema.FormError, match="is unknown to this psgimg"):
         build_schema.check(
             {**values, "corruption": other, "fixed": {**values["fixed"], "corruption": other}}
         )
@@ -225,7 +226,7 @@ def test_the_command_takes_corruptions_from_a_file_too(root, twin, tmp_path, mon
     done = CliRunner().invoke(command_line(), [*told, "--workers", "1"], catch_exceptions=False)
     assert done.exit_code == 0
     assert re.search(r"Only the test split is drawn,\s+corrupted\s+by\s+noise", done.output)
-    assert "No subject fell into" not in done.output
+    assert "No subject is in" not in done.output
     assert content(tmp_path / "out") == content(twin)
     bad = CliRunner().invoke(command_line(), ["build", "--source", "demo", "--corrupt", "nosie"])
     assert isinstance(bad.exception, BuildError)

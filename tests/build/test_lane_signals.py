@@ -100,7 +100,7 @@ def test_a_recording_that_is_not_here_is_named(built, tmp_path):
     build = build_report.read(out)
     key = ("isruc", "not-here")
     with pytest.raises(
-        BuildError, match=r"1 of 1 recordings .* such as not-here of isruc; give the"
+        BuildError, match=r"1 of 1 recordings .* such as not-here of isruc; use the"
     ):
         lane_signals.find(build, found_on(build, elsewhere), [key])
 
@@ -118,7 +118,7 @@ def test_another_signal_under_the_same_name_is_refused(built, tmp_path):
         file.seek(-1, 2)
         file.write(bytes([last[0] ^ 1]))
     with pytest.raises(
-        BuildError, match=rf"^{recording.signal.name} is not the file that .*again$"
+        BuildError, match=rf"^{recording.signal.name} differs from the file that .*again$"
     ):
         lane_signals.find(build, here, [key])
 

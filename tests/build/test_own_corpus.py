@@ -102,7 +102,9 @@ def test_the_same_file_goes_on_and_another_is_refused_by_what_differs(lab, tmp_p
     run_own(place / "my-lab.yaml", out)
     assert content(out) == before
     other = describe(place / "other.yaml", stages={**STAGES, "S1": "N2"}, mains_hz=60)
-    with pytest.raises(BuildError, match=r"built with another my-lab \(mains_hz, stages\); use"):
+    with pytest.raises(
+        BuildError, match=r"built with a different definition of my-lab \(mains_hz, stages\); use"
+    ):
         run_own(other, out)
     assert content(out) == before
 
@@ -127,10 +129,10 @@ def test_an_interrupted_build_goes_on_by_the_same_file_only(lab, tmp_path, monke
         patch.setattr(pool, "run", killed)
         with pytest.raises(KeyboardInterrupt):
             run_own(place / "my-lab.yaml", out)
-    with pytest.raises(BuildError, match=r"another my-lab \(epoch_s\)"):
+    with pytest.raises(BuildError, match=r"different definition of my-lab \(epoch_s\)"):
         run_own(describe(place / "other.yaml", epoch_s=20), out)
     write_sleep_edf(tmp_path / "sleep-edf", 1, 5)
-    with pytest.raises(BuildError, match=r"holds recordings of my-lab .* give its --source too"):
+    with pytest.raises(BuildError, match=r"contains recordings of my-lab .* add its --source"):
         run(out, tmp_path / "sleep-edf", "sleep-edf", montage="central")
     run_own(place / "my-lab.yaml", out)
     assert content(out) == content(place / "out")
@@ -172,7 +174,9 @@ def test_whoever_has_file_and_recordings_rebuilds_a_labels_only_export(lab, tmp_
         rebuild(config, Remembered())
     other = describe(place / "other.yaml", channels={"EEG C4-A1": "C4-M1"})
     config = RebuildConfig(tmp_path / "labels", out=tmp_path / "again", source=(str(other),))
-    with pytest.raises(BuildError, match=r"built with another my-lab \(channels\); get the file"):
+    with pytest.raises(
+        BuildError, match=r"built with a different definition of my-lab \(channels\); use the file"
+    ):
         rebuild(config, Remembered())
     source = (str(place / "my-lab.yaml"),)
     again = rebuild(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 from builds import rows, run
-from psgimg.builder import preview as module
+from psgimg.builder.corpora import registry
 from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.errors import BuildError, PsgimgError, RecordingError
 from psgimg.builder.preview import PreviewConfig, preview
@@ -81,8 +81,8 @@ def test_an_epoch_beyond_the_scoring_is_refused_and_the_nearest_is_named(tmp_pat
 def test_a_recording_that_the_distributor_calls_wrong_is_refused(tmp_path, out, monkeypatch):
     ((recording, _),) = tiny.write_hmc(tmp_path / "root", n_subjects=1, minutes=4).items()
     wrong = replace(corpus("hmc"), absent={recording: "two nights in one file"})
-    monkeypatch.setattr(module, "corpus", lambda name: wrong)
-    monkeypatch.setattr("psgimg.builder.corpora.sources.corpus", lambda name: wrong)
+    monkeypatch.setattr(registry, "corpus", lambda name: wrong)
+    monkeypatch.setattr(registry, "corpora", lambda names: (wrong,))
     with pytest.raises(RecordingError, match=r"listed as wrong .* two nights in one file"):
         preview(PreviewConfig(None, "hmc", str(tmp_path / "root"), recording, out=out))
 
@@ -122,7 +122,7 @@ def test_pages_on_both_sides_of_a_gap_are_drawn(tmp_path, out):
 def test_less_than_a_whole_page_at_the_end_is_refused(tmp_path, out):
     write_psg(tmp_path / "a.edf", channels(LABELS, 100), night(4), start_s=17.0)
     preview(PreviewConfig(tmp_path / "a.edf", epoch=3, out=out))
-    with pytest.raises(BuildError, match=r"lasts 137 s, 4 pages; give --epoch 0 to 3"):
+    with pytest.raises(BuildError, match=r"lasts 137 s, 4 pages; use --epoch 0 to 3"):
         preview(PreviewConfig(tmp_path / "a.edf", epoch=4, out=out))
 
 
@@ -133,7 +133,7 @@ def test_less_than_a_whole_page_at_the_end_is_refused(tmp_path, out):
         (
             {"Chin": "emg"},
             "uV",
-            r"no usable EEG: a\.edf has the channels (EMG c|C)hin; .*--montage",
+            r"no usable EEG: a\.edf has the channels (EMG c|C)hin, .*--montage",
         ),
         ({"C4-M1": "eeg"}, "%", r"unit is not a voltage: a\.edf, channel '(EEG )?C4-M1' is in '%'"),
     ],

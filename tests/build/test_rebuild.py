@@ -169,7 +169,7 @@ def test_the_head_of_the_card_is_valid_for_the_hub(mixed):
 def test_the_card_counts_its_labels_and_says_how_to_rebuild(mixed):
     card = (mixed / "labels" / "README.md").read_text()
     n_rows = pq.read_metadata(mixed / "labels" / "labels.parquet").num_rows
-    assert f"\n{n_rows} labels of sleep epochs, from 9 recordings of 6 subjects" in card
+    assert f"\n{n_rows} labels of sleep epochs from 9 recordings of 6 subjects" in card
     assert "psgimg rebuild psg-labels --root isruc=DIR --root shhs=DIR --out psg-images" in card
     assert f"**{n_rows}** |" in card
     assert "https://sleepdata.org/datasets/shhs" in card
@@ -187,7 +187,9 @@ def test_the_same_dataset_gives_the_same_export_also_over_an_earlier_one(mixed, 
 @pytest.mark.parametrize("name", ["README.md", "labels.parquet", "rebuild.json", ".git"])
 def test_an_export_replaces_nothing_but_an_export(mixed, tmp_path, name):
     (tmp_path / name).write_text("mine")
-    with pytest.raises(BuildError, match=f"holds {name}, which is not of an earlier labels-only"):
+    with pytest.raises(
+        BuildError, match=f"contains {name}, which is not part of an earlier labels-only"
+    ):
         labels_only.write(mixed / "out", tmp_path)
     assert content(tmp_path) == {name: b"mine"}
 
@@ -196,7 +198,7 @@ def test_files_added_to_an_export_are_refused_and_kept(mixed, tmp_path):
     exported(mixed / "out", tmp_path / "labels")
     (tmp_path / "labels" / "notes.txt").write_text("mine")
     before = content(tmp_path / "labels")
-    with pytest.raises(BuildError, match=r"holds notes\.txt"):
+    with pytest.raises(BuildError, match=r"contains notes\.txt"):
         labels_only.write(mixed / "out", tmp_path / "labels")
     assert content(tmp_path / "labels") == before
 
@@ -205,7 +207,7 @@ def test_an_export_goes_neither_into_the_dataset_nor_onto_a_file(mixed, tmp_path
     before = sorted((mixed / "out").rglob("*"))
     (tmp_path / "link").symlink_to(mixed / "out")
     for place in (mixed / "out", mixed / "out" / "labels", tmp_path / "link" / "labels"):
-        with pytest.raises(BuildError, match="lies in the dataset"):
+        with pytest.raises(BuildError, match="is inside the dataset"):
             labels_only.write(mixed / "out", place)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(BuildError, match="is a file; choose another --out"):
@@ -219,7 +221,9 @@ def test_an_export_goes_neither_into_the_dataset_nor_onto_a_file(mixed, tmp_path
 def test_the_folder_that_one_is_in_is_not_replaced(mixed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for place in (Path(), tmp_path.parent):
-        with pytest.raises(BuildError, match="is the folder that you are in; name a new one"):
+        with pytest.raises(
+            BuildError, match="is or contains the current folder; choose a new folder"
+        ):
             labels_only.write(mixed / "out", place)
 
 
@@ -245,13 +249,15 @@ def test_an_export_killed_in_the_middle_leaves_the_former_one_and_the_next_is_wh
 
 
 def test_an_unfinished_or_damaged_dataset_is_not_exported(mixed, tmp_path):
-    with pytest.raises(BuildError, match=r"is no folder; build one first: psgimg build"):
+    with pytest.raises(BuildError, match=r"is not a folder; build one first: psgimg build"):
         labels_only.write(tmp_path / "nothing", tmp_path / "labels")
-    with pytest.raises(BuildError, match=r"labels holds labels only; publish it with `hf upload"):
+    with pytest.raises(
+        BuildError, match=r"labels contains labels only; publish it with `hf upload"
+    ):
         labels_only.write(mixed / "labels", tmp_path / "labels")
     out = shutil.copytree(mixed / "out", tmp_path / "out")
     (out / shards.STATE).mkdir()
-    with pytest.raises(BuildError, match="not a finished build; run the `psgimg build`"):
+    with pytest.raises(BuildError, match="not a finished build; run the same `psgimg build`"):
         labels_only.write(out, tmp_path / "labels")
     (out / shards.STATE).rmdir()
     shard = next(out.rglob("shhs/*.parquet"))
@@ -262,7 +268,7 @@ def test_an_unfinished_or_damaged_dataset_is_not_exported(mixed, tmp_path):
     with shard.open("rb+") as file:
         file.seek(1000)
         file.write(bytes(2000))
-    with pytest.raises(BuildError, match=f"{shard.name} is not as it was built"):
+    with pytest.raises(BuildError, match=f"{shard.name} has changed since it was built"):
         labels_only.write(out, tmp_path / "labels")
     shard.unlink()
     with pytest.raises(BuildError, match=f"{shard.name} is missing"):
@@ -348,7 +354,7 @@ def test_who_has_access_to_one_corpus_rebuilds_that_one(mixed, roots, tmp_path):
     assert shard_bytes(tmp_path / "out") == {
         name: data for name, data in shard_bytes(mixed / "out").items() if "isruc" in name
     }
-    with pytest.raises(BuildError, match=r"--source mass: .* has isruc, shhs"):
+    with pytest.raises(BuildError, match=r"--source mass: not in .*; use isruc, shhs"):
         again(mixed / "labels", roots, tmp_path / "out", source=("mass",))
 
 
@@ -365,12 +371,12 @@ def test_a_missing_and_a_damaged_recording_are_named_and_the_others_are_built(sh
     assert progress.total == 2
     told = mismatches(rebuilt)
     assert {name: reason for name, (reason, _) in told.items()} == {
-        "shhs1-200001": "not here",
-        "shhs2-200001": "other signal",
+        "shhs1-200001": "not found",
+        "shhs2-200001": "different signal",
     }
     assert "another release of shhs, or a damaged copy" in told["shhs2-200001"][1]
     assert str(tmp_path) not in told["shhs2-200001"][1]
-    assert "not here (1)" in rebuilt.fault
+    assert "not found (1)" in rebuilt.fault
     assert "run the same command again" in rebuilt.fault
     built = {fact["recording"] for fact in rebuilt.report.values["recordings"]}
     assert built == {"shhs1-200002", "shhs2-200002"}
@@ -406,7 +412,7 @@ def test_nothing_of_the_corpus_here_is_one_error(shhs, copy, tmp_path):
     for path in copy.rglob("*.edf"):
         if "200003" not in path.name:
             path.unlink()
-    with pytest.raises(BuildError, match=r"every recording was set aside: not here \(4\)"):
+    with pytest.raises(BuildError, match=r"every recording was set aside: not found \(4\)"):
         again(shhs / "labels", (str(copy),), tmp_path / "out")
 
 
@@ -419,8 +425,8 @@ def test_another_scoring_is_told_from_a_missing_twin_of_it(shhs, copy, tmp_path)
     rebuilt, _ = again(shhs / "labels", (str(copy),), tmp_path / "out")
     told = mismatches(rebuilt)
     assert {name: reason for name, (reason, _) in told.items()} == {
-        "shhs1-200001": "other scoring",
-        "shhs2-200002": "other scoring",
+        "shhs1-200001": "different scoring",
+        "shhs2-200002": "different scoring",
     }
     assert "its pictures and labels do not differ" in told["shhs1-200001"][1]
     assert "its labels differ" in told["shhs2-200002"][1]
@@ -445,8 +451,8 @@ def test_damage_that_the_samples_of_a_file_miss_is_found_in_the_pictures(tmp_pat
     rebuilt, _ = again(export, (str(root),), tmp_path / "out")
     assert rebuilt.n_verified == 0
     ((reason, detail),) = mismatches(rebuilt).values()
-    assert reason == "other pictures"
-    assert "pictures came out differently; no library has another version" in detail
+    assert reason == "different pictures"
+    assert "resulting pictures differ; all library versions match" in detail
 
 
 def test_another_library_around_the_same_pages_is_named_with_both_versions(shhs, tmp_path):
@@ -470,9 +476,9 @@ def test_another_library_around_the_same_pages_is_named_with_both_versions(shhs,
     told = mismatches(rebuilt)
     assert set(told) == {shard["path"] for shard in values["shards"]}
     for reason, detail in told.values():
-        assert reason == "other file"
-        assert "its pictures and labels are the same" in detail
-        assert f"versions differ: pyarrow 1.2.3 there and {pa.__version__} here" in detail
+        assert reason == "different file"
+        assert "its pictures and labels match" in detail
+        assert f"versions differ: pyarrow 1.2.3 in the export, {pa.__version__} here" in detail
     assert rebuilt.n_verified == 0
     assert shard_bytes(tmp_path / "out") == shard_bytes(shhs / "out")
 

@@ -128,7 +128,7 @@ def test_a_lane_that_is_not_there_is_told_and_drawn_as_absent(tmp_path):
     chin = lab(tmp_path / "b.edf", more=[Channel("EMG chin", 200, "emg")])
     opened = open_night(chin, AASM)
     assert opened.notes == tuple(
-        f"lane {name} is not in the file and drawn as absent" for name in ("E1", "E2")
+        f"lane {name} is not in the file and is drawn as absent" for name in ("E1", "E2")
     )
     assert [d.name if d else None for d in opened.derivations][3:] == [None, None, "Chin"]
     differs = (pixels(eeg[0][1]) != pixels(next(pages(opened))[1])).any(axis=(1, 2))

@@ -76,11 +76,11 @@ def test_a_part_may_be_written_once_and_used_twice(read):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: 1\nb: 2\na: 3\n", "line 3: key 'a' stands twice; give it once"),
-        ("a:\n  - {b: 1, b: 2}\n", "line 2: key 'b' stands twice"),
-        ("7: x\n", "line 1: key 7 is no text; put it in quotes"),
-        ("a: {~: x}\n", "line 1: key ~ is no text"),
-        ("? [a]\n: x\n", "line 1: key a list is no text"),
+        ("a: 1\nb: 2\na: 3\n", "line 3: key 'a' is repeated; keep one of them"),
+        ("a:\n  - {b: 1, b: 2}\n", "line 2: key 'b' is repeated"),
+        ("7: x\n", "line 1: key 7 is not text; put it in quotes"),
+        ("a: {~: x}\n", "line 1: key ~ is not text"),
+        ("? [a]\n: x\n", "line 1: key a list is not text"),
         ("", "expected `key: value` lines"),
         ("- a\n", "expected `key: value` lines"),
         ("a\n", "expected `key: value` lines"),

@@ -278,7 +278,7 @@ def test_an_empty_split_is_named_with_a_remedy(tmp_path):
     add(tmp_path, NIGHTS[0])
     result = finish(tmp_path, [], splits="100/0/0")
     assert result.empty_splits == ["validation", "test"]
-    assert "**Empty: validation, test.** The hash put none of these subjects there" in readme(
+    assert "**Empty: validation, test.** The hash assigned none of these subjects to it" in readme(
         tmp_path
     )
     assert "No recording was set aside" in readme(tmp_path)
@@ -654,14 +654,14 @@ def test_a_released_card_loads_from_the_repository_and_lists_revisions_newest_fi
 def test_a_release_says_who_may_see_it_and_how(out, tmp_path):
     private = released(out, tmp_path, PRIVATE).split("\n## ")[0]
     assert "This repository is private and gated: the terms of `isruc`" in private
-    assert "ask its owner, `sleep-lab`, to be let in" in private
+    assert "ask its owner, `sleep-lab`, for access" in private
     assert "repository's page" not in private  # others get 404 there
     assert "ask for it here" not in private
     assert "Published by permission" not in released(out, tmp_path, PRIVATE)
     permitted = released(out, tmp_path, PERMITTED)
     assert "**Published by permission.** The terms of `isruc`" in permitted.split("\n## ")[0]
     top = permitted.split("\n# ")[1].split("\n## ")[0]
-    assert "Ask for access on the repository's page, then log in" in top
+    assert "Request access on the repository's page, then log in" in top
     assert "private" not in top
 
 
@@ -682,7 +682,7 @@ def test_an_open_release_asks_for_nothing(tmp_path):
     assert "hf auth login" not in shown
     assert "private" not in shown
     private = released(tmp_path / "built", tmp_path / "open", replace(OPEN, public=False))
-    assert "The repository is private: ask its owner, `sleep-lab`, to be let in" in private
+    assert "The repository is private: ask its owner, `sleep-lab`, for access" in private
     assert "then log in with `hf auth login`." in private
 
 
@@ -693,7 +693,7 @@ def test_a_release_of_more_than_is_at_hand_says_where_each_picture_is_from(out, 
         len(re.findall(r"^<sub>`(?:demo|isruc)`, recording \S+, epoch \d+</sub>$", text, re.M)) == 3
     )
     n = sum(night.stages.count("N1") for night in NIGHTS)
-    assert f"**N1**: {n} pictures, none of them at hand" in text
+    assert f"**N1**: {n} pictures, none of them available" in text
 
 
 # the same, and little memory

@@ -348,7 +348,7 @@ def test_what_cannot_be_right_is_refused_in_a_line_with_file_and_remedy(name, tm
     [
         ("name: 0010", "YAML reads 0010 as 8; put it in quotes"),
         ("stages: {no: W}", "YAML reads no as false; put it in quotes"),
-        ("stages: {0: W}", "key 0 is no text; put it in quotes"),
+        ("stages: {0: W}", "key 0 is not text; put it in quotes"),
     ],
 )
 def test_words_that_yaml_changes_need_quotes(line, match, tmp_path):

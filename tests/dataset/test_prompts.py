@@ -39,8 +39,8 @@ ANSWERS = "answers: {W: a, N1: b, N2: c, N3: d, REM: e}\n"
         ("question: q\n" + ANSWERS, "system is missing"),
         ("system: ''\nquestion: ''\n" + ANSWERS, "question is empty"),
         ("system: ''\nquestion: q\nextra: 1\n" + ANSWERS, "unknown key 'extra'"),
-        ("system: ''\nquestion: <image> q\n" + ANSWERS, "question holds <image>"),
-        ("system: 3\nquestion: q\n" + ANSWERS, "system is 3; put text in quotes"),
+        ("system: ''\nquestion: <image> q\n" + ANSWERS, "question contains <image>"),
+        ("system: 3\nquestion: q\n" + ANSWERS, "system is 3, not text; put it in quotes"),
         ("system: ''\nquestion: q\nanswers: {W: a}\n", "answers: N1 is missing"),
         ("system: ''\nquestion: q\nanswers: none\n", "answers: expected `key: value`"),
         (
@@ -49,7 +49,7 @@ ANSWERS = "answers: {W: a, N1: b, N2: c, N3: d, REM: e}\n"
         ),
         (
             "system: ''\nquestion: q\nanswers: {W: 0, N1: 1, N2: 2, N3: 3, REM: 5}\n",
-            "the answer for W is 0; put text in quotes",
+            "the answer for W is 0, not text; put it in quotes",
         ),
         (
             "system: ''\nquestion: q\nanswers: {W: a, N1: b, N2: c, N3: d, REM: e, N4: f}\n",
@@ -68,7 +68,9 @@ def test_a_prompt_that_makes_no_sense_is_refused_in_one_line(text, message, tmp_
 
 
 def test_an_unknown_prompt_is_refused_with_those_there_are(tmp_path):
-    with pytest.raises(BuildError, match=r"no prompt 'short'; use aasm, closed or a .yaml file"):
+    with pytest.raises(
+        BuildError, match=r"unknown prompt 'short'; use aasm, closed or a .yaml file"
+    ):
         prompts.load("short")
     with pytest.raises(BuildError, match=r"prompt file .*absent.yaml: .*No such file"):
         prompts.load(tmp_path / "absent.yaml")

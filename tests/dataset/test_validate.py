@@ -71,11 +71,11 @@ def test_keys_of_a_release_and_of_a_later_psgimg_stand_beside(folder):
 
 
 def test_what_is_no_dataset_is_named_with_what_to_do(folder, tmp_path):
-    refused(tmp_path / "nothing", "is no folder; build one first: psgimg build --out")
+    refused(tmp_path / "nothing", "is not a folder; build one first: psgimg build --out")
     (tmp_path / "file").write_text("")
-    refused(tmp_path / "file", "is no folder")
+    refused(tmp_path / "file", "is not a folder")
     (folder / ".psgimg").mkdir()
-    refused(folder, r"not a finished build; run the `psgimg build` that began it again: it goes on")
+    refused(folder, r"not a finished build; run the same `psgimg build` again to resume")
     (folder / ".psgimg").rmdir()
     (folder / "build.json").unlink()
     refused(folder, r"not a finished build: it has no build\.json")
@@ -87,12 +87,12 @@ def test_what_is_no_dataset_is_named_with_what_to_do(folder, tmp_path):
         (
             "rebuild.json",
             "{}",
-            r"my data holds labels only; publish it with `hf upload NAME '.*my data' --repo-type dataset`",
+            r"my data contains labels only; publish it with `hf upload NAME '.*my data' --repo-type dataset`",
         ),
-        ("export.json", '{"format": "sharegpt"}', "is a sharegpt export; name the folder that"),
-        ("export.json", '{"format": "imagefolder"}', "is an imagefolder export; name the folder"),
-        ("export.json", "[]", "is another tool's export; name the folder"),
-        ("export.json", '{"format": "[red]"}', "is another tool's export; name the folder"),
+        ("export.json", '{"format": "sharegpt"}', "is a sharegpt export; use the folder that"),
+        ("export.json", '{"format": "imagefolder"}', "is an imagefolder export; use the folder"),
+        ("export.json", "[]", "is another tool's export; use the folder"),
+        ("export.json", '{"format": "[red]"}', "is another tool's export; use the folder"),
     ],
 )
 def test_an_export_given_by_mistake_is_recognised(tmp_path, name, text, match):
@@ -165,7 +165,10 @@ def test_every_key_that_is_missing_is_named(folder):
             values = json.loads(json.dumps(whole))
             parent_of(values, place).pop(place[-1])
             (folder / "build.json").write_text(json.dumps(values))
-            refused(folder, r"build\.json is damaged or of another psgimg \(.*; build into a new")
+            refused(
+                folder,
+                r"build\.json is damaged or was written by another version of psgimg \(.*; build into a new",
+            )
             n_tried += 1
     assert n_tried > 80
 
@@ -177,7 +180,10 @@ def test_every_value_of_another_type_is_refused(folder, odd):
         values = json.loads(json.dumps(whole))
         parent_of(values, place)[place[-1]] = odd
         (folder / "build.json").write_text(json.dumps(values))
-        refused(folder, r"build\.json is damaged or of another psgimg \(.*; build into a new")
+        refused(
+            folder,
+            r"build\.json is damaged or was written by another version of psgimg \(.*; build into a new",
+        )
 
 
 def set_recipe(values, version=VERSION):
@@ -206,17 +212,23 @@ def twice(values, part):
         (lambda v: v.update(recipe_hash="0" * 16), "its recipe has the hash .*, not 0000"),
         (set_recipe, "recipe.sfreq_hz is missing"),
         (lambda v: v["recordings"][0]["lanes"].pop(), r"recordings\[0\]\.lanes has \d entries"),
-        (lambda v: v["recordings"][0].update(corpus="shhs"), 'recordings names the corpus "shhs"'),
+        (lambda v: v["recordings"][0].update(corpus="shhs"), 'recordings has the corpus "shhs"'),
         (lambda v: twice(v, "recordings"), "recordings has .* of hmc 2 times"),
         (lambda v: twice(v, "shards"), "shards has .* of hmc 2 times"),
         (lambda v: v["shards"][0].update(path="../train-0.parquet"), "not a path in the folder"),
         (lambda v: v["shards"][0].update(path="/data/hmc/train-0.parquet"), "not a path in"),
-        (lambda v: v["shards"][0].update(path="data/shhs/train-0.parquet"), "is not of data/hmc"),
+        (
+            lambda v: v["shards"][0].update(path="data/shhs/train-0.parquet"),
+            "does not belong to data/hmc",
+        ),
         (
             lambda v: v["files"].update({"../x": v["files"]["README.md"]}),
             "not a path in the folder",
         ),
-        (lambda v: v["shards"][0].update(rows=1), "its counts are not those of the shards: hmc"),
+        (
+            lambda v: v["shards"][0].update(rows=1),
+            "its counts differ from those of the shards: hmc",
+        ),
         (
             lambda v: v["counts"]["hmc"].update(dev={"W": 1}),
             r"counts\.hmc\.dev is \"dev\": input should",
@@ -245,7 +257,9 @@ def test_what_is_wrong_is_said(folder, change, match):
     values = said(folder)
     change(values)
     (folder / "build.json").write_text(json.dumps(values))
-    refused(folder, rf"build\.json is damaged or of another psgimg \(.*{match}")
+    refused(
+        folder, rf"build\.json is damaged or was written by another version of psgimg \(.*{match}"
+    )
 
 
 def test_a_recipe_that_this_psgimg_does_not_draw_may_still_be_passed_on(folder):
@@ -275,7 +289,7 @@ def test_only_the_shards_that_are_wanted_are_read_and_none_may_be_unlisted(folde
 def test_rows_that_the_report_miscounts_are_found_even_with_the_hash_right(folder):
     values = validate.values(folder)
     values["shards"][0]["rows"] += 1
-    with pytest.raises(BuildError, match=r"rows, build\.json says"):
+    with pytest.raises(BuildError, match=r"rows, but build\.json lists"):
         validate.check_shards(folder, values, values["shards"])
 
 

@@ -349,9 +349,9 @@ def test_an_unfinished_or_damaged_dataset_is_refused_and_nothing_is_left(built, 
         being_built: "not a finished build",
         damaged_report: "build.json is damaged",
         without_shard: f"{first} is missing",
-        other_rows: f"{first} is not as it was built",
-        torn_shard: f"{first} is not as it was built",
-        zeroed_shard: f"{first} is not as it was built",
+        other_rows: f"{first} has changed since it was built",
+        torn_shard: f"{first} has changed since it was built",
+        zeroed_shard: f"{first} has changed since it was built",
         unknown_shard: "more.parquet is not in build.json",
     }
     for fault, message in faults.items():
@@ -378,7 +378,7 @@ def test_an_export_of_one_split_needs_the_shards_of_that_split_alone(built, expo
 @pytest.mark.parametrize("name", FORMATS)
 def test_an_export_given_for_a_dataset_is_named(name, exported, tmp_path):
     with pytest.raises(
-        BuildError, match=f"is an? {name} export; name the folder that `psgimg build`"
+        BuildError, match=f"is an? {name} export; use the folder that `psgimg build`"
     ):
         webdataset.write(exported / name, tmp_path / "out")
 
@@ -391,7 +391,9 @@ def test_an_unknown_split_is_refused_with_those_there_are(built, tmp_path):
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_folder_with_anything_else_in_it_is_refused_and_kept(name, built, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(BuildError, match=rf"holds notes.txt, which is not of an earlier {name}"):
+    with pytest.raises(
+        BuildError, match=rf"contains notes.txt, which is not part of an earlier {name}"
+    ):
         FORMATS[name].write(built, tmp_path)
     assert content(tmp_path).keys() == {"notes.txt"}
 
@@ -401,7 +403,7 @@ def test_an_export_is_not_written_over_another_format_or_over_files_added_to_it(
     with pytest.raises(BuildError, match="earlier webdataset export"):
         webdataset.write(built, tmp_path / "out")
     (tmp_path / "out" / "adapter").mkdir()
-    with pytest.raises(BuildError, match="holds adapter"):
+    with pytest.raises(BuildError, match="contains adapter"):
         sharegpt.write(built, tmp_path / "out")
 
 
@@ -415,7 +417,7 @@ def test_an_earlier_export_in_the_format_is_replaced_whole(built, exported, tmp_
 
 def test_an_export_into_the_dataset_itself_is_refused(built):
     for place in (built, built / "webdataset"):
-        with pytest.raises(BuildError, match="lies in the dataset"):
+        with pytest.raises(BuildError, match="is inside the dataset"):
             webdataset.write(built, place)
 
 

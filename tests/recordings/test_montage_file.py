@@ -89,7 +89,7 @@ def test_one_channel_fills_one_lane_by_whatever_name_it_is_wanted(load):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("lane: [C4-M1]\n", "unknown key 'lane'; there are lanes, name"),
+        ("lane: [C4-M1]\n", "unknown key 'lane'; use lanes, name"),
         ("name: x\n", "lanes is None; give a list"),
         ("lanes: []\n", "lanes is []; give a list"),
         ("lanes: C4-M1\n", "lanes is 'C4-M1'; give a list"),

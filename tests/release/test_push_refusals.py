@@ -165,8 +165,8 @@ def test_a_hub_that_stays_away(hub, folder, monkeypatch):
 
 def test_an_unfinished_build(hub, folder, tmp_path):
     (folder / ".psgimg").mkdir()
-    refused(hub, folder, "not a finished build; run the `psgimg build` that began it again")
-    refused(hub, tmp_path / "nothing", "is no folder; build one first")
+    refused(hub, folder, "not a finished build; run the same `psgimg build` again")
+    refused(hub, tmp_path / "nothing", "is not a folder; build one first")
 
 
 def change(path, function):
@@ -255,9 +255,12 @@ def test_class_label_names_of_another_order(hub, folder):
 @pytest.mark.parametrize(
     ("function", "match"),
     [
-        (lambda v: v["counts"]["hmc"]["train"].update(W=1), "counts are not those of the shards"),
+        (
+            lambda v: v["counts"]["hmc"]["train"].update(W=1),
+            "counts differ from those of the shards",
+        ),
         (lambda v: v["recordings"][0].update(subject="SN999"), "differs from build.json"),
-        (lambda v: v.pop("shards"), "damaged or of another psgimg"),
+        (lambda v: v.pop("shards"), "damaged or was written by another version of psgimg"),
     ],
     ids=["counts", "recording", "no-shards"],
 )

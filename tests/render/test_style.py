@@ -98,7 +98,7 @@ def test_without_a_base_a_file_starts_from_clinical(style_file):
     [
         ("lanes: {eeg: {scale_uv: 75}}\n", ["'lanes'", "eeg"]),
         ("width_px: 0440\n", ["line 1: YAML reads", "quotes"]),
-        ("ink: black\n", ["'ink'", "there are background, clip,"]),
+        ("ink: black\n", ["'ink'", "use background, clip,"]),
         ("eeg: {scale: 75}\n", ["eeg", "'scale'", "scale_uv"]),
         ("base: modern\n", ["base", "clinical, paper, sleepvlm"]),
         ("line_px: thick\n", ["line_px", "'thick'", "1.0"]),

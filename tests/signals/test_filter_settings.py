@@ -37,8 +37,8 @@ def test_a_file_changes_what_it_names_and_keeps_the_rest(load):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("meg: {band_hz: [1, 30]}\n", "unknown key 'meg'; there are ecg, eeg, emg, eog, notch, or"),
-        ("eeg: {band: [1, 30]}\n", "eeg: unknown key 'band'; there are band_hz"),
+        ("meg: {band_hz: [1, 30]}\n", "unknown key 'meg'; use ecg, eeg, emg, eog, notch, or"),
+        ("eeg: {band: [1, 30]}\n", "eeg: unknown key 'band'; use band_hz"),
         ("eeg: [1, 30]\n", "eeg: [1, 30]; write {band_hz: [0.3, 35]}"),
         ("eeg: {}\n", "eeg: band_hz is None; give two numbers"),
         ("eeg: {band_hz: 30}\n", "band_hz is 30; give two numbers"),

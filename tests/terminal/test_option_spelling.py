@@ -88,7 +88,10 @@ def test_the_commands_whose_options_are_worth_a_file_take_one():
     assert found == {*FROM_A_FILE, "sft"}
     for name in found:
         [config] = [one for one in options(name) if one.opts == ["--config"]]
-        assert (config.metavar, config.help) == ("FILE", "YAML file with any of these options.")
+        assert (config.metavar, config.help) == (
+            "FILE",
+            "YAML file with values for any of these options.",
+        )
 
 
 @pytest.mark.parametrize(
@@ -160,17 +163,17 @@ def test_a_command_without_a_corpus_does_not_speak_of_one(tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("colour: red\n", "unknown option colour; there are corrupt, "),
+        ("colour: red\n", "unknown option colour; use corrupt, "),
         ("config: other.yaml\n", "unknown option config"),
         ("split-file: a.csv\nsplit_file: b.csv\n", "split-file is given twice; give it once"),
-        ("style: {base: paper}\n", "--style takes text, {'base': 'paper'} is none"),
-        ("style: true\n", "--style takes text, True is none; put it in quotes"),
-        ("subjects: [a, 1.10]\n", "--subjects takes text, 1.1 is none; put it in quotes"),
+        ("style: {base: paper}\n", "--style must be text, not {'base': 'paper'}"),
+        ("style: true\n", "--style must be text, not True; put it in quotes"),
+        ("subjects: [a, 1.10]\n", "--subjects must be text, not 1.1; put it in quotes"),
         ("subjects: 0010\n", "YAML reads 0010 as 8; put it in quotes"),
-        ("source: [demo, [shhs]]\n", "--source takes text, ['shhs'] is none"),
-        ("limit: true\n", "--limit takes text or a number, True is none"),
+        ("source: [demo, [shhs]]\n", "--source must be text, not ['shhs']"),
+        ("limit: true\n", "--limit must be text or a number, not True"),
         ("- style\n", "expected `key: value` lines"),
-        ("7: style\n", "key 7 is no text; put it in quotes"),
+        ("7: style\n", "key 7 is not text; put it in quotes"),
         ("on: other\n", "YAML reads on as true; put it in quotes"),
         ("a: [", "not YAML"),
     ],

@@ -147,7 +147,7 @@ def test_pages_are_counted_as_they_were_shown(adapter, taught):
         assert (values["steps"], values["pages_shown"]) == (steps, steps * 4)
         assert values["passes"] == steps * 4 / 24
         card = (folder / "README.md").read_text()
-        assert f"for {steps} optimisation steps, where `--max_steps` ended it" in card
+        assert f"for {steps} optimisation steps, where `--max-steps` ended it" in card
         assert f"{steps * 4} pages in {passes}, drawn from {n_drawn} pages of 2 subjects" in card
 
 
