@@ -31,7 +31,7 @@ def test_an_error_ends_the_run(workers):
 SLEEPER = """
 import sys, time
 from pathlib import Path
-from psgimg.builder import engine
+from psgimg.builder import pool
 
 def work(task):
     import os
@@ -39,7 +39,7 @@ def work(task):
     time.sleep(60)
 
 if __name__ == "__main__":
-    list(engine.run(work, range(4), 2, crashed=work))
+    list(pool.run(work, range(4), 2, crashed=work))
 """
 
 
