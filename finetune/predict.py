@@ -16,7 +16,7 @@ from psgimg.finetune.data import page_set
 from psgimg.finetune.data.page_set import PageSet
 from psgimg.finetune.inference import partial_file, predictors
 from psgimg.finetune.inference.predict_config import PredictConfig, Question, question
-from psgimg.finetune.inference.predictors import Asker
+from psgimg.finetune.inference.predictors import Predictor
 from psgimg.finetune.inference.prefetch import ahead
 from psgimg.finetune.metrics.predictions import Predictions
 from psgimg.finetune.models.manifest import versions
@@ -76,7 +76,9 @@ def chosen(pageset: PageSet, limit: int | None) -> Rows:
 
 
 @contextmanager
-def _predictor(config: PredictConfig, prompting: Question, progress: Progress) -> Iterator[Asker]:
+def _predictor(
+    config: PredictConfig, prompting: Question, progress: Progress
+) -> Iterator[Predictor]:
     """Yield a predictor in the requested mode, by a loaded model or one on a server."""
     answers = prompting.prompt.answers
     if config.endpoint is not None:
@@ -107,7 +109,7 @@ def _staged(
     pageset: PageSet,
     prompting: Question,
     rows: Rows,
-    predictor: Asker,
+    predictor: Predictor,
     progress: Progress,
 ) -> Predictions:
     """Stage some rows, batch by batch."""
@@ -122,7 +124,7 @@ def _staged(
 
 
 def _prepared(
-    pageset: PageSet, prompting: Question, rows: Rows, size: int, predictor: Asker
+    pageset: PageSet, prompting: Question, rows: Rows, size: int, predictor: Predictor
 ) -> Iterator[tuple[Sequence[int], Any]]:
     """Yield batches of rows with their inputs to the model."""
     for start in range(0, len(rows), size):

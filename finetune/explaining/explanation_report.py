@@ -80,7 +80,7 @@ def _values(
     return {
         "psgimg": version("psgimg"),
         "model": Path(config.model).name if Path(config.model).is_dir() else config.model,
-        "weights": query.known.weights,
+        "weights": query.identity.weights,
         "dataset": Path(config.dataset).name if Path(config.dataset).is_dir() else config.dataset,
         "split": config.split,
         "recipe_hash": build["recipe_hash"],

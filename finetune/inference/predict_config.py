@@ -19,7 +19,7 @@ from psgimg.builder.render.recipe import digest
 from psgimg.finetune.data.chat import check_context
 from psgimg.finetune.data.page_set import PageSet
 from psgimg.finetune.models import identity, provenance
-from psgimg.finetune.models.identity import Known
+from psgimg.finetune.models.identity import ModelIdentity
 
 MODES = ("score", "generate")
 
@@ -96,7 +96,7 @@ class Question:
         Name of the prompt.
     context
         Neighbouring pages shown on either side.
-    known
+    identity
         Identity of the model.
     notes
         Notices for the user, a line each.
@@ -105,7 +105,7 @@ class Question:
     prompt: Prompt
     name: str
     context: int
-    known: Known
+    identity: ModelIdentity
     notes: tuple[str, ...]
 
     def settings(self, config: PredictConfig, pageset: PageSet, n_pages: int) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class Question:
         shards = [s["sha256"] for s in pageset.build["shards"] if s["split"] == config.split]
         return {
             "model": config.model,
-            "weights": self.known.weights,
+            "weights": self.identity.weights,
             "endpoint": config.endpoint,
             "dataset": config.dataset,
             "config": pageset.source.config,
@@ -152,8 +152,8 @@ def question(config: PredictConfig, pageset: PageSet) -> Question:
     """
     if config.endpoint is not None and not config.send_restricted:
         _check_may_send(config.endpoint, pageset.build)
-    known = _known(config)
-    folder = known.folder
+    model_identity = _identity(config)
+    folder = model_identity.folder
     if folder is None:
         name = config.prompt or prompts.DEFAULT
         note = (
@@ -161,7 +161,7 @@ def question(config: PredictConfig, pageset: PageSet) -> Question:
         )
         context = config.context or 0
         check_context(context)
-        return Question(prompts.load(name), name, context, known, (note,))
+        return Question(prompts.load(name), name, context, model_identity, (note,))
     notes = []
     if folder.recipe_hash != pageset.build["recipe_hash"]:
         mismatch = (
@@ -186,14 +186,16 @@ def question(config: PredictConfig, pageset: PageSet) -> Question:
     check_context(context)
     if context != folder.context:
         notes.append(f"{context} pages on either side; the model was trained with {folder.context}")
-    return Question(prompt, config.prompt or folder.prompt_name, context, known, tuple(notes))
+    return Question(
+        prompt, config.prompt or folder.prompt_name, context, model_identity, tuple(notes)
+    )
 
 
-def _known(config: PredictConfig) -> Known:
+def _identity(config: PredictConfig) -> ModelIdentity:
     """Return the identity of the model; for one on a server, that of a local folder of its name."""
     if config.endpoint is None or Path(config.model).expanduser().is_dir():
-        return identity.known(config.model)
-    return Known(None, "")
+        return identity.identify(config.model)
+    return ModelIdentity(None, "")
 
 
 def _check_may_send(url: str, build: BuildJson) -> None:

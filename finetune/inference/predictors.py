@@ -16,7 +16,7 @@ Answers = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Asker:
+class Predictor:
     """One way to stage pages.
 
     Parameters
@@ -35,7 +35,7 @@ class Asker:
         return self.answer(self.prepare(rows))
 
 
-def scoring(model: Any, processor: Any, answers: Answers, note: Callable[[str], None]) -> Asker:
+def scoring(model: Any, processor: Any, answers: Answers, note: Callable[[str], None]) -> Predictor:
     """Return a predictor of the likeliest answer, with the probabilities of all five."""
     import numpy as np
     from psgimg.finetune.inference.likelihood import Scorer
@@ -53,10 +53,10 @@ def scoring(model: Any, processor: Any, answers: Answers, note: Callable[[str], 
             for log_probs, log_mass in zip(scores.log_probs, scores.log_mass, strict=True)
         ]
 
-    return Asker(scorer.prepare, answer)
+    return Predictor(scorer.prepare, answer)
 
 
-def generating(model: Any, processor: Any, answers: Answers, max_new_tokens: int) -> Asker:
+def generating(model: Any, processor: Any, answers: Answers, max_new_tokens: int) -> Predictor:
     """Return a predictor by generated text, which is a stage only if it is exactly an answer."""
     from psgimg.finetune.inference import encoding, generation
 
@@ -67,13 +67,13 @@ def generating(model: Any, processor: Any, answers: Answers, max_new_tokens: int
         texts = generation.generate_encoded(model, processor, encoded, max_new_tokens)
         return [Answer(reading.parse(text, answers), raw=text) for text in texts]
 
-    return Asker(prepare, answer)
+    return Predictor(prepare, answer)
 
 
 @contextmanager
 def requesting(
     url: str, model: str, answers: Answers, *, parallel: int, max_new_tokens: int, score: bool
-) -> Iterator[Asker]:
+) -> Iterator[Predictor]:
     """Yield a predictor by a model on a server.
 
     With ``score``, it predicts the likeliest answer if the server reports the log-probabilities of
@@ -98,4 +98,4 @@ def requesting(
     with Endpoint(
         url, model, parallel=parallel, max_new_tokens=max_new_tokens, alternatives=score
     ) as endpoint:
-        yield Asker(list, answer)
+        yield Predictor(list, answer)

@@ -17,7 +17,7 @@ TRAINING_RECORDS = ("asked.json", "training.json", "training_args.bin")
 
 
 @dataclass(frozen=True)
-class Known:
+class ModelIdentity:
     """Identity of a model before it is loaded.
 
     Parameters
@@ -32,7 +32,7 @@ class Known:
     weights: str
 
 
-def known(source: str) -> Known:
+def identify(source: str) -> ModelIdentity:
     """Return the identity of a model in a folder or on the Hub.
 
     Raises
@@ -43,15 +43,15 @@ def known(source: str) -> Known:
     local = Path(source).expanduser()
     if local.is_dir():
         fine_tuned = (local / folders.FILE).is_file()
-        return Known(ModelFolder.load(local) if fine_tuned else None, _digest(local))
+        return ModelIdentity(ModelFolder.load(local) if fine_tuned else None, _digest(local))
     # Imports torch, which a local folder does not need.
     from psgimg.finetune.models.loading import fetch
 
     configs = [path for name in CONFIGS if (path := fetch(source, name)) is not None]
     if not configs:
-        return Known(None, "")  # loading the model will raise an error
+        return ModelIdentity(None, "")  # loading the model will raise an error
     folder, fine_tuned = configs[0].parent, configs[0].name == folders.FILE
-    return Known(ModelFolder.load(folder) if fine_tuned else None, folder.name)
+    return ModelIdentity(ModelFolder.load(folder) if fine_tuned else None, folder.name)
 
 
 def _digest(folder: Path) -> str:

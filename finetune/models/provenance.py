@@ -40,7 +40,7 @@ def of(model: str, train: PageSet) -> Lineage:
     BuildError
         If the base model does not exist.
     """
-    before = None if model == TINY else identity.known(model).folder
+    before = None if model == TINY else identity.identify(model).folder
     policies = {train.build["policy"], *([before.policy] if before else [])}
     strictest = Policy.OPEN.value if policies == {Policy.OPEN.value} else Policy.RESTRICTED.value
     corpora = {*train.build["corpora"], *(before.corpora if before else ())}

@@ -11,7 +11,7 @@ from PIL import Image
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.unscored_night import UnscoredPage
 from psgimg.finetune.data.chat import ChatRow, chat_row
-from psgimg.finetune.inference.predictors import Asker
+from psgimg.finetune.inference.predictors import Predictor
 from psgimg.finetune.inference.prefetch import ahead, batches
 from psgimg.finetune.metrics.predictions import Answer
 
@@ -19,7 +19,7 @@ Drawn = tuple[UnscoredPage, bytes]
 
 
 def answers(
-    pages: Iterable[Drawn], predictor: Asker, prompt: Prompt, context: int, batch_size: int
+    pages: Iterable[Drawn], predictor: Predictor, prompt: Prompt, context: int, batch_size: int
 ) -> Iterator[list[tuple[UnscoredPage, Answer]]]:
     """Yield the model's answer for each page in chronological order, one batch at a time.
 

@@ -19,7 +19,7 @@ from psgimg.builder.unscored_night import UnscoredNight
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.inference import predictors
 from psgimg.finetune.models import identity
-from psgimg.finetune.models.identity import Known
+from psgimg.finetune.models.identity import ModelIdentity
 from psgimg.finetune.models.manifest import ModelFolder, versions
 from psgimg.finetune.staging import hypnogram_files, inference, lights, plot_night
 from psgimg.finetune.staging.staged_night import StagedNight
@@ -103,8 +103,8 @@ def stage(config: StageConfig, progress: Progress) -> StagedNight:
         If the model or the recording can't be used, or the folder can't be written.
     """
     optional_dependencies.require()
-    known = identity.known(config.model)
-    trained = _trained(known, config.model)
+    model_identity = identity.identify(config.model)
+    trained = _trained(model_identity, config.model)
     recipe = Recipe.from_dict(trained.recipe)
     night = unscored_night.open_night(
         config.night, recipe, channels=config.channels or {}, mains_hz=config.mains_hz
@@ -115,18 +115,18 @@ def stage(config: StageConfig, progress: Progress) -> StagedNight:
         for note in night.notes:
             progress.note(note)
         staged = _staged(night, trained, lights_s, config, progress)
-        _write(room, staged, _facts(staged, night, known, trained, config))
+        _write(room, staged, _facts(staged, night, model_identity, trained, config))
     return staged
 
 
-def _trained(known: Known, model: str) -> ModelFolder:
+def _trained(model_identity: ModelIdentity, model: str) -> ModelFolder:
     """Return how a model was trained, which determines how its pages are drawn."""
-    if known.folder is None:
+    if model_identity.folder is None:
         raise BuildError(
             f"{model} has no recipe for its pages (no psgimg.json), so it was not trained by psgimg; "
             "give a folder written by `psgimg sft`"
         )
-    return known.folder
+    return model_identity.folder
 
 
 def _refuse_to_replace(folder: Path, night: Path) -> None:
@@ -207,7 +207,7 @@ def _write(room: Path, staged: StagedNight, facts: Mapping[str, Any]) -> None:
 def _facts(
     staged: StagedNight,
     night: UnscoredNight,
-    known: Known,
+    model_identity: ModelIdentity,
     trained: ModelFolder,
     config: StageConfig,
 ) -> dict[str, Any]:
@@ -219,7 +219,7 @@ def _facts(
         "night": staged.name,
         "signal": _signal(config.night),
         "model": Path(config.model).name if Path(config.model).is_dir() else config.model,
-        "weights": known.weights,
+        "weights": model_identity.weights,
         "recipe_hash": trained.recipe_hash,
         "prompt": trained.prompt_name,
         "context": trained.context,

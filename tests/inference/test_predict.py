@@ -181,10 +181,14 @@ def test_other_settings_are_refused_and_leave_everything_as_it_was(
 def test_other_weights_are_other_settings(model, tmp_path):
     copy = shutil.copytree(model, tmp_path / "copy")
     (copy / "training.json").write_text('{"seconds": 1}')
-    assert predict_config.identity.known(str(copy)) == predict_config.identity.known(str(model))
+    assert predict_config.identity.identify(str(copy)) == predict_config.identity.identify(
+        str(model)
+    )
     tiny_models.build("idefics3", tmp_path / "other", seed=5)
     shutil.copy(tmp_path / "other" / "model.safetensors", copy)
-    assert predict_config.identity.known(str(copy)) != predict_config.identity.known(str(model))
+    assert predict_config.identity.identify(str(copy)) != predict_config.identity.identify(
+        str(model)
+    )
 
 
 def test_the_batch_size_may_change(whole, model, dataset, tmp_path):
