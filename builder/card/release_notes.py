@@ -66,7 +66,7 @@ class Release:
     revisions
         All revisions, the newest last.
     people
-        Corpus to subject or family to split, of everyone ever published: nobody changes split.
+        Corpus to subject or family to split, of everyone ever published: none may change split.
     """
 
     repo_id: str

@@ -1,6 +1,6 @@
 """Splits: assign subjects to train, validation and test by a hash.
 
-The hash is of the subject (or family) only, so that adding a night moves nobody, and all nights of
+The hash is of the subject (or family) only, so that adding a night moves no subject, and all nights of
 a person stay together.
 """
 

@@ -145,7 +145,7 @@ assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
 print(json.dumps([recipe.to_dict(), recipe.hash]))
 """
     values, hashed = later(program)
-    said = r"no lanes of kind 'resp', only eeg, eog, emg, ecg; install a newer psgimg$"
+    said = r"this psgimg can't draw lanes of kind 'resp', only eeg, eog, emg, ecg; install a newer psgimg$"
     with pytest.raises(BuildError, match=said):
         Recipe.from_dict(values)
     build = build_report.read(made / "dataset") | {"recipe": values, "recipe_hash": hashed}
