@@ -418,4 +418,4 @@ def test_what_was_fetched_once_opens_without_the_hub(hub, folder, monkeypatch):
     offline = page_set.load("alice/pages", None, "test")
     assert offline.source == online.source
     refused("alice/other is not a folder, and can't be downloaded from the Hub", "alice/other")
-    refused("the Hub did not give it", "alice/pages", split="train")
+    refused("can.t be downloaded from the Hub", "alice/pages", split="train")
