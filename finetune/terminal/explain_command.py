@@ -13,6 +13,7 @@ from psgimg.finetune.terminal.options import (
     any_recipe_option,
     corpus_option,
     dtype_option,
+    model_option,
     revision_option,
     trust_option,
 )
@@ -20,12 +21,7 @@ from psgimg.finetune.terminal.options import (
 
 @click.command()
 @config_option
-@click.option(
-    "--model",
-    required=True,
-    metavar="DIR|ID",
-    help="Folder written by `psgimg sft`, or any vision-language model on the Hub.",
-)
+@model_option
 @click.option("--dataset", required=True, metavar="DIR|ID", help="Dataset whose pages to explain.")
 @click.option(
     "--out",

@@ -15,6 +15,7 @@ from psgimg.finetune.terminal.options import (
     batch_size_option,
     corpus_option,
     dtype_option,
+    model_option,
     revision_option,
     trust_option,
 )
@@ -103,12 +104,7 @@ def sft(ctx: click.Context, /, options: bool, **_: None) -> None:
 
 @click.command()
 @config_option
-@click.option(
-    "--model",
-    required=True,
-    metavar="DIR|ID",
-    help="Folder written by `psgimg sft`, or any vision-language model on the Hub.",
-)
+@model_option
 @click.option("--dataset", required=True, metavar="DIR|ID", help="Dataset whose pages to stage.")
 @click.option(
     "--out",

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import click
 
+model_option = click.option(
+    "--model",
+    required=True,
+    metavar="DIR|ID",
+    help="Folder written by `psgimg sft`, or any vision-language model on the Hub.",
+)
 corpus_option = click.option("--corpus", metavar="NAME", help="Use one corpus of the dataset only.")
 revision_option = click.option(
     "--revision", metavar="TAG", help="Branch, tag or commit of a dataset on the Hub."

@@ -141,7 +141,10 @@ def test_a_finished_method_is_not_recomputed(isruc, trees):
 def test_another_seed_does_not_mix_with_existing_predictions(trees):
     config, _, _ = trees
     other = BaselineConfig(config.dataset, config.root, ("boosting",), out=config.out, seed=1)
-    with pytest.raises(BuildError, match=r"boosting.parquet was written or begun with other settings \(seed\); use the same"):
+    with pytest.raises(
+        BuildError,
+        match=r"boosting.parquet was written or begun with other settings \(seed\); use the same",
+    ):
         baseline.baseline(other, Remembered())
 
 
