@@ -71,6 +71,6 @@ class ExplainConfig:
                 raise BuildError(f"{flag(name)} {value!r}: use {', '.join(known)}")
         for name in ("pages", "batch_size"):
             if getattr(self, name) < 1:
-                raise BuildError(f"{flag(name)} {getattr(self, name)}: give 1 or more")
+                raise BuildError(f"{flag(name)} {getattr(self, name)}: must be at least 1")
         if self.seed < 0:
             raise BuildError(f"--seed {self.seed}: give 0 or more")

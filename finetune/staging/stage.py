@@ -86,7 +86,7 @@ class StageConfig:
         if not 0 <= self.review <= 1:
             raise BuildError(f"--review {self.review:g}: give a probability from 0 to 1")
         if self.batch_size < 1:
-            raise BuildError(f"--batch-size {self.batch_size}: give 1 or more")
+            raise BuildError(f"--batch-size {self.batch_size}: must be at least 1")
 
     @property
     def folder(self) -> Path:

@@ -287,7 +287,7 @@ def test_the_command_writes_the_report_and_prints_metrics_differences_and_notes(
     written = {path.name for path in (tmp_path / "a-evaluation").iterdir()}
     assert {"metrics.json", "report.md", "report.html"} <= written
     said = " ".join(done.output.split())
-    assert "300 epochs, 5 recordings, 4 subjects; in brackets 95% intervals over" in said
+    assert "300 epochs, 5 recordings, 4 subjects; 95% intervals over subjects in brackets" in said
     assert "120 epochs were scored twice: predictions second scorer" in said
     assert "+0.000 [+0.000, +0.000]" in said
     assert "No valid answer to" in said

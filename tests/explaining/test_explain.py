@@ -422,7 +422,7 @@ def test_what_cannot_be_explained_is_refused_in_one_line(model, dataset, tmp_pat
 
     refused("--method 'rollout': use occlusion, patches, gradients", method="rollout")
     refused("--fill 'noise': use pages, blank", fill="noise")
-    refused("--pages 0: give 1 or more", pages=0)
+    refused("--pages 0: must be at least 1", pages=0)
     refused("--seed -1: give 0 or more", seed=-1)
     refused("has no split 'dev'; it has train", split="dev")
     (tmp_path / "mine").mkdir()
@@ -431,7 +431,7 @@ def test_what_cannot_be_explained_is_refused_in_one_line(model, dataset, tmp_pat
     folder = shutil.copytree(model, tmp_path / "model")
     values = json.loads((folder / "psgimg.json").read_text())
     (folder / "psgimg.json").write_text(json.dumps({**values, "recipe": {}}))
-    refused("the recipe is not that of hash", model=str(folder))
+    refused("the recipe does not match its hash", model=str(folder))
     del values["recipe"]
     (folder / "psgimg.json").write_text(json.dumps(values))
     refused("no recipe; restore the file as written by `psgimg sft`", model=str(folder))

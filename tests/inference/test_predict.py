@@ -299,10 +299,10 @@ def test_a_command_that_could_not_begin_leaves_nothing(base, dataset, tmp_path):
     ("options", "said"),
     [
         ({"mode": "guess"}, "--mode 'guess': use score or generate"),
-        ({"batch_size": 0}, "--batch-size 0: give 1 or more"),
+        ({"batch_size": 0}, "--batch-size 0: must be at least 1"),
         ({"limit": 0}, "--limit 0"),
         ({"split": "tests"}, "no split 'tests'"),
-        ({"prompt": "none"}, "no prompt 'none'"),
+        ({"prompt": "none"}, "unknown prompt 'none'"),
         ({"context": 9}, "context 9"),
     ],
 )

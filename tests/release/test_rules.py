@@ -41,9 +41,9 @@ def values(recordings, recipe="a", policy="open", **fixed):
     }
 
 
-def released(local, before=None, tags=(), **options):
+def released(local, before=None, tags=(), *, allow_loss=False):
     """A release of `local` into what holds `before`."""
-    merged = merge.grow(local, before, options.get("allow_loss", False), "org/name")
+    merged = merge.grow(local, before, allow_loss, "org/name")
     release = merge.next_release(merged, before, Release("org/name", False), tags)
     return {**merged, release_notes.KEY: release.to_dict()}
 
@@ -185,7 +185,7 @@ def test_a_subject_keeps_the_split_where_a_family_is_named_later():
 
 def test_who_is_shown_no_more_comes_back_into_the_same_split_or_not_at_all():
     held = released(values([("cfs", "1", "a", "test"), ("cfs", "2", "b", "train")]))
-    held = released(values([("cfs", "2", "b", "train")]), held, may_lose=True)
+    held = released(values([("cfs", "2", "b", "train")]), held, allow_loss=True)
     both = [("cfs", "1", "a", "train"), ("cfs", "2", "b", "train")]
     with pytest.raises(BuildError, match="would change their split: cfs 1 is in test"):
         released(values(both), held)

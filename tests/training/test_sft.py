@@ -147,7 +147,7 @@ def test_pages_are_counted_as_they_were_shown(adapter, taught):
         assert (values["steps"], values["pages_shown"]) == (steps, steps * 4)
         assert values["passes"] == steps * 4 / 24
         card = (folder / "README.md").read_text()
-        assert f"for {steps} optimisation steps, where `--max-steps` ended it" in card
+        assert f"for {steps} optimisation steps, where `--max-steps` ended training" in card
         assert f"{steps * 4} pages in {passes}, drawn from {n_drawn} pages of 2 subjects" in card
 
 
@@ -191,11 +191,11 @@ def test_subjects_of_the_record_are_those_trained_on(dataset):
 
 def test_sampled_passes_are_drawn_anew_and_natural_ones_hold_the_same(dataset):
     train = page_set.load(str(dataset), None, "train")
-    natural = [sft._drawn(train, "natural", 7, i) for i in range(2)]
+    natural = [sft._rows_of_pass(train, "natural", 7, i) for i in range(2)]
     assert natural[0].tolist() == natural[1].tolist()
-    balanced = [sft._drawn(train, "balanced", 7, i) for i in range(2)]
+    balanced = [sft._rows_of_pass(train, "balanced", 7, i) for i in range(2)]
     assert balanced[0].tolist() != balanced[1].tolist()
-    assert balanced[0].tolist() == sft._drawn(train, "balanced", 7, 0).tolist()
+    assert balanced[0].tolist() == sft._rows_of_pass(train, "balanced", 7, 0).tolist()
 
 
 def test_the_report_has_settings_counts_and_curves(taught, dataset):
@@ -325,7 +325,7 @@ def test_what_can_not_be_merged_is_refused(adapter, taught, tmp_path):
         ),
         ({"resume_from_checkpoint": "true"}, "no checkpoint in .*; leave out --resume"),
         ({"resume_from_checkpoint": "elsewhere"}, "no checkpoint in elsewhere"),
-        ({"prompt": "poem"}, "no prompt 'poem'"),
+        ({"prompt": "poem"}, "unknown prompt 'poem'"),
         ({"train_subjects": 99}, "n_subjects 99: there are"),
     ],
 )
