@@ -405,7 +405,7 @@ def test_weights_that_were_copied_in_part_are_one_line(staged, model, tmp_path):
         (["--channel", "C4-M1=a", "--channel", "C4-M1=b"], "given twice"),
         (["--mains", "16.7"], "give 50 or 60"),
         (["--review", "70"], "0 to 1"),
-        (["--batch-size", "0"], "1 or more"),
+        (["--batch-size", "0"], "at least 1"),
     ],
 )
 def test_an_invalid_option_is_refused(options, words, tmp_path):
