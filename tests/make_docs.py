@@ -119,12 +119,13 @@ def written() -> dict[Path, str]:
 
 def main(check: bool) -> None:
     """Write the pages; or only compare them, and exit with the names of those that differ."""
-    stale = [p for p, text in written().items() if p.read_text(encoding="utf-8") != text]
+    pages = written()
+    stale = [path for path, text in pages.items() if path.read_text(encoding="utf-8") != text]
     if check and stale:
         names = ", ".join(path.relative_to(ROOT).as_posix() for path in stale)
         sys.exit(f"stale: {names}; run python -P tests/make_docs.py")
     for path in stale:
-        path.write_text(written()[path], encoding="utf-8")
+        path.write_text(pages[path], encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,8 @@ def sft(ctx: click.Context, /, options: bool, **_: None) -> None:
     out = trainer.main(ctx.args)
     if os.environ.get("RANK", "0") != "0":  # only one process prints
         return
-    named = zip(ctx.args, ctx.args[1:], strict=False)
+    words = [part for word in ctx.args for part in word.split("=", 1)]
+    named = itertools.pairwise(words)
     dataset = next((value for option, value in named if option == "--dataset"), "DATASET")
     console = open_console()
     console.print(f"\n[bold]{out}[/] is ready: {out / 'README.md'} is its model card. Next:")

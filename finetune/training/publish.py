@@ -8,9 +8,9 @@ from typing import Any
 
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.builder.release import models
+from psgimg.builder.release.transfer import Transfer
 from psgimg.builder.release.visibility import Wish
 from psgimg.finetune.models.provenance import Lineage
-from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def destination(training: Any, out: Path, lineage: Lineage) -> Destination | Non
     result = Destination(training.hub_model_id or out.resolve().name, wish)
     if training.process_index == 0:
         terms = {"policy": lineage.policy, "corpora": list(lineage.corpora)}
-        models.check_ready(result.repo_id, wish, terms, Console().print)
+        models.check_ready(result.repo_id, wish, terms, open_console().print)
     return result
 
 
@@ -58,4 +58,12 @@ def publish(folder: Path, destination: Destination) -> None:
         If the Hub or the policy of the corpora refuses it.
     """
     with ProgressBar(open_console()) as progress:
-        models.push(folder, destination.repo_id, destination.wish, False, progress, lambda *_: None)
+
+        def show(transfer: Transfer, left: tuple[str, ...]) -> None:
+            progress.note(
+                f"{transfer.repo.address} ({transfer.visibility}): {len(transfer.send)} files to send"
+            )
+            if left:
+                progress.note(f"stays here: {', '.join(left)}")
+
+        models.push(folder, destination.repo_id, destination.wish, False, progress, show)

@@ -47,11 +47,13 @@ def test_an_adapter_is_published_as_its_pages_may_be_and_staged_with_by_name(bui
             assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
             return done.stdout
 
-        psgimg(
-            *("sft", "--dataset", built, "--model", "alice/base", "--max-steps", 2),
+        said = psgimg(
+            *("sft", f"--dataset={built}", "--model", "alice/base", "--max-steps", 2),
             *("--eval-strategy", "no", "--per-device-train-batch-size", 2),
             *("--push-to-hub", "true", "--hub-model-id", "stager"),
         )
+        assert "alice/stager (private, gated): " in said
+        assert f"--dataset {built} --split test" in said
         repo = hub.repo("alice/stager", "model")
         assert (repo.private, repo.gated) == (True, "manual"), "shhs is restricted"
         sent = set(repo.head.files)
