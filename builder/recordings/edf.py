@@ -12,6 +12,7 @@ import warnings
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,28 +87,48 @@ class EdfFile:
         """Return the physical unit as spelt in the header."""
         return str(self._edf.signals[channel].physical_dimension).strip()
 
+    def fault(self, channel: int) -> RecordingError | None:
+        """Return why a channel can't be read in µV, judged by the header alone; None if it can."""
+        signal: Any = self._edf.signals[channel]
+        where = f"{self.path.name}, channel {signal.label!r}"
+        try:
+            uv_per_unit(self.unit(channel), where)
+            low, high = signal.digital_min, signal.digital_max
+            bottom, top = float(signal.physical_min), float(signal.physical_max)
+        except RecordingError as error:
+            return error
+        except (ValueError, OverflowError):
+            return RecordingError(
+                "channel without range",
+                f"{where}: a limit in the header is not a number; re-export the recording",
+            )
+        if low == high or bottom == top or not isfinite(top - bottom):
+            return RecordingError(
+                "channel without range",
+                f"{where}: the header gives digital {low}..{high}, physical {bottom:g}..{top:g}; "
+                "re-export the recording",
+            )
+        return None
+
     def read_uv(self, channel: int) -> npt.NDArray[np.float64]:
         """Return all samples of a channel in µV, shape (n_samples,), with segments concatenated.
 
         Raises
         ------
         RecordingError
-            If the unit is not a unit of voltage, or a range in the header is empty.
+            The ``fault`` of the channel, if it has one.
         """
+        if fault := self.fault(channel):
+            raise fault
         signal: Any = self._edf.signals[channel]
-        scale = uv_per_unit(self.unit(channel), f"{self.path.name}, channel {signal.label!r}")
-        low, high = signal.digital_min, signal.digital_max
-        if low == high or signal.physical_min == signal.physical_max:
-            raise RecordingError(
-                "channel without range",
-                f"{self.path.name}, channel {signal.label!r}: the header gives digital {low}..{high}, "
-                f"physical {signal.physical_min}..{signal.physical_max}; re-export the recording",
-            )
-        gain = (signal.physical_max - signal.physical_min) / (high - low)
+        scale = uv_per_unit(self.unit(channel), self.path.name)
+        gain = (signal.physical_max - signal.physical_min) / (
+            signal.digital_max - signal.digital_min
+        )
         duration_s = self._edf.num_data_records * self._edf.data_record_duration
         digital = signal.get_digital_slice(0, duration_s)
         samples: npt.NDArray[np.float64] = digital.astype(np.float64)
-        samples -= low
+        samples -= signal.digital_min
         samples *= gain * scale
         samples += signal.physical_min * scale
         return samples

@@ -88,15 +88,26 @@ class MneFile:
         # MNE declares every channel of an EEG system a voltage, but keeps the header's unit.
         return "V" if not spelt or spelt.endswith("V") else spelt
 
+    def fault(self, channel: int) -> RecordingError | None:
+        """Return why a channel can't be read in µV, judged by its unit; None if it can."""
+        try:
+            uv_per_unit(self.unit(channel), self._where(channel))
+        except RecordingError as error:
+            return error
+        return None
+
+    def _where(self, channel: int) -> str:
+        return f"{self.path.name}, channel {self.labels[channel]!r}"
+
     def read_uv(self, channel: int) -> npt.NDArray[np.float64]:
         """Return all samples of a channel in µV, shape (n_samples,), with segments concatenated.
 
         Raises
         ------
         RecordingError
-            If the unit is not a unit of voltage, or samples can't be read or are not finite.
+            The ``fault`` of the channel, or if samples can't be read or are not finite.
         """
-        where = f"{self.path.name}, channel {self.labels[channel]!r}"
+        where = self._where(channel)
         scale = uv_per_unit(self.unit(channel), where)
         with _one_line_errors(self.path):
             samples = [
