@@ -60,8 +60,7 @@ def draw_pages(
     Raises
     ------
     RecordingError
-        If a page is not covered by signal over its whole length, no EEG lane has a signal, or a
-        channel can't be converted to µV.
+        If a page is not covered by signal over its whole length, or no EEG lane has a signal.
     """
     from psgimg.builder.render.page import Page  # loads the compiled rasteriser
 

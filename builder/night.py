@@ -14,9 +14,9 @@ from psgimg.builder.drawing import draw_pages
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.edf import EdfFile, open_edf
 from psgimg.builder.recordings.hypnogram import Hypnogram
-from psgimg.builder.recordings.montage import Derivation, resolve
+from psgimg.builder.recordings.montage import Derivation
 from psgimg.builder.recordings.recording import Corpus, Recording
-from psgimg.builder.recordings.signal_file import unit_notes
+from psgimg.builder.recordings.usable import resolve
 from psgimg.builder.signals import corrupt, epoching
 from psgimg.builder.signals.corrupt import RecordingContext
 from psgimg.builder.signals.epoching import Selection
@@ -33,7 +33,8 @@ class Plan:
     second
         Stages of a second scorer by onset in milliseconds.
     notes
-        Tolerated irregularities of the scorings.
+        Tolerated irregularities, lanes whose channel can't be used, and corruptions that can't be
+        applied.
     """
 
     recording: Recording
@@ -62,10 +63,12 @@ def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
     reference = _reference(recording, spec.scorer)
     hypnogram = _read(corpus, recording, reference)
     second, notes = _second(corpus, recording, hypnogram, reference)
-    where = recording.signal.name
-    derivations = resolve(spec.recipe.montage, edf.labels, corpus.channels, where)
+    lanes = resolve(edf, spec.recipe.montage, corpus.channels)
     selection = epoching.select(hypnogram, edf, spec.trim_min)
-    return Plan(recording, edf, derivations, hypnogram, second, selection, notes)
+    rates = [edf.sfreqs_hz[d.plus] if d else None for d in lanes.derivations]
+    refused = corrupt.notes(spec.corruptions, spec.recipe.montage, rates, corpus.mains_hz)
+    notes = (*edf.notes, *notes, *lanes.notes, *refused)
+    return Plan(recording, edf, lanes.derivations, hypnogram, second, selection, notes)
 
 
 def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFacts]:
@@ -76,7 +79,7 @@ def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFa
     Raises
     ------
     RecordingError
-        If no EEG lane has a signal, or a channel can't be converted to µV.
+        If no EEG lane has a signal, which only its samples show.
     """
     drawn = draw_pages(
         plan.edf,
@@ -87,11 +90,8 @@ def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFa
         corrupt=corruptor(corpus, plan, spec),
     )
     rows = list(_rows(plan, drawn.pictures, list(drawn.lanes)))
-    planned = facts(plan)
-    rates = [plan.edf.sfreqs_hz[d.plus] if d else None for d in plan.derivations]
-    planned["notes"] += corrupt.notes(spec.corruptions, spec.recipe.montage, rates, corpus.mains_hz)
     return rows, {
-        **planned,
+        **facts(plan),
         "flat": [name for name in compress(drawn.lanes, drawn.flat) if name],
         "envelopes": [name for name in compress(drawn.lanes, drawn.envelopes) if name],
     }
@@ -131,7 +131,7 @@ def facts(plan: Plan) -> PlanFacts:
         "left_out": dict(sorted(plan.selection.left_out.items())),
         "lanes": [derivation.name if derivation else None for derivation in plan.derivations],
         "gaps": len(plan.edf.segments) - 1,
-        "notes": [*plan.edf.notes, *plan.notes, *unit_notes(plan.edf, plan.derivations)],
+        "notes": list(plan.notes),
     }
 
 

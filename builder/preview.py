@@ -12,7 +12,7 @@ from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.drawing import draw_pages
 from psgimg.builder.errors import BuildError
 from psgimg.builder.night import Plan
-from psgimg.builder.recordings import montage
+from psgimg.builder.recordings import montage, usable
 from psgimg.builder.recordings.channels import standard_channels
 from psgimg.builder.recordings.mne_reader import open_any
 from psgimg.builder.recordings.montage import Derivation
@@ -57,11 +57,12 @@ class PreviewConfig:
 
 @dataclass(frozen=True)
 class PreviewPage:
-    """The page that was drawn: its file, its title, and the derivation of each lane."""
+    """The page that was drawn: its file, its title, the derivation of each lane, and notes on them."""
 
     out: Path
     title: str
     lanes: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class _Night:
     derivations: tuple[Derivation | None, ...]
     page: Paged
     mains_hz: float
+    notes: tuple[str, ...]
 
 
 def preview(config: PreviewConfig) -> PreviewPage:
@@ -99,9 +101,8 @@ def preview(config: PreviewConfig) -> PreviewPage:
     start_s = opened.page.page_start_s
     title = f"{opened.file.path.name}, {start_s:g} to {start_s + PAGE_S:g} s"
     lanes = zip(recipe.montage.lanes, drawn.lanes, strict=True)
-    return PreviewPage(
-        config.out, title, tuple((lane.name, name or "absent") for lane, name in lanes)
-    )
+    shown = tuple((lane.name, name or "absent") for lane, name in lanes)
+    return PreviewPage(config.out, title, shown, opened.notes)
 
 
 def _recipe(config: PreviewConfig, corpus: Corpus | None) -> Recipe:
@@ -117,13 +118,14 @@ def _from_file(path: Path, epoch: int, recipe: Recipe, corpus: Corpus | None) ->
     """Open a file with one of its pages, which needs no stage."""
     file = open_any(path)
     channels = corpus.channels if corpus else standard_channels(file.labels)
-    derivations = montage.resolve(recipe.montage, file.labels, channels, file.path.name)
+    lanes = usable.resolve(file, recipe.montage, channels)
     n_pages = count_pages(file.duration_s)
     if epoch >= n_pages:
         remedy = f"use --epoch 0 to {n_pages - 1}" if n_pages else "choose a longer recording"
         raise BuildError(f"{file.path.name} lasts {file.duration_s:g} s, {n_pages} pages; {remedy}")
     mains_hz = corpus.mains_hz if corpus else DEFAULT_MAINS_HZ
-    return _Night(file, derivations, UnscoredPage(epoch), mains_hz)
+    notes = (*file.notes, *lanes.notes)
+    return _Night(file, lanes.derivations, UnscoredPage(epoch), mains_hz, notes)
 
 
 def _from_corpus(config: PreviewConfig, recipe: Recipe) -> _Night:
@@ -135,7 +137,7 @@ def _from_corpus(config: PreviewConfig, recipe: Recipe) -> _Night:
     recording = _find(source, config.recording)
     plan = night.plan(source.corpus, recording, PageSpec(recipe))
     epoch = _epoch(plan, config.epoch)
-    return _Night(plan.edf, plan.derivations, epoch, source.corpus.mains_hz)
+    return _Night(plan.edf, plan.derivations, epoch, source.corpus.mains_hz, plan.notes)
 
 
 def _find(source: Source, name: str) -> Recording:

@@ -10,13 +10,12 @@ from math import ceil
 from pathlib import Path
 
 from psgimg.builder.drawing import draw_pages
-from psgimg.builder.errors import BuildError, RecordingError
-from psgimg.builder.recordings import channels as chosen
-from psgimg.builder.recordings.edf import uv_per_unit
+from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings import usable
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S
 from psgimg.builder.recordings.mne_reader import open_any
 from psgimg.builder.recordings.montage import Derivation
-from psgimg.builder.recordings.signal_file import SignalFile, unit_notes
+from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.signals.epoching import PAGE_S, count_pages, missing_signal
 
@@ -93,28 +92,22 @@ def open_night(
     Raises
     ------
     BuildError, RecordingError
-        If the file can't be read, a given lane or label does not exist, or there is no EEG lane.
+        If the file can't be read, a given lane or label does not exist or can't be used, or there
+        is no EEG lane.
     """
     file = open_any(path)
-    usable = [_is_voltage(file, channel) for channel in range(len(file.labels))]
-    derivations = chosen.choose(
-        recipe.montage, file.labels, channels or {}, usable=usable, where=path.name
-    )
+    lanes = usable.choose(file, recipe.montage, channels or {})
     epochs, left_out = _epochs(file)
-    absent = [
-        f"lane {lane.name} is not in the file and is drawn as absent"
-        for lane, derivation in zip(recipe.montage.lanes, derivations, strict=True)
-        if derivation is None
-    ]
+    missing = [f"lane {name} is not in the file and is drawn as absent" for name in lanes.missing]
     return UnscoredNight(
         path,
         file.start,
         file.duration_s,
         recipe,
-        derivations,
+        lanes.derivations,
         epochs,
         left_out,
-        (*file.notes, *unit_notes(file, derivations), *absent),
+        (*file.notes, *lanes.notes, *missing),
         mains_hz,
         file,
     )
@@ -126,20 +119,12 @@ def pages(night: UnscoredNight) -> Iterator[tuple[UnscoredPage, bytes]]:
     Raises
     ------
     RecordingError
-        If no EEG lane has a signal, or a channel can't be converted to µV.
+        If no EEG lane has a signal, which only its samples show.
     """
     drawn = draw_pages(
         night.file, night.derivations, night.epochs, night.recipe, mains_hz=night.mains_hz
     )
     yield from zip(night.epochs, drawn.pictures, strict=True)
-
-
-def _is_voltage(file: SignalFile, channel: int) -> bool:
-    try:
-        uv_per_unit(file.unit(channel), "")
-    except RecordingError:
-        return False
-    return True
 
 
 def _epochs(file: SignalFile) -> tuple[tuple[UnscoredPage, ...], dict[str, int]]:

@@ -10,7 +10,19 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from psgimg.builder.errors import BuildError
-from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage, find, has_eeg, plain
+from psgimg.builder.recordings.montage import (
+    Derivation,
+    Found,
+    Judge,
+    Kind,
+    Lane,
+    Montage,
+    find,
+    has_eeg,
+    lacks,
+    plain,
+    usable,
+)
 
 _SEPARATORS = " _:/.-"
 _SEP = f"[{_SEPARATORS}]*"
@@ -96,9 +108,9 @@ def choose(
     labels: Sequence[str],
     given: Mapping[str, str],
     *,
-    usable: Sequence[bool],
     where: str,
-) -> tuple[Derivation | None, ...]:
+    judge: Judge = usable,
+) -> Found:
     """Choose the derivation of each lane: as given, otherwise by label; None if there is none.
 
     Parameters
@@ -106,32 +118,32 @@ def choose(
     given
         Lane, or one of its derivations, to the label of a channel, or to ``A,B`` for the
         difference of two channels.
-    usable
-        For each channel, whether it is a voltage.
+    judge
+        Returns why a derivation can't be drawn; a lane that is not given shows the next one.
 
     Raises
     ------
     BuildError
-        If a given lane or channel does not exist or is given twice, or no EEG lane can be filled.
+        If a given lane or channel does not exist, is given twice or can't be drawn, or no EEG lane
+        can be filled.
     """
     by_hand: dict[str, Derivation] = {}
     for key, value in given.items():
         lane, name = _lane(montage, key)
         if lane.name in by_hand:
             raise BuildError(f"--channel gives lane {lane.name} twice; give it once")
-        filling = Derivation(name, *_numbers(value, labels, usable, where))
+        filling = Derivation(name, *_numbers(value, labels, where))
         if any((d.plus, d.minus) == (filling.plus, filling.minus) for d in by_hand.values()):
             raise BuildError(f"--channel gives {value!r} to two lanes; give each its own channel")
+        if fault := judge(filling, lane.kind):
+            raise BuildError(f"--channel {key}={value} can't be used: {fault.detail}")
         by_hand[lane.name] = filling
     taken = {d.plus for d in by_hand.values() if d.minus is None}
-    free = [
-        label if usable[number] and number not in taken else ""
-        for number, label in enumerate(labels)
-    ]
-    derivations = find(montage, free, standard_channels(labels), by_hand)
-    if not has_eeg(montage, derivations):
-        raise BuildError(_no_eeg(montage, labels, where))
-    return derivations
+    free = ["" if number in taken else label for number, label in enumerate(labels)]
+    found = find(montage, free, standard_channels(labels), by_hand, judge)
+    if not has_eeg(montage, found.derivations):
+        raise BuildError(_no_eeg(montage, labels, where, lacks(montage, found)))
+    return found
 
 
 def _lane(montage: Montage, key: str) -> tuple[Lane, str]:
@@ -148,9 +160,7 @@ def _lane(montage: Montage, key: str) -> tuple[Lane, str]:
     return min(lanes, key=lambda lane: lane.derivations.index(name)), name
 
 
-def _numbers(
-    value: str, labels: Sequence[str], usable: Sequence[bool], where: str
-) -> Iterator[int]:
+def _numbers(value: str, labels: Sequence[str], where: str) -> Iterator[int]:
     """Yield the index of the channel with a label, or of the two in ``A,B``."""
     indices = {plain(label): number for number, label in reversed(list(enumerate(labels)))}
     parts = [value] if plain(value) in indices else value.split(",")
@@ -160,19 +170,18 @@ def _numbers(
             raise BuildError(
                 f"{where} has no channel {part.strip()!r}; it has {', '.join(map(repr, labels))}"
             )
-        if not usable[number]:
-            raise BuildError(
-                f"{where}: channel {part.strip()!r} is not in V, mV or µV; choose one that is"
-            )
         yield number
 
 
-def _no_eeg(montage: Montage, labels: Sequence[str], where: str) -> str:
+def _no_eeg(montage: Montage, labels: Sequence[str], where: str, lacking: str) -> str:
     wanted = _names([lane for lane in montage.lanes if lane.kind is Kind.EEG])
     options = " ".join(f'--channel {name}="LABEL"' for name in wanted[:2])
+    listed = ", ".join(map(repr, labels))
+    if lacking:
+        return f"no usable EEG: {lacking}; or assign another channel ({listed}): {options}"
     return (
-        f"{where}: no EEG found for {', '.join(wanted)} among its channels "
-        f"{', '.join(map(repr, labels))}; assign them: {options}"
+        f"{where}: no EEG found for {', '.join(wanted)} among its channels {listed}; assign them: "
+        f"{options}"
     )
 
 

@@ -7,9 +7,11 @@ maps each label of a file to a derivation, and ``resolve`` combines the two.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import product
 
 from psgimg.builder.errors import RecordingError
 
@@ -57,9 +59,42 @@ class Derivation:
     minus: int | None = None
     sign: int = 1
 
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Indices of the channels that it is computed from."""
+        return (self.plus,) if self.minus is None else (self.plus, self.minus)
+
+
+Judge = Callable[[Derivation, Kind], RecordingError | None]
+"""Returns why a derivation can't be drawn in a lane of some kind; None if it can."""
+
+
+def usable(_derivation: Derivation, _kind: Kind) -> RecordingError | None:
+    """Judge every derivation as usable, where only the labels of a file are known."""
+    return None
+
+
+@dataclass(frozen=True)
+class Found:
+    """The derivations that a file has for the lanes of a montage.
+
+    Parameters
+    ----------
+    derivations
+        One per lane; None if the file has none that can be drawn.
+    faults
+        For each lane, the better derivations that the file has but that can't be drawn, each by its
+        name with the reason.
+    """
+
+    derivations: tuple[Derivation | None, ...]
+    faults: tuple[tuple[tuple[str, RecordingError], ...], ...]
+
 
 COMMON = "REF"
 """The reference of an electrode recorded without a stated reference."""
+
+NO_EEG = "no usable EEG"
 
 _LINKED = ("LER", "CLE")
 
@@ -112,29 +147,33 @@ DEFAULT_MONTAGE = "aasm"
 
 
 def resolve(
-    montage: Montage, labels: Sequence[str], channels: Mapping[str, str], where: str
-) -> tuple[Derivation | None, ...]:
+    montage: Montage,
+    labels: Sequence[str],
+    channels: Mapping[str, str],
+    where: str,
+    judge: Judge = usable,
+) -> Found:
     """Return each lane's derivation among a file's channels, at least one of them EEG.
 
     Raises
     ------
     RecordingError
-        If no EEG lane can be filled; the message lists the channels, their derivations and those
-        that the montage accepts.
+        If no EEG lane can be filled; the message says what each EEG channel lacks, or lists the
+        channels, their derivations and those that the montage accepts.
     """
-    derivations = find(montage, labels, channels)
-    if not has_eeg(montage, derivations):
-        wanted = [
-            name for lane in montage.lanes if lane.kind is Kind.EEG for name in lane.derivations
-        ]
-        available = _derivations(labels, channels)
-        raise RecordingError(
-            "no usable EEG",
-            f"{where} has the channels {', '.join(labels)}, recognised as "
-            f"{', '.join(available) or 'nothing'}; montage {montage.name} needs one of "
-            f"{', '.join(wanted)}; choose another --montage",
-        )
-    return derivations
+    found = find(montage, labels, channels, judge=judge)
+    if has_eeg(montage, found.derivations):
+        return found
+    if lacking := lacks(montage, found):
+        raise RecordingError(NO_EEG, lacking)
+    wanted = [name for lane in montage.lanes if lane.kind is Kind.EEG for name in lane.derivations]
+    available = _derivations(labels, channels)
+    raise RecordingError(
+        NO_EEG,
+        f"{where} has the channels {', '.join(labels)}, recognised as "
+        f"{', '.join(available) or 'nothing'}; montage {montage.name} needs one of "
+        f"{', '.join(wanted)}; choose another --montage",
+    )
 
 
 def find(
@@ -142,26 +181,51 @@ def find(
     labels: Sequence[str],
     channels: Mapping[str, str],
     given: Mapping[str, Derivation] | None = None,
-) -> tuple[Derivation | None, ...]:
-    """Return each lane's derivation among a file's channels; None where the file has none.
+    judge: Judge = usable,
+) -> Found:
+    """Return each lane's best usable derivation among a file's channels.
 
     No two lanes get the same derivation. A derivation recorded the other way round is inverted;
     ``C4-M1`` is also computed as ``C4-X`` minus ``M1-X`` for any common reference X. An electrode
-    without a reference, ``C4``, is taken as recorded against a common one, ``C4-REF``. ``given``
-    assigns a derivation to a lane, by name, and takes precedence.
+    without a reference, ``C4``, is taken as recorded against a common one, ``C4-REF``. Of several
+    channels of one derivation, the first that can be used counts. ``given`` assigns a derivation to
+    a lane, by name, and takes precedence.
     """
     given = given or {}
     indices = _derivations(labels, channels)
     used = {derivation.name for derivation in given.values()}
     derivations: list[Derivation | None] = []
+    faults: list[tuple[tuple[str, RecordingError], ...]] = []
     for lane in montage.lanes:
-        candidates = (_derive(name, indices) for name in lane.derivations)
-        free = (each for each in candidates if each and each.name not in used)
-        best = given.get(lane.name) or next(free, None)
+        best, failed = given.get(lane.name), []
+        for candidate in () if best else _candidates(lane, indices):
+            if candidate.name in used:
+                continue
+            fault = judge(candidate, lane.kind)
+            if fault is None:
+                best = candidate
+                break
+            failed.append((candidate.name, fault))
         if best:
             used.add(best.name)
         derivations.append(best)
-    return tuple(derivations)
+        faults.append(tuple(failed))
+    return Found(tuple(derivations), tuple(faults))
+
+
+def lacks(montage: Montage, found: Found) -> str:
+    """Return what each EEG channel of a file lacks, with a remedy; "" if it has none at all."""
+    lacking = {
+        name: fault
+        for lane, faults in zip(montage.lanes, found.faults, strict=True)
+        if lane.kind is Kind.EEG
+        for name, fault in faults
+    }
+    if not lacking:
+        return ""
+    (_, first), *others = lacking.items()
+    also = ", ".join(f"{name} ({fault.reason})" for name, fault in others)
+    return first.detail + (f"; also not usable: {also}" if also else "")
 
 
 def has_eeg(montage: Montage, derivations: Sequence[Derivation | None]) -> bool:
@@ -177,35 +241,45 @@ def plain(label: str) -> str:
     return re.sub(r"[\s.]+", "", label).lower()
 
 
-def _derivations(labels: Sequence[str], channels: Mapping[str, str]) -> dict[str, int]:
-    """Return the channel index of each derivation; the first of two equal labels counts."""
+def _derivations(labels: Sequence[str], channels: Mapping[str, str]) -> dict[str, list[int]]:
+    """Return the indices of the channels of each derivation, in the order of the file."""
     table = {plain(label): name for label, name in channels.items()}
-    indices: dict[str, int] = {}
+    indices: defaultdict[str, list[int]] = defaultdict(list)
     for number, label in enumerate(labels):
         name = table.get(plain(label))
         if name is not None:
-            indices.setdefault(name, number)
-    return indices
+            indices[name].append(number)
+    return dict(indices)
 
 
-def _recorded(electrode: str, reference: str, indices: Mapping[str, int]) -> str | None:
-    """Return the name under which a file has an electrode against a reference (default REF)."""
+def _candidates(lane: Lane, indices: Mapping[str, Sequence[int]]) -> Iterator[Derivation]:
+    """Yield the derivations that a lane accepts and a file has, best first."""
+    for name in lane.derivations:
+        yield from _derive(name, indices)
+
+
+def _derive(name: str, indices: Mapping[str, Sequence[int]]) -> Iterator[Derivation]:
+    """Yield a derivation as recorded, then inverted, then computed from a common reference."""
+    plus, _, minus = name.partition("-")
+    for recorded, number in _recorded(plus, minus, indices):
+        yield Derivation(recorded, number)
+    if not minus:
+        return
+    for number in indices.get(f"{minus}-{plus}", ()):
+        yield Derivation(name, number, sign=-1)
+    for reference in sorted({other.partition("-")[2] or COMMON for other in indices}):
+        both = product(_recorded(plus, reference, indices), _recorded(minus, reference, indices))
+        for (_, first), (_, second) in both:
+            yield Derivation(name, first, second)
+
+
+def _recorded(
+    electrode: str, reference: str, indices: Mapping[str, Sequence[int]]
+) -> Iterator[tuple[str, int]]:
+    """Yield the channels of an electrode against a reference (default REF), each with its name."""
     names = [f"{electrode}-{reference}"] if reference else []
     if reference in ("", COMMON):
         names = [electrode, f"{electrode}-{COMMON}"]
-    return next((name for name in names if name in indices), None)
-
-
-def _derive(name: str, indices: Mapping[str, int]) -> Derivation | None:
-    plus, _, minus = name.partition("-")
-    if recorded := _recorded(plus, minus, indices):
-        return Derivation(recorded, indices[recorded])
-    if not minus:
-        return None
-    if f"{minus}-{plus}" in indices:
-        return Derivation(name, indices[f"{minus}-{plus}"], sign=-1)
-    for reference in sorted({other.partition("-")[2] or COMMON for other in indices}):
-        first, second = (_recorded(electrode, reference, indices) for electrode in (plus, minus))
-        if first and second:
-            return Derivation(name, indices[first], indices[second])
-    return None
+    for name in names:
+        for number in indices.get(name, ()):
+            yield name, number

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
@@ -12,9 +11,6 @@ import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.edf_header import Segment
-from psgimg.builder.recordings.montage import Derivation
-
-MISSING_UNIT = "unit missing, µV assumed"
 
 
 class SignalFile(Protocol):
@@ -63,11 +59,3 @@ class SignalFile(Protocol):
 
     def read_uv(self, channel: int) -> npt.NDArray[np.float64]:
         """Return all samples of a channel in µV, shape (n_samples,), with segments concatenated."""
-
-
-def unit_notes(file: SignalFile, derivations: Sequence[Derivation | None]) -> tuple[str, ...]:
-    """Return a note if a channel that is drawn has no unit in the header."""
-    channels = {d.plus for d in derivations if d} | {
-        d.minus for d in derivations if d and d.minus is not None
-    }
-    return (MISSING_UNIT,) if any(not file.unit(channel) for channel in channels) else ()

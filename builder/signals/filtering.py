@@ -17,15 +17,13 @@ import numpy.typing as npt
 from psgimg.builder.recordings.edf_header import Segment
 from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage
 from psgimg.builder.recordings.signal_file import SignalFile
+from psgimg.builder.recordings.usable import is_level
 from psgimg.builder.signals.filter_settings import Filters
 
 Samples = npt.NDArray[np.float64]
 Wave = npt.NDArray[np.float64] | npt.NDArray[np.float32]
 Corruptor = Callable[[Lane, Samples, Fraction], Samples]
 """Changes a lane's raw samples, in µV at a rate in Hz, before they are filtered (``corrupt.py``)."""
-
-ENVELOPE_HZ = 20.0
-"""An EMG sampled at this rate or slower is a level, not a waveform (Sleep-EDF SC: 1 Hz, rectified)."""
 
 NOTCH_Q = 30.0
 EDGE_S = 10.0
@@ -115,11 +113,6 @@ def read_signals(
             Stretch(data_uv, span.start_s) for data_uv, span in zip(pages_uv, spans, strict=True)
         ),
     )
-
-
-def is_level(kind: Kind, rate: Fraction) -> bool:
-    """Whether a channel of this rate holds an EMG level instead of a waveform."""
-    return kind is Kind.EMG and rate <= ENVELOPE_HZ
 
 
 @dataclass(frozen=True)

@@ -113,9 +113,11 @@ def show_corpora(
 
 
 def show_page(console: Console, page: PreviewPage) -> None:
-    """Print the file of a preview and the derivations that it shows."""
+    """Print the file of a preview, the derivations that it shows, and notes on the recording."""
     for lane, source in page.lanes:
         console.print(f"  {lane:8} {source}", highlight=False)
+    for note in page.notes:
+        console.print(f"note: {note}", highlight=False, markup=False)
     console.print(f"[bold]{page.out}[/] shows {page.title}", highlight=False)
 
 

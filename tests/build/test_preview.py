@@ -135,7 +135,7 @@ def test_less_than_a_whole_page_at_the_end_is_refused(tmp_path, out):
             "uV",
             r"no usable EEG: a\.edf has the channels (EMG c|C)hin, .*--montage",
         ),
-        ({"C4-M1": "eeg"}, "%", r"unit is not a voltage: a\.edf, channel '(EEG )?C4-M1' is in '%'"),
+        ({"C4-M1": "eeg"}, "%", r"no usable EEG: a\.edf, channel '(EEG )?C4-M1' is in '%'"),
     ],
     ids=["flat", "no EEG", "unit"],
 )

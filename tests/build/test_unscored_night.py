@@ -166,7 +166,10 @@ def test_less_than_a_page_is_refused(tmp_path):
 
 def test_a_given_channel_in_another_unit_is_refused(tmp_path):
     path = lab(tmp_path / "a.edf", more=[Channel("Pleth", 100, unit="%")])
-    with pytest.raises(BuildError, match="'Pleth' is not in V, mV or µV"):
+    with pytest.raises(
+        BuildError,
+        match=r"--channel E1=Pleth can't be used: a\.edf, channel 'Pleth' is in '%', not in V",
+    ):
         open_night(path, AASM, channels={"E1": "Pleth"})
 
 

@@ -258,7 +258,10 @@ def test_every_column_and_lane_is_explained(out):
 
 def test_a_lane_that_recordings_lack_is_named_with_their_number(out):
     n = sum(0 in night.absent for night in NIGHTS)
-    assert f"- {n} recording of {len(NIGHTS)}: F4 not recorded, drawn hatched." in readme(out)
+    assert (
+        f"- {n} recording of {len(NIGHTS)}: F4 not recorded or not usable, drawn hatched."
+        in readme(out)
+    )
     assert f"F4-M1 ({len(NIGHTS) - n})" in readme(out)
 
 

@@ -61,7 +61,9 @@ def test_channels_of_every_file_fill_the_corpus_own_montage(tiny_corpus) -> None
     name, root, _ = tiny_corpus
     for recording in corpus(name).recordings(root):
         labels = edf.open_edf(recording.signal).labels
-        lanes = resolve(MONTAGES[corpus(name).montage], labels, corpus(name).channels, name)
+        lanes = resolve(
+            MONTAGES[corpus(name).montage], labels, corpus(name).channels, name
+        ).derivations
         assert None not in lanes, (recording.recording, labels)
 
 

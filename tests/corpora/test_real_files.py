@@ -144,7 +144,7 @@ def test_every_published_channel_list_yields_eeg_eog_and_chin(
     montage = MONTAGES[corpus(name).montage]
     poor = set()
     for labels in lists:
-        lanes = resolve(montage, labels, corpus(name).channels, name)
+        lanes = resolve(montage, labels, corpus(name).channels, name).derivations
         kinds = {lane.kind for lane, found in zip(montage.lanes, lanes, strict=True) if found}
         if not kinds >= {Kind.EEG, Kind.EOG, Kind.EMG}:
             poor.add(labels)

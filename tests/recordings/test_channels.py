@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from psgimg.builder.errors import BuildError
+from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings.channels import choose, standard_channels
-from psgimg.builder.recordings.montage import MONTAGES, Derivation, resolve
+from psgimg.builder.recordings.montage import MONTAGES, Derivation, find, resolve
 
 AASM = MONTAGES["aasm"]
 
@@ -135,7 +135,9 @@ def test_a_channel_that_is_just_emg_is_no_chin_beside_one_that_says_so(chin):
 
 def test_a_recording_like_sleep_edf_is_found_without_help():
     labels = ["EEG Fpz-Cz", "EEG Pz-Oz", "EOG horizontal", "Resp oro-nasal", "EMG submental"]
-    lanes = resolve(MONTAGES["sleep-edf"], labels, standard_channels(labels), "night.edf")
+    lanes = resolve(
+        MONTAGES["sleep-edf"], labels, standard_channels(labels), "night.edf"
+    ).derivations
     assert [lane.plus for lane in lanes] == [0, 1, 2, 4]
 
 
@@ -144,16 +146,21 @@ def test_every_montage_is_found_by_its_own_names():
         labels = [
             "EOG horizontal" if n == "EOGh" else n for n in (x.derivations[0] for x in known.lanes)
         ]
-        lanes = resolve(known, labels, standard_channels(labels), "night.edf")
+        lanes = resolve(known, labels, standard_channels(labels), "night.edf").derivations
         assert [lane.plus for lane in lanes] == list(range(len(labels)))
 
 
 LABELS = ["EEG 1", "EEG 2", "C3-A2", "A1", "Right, upper", "SaO2", "EMG Tib L"]
-USABLE = [label != "SaO2" for label in LABELS]
+BROKEN = ("SaO2",)
 
 
-def chosen(channels, which="aasm", labels=LABELS, usable=USABLE):
-    return choose(MONTAGES[which], labels, channels, usable=usable, where="night.edf")
+def chosen(channels, which="aasm", labels=LABELS, broken=BROKEN):
+    def judge(derivation, kind):
+        hit = [labels[i] for i in derivation.channels if labels[i] in broken]
+        fault = RecordingError("unit is not a voltage", f"night.edf, channel {hit} is in '%'")
+        return fault if hit else None
+
+    return choose(MONTAGES[which], labels, channels, where="night.edf", judge=judge).derivations
 
 
 def named(lanes):
@@ -194,7 +201,21 @@ def test_a_label_with_a_comma_is_one_label():
 
 def test_a_channel_that_is_no_voltage_is_never_found_by_its_label():
     labels = ["C4-M1", "O2-M1"]
-    assert named(chosen({}, labels=labels, usable=[True, False]))[2] is None
+    assert named(chosen({}, labels=labels, broken=["O2-M1"]))[2] is None
+
+
+def test_a_lane_whose_channel_is_broken_shows_the_next_derivation():
+    labels = ["F4-M1", "F3-M2", "C4-M1"]
+    assert named(chosen({}, labels=labels, broken=["F4-M1"]))[0] == ("F3-M2", 1, None)
+
+
+def test_of_two_equal_labels_the_usable_one_counts():
+    twins = ["C4-M1", "C4-M1"]
+    table = {"C4-M1": "C4-M1"}
+    fault = RecordingError("channel without range", "night.edf: 0..0")
+    found = find(AASM, twins, table, judge=lambda d, kind: None if d.plus else fault)
+    assert found.derivations[1] == Derivation("C4-M1", 1)
+    assert found.faults[1] == (("C4-M1", fault),)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +226,10 @@ def test_a_channel_that_is_no_voltage_is_never_found_by_its_label():
         ({"C4": "EEG 1,EEG 7"}, r"no channel 'EEG 7'"),
         ({"C4": "EEG 1,EEG 2,A1"}, r"no channel 'EEG 1,EEG 2,A1'"),
         ({"C4": ""}, r"no channel ''"),
-        ({"C4": "SaO2"}, r"night\.edf: channel 'SaO2' is not in V, mV or µV; choose one that is"),
+        (
+            {"C4": "SaO2"},
+            r"--channel C4=SaO2 can't be used: night\.edf, channel \['SaO2'\] is in '%'",
+        ),
         ({"C4": "EEG 1", "C3-M2": "EEG 2"}, r"gives lane C4 twice; give it once"),
         ({"C4": "EEG 1", "F4": "eeg 1"}, r"gives 'eeg 1' to two lanes; give each its own channel"),
     ],
@@ -218,7 +242,7 @@ def test_an_invalid_assignment_is_refused_in_one_line(channels, says):
 
 def test_without_eeg_there_is_a_list_and_a_way_out():
     with pytest.raises(BuildError) as caught:
-        chosen({}, labels=["EEG 1", "EEG 2", "EMG"], usable=[True] * 3)
+        chosen({}, labels=["EEG 1", "EEG 2", "EMG"])
     assert str(caught.value) == (
         "night.edf: no EEG found for F4-M1, C4-M1, O2-M1 among its channels 'EEG 1', 'EEG 2', 'EMG'; "
         'assign them: --channel F4-M1="LABEL" --channel C4-M1="LABEL"'
@@ -227,5 +251,5 @@ def test_without_eeg_there_is_a_list_and_a_way_out():
 
 def test_a_derivation_by_hand_is_not_drawn_twice():
     labels = ["C4-M1", "EEG 1"]
-    lanes = chosen({"C4-M1": "EEG 1"}, "central", labels, [True, True])
+    lanes = chosen({"C4-M1": "EEG 1"}, "central", labels)
     assert lanes[:2] == (Derivation("C4-M1", 1), None)

@@ -9,7 +9,7 @@ AASM = MONTAGES["aasm"]
 
 
 def found(labels, channels, which="aasm"):
-    return resolve(MONTAGES[which], labels, channels, "night.edf")
+    return resolve(MONTAGES[which], labels, channels, "night.edf").derivations
 
 
 def test_a_recorded_derivation_is_taken_as_it_is():
