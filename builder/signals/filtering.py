@@ -25,6 +25,9 @@ Wave = npt.NDArray[np.float64] | npt.NDArray[np.float32]
 Corruptor = Callable[[Lane, Samples, Fraction], Samples]
 """Changes a lane's raw samples, in µV at a rate in Hz, before they are filtered (``corrupt.py``)."""
 
+MIN_SPAN_S = 1.0
+"""A shorter piece between two gaps is dropped: it can't be resampled, and no page fits in it."""
+
 NOTCH_Q = 30.0
 EDGE_S = 10.0
 """Signal kept on either side of the requested span, so that it has no resampling transients."""
@@ -91,7 +94,7 @@ def read_signals(
     Raises
     ------
     RecordingError
-        If the unit of a required channel is not a voltage, or its range is empty.
+        If a required channel can't be converted to µV, which ``recordings.usable`` finds earlier.
     """
     spans = [span for segment in edf.segments if (span := _records(edf, segment, span_s))]
     # Filled lane by lane: all lanes in float64 at once would take twice the memory of the night.
@@ -132,11 +135,11 @@ class _Lane:
 
 
 def _records(edf: SignalFile, segment: Segment, span_s: tuple[float, float]) -> _Span | None:
-    """Return the records of a segment that cover the requested span and its edges."""
+    """Return the records of a segment that cover the requested span and its edges, if any."""
     before = floor((span_s[0] - EDGE_S - segment.onset_s) / edf.record_s)
     after = ceil((span_s[1] + EDGE_S - segment.onset_s) / edf.record_s)
     first, stop = max(0, before), min(segment.stop - segment.first, after)
-    if stop <= first:
+    if (stop - first) * edf.record_s < MIN_SPAN_S:
         return None
     start_s = segment.onset_s + float(first * edf.record_s)
     return _Span(segment, segment.first + first, segment.first + stop, start_s)

@@ -103,6 +103,7 @@ def check(**options: Any) -> None:
         plans, set_aside = checker.check(BuildConfig(**options), progress)
     show_build.show_plans(console, plans)
     show_build.show_set_aside(console, set_aside)
+    show_build.show_notes(console, plans)
     console.print(f"{len(plans)} recordings would be built, {len(set_aside)} set aside")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from psgimg.builder.corpora.sources import root_variable
-from psgimg.builder.dataset.build_json import PlannedRecording
+from psgimg.builder.dataset.build_json import PlanFacts, PlannedRecording
 from psgimg.builder.dataset.build_report import Report, SetAside
 from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.preview import PreviewPage
@@ -22,7 +22,7 @@ from rich.table import Table
 T = TypeVar("T")
 
 SHOWN = 20
-"""Number of recordings set aside that are listed one by one; ``build.json`` has all."""
+"""Number of recordings set aside, or of notes, that are listed one by one; ``build.json`` has all."""
 
 
 def show_report(console: Console, report: Report) -> None:
@@ -38,6 +38,7 @@ def show_report(console: Console, report: Report) -> None:
                 "  epochs left out: " + ", ".join(f"{n:,} {why}" for why, n in left_out.items())
             )
     show_set_aside(console, [SetAside(**entry) for entry in report.values["set_aside"]])
+    show_notes(console, report.values["recordings"])
     table = Table("corpus", "split", *STAGE_NAMES, "epochs", box=None, header_style="bold")
     for column in table.columns[2:]:
         column.justify = "right"
@@ -75,6 +76,20 @@ def show_set_aside(console: Console, entries: Sequence[SetAside]) -> None:
         )
     if len(entries) > SHOWN:
         console.print(f"  … and {len(entries) - SHOWN} more")
+
+
+def show_notes(console: Console, recordings: Iterable[PlanFacts]) -> None:
+    """Print the notes on recordings, each once, with the recording or the number of recordings."""
+    noted: defaultdict[str, list[str]] = defaultdict(list)
+    for facts in recordings:
+        for note in facts["notes"]:
+            noted[note].append(facts["recording"])
+    most = sorted(noted.items(), key=lambda item: -len(item[1]))
+    for note, names in most[:SHOWN]:
+        where = names[0] if len(names) == 1 else f"{len(names)} recordings"
+        console.print(f"note: {note} ({where})", highlight=False, markup=False)
+    if len(most) > SHOWN:
+        console.print(f"  … and {len(most) - SHOWN} more notes")
 
 
 def show_corpora(

@@ -1,5 +1,6 @@
 """Signals: µV in, µV out; nothing moves in time, nothing is aliased, nothing crosses a gap."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import edfio
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.edf import open_edf
+from psgimg.builder.recordings.edf_header import Segment
 from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage
 from psgimg.builder.signals.filter_settings import Band, Filters
 from psgimg.builder.signals.filtering import _both_ways, _resample, read_signals
@@ -147,6 +149,17 @@ def test_filters_never_run_across_a_gap(tmp_path):
     signals = read(open_edf(tmp_path / "a.edf"))
     assert [s.start_s for s in signals.stretches] == [0.0, 1000.0]
     assert np.abs(signals.stretches[0].data_uv).max() < 1e-3, "the step lies beyond the gap"
+
+
+def test_a_piece_too_short_to_resample_between_two_gaps_leaves_the_others_as_they_are(tmp_path):
+    edf = write(tmp_path / "a.edf", [tone(10, 250, 80)], [250], record_s=0.004)
+    whole = [Segment(0.0, 0, 10_000), Segment(54.0, 10_001, 20_000)]
+    pieces = [whole[0], Segment(47.0, 10_000, 10_001), whole[1]]
+    wanted = read(replace(edf, segments=tuple(whole)), sfreq_hz=100.0).stretches
+    got = read(replace(edf, segments=tuple(pieces)), sfreq_hz=100.0).stretches
+    assert [each.start_s for each in got] == [0.0, 54.0]
+    for one, other in zip(got, wanted, strict=True):
+        np.testing.assert_array_equal(one.data_uv, other.data_uv)
 
 
 def test_part_of_a_night_is_the_same_as_that_part_of_the_whole(tmp_path):
