@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.prompts import Prompt
-from psgimg.builder.errors import BuildError
 from psgimg.finetune.data import page_set, sampling
 from psgimg.finetune.data.augment import Augmented
 from psgimg.finetune.data.chat import messages
@@ -25,6 +24,7 @@ from psgimg.finetune.training import (
     arguments,
     checkpoints,
     model_card,
+    page_checks,
     preflight,
     publish,
     run_record,
@@ -63,6 +63,7 @@ def main(argv: Sequence[str]) -> Path:
     # The prompt and the pages
     prompt = prompts.load(psg.prompt)
     train, validation = _pages(psg, training)
+    page_checks.check_pages(train, validation, psg, training)
     lineage = lineages.of(psg.model, train)
     destination = publish.destination(training, out, lineage)
     draw = functools.partial(_rows_of_pass, train, psg.sampling, training.seed)
@@ -112,6 +113,7 @@ def options_help() -> str:
 
 def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | None]:
     """Load the training pages, and the validation pages unless evaluation is off."""
+    page_checks.check_splits(psg, training)
     train = page_set.load(
         psg.dataset,
         psg.corpus,
@@ -121,13 +123,8 @@ def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | N
         max_per_recording=psg.max_epochs_per_recording,
         seed=training.seed,
     )
-    if str(training.eval_strategy.value) == "no":
+    if not page_checks.is_validated(training):
         return train, None
-    if "validation" not in {shard["split"] for shard in train.build["shards"]}:
-        raise BuildError(
-            f"{psg.dataset} has no validation pages; use --eval-strategy no to train without "
-            "validation, or build the dataset with more subjects"
-        )
     return train, page_set.load(
         psg.dataset, psg.corpus, "validation", psg.dataset_revision, seed=training.seed
     )

@@ -71,14 +71,7 @@ def find(dataset: str, config: str | None, split: str, revision: str | None = No
         If there is no such dataset, it is incomplete or was not built by psgimg, or it has no such
         config or split; the message lists the existing ones.
     """
-    folder = Path(dataset).expanduser()
-    if folder.is_dir():
-        if revision is not None:
-            raise BuildError(f"revision {revision}: {dataset} is a folder; leave the revision out")
-        commit, path = None, folder / build_report.FILE
-    else:
-        path = _fetch(dataset, revision, [build_report.FILE]) / build_report.FILE
-        commit = path.parent.name
+    commit, path = _located(dataset, revision)
     build = _build(dataset, path)
     corpus = ALL if config is None else config
     selected = _select(dataset, build["shards"], corpus, split)
@@ -88,6 +81,29 @@ def find(dataset: str, config: str | None, split: str, revision: str | None = No
             raise BuildError(f"{dataset}: {name} is missing; build or push the dataset again")
     shards = tuple((root / name, n_rows) for name, n_rows in selected)
     return Source(dataset, corpus, split, commit, build, shards)
+
+
+def splits(dataset: str, config: str | None, revision: str | None = None) -> tuple[str, ...]:
+    """Return the splits of which a config of a dataset has pages; nothing but its report is read.
+
+    Raises
+    ------
+    BuildError
+        If there is no such dataset, it was not built by psgimg, or it has no such config.
+    """
+    build = _build(dataset, _located(dataset, revision)[1])
+    return _splits(_of_config(dataset, build["shards"], ALL if config is None else config))
+
+
+def _located(dataset: str, revision: str | None) -> tuple[str | None, Path]:
+    """Return the commit of a dataset on the Hub, None for a folder, and the path of its report."""
+    folder = Path(dataset).expanduser()
+    if not folder.is_dir():
+        path = _fetch(dataset, revision, [build_report.FILE]) / build_report.FILE
+        return path.parent.name, path
+    if revision is not None:
+        raise BuildError(f"revision {revision}: {dataset} is a folder; leave the revision out")
+    return None, folder / build_report.FILE
 
 
 def _build(dataset: str, path: Path) -> BuildJson:
@@ -113,14 +129,23 @@ def _select(
     dataset: str, shards: Sequence[ShardEntry], config: str, split: str
 ) -> list[tuple[str, int]]:
     """Return path and number of rows of the shards of a config and split."""
+    own = _of_config(dataset, shards, config)
+    if split not in _splits(own):
+        raise BuildError(f"{dataset} has no split {split!r}; it has {', '.join(_splits(own))}")
+    return [(shard["path"], shard["rows"]) for shard in own if shard["split"] == split]
+
+
+def _of_config(dataset: str, shards: Sequence[ShardEntry], config: str) -> list[ShardEntry]:
+    """Return the shards of a config."""
     configs = sorted({shard["corpus"] for shard in shards})
     if config not in (ALL, *configs):
         raise BuildError(f"{dataset} has no corpus {config!r}; it has {', '.join((ALL, *configs))}")
-    own = [shard for shard in shards if config in (ALL, shard["corpus"])]
-    splits = [name for name in SPLITS if any(shard["split"] == name for shard in own)]
-    if split not in splits:
-        raise BuildError(f"{dataset} has no split {split!r}; it has {', '.join(splits)}")
-    return [(shard["path"], shard["rows"]) for shard in own if shard["split"] == split]
+    return [shard for shard in shards if config in (ALL, shard["corpus"])]
+
+
+def _splits(shards: Sequence[ShardEntry]) -> tuple[str, ...]:
+    """Return the splits of some shards, in the usual order."""
+    return tuple(name for name in SPLITS if any(shard["split"] == name for shard in shards))
 
 
 def _fetch(dataset: str, revision: str | None, paths: list[str]) -> Path:
