@@ -57,7 +57,7 @@ MEANING = {
     "epoch": "Number from the recording's start, in units of the scoring's epoch length.",
     "onset_s": "Start of the scored epoch, in seconds from the recording's start.",
     "label_2": "Stage by a second scorer; null where there is none.",
-    "lanes": "Derivations drawn, from top to bottom; null for a lane that was not recorded.",
+    "lanes": "Derivations drawn, from top to bottom; null for a lane that was not recorded or not usable.",
 }
 STAGES = {
     "W": "wakefulness",

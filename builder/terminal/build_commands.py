@@ -92,7 +92,7 @@ def build(
 def check(**options: Any) -> None:
     """List the recordings that a build would draw, and those it would set aside, with reasons.
 
-    No page is drawn.
+    Channels are judged by the header as in a build. No sample is read, so a flat EEG is not found.
     """
     from psgimg.builder import check as checker
     from psgimg.builder.dataset.config import BuildConfig
