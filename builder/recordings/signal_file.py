@@ -11,8 +11,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import RecordingError
-from psgimg.builder.recordings.edf_header import Segment
 from psgimg.builder.recordings.montage import Derivation
+from psgimg.builder.recordings.segments import Segment
 
 MISSING_UNIT = "unit missing, µV assumed"
 

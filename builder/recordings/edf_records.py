@@ -1,0 +1,164 @@
+"""EDF records: when each record starts, and the gapless segments that follow from it.
+
+EDF+ states the onset of every record in an annotation. These onsets count whatever the header says
+of gaps. Records belong to one segment while their onsets agree with its start and the duration of
+a record to ``TOLERANCE_S``; so signal and labels never differ by more, even if they drift apart.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import isnan
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from psgimg.builder.errors import RecordingError, unreadable
+from psgimg.builder.recordings import edf_fields
+from psgimg.builder.recordings.edf_header import SAMPLE_BYTES, TIMEKEEPING, Channel, EdfHeader
+from psgimg.builder.recordings.segments import Segment
+
+TOLERANCE_S = 0.1
+"""A 300th of an epoch: more than the rounding of onsets in files, less than a label can notice."""
+
+ONSET_PAIRS = 24
+"""An onset and its separators fit in the first 48 bytes of a record's annotations."""
+
+CHUNK = 100_000
+"""Number of records whose onsets are parsed at a time."""
+
+GAPS = "the start times of records have gaps, although the header does not say EDF+D"
+DRIFT = (
+    f"the start times of records drift; the signal is split where they differ by {TOLERANCE_S} s"
+)
+NO_ONSETS = "no record states its start time; the recording is taken as gapless"
+FEW_ONSETS = "some records do not state their start time; those that do have no gaps"
+
+
+def segments(path: Path, header: EdfHeader) -> tuple[tuple[Segment, ...], tuple[str, ...]]:
+    """Return the gapless segments of a file, and notes on the onsets of its records.
+
+    Raises
+    ------
+    RecordingError
+        If records overlap or run backwards, or their onsets are needed and can't be read.
+    """
+    onsets_s = record_onsets(path, header)
+    known = np.flatnonzero(~np.isnan(onsets_s))
+    missing = len(known) < header.n_records
+    if missing and header.discontinuous:
+        raise _without_onset(path, header, header.n_records - len(known))
+    if not len(known):
+        return (Segment(0.0, 0, header.n_records),), (NO_ONSETS,) if header.annotations else ()
+    starts, drifts = _starts(path, known, onsets_s[known], float(header.record_s))
+    if len(starts) == 1:
+        return (Segment(0.0, 0, header.n_records),), (FEW_ONSETS,) if missing else ()
+    if missing:
+        raise _without_onset(path, header, header.n_records - len(known))
+    bounds = pairwise([*starts, header.n_records])
+    notes = ((DRIFT,) if drifts else ()) + (() if header.discontinuous else (GAPS,))
+    # Rounding removes the noise of the difference; files state onsets to 1e-7 s at best.
+    return (
+        tuple(Segment(round(float(onsets_s[a] - onsets_s[0]), 9), a, b) for a, b in bounds),
+        notes,
+    )
+
+
+def first_onset_s(path: Path, header: EdfHeader) -> float | None:
+    """Return the onset of the first record, usually the start time's fraction of a second."""
+    first_s = float(_onsets_of(path, header, _clock(path, header), 0, 1)[0])
+    return None if isnan(first_s) else first_s
+
+
+def record_onsets(path: Path, header: EdfHeader) -> npt.NDArray[np.float64]:
+    """Return the onset of each record in seconds, shape (n_records,); NaN where it can't be read."""
+    clock = _clock(path, header)
+    firsts = range(0, header.n_records, CHUNK)
+    return np.concatenate([_onsets_of(path, header, clock, i, i + CHUNK) for i in firsts])
+
+
+def map_records(path: Path, header: EdfHeader) -> npt.NDArray[np.int16]:
+    """Return the samples of all records, shape (n_records, n_samples); nothing is read yet.
+
+    Raises
+    ------
+    RecordingError
+        If the file can no longer be read, or has become shorter.
+    """
+    shape = (header.n_records, header.record_samples)
+    try:
+        return np.memmap(path, "<i2", "r", header.n_bytes, shape)
+    except OSError as error:
+        raise unreadable(path.name, error) from error
+    except ValueError as error:
+        raise RecordingError(
+            "truncated EDF", f"{path.name} became shorter while it was read; get the file again"
+        ) from error
+
+
+def annotation_bytes(path: Path, header: EdfHeader, channel: Channel) -> npt.NDArray[np.int16]:
+    """Return the annotations of each record as pairs of bytes, shape (n_records, n_pairs)."""
+    return map_records(path, header)[:, channel.first : channel.first + channel.n_samples]
+
+
+def _clock(path: Path, header: EdfHeader) -> Channel | None:
+    """Return the annotation channel that states the onsets: the first one, or one that does."""
+    for channel in header.annotations:
+        if TIMEKEEPING.match(annotation_bytes(path, header, channel)[0].tobytes()):
+            return channel
+    return header.annotations[0] if header.annotations else None
+
+
+def _onsets_of(
+    path: Path, header: EdfHeader, clock: Channel | None, first: int, stop: int
+) -> npt.NDArray[np.float64]:
+    """Parse the onsets of some records, without touching the samples between them."""
+    n_records = min(stop, header.n_records) - first
+    if clock is None or not clock.n_samples:
+        return np.full(n_records, np.nan)
+    blocks = annotation_bytes(path, header, clock)[first:stop, :ONSET_PAIRS]
+    width, content = SAMPLE_BYTES * blocks.shape[1], blocks.tobytes()
+    return np.array([_onset(content[width * i : width * (i + 1)]) for i in range(n_records)])
+
+
+def _onset(block: bytes) -> float:
+    match = TIMEKEEPING.match(block)
+    try:
+        return edf_fields.real(match[1].decode("ascii")) if match else float("nan")
+    except ValueError:
+        return float("nan")
+
+
+def _starts(
+    path: Path, records: npt.NDArray[np.intp], onsets_s: npt.NDArray[np.float64], record_s: float
+) -> tuple[list[int], bool]:
+    """Return the first record of each segment, and whether any begins without a gap before it."""
+    steps_s = np.diff(records) * record_s
+    jumps_s = np.diff(onsets_s) - steps_s
+    overlaps = np.flatnonzero(jumps_s < -min(TOLERANCE_S, record_s / 2))
+    if len(overlaps):
+        i = int(overlaps[0]) + 1
+        raise RecordingError(
+            "records out of order",
+            f"{path.name}: record {records[i]} starts at {onsets_s[i]:g} s, before record "
+            f"{records[i - 1]} ends; re-export the recording",
+        )
+    line_s = onsets_s - records * record_s
+    if np.ptp(line_s) <= TOLERANCE_S:
+        return [int(records[0])], False
+    starts, drifts, origin_s = [0], False, line_s[0]
+    for i, offset_s in enumerate(line_s.tolist()):
+        if abs(offset_s - origin_s) > TOLERANCE_S:
+            starts.append(i)
+            drifts |= abs(jumps_s[i - 1]) <= TOLERANCE_S
+            origin_s = offset_s
+    return [int(records[i]) for i in starts], bool(drifts)
+
+
+def _without_onset(path: Path, header: EdfHeader, n_missing: int) -> RecordingError:
+    flag = "the header says EDF+D" if header.discontinuous else "its records have gaps"
+    return RecordingError(
+        "record without onset",
+        f"{path.name}: {flag}, but {n_missing} of {header.n_records} records do not state their start "
+        "time; re-export it",
+    )
