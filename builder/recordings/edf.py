@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings import edf_records
+from psgimg.builder.recordings.edf_blocks import read_samples
 from psgimg.builder.recordings.edf_header import EdfHeader, Limits, read_header
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
 
@@ -89,10 +90,7 @@ class EdfFile:
             The ``fault`` of the channel, if it has one.
         """
         limits, scale = self._conversion(channel)
-        one = self._header.signals[channel]
-        records = edf_records.map_records(self.path, self._header)
-        columns = records[:, one.first : one.first + one.n_samples]
-        samples: npt.NDArray[np.float64] = columns.astype(np.float64, order="C").reshape(-1)
+        samples = read_samples(self.path, self._header, self._header.signals[channel])
         samples -= limits.digital[0]
         samples *= limits.gain * scale
         samples += limits.physical[0] * scale

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings import edf_fields
+from psgimg.builder.recordings.edf_blocks import read_blocks
 from psgimg.builder.recordings.edf_header import EdfHeader, read_header
-from psgimg.builder.recordings.edf_records import annotation_bytes, first_onset_s
+from psgimg.builder.recordings.edf_records import first_onset_s
 
 MOST = 300_000
 """A recording of a month with an event every ten seconds; beyond it, the file is no scoring."""
@@ -101,8 +102,8 @@ def parse_entry(entry: bytes) -> tuple[float, float, list[bytes]]:
 def _entries(path: Path, header: EdfHeader) -> Iterator[bytes]:
     """Yield the entries of all records and annotation channels, without the padding."""
     for channel in header.annotations:
-        for record in annotation_bytes(path, header, channel):
-            yield from (entry for entry in record.tobytes().split(b"\0") if entry.strip())
+        for block in read_blocks(path, header, channel):
+            yield from (entry for entry in block.split(b"\0") if entry.strip())
 
 
 def _decode(raw: bytes) -> tuple[str, bool]:

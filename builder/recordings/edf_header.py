@@ -116,9 +116,9 @@ class EdfHeader:
         return tuple(channel for channel in self.channels if channel.annotations)
 
     @property
-    def record_samples(self) -> int:
-        """Number of samples in a record, over all channels."""
-        return sum(channel.n_samples for channel in self.channels)
+    def record_bytes(self) -> int:
+        """Size of a record, over all channels."""
+        return SAMPLE_BYTES * sum(channel.n_samples for channel in self.channels)
 
 
 def read_header(path: Path) -> EdfHeader:

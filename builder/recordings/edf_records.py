@@ -8,24 +8,29 @@ a record to ``TOLERANCE_S``; so signal and labels never differ by more, even if 
 from __future__ import annotations
 
 from itertools import pairwise
-from math import isnan
+from math import isnan, nan
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.errors import RecordingError, unreadable
+from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings import edf_fields
-from psgimg.builder.recordings.edf_header import SAMPLE_BYTES, TIMEKEEPING, Channel, EdfHeader
+from psgimg.builder.recordings.edf_blocks import read_blocks
+from psgimg.builder.recordings.edf_header import SAMPLE_BYTES, Channel, EdfHeader
 from psgimg.builder.recordings.segments import Segment
 
 TOLERANCE_S = 0.1
 """A 300th of an epoch: more than the rounding of onsets in files, less than a label can notice."""
 
-ONSET_PAIRS = 24
-"""An onset and its separators fit in the first 48 bytes of a record's annotations."""
+ONSET_BYTES = 48
+"""An onset and its separators fit in the first bytes of a record's annotations."""
 
 CHUNK = 100_000
 """Number of records whose onsets are parsed at a time."""
+
+SEPARATOR = 0x14
+IN_NUMBERS = np.isin(np.arange(256), list(b"0123456789+-.,eE"))
+"""Whether a byte occurs in numbers, shape (256,)."""
 
 GAPS = "the start times of records have gaps, although the header does not say EDF+D"
 DRIFT = (
@@ -66,67 +71,62 @@ def segments(path: Path, header: EdfHeader) -> tuple[tuple[Segment, ...], tuple[
 
 def first_onset_s(path: Path, header: EdfHeader) -> float | None:
     """Return the onset of the first record, usually the start time's fraction of a second."""
-    first_s = float(_onsets_of(path, header, _clock(path, header), 0, 1)[0])
+    clock = _clock(path, header)
+    first_s = nan if clock is None else float(_onsets_of(path, header, clock, range(1))[0])
     return None if isnan(first_s) else first_s
 
 
 def record_onsets(path: Path, header: EdfHeader) -> npt.NDArray[np.float64]:
     """Return the onset of each record in seconds, shape (n_records,); NaN where it can't be read."""
     clock = _clock(path, header)
-    firsts = range(0, header.n_records, CHUNK)
-    return np.concatenate([_onsets_of(path, header, clock, i, i + CHUNK) for i in firsts])
-
-
-def map_records(path: Path, header: EdfHeader) -> npt.NDArray[np.int16]:
-    """Return the samples of all records, shape (n_records, n_samples); nothing is read yet.
-
-    Raises
-    ------
-    RecordingError
-        If the file can no longer be read, or has become shorter.
-    """
-    shape = (header.n_records, header.record_samples)
-    try:
-        return np.memmap(path, "<i2", "r", header.n_bytes, shape)
-    except OSError as error:
-        raise unreadable(path.name, error) from error
-    except ValueError as error:
-        raise RecordingError(
-            "truncated EDF", f"{path.name} became shorter while it was read; get the file again"
-        ) from error
-
-
-def annotation_bytes(path: Path, header: EdfHeader, channel: Channel) -> npt.NDArray[np.int16]:
-    """Return the annotations of each record as pairs of bytes, shape (n_records, n_pairs)."""
-    return map_records(path, header)[:, channel.first : channel.first + channel.n_samples]
+    if clock is None:
+        return np.full(header.n_records, nan)
+    records = range(header.n_records)
+    chunks = (records[first : first + CHUNK] for first in records[::CHUNK])
+    return np.concatenate([_onsets_of(path, header, clock, chunk) for chunk in chunks])
 
 
 def _clock(path: Path, header: EdfHeader) -> Channel | None:
     """Return the annotation channel that states the onsets: the first one, or one that does."""
     for channel in header.annotations:
-        if TIMEKEEPING.match(annotation_bytes(path, header, channel)[0].tobytes()):
+        if not isnan(_onsets_of(path, header, channel, range(1))[0]):
             return channel
     return header.annotations[0] if header.annotations else None
 
 
 def _onsets_of(
-    path: Path, header: EdfHeader, clock: Channel | None, first: int, stop: int
+    path: Path, header: EdfHeader, clock: Channel, records: range
 ) -> npt.NDArray[np.float64]:
-    """Parse the onsets of some records, without touching the samples between them."""
-    n_records = min(stop, header.n_records) - first
-    if clock is None or not clock.n_samples:
-        return np.full(n_records, np.nan)
-    blocks = annotation_bytes(path, header, clock)[first:stop, :ONSET_PAIRS]
-    width, content = SAMPLE_BYTES * blocks.shape[1], blocks.tobytes()
-    return np.array([_onset(content[width * i : width * (i + 1)]) for i in range(n_records)])
+    """Parse the onsets of some records, shape (n_records,); NaN where there is none."""
+    width = min(ONSET_BYTES, SAMPLE_BYTES * clock.n_samples)
+    onsets_s = np.full(len(records), np.nan)
+    if not width:
+        return onsets_s
+    content = b"".join(read_blocks(path, header, clock, records, width))
+    blocks = np.frombuffer(content, np.uint8).reshape(-1, width)
+    ends = (blocks == SEPARATOR).argmax(axis=1)
+    after = blocks[np.arange(len(records)), np.minimum(ends + 1, width - 1)]
+    beyond = np.arange(width) >= ends[:, np.newaxis]
+    stated = (ends > 0) & (after == SEPARATOR) & (IN_NUMBERS[blocks] | beyond).all(axis=1)
+    texts = np.where(beyond, np.uint8(0), blocks)[stated]
+    onsets_s[stated] = _numbers(texts.view(f"S{width}")[:, 0])
+    return onsets_s
 
 
-def _onset(block: bytes) -> float:
-    match = TIMEKEEPING.match(block)
-    try:
-        return edf_fields.real(match[1].decode("ascii")) if match else float("nan")
+def _numbers(texts: npt.NDArray[np.bytes_]) -> npt.NDArray[np.float64]:
+    """Parse numbers, shape (n,); NaN where a text is none."""
+    try:  # all at once, in the common case that all are numbers with a decimal point
+        parsed = texts.astype(np.float64)
+        return np.where(np.isfinite(parsed), parsed, np.nan)
     except ValueError:
-        return float("nan")
+        return np.array([_number(text.decode("ascii")) for text in texts.tolist()])
+
+
+def _number(spelt: str) -> float:
+    try:
+        return edf_fields.real(spelt)
+    except ValueError:
+        return nan
 
 
 def _starts(
