@@ -18,7 +18,8 @@ import numpy.typing as npt
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings import edf_records
 from psgimg.builder.recordings.edf_blocks import read_samples
-from psgimg.builder.recordings.edf_header import EdfHeader, Limits, read_header
+from psgimg.builder.recordings.edf_channels import Limits
+from psgimg.builder.recordings.edf_header import EdfHeader, read_header
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
 
 UV_PER_UNIT = {"uv": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3}

@@ -14,10 +14,11 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import RecordingError, unreadable
-from psgimg.builder.recordings.edf_header import SAMPLE_BYTES, Channel, EdfHeader
+from psgimg.builder.recordings.edf_channels import SAMPLE_BYTES, Channel
+from psgimg.builder.recordings.edf_header import EdfHeader
 
 CHUNK_BYTES = 1 << 22
-"""Records are read in chunks of about this size, and at least one at a time."""
+"""Records are read in chunks up to this size; of larger ones, only the channel is read."""
 
 
 def read_samples(path: Path, header: EdfHeader, channel: Channel) -> npt.NDArray[np.float64]:
@@ -29,8 +30,12 @@ def read_samples(path: Path, header: EdfHeader, channel: Channel) -> npt.NDArray
         If the file can no longer be read, or has become shorter.
     """
     samples = np.empty((header.n_records, channel.n_samples))
+    if header.record_bytes > CHUNK_BYTES:
+        for number, block in enumerate(read_blocks(path, header, channel)):
+            samples[number] = np.frombuffer(block, "<i2")
+        return samples.reshape(-1)
     columns = slice(channel.first, channel.first + channel.n_samples)
-    n_at_once = max(1, CHUNK_BYTES // header.record_bytes)
+    n_at_once = CHUNK_BYTES // header.record_bytes
     with _opened(path) as file:
         file.seek(header.n_bytes)
         for first in range(0, header.n_records, n_at_once):

@@ -1,78 +1,31 @@
 """EDF header: every field that psgimg uses, parsed once and checked against the file's size.
 
-Fields that locate the samples must be right, or the file is refused. A fault of one channel (its
-limits, for instance) stays with the channel: nobody may need it.
+Fields that locate the samples must be right, or the file is refused.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
 from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.recordings import edf_fields
-
-FIELD_BYTES = 256
-"""Size of the main header, and of the header of each channel."""
-
-SAMPLE_BYTES = 2
-LIMITS = ("physical minimum", "physical maximum", "digital minimum", "digital maximum")
-
-MOST_DIGITAL = 32768
-"""Limits are those of 16-bit integers; 32768 as the maximum is a common slip without effect."""
-
-MOST_PHYSICAL = 1e30
-"""Beyond this, samples in µV would exceed single precision."""
+from psgimg.builder.recordings.edf_channels import (
+    FIELD_BYTES,
+    SAMPLE_BYTES,
+    Channel,
+    parse_channels,
+)
 
 TIMEKEEPING = re.compile(rb"([0-9+\-.,eE]+)\x14\x14")
 """The onset of a record, at the start of its annotations (EDF+, section 2.2.4)."""
 
-
-@dataclass(frozen=True)
-class Limits:
-    """Digital and physical values (minimum, maximum) through which samples are converted.
-
-    Either range may be inverted: EDF+ inverts the polarity of a channel in this way.
-    """
-
-    digital: tuple[int, int]
-    physical: tuple[float, float]
-
-    @property
-    def gain(self) -> float:
-        """Physical units per digital step."""
-        (low, high), (bottom, top) = self.digital, self.physical
-        return (top - bottom) / (high - low)
-
-
-@dataclass(frozen=True)
-class Channel:
-    """The header of a channel.
-
-    Parameters
-    ----------
-    first, n_samples
-        Number of its first sample in a record, and of its samples per record.
-    limits
-        The reason why there are none, if the fields are not valid limits.
-    annotations
-        Whether it holds annotations instead of samples.
-    """
-
-    label: str
-    unit: str
-    first: int
-    n_samples: int
-    limits: Limits | str
-    annotations: bool
-
-    def block(self, record: bytes) -> bytes:
-        """Return the bytes of the channel in a record."""
-        return record[SAMPLE_BYTES * self.first : SAMPLE_BYTES * (self.first + self.n_samples)]
+ONSET_BYTES = 48
+"""An onset and its separators fit in the first bytes of a record's annotations."""
 
 
 @dataclass(frozen=True)
@@ -134,13 +87,13 @@ def read_header(path: Path) -> EdfHeader:
             size = os.fstat(file.fileno()).st_size
             main = file.read(FIELD_BYTES)
             n_channels = _n_channels(main, size, path.name)
-            channels = _channels(file.read(FIELD_BYTES * n_channels), n_channels, path.name)
+            channels = parse_channels(file.read(FIELD_BYTES * n_channels), n_channels, path.name)
             n_bytes = FIELD_BYTES * (n_channels + 1)
             samples = sum(channel.n_samples for channel in channels)
             field = _Main(main, path.name)
             record_s = field.number(244, 252, "duration of a record")
             n_records, notes = _count_records(field, n_bytes, samples, record_s, size)
-            record = file.read(SAMPLE_BYTES * samples)
+            channels = [_by_content(one, n_bytes, file) for one in channels]
     except OSError as error:
         raise unreadable(path.name, error) from error
     if record_s < 0:
@@ -151,12 +104,16 @@ def read_header(path: Path) -> EdfHeader:
         edf_fields.text(main[192:236]).upper().startswith("EDF+D"),
         n_records,
         record_s,
-        tuple(
-            replace(one, annotations=one.annotations or bool(TIMEKEEPING.match(one.block(record))))
-            for one in channels
-        ),
+        tuple(channels),
         notes,
     )
+
+
+def _by_content(channel: Channel, n_bytes: int, file: BinaryIO) -> Channel:
+    """Return a channel as one of annotations if it begins with an onset, whatever its label."""
+    file.seek(n_bytes + SAMPLE_BYTES * channel.first)
+    block = file.read(min(ONSET_BYTES, SAMPLE_BYTES * channel.n_samples))
+    return replace(channel, annotations=channel.annotations or bool(TIMEKEEPING.match(block)))
 
 
 @dataclass(frozen=True)
@@ -196,7 +153,7 @@ def _n_channels(main: bytes, size: int, where: str) -> int:
     except ValueError as error:
         n_channels, why = 0, f"its number of signals is {error}"
     if main[:1] == b"\xff":
-        why = "it is BDF, with 24-bit samples"
+        why = "it is BDF: rename it to .bdf, or convert it to EDF"
     elif len(main) < FIELD_BYTES:
         why = f"it has {len(main)} bytes"
     elif not why and n_channels < 1:
@@ -208,59 +165,6 @@ def _n_channels(main: bytes, size: int, where: str) -> int:
             "not an EDF file", f"{where} is not a readable EDF file ({why}); get the file again"
         )
     return n_channels
-
-
-def _channels(headers: bytes, n_channels: int, where: str) -> list[Channel]:
-    """Parse the headers of all channels, which are stored field by field."""
-
-    def column(offset: int, width: int) -> list[str]:
-        starts = range(offset * n_channels, (offset + width) * n_channels, width)
-        return [edf_fields.text(headers[start : start + width]) for start in starts]
-
-    labels, units = column(0, 16), column(96, 8)
-    limits = list(zip(*(column(offset, 8) for offset in (104, 112, 120, 128)), strict=True))
-    channels: list[Channel] = []
-    first = 0
-    for number, spelt in enumerate(column(216, 8)):
-        label = labels[number]
-        try:
-            n_samples = edf_fields.whole(spelt)
-        except ValueError:
-            n_samples = -1
-        if n_samples < 0:
-            raise RecordingError(
-                "unreadable header",
-                f"{where}, channel {label!r}: the number of samples per record is not a whole number "
-                "from 0; fix it, or export the recording again",
-            )
-        valid = _limits(limits[number]) if n_samples else "it has no samples"
-        annotations = _names_annotations(label)
-        channels.append(Channel(label, units[number], first, n_samples, valid, annotations))
-        first += n_samples
-    return channels
-
-
-def _names_annotations(label: str) -> bool:
-    """Whether a label is ``EDF Annotations`` in any spelling, or that of BDF."""
-    return bool(re.fullmatch("[eb]dfannotations?", re.sub("[^a-z]", "", label.lower())))
-
-
-def _limits(fields: Sequence[str]) -> Limits | str:
-    """Return the limits of a channel, or why they are none."""
-    values: list[Fraction] = []
-    for name, spelt in zip(LIMITS, fields, strict=True):
-        try:
-            values.append(edf_fields.exact(spelt))
-        except ValueError as error:
-            return f"the {name} in the header is {error}"
-    bottom, top, low, high = values
-    given = f"the header gives digital {float(low):g}..{float(high):g}, "
-    given += f"physical {float(bottom):g}..{float(top):g}"
-    if low.denominator != 1 or high.denominator != 1 or max(abs(low), abs(high)) > MOST_DIGITAL:
-        return f"{given}, and digital limits must be 16-bit integers"
-    if low == high or bottom == top or max(abs(bottom), abs(top)) > MOST_PHYSICAL:
-        return given
-    return Limits((int(low), int(high)), (float(bottom), float(top)))
 
 
 def _count_records(

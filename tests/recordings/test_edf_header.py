@@ -1,6 +1,7 @@
 """EDF header: as others write it, with one truth for the layout, and no field believed blindly."""
 
 import time
+import tracemalloc
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -208,6 +209,18 @@ def test_a_wrong_number_of_samples_ends_at_once(tmp_path, stated):
     with pytest.raises(RecordingError, match=r"a\.edf"):
         open_edf(path)
     assert time.perf_counter() - begun < 1
+
+
+def test_a_record_of_a_gigabyte_is_not_read_for_its_header(tmp_path):
+    odd = replace(LEFT, stated_samples="99999999")
+    path = write_raw(tmp_path / "a.edf", [*[odd] * 5, RIGHT], n_records=1)
+    with path.open("r+b") as file:  # a hole: it takes no space on the disk
+        file.truncate(256 * 7 + 2 * (5 * 99999999 + 50))
+    tracemalloc.start()
+    edf = open_edf(path)
+    assert len(edf.read_uv(5)) == 50
+    assert tracemalloc.get_traced_memory()[1] < 10**7
+    tracemalloc.stop()
 
 
 @given(st.lists(st.tuples(st.integers(0, 767), st.binary(min_size=1, max_size=8)), max_size=6))

@@ -173,3 +173,10 @@ def test_onsets_in_the_second_annotation_channel_are_read(tmp_path):
     empty = RawChannel("EDF Annotations", 0)
     edf = open_edf(write_raw(path, [empty, SHORT], RawHeader("EDF+D"), blocks=blocks))
     assert [segment.onset_s for segment in edf.segments] == [0, 100]
+
+
+def test_a_recording_in_thousands_of_pieces_is_refused(tmp_path):
+    blocks = onsets(np.arange(6000) * 1.2)
+    path = write_raw(tmp_path / "a.edf", [SHORT], RawHeader("EDF+D"), blocks=blocks)
+    with pytest.raises(RecordingError, match=r"too many gaps: a\.edf: .* 5999 gaps; re-export"):
+        open_edf(path)
