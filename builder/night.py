@@ -67,7 +67,7 @@ def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
     selection = epoching.select(hypnogram, edf, spec.trim_min)
     rates = [edf.sfreqs_hz[d.plus] if d else None for d in lanes.derivations]
     refused = corrupt.notes(spec.corruptions, spec.recipe.montage, rates, corpus.mains_hz)
-    notes = (*edf.notes, *notes, *lanes.notes, *refused)
+    notes = (*edf.notes, *hypnogram.notes, *notes, *lanes.notes, *refused)
     return Plan(recording, edf, lanes.derivations, hypnogram, second, selection, notes)
 
 
@@ -156,7 +156,8 @@ def _second(
         return {}, (f"second scorer not usable: {error.reason}",)
     if second.epoch_s != hypnogram.epoch_s:
         return {}, ("second scorer not usable: other epoch length",)
-    return {_ms(onset_s): stage for onset_s, stage in second if isinstance(stage, Stage)}, ()
+    stages = {_ms(onset_s): stage for onset_s, stage in second if isinstance(stage, Stage)}
+    return stages, tuple(f"second {note}" for note in second.notes)
 
 
 def _read(corpus: Corpus, recording: Recording, scorer: str) -> Hypnogram:

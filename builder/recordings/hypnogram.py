@@ -41,6 +41,8 @@ class Hypnogram:
         Name of the scorer in the corpus; empty if there is only one.
     partial
         Number of runs that ended with an incomplete epoch, which was omitted.
+    notes
+        Tolerated defects of the scoring, for the report.
     """
 
     scores: tuple[Score, ...]
@@ -48,6 +50,7 @@ class Hypnogram:
     epoch_s: float = 30.0
     scorer: str = ""
     partial: int = 0
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.scores) != len(self.onsets_s):
@@ -89,7 +92,13 @@ def from_scores(
     return Hypnogram(listed, onsets_s, epoch_s, scorer)
 
 
-def from_events(events: Iterable[Event], *, epoch_s: float = 30.0, scorer: str = "") -> Hypnogram:
+def from_events(
+    events: Iterable[Event],
+    *,
+    epoch_s: float = 30.0,
+    scorer: str = "",
+    notes: tuple[str, ...] = (),
+) -> Hypnogram:
     """Return the hypnogram of runs with onset and duration: 390 s are 13 epochs of 30 s.
 
     An incomplete epoch at the end of a run is omitted and counted in ``partial``.
@@ -109,4 +118,4 @@ def from_events(events: Iterable[Event], *, epoch_s: float = 30.0, scorer: str =
         onsets_s += [round(event.onset_s + epoch_s * i, 6) for i in range(n_epochs)]
     if not scores:
         raise RecordingError("empty scoring", f"no run with a known stage lasts {epoch_s:g} s")
-    return Hypnogram(tuple(scores), tuple(onsets_s), epoch_s, scorer, partial)
+    return Hypnogram(tuple(scores), tuple(onsets_s), epoch_s, scorer, partial, notes)

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import RecordingError
-from psgimg.builder.recordings.edf_header import Segment
+from psgimg.builder.recordings.segments import Segment
 
 
 class SignalFile(Protocol):

@@ -6,8 +6,9 @@ import edfio
 import numpy as np
 import pytest
 from psgimg.builder.errors import RecordingError
-from psgimg.builder.recordings.edf import open_edf, read_annotations, start_datetime, uv_per_unit
-from psgimg.builder.recordings.edf_header import Segment
+from psgimg.builder.recordings.edf import open_edf, start_datetime, uv_per_unit
+from psgimg.builder.recordings.edf_annotations import read_annotations
+from psgimg.builder.recordings.segments import Segment
 from tiny_edf import discontinuous
 
 
@@ -140,7 +141,7 @@ def test_annotations_are_read_in_time_order(tmp_path, wave):
         edfio.EdfAnnotation(0, 30, "Sleep stage W"),
     ]
     path = write(tmp_path / "a.edf", wave, annotations=notes)
-    assert [(a.onset_s, a.duration_s, a.text) for a in read_annotations(path)] == [
+    assert [(a.onset_s, a.duration_s, a.text) for a in read_annotations(path).events] == [
         (0, 30, "Sleep stage W"),
         (30, 30, "Sleep stage 2"),
     ]

@@ -1,5 +1,7 @@
 """MNE reader: every other format gives the same night as its EDF, in µV, with its gaps."""
 
+import struct
+from contextlib import suppress
 from datetime import UTC, datetime
 from fractions import Fraction
 
@@ -13,6 +15,7 @@ from psgimg.builder.recordings.mne_reader import MneFile, open_any
 from psgimg.builder.recordings.montage import MONTAGES, Derivation
 from psgimg.builder.signals.filter_settings import Filters
 from psgimg.builder.signals.filtering import read_signals
+from raw_edf import RawHeader, write_raw
 from scipy.io import savemat
 
 SFREQ_HZ = 256
@@ -286,3 +289,50 @@ def test_a_brainvision_header_without_its_samples_says_so(tmp_path, wave_uv):
 def test_a_missing_file_is_one_line(tmp_path):
     with pytest.raises(RecordingError, match=r"unreadable file: night\.fif: No such file"):
         open_any(tmp_path / "night.fif")
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("write", [write_fif, write_brainvision, write_bdf])
+def test_a_damaged_file_is_one_line_whatever_the_library_raises(tmp_path, wave_uv, write, seed):
+    rng = np.random.default_rng(seed)
+    path = write(tmp_path, wave_uv)
+    damaged = sorted(tmp_path.glob("night*"))[seed % len(list(tmp_path.glob("night*")))]
+    content = bytearray(damaged.read_bytes())
+    if seed % 3 == 0:
+        del content[rng.integers(len(content)) :]
+    for at in rng.integers(min(len(content), 2000), size=10 * (seed % 3)):
+        content[at] = rng.integers(256)
+    damaged.write_bytes(content)
+    with suppress(RecordingError):
+        file = open_any(path)
+        assert file.start is None or isinstance(file.start, datetime)
+        for channel in range(len(file.labels)):
+            if file.fault(channel) is None:
+                assert np.isfinite(file.read_uv(channel)).all()
+
+
+@pytest.mark.parametrize(
+    "error", [RecursionError, MemoryError, struct.error, AssertionError, EOFError]
+)
+def test_any_error_of_a_library_is_one_line(tmp_path, wave_uv, monkeypatch, error):
+    def fail(*_args, **_options):
+        raise error("first line\nsecond line")
+
+    path = write_fif(tmp_path, wave_uv)
+    monkeypatch.setattr(mne.io, "read_raw", fail)
+    with pytest.raises(
+        RecordingError, match=r"MNE can't read it .first line second line.; export it"
+    ):
+        open_any(path)
+
+
+def test_a_recording_that_claims_to_last_for_years_is_refused(tmp_path, wave_uv):
+    path = write_eeglab(tmp_path, wave_uv, cuts_s=[(40, 1e9)])
+    with pytest.raises(RecordingError, match=r"implausible duration: night\.set would last"):
+        open_any(path)
+
+
+def test_edf_with_nuls_for_padding_is_known_by_its_content(tmp_path):
+    path = write_raw(tmp_path / "night.rec", header=RawHeader(pad=b"\0"))
+    path.write_bytes(b"0".ljust(8, b"\0") + path.read_bytes()[8:])
+    assert isinstance(open_any(path), EdfFile)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.edf import open_edf
-from psgimg.builder.recordings.edf_header import Segment
 from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage
+from psgimg.builder.recordings.segments import Segment
 from psgimg.builder.signals.filter_settings import Band, Filters
 from psgimg.builder.signals.filtering import _both_ways, _resample, read_signals
 from tiny_edf import discontinuous
