@@ -134,6 +134,10 @@ def open_edf(path: Path) -> EdfFile:
         its records overlap or have no onsets where the header says EDF+D.
     """
     header = read_header(path)
+    if header.sample_bytes != 2:
+        raise RecordingError(
+            "not an EDF file", f"{path.name} is BDF; rename it to .bdf, or export it as EDF"
+        )
     if not header.signals or header.record_s <= 0:
         raise RecordingError(
             "no signals", f"{path.name} has no signal channel; is it an annotation file?"

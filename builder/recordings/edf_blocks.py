@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import RecordingError, unreadable
-from psgimg.builder.recordings.edf_channels import SAMPLE_BYTES, Channel
+from psgimg.builder.recordings.edf_channels import Channel
 from psgimg.builder.recordings.edf_header import EdfHeader
 
 CHUNK_BYTES = 1 << 22
@@ -67,9 +67,9 @@ def read_blocks(
     RecordingError
         If the file can no longer be read, or has become shorter.
     """
-    whole = SAMPLE_BYTES * channel.n_samples
+    whole = header.sample_bytes * channel.n_samples
     length = whole if n_bytes is None else min(n_bytes, whole)
-    start, step = header.n_bytes + SAMPLE_BYTES * channel.first, header.record_bytes
+    start, step = header.n_bytes + header.sample_bytes * channel.first, header.record_bytes
     with _opened(path) as file:
         for record in range(header.n_records) if records is None else records:
             file.seek(start + record * step)

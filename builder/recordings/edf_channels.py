@@ -17,7 +17,6 @@ from psgimg.builder.recordings import edf_fields
 FIELD_BYTES = 256
 """Size of the main header, and of the header of each channel."""
 
-SAMPLE_BYTES = 2
 LIMITS = ("physical minimum", "physical maximum", "digital minimum", "digital maximum")
 
 MOST_DIGITAL = 32768

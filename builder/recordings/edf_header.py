@@ -1,6 +1,7 @@
 """EDF header: every field that psgimg uses, parsed once and checked against the file's size.
 
-Fields that locate the samples must be right, or the file is refused.
+Fields that locate the samples must be right, or the file is refused. BDF has the same header; its
+samples have 24 bits and are read by MNE, which also judges the length of the file.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.recordings import edf_fields
 from psgimg.builder.recordings.edf_channels import (
     FIELD_BYTES,
-    SAMPLE_BYTES,
     Channel,
     parse_channels,
 )
@@ -34,6 +34,8 @@ class EdfHeader:
 
     Parameters
     ----------
+    sample_bytes
+        Size of a sample: 2 in EDF, 3 in BDF.
     n_bytes
         Size of the header, by the number of its channels.
     start
@@ -50,6 +52,7 @@ class EdfHeader:
         Tolerated defects, for the report.
     """
 
+    sample_bytes: int
     n_bytes: int
     start: tuple[str, str]
     discontinuous: bool
@@ -71,7 +74,7 @@ class EdfHeader:
     @property
     def record_bytes(self) -> int:
         """Size of a record, over all channels."""
-        return SAMPLE_BYTES * sum(channel.n_samples for channel in self.channels)
+        return self.sample_bytes * sum(channel.n_samples for channel in self.channels)
 
 
 def read_header(path: Path) -> EdfHeader:
@@ -93,15 +96,16 @@ def read_header(path: Path) -> EdfHeader:
             field = _Main(main, path.name)
             record_s = field.number(244, 252, "duration of a record")
             n_records, notes = _count_records(field, n_bytes, samples, record_s, size)
-            channels = [_by_content(one, n_bytes, file) for one in channels]
+            channels = [_by_content(one, n_bytes, field.sample_bytes, file) for one in channels]
     except OSError as error:
         raise unreadable(path.name, error) from error
     if record_s < 0:
         raise _field_error(path.name, 244, 252, "duration of a record", "negative")
     return EdfHeader(
+        field.sample_bytes,
         n_bytes,
         (edf_fields.text(main[168:176]), edf_fields.text(main[176:184])),
-        edf_fields.text(main[192:236]).upper().startswith("EDF+D"),
+        edf_fields.text(main[192:236]).upper().startswith(("EDF+D", "BDF+D")),
         n_records,
         record_s,
         tuple(channels),
@@ -109,10 +113,10 @@ def read_header(path: Path) -> EdfHeader:
     )
 
 
-def _by_content(channel: Channel, n_bytes: int, file: BinaryIO) -> Channel:
+def _by_content(channel: Channel, n_bytes: int, sample_bytes: int, file: BinaryIO) -> Channel:
     """Return a channel as one of annotations if it begins with an onset, whatever its label."""
-    file.seek(n_bytes + SAMPLE_BYTES * channel.first)
-    block = file.read(min(ONSET_BYTES, SAMPLE_BYTES * channel.n_samples))
+    file.seek(n_bytes + sample_bytes * channel.first)
+    block = file.read(min(ONSET_BYTES, sample_bytes * channel.n_samples))
     return replace(channel, annotations=channel.annotations or bool(TIMEKEEPING.match(block)))
 
 
@@ -122,6 +126,10 @@ class _Main:
 
     content: bytes
     where: str
+
+    @property
+    def sample_bytes(self) -> int:
+        return 3 if self.content[:1] == b"\xff" else 2
 
     def number(self, first: int, stop: int, name: str) -> Fraction:
         try:
@@ -152,9 +160,7 @@ def _n_channels(main: bytes, size: int, where: str) -> int:
         n_channels = edf_fields.whole(edf_fields.text(main[252:256]))
     except ValueError as error:
         n_channels, why = 0, f"its number of signals is {error}"
-    if main[:1] == b"\xff":
-        why = "it is BDF: rename it to .bdf, or convert it to EDF"
-    elif len(main) < FIELD_BYTES:
+    if len(main) < FIELD_BYTES:
         why = f"it has {len(main)} bytes"
     elif not why and n_channels < 1:
         why = f"it states {n_channels} signals"
@@ -175,10 +181,13 @@ def _count_records(
     if samples <= 0:
         raise RecordingError("no signals", f"{where}: its channels have no samples")
     stated = field.whole(236, 244, "number of records")
-    n_whole, rest = divmod(size - n_bytes, SAMPLE_BYTES * samples)
-    notes = _check_size(field, n_bytes, exact=rest == 0 and stated in (-1, n_whole))
+    n_whole, rest = divmod(size - n_bytes, field.sample_bytes * samples)
+    by_mne = field.sample_bytes == 3
+    notes = _check_size(field, n_bytes, exact=not by_mne and rest == 0 and stated in (-1, n_whole))
     minutes = float(n_whole * record_s / 60)
     both = f"{where}: the header states {stated} records, the file holds {n_whole}"
+    if n_whole > 0 and by_mne:
+        return n_whole, ()
     if n_whole <= 0 or 0 <= n_whole < stated:
         raise RecordingError(
             "truncated EDF", f"{both} ({minutes:.1f} min); copy or download it again"
@@ -208,6 +217,6 @@ def _check_size(field: _Main, n_bytes: int, *, exact: bool) -> tuple[str, ...]:
         raise RecordingError(
             "wrong header size",
             f"{field.where}: bytes 184-191 of the header do not state its size of {n_bytes} bytes, "
-            "and its records do not fill the file from there; export the recording again",
+            "so where its samples begin is uncertain; export the recording again",
         )
     return ("header states a wrong size of itself, computed from its channels",)

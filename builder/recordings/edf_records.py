@@ -16,7 +16,7 @@ import numpy.typing as npt
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings import edf_fields
 from psgimg.builder.recordings.edf_blocks import read_blocks
-from psgimg.builder.recordings.edf_channels import SAMPLE_BYTES, Channel
+from psgimg.builder.recordings.edf_channels import Channel
 from psgimg.builder.recordings.edf_header import ONSET_BYTES, EdfHeader
 from psgimg.builder.recordings.segments import Segment
 
@@ -105,7 +105,7 @@ def _onsets_of(
     path: Path, header: EdfHeader, clock: Channel, records: range
 ) -> npt.NDArray[np.float64]:
     """Parse the onsets of some records, shape (n_records,); NaN where there is none."""
-    width = min(ONSET_BYTES, SAMPLE_BYTES * clock.n_samples)
+    width = min(ONSET_BYTES, header.sample_bytes * clock.n_samples)
     onsets_s = np.full(len(records), np.nan)
     if not width:
         return onsets_s
