@@ -118,8 +118,7 @@ def _is_done(task: Task, done: Mapping[Key, Done]) -> bool:
 
 
 def _crashed(task: Task) -> SetAside:
-    detail = f"{task.recording.signal.name} crashed its worker process twice; try more memory or --workers 1"
-    return SetAside(task.recording.corpus, task.recording.recording, "worker died", detail)
+    return build_report.worker_died(task.recording)
 
 
 @contextmanager

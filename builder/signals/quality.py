@@ -5,7 +5,7 @@ Free of I/O and heavy imports; ``quality_measure`` computes the shares from the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
@@ -98,26 +98,11 @@ def require(
         )
 
 
-def poor(quality: Quality) -> Quality:
-    """Return the lanes with fewer usable epochs than those of a good night."""
-    return {name: lane for name, lane in quality.items() if lane["usable"] < GOOD}
-
-
-def total(parts: Iterable[tuple[LaneQuality, int]]) -> LaneQuality | None:
-    """Return the quality of several lanes together; None if there are no epochs.
-
-    Parameters
-    ----------
-    parts
-        The quality of each lane, with its number of epochs.
-    """
-    counted = list(parts)
-    n_epochs = sum(n for _, n in counted)
-    if not n_epochs:
-        return None
-    counts = {defect: sum(round(lane[defect] * n) for lane, n in counted) for defect in DEFECTS}
-    usable = sum(round(lane["usable"] * n) for lane, n in counted)
-    return lane_quality(counts, usable, n_epochs)
+def total(parts: Sequence[tuple[LaneQuality, int]]) -> LaneQuality:
+    """Return the quality of several lanes together, given that of each with its number of epochs."""
+    counts = {defect: sum(round(lane[defect] * n) for lane, n in parts) for defect in DEFECTS}
+    usable = sum(round(lane["usable"] * n) for lane, n in parts)
+    return lane_quality(counts, usable, sum(n for _, n in parts))
 
 
 def lane_quality(counts: Mapping[Defect, int], usable: int, n_epochs: int) -> LaneQuality:
