@@ -117,7 +117,6 @@ def lane_quality(counts: Mapping[Defect, int], usable: int, n_epochs: int) -> La
 
 
 def percent(share: float) -> str:
-    """Return a share as text; only 0 and 1 become 0 % and 100 %."""
-    if 0 < share < 1:
-        return f"{min(max(100 * share, 0.1), 99.9):.1f} %"
-    return f"{100 * share:.0f} %"
+    """Return a share as text with at most one decimal; only 0 and 1 become 0 % and 100 %."""
+    shown = min(max(100 * share, 0.1), 99.9) if 0 < share < 1 else 100 * share
+    return f"{shown:.1f}".removesuffix(".0") + " %"

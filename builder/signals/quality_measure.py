@@ -102,11 +102,22 @@ class Pages:
 
 @dataclass(frozen=True)
 class Extremes:
-    """The lowest and highest sample of each second in µV, and whether the second is saturated."""
+    """The extremes of a channel.
+
+    Parameters
+    ----------
+    low_uv, high_uv : (n_pages, 30)
+        The lowest and highest sample of each second in µV.
+    saturated
+        The seconds of which at least half of the samples are the channel's lowest or highest.
+    range_uv
+        Difference between the lowest and the highest sample of the whole channel.
+    """
 
     low_uv: Samples
     high_uv: Samples
     saturated: Mask
+    range_uv: float
 
     @property
     def constant(self) -> Mask:
@@ -118,18 +129,17 @@ def extremes(samples: Wave, rate: Fraction, pages: Pages) -> Extremes:
     """Return the extremes of each second of a channel.
 
     A channel without saturation has its highest and its lowest value of the night now and then; at
-    the rails of an amplifier or a converter it stays there. A second is saturated if at least half
-    of its samples have one of the two values.
+    the rails of an amplifier or a converter it stays there.
     """
     low_uv, high_uv = (np.zeros((len(pages), PAGE_S)) for _ in range(2))
     for chunk, seconds in _chunks(samples, rate, pages):
         low_uv[chunk], high_uv[chunk] = seconds.min(axis=2), seconds.max(axis=2)
     saturated = np.zeros((len(pages), PAGE_S), np.bool_)
-    low, high = low_uv.min(), high_uv.max()
+    low, high = samples.min(), samples.max()
     for chunk, seconds in _chunks(samples, rate, pages):
         if low < high and (low_uv[chunk].min() == low or high_uv[chunk].max() == high):
             saturated[chunk] = ((seconds == low) | (seconds == high)).mean(axis=2) >= HALF
-    return Extremes(low_uv, high_uv, saturated)
+    return Extremes(low_uv, high_uv, saturated, float(high - low))
 
 
 def wave(
@@ -148,7 +158,9 @@ def wave(
     bounds = PLAUSIBLE.get(kind, _ANY)
     own = channels[0] if len(channels) == 1 else extremes(samples, rate, pages)
     peaks_uv = own.high_uv - own.low_uv
-    saturated = np.logical_or.reduce([channel.saturated for channel in channels])
+    # A channel that never leaves a microvolt or two is not at the rails of any amplifier.
+    railed = [one.saturated for one in channels if one.range_uv >= bounds.low_uv]
+    saturated = np.logical_or.reduce([np.zeros_like(own.saturated), *railed])
     flat = (own.constant | channels[0].constant) & ~saturated
     alive = ~(flat | saturated)
     implausible = alive & ((peaks_uv < bounds.low_uv) | (peaks_uv > bounds.high_uv))

@@ -40,6 +40,8 @@ def show(console: Console, lanes: Sequence[str], recordings: Sequence[PlanFacts]
         highlight=False,
     )
     table = Table("recording", "lane", "epochs", *DEFECTS, "usable", box=None, header_style="bold")
+    for column in table.columns[:2]:
+        column.no_wrap = True
     for column in table.columns[2:]:
         column.justify = "right"
     for lane in poor[:SHOWN]:
