@@ -6,7 +6,6 @@ by the AASM manual, too, an epoch can't be staged if an artifact obscures more t
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -90,13 +89,14 @@ class Pages:
 
     def firsts(self, rate: Fraction) -> list[int]:
         """Return the index of the first sample of each page, in a channel of this rate."""
-        onsets_s = [segment.onset_s for segment in self.segments]
-        n_record = int(rate * self.record_s)
-        firsts = []
-        for start_s in self.starts_s:
-            segment = self.segments[max(0, bisect_right(onsets_s, start_s + TOLERANCE_S) - 1)]
-            offset = max(0, round((start_s - segment.onset_s) * float(rate)))
-            firsts.append(segment.first * n_record + offset)
+        onsets_s = np.array([segment.onset_s for segment in self.segments])
+        records = np.array([segment.first for segment in self.segments])
+        starts_s = np.array(self.starts_s)
+        own = np.maximum(np.searchsorted(onsets_s, starts_s + TOLERANCE_S, "right") - 1, 0)
+        offsets = np.maximum(np.rint((starts_s - onsets_s[own]) * float(rate)), 0)
+        firsts: list[int] = (
+            records[own] * int(rate * self.record_s) + offsets.astype(int)
+        ).tolist()
         return firsts
 
 
@@ -207,17 +207,22 @@ def _per_second(rate: Fraction, n_samples: int) -> int:
 
 
 def _hum(samples: Samples, rate: Fraction, pages: Pages) -> Mask:
-    """Return the seconds in which mains of one frequency has more power than everything else."""
+    """Return the seconds in which mains of one frequency has more power than everything else.
+
+    Every third second is examined, as hum is steady, and stands for three.
+    """
     n_second = _per_second(rate, len(samples))
     hum = np.zeros((len(pages), PAGE_S), np.bool_)
     probe = _probe(n_second, float(rate))
     if probe.shape[1] == 1:
         return hum
     for chunk, seconds in _chunks(samples, rate, pages):
-        means, *parts = np.moveaxis(seconds @ probe, -1, 0)
-        total = np.einsum("ijk,ijk->ij", seconds, seconds) / n_second - means**2
+        thirds = seconds[:, 1::3]
+        means, *parts = np.moveaxis(thirds @ probe, -1, 0)
+        total = np.einsum("ijk,ijk->ij", thirds, thirds) / n_second - means**2
         for cosine, sine in zip(parts[::2], parts[1::2], strict=True):
-            hum[chunk] |= 2 * (cosine**2 + sine**2) > HALF * total  # half the amplitude squared
+            louder = 2 * (cosine**2 + sine**2) > HALF * total  # half the amplitude squared
+            hum[chunk] |= louder.repeat(3, axis=1)
     return hum
 
 
