@@ -34,6 +34,9 @@ MAINS_HZ = (50.0, 60.0)
 EEG_STOP_HZ = 35.0
 """Upper end of the EEG band of the AASM manual."""
 
+ROUNDING = 1e-12
+"""Variance in relation to the mean square that may be left of a constant by rounding."""
+
 N_CHUNK = 16
 """Pages examined at once: their samples fit in the processor's cache."""
 
@@ -219,7 +222,9 @@ def _hum(samples: Samples, rate: Fraction, pages: Pages) -> Mask:
     for chunk, seconds in _chunks(samples, rate, pages):
         thirds = seconds[:, 1::3]
         means, *parts = np.moveaxis(thirds @ probe, -1, 0)
-        total = np.einsum("ijk,ijk->ij", thirds, thirds) / n_second - means**2
+        power = np.einsum("ijk,ijk->ij", thirds, thirds) / n_second
+        total = power - means**2
+        total[total < ROUNDING * power] = np.inf  # a constant second has no hum
         for cosine, sine in zip(parts[::2], parts[1::2], strict=True):
             louder = 2 * (cosine**2 + sine**2) > HALF * total  # half the amplitude squared
             hum[chunk] |= louder.repeat(3, axis=1)
