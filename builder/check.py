@@ -14,7 +14,7 @@ from psgimg.builder.dataset.build_json import PlanFacts, PlannedRecording
 from psgimg.builder.dataset.build_report import SetAside
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.progress import Progress
-from psgimg.builder.tasks import Task, make_tasks
+from psgimg.builder.tasks import Task, crashed, make_tasks
 
 
 def check(
@@ -45,7 +45,7 @@ def check(
 
 def _outcomes(tasks: Sequence[Task], workers: int) -> Iterator[PlanFacts | SetAside]:
     """Yield the facts of each recording with its quality, or why it is set aside, in any order."""
-    return pool.run(_inspect, tasks, workers, crashed=_crashed)
+    return pool.run(_inspect, tasks, workers, crashed=crashed)
 
 
 def _plan(task: Task) -> PlanFacts | SetAside:
@@ -62,7 +62,3 @@ def _inspect(task: Task) -> PlanFacts | SetAside:
         return night.inspect(task.corpus, plan, task.spec)
     except Exception as error:  # as in a build, the others continue
         return build_report.set_aside_for(task.recording, error)
-
-
-def _crashed(task: Task) -> SetAside:
-    return build_report.worker_died(task.recording)

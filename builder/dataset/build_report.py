@@ -184,14 +184,6 @@ def set_aside_for(recording: Recording, error: Exception) -> SetAside:
     return SetAside(recording.corpus, recording.recording, "unexpected error", detail)
 
 
-def worker_died(recording: Recording) -> SetAside:
-    """Return the entry of a recording set aside because it crashed its worker process twice."""
-    detail = (
-        f"{recording.signal.name} crashed its worker process twice; try more memory or --workers 1"
-    )
-    return SetAside(recording.corpus, recording.recording, "worker died", detail)
-
-
 def read(out: Path) -> BuildJson:
     """Read the ``build.json`` of a folder without checking it; see ``build_schema.check``."""
     values: BuildJson = json.loads((out / FILE).read_text(encoding="utf-8"))
