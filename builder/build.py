@@ -21,7 +21,7 @@ from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
 from psgimg.builder.progress import Progress
-from psgimg.builder.tasks import Task, make_tasks
+from psgimg.builder.tasks import Task, crashed, make_tasks
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _draw_new(
         progress.note(f"{n_kept} recordings from an earlier run are kept")
     progress.start("drawing", len(todo), "recordings")
     set_aside = []
-    for outcome in pool.run(draw, todo, config.workers, crashed=_crashed):
+    for outcome in pool.run(draw, todo, config.workers, crashed=crashed):
         if isinstance(outcome, SetAside):
             set_aside.append(outcome)
             shards.discard(config.out, done.get((outcome.corpus, outcome.recording)))
@@ -115,11 +115,6 @@ def _companions(out: Path) -> list[str]:
 def _is_done(task: Task, done: Mapping[Key, Done]) -> bool:
     key = (task.recording.corpus, task.recording.recording)
     return key in done and done[key].facts["fingerprint"] == task.fingerprint
-
-
-def _crashed(task: Task) -> SetAside:
-    detail = f"{task.recording.signal.name} crashed its worker process twice; try more memory or --workers 1"
-    return SetAside(task.recording.corpus, task.recording.recording, "worker died", detail)
 
 
 @contextmanager

@@ -10,14 +10,14 @@ from itertools import compress
 from psgimg.builder.dataset.build_json import DrawnFacts, PlanFacts
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.schema import Row
-from psgimg.builder.drawing import draw_pages
+from psgimg.builder.drawing import ReadLanes, draw_pages, read_lanes
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.edf import EdfFile, open_edf
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.montage import Derivation
 from psgimg.builder.recordings.recording import Corpus, Recording
 from psgimg.builder.recordings.usable import resolve
-from psgimg.builder.signals import corrupt, epoching
+from psgimg.builder.signals import corrupt, epoching, quality
 from psgimg.builder.signals.corrupt import RecordingContext
 from psgimg.builder.signals.epoching import Selection
 from psgimg.builder.signals.filtering import Corruptor
@@ -79,7 +79,7 @@ def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFa
     Raises
     ------
     RecordingError
-        If no EEG lane has a signal, which only its samples show.
+        If no EEG lane has a signal or the least quality, which only its samples show.
     """
     drawn = draw_pages(
         plan.edf,
@@ -89,12 +89,21 @@ def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFa
         mains_hz=corpus.mains_hz,
         corrupt=corruptor(corpus, plan, spec),
     )
-    rows = list(_rows(plan, drawn.pictures, list(drawn.lanes)))
-    return rows, {
-        **facts(plan),
-        "flat": [name for name in compress(drawn.lanes, drawn.flat) if name],
-        "envelopes": [name for name in compress(drawn.lanes, drawn.envelopes) if name],
-    }
+    read = _read_facts(plan, spec, drawn.lanes)
+    rows = list(_rows(plan, drawn.pictures, list(drawn.lanes.names)))
+    return rows, read
+
+
+def inspect(plan: Plan, spec: PageSpec) -> DrawnFacts:
+    """Return the facts that ``draw`` would return, without drawing a page.
+
+    Raises
+    ------
+    RecordingError
+        As ``draw``.
+    """
+    lanes = read_lanes(plan.edf, plan.derivations, plan.selection.epochs, spec.recipe.montage)
+    return _read_facts(plan, spec, lanes)
 
 
 def corruptor(corpus: Corpus, plan: Plan, spec: PageSpec) -> Corruptor | None:
@@ -132,6 +141,23 @@ def facts(plan: Plan) -> PlanFacts:
         "lanes": [derivation.name if derivation else None for derivation in plan.derivations],
         "gaps": len(plan.edf.segments) - 1,
         "notes": list(plan.notes),
+    }
+
+
+def _read_facts(plan: Plan, spec: PageSpec, read: ReadLanes) -> DrawnFacts:
+    """Return the facts of a recording whose samples were read, or refuse its quality."""
+    montage = spec.recipe.montage
+    measured = quality.by_name(read.names, read.quality)
+    quality.require(
+        spec.min_quality, montage.lanes, read.names, measured, plan.recording.signal.name
+    )
+    planned = facts(plan)
+    planned["notes"] += quality.notes(montage.lanes, read.names, measured)
+    return {
+        **planned,
+        "quality": measured,
+        "flat": [name for name in compress(read.names, read.flat) if name],
+        "envelopes": [name for name in compress(read.names, read.envelopes) if name],
     }
 
 

@@ -100,7 +100,7 @@ def preview(config: PreviewConfig) -> PreviewPage:
         temporary.write_bytes(next(drawn.pictures))
     start_s = opened.page.page_start_s
     title = f"{opened.file.path.name}, {start_s:g} to {start_s + PAGE_S:g} s"
-    lanes = zip(recipe.montage.lanes, drawn.lanes, strict=True)
+    lanes = zip(recipe.montage.lanes, drawn.lanes.names, strict=True)
     shown = tuple((lane.name, name or "absent") for lane, name in lanes)
     return PreviewPage(config.out, title, shown, opened.notes)
 

@@ -87,6 +87,12 @@ def make_tasks(
     return tasks, [*set_aside, *_missing(config.pinned, recordings, kept)]
 
 
+def crashed(task: Task) -> SetAside:
+    """Return the entry of a recording that crashed its worker process twice."""
+    detail = f"{task.recording.signal.name} crashed its worker process twice; try more memory or --workers 1"
+    return SetAside(task.recording.corpus, task.recording.recording, "worker died", detail)
+
+
 @dataclass(frozen=True)
 class _Seen:
     """The recordings so far: the signal file of each name, and the name of each signal."""

@@ -17,7 +17,9 @@ from psgimg.builder.recordings.mne_reader import open_any
 from psgimg.builder.recordings.montage import Derivation
 from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.render.recipe import Recipe
+from psgimg.builder.signals import quality
 from psgimg.builder.signals.epoching import PAGE_S, count_pages, missing_signal
+from psgimg.builder.signals.quality import Quality
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,28 @@ def open_night(
     )
 
 
-def pages(night: UnscoredNight) -> Iterator[tuple[UnscoredPage, bytes]]:
-    """Yield each page with its PNG, in time order; the whole recording is filtered first.
+@dataclass(frozen=True)
+class NightPages(Iterator[tuple[UnscoredPage, bytes]]):
+    """The pages of a recording with their PNG, in time order; each is drawn when it is reached.
+
+    Parameters
+    ----------
+    quality
+        Quality of each recorded lane on these pages, as recorded.
+    notes
+        One sentence for each defect that prevails in a lane.
+    """
+
+    drawn: Iterator[tuple[UnscoredPage, bytes]]
+    quality: Quality
+    notes: tuple[str, ...]
+
+    def __next__(self) -> tuple[UnscoredPage, bytes]:
+        return next(self.drawn)
+
+
+def pages(night: UnscoredNight) -> NightPages:
+    """Read and filter the whole recording, and return its pages, which are not yet drawn.
 
     Raises
     ------
@@ -124,7 +146,10 @@ def pages(night: UnscoredNight) -> Iterator[tuple[UnscoredPage, bytes]]:
     drawn = draw_pages(
         night.file, night.derivations, night.epochs, night.recipe, mains_hz=night.mains_hz
     )
-    yield from zip(night.epochs, drawn.pictures, strict=True)
+    names, lanes = drawn.lanes.names, night.recipe.montage.lanes
+    measured = quality.by_name(names, drawn.lanes.quality)
+    notes = quality.notes(lanes, names, measured)
+    return NightPages(zip(night.epochs, drawn.pictures, strict=True), measured, tuple(notes))
 
 
 def _epochs(file: SignalFile) -> tuple[tuple[UnscoredPage, ...], dict[str, int]]:

@@ -15,7 +15,7 @@ from psgimg.builder import atomic_file
 from psgimg.builder.card import card_metadata, contact_sheet, release_notes, templates
 from psgimg.builder.card.contact_sheet import Picture
 from psgimg.builder.corpora import demo
-from psgimg.builder.dataset import corpus_record
+from psgimg.builder.dataset import corpus_record, quality_totals
 from psgimg.builder.dataset.build_json import BuiltRecording, RecipeJson
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.config import BuildConfig
@@ -27,6 +27,7 @@ from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_kinds import ALL
 from psgimg.builder.signals.corruption_spec import CorruptionJson
 from psgimg.builder.signals.epoching import PAGE_S
+from psgimg.builder.signals.quality import GOOD
 from psgimg.builder.stages import STAGE_NAMES
 
 FILE = "README.md"
@@ -116,11 +117,26 @@ def _facts(report: Report) -> dict[str, Any]:
         "columns": {name: _type(feature) for name, feature in FEATURES.items()},
         "epoch_lengths": Counter(fact["epoch_s"] for fact in recordings),
         "scorers": Counter(fact["scorer"] for fact in recordings if fact["scorer"]),
+        **_quality(report),
         "n_gaps": sum(fact["gaps"] > 0 for fact in recordings),
         "notes": Counter(note for fact in recordings for note in fact["notes"]).most_common(),
         "reasons": sorted({reason for by in values["left_out"].values() for reason in by}),
         "aside": Counter(entry["reason"] for entry in values["set_aside"]).most_common(),
         "n_listed": N_LISTED,
+    }
+
+
+def _quality(report: Report) -> dict[str, Any]:
+    """Return the quality of each lane, and in how many recordings a lane is poor."""
+    values = report.values
+    lanes = [lane["name"] for lane in values["recipe"]["montage"]["lanes"]]
+    poor = {(lane.corpus, lane.recording) for lane in quality_totals.poor(values["recordings"])}
+    return {
+        "quality": quality_totals.by_lane(lanes, values["recordings"]),
+        "n_measured": sum("quality" in fact for fact in values["recordings"]),
+        "n_poor": len(poor),
+        "good": GOOD,
+        "min_quality": values["fixed"].get("min_quality", 0.0),
     }
 
 

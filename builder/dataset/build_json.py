@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from annotated_types import Ge, Len
+from annotated_types import Ge, Le, Len
 from psgimg.builder.dataset.schema import SPLITS, SplitName
 from psgimg.builder.signals.corruption_spec import CorruptionJson
+from psgimg.builder.signals.quality import Quality
 from typing_extensions import TypedDict
 
 Count = Annotated[int, Ge(0)]
@@ -62,7 +63,8 @@ class Corrupted(TypedDict):
 class Fixed(Corrupted):
     """The settings that must not change when a folder is extended.
 
-    ``published_split`` lists (corpus or "", subject, split).
+    ``published_split`` lists (corpus or "", subject, split). ``min_quality`` is absent if recordings
+    of any quality are used.
     """
 
     recipe: RecipeJson
@@ -71,6 +73,7 @@ class Fixed(Corrupted):
     splits: Annotated[list[float], Len(len(SPLITS), len(SPLITS))]
     seed: int
     published_split: list[Annotated[list[str], Len(3, 3)]]
+    min_quality: NotRequired[Annotated[float, Ge(0), Le(1)]]
 
 
 class CorpusPolicy(TypedDict):
@@ -111,6 +114,7 @@ class CorpusFacts(CorpusRecord, CorpusCounts):
 class PlanFacts(TypedDict):
     """A recording before it is drawn, without a person's name or a date.
 
+    ``quality`` is absent if no sample was read, or the recording was drawn by an older psgimg.
     ``second`` is the number of epochs also scored by a second scorer, ``left_out`` the number without
     a picture by reason. ``lanes`` has None for an absent lane. ``kin`` is the subject or the family:
     the unit that stays in one split.
@@ -130,6 +134,7 @@ class PlanFacts(TypedDict):
     lanes: list[str | None]
     gaps: Count
     notes: list[str]
+    quality: NotRequired[Quality]
 
 
 class PlannedRecording(PlanFacts):

@@ -138,6 +138,8 @@ def _check_recipe(build: BuildJson) -> None:
             raise FormError(
                 f"recordings[{i}].lanes has {len(fact['lanes'])} entries, not {n_lanes}"
             )
+        if others := sorted(set(fact.get("quality", {})).difference(fact["lanes"])):
+            raise FormError(f"recordings[{i}].quality has {_shown(others[0])}, which lanes has not")
 
 
 def _check_corruption(build: BuildJson) -> None:

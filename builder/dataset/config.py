@@ -11,7 +11,7 @@ from typing import cast
 
 from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import splits
-from psgimg.builder.dataset.build_json import Corrupted, Fixed, RecipeJson
+from psgimg.builder.dataset.build_json import Fixed, RecipeJson
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
@@ -58,6 +58,8 @@ class BuildConfig:
         ``DIR`` for a single source, ``NAME=DIR`` for several.
     trim_min
         Minutes kept around sleep; None keeps all.
+    min_quality
+        Least share of usable epochs, 0 to 1, that one EEG lane of a recording must have.
     pinned
         Replaces the options for pages, split and choice of recordings when a dataset is rebuilt.
     """
@@ -76,6 +78,7 @@ class BuildConfig:
     folds: int = 0
     subjects: tuple[str, ...] = ()
     corrupt: tuple[str, ...] = ()
+    min_quality: float = 0.0
     limit: int = 0
     workers: int = 1
     pinned: Pinned | None = None
@@ -88,6 +91,10 @@ class BuildConfig:
         _ = self.corpora  # refuses an unknown corpus
         if self.folds == 1 or self.folds < 0:
             raise BuildError(f"--folds {self.folds}: use 2 or more")
+        if not 0 <= self.min_quality <= 1:  # also refuses NaN
+            raise BuildError(
+                f"--min-quality {self.min_quality:g}: give a share of epochs from 0 to 1, such as 0.5"
+            )
         self.corruptions()
 
     @cached_property
@@ -109,7 +116,9 @@ class BuildConfig:
         """Return which epochs become pages, and how they are drawn."""
         if self.pinned:
             return self.pinned.spec
-        return PageSpec(self.recipe(), self.scorer, self.trim_min, self.corruptions())
+        return PageSpec(
+            self.recipe(), self.scorer, self.trim_min, self.corruptions(), self.min_quality
+        )
 
     def split_policy(self) -> SplitPolicy:
         """Return how subjects are assigned to splits."""
@@ -142,6 +151,7 @@ class BuildConfig:
             "--style": "" if style_name == "clinical" else style_name,
             "--scorer": self.scorer,
             "--trim": "" if trim == "30" else trim,
+            "--min-quality": f"{self.min_quality:g}" if self.min_quality else "",
             "--subjects": ",".join(self.subjects),
             "--limit": str(self.limit or ""),
             "--splits": "" if self.splits == "80/10/10" else self.splits,
@@ -156,15 +166,16 @@ class BuildConfig:
     def fixed(self) -> Fixed:
         """Return the settings that all rows of a folder must share, whenever they were built."""
         spec, policy = self.page_spec(), self.split_policy()
-        twin: Corrupted = (
-            {"corruption": corruption_spec.to_dict(spec.corruptions)} if spec.corruptions else {}
-        )
-        return {
+        fixed: Fixed = {
             "recipe": cast(RecipeJson, spec.recipe.to_dict()),
             "scorer": spec.scorer,
             "trim_min": spec.trim_min,
             "splits": list(policy.shares),
             "seed": self.seed,
             "published_split": sorted([*key, split] for key, split in policy.published.items()),
-            **twin,
         }
+        if spec.min_quality:
+            fixed["min_quality"] = spec.min_quality
+        if spec.corruptions:
+            fixed["corruption"] = corruption_spec.to_dict(spec.corruptions)
+        return fixed

@@ -24,12 +24,15 @@ class PageSpec:
         Minutes kept before the first and after the last epoch of sleep; None keeps all.
     corruptions
         Corruptions, applied to the raw signals in this order.
+    min_quality
+        Least share of usable epochs that one EEG lane must have, or the recording is set aside.
     """
 
     recipe: Recipe
     scorer: str = ""
     trim_min: float | None = None
     corruptions: tuple[Corruption, ...] = ()
+    min_quality: float = 0.0
 
     @classmethod
     def from_build(cls, build: DatasetFacts) -> PageSpec:
@@ -51,4 +54,5 @@ class PageSpec:
             fixed["scorer"],
             fixed["trim_min"],
             corruption_spec.from_dict(build.get("corruption")),
+            fixed.get("min_quality", 0.0),
         )

@@ -18,8 +18,9 @@ from psgimg.builder.recordings.segments import Segment
 from psgimg.builder.recordings.usable import is_level
 from psgimg.builder.signals.corruption_kinds import ANY, MAINS
 from psgimg.builder.signals.corruption_spec import Corruption
+from psgimg.builder.signals.deriving import Samples
 from psgimg.builder.signals.filter_settings import Band, Filters
-from psgimg.builder.signals.filtering import Corruptor, Samples
+from psgimg.builder.signals.filtering import Corruptor
 
 MUSCLE_HZ = (20.0, 100.0)
 """Band of muscle activity, limited by the recording's sampling rate."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import floor
 from typing import Protocol
@@ -131,14 +131,16 @@ def require_signal(file: SignalFile, pages: Iterable[Paged]) -> None:
             )
 
 
-def require_eeg(signals: Signals, montage: Montage, where: str) -> None:
+def require_eeg(
+    names: Sequence[str | None], flat: Sequence[bool], montage: Montage, where: str
+) -> None:
     """Raise RecordingError if all EEG lanes are flat: such pages can't be staged."""
-    lanes = zip(signals.lanes, signals.flat, montage.lanes, strict=True)
-    named = {name: flat for name, flat, lane in lanes if name and lane.kind is Kind.EEG}
-    if all(named.values()):
+    lanes = zip(names, flat, montage.lanes, strict=True)
+    eeg = {name: still for name, still, lane in lanes if name and lane.kind is Kind.EEG}
+    if all(eeg.values()):
         raise RecordingError(
             "flat EEG",
-            f"{where}: every EEG lane ({', '.join(named)}) is constant; the electrodes were not "
+            f"{where}: every EEG lane ({', '.join(eeg)}) is constant; the electrodes were not "
             "recorded",
         )
 

@@ -1,4 +1,4 @@
-"""Filtering: read a recording's lanes in µV, band-pass, notch filter and resample them.
+"""Filtering: band-pass, notch filter and resample the lanes of a recording.
 
 Each lane is filtered without phase shift over every gapless stretch of the whole recording, then
 resampled with an anti-aliasing filter. Pages are cut afterwards (``epoching.py``), so that filter
@@ -17,11 +17,10 @@ import numpy.typing as npt
 from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage
 from psgimg.builder.recordings.segments import Segment
 from psgimg.builder.recordings.signal_file import SignalFile
-from psgimg.builder.recordings.usable import is_level
+from psgimg.builder.signals.deriving import LaneState, RawLane, Samples, read_lane, resample
 from psgimg.builder.signals.filter_settings import Filters
+from psgimg.builder.signals.quality import LaneQuality
 
-Samples = npt.NDArray[np.float64]
-Wave = npt.NDArray[np.float64] | npt.NDArray[np.float32]
 Corruptor = Callable[[Lane, Samples, Fraction], Samples]
 """Changes a lane's raw samples, in µV at a rate in Hz, before they are filtered (``corrupt.py``)."""
 
@@ -61,6 +60,8 @@ class Signals:
         Whether each lane holds an EMG level instead of a waveform.
     flat
         Whether each lane is constant, as with a disconnected electrode.
+    quality
+        Quality of each lane as recorded; None if it is absent or was not measured.
     """
 
     sfreq_hz: float
@@ -68,6 +69,7 @@ class Signals:
     envelopes: tuple[bool, ...]
     flat: tuple[bool, ...]
     stretches: tuple[Stretch, ...]
+    quality: tuple[LaneQuality | None, ...] = ()
 
 
 def read_signals(
@@ -80,6 +82,7 @@ def read_signals(
     sfreq_hz: float,
     span_s: tuple[float, float],
     corrupt: Corruptor | None = None,
+    page_starts_s: Sequence[float] = (),
 ) -> Signals:
     """Read, derive, filter and resample the lanes of a recording.
 
@@ -90,6 +93,8 @@ def read_signals(
         nevertheless run over the whole recording.
     corrupt
         Function applied to the raw samples of each lane before they are filtered.
+    page_starts_s
+        Starts of the pages by which the quality of the lanes is measured; empty for none.
 
     Raises
     ------
@@ -99,22 +104,25 @@ def read_signals(
     spans = [span for segment in edf.segments if (span := _records(edf, segment, span_s))]
     # Filled lane by lane: all lanes in float64 at once would take twice the memory of the night.
     pages_uv = [_empty(len(derivations), edf, span, sfreq_hz) for span in spans]
-    envelopes, flat = [], []
+    states = []
     for number, (lane, derivation) in enumerate(zip(montage.lanes, derivations, strict=True)):
-        rows = [data_uv[number] for data_uv in pages_uv]
-        state = _Lane(False, False)
+        state = LaneState()
         if derivation is not None:
-            state = _fill(rows, edf, lane, derivation, spans, filters, mains_hz, sfreq_hz, corrupt)
-        envelopes.append(state.envelope)
-        flat.append(state.flat)
+            raw = read_lane(edf, lane, derivation, page_starts_s)
+            rows = [data_uv[number] for data_uv in pages_uv]
+            _fill(rows, edf, lane, raw, spans, filters, mains_hz, sfreq_hz, corrupt)
+            state = raw.state
+            del raw  # before the next lane is read
+        states.append(state)
     return Signals(
         sfreq_hz,
         tuple(derivation.name if derivation else None for derivation in derivations),
-        tuple(envelopes),
-        tuple(flat),
+        tuple(state.envelope for state in states),
+        tuple(state.flat for state in states),
         tuple(
             Stretch(data_uv, span.start_s) for data_uv, span in zip(pages_uv, spans, strict=True)
         ),
+        tuple(state.quality for state in states),
     )
 
 
@@ -126,12 +134,6 @@ class _Span:
     first: int
     stop: int
     start_s: float
-
-
-@dataclass(frozen=True)
-class _Lane:
-    envelope: bool
-    flat: bool
 
 
 def _records(edf: SignalFile, segment: Segment, span_s: tuple[float, float]) -> _Span | None:
@@ -155,17 +157,15 @@ def _fill(
     rows: Sequence[npt.NDArray[np.float32]],
     edf: SignalFile,
     lane: Lane,
-    derivation: Derivation,
+    recorded: RawLane,
     spans: Sequence[_Span],
     filters: Filters,
     mains_hz: float,
     sfreq_hz: float,
     corrupt: Corruptor | None,
-) -> _Lane:
-    """Read a lane, filter it over each segment, and fill its rows with the requested spans."""
-    raw, rate = _derive(edf, derivation)
-    flat = bool(np.ptp(raw) == 0)
-    envelope = is_level(lane.kind, rate)
+) -> None:
+    """Filter a lane over each segment, and fill its rows with the requested spans."""
+    raw, rate, envelope = recorded.samples_uv, recorded.rate, recorded.state.envelope
     if corrupt is not None:  # a lane made flat here is still drawn, as part of the experiment
         raw = corrupt(lane, raw, rate)
     n_record = int(rate * edf.record_s)
@@ -176,27 +176,9 @@ def _fill(
         offset = span.segment.first
         part = part[(span.first - offset) * n_record : (span.stop - offset) * n_record]
         # float32 from here on: its rounding is far below 1 µV, and it halves the memory.
-        wave = _resample(part.astype(np.float32), rate, sfreq_hz, linear=envelope)
+        wave = resample(part.astype(np.float32), rate, sfreq_hz, linear=envelope)
         row[: len(wave)] = wave[: len(row)]
         row[len(wave) :] = wave[-1]  # rounding of rates may drop the last sample
-    return _Lane(envelope, flat)
-
-
-def _derive(edf: SignalFile, derivation: Derivation) -> tuple[Samples, Fraction]:
-    """Return the samples of a derivation in µV and their exact rate."""
-    rate = edf.sfreqs_hz[derivation.plus]
-    samples = edf.read_uv(derivation.plus)
-    if derivation.sign < 0:
-        np.negative(samples, out=samples)
-    if derivation.minus is not None:
-        reference: Wave = edf.read_uv(derivation.minus)
-        reference_rate = edf.sfreqs_hz[derivation.minus]
-        if reference_rate != rate:
-            reference = _resample(reference, reference_rate, float(rate))
-        both = min(len(samples), len(reference))  # rounding of rates may drop the last sample
-        samples[:both] -= reference[:both]
-        samples[both:] -= reference[-1]
-    return samples, rate
 
 
 def _filter(
@@ -238,31 +220,3 @@ def _both_ways(sos: Samples, samples: Samples, n_pad: int) -> Samples:
     backwards, _ = sosfilt(sos, forwards[::-1], zi=at_rest * forwards[-1])
     filtered: Samples = backwards[::-1][n_pad : n_pad + len(samples)]
     return filtered
-
-
-def _resample(samples: Wave, rate: Fraction, sfreq_hz: float, *, linear: bool = False) -> Wave:
-    """Resample without drift and without aliasing.
-
-    Rates are exact fractions (MASS has 256.016 Hz): the up/down ratio is the simplest one that
-    drifts by less than half a sample over the whole stretch, or the finest with a filter of usable
-    length. ``linear`` interpolates slow levels, which have no frequency that could alias.
-    """
-    from scipy.signal import resample_poly
-
-    exact = Fraction(sfreq_hz).limit_denominator(10**6) / rate
-    n_out = floor(len(samples) * exact)
-    if linear:
-        times = np.arange(n_out) / float(exact)
-        return np.interp(times, np.arange(len(samples)), samples)
-    ratio = next(
-        (
-            close
-            for limit in (10**2, 10**3, 10**4)
-            if abs((close := exact.limit_denominator(limit)) - exact) * len(samples) < 0.5
-        ),
-        exact.limit_denominator(10**5),  # finer ratios need filters of a gigabyte
-    )
-    if ratio == 1:
-        return samples
-    resampled: Wave = resample_poly(samples, ratio.numerator, ratio.denominator, padtype="line")
-    return resampled[:n_out]

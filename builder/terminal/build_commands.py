@@ -64,7 +64,7 @@ def build(
     """
     from psgimg.builder import build as builder
     from psgimg.builder.dataset.config import BuildConfig
-    from psgimg.builder.terminal import show_build
+    from psgimg.builder.terminal import show_build, show_quality
 
     config = BuildConfig(**options, workers=workers or os.cpu_count() or 1)
     if push:
@@ -81,6 +81,8 @@ def build(
     with ProgressBar(console) as progress:
         report = builder.build(config, progress)
     show_build.show_report(console, report)
+    lanes = [lane["name"] for lane in report.values["recipe"]["montage"]["lanes"]]
+    show_quality.show(console, lanes, report.values["recordings"])
     console.print(f"\n[bold]{config.out}[/] is ready. Look at {config.out / 'preview.png'}, then:")
     console.print(f'  datasets.load_dataset("{config.out}")', highlight=False)
     if push:
@@ -89,19 +91,29 @@ def build(
 
 @click.command()
 @data_options
-def check(**options: Any) -> None:
+@click.option(
+    "--signal",
+    is_flag=True,
+    help="Also read the signals, and list the quality of their lanes; takes seconds per recording.",
+)
+@workers_option
+def check(signal: bool, workers: int | None, **options: Any) -> None:
     """List the recordings that a build would draw, and those it would set aside, with reasons.
 
     Channels are judged by the header as in a build. No sample is read, so a flat EEG is not found.
     """
     from psgimg.builder import check as checker
     from psgimg.builder.dataset.config import BuildConfig
-    from psgimg.builder.terminal import show_build
+    from psgimg.builder.terminal import show_build, show_quality
 
+    config = BuildConfig(**options, workers=workers or os.cpu_count() or 1)
+    if not signal and (config.min_quality or workers):
+        raise click.UsageError("--min-quality and --workers go with --signal")
     console = open_console()
     with ProgressBar(console) as progress:
-        plans, set_aside = checker.check(BuildConfig(**options), progress)
+        plans, set_aside = checker.check(config, progress, signal=signal)
     show_build.show_plans(console, plans)
+    show_quality.show(console, [lane.name for lane in config.recipe().montage.lanes], plans)
     show_build.show_set_aside(console, set_aside)
     show_build.show_notes(console, plans)
     console.print(f"{len(plans)} recordings would be built, {len(set_aside)} set aside")

@@ -95,6 +95,14 @@ DATA_OPTIONS = (
         help="Minutes of wakefulness to keep before and after sleep, or none to keep all.",
     ),
     click.option(
+        "--min-quality",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="Set a recording aside if fewer than this share of its epochs, such as 0.5, are usable "
+        "in every EEG lane.  [default: none is set aside]",
+    ),
+    click.option(
         "--subjects", type=names, default="", metavar="A,B,…", help="Use only these subjects."
     ),
     click.option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.progress import Progress
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.builder.unscored_night import UnscoredNight
+from psgimg.builder.unscored_night import NightPages, UnscoredNight
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.inference import predictors
 from psgimg.finetune.models import identity
@@ -114,8 +114,13 @@ def stage(config: StageConfig, progress: Progress) -> StagedNight:
     with atomic_folder.whole(config.folder, config.night, OUTPUT, "staging") as room:
         for note in night.notes:
             progress.note(note)
-        staged = _staged(night, trained, lights_s, config, progress)
-        _write(room, staged, _facts(staged, night, model_identity, trained, config))
+        progress.start("reading signals")
+        pages = unscored_night.pages(night)
+        for note in pages.notes:
+            progress.note(note)
+        staged = _staged(night, pages, trained, lights_s, config, progress)
+        notes = [*night.notes, *pages.notes]
+        _write(room, staged, _facts(staged, night, notes, model_identity, trained, config))
     return staged
 
 
@@ -155,6 +160,7 @@ def _signal(night: Path) -> str | None:
 
 def _staged(
     night: UnscoredNight,
+    pages: NightPages,
     trained: ModelFolder,
     lights_s: tuple[float | None, float | None],
     config: StageConfig,
@@ -171,7 +177,7 @@ def _staged(
     probabilities = np.full((night.n_epochs, len(STAGE_NAMES)), np.nan)
     masses = []
     for batch in inference.answers(
-        unscored_night.pages(night), predictor, trained.prompt, trained.context, config.batch_size
+        pages, predictor, trained.prompt, trained.context, config.batch_size
     ):
         for page, answer in batch:
             assert answer.probabilities is not None
@@ -192,6 +198,7 @@ def _staged(
         lights_on_s=lights_s[1],
         review_below=config.review,
         unscored=night.left_out,
+        quality=pages.quality,
     )
 
 
@@ -207,6 +214,7 @@ def _write(room: Path, staged: StagedNight, facts: Mapping[str, Any]) -> None:
 def _facts(
     staged: StagedNight,
     night: UnscoredNight,
+    notes: Sequence[str],
     model_identity: ModelIdentity,
     trained: ModelFolder,
     config: StageConfig,
@@ -225,7 +233,8 @@ def _facts(
         "context": trained.context,
         "lanes": {lane.name: drawn.name if drawn else None for lane, drawn in lanes},
         "mains_hz": config.mains_hz,
-        "notes": list(night.notes),
+        "notes": list(notes),
+        "quality": dict(staged.quality),
         "lights_off_s": staged.lights_off_s,
         "lights_on_s": staged.lights_on_s,
         "review_below": staged.review_below,

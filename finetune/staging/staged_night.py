@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+from psgimg.builder.signals.quality import LaneQuality
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.staging import statistics
 from psgimg.finetune.staging.statistics import UNSCORED, SleepStatistics
@@ -35,6 +36,8 @@ class StagedNight:
         Confidence below which an epoch should be reviewed.
     unscored
         Reason → number of epochs without a stage.
+    quality
+        Derivation in each recorded lane → share of the staged epochs with each defect of the signal.
     """
 
     name: str
@@ -44,6 +47,7 @@ class StagedNight:
     lights_on_s: float | None
     review_below: float
     unscored: Mapping[str, int]
+    quality: Mapping[str, LaneQuality] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.probabilities)

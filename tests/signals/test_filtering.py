@@ -10,8 +10,9 @@ from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.edf import open_edf
 from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage
 from psgimg.builder.recordings.segments import Segment
+from psgimg.builder.signals.deriving import resample
 from psgimg.builder.signals.filter_settings import Band, Filters
-from psgimg.builder.signals.filtering import _both_ways, _resample, read_signals
+from psgimg.builder.signals.filtering import _both_ways, read_signals
 from tiny_edf import discontinuous
 
 SFREQ_HZ = 200.0
@@ -115,7 +116,7 @@ def test_a_decimal_rate_does_not_drift_over_the_night():
     marker = np.zeros(n_samples)
     place_s = 8 * 3600 - 30.0
     marker[round(place_s * rate)] = 1000.0
-    out = _resample(marker, rate, SFREQ_HZ)
+    out = resample(marker, rate, SFREQ_HZ)
     assert np.argmax(out) / SFREQ_HZ == pytest.approx(place_s, abs=0.01)
     assert len(out) / SFREQ_HZ == pytest.approx(n_samples / rate, abs=0.01)
 

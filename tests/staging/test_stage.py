@@ -446,3 +446,37 @@ def test_the_help_loads_nothing_heavy():
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_night_whose_header_gives_the_wrong_unit_is_staged_with_a_note_and_its_quality(
+    corpus, model, tmp_path
+):
+    edf = edfio.read_edf(corpus / "recordings" / f"{NAME}.edf")
+    signals = [
+        edfio.EdfSignal(
+            signal.data,
+            signal.sampling_frequency,
+            label=signal.label,
+            physical_dimension="V" if "EEG" in signal.label else signal.physical_dimension,
+            physical_range=(signal.physical_min, signal.physical_max),
+        )
+        for signal in edf.signals
+    ]
+    edfio.Edf(signals, data_record_duration=edf.data_record_duration).write(tmp_path / "night.edf")
+    words = [str(tmp_path / "night.edf"), "--model", str(model), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(stage_command.stage, words, env={"COLUMNS": "200"})
+    assert done.exit_code == 0, done.output
+    values = json.loads((tmp_path / "out" / "statistics.json").read_text())
+    assert any("EEG amplitude implausible" in note for note in values["notes"])
+    eeg = [lane for lane in values["quality"].values() if lane["implausible"] == 1]
+    assert eeg
+    assert all(lane["usable"] == 0 for lane in eeg)
+    assert "is the unit in the header right?" in done.output
+    assert f"Signal quality, of {N_EPOCHS} epochs:" in done.output
+
+
+def test_a_good_night_is_staged_without_a_word_on_its_quality(staged):
+    _, out, found, told = staged
+    assert all(lane["usable"] == 1 for lane in found.quality.values())
+    assert json.loads((out / "statistics.json").read_text())["quality"] == found.quality
+    assert not any("epochs of" in note for note in told.notes)

@@ -1,0 +1,117 @@
+"""Deriving: read the lanes of a recording in µV, as recorded, with their state; and resample them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
+
+import numpy as np
+import numpy.typing as npt
+from psgimg.builder.recordings.montage import Derivation, Lane
+from psgimg.builder.recordings.signal_file import SignalFile
+from psgimg.builder.recordings.usable import is_level
+from psgimg.builder.signals import quality_measure
+from psgimg.builder.signals.quality import LaneQuality
+from psgimg.builder.signals.quality_measure import Pages
+
+Samples = npt.NDArray[np.float64]
+Wave = npt.NDArray[np.float64] | npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LaneState:
+    """What a lane holds; the defaults are those of an absent lane.
+
+    Parameters
+    ----------
+    envelope
+        Whether it holds an EMG level instead of a waveform.
+    flat
+        Whether it is constant, as with a disconnected electrode.
+    quality
+        None if it was not measured.
+    """
+
+    envelope: bool = False
+    flat: bool = False
+    quality: LaneQuality | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class RawLane:
+    """A lane in µV before any filter, segments concatenated, at its exact rate."""
+
+    samples_uv: Samples
+    rate: Fraction
+    state: LaneState
+
+
+def read_lane(
+    file: SignalFile, lane: Lane, derivation: Derivation, page_starts_s: Sequence[float] = ()
+) -> RawLane:
+    """Read a lane, and measure its quality on the given pages.
+
+    Parameters
+    ----------
+    page_starts_s
+        Starts of the pages in seconds, each covered by one segment; empty for no measurement.
+
+    Raises
+    ------
+    RecordingError
+        If the unit of a channel is not a voltage, or its range is empty.
+    """
+    rate = file.sfreqs_hz[derivation.plus]
+    samples = file.read_uv(derivation.plus)
+    if derivation.sign < 0:
+        np.negative(samples, out=samples)
+    pages = Pages(file.segments, file.record_s, page_starts_s)
+    channels = [quality_measure.extremes(samples, rate, pages)] if pages else []
+    if derivation.minus is not None:
+        reference: Wave = file.read_uv(derivation.minus)
+        reference_rate = file.sfreqs_hz[derivation.minus]
+        if pages:
+            channels.append(quality_measure.extremes(reference, reference_rate, pages))
+        if reference_rate != rate:
+            reference = resample(reference, reference_rate, float(rate))
+        both = min(len(samples), len(reference))  # rounding of rates may drop the last sample
+        samples[:both] -= reference[:both]
+        samples[both:] -= reference[-1]
+    level, flat = is_level(lane.kind, rate), bool(np.ptp(samples) == 0)
+    if not pages:
+        quality = None
+    elif level:
+        quality = quality_measure.level(samples, rate, pages)
+    else:
+        quality = quality_measure.wave(samples, rate, pages, lane.kind, channels)
+    return RawLane(samples, rate, LaneState(level, flat, quality))
+
+
+def resample(samples: Wave, rate: Fraction, sfreq_hz: float, *, linear: bool = False) -> Wave:
+    """Resample without drift and without aliasing.
+
+    Rates are exact fractions (MASS has 256.016 Hz): the up/down ratio is the simplest one that
+    drifts by less than half a sample over the whole stretch, or the finest with a filter of usable
+    length. ``linear`` interpolates slow levels, which have no frequency that could alias.
+    """
+    from scipy.signal import resample_poly
+
+    exact = Fraction(sfreq_hz).limit_denominator(10**6) / rate
+    n_out = floor(len(samples) * exact)
+    if linear:
+        times = np.arange(n_out) / float(exact)
+        return np.interp(times, np.arange(len(samples)), samples)
+    ratio = next(
+        (
+            close
+            for limit in (10**2, 10**3, 10**4)
+            if abs((close := exact.limit_denominator(limit)) - exact) * len(samples) < 0.5
+        ),
+        exact.limit_denominator(10**5),  # finer ratios need filters of a gigabyte
+    )
+    if ratio == 1:
+        return samples
+    resampled: Wave = resample_poly(samples, ratio.numerator, ratio.denominator, padtype="line")
+    return resampled[:n_out]
