@@ -58,6 +58,11 @@ class SetAside:
     detail: str
     n_pictures: ClassVar[int] = 0
 
+    @property
+    def key(self) -> Key:
+        """Corpus and recording."""
+        return self.corpus, self.recording
+
     def to_dict(self) -> SetAsideEntry:
         """Return the entry as JSON values."""
         return {
@@ -278,7 +283,8 @@ def _shards(out: Path) -> list[ShardEntry]:
             "bytes": path.stat().st_size,
             "sha256": atomic_file.sha256(path),
         }
-        for path in sorted((out / "data").rglob("*.parquet"))
+        for path in sorted((out / shards.DATA).rglob("*.parquet"))
+        if shards.has_footer(path)  # no file that was put there meanwhile
     ]
 
 
