@@ -11,6 +11,7 @@ from psgimg.builder.corpora.sources import Source
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.drawing import draw_pages
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import ownership
 from psgimg.builder.night import Plan
 from psgimg.builder.recordings import montage
 from psgimg.builder.recordings.channels import standard_channels
@@ -26,6 +27,9 @@ from psgimg.builder.signals.filter_settings import load_filters
 from psgimg.builder.unscored_night import UnscoredPage
 
 DEFAULT_MAINS_HZ = 50.0
+PNG = b"\x89PNG\r\n\x1a\n"
+"""Signature of a PNG file."""
+
 N_NAMED = 10
 """Number of recordings that a one-line message lists."""
 
@@ -85,6 +89,7 @@ def preview(config: PreviewConfig) -> PreviewPage:
     BuildError, RecordingError
         If the recording or page does not exist, or a build would not draw it.
     """
+    _refuse_no_picture(config.out)
     corpus = registry.corpus(config.source) if config.source else None
     recipe = _recipe(config, corpus)
     if config.edf is None:
@@ -102,6 +107,14 @@ def preview(config: PreviewConfig) -> PreviewPage:
     return PreviewPage(
         config.out, title, tuple((lane.name, name or "absent") for lane, name in lanes)
     )
+
+
+def _refuse_no_picture(out: Path) -> None:
+    """Refuse to replace a file that is not a picture, such as the recording itself."""
+    if out.is_file():
+        with out.open("rb") as file:
+            if file.read(len(PNG)) != PNG:
+                raise ownership.foreign(out, "--out")
 
 
 def _recipe(config: PreviewConfig, corpus: Corpus | None) -> Recipe:
