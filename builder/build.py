@@ -169,6 +169,13 @@ def _to_draw(
             except RecordingError as error:
                 if kept is None or config.pinned is None:
                     set_aside.append(build_report.set_aside_for(task.recording, error))
+    if n_sampled := sum(
+        fingerprint.is_sampled(done[task.key].facts["signal"]) for task in todo if task.key in done
+    ):
+        progress.note(
+            f"{n_sampled} recordings were built by an earlier psgimg, which hashed samples of their "
+            "files; they are drawn again"
+        )
     if n_kept := len(tasks) - len(todo) - len(set_aside):
         progress.note(f"{n_kept} recordings from an earlier run are kept")
     return todo, set_aside
