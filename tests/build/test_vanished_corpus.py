@@ -27,14 +27,15 @@ def own_cache(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def shhs(tmp_path_factory):
     root = tmp_path_factory.mktemp("shhs")
-    tiny.write_shhs(root, n_subjects=N, visits=(1,), minutes=2)
+    tiny.write_shhs(root, n_subjects=N, visits=(1,), minutes=6)
     return root
 
 
 @pytest.fixture(scope="module")
 def whole(shhs, tmp_path_factory):
     out = tmp_path_factory.mktemp("whole") / "out"
-    run(out, shhs, **SMALL)
+    report, _ = run(out, shhs, **SMALL)
+    assert report.values["set_aside"] == []
     return content(out)
 
 
