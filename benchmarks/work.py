@@ -37,7 +37,7 @@ def night(root: str, out: str) -> dict[str, Any]:
 
     config = BuildConfig(("shhs",), (root,), Path(out), limit=1, trim_min=None)
     (task,), _ = tasks.make_tasks(
-        config, corpora.locate(config.source, config.root), config.split_policy()
+        config, corpora.locate(config.corpora, config.root), config.split_policy()
     )
     first_page()
     start = time.perf_counter()

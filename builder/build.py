@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, TypeVar
 
 from filelock import FileLock, Timeout
-from psgimg.builder import atomic_file, night, pool
+from psgimg.builder import atomic_file, night
+from psgimg.builder.building import changes, outcomes
+from psgimg.builder.building.outcomes import Failed
 from psgimg.builder.card import croissant, dataset_card
 from psgimg.builder.corpora import sources
-from psgimg.builder.corpora.presence import Presence, system_error
+from psgimg.builder.corpora.presence import Presence
 from psgimg.builder.dataset import build_report, corpus_record, own_files, settings, shards
 from psgimg.builder.dataset.build_json import RecordingFacts
 from psgimg.builder.dataset.build_report import Report, SetAside
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.dataset.splits import SplitPolicy
-from psgimg.builder.errors import BuildError, RecordingError
+from psgimg.builder.errors import BuildError
 from psgimg.builder.files import ownership
 from psgimg.builder.progress import Progress
 from psgimg.builder.recordings import fingerprint
-from psgimg.builder.recordings.fingerprint import Identity
-from psgimg.builder.tasks import (
-    Task,
-    make_tasks,
-    refuse_other_signal,
-    refuse_used_signal,
-    same_signal,
-)
+from psgimg.builder.tasks import Task, make_tasks, same_signal
 
 
 @dataclass(frozen=True)
@@ -40,34 +34,6 @@ class Drawn:
 
     key: Key
     n_pictures: int
-
-
-@dataclass(frozen=True)
-class Identified:
-    """A recording whose files were read to identify them."""
-
-    key: Key
-    identity: Identity
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A recording that could not be read or drawn.
-
-    ``error`` is the ``errno`` of the system error behind it, if there was one.
-    """
-
-    entry: SetAside
-    error: int | None
-    n_pictures: ClassVar[int] = 0
-
-    @property
-    def key(self) -> Key:
-        """Corpus and recording."""
-        return self.entry.key
-
-
-Outcome = TypeVar("Outcome", Drawn, Identified)
 
 
 def build(config: BuildConfig, progress: Progress) -> Report:
@@ -96,7 +62,7 @@ def build(config: BuildConfig, progress: Progress) -> Report:
         }
         tasks, set_aside = make_tasks(config, located, policy, published, done)
         presence = Presence(located)
-        todo, refused = _to_draw(config, tasks, done, presence, progress)
+        todo, refused = changes.to_draw(config, tasks, done, presence, progress)
         refused += _draw_new(todo, config.workers, presence, progress)
         set_aside += refused
         used = {task.key for task in tasks} - {entry.key for entry in refused}
@@ -105,14 +71,6 @@ def build(config: BuildConfig, progress: Progress) -> Report:
                 shards.discard(config.out, done.get(entry.key))
         ranks = {task.key: rank for rank, task in enumerate(tasks) if task.key not in published}
         return _publish(config, policy, set_aside, ranks)
-
-
-def identify(task: Task) -> Identified | Failed:
-    """Read the files of one recording to identify them; runs in a worker process."""
-    try:
-        return Identified(task.key, fingerprint.identify(task.recording))
-    except Exception as error:
-        return _failed(task, error)
 
 
 def draw(task: Task) -> Drawn | Failed:
@@ -128,84 +86,10 @@ def draw(task: Task) -> Drawn | Failed:
         rows, facts = night.draw(task.corpus, plan, task.spec)
         fingerprint.require_unchanged(identity)
     except Exception as error:  # a bug that affects one night must not stop the others
-        return _failed(task, error)
+        return outcomes.failed(task, error)
     recorded = RecordingFacts(**facts, signal=identity.signal, fingerprint=identity.fingerprint)
     shards.write_part(task.out, rows, recorded)
     return Drawn(task.key, len(rows))
-
-
-def _failed(task: Task, error: Exception) -> Failed:
-    return Failed(build_report.set_aside_for(task.recording, error), system_error(error))
-
-
-def _to_draw(
-    config: BuildConfig,
-    tasks: Sequence[Task],
-    done: Mapping[Key, Done],
-    presence: Presence,
-    progress: Progress,
-) -> tuple[list[Task], list[SetAside]]:
-    """Return the recordings that are new or have changed since they were drawn, and those set aside.
-
-    A finished recording that can't be read at present stays, as its pictures are right.
-    """
-    known, failed = _identified(_unknown(config, tasks, done), config.workers, presence, progress)
-    keys = {task.key for task in tasks}
-    used = {one.facts["signal"]: key[1] for key, one in done.items() if key not in keys}
-    todo, set_aside = [], []
-    for task in tasks:
-        kept = done.get(task.key)
-        identity = task.identity or known.get(task.key)
-        if failure := failed.get(task.key):
-            if kept is None or failure.error is None:
-                set_aside.append(failure.entry)
-        elif identity is None:
-            todo.append(task)
-        elif kept is None or kept.facts["fingerprint"] != identity.fingerprint:
-            try:
-                refuse_other_signal(config.pinned, task.recording, identity.signal)
-                refuse_used_signal(used, task.recording, identity.signal)
-                todo.append(replace(task, identity=identity))
-            except RecordingError as error:
-                if kept is None or config.pinned is None:
-                    set_aside.append(build_report.set_aside_for(task.recording, error))
-    if n_sampled := sum(
-        fingerprint.is_sampled(done[task.key].facts["signal"]) for task in todo if task.key in done
-    ):
-        progress.note(
-            f"{n_sampled} recordings were built by an earlier psgimg, which hashed samples of their "
-            "files; they are drawn again"
-        )
-    if n_kept := len(tasks) - len(todo) - len(set_aside):
-        progress.note(f"{n_kept} recordings from an earlier run are kept")
-    return todo, set_aside
-
-
-def _unknown(config: BuildConfig, tasks: Sequence[Task], done: Mapping[Key, Done]) -> list[Task]:
-    """Return the tasks whose files must be read to know whether they are to be drawn."""
-    compared = {key for key, one in done.items() if not fingerprint.is_sampled(one.facts["signal"])}
-    return [
-        task
-        for task in tasks
-        if task.identity is None and (config.pinned is not None or task.key in compared)
-    ]
-
-
-def _identified(
-    tasks: Sequence[Task], workers: int, presence: Presence, progress: Progress
-) -> tuple[dict[Key, Identity], dict[Key, Failed]]:
-    """Read the files of some recordings; return their identities, and those that can't be read."""
-    if tasks:
-        progress.start("verifying", len(tasks), "recordings")
-    known: dict[Key, Identity] = {}
-    failed: dict[Key, Failed] = {}
-    for outcome in _outcomes(identify, tasks, workers, presence):
-        if isinstance(outcome, Failed):
-            failed[outcome.key] = outcome
-        else:
-            known[outcome.key] = outcome.identity
-        progress.advance()
-    return known, failed
 
 
 def _draw_new(
@@ -214,28 +98,11 @@ def _draw_new(
     """Draw recordings, and return those that can't be used."""
     progress.start("drawing", len(tasks), "recordings")
     set_aside = []
-    for outcome in _outcomes(draw, tasks, workers, presence):
+    for outcome in outcomes.run(draw, tasks, workers, presence):
         if isinstance(outcome, Failed):
             set_aside.append(outcome.entry)
         progress.advance(1, outcome.n_pictures)
     return set_aside
-
-
-def _outcomes(
-    work: Callable[[Task], Outcome | Failed],
-    tasks: Sequence[Task],
-    workers: int,
-    presence: Presence,
-) -> Iterator[Outcome | Failed]:
-    """Yield the outcome of each task. BuildError if a corpus is no longer there."""
-    recordings = {task.key: task.recording for task in tasks}
-    for outcome in pool.run(work, tasks, workers, crashed=_crashed):
-        if isinstance(outcome, Failed):
-            presence.failed(recordings[outcome.key], outcome.error)
-        else:
-            presence.readable(recordings[outcome.key])
-        yield outcome
-    presence.close()
 
 
 def _publish(
@@ -294,11 +161,6 @@ def _companions(out: Path) -> list[str]:
     """Return the paths of the files beside the shards: card, Croissant file and pictures."""
     pictures = [name for name in dataset_card.picture_files() if (out / name).exists()]
     return [dataset_card.FILE, dataset_card.SHEET, croissant.FILE, *pictures]
-
-
-def _crashed(task: Task) -> Failed:
-    detail = f"{task.recording.signal.name} crashed its worker process twice; try more memory or --workers 1"
-    return Failed(SetAside(*task.key, "worker died", detail), None)
 
 
 @contextmanager
