@@ -73,8 +73,7 @@ def to_resume(out: Path, requested: str | bool | None) -> str | None:
                 f"{out} holds a training already; resume it with --resume-from-checkpoint "
                 "true, or choose another --output-dir"
             )
-        begun = (out / SETTINGS_FILE).is_file()
-        ownership.refuse_foreign(out, MODEL_FILES, MODEL_FILES if begun else (), "--output-dir")
+        _refuse_foreign(out)
         return None
     checkpoint = (str(last) if last else None) if value in YES else str(requested)
     if checkpoint is None or not _is_complete(Path(checkpoint)):
@@ -82,7 +81,14 @@ def to_resume(out: Path, requested: str | bool | None) -> str | None:
             f"no checkpoint in {out if value in YES else requested}; leave out "
             "--resume-from-checkpoint to start from the beginning"
         )
+    _refuse_foreign(out)  # the checkpoint may be in another folder
     return checkpoint
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Refuse a folder with a model of the user, which no training of psgimg has begun to write."""
+    begun = any((out / name).is_file() for name in (SETTINGS_FILE, folders.FILE))
+    ownership.refuse_foreign(out, MODEL_FILES, MODEL_FILES if begun else (), "--output-dir")
 
 
 def begin(out: Path, settings: Mapping[str, Any], resume: str | None) -> None:

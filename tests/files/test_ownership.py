@@ -115,6 +115,13 @@ def test_a_training_that_was_begun_may_be_begun_again(tmp_path):
     assert checkpoints.to_resume(tmp_path, None) is None
 
 
+def test_a_training_resumed_from_another_folder_replaces_no_model_of_the_user(tmp_path):
+    put(tmp_path / "run/checkpoint-5/trainer_state.json", b'{"global_step": 5}')
+    put(tmp_path / "mine/model.safetensors")
+    with pytest.raises(BuildError, match=r"model\.safetensors was not written by psgimg"):
+        checkpoints.to_resume(tmp_path / "mine", str(tmp_path / "run/checkpoint-5"))
+
+
 def test_only_pages_of_an_explanation_are_removed(tmp_path):
     kept = [tmp_path / "pages" / name for name in ("mine.png", "W.png", "N2-a.png", "W-1.jpg")]
     removed = [tmp_path / "pages" / name for name in ("W-1.png", "REM-12.png")]
