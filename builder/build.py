@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,25 +9,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from psgimg.builder import atomic_file, night, pool
+from psgimg.builder import atomic_file, night
+from psgimg.builder.building import changes, outcomes
+from psgimg.builder.building.outcomes import Failed
 from psgimg.builder.card import croissant, dataset_card
 from psgimg.builder.corpora import sources
-from psgimg.builder.dataset import build_report, build_schema, corpus_record, shards
-from psgimg.builder.dataset.build_json import Fixed, RecordingFacts
+from psgimg.builder.corpora.presence import Presence
+from psgimg.builder.dataset import build_report, corpus_record, own_files, settings, shards
+from psgimg.builder.dataset.build_json import RecordingFacts
 from psgimg.builder.dataset.build_report import Report, SetAside
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import ownership
 from psgimg.builder.progress import Progress
-from psgimg.builder.tasks import Task, crashed, make_tasks
+from psgimg.builder.recordings import fingerprint
+from psgimg.builder.tasks import Task, make_tasks, same_signal
 
 
 @dataclass(frozen=True)
 class Drawn:
     """A recording that was drawn and written as a part."""
 
-    recording: str
+    key: Key
     n_pictures: int
 
 
@@ -42,61 +46,80 @@ def build(config: BuildConfig, progress: Progress) -> Report:
         again resumes the build.
     """
     located = sources.locate(config.corpora, config.root)
+    own_files.refuse_foreign(config.out, _beside())
     shards.check_writable(config.out)
     with _locked(config.out):
-        _refuse_other_settings(config)
+        settings.refuse_others(config)
         policy = config.split_policy()
         done = shards.finished(config.out)
-        built = [one.facts for one in done.values()]
+        earlier = build_report.read_earlier(config.out)
         corpus_record.refuse_unnamed(
-            config.out, config.corpora, build_report.read_earlier(config.out), built
+            config.out, config.corpora, earlier, [one.facts for one in done.values()]
         )
-        tasks, set_aside = make_tasks(config, located, policy, built)
-        set_aside += _draw_new(config, tasks, done, progress)
-        return _publish(config, policy, set_aside)
+        published = {
+            (fact["corpus"], fact["recording"])
+            for fact in (earlier["recordings"] if earlier else ())
+        }
+        tasks, set_aside = make_tasks(config, located, policy, published, done)
+        presence = Presence(located)
+        todo, refused = changes.to_draw(config, tasks, done, presence, progress)
+        refused += _draw_new(todo, config.workers, presence, progress)
+        set_aside += refused
+        used = {task.key for task in tasks} - {entry.key for entry in refused}
+        for entry in set_aside:
+            if entry.key not in used:
+                shards.discard(config.out, done.get(entry.key))
+        ranks = {task.key: rank for rank, task in enumerate(tasks) if task.key not in published}
+        return _publish(config, policy, set_aside, ranks)
 
 
-def draw(task: Task) -> Drawn | SetAside:
-    """Draw one recording and write it as a part; runs in a worker process."""
+def draw(task: Task) -> Drawn | Failed:
+    """Draw one recording and write it as a part; runs in a worker process.
+
+    The files are hashed first, so that they are drawn from memory, and compared once more at the
+    end: pictures are never stored under the hash of other files.
+    """
     recording = task.recording
     try:
+        identity = task.identity or fingerprint.identify(recording)
         plan = night.plan(task.corpus, recording, task.spec)
         rows, facts = night.draw(task.corpus, plan, task.spec)
+        fingerprint.require_unchanged(identity)
     except Exception as error:  # a bug that affects one night must not stop the others
-        return build_report.set_aside_for(recording, error)
-    recorded = RecordingFacts(**facts, signal=task.signal, fingerprint=task.fingerprint)
+        return outcomes.failed(task, error)
+    recorded = RecordingFacts(**facts, signal=identity.signal, fingerprint=identity.fingerprint)
     shards.write_part(task.out, rows, recorded)
-    return Drawn(recording.recording, len(rows))
+    return Drawn(task.key, len(rows))
 
 
 def _draw_new(
-    config: BuildConfig,
-    tasks: Sequence[Task],
-    done: Mapping[Key, Done],
-    progress: Progress,
+    tasks: Sequence[Task], workers: int, presence: Presence, progress: Progress
 ) -> list[SetAside]:
-    """Draw the recordings that are not finished, and return those that can't be used."""
-    todo = [task for task in tasks if not _is_done(task, done)]
-    if n_kept := len(tasks) - len(todo):
-        progress.note(f"{n_kept} recordings from an earlier run are kept")
-    progress.start("drawing", len(todo), "recordings")
+    """Draw recordings, and return those that can't be used."""
+    progress.start("drawing", len(tasks), "recordings")
     set_aside = []
-    for outcome in pool.run(draw, todo, config.workers, crashed=crashed):
-        if isinstance(outcome, SetAside):
-            set_aside.append(outcome)
-            shards.discard(config.out, done.get((outcome.corpus, outcome.recording)))
+    for outcome in outcomes.run(draw, tasks, workers, presence):
+        if isinstance(outcome, Failed):
+            set_aside.append(outcome.entry)
         progress.advance(1, outcome.n_pictures)
     return set_aside
 
 
-def _publish(config: BuildConfig, policy: SplitPolicy, set_aside: Sequence[SetAside]) -> Report:
+def _publish(
+    config: BuildConfig,
+    policy: SplitPolicy,
+    set_aside: Sequence[SetAside],
+    ranks: Mapping[Key, int],
+) -> Report:
     """Combine the finished recordings into shards, and write card, Croissant file and report."""
-    done = shards.finished(config.out)
+    done, twins = _without_twins(shards.finished(config.out), ranks)
+    set_aside = [*set_aside, *twins]
     if not done:
         raise BuildError(build_report.nothing_built(set_aside))
     split_of = build_report.splits([one.facts for one in done.values()], policy)
     shards.publish(config.out, shards.plan(done.values(), split_of))
     report = build_report.collect(config, set_aside, split_of)
+    own_files.begin(config.out, _beside())
     dataset_card.write(config.out, report)
     described = build_report.text(croissant.croissant(report.values))
     atomic_file.write_text(config.out / croissant.FILE, described)
@@ -104,17 +127,40 @@ def _publish(config: BuildConfig, policy: SplitPolicy, set_aside: Sequence[SetAs
     return report
 
 
+def _without_twins(
+    done: Mapping[Key, Done], ranks: Mapping[Key, int]
+) -> tuple[dict[Key, Done], list[SetAside]]:
+    """Return the finished recordings without second names of a signal, and those set aside.
+
+    What was drawn in an earlier run under a name that is no longer on disk precedes what this run
+    draws under another name.
+
+    Parameters
+    ----------
+    ranks
+        Order of the recordings that this run has added.
+    """
+    first: dict[str, Key] = {}
+    twins = []
+    for key in sorted(done, key=lambda key: (ranks.get(key, -1), key)):
+        other = first.setdefault(done[key].facts["signal"], key)
+        if other != key:
+            error = same_signal(key[1], other[1])
+            twins.append(SetAside(*key, error.reason, error.detail))
+    dropped = {entry.key for entry in twins}
+    return {key: one for key, one in done.items() if key not in dropped}, twins
+
+
+def _beside() -> list[str]:
+    """Return the paths of all files that a build may write beside the shards."""
+    reports = [build_report.FILE, build_report.FOLDS_FILE, croissant.FILE]
+    return [*reports, dataset_card.FILE, dataset_card.SHEET, *dataset_card.picture_files()]
+
+
 def _companions(out: Path) -> list[str]:
     """Return the paths of the files beside the shards: card, Croissant file and pictures."""
-    pictures = sorted(
-        path.relative_to(out).as_posix() for path in out.glob(f"{dataset_card.PICTURES}/*.png")
-    )
+    pictures = [name for name in dataset_card.picture_files() if (out / name).exists()]
     return [dataset_card.FILE, dataset_card.SHEET, croissant.FILE, *pictures]
-
-
-def _is_done(task: Task, done: Mapping[Key, Done]) -> bool:
-    key = (task.recording.corpus, task.recording.recording)
-    return key in done and done[key].facts["fingerprint"] == task.fingerprint
 
 
 @contextmanager
@@ -122,9 +168,8 @@ def _locked(out: Path) -> Iterator[None]:
     """Lock the folder, as two simultaneous builds would mix their files."""
     try:
         with FileLock(out / shards.STATE / "lock", timeout=0):
-            for folder in (out, out / dataset_card.PICTURES):
-                for leftover in folder.glob(".*.tmp"):  # of a build that was killed
-                    leftover.unlink()
+            for name in _beside():  # of a build that was killed
+                ownership.remove_temporaries(out / name)
             yield
     except Timeout:
         raise BuildError(
@@ -136,33 +181,3 @@ def _locked(out: Path) -> Iterator[None]:
             shutil.rmtree(out / shards.STATE)
         raise
     shutil.rmtree(out / shards.STATE)
-
-
-def _refuse_other_settings(config: BuildConfig) -> None:
-    """Refuse a folder that was built or started with settings that give different rows."""
-    fixed = config.fixed()
-    path = config.out / shards.STATE / "settings.json"
-    before = _recorded_settings(config.out, path)
-    if before is not None and before != fixed:
-        keys = sorted({*fixed, *before})
-        changed = ", ".join(key for key in keys if before.get(key) != fixed.get(key))
-        raise BuildError(
-            f"{config.out} was built with different settings ({changed}); use the same ones or choose another --out"
-        )
-    corpus_record.refuse_changed(config.out, config.corpora, build_report.read_earlier(config.out))
-    if not path.exists():
-        atomic_file.write_text(path, json.dumps(fixed, sort_keys=True))
-
-
-def _recorded_settings(out: Path, settings: Path) -> Fixed | None:
-    try:
-        if (out / build_report.FILE).exists():
-            return build_schema.check(build_report.read(out))["fixed"]
-        if settings.exists():
-            started: Fixed = json.loads(settings.read_text(encoding="utf-8"))
-            return started
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BuildError(
-            f"{out / build_report.FILE} is damaged ({error}); choose another --out"
-        ) from error
-    return None

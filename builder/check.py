@@ -5,16 +5,31 @@ With ``signal``, the samples are read as well, so that the verdict and the quali
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from psgimg.builder import night, pool
+from psgimg.builder import night
+from psgimg.builder.building import outcomes
+from psgimg.builder.building.outcomes import Failed
 from psgimg.builder.corpora import sources
-from psgimg.builder.dataset import build_report
+from psgimg.builder.corpora.presence import Presence
 from psgimg.builder.dataset.build_json import PlanFacts, PlannedRecording
 from psgimg.builder.dataset.build_report import SetAside
 from psgimg.builder.dataset.config import BuildConfig
+from psgimg.builder.dataset.shards import Key
 from psgimg.builder.progress import Progress
-from psgimg.builder.tasks import Task, crashed, make_tasks
+from psgimg.builder.tasks import Task, make_tasks
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A recording that a build would draw."""
+
+    facts: PlanFacts
+
+    @property
+    def key(self) -> Key:
+        """Corpus and recording."""
+        return self.facts["corpus"], self.facts["recording"]
 
 
 def check(
@@ -26,39 +41,42 @@ def check(
     ----------
     signal
         Whether to read the samples, in ``config.workers`` processes, for the quality of the lanes.
+
+    Raises
+    ------
+    BuildError
+        If a corpus is not there, or vanishes meanwhile.
     """
     policy = config.split_policy()
-    tasks, set_aside = make_tasks(config, sources.locate(config.corpora, config.root), policy)
+    located = sources.locate(config.corpora, config.root)
+    tasks, set_aside = make_tasks(config, located, policy)
     facts: list[PlannedRecording] = []
     progress.start("reading signals" if signal else "checking", len(tasks), "recordings")
-    for outcome in _outcomes(tasks, config.workers) if signal else map(_plan, tasks):
+    work, workers = (_inspect, config.workers) if signal else (_plan, 1)
+    for outcome in outcomes.run(work, tasks, workers, Presence(located)):
         progress.advance()
-        if isinstance(outcome, SetAside):
-            set_aside.append(outcome)
+        if isinstance(outcome, Failed):
+            set_aside.append(outcome.entry)
             continue
-        split = policy.split(outcome["corpus"], outcome["subject"], outcome["kin"])
-        facts.append({**outcome, "split": split})
-    place = {(task.recording.corpus, task.recording.recording): i for i, task in enumerate(tasks)}
+        checked = outcome.facts
+        split = policy.split(checked["corpus"], checked["subject"], checked["kin"])
+        facts.append({**checked, "split": split})
+    place = {task.key: i for i, task in enumerate(tasks)}
     facts.sort(key=lambda fact: place[fact["corpus"], fact["recording"]])  # of parallel workers
     return facts, sorted(set_aside) if signal else set_aside
 
 
-def _outcomes(tasks: Sequence[Task], workers: int) -> Iterator[PlanFacts | SetAside]:
-    """Yield the facts of each recording with its quality, or why it is set aside, in any order."""
-    return pool.run(_inspect, tasks, workers, crashed=crashed)
-
-
-def _plan(task: Task) -> PlanFacts | SetAside:
+def _plan(task: Task) -> Checked | Failed:
     try:
-        return night.facts(night.plan(task.corpus, task.recording, task.spec))
+        return Checked(night.facts(night.plan(task.corpus, task.recording, task.spec)))
     except Exception as error:  # as in a build, the others continue
-        return build_report.set_aside_for(task.recording, error)
+        return outcomes.failed(task, error)
 
 
-def _inspect(task: Task) -> PlanFacts | SetAside:
+def _inspect(task: Task) -> Checked | Failed:
     """Read a recording as a build does; runs in a worker process."""
     try:
         plan = night.plan(task.corpus, task.recording, task.spec)
-        return night.inspect(plan, task.spec)
+        return Checked(night.inspect(plan, task.spec))
     except Exception as error:  # as in a build, the others continue
-        return build_report.set_aside_for(task.recording, error)
+        return outcomes.failed(task, error)

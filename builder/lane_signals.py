@@ -19,6 +19,7 @@ from psgimg.builder.dataset.build_json import BuildFacts
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.shards import Key
 from psgimg.builder.errors import BuildError, RecordingError
+from psgimg.builder.files.hash_cache import HashCache
 from psgimg.builder.recordings import fingerprint
 from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.montage import Kind
@@ -128,8 +129,14 @@ def find(build: BuildFacts, here: Here, wanted: Collection[Key]) -> dict[Key, Or
             f"their corpus, such as {first} of {name}; use the --root that the dataset was built from"
         )
     signals = {(fact["corpus"], fact["recording"]): fact["signal"] for fact in build["recordings"]}
+    cache = HashCache.load()
     for key in sorted(wanted):
-        if _signal(here[key][1]) != signals[key]:
+        if fingerprint.is_sampled(signals[key]):
+            raise BuildError(
+                "the dataset was built by an earlier psgimg, whose hashes can't show that a recording "
+                "is the same; build it again with the command on its card"
+            )
+        if _signal(here[key][1], cache) != signals[key]:
             raise BuildError(
                 f"{here[key][1].signal.name} differs from the file that the dataset was built from; "
                 f"is this another release of {key[0]}, or a damaged copy? Get the file again"
@@ -172,9 +179,9 @@ def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes:
     return Lanes(kinds, signals, plan.selection.epochs)
 
 
-def _signal(recording: Recording) -> str:
+def _signal(recording: Recording, cache: HashCache) -> str:
     """Return the hash of a recording's signal, as in ``build.json``."""
     try:
-        return fingerprint.fingerprints(recording)[0]
+        return (fingerprint.recall(recording, cache) or fingerprint.identify(recording)).signal
     except RecordingError as error:
         raise BuildError(f"{recording.recording}: {error}") from error

@@ -11,6 +11,7 @@ from psgimg.builder.corpora.sources import Source
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.drawing import draw_pages
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import ownership
 from psgimg.builder.night import Plan
 from psgimg.builder.recordings import montage, usable
 from psgimg.builder.recordings.channels import standard_channels
@@ -26,6 +27,9 @@ from psgimg.builder.signals.filter_settings import load_filters
 from psgimg.builder.unscored_night import UnscoredPage
 
 DEFAULT_MAINS_HZ = 50.0
+PNG = b"\x89PNG\r\n\x1a\n"
+"""Signature of a PNG file."""
+
 N_NAMED = 10
 """Number of recordings that a one-line message lists."""
 
@@ -87,6 +91,7 @@ def preview(config: PreviewConfig) -> PreviewPage:
     BuildError, RecordingError
         If the recording or page does not exist, or a build would not draw it.
     """
+    _refuse_no_picture(config.out)
     corpus = registry.corpus(config.source) if config.source else None
     recipe = _recipe(config, corpus)
     if config.edf is None:
@@ -103,6 +108,14 @@ def preview(config: PreviewConfig) -> PreviewPage:
     lanes = zip(recipe.montage.lanes, drawn.lanes.names, strict=True)
     shown = tuple((lane.name, name or "absent") for lane, name in lanes)
     return PreviewPage(config.out, title, shown, opened.notes)
+
+
+def _refuse_no_picture(out: Path) -> None:
+    """Refuse to replace a file that is not a picture, such as the recording itself."""
+    if out.is_file():
+        with out.open("rb") as file:
+            if file.read(len(PNG)) != PNG:
+                raise ownership.foreign(out, "--out")
 
 
 def _recipe(config: PreviewConfig, corpus: Corpus | None) -> Recipe:

@@ -1,23 +1,27 @@
-"""Tasks: the recordings that a build will draw, each identified by the hashes of its files."""
+"""Tasks: the recordings that a build will draw, identified by the hashes of their files if known."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder.corpora import sources
+from psgimg.builder.corpora.presence import Presence
 from psgimg.builder.corpora.sources import Source
-from psgimg.builder.dataset.build_json import RecordingFacts
 from psgimg.builder.dataset.build_report import SetAside, set_aside_for
 from psgimg.builder.dataset.config import BuildConfig, Pinned
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.shards import Key
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError, RecordingError
-from psgimg.builder.recordings.fingerprint import fingerprints
+from psgimg.builder.files.hash_cache import HashCache
+from psgimg.builder.recordings import fingerprint, twins
+from psgimg.builder.recordings.fingerprint import Identity
 from psgimg.builder.recordings.recording import Corpus, Recording
 from psgimg.builder.signals.corruption_spec import SPLIT
+
+DUPLICATE = "duplicate recording"
 
 
 @dataclass(frozen=True)
@@ -28,96 +32,144 @@ class Task:
     ----------
     corpus
         Corpus of the recording, with its channel table and reading functions.
-    signal, fingerprint
-        Hash of the recording's signal, and of all its files.
+    identity
+        Hashes of the recording's files; None if the files must be read to know them.
     out
         Folder of the dataset.
     """
 
     recording: Recording
     corpus: Corpus
-    signal: str
-    fingerprint: str
+    identity: Identity | None
     spec: PageSpec
     out: Path
+
+    @property
+    def key(self) -> Key:
+        """Corpus and recording."""
+        return self.recording.key
 
 
 def make_tasks(
     config: BuildConfig,
     located: Sequence[Source],
     policy: SplitPolicy,
-    built: Sequence[RecordingFacts] = (),
+    published: Collection[Key] = (),
+    finished: Collection[Key] = (),
 ) -> tuple[list[Task], list[SetAside]]:
-    """Return a task for each recording that can be identified, and those set aside.
+    """Return a task for each recording that can be read, and those set aside.
 
-    A corrupted twin has tasks for the test split only, which is that of the clean dataset.
+    Hardly any file is read. A corrupted twin has tasks for the test split only, which is that of the
+    clean dataset.
 
     Parameters
     ----------
     located
         The corpora with their folders on disk.
-    built
-        Facts of the recordings already in the dataset; no signal may occur twice.
+    published
+        Recordings of the finished dataset in the folder: of several recordings with the same
+        signal, the one in it stays, and otherwise the first in order is used.
+    finished
+        Recordings that are in the folder, finished or not; they stay even if a file of theirs is
+        missing now.
     """
     spec = config.page_spec()
     recordings = _wanted(config, located)
     corpora = {source.corpus.name: source.corpus for source in located}
-    # In a rebuild, a recording in the folder was drawn from the right file, even if that has changed.
-    kept = {(fact["corpus"], fact["recording"]) for fact in built if config.pinned}
-    seen = _Seen({}, {fact["signal"]: fact["recording"] for fact in built})
+    readable, missing = _readable(recordings, Presence(located))
+    known, copies = _first_of_each_name(readable)
+    ranked = sorted((one for one, _ in known.values()), key=lambda one: one.key not in published)
+    later = twins.find(ranked, {key: one for key, (_, one) in known.items() if one})
     tasks: list[Task] = []
-    set_aside: list[SetAside] = []
-    for recording in recordings:
+    set_aside = [*copies, *(entry for entry in missing if entry.key not in finished)]
+    for key, (recording, identity) in known.items():
         try:
-            signal, fingerprint = fingerprints(recording)
-            _refuse_other_signal(config.pinned, recording, signal)
-            seen.refuse_duplicate(recording, signal)
+            if first := later.get(key):
+                raise same_signal(recording.recording, first.recording)
             _refuse_without_split(policy, recording)
         except RecordingError as error:
-            if _key(recording) not in kept:
-                set_aside.append(set_aside_for(recording, error))
+            set_aside.append(set_aside_for(recording, error))
             continue
-        seen.files[_key(recording)] = recording.signal.name
-        corpus = corpora[recording.corpus]
-        tasks.append(Task(recording, corpus, signal, fingerprint, spec, config.out))
+        tasks.append(Task(recording, corpora[recording.corpus], identity, spec, config.out))
     if spec.corruptions:
         test = _test_split(recordings, policy)
-        tasks = [task for task in tasks if _key(task.recording) in test]
-        set_aside = [entry for entry in set_aside if (entry.corpus, entry.recording) in test]
-    return tasks, [*set_aside, *_missing(config.pinned, recordings, kept)]
+        tasks = [task for task in tasks if task.key in test]
+        set_aside = [entry for entry in set_aside if entry.key in test]
+    return tasks, [*set_aside, *_missing(config.pinned, recordings, finished)]
 
 
-def crashed(task: Task) -> SetAside:
-    """Return the entry of a recording that crashed its worker process twice."""
-    detail = f"{task.recording.signal.name} crashed its worker process twice; try more memory or --workers 1"
-    return SetAside(task.recording.corpus, task.recording.recording, "worker died", detail)
+def _readable(
+    recordings: Iterable[Recording], presence: Presence
+) -> tuple[list[tuple[Recording, Identity | None]], list[SetAside]]:
+    """Return the recordings whose files are all there, with their identity if known, and the others."""
+    cache = HashCache.load()
+    readable, missing = [], []
+    for recording in recordings:
+        try:
+            readable.append((recording, fingerprint.recall(recording, cache)))
+        except RecordingError as error:
+            presence.require(recording.corpus)
+            missing.append(set_aside_for(recording, error))
+    return readable, missing
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """The recordings so far: the signal file of each name, and the name of each signal."""
-
-    files: dict[Key, str]
-    signals: dict[str, str]
-
-    def refuse_duplicate(self, recording: Recording, signal: str) -> None:
-        """Refuse a second recording with the same name, or a second name for the same signal."""
-        if (other := self.files.get(_key(recording))) is not None:
+def _first_of_each_name(
+    recordings: Iterable[tuple[Recording, Identity | None]],
+) -> tuple[dict[Key, tuple[Recording, Identity | None]], list[SetAside]]:
+    """Return the first recording of each name with its identity, and the others set aside."""
+    firsts: dict[Key, tuple[Recording, Identity | None]] = {}
+    copies = []
+    for recording, identity in recordings:
+        first, _ = firsts.setdefault(recording.key, (recording, identity))
+        if first is not recording:
             file = recording.signal
-            raise RecordingError(
-                "duplicate recording",
-                f"{file.parent.name}/{file.name} has the same name as {other}; remove one of the two",
+            error = RecordingError(
+                DUPLICATE,
+                f"{file.parent.name}/{file.name} has the same name as {first.signal.name}; remove "
+                "one of the two",
             )
-        twin = self.signals.setdefault(signal, recording.recording)
-        if twin != recording.recording:
-            raise RecordingError(
-                "duplicate recording",
-                f"{recording.signal.name} has the same signal as {twin}; remove one of the two",
-            )
+            copies.append(set_aside_for(recording, error))
+    return firsts, copies
 
 
-def _key(recording: Recording) -> Key:
-    return recording.corpus, recording.recording
+def same_signal(recording: str, twin: str) -> RecordingError:
+    """Return the error for a recording whose signal is used under the name ``twin``."""
+    return RecordingError(
+        DUPLICATE, f"{recording} has the same signal as {twin}; remove one of the two"
+    )
+
+
+def refuse_used_signal(used: Mapping[str, str], recording: Recording, signal: str) -> None:
+    """Refuse a signal that is in the dataset under a name that is no longer on disk.
+
+    Parameters
+    ----------
+    used
+        Hash of a signal → the recording with it.
+
+    Raises
+    ------
+    RecordingError
+        If the signal is in ``used``.
+    """
+    if twin := used.get(signal):
+        raise same_signal(recording.recording, twin)
+
+
+def refuse_other_signal(pinned: Pinned | None, recording: Recording, signal: str) -> None:
+    """Refuse a signal that differs from that of the dataset to rebuild.
+
+    Raises
+    ------
+    RecordingError
+        If it differs.
+    """
+    if pinned and pinned.signals[recording.key] != signal:
+        raise RecordingError(
+            "different signal",
+            f"{recording.signal.name} differs from the file that the dataset was built from; "
+            f"is this another release of {recording.corpus}, or a damaged copy? Get the file again",
+        )
 
 
 def _refuse_without_split(policy: SplitPolicy, recording: Recording) -> None:
@@ -129,7 +181,7 @@ def _refuse_without_split(policy: SplitPolicy, recording: Recording) -> None:
 
 def _test_split(wanted: Sequence[Recording], policy: SplitPolicy) -> set[Key]:
     """Return the recordings of the test split, which a corrupted twin consists of."""
-    test = {_key(r) for r in wanted if policy.split(r.corpus, r.subject, r.split_key) == SPLIT}
+    test = {r.key for r in wanted if policy.split(r.corpus, r.subject, r.split_key) == SPLIT}
     if wanted and not test:
         raise BuildError(
             f"none of the {len(wanted)} recordings is in the {SPLIT} split, and only that is drawn "
@@ -143,7 +195,7 @@ def _wanted(config: BuildConfig, located: Sequence[Source]) -> list[Recording]:
         r
         for source in located
         for r in sources.recordings(source, config.subjects, config.limit)
-        if config.pinned is None or _key(r) in config.pinned.signals
+        if config.pinned is None or r.key in config.pinned.signals
     ]
     missing = sorted(set(config.subjects) - {recording.subject for recording in wanted})
     if missing and not config.limit:
@@ -154,21 +206,11 @@ def _wanted(config: BuildConfig, located: Sequence[Source]) -> list[Recording]:
     return wanted
 
 
-def _refuse_other_signal(pinned: Pinned | None, recording: Recording, signal: str) -> None:
-    """Refuse a signal that differs from that of the dataset to rebuild."""
-    if pinned and pinned.signals[_key(recording)] != signal:
-        raise RecordingError(
-            "different signal",
-            f"{recording.signal.name} differs from the file that the dataset was built from; "
-            f"is this another release of {recording.corpus}, or a damaged copy? Get the file again",
-        )
-
-
 def _missing(
-    pinned: Pinned | None, present: Iterable[Recording], kept: Iterable[Key]
+    pinned: Pinned | None, present: Iterable[Recording], finished: Iterable[Key]
 ) -> list[SetAside]:
     """Return the recordings of the dataset to rebuild that are not in the folder of their corpus."""
-    available = {_key(recording) for recording in present}.union(kept)
+    available = {recording.key for recording in present}.union(finished)
     return [
         SetAside(
             corpus,

@@ -45,7 +45,7 @@ def _clean_environment() -> None:
             del os.environ[name]
     home = tempfile.mkdtemp(prefix="psgimg-tests-")  # nobody's token, nobody's cache
     atexit.register(shutil.rmtree, home, ignore_errors=True)
-    os.environ |= {"HF_HOME": home, "HF_HUB_DISABLE_TELEMETRY": "1"}
+    os.environ |= {"HF_HOME": home, "XDG_CACHE_HOME": home, "HF_HUB_DISABLE_TELEMETRY": "1"}
     # Each of pytest's workers has one core, and OpenMP would spin on all.
     os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 

@@ -43,15 +43,21 @@ def write(out: Path, report: Report) -> None:
     """Write the card, its pictures and the contact sheet to the dataset folder."""
     pictures = contact_sheet.choose(out, report.values["recordings"])
     examples = {stage: chosen[0] for stage, chosen in pictures.items() if chosen}
-    shown = {f"{stage}.png": picture.png for stage, picture in examples.items()}
-    shown |= {f"real-{stage}.png": png for stage, png in real_pages(report, examples).items()}
-    for old in (out / PICTURES).glob("*.png"):
-        if old.name not in shown:  # left by an earlier build with this stage, or of the demo alone
-            old.unlink()
-    for name, png in shown.items():
-        _write_bytes(out / PICTURES / name, png)
+    shown = {f"{PICTURES}/{stage}.png": picture.png for stage, picture in examples.items()}
+    real = real_pages(report, examples)
+    shown |= {f"{PICTURES}/real-{stage}.png": png for stage, png in real.items()}
+    for name in picture_files():
+        if name in shown:
+            _write_bytes(out / name, shown[name])
+        else:  # left by an earlier build with this stage, or of the demo alone
+            (out / name).unlink(missing_ok=True)
     _write_bytes(out / SHEET, contact_sheet.sheet(pictures))
     atomic_file.write_text(out / FILE, text(report, examples))
+
+
+def picture_files() -> list[str]:
+    """Return the paths of all pictures that a card may have; a build may lack some stages."""
+    return [f"{PICTURES}/{prefix}{stage}.png" for prefix in ("", "real-") for stage in STAGE_NAMES]
 
 
 def real_pages(report: Report, examples: Mapping[str, Picture]) -> Mapping[str, bytes]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import platform
 from collections import Counter
@@ -16,7 +14,7 @@ from typing import ClassVar, Generic
 
 from psgimg.builder import atomic_file
 from psgimg.builder.corpora import registry
-from psgimg.builder.dataset import build_json, corpus_record, shards
+from psgimg.builder.dataset import build_json, corpus_record, folds, shards
 from psgimg.builder.dataset.build_json import (
     BuildFacts,
     BuildJson,
@@ -34,7 +32,7 @@ from psgimg.builder.dataset.build_json import (
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.schema import SPLITS, SplitName
 from psgimg.builder.dataset.shards import Key
-from psgimg.builder.dataset.splits import SplitPolicy, fold
+from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.recording import Policy, Recording
 from psgimg.builder.signals import corruption_spec
@@ -57,6 +55,11 @@ class SetAside:
     reason: str
     detail: str
     n_pictures: ClassVar[int] = 0
+
+    @property
+    def key(self) -> Key:
+        """Corpus and recording."""
+        return self.corpus, self.recording
 
     def to_dict(self) -> SetAsideEntry:
         """Return the entry as JSON values."""
@@ -156,7 +159,7 @@ def write(out: Path, report: Report, beside: Sequence[str]) -> None:
     """
     names = list(beside)
     if report.values["folds"]:
-        atomic_file.write_text(out / FOLDS_FILE, folds_csv(report.values))
+        atomic_file.write_text(out / FOLDS_FILE, folds.text(report.values))
         names.append(FOLDS_FILE)
     listed = {name: entry((out / name).read_bytes()) for name in sorted(names)}
     atomic_file.write_text(out / FILE, text({**report.values, "files": listed}))
@@ -278,20 +281,6 @@ def _shards(out: Path) -> list[ShardEntry]:
             "bytes": path.stat().st_size,
             "sha256": atomic_file.sha256(path),
         }
-        for path in sorted((out / "data").rglob("*.parquet"))
+        for path in sorted((out / shards.DATA).rglob("*.parquet"))
+        if shards.has_footer(path)  # no file that was put there meanwhile
     ]
-
-
-def folds_csv(values: BuildFacts) -> str:
-    """Return a CSV text with one line per subject and the fold in which it is held out."""
-    n_folds, seed = values["folds"], values["fixed"]["seed"]
-    subjects = sorted(
-        {(fact["corpus"], fact["subject"], fact["kin"]) for fact in values["recordings"]}
-    )
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("corpus", "subject", "fold"))
-    writer.writerows(
-        (name, subject, fold(name, kin, n_folds, seed)) for name, subject, kin in subjects
-    )
-    return text.getvalue()

@@ -26,6 +26,7 @@ from psgimg.builder.dataset.schema import Row, SplitName, schema
 from psgimg.builder.errors import BuildError
 
 STATE = ".psgimg"
+DATA = "data"
 PER_SHARD = 64
 """Largest mean number of recordings per shard: 500 MB to 1.5 GB, few files, small updates."""
 
@@ -74,7 +75,7 @@ def finished(out: Path) -> dict[Key, Done]:
     """Return every finished recording, in whichever folder; unreadable files count as absent."""
     recordings: dict[Key, Done] = {}
     state = out / STATE
-    for folder in (state / "old", out / "data", state / "staged", state / "parts"):
+    for folder in (state / "old", out / DATA, state / "staged", state / "parts"):
         for path in sorted(folder.rglob("*.parquet")):
             for done in _read_footer(path):
                 recordings[done.key] = done
@@ -115,13 +116,13 @@ def discard(out: Path, done: Done | None) -> None:
 
 
 def publish(out: Path, shards: list[Shard]) -> None:
-    """Make ``out/data`` contain exactly these shards.
+    """Make ``out/data`` contain exactly these shards; files of others in it stay.
 
     New shards are written beside the old ones, row group by row group, and moved to their place when
     all are complete. A part is deleted as soon as a staged shard contains it. If the process is
     killed at any point, a second call completes the work with the same bytes.
     """
-    state, data = out / STATE, out / "data"
+    state, data = out / STATE, out / DATA
     wanted = {shard.name: shard for shard in shards}
     stale = [
         p
@@ -141,7 +142,7 @@ def publish(out: Path, shards: list[Shard]) -> None:
             if (state / "parts") in done.path.parents:
                 done.path.unlink()
     for path in sorted(data.rglob("*.parquet")):
-        if path.relative_to(data).as_posix() not in wanted:
+        if path.relative_to(data).as_posix() not in wanted and has_footer(path):
             path.unlink()
     for shard in shards:
         staged = state / "staged" / shard.name
@@ -206,6 +207,14 @@ def _leaves(arrow: pa.Schema) -> list[str]:
             else [""]
         )
     ]
+
+
+def has_footer(path: Path) -> bool:
+    """Return whether a Parquet file was written here: its footer has the facts of its recordings."""
+    try:
+        return FOOTER.encode() in (pq.read_schema(path).metadata or {})
+    except (pa.ArrowException, OSError):
+        return False
 
 
 def _read_footer(path: Path) -> Iterator[Done]:

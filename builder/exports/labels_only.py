@@ -33,7 +33,7 @@ from psgimg.builder.render import recipe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FORMAT = 1
+FORMAT = 2
 """Incremented whenever older versions of psgimg can no longer read the format."""
 
 FILE = validate.LABELS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 
 from psgimg.builder import atomic_folder
 from psgimg.builder.dataset import validate
+from psgimg.builder.errors import BuildError
 from psgimg.builder.exports.source import Source
+from psgimg.builder.files import ownership
 
 FILE = validate.EXPORT
 """Marks a folder as an export of psgimg, and describes its contents."""
@@ -46,6 +49,7 @@ def new(source: Source, out: Path, form: str, **facts: Any) -> Iterator[Path]:
         If ``out`` contains anything but an earlier export in this format, which is replaced; if
         another export is writing to it; or if it can't be written.
     """
+    _refuse_additions(out)
     with atomic_folder.whole(out, source.folder, _entries(out, form), form) as draft:
         yield draft
         _mark(draft, form, source, facts)
@@ -64,9 +68,24 @@ def _mark(folder: Path, form: str, source: Source, facts: Mapping[str, Any]) -> 
         **facts,
         **{key: values[key] for key in KEPT if key in values},
         "entries": sorted([FILE, *(path.name for path in folder.iterdir())]),
+        "n_files": _n_files(folder) + 1,
     }
     text = json.dumps(mark, indent=1, ensure_ascii=False) + "\n"
     (folder / FILE).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _refuse_additions(out: Path) -> None:
+    """Refuse to replace an earlier export to whose folders somebody has added files."""
+    n_written = ownership.read_mark(out / FILE).get("n_files")
+    if isinstance(n_written, int) and (n_added := _n_files(out) - n_written) > 0:
+        raise BuildError(
+            f"--out {out} holds {n_added} more files than its earlier export wrote; move them away "
+            "or choose another --out"
+        )
+
+
+def _n_files(folder: Path) -> int:
+    return sum(len(names) for _, _, names in os.walk(folder))
 
 
 def _entries(out: Path, form: str) -> set[str]:

@@ -1,47 +1,124 @@
-"""Fingerprint: hashes that identify a recording's files without reading them completely."""
+"""Fingerprint: hashes of a recording's whole files, which identify them in a dataset.
+
+``signal`` is the SHA-256 of the signal file, as ``sha256sum`` prints it. ``fingerprint`` covers all
+files of the recording. Earlier versions of psgimg hashed samples of the signal, in 32 digits; such
+a hash can't show that a file is the same, so nothing is compared with it.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from psgimg.builder.errors import unreadable
+from psgimg.builder.errors import RecordingError, unreadable
+from psgimg.builder.files import hash_cache
+from psgimg.builder.files.hash_cache import FileChangedError, HashCache, HashedFile
 from psgimg.builder.recordings.recording import Recording
 
-SAMPLE_BLOCKS = 16
-BLOCK_BYTES = 1 << 16
+SAMPLED_DIGITS = 32
+"""Length of the hashes of earlier versions."""
 
 
-def fingerprints(recording: Recording) -> tuple[str, str]:
-    """Return the hash of the signal file, from its size and sampled blocks, and that with scorings.
+@dataclass(frozen=True)
+class Identity:
+    """What a recording's files contained when they were read.
 
-    Distinguishes a recording of 300 MB from another one, or from a re-export, in milliseconds.
+    Parameters
+    ----------
+    files
+        Hash of every file.
+    signal, fingerprint
+        Hash of the signal file, and of all files.
+    """
+
+    files: Mapping[Path, HashedFile]
+    signal: str
+    fingerprint: str
+
+
+def files_of(recording: Recording) -> list[Path]:
+    """Return the files that a recording is read from, the signal first."""
+    return [recording.signal, *recording.scorings.values(), *recording.side_files]
+
+
+def identify(recording: Recording) -> Identity:
+    """Read all files of a recording and return their hashes.
 
     Raises
     ------
     RecordingError
-        If one of the files can't be read.
+        If one of them can't be read, or changed meanwhile.
     """
+    return _identity(recording, {path: _hashed(path) for path in files_of(recording)})
+
+
+def recall(recording: Recording, cache: HashCache) -> Identity | None:
+    """Return the hashes of a recording's files if all are known and unchanged; reads none of them.
+
+    Raises
+    ------
+    RecordingError
+        If one of them does not exist or can't be reached.
+    """
+    known: dict[Path, HashedFile] = {}
+    complete = True
+    for path in files_of(recording):
+        try:
+            hashed = cache.get(path)
+        except OSError as error:
+            raise unreadable(path.name, error) from error
+        if hashed is None:
+            complete = False
+        else:
+            known[path] = hashed
+    return _identity(recording, known) if complete else None
+
+
+def require_unchanged(identity: Identity) -> None:
+    """Check that the files of a recording are still those that were hashed.
+
+    Raises
+    ------
+    RecordingError
+        If one of them changed, so that what was read from it may belong to neither version.
+    """
+    for path, before in identity.files.items():
+        try:
+            unchanged = hash_cache.is_unchanged(path, before)
+        except OSError as error:
+            raise unreadable(path.name, error) from error
+        if not unchanged:
+            raise _changed(path)
+
+
+def is_sampled(signal: str) -> bool:
+    """Return whether a recorded hash is of an earlier version, which read samples of the file."""
+    return len(signal) == SAMPLED_DIGITS
+
+
+def _hashed(path: Path) -> HashedFile:
     try:
-        signal = _sampled(recording.signal)
-        digest = hashlib.blake2b(signal.encode(), digest_size=16)
-        for scorer, path in recording.scorings.items():
-            digest.update(scorer.encode())
-            digest.update(path.read_bytes())
-        for path in recording.side_files:
-            digest.update(path.read_bytes())
+        return hash_cache.read(path)
     except OSError as error:
-        raise unreadable(Path(error.filename or recording.signal).name, error) from error
-    return signal, digest.hexdigest()
+        raise unreadable(path.name, error) from error
+    except FileChangedError as error:
+        raise _changed(path) from error
 
 
-def _sampled(path: Path) -> str:
-    """Return the hash of a file's size and of blocks spread over the file."""
-    digest = hashlib.blake2b(digest_size=16)
-    size = path.stat().st_size
-    digest.update(str(size).encode())
-    with path.open("rb") as file:
-        for i in range(SAMPLE_BLOCKS + 1):
-            file.seek(max(0, size - BLOCK_BYTES) * i // SAMPLE_BLOCKS)
-            digest.update(file.read(BLOCK_BYTES))
-    return digest.hexdigest()
+def _changed(path: Path) -> RecordingError:
+    return RecordingError(
+        "changed while it was read",
+        f"{path.name} changed while it was read; run the same command again once it is complete",
+    )
+
+
+def _identity(recording: Recording, files: Mapping[Path, HashedFile]) -> Identity:
+    signal = files[recording.signal].sha256
+    scorings = {scorer: files[path].sha256 for scorer, path in recording.scorings.items()}
+    side_files = [files[path].sha256 for path in recording.side_files]
+    content = json.dumps([signal, scorings, side_files])
+    digest = hashlib.blake2b(content.encode(), digest_size=16)
+    return Identity(files, signal, digest.hexdigest())

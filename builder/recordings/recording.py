@@ -47,6 +47,11 @@ class Recording:
     side_files: tuple[Path, ...] = ()
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Corpus and recording."""
+        return self.corpus, self.recording
+
+    @property
     def split_key(self) -> str:
         """Name that determines the split: the family if there is one, otherwise the subject."""
         return self.kin or self.subject

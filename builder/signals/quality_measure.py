@@ -15,9 +15,9 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.recordings.by_kind import ByKind
-from psgimg.builder.recordings.segments import Segment
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S
 from psgimg.builder.recordings.montage import Kind
+from psgimg.builder.recordings.segments import Segment
 from psgimg.builder.signals.quality import Defect, LaneQuality, lane_quality
 
 Samples = npt.NDArray[np.float64]

@@ -9,10 +9,11 @@ from typing import Any
 
 from psgimg.builder import atomic_file
 from psgimg.builder.card import templates
+from psgimg.builder.files import ownership
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.evaluation import html, hypnograms, latex, plot_evaluation, plot_robustness
 from psgimg.finetune.evaluation.epochs import Epochs, confusions
-from psgimg.finetune.evaluation.evaluate import Evaluation
+from psgimg.finetune.evaluation.evaluate import METRICS, Evaluation
 from psgimg.finetune.evaluation.intervals import as_values, intervals
 from psgimg.finetune.metrics import metric_table
 
@@ -30,6 +31,20 @@ MOST_RECORDINGS = 40
 
 SETTINGS = ("model", "endpoint", "dataset", "split", "mode", "context")
 """Settings quoted in the report, from the JSON file beside predictions made by psgimg."""
+
+
+def check(out: Path) -> None:
+    """Refuse an output folder in which files of the user would be replaced or deleted.
+
+    Raises
+    ------
+    BuildError
+        If it has a file of such a name without the ``metrics.json`` of an earlier evaluation, or is
+        a file.
+    """
+    names = (METRICS, MARKDOWN, HTML, LATEX, *PICTURES)
+    own = names if ownership.read_mark(out / METRICS) else ()
+    ownership.refuse_foreign(out, names, own, "--out")
 
 
 def write(out: Path, evaluation: Evaluation) -> list[Path]:

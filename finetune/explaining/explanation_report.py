@@ -14,6 +14,7 @@ from psgimg.builder import atomic_file
 from psgimg.builder.card import templates
 from psgimg.builder.dataset.build_json import BuildJson
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import ownership
 from psgimg.builder.signals.epoching import PAGE_S
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.explaining import plot_explanation
@@ -41,7 +42,7 @@ def check(out: Path) -> None:
     """
     if out.exists() and not out.is_dir():
         raise BuildError(f"{out} is a file; choose another --out")
-    if out.is_dir() and any(out.iterdir()) and not (out / JSON).is_file():
+    if out.is_dir() and any(out.iterdir()) and not ownership.read_mark(out / JSON):
         raise BuildError(f"{out} holds other files; choose another --out, or an empty folder")
 
 
@@ -50,11 +51,12 @@ def write(
 ) -> None:
     """Write the report folder, replacing an earlier explanation in it."""
     out = config.out
-    for earlier in (out / plot_explanation.PAGES).glob("*.png"):
-        earlier.unlink()
+    values = _values(config, build, query, grid, result)
+    # First, as it marks the folder: a command that was killed may be run again.
+    atomic_file.write_text(out / JSON, json.dumps(_json(values), indent=1, allow_nan=False) + "\n")
+    plot_explanation.remove_pages(out)
     drawn = plot_explanation.write(out, result, grid)
     _write_cells(out / CELLS, result, grid)
-    values = _values(config, build, query, grid, result)
     context = {
         **values,
         "page_s": PAGE_S,
@@ -70,7 +72,6 @@ def write(
         },
     }
     atomic_file.write_text(out / TEXT, templates.render(TEMPLATE, context))
-    atomic_file.write_text(out / JSON, json.dumps(_json(values), indent=1, allow_nan=False) + "\n")
 
 
 def _values(

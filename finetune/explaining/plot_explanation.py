@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,16 @@ LINES = {
     "random": ("random order", "#888888", ":"),
 }
 STAGE_INKS = ("#e69f00", "#56b4e9", "#0072b2", "#000000", "#cc79a7")
+
+
+PAGE_NAME = re.compile(rf"({'|'.join(STAGE_NAMES)})-\d+\.png")
+
+
+def remove_pages(folder: Path) -> None:
+    """Remove the page pictures of an earlier explanation, and no other file."""
+    for path in (folder / PAGES).glob("*.png"):
+        if PAGE_NAME.fullmatch(path.name):
+            path.unlink()
 
 
 def write(folder: Path, result: Summary, grid: Grid) -> list[tuple[Path, Explained]]:

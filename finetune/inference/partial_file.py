@@ -9,6 +9,7 @@ OUT.parts/000003.parquet   a finished part of some hundred pages
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,8 +21,14 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import ownership
 from psgimg.finetune.metrics import predictions, table_files
 from psgimg.finetune.metrics.predictions import Predictions
+
+OWN_NAME = re.compile(
+    r"lock|(\d{6}\.parquet|settings\.json)|\.(\d{6}\.parquet|settings\.json)\.\d+\.tmp"
+)
+"""Names of the files in the folder of the parts."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,7 @@ def hold(out: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
         or begun with other settings, or it is not a file of psgimg.
     """
     parts = Parts(table_files.checked(out), settings)
+    _refuse_foreign(parts)
     with _locked(parts):
         try:
             _check_settings(parts)
@@ -112,9 +120,20 @@ def _locked(parts: Parts) -> Iterator[None]:
         raise BuildError(atomic_file.unwritable(parts.out, error)) from error
     with lock:
         lock.release()  # acquired twice until here
-        for partial in parts.folder.glob(".*.tmp"):  # left by a killed command
+        for partial in parts.folder.glob(".*.tmp"):  # left by a killed command; all are psgimg's
             partial.unlink()
         yield
+
+
+def _refuse_foreign(parts: Parts) -> None:
+    """Refuse to replace or delete files beside the predictions that are not of psgimg."""
+    if parts.sidecar.exists() and not ownership.read_mark(parts.sidecar):
+        raise ownership.foreign(parts.sidecar, "--out")
+    ownership.refuse_links([parts.folder], "--out")
+    present = parts.folder.iterdir() if parts.folder.is_dir() else ()
+    for path in sorted(present):
+        if not OWN_NAME.fullmatch(path.name):
+            raise ownership.foreign(path, "--out")
 
 
 def _check_settings(parts: Parts) -> None:

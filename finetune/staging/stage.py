@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from psgimg.builder import atomic_file, atomic_folder, unscored_night
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import ownership
 from psgimg.builder.progress import Progress
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.stages import STAGE_NAMES
@@ -141,6 +142,8 @@ def _refuse_to_replace(folder: Path, night: Path) -> None:
         hashes, signal = dict(written["files"]), written["signal"]
     except (OSError, ValueError, LookupError, TypeError):
         hashes, signal = {}, None
+        if (folder / FIGURES).exists():
+            raise ownership.foreign(folder / FIGURES, "--out") from None
     for path in (folder / name for name in HASHED):
         if path.is_file() and atomic_file.sha256(path) != hashes.get(path.name):
             raise BuildError(

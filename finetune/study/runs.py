@@ -136,6 +136,8 @@ def _file(out: Path, step: Step, suffix: str) -> Path:
 def _resume_words(out: Path, step: Step) -> list[str]:
     """Return extra words that resume an interrupted training; without a checkpoint, it restarts."""
     folder = out / step.made
+    if not _file(out, step, "log").exists():  # never begun: what is there is not this study's
+        return []
     if step.command == "predict":
         _remove_stale(out, step)
     if step.command != "sft" or not folder.exists():

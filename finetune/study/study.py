@@ -53,6 +53,7 @@ def study(config: StudyConfig, progress: Progress) -> dict[str, Any]:
     BuildError
         If the study file is invalid; raised before anything is run.
     """
+    study_report.check(config.out)
     design = grid.read(config.file)
     cells = plan.plan(design)
     own = part_of(cells, config.part)

@@ -12,6 +12,7 @@ from typing import Any
 
 from psgimg.builder import atomic_file
 from psgimg.builder.card import templates
+from psgimg.builder.files import ownership
 from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.study import plot_settings
 from psgimg.finetune.study.plan import SEED
@@ -27,14 +28,27 @@ Values = Mapping[str, Any]
 Draw = Callable[[Sequence[Values], Sequence[str]], bytes]
 
 
+def check(out: Path) -> None:
+    """Refuse an output folder in which files of the user would be replaced or deleted.
+
+    Raises
+    ------
+    BuildError
+        If it has a file of such a name without the ``study.json`` of an earlier study, or is a file.
+    """
+    names = (VALUES, ROWS, PAGE, SETTINGS, EFFECTS)
+    own = names if ownership.read_mark(out / VALUES) else ()
+    ownership.refuse_foreign(out, names, own, "--out")
+
+
 def write(out: Path, values: Values) -> None:
     """Write every file of the report; the same cells give the same bytes."""
+    text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False)
+    atomic_file.write_text(out / VALUES, f"{text}\n")  # first, as it marks the folder
     settings = values["settings"]
     effects = [effect for effect in values["effects"] if effect["pairs"]]
     _picture(out / SETTINGS, plot_settings.settings, settings, [one["name"] for one in settings])
     _picture(out / EFFECTS, plot_settings.effects, effects, list(map(effect_name, effects)))
-    text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False)
-    atomic_file.write_text(out / VALUES, f"{text}\n")
     atomic_file.write_text(out / ROWS, table(values))
     atomic_file.write_text(out / PAGE, page(values, effects))
 

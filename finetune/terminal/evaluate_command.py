@@ -45,6 +45,7 @@ def evaluate(files: tuple[Path, ...], out: Path | None, rounds: int, seed: int) 
     from psgimg.finetune.terminal import show_evaluation
 
     config = main_path.EvaluateConfig(files, out, rounds, seed)
+    evaluation_report.check(config.folder)
     evaluation = main_path.evaluate(config)
     main_path.write(config.folder, evaluation)
     evaluation_report.write(config.folder, evaluation)

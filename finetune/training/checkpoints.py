@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import ownership
 from psgimg.finetune.models import manifest as folders
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
@@ -21,6 +22,30 @@ NO = ("false", "no", "0")
 STATE = "trainer_state.json"
 SETTINGS_FILE = "asked.json"
 """Settings of a training, saved next to its checkpoints, with which it can be resumed."""
+
+MODEL_FILES = (
+    "README.md",
+    "adapter_config.json",
+    "adapter_model.safetensors",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "config.json",
+    "generation_config.json",
+    "merges.txt",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "training.json",
+    "training.png",
+    "training_args.bin",
+    "vocab.json",
+)
+"""Files that a training writes into its folder, as do others who keep a model in one."""
 
 DEBUG = "PSGIMG_DEBUG"
 FAILURES = (ValueError, ImportError, OSError, RuntimeError, TypeError, KeyError)
@@ -48,6 +73,7 @@ def to_resume(out: Path, requested: str | bool | None) -> str | None:
                 f"{out} holds a training already; resume it with --resume-from-checkpoint "
                 "true, or choose another --output-dir"
             )
+        _refuse_foreign(out)
         return None
     checkpoint = (str(last) if last else None) if value in YES else str(requested)
     if checkpoint is None or not _is_complete(Path(checkpoint)):
@@ -55,7 +81,14 @@ def to_resume(out: Path, requested: str | bool | None) -> str | None:
             f"no checkpoint in {out if value in YES else requested}; leave out "
             "--resume-from-checkpoint to start from the beginning"
         )
+    _refuse_foreign(out)  # the checkpoint may be in another folder
     return checkpoint
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Refuse a folder with a model of the user, which no training of psgimg has begun to write."""
+    begun = any((out / name).is_file() for name in (SETTINGS_FILE, folders.FILE))
+    ownership.refuse_foreign(out, MODEL_FILES, MODEL_FILES if begun else (), "--output-dir")
 
 
 def begin(out: Path, settings: Mapping[str, Any], resume: str | None) -> None:

@@ -23,7 +23,6 @@ from psgimg.builder.dataset.schema import FEATURES
 from psgimg.builder.errors import BuildError
 from psgimg.builder.exports import labels_only
 from psgimg.builder.rebuild import RebuildConfig, rebuild
-from psgimg.builder.recordings import fingerprint
 from psgimg.builder.render.recipe import VERSION, digest
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -435,24 +434,31 @@ def test_another_scoring_is_told_from_a_missing_twin_of_it(shhs, copy, tmp_path)
     assert_same(rebuilt, tmp_path / "out", shhs / "out")
 
 
-def test_damage_that_the_samples_of_a_file_miss_is_found_in_the_pictures(tmp_path):
-    root = tmp_path / "corpus"
-    tiny.write_shhs(root, n_subjects=1, visits=(1,), minutes=20)
-    run(tmp_path / "built", ("shhs",), (str(root),), trim_min=None)
-    export = exported(tmp_path / "built", tmp_path / "labels")
-    signal = edf(root, "shhs1-200001")
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_damage_anywhere_in_a_signal_is_found_before_it_is_drawn(shhs, copy, tmp_path, share):
+    signal = edf(copy, "shhs1-200001")
     data = bytearray(signal.read_bytes())
-    step = (len(data) - fingerprint.BLOCK_BYTES) // fingerprint.SAMPLE_BLOCKS
-    between = slice(
-        8 * step + fingerprint.BLOCK_BYTES + 2, 9 * step - 2
-    )  # of two blocks that are hashed
-    data[between] = bytes(len(data[between]))
+    place = int(share * len(data))
+    data[place : place + 99] = bytes(99)
     signal.write_bytes(data)
-    rebuilt, _ = again(export, (str(root),), tmp_path / "out")
-    assert rebuilt.n_verified == 0
-    ((reason, detail),) = mismatches(rebuilt).values()
-    assert reason == "different pictures"
-    assert "resulting pictures differ; all library versions match" in detail
+    rebuilt, progress = again(shhs / "labels", (str(copy),), tmp_path / "out")
+    assert progress.total == 3
+    ((name, (reason, _)),) = mismatches(rebuilt).items()
+    assert (name, reason) == ("shhs1-200001", "different signal")
+
+
+def test_an_export_of_a_psgimg_that_hashed_samples_names_the_version_to_install(
+    mixed, roots, tmp_path
+):
+    def older(values):
+        values["psgimg"] = "0.0.9"
+        values["format"] = 1
+
+    export = altered(mixed / "labels", tmp_path / "labels", older)
+    with pytest.raises(
+        BuildError, match=r"has format 1 .* reads format 2.*pip install psgimg==0\.0\.9"
+    ):
+        again(export, roots, tmp_path / "out")
 
 
 def test_another_library_around_the_same_pages_is_named_with_both_versions(shhs, tmp_path):

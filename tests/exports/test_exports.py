@@ -407,6 +407,19 @@ def test_an_export_is_not_written_over_another_format_or_over_files_added_to_it(
         sharegpt.write(built, tmp_path / "out")
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_files_that_were_added_inside_an_export_are_refused_and_kept(
+    name, built, exported, tmp_path
+):
+    out = copied(exported / name, tmp_path / name)
+    place = next((path for path in sorted(out.iterdir()) if path.is_dir()), out)
+    (place / "mine.txt").write_text("mine")
+    before = content(out)
+    with pytest.raises(BuildError, match=r"--out .* (1 more files|mine\.txt).*--out"):
+        FORMATS[name].write(built, out)
+    assert content(out) == before
+
+
 def test_an_earlier_export_in_the_format_is_replaced_whole(built, exported, tmp_path):
     for name, module in FORMATS.items():
         module.write(built, tmp_path / name, "validation")
