@@ -31,7 +31,6 @@ from psgimg.builder.files import safe_names
 from psgimg.builder.progress import Progress
 from psgimg.builder.tasks import Task, make_tasks
 
-
 WRITTEN = (shards.STATE, shards.DATA, dataset_card.PICTURES, public_names.FILE.partition("/")[0])
 """Folders in the dataset's folder that a build writes to and removes files from."""
 

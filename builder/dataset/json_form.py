@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -20,10 +20,15 @@ class FormError(ValueError):
     """A JSON file is invalid; the message gives the key and the value."""
 
 
-def conform(values: Any, kind: type[Json]) -> Json:
+def conform(values: Any, kind: type[Json], needed: Collection[str] | None = None) -> Json:
     """Check JSON values against a ``TypedDict``: its keys, their types and bounds.
 
     Other keys are allowed.
+
+    Parameters
+    ----------
+    needed
+        The keys that may not be missing; by default all.
 
     Raises
     ------
@@ -35,7 +40,8 @@ def conform(values: Any, kind: type[Json]) -> Json:
     try:
         _adapter(cast(Hashable, kind)).validate_python(values)
     except ValidationError as error:
-        raise FormError(_first(error)) from error
+        if first := _first(error, needed):
+            raise FormError(first) from error
     checked: Json = values
     return checked
 
@@ -48,9 +54,16 @@ def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(with_config(ConfigDict(strict=True, allow_inf_nan=False))(cast(type, kind)))
 
 
-def _first(error: ValidationError) -> str:
+def _first(error: ValidationError, needed: Collection[str] | None) -> str:
     """Return the first error: its key in the file, the value, and pydantic's message."""
-    first = error.errors(include_url=False, include_context=False)[0]
+    faults = [
+        fault
+        for fault in error.errors(include_url=False, include_context=False)
+        if fault["type"] != "missing" or needed is None or fault["loc"][0] in needed
+    ]
+    if not faults:
+        return ""
+    first = faults[0]
     where = place(*first["loc"])
     if first["type"] == "missing":
         return f"{where} is missing"
