@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -183,6 +184,14 @@ def _data_url(image: Any) -> str:
     return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode("ascii")
 
 
+def _logprob(step: Mapping[str, Any]) -> tuple[str, float]:
+    """Return a token and its log-probability; ValueError if that is not a number."""
+    logprob = float(step["logprob"])
+    if math.isnan(logprob):
+        raise ValueError(step["logprob"])
+    return str(step["token"]), logprob
+
+
 def _parsed(response: httpx2.Response, url: str) -> Reply:
     """Parse a chat completion."""
     try:
@@ -191,12 +200,10 @@ def _parsed(response: httpx2.Response, url: str) -> Reply:
         tokens = (choice.get("logprobs") or {}).get("content") or []
         steps = tuple(
             Step(
-                step["token"],
+                str(step["token"]),
                 {
-                    **{
-                        other["token"]: other["logprob"] for other in step.get("top_logprobs") or []
-                    },
-                    step["token"]: step["logprob"],
+                    **dict(map(_logprob, step.get("top_logprobs") or [])),
+                    **dict([_logprob(step)]),
                 },
             )
             for step in tokens

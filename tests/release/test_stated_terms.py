@@ -182,7 +182,7 @@ def test_predictions_of_a_renamed_corpus_go_to_no_server_outside_the_network(lab
     (folder / "build.json").write_text(json.dumps(values))
     (folder / "data" / "my-lab").rename(folder / "data" / "demo")
     split = values["shards"][0]["split"]
-    with pytest.raises(BuildError, match="is not in build.json"):
+    with pytest.raises(BuildError, match=r"is not in build\.json"):
         page_set.load(str(folder), None, split)
     for path in (folder / "data").rglob("*.parquet"):
         table = pq.read_table(path, partitioning=None)
