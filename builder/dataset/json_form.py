@@ -12,6 +12,18 @@ if TYPE_CHECKING:
 
 Json = TypeVar("Json")
 
+KINDS = {
+    "is_path": "a path in the folder",
+    "is_name": "a name",
+    "is_corpus": "the name of a corpus",
+    "is_line": "a short line of text",
+    "is_hash": "a hash or tag",
+    "is_version": "a version",
+    "is_commands": "commands",
+    "is_repository": "the name of a repository",
+}
+"""What each function of ``safe_names`` accepts."""
+
 N_SHOWN = 40
 """Number of characters of an invalid value that a message shows."""
 
@@ -67,8 +79,9 @@ def _first(error: ValidationError, needed: Collection[str] | None) -> str:
     where = place(*first["loc"])
     if first["type"] == "missing":
         return f"{where} is missing"
-    if first["type"] == "predicate_failed":  # of `safe_names`
-        return f"{where} is {shown(first['input'])}, which is not a valid name or path"
+    if first["type"] == "predicate_failed":  # of `safe_names`, which its message names
+        kind = next((words for name, words in KINDS.items() if name in first["msg"]), "valid")
+        return f"{where} is {shown(first['input'])}, not {kind}"
     return f"{where} is {shown(first['input'])}: {first['msg'][0].lower()}{first['msg'][1:]}"
 
 

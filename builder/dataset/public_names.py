@@ -110,7 +110,7 @@ class PublicNames:
         """
         path = out / FILE
         try:
-            values: Any = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            values: Any = json.loads(_text(path)) if path.exists() else {}
             numbers = {
                 str(corpus): {kind: {**kinds.get(kind, {})} for kind in KINDS}
                 for corpus, kinds in values.items()
@@ -137,7 +137,7 @@ class PublicNames:
         with atomic_file.whole(path) as temporary:
             temporary.touch(mode=0o600)
             text = json.dumps(self.numbers, indent=1, ensure_ascii=False, sort_keys=True)
-            temporary.write_text(f"{text}\n", encoding="utf-8")
+            temporary.write_bytes(f"{text}\n".encode("utf-8", "surrogatepass"))
 
     def publish(
         self,
@@ -247,6 +247,10 @@ class PublicNames:
             kin=by_kind.get("family", ""),
             original=one,
         )
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", "surrogatepass")  # of names that are no UTF-8
 
 
 def _is_number(kind: Kind, name: object) -> bool:
