@@ -56,7 +56,7 @@ def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
     if (wrong := corpus.absent.get(recording.own.recording)) is not None:
         raise RecordingError(
             "listed as wrong by the distributor",
-            f"{recording.recording}: {wrong}",
+            f"{recording.own.recording}: {wrong}",
         )
     edf = open_edf(recording.signal)
     reference = _reference(recording, spec.scorer)
@@ -138,7 +138,7 @@ def facts(plan: Plan) -> PlanFacts:
 def _reference(recording: Recording, scorer: str) -> str:
     if not recording.scorings:
         raise RecordingError(
-            "no scoring", f"{recording.recording} has a signal but no scoring file"
+            "no scoring", f"{recording.own.recording} has a signal but no scoring file"
         )
     return scorer or next(iter(recording.scorings))
 
@@ -165,7 +165,7 @@ def _read(corpus: Corpus, recording: Recording, scorer: str) -> Hypnogram:
     except OSError as error:
         raise RecordingError(
             "unreadable file",
-            f"{recording.recording}: a scoring file can't be read ({error.strerror}); check its permissions",
+            f"{recording.own.recording}: a scoring file can't be read ({error.strerror}); check its permissions",
         ) from error
 
 

@@ -117,7 +117,8 @@ def _key(recording: Recording) -> Key:
 def _refuse_without_split(policy: SplitPolicy, recording: Recording) -> None:
     if policy.split(recording.corpus, recording.subject, recording.split_key) is None:
         raise RecordingError(
-            "not in the split file", f"the split file does not assign subject {recording.subject}"
+            "not in the split file",
+            f"the split file does not assign subject {recording.own.subject}",
         )
 
 
