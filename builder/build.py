@@ -15,17 +15,28 @@ from psgimg.builder.building.outcomes import Failed
 from psgimg.builder.card import croissant, dataset_card
 from psgimg.builder.corpora import sources
 from psgimg.builder.corpora.presence import Presence
-from psgimg.builder.dataset import build_report, corpus_record, own_files, settings, shards
+from psgimg.builder.corpora.sources import Source
+from psgimg.builder.dataset import (
+    build_report,
+    corpus_record,
+    own_files,
+    public_names,
+    settings,
+    shards,
+)
 from psgimg.builder.dataset.build_json import RecordingFacts
 from psgimg.builder.dataset.build_report import Report, SetAside
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import ownership
+from psgimg.builder.files import ownership, safe_names
 from psgimg.builder.progress import Progress
 from psgimg.builder.recordings import fingerprint
 from psgimg.builder.tasks import Task, make_tasks, same_signal
+
+WRITTEN = (shards.STATE, shards.DATA, dataset_card.PICTURES, public_names.FILE.partition("/")[0])
+"""Folders in the dataset's folder that a build writes to and removes files from."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +57,17 @@ def build(config: BuildConfig, progress: Progress) -> Report:
         again resumes the build.
     """
     located = sources.locate(config.corpora, config.root)
+    safe_names.refuse_links(config.out, WRITTEN)
     own_files.refuse_foreign(config.out, _beside())
     shards.check_writable(config.out)
     with _locked(config.out):
+        done = shards.finished(config.out)
+        built = [one.facts for one in done.values()]
+        located = _with_public_names(config, located, built, progress)
         settings.refuse_others(config)
         policy = config.split_policy()
-        done = shards.finished(config.out)
         earlier = build_report.read_earlier(config.out)
-        corpus_record.refuse_unnamed(
-            config.out, config.corpora, earlier, [one.facts for one in done.values()]
-        )
+        corpus_record.refuse_unnamed(config.out, config.corpora, earlier, built)
         published = {
             (fact["corpus"], fact["recording"])
             for fact in (earlier["recordings"] if earlier else ())
@@ -71,6 +83,23 @@ def build(config: BuildConfig, progress: Progress) -> Report:
                 shards.discard(config.out, done.get(entry.key))
         ranks = {task.key: rank for rank, task in enumerate(tasks) if task.key not in published}
         return _publish(config, policy, set_aside, ranks)
+
+
+def _with_public_names(
+    config: BuildConfig,
+    located: Sequence[Source],
+    built: Sequence[RecordingFacts],
+    progress: Progress,
+) -> list[Source]:
+    """Return the sources with their recordings under public names, and report new numbers."""
+    known = config.pinned.names if config.pinned else built
+    public, _ = public_names.assign(located, config.out, known, config.listed_subjects, save=True)
+    if n := sum(one.original is not None for source in public for one in source.published or ()):
+        progress.note(
+            f"{n} recordings are published under numbers, as their names could be those of people; "
+            f"{config.out / public_names.FILE} links the two and stays on this machine"
+        )
+    return public
 
 
 def draw(task: Task) -> Drawn | Failed:

@@ -12,6 +12,7 @@ from psgimg.builder.building import outcomes
 from psgimg.builder.building.outcomes import Failed
 from psgimg.builder.corpora import sources
 from psgimg.builder.corpora.presence import Presence
+from psgimg.builder.dataset import public_names
 from psgimg.builder.dataset.build_json import PlanFacts, PlannedRecording
 from psgimg.builder.dataset.build_report import SetAside
 from psgimg.builder.dataset.config import BuildConfig
@@ -47,8 +48,9 @@ def check(
     BuildError
         If a corpus is not there, or vanishes meanwhile.
     """
-    policy = config.split_policy()
-    located = sources.locate(config.corpora, config.root)
+    found = sources.locate(config.corpora, config.root)
+    located, names = public_names.assign(found, config.out, (), config.listed_subjects, save=False)
+    policy = config.split_policy(names)
     tasks, set_aside = make_tasks(config, located, policy)
     facts: list[PlannedRecording] = []
     progress.start("reading signals" if signal else "checking", len(tasks), "recordings")

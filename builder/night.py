@@ -54,10 +54,10 @@ def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
     RecordingError
         If the recording can't be used, with the reason and the remedy.
     """
-    if recording.recording in corpus.absent:
+    if (wrong := corpus.absent.get(recording.own.recording)) is not None:
         raise RecordingError(
             "listed as wrong by the distributor",
-            f"{recording.recording}: {corpus.absent[recording.recording]}",
+            f"{recording.own.recording}: {wrong}",
         )
     edf = open_edf(recording.signal)
     reference = _reference(recording, spec.scorer)
@@ -164,7 +164,7 @@ def _read_facts(plan: Plan, spec: PageSpec, read: ReadLanes) -> DrawnFacts:
 def _reference(recording: Recording, scorer: str) -> str:
     if not recording.scorings:
         raise RecordingError(
-            "no scoring", f"{recording.recording} has a signal but no scoring file"
+            "no scoring", f"{recording.own.recording} has a signal but no scoring file"
         )
     return scorer or next(iter(recording.scorings))
 
@@ -188,11 +188,11 @@ def _second(
 
 def _read(corpus: Corpus, recording: Recording, scorer: str) -> Hypnogram:
     try:
-        return corpus.read_hypnogram(recording, scorer)
+        return corpus.read_hypnogram(recording.own, scorer)
     except OSError as error:
         raise RecordingError(
             "unreadable file",
-            f"{recording.recording}: a scoring file can't be read ({error.strerror}); check its permissions",
+            f"{recording.own.recording}: a scoring file can't be read ({error.strerror}); check its permissions",
         ) from error
 
 

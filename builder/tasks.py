@@ -175,7 +175,8 @@ def refuse_other_signal(pinned: Pinned | None, recording: Recording, signal: str
 def _refuse_without_split(policy: SplitPolicy, recording: Recording) -> None:
     if policy.split(recording.corpus, recording.subject, recording.split_key) is None:
         raise RecordingError(
-            "not in the split file", f"the split file does not assign subject {recording.subject}"
+            "not in the split file",
+            f"the split file does not assign subject {recording.own.subject}",
         )
 
 
@@ -197,7 +198,8 @@ def _wanted(config: BuildConfig, located: Sequence[Source]) -> list[Recording]:
         for r in sources.recordings(source, config.subjects, config.limit)
         if config.pinned is None or r.key in config.pinned.signals
     ]
-    missing = sorted(set(config.subjects) - {recording.subject for recording in wanted})
+    present = {name for one in wanted for name in (one.subject, one.own.subject)}
+    missing = sorted(set(config.subjects) - present)
     if missing and not config.limit:
         raise BuildError(
             f"no subject {', '.join(missing)} in {', '.join(config.source)}; `psgimg check` without "

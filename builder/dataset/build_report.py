@@ -48,12 +48,12 @@ FactsT_co = TypeVar("FactsT_co", bound=DatasetFacts, default=BuildFacts, covaria
 
 @dataclass(frozen=True, order=True)
 class SetAside:
-    """A recording that could not be used."""
+    """A recording that could not be used; ``detail`` is empty for one set aside by an earlier run."""
 
     corpus: str
     recording: str
     reason: str
-    detail: str
+    detail: str = ""
     n_pictures: ClassVar[int] = 0
 
     @property
@@ -125,7 +125,8 @@ def collect(
     fixed = config.fixed()
     records = corpus_record.records(config.corpora, before)
     packages = corpus_record.packages(records[name] for name in names)
-    libraries = {name: version(name) for name in (*LIBRARIES, *packages)}
+    versions = {name: version(name) for name in LIBRARIES}
+    libraries = versions | corpus_record.versions(packages, before)
     return Report(
         {
             "psgimg": version("psgimg"),
@@ -150,7 +151,7 @@ def collect(
 
 
 def write(out: Path, report: Report, beside: Sequence[str]) -> None:
-    """Write ``build.json`` and, if folds were requested, ``folds.csv``.
+    """Write ``build.json``, without details that quote files, and ``folds.csv`` if requested.
 
     Parameters
     ----------
@@ -162,7 +163,8 @@ def write(out: Path, report: Report, beside: Sequence[str]) -> None:
         atomic_file.write_text(out / FOLDS_FILE, folds.text(report.values))
         names.append(FOLDS_FILE)
     listed = {name: entry((out / name).read_bytes()) for name in sorted(names)}
-    atomic_file.write_text(out / FILE, text({**report.values, "files": listed}))
+    aside = build_json.without_details(report.values["set_aside"])
+    atomic_file.write_text(out / FILE, text({**report.values, "set_aside": aside, "files": listed}))
 
 
 def entry(data: bytes) -> FileEntry:
@@ -213,7 +215,7 @@ def _merged(
     partly = bool(config.subjects or config.limit)
     sources = {corpus.name for corpus in config.corpora}
     kept = [
-        SetAside(**entry)
+        SetAside(entry["corpus"], entry["recording"], entry["reason"])
         for entry in (before["set_aside"] if before else [])
         if (entry["corpus"], entry["recording"]) not in examined
         and (partly or entry["corpus"] not in sources)

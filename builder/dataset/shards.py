@@ -21,9 +21,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from psgimg.builder import atomic_file
+from psgimg.builder.dataset import json_form
 from psgimg.builder.dataset.build_json import FooterFacts, RecordingFacts
 from psgimg.builder.dataset.schema import Row, SplitName, schema
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import safe_names
 
 STATE = ".psgimg"
 DATA = "data"
@@ -72,9 +74,16 @@ def write_part(out: Path, rows: list[Row], facts: RecordingFacts) -> None:
 
 
 def finished(out: Path) -> dict[Key, Done]:
-    """Return every finished recording, in whichever folder; unreadable files count as absent."""
+    """Return every finished recording, in whichever folder; unreadable files count as absent.
+
+    Raises
+    ------
+    BuildError
+        If a link leads out of the folder, or a file has facts that no build writes.
+    """
     recordings: dict[Key, Done] = {}
     state = out / STATE
+    safe_names.refuse_links(out, (STATE, DATA))
     for folder in (state / "old", out / DATA, state / "staged", state / "parts"):
         for path in sorted(folder.rglob("*.parquet")):
             for done in _read_footer(path):
@@ -221,10 +230,20 @@ def _read_footer(path: Path) -> Iterator[Done]:
     try:
         metadata = pq.read_schema(path).metadata or {}
         facts: list[FooterFacts] = json.loads(metadata[FOOTER.encode()])
+        if not isinstance(facts, list):
+            return
     except PermissionError as error:
         raise BuildError(atomic_file.unwritable(path, error)) from error
-    except (pa.ArrowException, OSError, KeyError, ValueError):
+    except (pa.ArrowException, OSError, KeyError, ValueError, RecursionError):
         return  # damaged by another program: the recording is drawn again
+    try:
+        for fact in facts:
+            json_form.conform(fact, FooterFacts, needed=("corpus", "recording"))
+    except json_form.FormError as error:
+        raise BuildError(
+            f"{path} is damaged or was written by another version of psgimg ({error}); remove it or get it "
+            "again, or choose another --out"
+        ) from error
     for row_group, fact in enumerate(facts):
         yield Done(path, row_group, fact, fact.pop("withdrawn", False))
 

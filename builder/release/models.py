@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
@@ -151,17 +151,30 @@ def _check_base(path: Path) -> None:
 
 
 def restricted(values: Mapping[str, Any]) -> frozenset[str]:
-    """Return the restricted corpora in a model's training data; unknown ones count as restricted."""
-    corpora = values["corpora"] or (UNNAMED,)
+    """Return the restricted corpora in a model's training data.
+
+    Today's table of corpora decides. What is not stated as `psgimg sft` states it counts as
+    restricted: no corpora, no subjects, or a policy that contradicts the corpora.
+    """
+    corpora = values["corpora"]
+    if not _is_list_of_text(corpora) or not _is_list_of_text(values.get("subjects", corpora)):
+        return frozenset({UNNAMED})
     by_name = restricted_corpora({name: {"policy": Policy.OPEN.value} for name in corpora})
-    stated = values["policy"] != Policy.OPEN.value
-    return by_name or frozenset(corpora if stated else ())
+    return by_name or frozenset(() if values["policy"] == Policy.OPEN.value else corpora)
+
+
+def _is_list_of_text(value: object) -> TypeGuard[Sequence[str]]:
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(isinstance(one, str) and one for one in value)
+    )
 
 
 def _values(path: Path) -> Mapping[str, Any]:
     try:
         values: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        _ = values["policy"], values["corpora"]
+        _ = values["policy"], values["corpora"], values["subjects"]
         unchanged = digest(values["recipe"]) == values["recipe_hash"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(

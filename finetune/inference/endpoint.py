@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import httpx2
 from psgimg.builder import http_retry
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import secrets
 from psgimg.finetune.data.chat import ChatRow
 from psgimg.finetune.inference.logprobs import Step
 
@@ -154,9 +156,9 @@ class Endpoint:
         return self._line(f"{status}: {remedy} ({body})")
 
     def _line(self, text: str) -> str:
-        """Prefix a message with the address, and mask the key."""
+        """Prefix a message with the address, and mask secrets: the key, and those of the address."""
         text = f"{self._url}: {text}"
-        return text.replace(self._key, "…") if self._key else text
+        return secrets.mask(text.replace(self._key, "…") if self._key else text)
 
 
 def _messages(row: ChatRow) -> list[dict[str, Any]]:
@@ -182,6 +184,14 @@ def _data_url(image: Any) -> str:
     return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode("ascii")
 
 
+def _logprob(step: Mapping[str, Any]) -> tuple[str, float]:
+    """Return a token and its log-probability; ValueError if that is not a number."""
+    logprob = float(step["logprob"])
+    if math.isnan(logprob):
+        raise ValueError(step["logprob"])
+    return str(step["token"]), logprob
+
+
 def _parsed(response: httpx2.Response, url: str) -> Reply:
     """Parse a chat completion."""
     try:
@@ -190,12 +200,10 @@ def _parsed(response: httpx2.Response, url: str) -> Reply:
         tokens = (choice.get("logprobs") or {}).get("content") or []
         steps = tuple(
             Step(
-                step["token"],
+                str(step["token"]),
                 {
-                    **{
-                        other["token"]: other["logprob"] for other in step.get("top_logprobs") or []
-                    },
-                    step["token"]: step["logprob"],
+                    **dict(map(_logprob, step.get("top_logprobs") or [])),
+                    **dict([_logprob(step)]),
                 },
             )
             for step in tokens
@@ -204,6 +212,8 @@ def _parsed(response: httpx2.Response, url: str) -> Reply:
     except (ValueError, LookupError, TypeError, AttributeError):
         body = " ".join(response.text.split())[:200]
         raise BuildError(
-            f"{url} does not return chat completions ({body!r}); use the address of an "
-            "OpenAI-compatible server, which usually ends in /v1"
+            secrets.mask(
+                f"{url} does not return chat completions ({body!r}); use the address of an "
+                "OpenAI-compatible server, which usually ends in /v1"
+            )
         ) from None

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder import atomic_file
-from psgimg.builder.dataset.build_json import RecipeJson
+from psgimg.builder.dataset.build_json import CorpusName, Hash, Line, RecipeJson, Version
+from psgimg.builder.dataset.json_form import FormError, conform
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.render.recipe import digest
 from psgimg.builder.stages import STAGE_NAMES
+from typing_extensions import TypedDict
 
 FILE = "psgimg.json"
 TINY = "tiny"
@@ -28,6 +30,19 @@ LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that train and load a model."""
     return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+
+
+class _Stated(TypedDict):
+    """The keys that a card and messages quote, or that decide what may be published."""
+
+    prompt: dict[str, Any]
+    recipe_hash: Hash
+    policy: Line
+    corpora: list[CorpusName]
+    subjects: list[Hash]
+    dataset: dict[str, Line | None]
+    base_model: Line
+    psgimg: Version
 
 
 @dataclass(frozen=True)
@@ -116,6 +131,12 @@ class ModelFolder:
                 f"{where}: the recipe does not match its hash {values['recipe_hash']}; "
                 "restore the file as written by `psgimg sft`"
             )
+        try:
+            conform(values, _Stated)
+        except FormError as error:
+            raise BuildError(
+                f"{where} is damaged ({error}); restore the file as written by `psgimg sft`"
+            ) from error
         prompt = values["prompt"]
         if not {"name", "system", "question", "answers"} <= set(prompt):
             raise BuildError(
