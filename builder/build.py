@@ -20,6 +20,7 @@ from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
 from psgimg.builder.progress import Progress
 from psgimg.builder.tasks import Task, make_tasks
 
@@ -164,7 +165,7 @@ def _recorded_settings(out: Path, settings: Path) -> Fixed | None:
         if (out / build_report.FILE).exists():
             return build_schema.check(build_report.read(out))["fixed"]
         if settings.exists():
-            started: Fixed = json.loads(settings.read_text(encoding="utf-8"))
+            started: Fixed = bounded.read_json(settings)
             return started
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(

@@ -7,7 +7,6 @@ PsgimgError             any error that psgimg reports in one line
 
 from __future__ import annotations
 
-
 LONGEST = 1_500
 """Maximum length of a message in characters. A longer one quotes a value that nobody would read."""
 

@@ -143,7 +143,9 @@ def _parts(node: Node) -> list[Node]:
     """Return the nodes in a list or mapping, keys included; none of a scalar."""
     if isinstance(node.value, str):
         return []
-    return [part for entry in node.value for part in (entry if isinstance(entry, tuple) else [entry])]
+    return [
+        part for entry in node.value for part in (entry if isinstance(entry, tuple) else [entry])
+    ]
 
 
 def _faults(loader: SafeLoader, root: Node) -> Iterator[str]:

@@ -24,6 +24,7 @@ from psgimg.builder import atomic_file
 from psgimg.builder.dataset.build_json import FooterFacts, RecordingFacts
 from psgimg.builder.dataset.schema import Row, SplitName, schema
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
 
 STATE = ".psgimg"
 PER_SHARD = 64
@@ -211,7 +212,7 @@ def _leaves(arrow: pa.Schema) -> list[str]:
 def _read_footer(path: Path) -> Iterator[Done]:
     try:
         metadata = pq.read_schema(path).metadata or {}
-        facts: list[FooterFacts] = json.loads(metadata[FOOTER.encode()])
+        facts: list[FooterFacts] = bounded.loads(metadata[FOOTER.encode()], path.name)
     except PermissionError as error:
         raise BuildError(atomic_file.unwritable(path, error)) from error
     except (pa.ArrowException, OSError, KeyError, ValueError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ from psgimg.builder.dataset import build_report, build_schema, shards
 from psgimg.builder.dataset.build_json import BuildJson, ShardEntry
 from psgimg.builder.dataset.build_schema import FormError
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
 from psgimg.builder.render.recipe import UnknownKindError
 
 LABELS = "rebuild.json"
@@ -132,7 +132,7 @@ def _refuse_others(folder: Path) -> None:
 def _form(folder: Path) -> str:
     """Return the format of an export, with its article."""
     try:
-        name = json.loads((folder / EXPORT).read_text(encoding="utf-8"))["format"]
+        name = bounded.read_json(folder / EXPORT)["format"]
     except (OSError, ValueError, KeyError, TypeError):
         name = None
     if not (isinstance(name, str) and name.isidentifier()):

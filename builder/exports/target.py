@@ -11,6 +11,7 @@ from typing import Any
 from psgimg.builder import atomic_folder
 from psgimg.builder.dataset import validate
 from psgimg.builder.exports.source import Source
+from psgimg.builder.files import bounded
 
 FILE = validate.EXPORT
 """Marks a folder as an export of psgimg, and describes its contents."""
@@ -72,7 +73,7 @@ def _mark(folder: Path, form: str, source: Source, facts: Mapping[str, Any]) -> 
 def _entries(out: Path, form: str) -> set[str]:
     """Return the entries of the folder of an earlier export in this format."""
     try:
-        mark = json.loads((out / FILE).read_text(encoding="utf-8"))
+        mark = bounded.read_json(out / FILE)
         return set(mark["entries"]) if mark["format"] == form else set()
     except (OSError, ValueError, KeyError, TypeError):
         return set()

@@ -94,7 +94,7 @@ def read_bytes(path: Path, bound: Bound) -> bytes:
 
 
 def read_text(path: Path, bound: Bound, encoding: str = "utf-8") -> str:
-    """Return the text of a file, with ``\\n`` at the end of every line.
+    """Return the text of a file, its lines ending as in any text file that Python reads.
 
     Raises
     ------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from psgimg.builder.dataset.schema import FEATURES
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.source import Source
@@ -188,7 +188,7 @@ def _table(path: Path, n_rows: int, where: str) -> pa.Table:
 def _check_schema(schema: pa.Schema, where: str) -> None:
     """Reject columns other than psgimg's; the names of the stages are in the metadata."""
     try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        features = bounded.loads((schema.metadata or {})[b"huggingface"], where)["info"]["features"]
     except (KeyError, ValueError, TypeError):
         features = {}
     for name, feature in FEATURES.items():

@@ -15,6 +15,7 @@ from psgimg.builder import atomic_file
 from psgimg.builder.dataset.build_json import RecipeJson
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
 from psgimg.builder.render.recipe import digest
 from psgimg.builder.stages import STAGE_NAMES
 
@@ -89,7 +90,7 @@ class ModelFolder:
         """
         path = folder / FILE
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = bounded.read_json(path)
         except FileNotFoundError as error:
             raise BuildError(
                 f"{folder} has no {FILE}; use a folder written by `psgimg sft`"

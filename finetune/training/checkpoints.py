@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
 from psgimg.finetune.models import manifest as folders
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
@@ -120,7 +121,7 @@ def _settings(checkpoint: Path) -> dict[str, Any]:
     """Read the settings of the training that saved a checkpoint."""
     path = checkpoint.parent / SETTINGS_FILE
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings = bounded.read_json(path)
     except (OSError, ValueError):
         settings = None
     if not isinstance(settings, dict):
@@ -175,7 +176,7 @@ def _last(out: Path) -> Path | None:
 def _is_complete(checkpoint: Path) -> bool:
     """Return whether the file that the trainer writes last exists and is complete."""
     try:
-        json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+        bounded.read_json(checkpoint / STATE)
     except (OSError, ValueError):
         return False
     return True
