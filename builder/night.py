@@ -65,6 +65,7 @@ def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
     where = recording.signal.name
     derivations = resolve(spec.recipe.montage, edf.labels, corpus.channels, where)
     selection = epoching.select(hypnogram, edf, spec.trim_min)
+    notes = (*hypnogram.notes, *notes)
     return Plan(recording, edf, derivations, hypnogram, second, selection, notes)
 
 
@@ -156,7 +157,8 @@ def _second(
         return {}, (f"second scorer not usable: {error.reason}",)
     if second.epoch_s != hypnogram.epoch_s:
         return {}, ("second scorer not usable: other epoch length",)
-    return {_ms(onset_s): stage for onset_s, stage in second if isinstance(stage, Stage)}, ()
+    stages = {_ms(onset_s): stage for onset_s, stage in second if isinstance(stage, Stage)}
+    return stages, tuple(f"second {note}" for note in second.notes)
 
 
 def _read(corpus: Corpus, recording: Recording, scorer: str) -> Hypnogram:

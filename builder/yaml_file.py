@@ -73,6 +73,7 @@ def parse(text: str, where: str, *, empty: bool = False) -> dict[str, Any]:
     """
     import yaml
 
+    _check_brackets(text, where)
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
@@ -107,6 +108,15 @@ def check_keys(values: Mapping[str, Any], known: Collection[str], where: str) ->
     for key in values:
         if key not in known:
             raise BuildError(f"{where}: unknown key {key!r}; use {', '.join(sorted(known))}")
+
+
+def _check_brackets(text: str, where: str) -> None:
+    """Refuse a text with many open brackets before PyYAML spends seconds on them."""
+    n_open = 0
+    for bracket in re.finditer(r"[\[\]{}]", text):
+        n_open += 1 if bracket[0] in "[{" else -1
+        if n_open > bounded.MAX_DEPTH:
+            raise BuildError(f"{where}: nested too deeply; use fewer levels")
 
 
 def _check_expanded(root: Node, where: str) -> None:

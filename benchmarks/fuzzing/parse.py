@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.exports import labels_only
 from psgimg.builder.files import picture
 from psgimg.builder.recordings import channels, edf, montage_file
+from psgimg.builder.recordings import edf_annotations as edf_text
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.montage import MONTAGES, Montage
 from psgimg.builder.recordings.recording import Recording
@@ -48,13 +50,14 @@ from fuzzing import seeds
 MONTAGE: Montage = MONTAGES["aasm"]
 """Lanes of the common case."""
 
+STAGES = {"W": "W", "N1": "N1", "N2": "N2", "N3": "N3", "R": "REM"}
 PROMPT = seeds.PROMPT["answers"]
 WORDS = {
-    **{f"Sleep stage {word}": stage for word, stage in zip("W123R", Stage, strict=True)},
+    **{f"Sleep stage {word}": Stage[name] for word, name in STAGES.items()},
     **{stage.name: stage for stage in Stage},
     "?": Unscored.UNSCORED,
 }
-EVENTS = ("Arousal*", "Lights*", "*stage*4*")
+EVENTS = ("Arousal*", "Lights*", "*event*of*any*")
 
 
 def text(path: Path) -> str:
@@ -77,7 +80,7 @@ def signals(path: Path) -> None:
 
 def edf_annotations(path: Path) -> object:
     """Read annotations without a table of stages."""
-    return edf.read_annotations(path), edf.start_datetime(path)
+    return edf_text.read_annotations(path), edf.start_datetime(path)
 
 
 def recording(path: Path, corpus: str = "x", name: str = "01-02-0001") -> Recording:
@@ -215,7 +218,7 @@ def corruption(path: Path) -> object:
 def lights(path: Path) -> object:
     """Parse times of lights off and on in a recording of a given duration."""
     off, on, duration_s = (*text(path).split("|"), "", "")[:3]
-    start = edf.datetime(2001, 1, 1, 22, 30)
+    start = datetime(2001, 1, 1, 22, 30)
     lasting = float(duration_s) if duration_s.strip().isdecimal() else 28800.0
     return light_times.span(off or None, on or None, start, min(lasting, 1e6))
 

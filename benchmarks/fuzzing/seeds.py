@@ -45,7 +45,7 @@ STUDY = {
     "build": {"source": "demo", "limit": 4},
     "sft": {"model": "tiny", "max-steps": 2},
     "grid": {"style": ["clinical", "paper"], "seed": [0, 1], "prompt": ["closed"]},
-    "cells": [{"style": "clinical", "context": 1}],
+    "cells": [{"context": 1}],
 }
 COMPLETION = {
     "choices": [
@@ -79,17 +79,8 @@ SPLIT_CSV = "corpus,subject,split\nshhs,200001,train\nshhs,200002,val\nshhs,2000
 SPLIT_JSON = json.dumps({"train": ["200001", "200002"], "val": ["200003"], "test": ["200004"]})
 ANSWERS = ("N2", "REM.", " wake ", "The stage is N2", "")
 LIGHTS = ("23:10|06:30|28800", "0|28800|28800", "60.5||3600", "|7:00:30|90000")
-CORRUPTIONS = (
-    "noise:snr_db=10",
-    "mains:uv=20,lanes=eeg",
-    "gain:factor=2,seed=4",
-    "dropout:share=0.2",
-)
-LABELS = (
-    "EEG C4-A1\nEOG L\nChin 1\nECG II",
-    "C4\nC3:M2\nE1-M2\nEMG Submental",
-    "EEG Fpz-Cz\nEOG horizontal",
-)
+CORRUPTIONS = ("noise:seed=2", "hum:seed=4", "lost:lanes=eeg+c4-m1", "flat:share=0.3", "pops")
+LABELS = ("EOG L\nEEG C4-A1\nChin 1\nECG II", "E1-M2\nC4\nC3:M2\nM1\nEMG Submental")
 PATHS = (
     "{subject}/{recording}.edf\nP001/night1.edf",
     "**/{subject}_*_{recording}.edf\na/b/P1_x_n.edf",
@@ -122,17 +113,20 @@ def signals(folder: Path) -> Seeds:
     return [(folder / f"{name}.edf").read_bytes() for name in ("plain", "plus", "gaps")]
 
 
-def annotations(folder: Path) -> Seeds:
-    """Return EDF+ scorings in the words of R&K, of the AASM, and with another event."""
-    from tiny_edf import night, runs, write_annotations
-    from tiny_scorings import EDF_AASM, EDF_RK
+def annotations(rules: str, epoch_s: float = 30.0) -> Callable[[Path], Seeds]:
+    """Return a maker of EDF+ scorings in the words of R&K (``rk``) or of the AASM (``aasm``)."""
 
-    words = night(12)
-    rk = [(onset, length, EDF_RK[word]) for onset, length, word in runs(words, 30.0)]
-    aasm = [(30.0 * i, 30.0, EDF_AASM[word]) for i, word in enumerate(words)]
-    write_annotations(folder / "rk.edf", rk)
-    write_annotations(folder / "aasm.edf", [(0.0, 0.0, "Lights off@@EEG F4-A1"), *aasm])
-    return [(folder / f"{name}.edf").read_bytes() for name in ("rk", "aasm")]
+    def make(folder: Path) -> Seeds:
+        from tiny_edf import night, runs, write_annotations
+        from tiny_scorings import EDF_AASM, EDF_RK
+
+        words = {"rk": EDF_RK, "aasm": EDF_AASM}[rules]
+        marks = [(at, length, words[word]) for at, length, word in runs(night(12), epoch_s)]
+        write_annotations(folder / "runs.edf", marks)
+        write_annotations(folder / "other.edf", [(0.0, 0.0, "Lights off@@EEG F4-A1"), *marks])
+        return [(folder / f"{name}.edf").read_bytes() for name in ("runs", "other")]
+
+    return make
 
 
 def nsrr(_: Path) -> Seeds:
@@ -169,13 +163,14 @@ def predictions(suffix: str) -> Callable[[Path], Seeds]:
 
         rows = [
             {
-
-                    "corpus": "shhs",
-                    "subject": f"s{i // 4}",
-                    "recording": f"r{i // 4}",
-                    "epoch": i % 4
-                ,
-                "label": STAGE_NAMES[i % 5], "label_2": "N2", "prediction": "W", "raw": "Wake",
+                "corpus": "shhs",
+                "subject": f"s{i // 4}",
+                "recording": f"r{i // 4}",
+                "epoch": i % 4,
+                "label": STAGE_NAMES[i % 5],
+                "label_2": "N2",
+                "prediction": "W",
+                "raw": "Wake",
                 **dict.fromkeys(PROBABILITIES, 0.2),
             }
             for i in range(12)

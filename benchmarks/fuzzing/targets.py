@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,10 +47,10 @@ SHARD = "data/shhs/train-00000.parquet"
 
 TARGETS: Mapping[str, Target] = {
     "edf": Target("edf", "night.edf", seeds.signals, parse.signals),
-    "edf-annotations": Target("edf", "a.edf", seeds.annotations, parse.edf_annotations),
-    "sleep-edf": Target("edf", "a.edf", seeds.annotations, parse.sleep_edf, 0.5, NIGHT),
-    "mass": Target("edf", "a.edf", seeds.annotations, parse.mass, 0.5, NIGHT),
-    "hmc-edf": Target("edf", "a.edf", seeds.annotations, parse.hmc, 0.5, NIGHT),
+    "edf-annotations": Target("edf", "a.edf", seeds.annotations("rk"), parse.edf_annotations),
+    "sleep-edf": Target("edf", "a.edf", seeds.annotations("rk"), parse.sleep_edf, 0.5, NIGHT),
+    "mass": Target("edf", "a.edf", seeds.annotations("rk", 20.0), parse.mass, 0.5, NIGHT),
+    "hmc-edf": Target("edf", "a.edf", seeds.annotations("aasm"), parse.hmc, 0.5, NIGHT),
     "hmc": Target("text", "a.txt", texts(seeds.HMC), parse.hmc, 2),
     "dcsm": Target("text", "a.ids", texts(seeds.DCSM), parse.dcsm, 2),
     "eannot": Target("text", "a.eannot", texts(seeds.EANNOT), parse.eannot, 2),
@@ -59,7 +60,9 @@ TARGETS: Mapping[str, Target] = {
     "profusion-xml": Target("xml", "a.xml", seeds.profusion, parse.profusion, 2),
     "custom-csv": Target("text", "a.csv", texts(seeds.TABLE), parse.custom_csv, 2),
     "custom-txt": Target("text", "a.txt", texts(seeds.WORDS), parse.custom_txt, 2),
-    "custom-annotations": Target("edf", "a.edf", seeds.annotations, parse.custom_edf, 0.5, NIGHT),
+    "custom-annotations": Target(
+        "edf", "a.edf", seeds.annotations("aasm"), parse.custom_edf, 0.5, NIGHT
+    ),
     "corpus": Target("yaml", "lab.yaml", seeds.corpus, parse.corpus, 0.3),
     "path-pattern": Target("text", "a.txt", texts(*seeds.PATHS), parse.path_pattern, 2),
     "style": Target("yaml", "a.yaml", settings(seeds.STYLE), parse.style, 0.5),
@@ -111,5 +114,7 @@ TARGETS: Mapping[str, Target] = {
     "predictions-csv": Target("text", "p.csv", predictions(".csv"), parse.predicted, 0.5),
     "predictions-jsonl": Target("text", "p.jsonl", predictions(".jsonl"), parse.predicted, 0.5),
     "answer": Target("text", "a.txt", texts(*seeds.ANSWERS), parse.answer, 2),
-    "completion": Target("json", "a.json", settings(seeds.COMPLETION), parse.completion, 2),
+    "completion": Target(
+        "json", "a.json", texts(json.dumps(seeds.COMPLETION)), parse.completion, 2
+    ),
 }

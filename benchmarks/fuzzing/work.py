@@ -15,9 +15,9 @@ from pathlib import Path
 from random import Random
 from time import process_time
 
+import pyarrow as pa
 from psgimg.builder.errors import PsgimgError
 
-import pyarrow as pa
 from fuzzing import mutate
 from fuzzing.seeds import Seeds
 from fuzzing.targets import TARGETS, Target

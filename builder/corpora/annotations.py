@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from psgimg.builder.corpora.reading import check_runs, score
@@ -14,6 +15,9 @@ STAGE_PREFIX = "Sleep stage"
 """Prefix of every stage in EDF+ (section 3.2); other annotations are other kinds of event."""
 
 LONGEST_SHIFT_S = 12 * 3600.0
+
+CENTURY = timedelta(days=36525)
+"""EDF has years of two digits: a night may begin in 84, which is 2084, and end in 1985."""
 
 
 def read_annotated(
@@ -29,14 +33,15 @@ def read_annotated(
     RecordingError
         If the file can't be read, or has no stage, an unknown one, or one on another epoch grid.
     """
-    from psgimg.builder.recordings import edf  # loads NumPy, and listing corpora must not
+    from psgimg.builder.recordings import edf_annotations  # NumPy; listing corpora must not load it
 
     if not scoring.is_file():
         raise RecordingError("scoring missing", f"{scoring.name} not found; get the file again")
     shift_s = start_shift_s(scoring, signal)
+    read = edf_annotations.read_annotations(scoring)
     events = [
         Event(one.onset_s + shift_s, one.duration_s, score(one.text, codes, scoring.name))
-        for one in edf.read_annotations(scoring)
+        for one in read.events
         if one.text in codes or one.text.startswith(STAGE_PREFIX)
     ]
     if not events:
@@ -44,7 +49,8 @@ def read_annotated(
             "empty scoring",
             f"{scoring.name} has no {STAGE_PREFIX!r}; check that it is a scoring file",
         )
-    return from_events(check_runs(events, epoch_s, scoring.name), epoch_s=epoch_s, scorer=scorer)
+    runs = check_runs(events, epoch_s, scoring.name)
+    return from_events(runs, epoch_s=epoch_s, scorer=scorer, notes=read.notes)
 
 
 def start_shift_s(scoring: Path, signal: Path) -> float:
@@ -58,7 +64,7 @@ def start_shift_s(scoring: Path, signal: Path) -> float:
     from psgimg.builder.recordings import edf
 
     shift = edf.start_datetime(scoring) - edf.start_datetime(signal)
-    shift_s = shift.total_seconds()
+    shift_s = ((shift + CENTURY / 2) % CENTURY - CENTURY / 2).total_seconds()
     if abs(shift_s) > LONGEST_SHIFT_S:
         raise RecordingError(
             "scoring of another time",

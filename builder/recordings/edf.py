@@ -1,6 +1,6 @@
-"""EDF and EDF+ reader: header, integrity, channels in µV, gaps and annotations.
+"""EDF and EDF+ reader: integrity, channels in µV, gaps and the start time.
 
-All EDF files are read here. The reader tolerates defects that leave the samples unambiguous and
+All EDF files are opened here. The reader tolerates defects that leave the samples unambiguous and
 refuses others: a file with fewer records than its header states is refused, a stray byte after the
 last record is only noted.
 """
@@ -8,39 +8,26 @@ last record is only noted.
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.errors import RecordingError, unreadable
-from psgimg.builder.recordings.edf_header import (
-    MAIN_HEADER_BYTES,
-    RawHeader,
-    Segment,
-    brief,
-    count_records,
-    first_onset_s,
-    segments,
-)
-
-if TYPE_CHECKING:
-    import edfio
+from psgimg.builder.errors import RecordingError
+from psgimg.builder.recordings import edf_records
+from psgimg.builder.recordings.edf_blocks import read_samples
+from psgimg.builder.recordings.edf_header import EdfHeader, Limits, read_header
+from psgimg.builder.recordings.segments import Segment, require_plausible_span
 
 UV_PER_UNIT = {"uv": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3}
 
+THREE_NUMBERS = re.compile("[.:'/ -]+".join([r"(\d\d?)"] * 3), re.ASCII)
+"""``dd.mm.yy`` or ``hh.mm.ss``; recorders also write other separators, and blanks for zeros."""
 
-@dataclass(frozen=True)
-class Annotation:
-    """One EDF+ annotation; ``onset_s`` counts from the file's first sample."""
-
-    onset_s: float
-    duration_s: float
-    text: str
+FIRST_YEAR = 85
+"""EDF: years from 85 are of the 20th century, earlier ones of the 21st."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +43,7 @@ class EdfFile:
     record_s
         Exact duration of a data record.
     segments
-        Gapless segments; one, unless the file is EDF+D.
+        Gapless segments, from the onsets of the records if they are stated.
     notes
         Tolerated defects, for the report.
     """
@@ -67,7 +54,7 @@ class EdfFile:
     record_s: Fraction
     segments: tuple[Segment, ...]
     notes: tuple[str, ...]
-    _edf: edfio.Edf
+    _header: EdfHeader
 
     @property
     def duration_s(self) -> float:
@@ -84,7 +71,15 @@ class EdfFile:
 
     def unit(self, channel: int) -> str:
         """Return the physical unit as spelt in the header."""
-        return str(self._edf.signals[channel].physical_dimension).strip()
+        return self._header.signals[channel].unit
+
+    def fault(self, channel: int) -> RecordingError | None:
+        """Return why a channel can't be read in µV, judged by the header alone; None if it can."""
+        try:
+            self._conversion(channel)
+        except RecordingError as error:
+            return error
+        return None
 
     def read_uv(self, channel: int) -> npt.NDArray[np.float64]:
         """Return all samples of a channel in µV, shape (n_samples,), with segments concatenated.
@@ -92,25 +87,25 @@ class EdfFile:
         Raises
         ------
         RecordingError
-            If the unit is not a unit of voltage, or a range in the header is empty.
+            The ``fault`` of the channel, if it has one.
         """
-        signal: Any = self._edf.signals[channel]
-        scale = uv_per_unit(self.unit(channel), f"{self.path.name}, channel {signal.label!r}")
-        low, high = signal.digital_min, signal.digital_max
-        if low == high or signal.physical_min == signal.physical_max:
-            raise RecordingError(
-                "channel without range",
-                f"{self.path.name}, channel {signal.label!r}: the header gives digital {low}..{high}, "
-                f"physical {signal.physical_min}..{signal.physical_max}; re-export the recording",
-            )
-        gain = (signal.physical_max - signal.physical_min) / (high - low)
-        duration_s = self._edf.num_data_records * self._edf.data_record_duration
-        digital = signal.get_digital_slice(0, duration_s)
-        samples: npt.NDArray[np.float64] = digital.astype(np.float64)
-        samples -= low
-        samples *= gain * scale
-        samples += signal.physical_min * scale
+        limits, scale = self._conversion(channel)
+        samples = read_samples(self.path, self._header, self._header.signals[channel])
+        samples -= limits.digital[0]
+        samples *= limits.gain * scale
+        samples += limits.physical[0] * scale
         return samples
+
+    def _conversion(self, channel: int) -> tuple[Limits, float]:
+        """Return the limits of a channel, and the factor from its unit to µV."""
+        one = self._header.signals[channel]
+        where = f"{self.path.name}, channel {one.label!r}"
+        scale = uv_per_unit(one.unit, where)
+        if isinstance(one.limits, str):
+            raise RecordingError(
+                "channel without range", f"{where}: {one.limits}; re-export the recording"
+            )
+        return one.limits, scale
 
 
 def uv_per_unit(unit: str, where: str) -> float:
@@ -134,46 +129,25 @@ def open_edf(path: Path) -> EdfFile:
     Raises
     ------
     RecordingError
-        If the file can't be read, is not an EDF file, or holds fewer or more records than stated.
+        If the file can't be read, is not an EDF file, holds fewer or more records than stated, or
+        its records overlap or have no onsets where the header says EDF+D.
     """
-    edf = _read(path)
-    header = RawHeader.read(path)
-    n_records, notes = count_records(path, header)
-    signals = edf.signals
-    if not signals or header.record_s <= 0:
+    header = read_header(path)
+    if not header.signals or header.record_s <= 0:
         raise RecordingError(
             "no signals", f"{path.name} has no signal channel; is it an annotation file?"
         )
+    segments, notes = edf_records.segments(path, header)
+    require_plausible_span(segments, header.record_s, path.name)
     return EdfFile(
         path,
-        tuple(signal.label for signal in signals),
-        tuple(signal.samples_per_data_record / header.record_s for signal in signals),
+        tuple(channel.label for channel in header.signals),
+        tuple(channel.n_samples / header.record_s for channel in header.signals),
         header.record_s,
-        segments(path, header, n_records),
-        notes,
-        edf,
+        segments,
+        (*header.notes, *notes),
+        header,
     )
-
-
-def read_annotations(path: Path) -> list[Annotation]:
-    """Return the annotations of an EDF+ file in time order; a missing duration becomes 0 s.
-
-    Raises
-    ------
-    RecordingError
-        If the file can't be read or has no annotations.
-    """
-    try:
-        edf = _read(path)
-        count_records(path, RawHeader.read(path))
-        annotations = edf.annotations
-    except (ValueError, IndexError, ArithmeticError) as error:
-        raise RecordingError(
-            "unreadable annotations", f"{path.name}: {brief(error)}; get the file again"
-        ) from error
-    if not annotations:
-        raise RecordingError("empty scoring", f"{path.name} has no annotations; get the file again")
-    return [Annotation(a.onset, a.duration or 0.0, a.text.strip()) for a in annotations]
 
 
 def start_datetime(path: Path) -> datetime:
@@ -182,32 +156,28 @@ def start_datetime(path: Path) -> datetime:
     Anonymised EDF+ files hide the date in the recording field (``Startdate X``); the plain fields
     ``dd.mm.yy`` and ``hh.mm.ss`` remain valid for aligning two files of one night. They have a
     resolution of one second; the onset of the first record adds the fraction.
+
+    Raises
+    ------
+    RecordingError
+        If the file can't be read, or the fields are not a date and a time.
     """
+    header = read_header(path)
     try:
-        with path.open("rb") as file:
-            text = file.read(MAIN_HEADER_BYTES)[168:184].decode("ascii", "replace")
-        start = datetime.strptime(text.replace(":", "."), "%d.%m.%y%H.%M.%S")
-    except OSError as error:
-        raise unreadable(path.name, error) from error
-    except ValueError:  # the message omits the content, which may be a real date
+        day, month, year = _three_numbers(header.start[0])
+        hour, minute, second = _three_numbers(header.start[1])
+        century = 1900 if year >= FIRST_YEAR else 2000
+        start = datetime(century + year, month, day, hour, minute, second)
+        return start + timedelta(seconds=edf_records.first_onset_s(path, header) or 0.0)
+    except (ValueError, OverflowError):  # the message omits the content, which may be a real date
         raise RecordingError(
             "no start time",
             f"{path.name}: bytes 168-183 of the header are not a date and time; fix them",
         ) from None
-    return start + timedelta(seconds=float(first_onset_s(path, RawHeader.read(path))))
 
 
-def _read(path: Path) -> edfio.Edf:
-    import edfio
-
-    try:
-        with warnings.catch_warnings():  # count_records refuses or notes what edfio warns about
-            warnings.simplefilter("ignore")
-            return edfio.read_edf(path, header_encoding="latin-1")
-    except OSError as error:
-        raise unreadable(path.name, error) from error
-    except (ValueError, IndexError, ArithmeticError) as error:
-        raise RecordingError(
-            "not an EDF file",
-            f"{path.name} is not a readable EDF file ({brief(error)}); get the file again",
-        ) from error
+def _three_numbers(field: str) -> tuple[int, int, int]:
+    match = THREE_NUMBERS.fullmatch(field)
+    if match is None:
+        raise ValueError("not three numbers")
+    return int(match[1]), int(match[2]), int(match[3])

@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from psgimg.builder.errors import RecordingError
+from psgimg.builder.recordings.segments import LONGEST_S
 from psgimg.builder.stages import Score, Stage
 
 TOLERANCE_S = 0.01
 """Times closer than this are equal: EDF+ writes onsets with few decimals."""
-
-LONGEST_S = 7 * 24 * 3600.0
-"""Maximum duration of a recording. Longer scorings have times in another unit, or damaged ones; the
-longest recordings, of monitoring in epilepsy units, are stored as files of some hours each."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +44,8 @@ class Hypnogram:
         Name of the scorer in the corpus; empty if there is only one.
     partial
         Number of runs that ended with an incomplete epoch, which was omitted.
+    notes
+        Tolerated defects of the scoring, for the report.
     """
 
     scores: tuple[Score, ...]
@@ -54,6 +53,7 @@ class Hypnogram:
     epoch_s: float = 30.0
     scorer: str = ""
     partial: int = 0
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.scores) != len(self.onsets_s):
@@ -104,7 +104,13 @@ def from_scores(
     return Hypnogram(listed, onsets_s, epoch_s, scorer)
 
 
-def from_events(events: Iterable[Event], *, epoch_s: float = 30.0, scorer: str = "") -> Hypnogram:
+def from_events(
+    events: Iterable[Event],
+    *,
+    epoch_s: float = 30.0,
+    scorer: str = "",
+    notes: tuple[str, ...] = (),
+) -> Hypnogram:
     """Return the hypnogram of runs with onset and duration: 390 s are 13 epochs of 30 s.
 
     An incomplete epoch at the end of a run is omitted and counted in ``partial``.
@@ -128,7 +134,7 @@ def from_events(events: Iterable[Event], *, epoch_s: float = 30.0, scorer: str =
         onsets_s += [round(event.onset_s + epoch_s * i, 6) for i in range(n_epochs)]
     if not scores:
         raise RecordingError("empty scoring", f"no run with a known stage lasts {epoch_s:g} s")
-    return Hypnogram(tuple(scores), tuple(onsets_s), epoch_s, scorer, partial)
+    return Hypnogram(tuple(scores), tuple(onsets_s), epoch_s, scorer, partial, notes)
 
 
 def max_epochs(epoch_s: float) -> int:

@@ -6,6 +6,7 @@ GDF), it resamples all of them to the highest rate.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.recordings.edf import open_edf, uv_per_unit
-from psgimg.builder.recordings.edf_header import Segment, brief
+from psgimg.builder.recordings.segments import Segment, require_plausible_span
 from psgimg.builder.recordings.signal_file import SignalFile
 
-EDF_VERSION = b"0       "
+EDF_VERSION = re.compile(rb"0[ \0]{7}")
 """First bytes of every EDF, whatever its suffix (``.edf``, ``.rec``)."""
 
 SKIPPED = "bad_acq_skip"
@@ -75,7 +76,10 @@ class MneFile:
         measured: datetime | None = self._raw.info["meas_date"]
         if measured is None:
             return None
-        return (measured + timedelta(seconds=self._raw.first_time)).replace(tzinfo=None)
+        try:
+            return (measured + timedelta(seconds=self._raw.first_time)).replace(tzinfo=None)
+        except (ValueError, OverflowError):  # not a time: MNE believes any number
+            return None
 
     def unit(self, channel: int) -> str:
         """Return ``V``, to which MNE converts every voltage; otherwise the channel's unit."""
@@ -88,15 +92,26 @@ class MneFile:
         # MNE declares every channel of an EEG system a voltage, but keeps the header's unit.
         return "V" if not spelt or spelt.endswith("V") else spelt
 
+    def fault(self, channel: int) -> RecordingError | None:
+        """Return why a channel can't be read in µV, judged by its unit; None if it can."""
+        try:
+            uv_per_unit(self.unit(channel), self._where(channel))
+        except RecordingError as error:
+            return error
+        return None
+
+    def _where(self, channel: int) -> str:
+        return f"{self.path.name}, channel {self.labels[channel]!r}"
+
     def read_uv(self, channel: int) -> npt.NDArray[np.float64]:
         """Return all samples of a channel in µV, shape (n_samples,), with segments concatenated.
 
         Raises
         ------
         RecordingError
-            If the unit is not a unit of voltage, or samples can't be read or are not finite.
+            The ``fault`` of the channel, or if samples can't be read or are not finite.
         """
-        where = f"{self.path.name}, channel {self.labels[channel]!r}"
+        where = self._where(channel)
         scale = uv_per_unit(self.unit(channel), where)
         with _one_line_errors(self.path):
             samples = [
@@ -126,7 +141,7 @@ def open_any(path: Path) -> SignalFile:
     """
     try:
         with path.open("rb") as file:
-            is_edf = file.read(len(EDF_VERSION)) == EDF_VERSION
+            is_edf = EDF_VERSION.fullmatch(file.read(8)) is not None
     except IsADirectoryError:  # some formats are folders
         is_edf = False
     except OSError as error:
@@ -150,13 +165,14 @@ def open_mne(path: Path) -> MneFile:
         raw = read_raw(path, preload=False, verbose="warning")
         # MNE crops the annotations of a raw at the file's end; EEGLAB's may extend beyond it.
         marks = read_annotations(path) if path.suffix.lower() == ".set" else raw.annotations
-    _refuse_marks_without_time(raw, marks, path)
-    sfreq_hz = Fraction(raw.info["sfreq"]).limit_denominator(10**6)
-    segments, kept = _segments(raw, marks, sfreq_hz)
-    if not segments:
-        raise RecordingError(
-            "no signals", f"{path.name} has no {MIN_SEGMENT_S:g} s of uninterrupted signal"
-        )
+        _refuse_marks_without_time(raw, marks, path)
+        sfreq_hz = Fraction(raw.info["sfreq"]).limit_denominator(10**6)
+        segments, kept = _segments(raw, marks, sfreq_hz)
+        if not segments:
+            raise RecordingError(
+                "no signals", f"{path.name} has no {MIN_SEGMENT_S:g} s of uninterrupted signal"
+            )
+        require_plausible_span(segments, 1 / sfreq_hz, path.name)
     labels = tuple(raw.ch_names)
     texts = [" ".join(str(each.message).split()).replace(str(path), path.name) for each in caught]
     return MneFile(
@@ -251,5 +267,10 @@ def _one_line_errors(path: Path) -> Iterator[None]:
     except Exception as error:  # each of MNE's thirty readers raises its own errors
         raise RecordingError(
             "unreadable recording",
-            f"{path.name}: MNE can't read it ({brief(error)}); export it as EDF",
+            f"{path.name}: MNE can't read it ({_brief(error)}); export it as EDF",
         ) from error
+
+
+def _brief(error: Exception) -> str:
+    """Return an error's message in one short line."""
+    return " ".join(str(error).split())[:120] or type(error).__name__

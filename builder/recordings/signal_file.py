@@ -10,8 +10,9 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.recordings.edf_header import Segment
+from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.montage import Derivation
+from psgimg.builder.recordings.segments import Segment
 
 MISSING_UNIT = "unit missing, µV assumed"
 
@@ -56,6 +57,9 @@ class SignalFile(Protocol):
 
     def unit(self, channel: int) -> str:
         """Return the physical unit as spelt in the header."""
+
+    def fault(self, channel: int) -> RecordingError | None:
+        """Return why a channel can't be read in µV, judged by the header alone; None if it can."""
 
     def read_uv(self, channel: int) -> npt.NDArray[np.float64]:
         """Return all samples of a channel in µV, shape (n_samples,), with segments concatenated."""

@@ -13,8 +13,8 @@ from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.recordings.edf_header import Segment
 from psgimg.builder.recordings.montage import Lane, Montage
+from psgimg.builder.recordings.segments import Segment
 from psgimg.builder.signals.corruption_kinds import ANY, MAINS
 from psgimg.builder.signals.corruption_spec import Corruption
 from psgimg.builder.signals.filter_settings import Band, Filters

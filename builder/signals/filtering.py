@@ -14,8 +14,8 @@ from math import ceil, floor
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.recordings.edf_header import Segment
 from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage
+from psgimg.builder.recordings.segments import Segment
 from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.signals.filter_settings import Filters
 

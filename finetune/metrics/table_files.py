@@ -40,6 +40,7 @@ def read(path: Path, schema: pa.Schema) -> pa.Table:
     reader = FORMATS[checked(path).suffix][0]
     try:
         table = reader(path, schema)
+        twice = [name for name in schema.names if table.column_names.count(name) > 1]
     except FileNotFoundError as error:
         raise BuildError(f"{path} does not exist; give a predictions file") from error
     except TooLargeError as error:
@@ -48,7 +49,7 @@ def read(path: Path, schema: pa.Schema) -> pa.Table:
     except (OSError, pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         message = " ".join(str(error).split())
         raise BuildError(f"{path}: {message}; write it as Parquet, CSV or JSON lines") from error
-    if twice := [name for name in schema.names if table.column_names.count(name) > 1]:
+    if twice:
         raise BuildError(f"{path}: several columns are named {twice[0]!r}; keep one")
     return table
 
@@ -91,9 +92,9 @@ def _read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
             n_rows,
         )
         table = file.read(names)
-    for name in names:
-        if pa.types.is_dictionary(table[name].type):
-            _check_volume(_n_text_bytes(table[name]), n_rows)
+    for column in table.columns:
+        if pa.types.is_dictionary(column.type):
+            _check_volume(_n_text_bytes(column), n_rows)
     return table
 
 

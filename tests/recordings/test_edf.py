@@ -6,8 +6,9 @@ import edfio
 import numpy as np
 import pytest
 from psgimg.builder.errors import RecordingError
-from psgimg.builder.recordings.edf import open_edf, read_annotations, start_datetime, uv_per_unit
-from psgimg.builder.recordings.edf_header import Segment
+from psgimg.builder.recordings.edf import open_edf, start_datetime, uv_per_unit
+from psgimg.builder.recordings.edf_annotations import read_annotations
+from psgimg.builder.recordings.segments import Segment
 from tiny_edf import discontinuous
 
 
@@ -140,7 +141,7 @@ def test_annotations_are_read_in_time_order(tmp_path, wave):
         edfio.EdfAnnotation(0, 30, "Sleep stage W"),
     ]
     path = write(tmp_path / "a.edf", wave, annotations=notes)
-    assert [(a.onset_s, a.duration_s, a.text) for a in read_annotations(path)] == [
+    assert [(a.onset_s, a.duration_s, a.text) for a in read_annotations(path).events] == [
         (0, 30, "Sleep stage W"),
         (30, 30, "Sleep stage 2"),
     ]
@@ -191,3 +192,30 @@ def test_a_broken_date_is_not_repeated_where_others_read_it(tmp_path, wave):
     with pytest.raises(RecordingError, match="no start time") as refused:
         start_datetime(path)
     assert "31.02" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "reason"),
+    [
+        (96, b"%", "unit is not a voltage"),
+        (104, b"500", "channel without range"),  # physical minimum = maximum
+        (112, b"-500", "channel without range"),
+        (112, b"n/a", "channel without range"),
+        (112, b"nan", "channel without range"),
+        (112, b"inf", "channel without range"),
+        (120, b"32767", "channel without range"),  # digital minimum = maximum
+        (120, b"", "channel without range"),
+    ],
+)
+def test_the_header_alone_shows_that_a_channel_cant_be_read(tmp_path, wave, column, text, reason):
+    path = write(tmp_path / "a.edf", wave)
+    assert open_edf(path).fault(0) is None
+    patch(path, 256 + column, text.ljust(8))
+    edf = open_edf(path)  # the fault of one channel is not one of the file
+    fault = edf.fault(0)
+    assert fault is not None
+    assert fault.reason == reason
+    assert "a.edf, channel 'EEG C4-M1'" in fault.detail
+    with pytest.raises(RecordingError) as raised:
+        edf.read_uv(0)
+    assert str(raised.value) == str(fault)

@@ -131,6 +131,9 @@ def test_a_format_without_a_date_has_no_start(tmp_path, wave_uv):
 @pytest.mark.parametrize("write", [write_fif, write_brainvision])
 def test_what_is_no_voltage_is_not_read_as_one(tmp_path, wave_uv, write):
     file = open_any(write(tmp_path, wave_uv))
+    fault = file.fault(2)
+    assert fault is not None
+    assert (file.fault(0), fault.reason) == (None, "unit is not a voltage")
     with pytest.raises(RecordingError, match=r"channel 'SaO2' is in .* not in V"):
         file.read_uv(2)
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from psgimg.builder.errors import BuildError
-from psgimg.builder.recordings.edf_header import Segment
 from psgimg.builder.recordings.montage import MONTAGES, Kind
+from psgimg.builder.recordings.segments import Segment
 from psgimg.builder.signals import corrupt, corruption_spec
 from psgimg.builder.signals.corrupt import RecordingContext
 from psgimg.builder.signals.corruption_kinds import FORMS, Number

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from psgimg.builder.errors import RecordingError
-from psgimg.builder.recordings.edf_header import Segment
 from psgimg.builder.recordings.hypnogram import from_scores
+from psgimg.builder.recordings.segments import Segment
 from psgimg.builder.signals.epoching import Epoch, cut, require_signal, select
 from psgimg.builder.signals.filtering import Signals, Stretch
 from psgimg.builder.stages import Stage, Unscored

@@ -87,8 +87,9 @@ def read_hypnogram(form: ScoringForm, recording: Recording, scorer: str) -> Hypn
     path = scoring_of(recording, scorer)
     if form.format in XML:
         return XML[form.format](path, scorer=scorer)
+    notes: tuple[str, ...] = ()
     if form.format == "annotations":
-        rows = _annotations(path, recording.signal)
+        rows, notes = _annotations(path, recording.signal)
     elif form.format == "txt":
         rows = [_Row(line.strip()) for line in read_text(path).strip().splitlines()]
     else:
@@ -102,16 +103,17 @@ def read_hypnogram(form: ScoringForm, recording: Recording, scorer: str) -> Hypn
         return from_scores(scores, epoch_s=form.epoch_s, scorer=scorer)
     events = [Event(row.onset_s, row.duration_s, form.stages[row.word]) for row in scored]
     runs = check_runs(events, form.epoch_s, path.name)
-    return from_events(runs, epoch_s=form.epoch_s, scorer=scorer)
+    return from_events(runs, epoch_s=form.epoch_s, scorer=scorer, notes=notes)
 
 
-def _annotations(path: Path, signal: Path) -> list[_Row]:
-    from psgimg.builder.recordings import edf  # loads NumPy, and listing corpora must not
+def _annotations(path: Path, signal: Path) -> tuple[list[_Row], tuple[str, ...]]:
+    from psgimg.builder.recordings import edf_annotations  # NumPy; listing corpora must not load it
 
     shift_s = 0.0 if path == signal else start_shift_s(path, signal)
+    read = edf_annotations.read_annotations(path)
     return [
-        _Row(one.text, one.onset_s + shift_s, one.duration_s) for one in edf.read_annotations(path)
-    ]
+        _Row(one.text, one.onset_s + shift_s, one.duration_s) for one in read.events
+    ], read.notes
 
 
 def _table(form: ScoringForm, path: Path) -> Iterator[_Row]:
