@@ -13,7 +13,14 @@ from filelock import FileLock, Timeout
 from psgimg.builder import atomic_file, night, pool
 from psgimg.builder.card import croissant, dataset_card
 from psgimg.builder.corpora import sources
-from psgimg.builder.dataset import build_report, build_schema, corpus_record, shards
+from psgimg.builder.corpora.sources import Source
+from psgimg.builder.dataset import (
+    build_report,
+    build_schema,
+    corpus_record,
+    public_names,
+    shards,
+)
 from psgimg.builder.dataset.build_json import Fixed, RecordingFacts
 from psgimg.builder.dataset.build_report import Report, SetAside
 from psgimg.builder.dataset.config import BuildConfig
@@ -45,16 +52,34 @@ def build(config: BuildConfig, progress: Progress) -> Report:
     located = sources.locate(config.corpora, config.root)
     shards.check_writable(config.out)
     with _locked(config.out):
-        _refuse_other_settings(config)
-        policy = config.split_policy()
         done = shards.finished(config.out)
         built = [one.facts for one in done.values()]
+        located = _published(config, located, built, progress)
+        _refuse_other_settings(config)
+        policy = config.split_policy()
         corpus_record.refuse_unnamed(
             config.out, config.corpora, build_report.read_earlier(config.out), built
         )
         tasks, set_aside = make_tasks(config, located, policy, built)
         set_aside += _draw_new(config, tasks, done, progress)
         return _publish(config, policy, set_aside)
+
+
+def _published(
+    config: BuildConfig,
+    located: Sequence[Source],
+    built: Sequence[RecordingFacts],
+    progress: Progress,
+) -> list[Source]:
+    """Return the sources with their recordings under public names, and report new numbers."""
+    known = config.pinned.names if config.pinned else built
+    public, _ = public_names.assign(located, config.out, known, config.listed_subjects, save=True)
+    if n := sum(one.original is not None for source in public for one in source.published or ()):
+        progress.note(
+            f"{n} recordings are published under numbers, as their names could be those of people; "
+            f"{config.out / public_names.FILE} links the two and stays on this machine"
+        )
+    return public
 
 
 def draw(task: Task) -> Drawn | SetAside:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psgimg.builder import night
 from psgimg.builder.corpora import sources
-from psgimg.builder.dataset import build_report
+from psgimg.builder.dataset import build_report, public_names
 from psgimg.builder.dataset.build_json import PlannedRecording
 from psgimg.builder.dataset.build_report import SetAside
 from psgimg.builder.dataset.config import BuildConfig
@@ -14,8 +14,10 @@ from psgimg.builder.tasks import make_tasks
 
 def check(config: BuildConfig, progress: Progress) -> tuple[list[PlannedRecording], list[SetAside]]:
     """Return the facts and split of each recording that a build would draw, and those set aside."""
-    policy = config.split_policy()
-    tasks, set_aside = make_tasks(config, sources.locate(config.corpora, config.root), policy)
+    found = sources.locate(config.corpora, config.root)
+    located, names = public_names.assign(found, config.out, (), config.listed_subjects, save=False)
+    policy = config.split_policy(names)
+    tasks, set_aside = make_tasks(config, located, policy)
     facts: list[PlannedRecording] = []
     progress.start("checking", len(tasks), "recordings")
     for task in tasks:

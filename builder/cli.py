@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import sys
+import traceback
 from importlib.metadata import entry_points
+from types import TracebackType
 
 import click
 from psgimg.builder.command_options import kebab
 from psgimg.builder.errors import PsgimgError
+from psgimg.builder.files import secrets
 
 COMMANDS = "psgimg.commands"
 """Group of the entry points that are commands of psgimg, including its own; see `pyproject.toml`."""
@@ -38,11 +41,15 @@ def command_line() -> click.Group:
 
 
 def main() -> None:
-    """Run the command line; an expected error is shown as one line, not a traceback."""
+    """Run the command line; an expected error is shown as one line, not a traceback.
+
+    Neither has a secret in it: tokens, keys and passwords are masked.
+    """
+    sys.excepthook = _show_traceback
     try:
         command_line()(standalone_mode=False)
     except PsgimgError as error:
-        click.echo(f"psgimg: {error}", err=True)
+        click.echo(secrets.mask(f"psgimg: {error}"), err=True)
         sys.exit(2)
     except click.ClickException as error:
         error.show()
@@ -50,6 +57,14 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("psgimg: interrupted; run the same command again to resume", err=True)
         sys.exit(130)
+
+
+def _show_traceback(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Show the traceback of an unexpected error, without secrets."""
+    text = "".join(traceback.format_exception(kind, error, trace))
+    click.echo(secrets.mask(text), err=True, nl=False)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from psgimg.builder.files import secrets
 from psgimg.builder.progress import BYTES
 from rich.console import Console
 from rich.markup import escape
@@ -56,7 +57,7 @@ class ProgressBar:
 
     def note(self, message: str) -> None:
         """Show one line above the bar."""
-        self._bar.console.print(escape(message), highlight=False)
+        self._bar.console.print(escape(secrets.mask(message)), highlight=False)
 
     def _finish(self) -> None:
         """End the running task; the bar of a step that counted nothing is removed."""

@@ -17,6 +17,7 @@ from psgimg.builder import night
 from psgimg.builder.corpora import registry, sources
 from psgimg.builder.dataset.build_json import BuildFacts
 from psgimg.builder.dataset.page_spec import PageSpec
+from psgimg.builder.dataset.public_names import PublicNames
 from psgimg.builder.dataset.shards import Key
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings import fingerprint
@@ -121,6 +122,7 @@ def find(build: BuildFacts, here: Here, wanted: Collection[Key]) -> dict[Key, Or
         If a recording is missing or its signal differs from the dataset's; a comparison needs every
         epoch.
     """
+    here = _under_public_names(build, here)
     if missing := sorted(set(wanted) - set(here)):
         name, first = missing[0]
         raise BuildError(
@@ -136,6 +138,19 @@ def find(build: BuildFacts, here: Here, wanted: Collection[Key]) -> dict[Key, Or
             )
     spec = PageSpec.from_build(build)
     return {key: Origin(*here[key], spec) for key in sorted(wanted)}
+
+
+def _under_public_names(build: BuildFacts, here: Here) -> Here:
+    """Return recordings on disk by the names under which they are in a dataset."""
+    corpora = {corpus.name: corpus for corpus, _ in here.values()}
+    names = PublicNames()
+    return {
+        (name, one.recording): (corpus, one)
+        for name, corpus in corpora.items()
+        for one in names.publish(
+            corpus, [one for own, one in here.values() if own == corpus], build["recordings"]
+        )
+    }
 
 
 def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes:

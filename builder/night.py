@@ -53,10 +53,10 @@ def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
     RecordingError
         If the recording can't be used, with the reason and the remedy.
     """
-    if recording.recording in corpus.absent:
+    if (wrong := corpus.absent.get(recording.own.recording)) is not None:
         raise RecordingError(
             "listed as wrong by the distributor",
-            f"{recording.recording}: {corpus.absent[recording.recording]}",
+            f"{recording.recording}: {wrong}",
         )
     edf = open_edf(recording.signal)
     reference = _reference(recording, spec.scorer)
@@ -163,7 +163,7 @@ def _second(
 
 def _read(corpus: Corpus, recording: Recording, scorer: str) -> Hypnogram:
     try:
-        return corpus.read_hypnogram(recording, scorer)
+        return corpus.read_hypnogram(recording.own, scorer)
     except OSError as error:
         raise RecordingError(
             "unreadable file",

@@ -164,6 +164,7 @@ def _build_config(
             spec=export.spec,
             policy=SplitPolicy((train, validation, test), fixed["seed"], published),
             signals={key: fact["signal"] for key, fact in facts.items()},
+            names=[*facts.values()],
         ),
     )
 
@@ -231,7 +232,7 @@ def _other_recordings(
     aside = {(e["corpus"], e["recording"]): e for e in report.values["set_aside"]}
     for key, fact in sorted(facts.items()):
         if key not in rebuilt:
-            yield Mismatch(*key, aside[key]["reason"], aside[key]["detail"])
+            yield Mismatch(*key, aside[key]["reason"], aside[key].get("detail", ""))
             continue
         if done[key].path.relative_to(out).as_posix() in verified:
             continue

@@ -139,7 +139,8 @@ def _wanted(config: BuildConfig, located: Sequence[Source]) -> list[Recording]:
         for r in sources.recordings(source, config.subjects, config.limit)
         if config.pinned is None or _key(r) in config.pinned.signals
     ]
-    missing = sorted(set(config.subjects) - {recording.subject for recording in wanted})
+    present = {name for one in wanted for name in (one.subject, one.own.subject)}
+    missing = sorted(set(config.subjects) - present)
     if missing and not config.limit:
         raise BuildError(
             f"no subject {', '.join(missing)} in {', '.join(config.source)}; `psgimg check` without "

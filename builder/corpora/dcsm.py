@@ -109,6 +109,7 @@ CORPUS = Corpus(
         "ECG-II": "ECG",
     },
     home="dcsm_dataset",
+    names=r"(?i)tp[0-9a-f_]+",
     recordings=recordings,
     read_hypnogram=read_hypnogram,
     notes=(

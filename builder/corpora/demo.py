@@ -218,6 +218,7 @@ CORPUS = Corpus(
     montage="aasm",
     channels=CHANNELS,
     home="psgimg-demo",
+    names=r"demo-\d+",
     recordings=recordings,
     read_hypnogram=read_hypnogram,
     notes=(

@@ -122,6 +122,7 @@ CORPUS = Corpus(
         "ECG": "ECG",
     },
     home="physionet.org/files/hmc-sleep-staging/1.1",
+    names=r"SN\d{3}",
     recordings=recordings,
     read_hypnogram=read_hypnogram,
     notes=(

@@ -200,6 +200,7 @@ CORPUS = Corpus(
     montage="aasm",
     channels=CHANNELS,
     home="ISRUC-Sleep",
+    names=r"I{1,3}-\d{3}(-\d)?",
     recordings=recordings,
     read_hypnogram=read_hypnogram,
     notes=(

@@ -105,6 +105,7 @@ CORPUS = Corpus(
     montage="aasm",
     channels=_channels(),
     home="MASS",
+    names=r"01-0[1-5]-\d{4}",
     recordings=recordings,
     read_hypnogram=read_hypnogram,
     notes=(

@@ -77,6 +77,7 @@ SHHS = Corpus(
         "ECG": "ECG",
     },
     home="shhs",
+    names=_SHHS_NAMES.stem,
     recordings=partial(recordings, _SHHS_NAMES),
     read_hypnogram=read_hypnogram,
     notes=(
@@ -114,6 +115,7 @@ MESA = Corpus(
         "EKG": "ECG",
     },
     home="mesa",
+    names=_MESA_NAMES.stem,
     recordings=partial(recordings, _MESA_NAMES),
     read_hypnogram=read_hypnogram,
     notes=(
@@ -165,6 +167,7 @@ MROS = Corpus(
         "ECG L-ECG R": "ECG1-ECG2",
     },
     home="mros",
+    names=_MROS_NAMES.stem,
     recordings=partial(recordings, _MROS_NAMES),
     read_hypnogram=read_hypnogram,
     notes=(
@@ -207,6 +210,7 @@ CFS = Corpus(
         "ECG2": "ECG2-REF",
     },
     home="cfs",
+    names=_CFS_NAMES.stem,
     recordings=partial(recordings, _CFS_NAMES),
     read_hypnogram=read_hypnogram,
     notes=(
@@ -249,6 +253,7 @@ WSC = Corpus(
         "ECG": "ECG",
     },
     home="wsc",
+    names=_WSC_NAMES.stem,
     recordings=partial(recordings, _WSC_NAMES),
     read_hypnogram=eannot.read_hypnogram,
     notes=(

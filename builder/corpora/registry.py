@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -87,6 +88,31 @@ def corpora(sources: Iterable[str]) -> tuple[Corpus, ...]:
             )
         by_name[one.name] = one
     return tuple(by_name.values())
+
+
+def restricted(recordings: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the corpora, among those of some recordings, whose pictures may not be shared.
+
+    What is unknown or contradictory counts as restricted: a corpus that is not one of psgimg's own,
+    and one with a recording whose name is not of its form.
+
+    Parameters
+    ----------
+    recordings
+        Corpus and public name of each, as in the rows of a dataset.
+    """
+    return sorted(
+        {
+            name
+            for name, recording in recordings
+            if not is_open(name, Policy.OPEN) or not _belongs(CORPORA[name], recording)
+        }
+    )
+
+
+def _belongs(corpus: Corpus, recording: str) -> bool:
+    """Whether a recording has a name of its corpus, or a number in place of one (``public_names``)."""
+    return bool(re.fullmatch(rf"{corpus.names}|r\d{{4,}}", recording))
 
 
 def is_open(name: str, stated: object) -> bool:

@@ -133,6 +133,7 @@ CORPUS = Corpus(
         "EMG submental": "Chin",
     },
     home="physionet-sleep-data",
+    names=r"S[CT][47]\d\d\d?",
     recordings=recordings,
     read_hypnogram=read_hypnogram,
     notes=(

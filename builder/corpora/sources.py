@@ -14,10 +14,17 @@ from psgimg.builder.recordings.recording import Corpus, Recording
 
 @dataclass(frozen=True)
 class Source:
-    """A corpus and its folder."""
+    """A corpus and its folder.
+
+    Parameters
+    ----------
+    published
+        Its recordings under their public names; None before these are assigned.
+    """
 
     corpus: Corpus
     root: Path
+    published: tuple[Recording, ...] | None = None
 
 
 def root_variable(name: str) -> str:
@@ -43,6 +50,8 @@ def locate(corpora: Sequence[Corpus], roots: Sequence[str]) -> list[Source]:
 def recordings(source: Source, subjects: Sequence[str], limit: int) -> list[Recording]:
     """Return the recordings of some subjects (empty: all), the first ``limit`` of them (0: all).
 
+    Subjects are given by their public or their original names.
+
     Raises
     ------
     BuildError
@@ -52,8 +61,8 @@ def recordings(source: Source, subjects: Sequence[str], limit: int) -> list[Reco
     chosen = set(subjects)
     selected = [
         recording
-        for recording in source.corpus.recordings(source.root)
-        if not chosen or recording.subject in chosen
+        for recording in source.published or source.corpus.recordings(source.root)
+        if not chosen or chosen & {recording.subject, recording.own.subject}
     ]
     for recording in selected:
         if recording.corpus != source.corpus.name:

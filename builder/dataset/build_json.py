@@ -7,12 +7,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from annotated_types import Ge, Len
+from annotated_types import Ge, Len, Predicate
 from psgimg.builder.dataset.schema import SPLITS, SplitName
+from psgimg.builder.files import safe_names
 from psgimg.builder.signals.corruption_spec import CorruptionJson
 from typing_extensions import TypedDict
 
 Count = Annotated[int, Ge(0)]
+
+CorpusName = Annotated[str, Predicate(safe_names.is_corpus)]
+Name = Annotated[str, Predicate(safe_names.is_name)]
+"""Name of a subject, recording or family."""
+Line = Annotated[str, Predicate(safe_names.is_line)]
+RelativePath = Annotated[str, Predicate(safe_names.is_path)]
+Hash = Annotated[str, Predicate(safe_names.is_hash)]
+Version = Annotated[str, Predicate(safe_names.is_version)]
+Commands = Annotated[str, Predicate(safe_names.is_commands)]
+Repository = Annotated[str, Predicate(safe_names.is_repository)]
 
 StageCounts = dict[str, Count]
 """Stage to number of epochs, with all five stages."""
@@ -24,21 +35,21 @@ PolicyName = Literal["open", "restricted"]
 class LaneJson(TypedDict):
     """One lane of the montage."""
 
-    name: str
+    name: Line
     kind: str
 
 
 class MontageJson(TypedDict):
     """A montage; ``lanes`` from top to bottom."""
 
-    name: str
+    name: Line
     lanes: list[LaneJson]
 
 
 class StyleJson(TypedDict):
     """The keys common to every version of a style."""
 
-    name: str
+    name: Line
     width_px: Count
     height_px: Count
 
@@ -116,18 +127,18 @@ class PlanFacts(TypedDict):
     the unit that stays in one split.
     """
 
-    corpus: str
-    subject: str
-    recording: str
-    kin: str
-    scorer: str
+    corpus: CorpusName
+    subject: Name
+    recording: Name
+    kin: Name
+    scorer: Line
     epoch_s: float
     duration_s: float
     stages: StageCounts
     second: Count
     unscored_signal_s: float
-    left_out: dict[str, Count]
-    lanes: list[str | None]
+    left_out: dict[Line, Count]
+    lanes: list[Line | None]
     gaps: Count
     notes: list[str]
 
@@ -141,8 +152,8 @@ class PlannedRecording(PlanFacts):
 class DrawnFacts(PlanFacts):
     """A drawn recording, with its flat lanes and the lanes drawn as envelopes."""
 
-    flat: list[str]
-    envelopes: list[str]
+    flat: list[Line]
+    envelopes: list[Line]
 
 
 class RecordingFacts(DrawnFacts):
@@ -151,8 +162,8 @@ class RecordingFacts(DrawnFacts):
     ``signal`` is the hash of its signal, ``fingerprint`` that of all its files.
     """
 
-    signal: str
-    fingerprint: str
+    signal: Hash
+    fingerprint: Hash
 
 
 class FooterFacts(RecordingFacts):
@@ -168,26 +179,29 @@ class BuiltRecording(RecordingFacts):
 
 
 class SetAsideEntry(TypedDict):
-    """A recording that could not be used."""
+    """A recording that could not be used.
 
-    corpus: str
-    recording: str
-    reason: str
-    detail: str
+    ``detail`` names files and quotes them: it is for the terminal, and absent from files.
+    """
+
+    corpus: CorpusName
+    recording: Name
+    reason: Line
+    detail: NotRequired[str]
 
 
 class FileEntry(TypedDict):
     """A file of the dataset."""
 
     bytes: Count
-    sha256: str
+    sha256: Hash
 
 
 class ShardEntry(FileEntry):
     """A shard; ``path`` is relative to the dataset's folder."""
 
-    path: str
-    corpus: str
+    path: RelativePath
+    corpus: CorpusName
     split: SplitName
     rows: Count
 
@@ -195,24 +209,24 @@ class ShardEntry(FileEntry):
 class RevisionJson(TypedDict):
     """A ``release_notes.Revision``."""
 
-    tag: str
-    recipe_hash: str
+    tag: Hash
+    recipe_hash: Hash
     rows: Count
     recordings: Count
-    corpora: list[str]
-    restricted: list[str]
+    corpora: list[CorpusName]
+    restricted: list[CorpusName]
     what: str
 
 
 class ReleaseJson(TypedDict):
     """A ``release_notes.Release``."""
 
-    repo_id: str
+    repo_id: Repository
     public: bool
     permission: str
     permitted: list[str]
     revisions: list[RevisionJson]
-    people: dict[str, dict[str, SplitName]]
+    people: dict[CorpusName, dict[Name, SplitName]]
 
 
 class DatasetFacts(Corrupted):
@@ -224,17 +238,17 @@ class DatasetFacts(Corrupted):
     number of epochs.
     """
 
-    psgimg: str
-    versions: dict[str, str]
-    command: str
+    psgimg: Version
+    versions: dict[Line, Version]
+    command: Commands
     recipe: RecipeJson
-    recipe_hash: str
+    recipe_hash: Hash
     fixed: Fixed
     folds: Count
     policy: PolicyName
-    corpora: dict[str, CorpusFacts]
-    counts: dict[str, dict[SplitName, StageCounts]]
-    left_out: dict[str, dict[str, Count]]
+    corpora: dict[CorpusName, CorpusFacts]
+    counts: dict[CorpusName, dict[SplitName, StageCounts]]
+    left_out: dict[CorpusName, dict[Line, Count]]
     shards: list[ShardEntry]
 
 
@@ -248,7 +262,7 @@ class BuildFacts(DatasetFacts):
 class BuildJson(BuildFacts):
     """The whole of ``build.json``. ``files`` has the files beside the shards, by path."""
 
-    files: dict[str, FileEntry]
+    files: dict[RelativePath, FileEntry]
 
 
 class ReleasedJson(BuildJson):

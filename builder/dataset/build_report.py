@@ -51,12 +51,12 @@ FactsT_co = TypeVar("FactsT_co", bound=DatasetFacts, default=BuildFacts, covaria
 
 @dataclass(frozen=True, order=True)
 class SetAside:
-    """A recording that could not be used."""
+    """A recording that could not be used; ``detail`` is empty for one set aside by an earlier run."""
 
     corpus: str
     recording: str
     reason: str
-    detail: str
+    detail: str = ""
     n_pictures: ClassVar[int] = 0
 
     def to_dict(self) -> SetAsideEntry:
@@ -150,6 +150,8 @@ def collect(
 def write(out: Path, report: Report, beside: Sequence[str]) -> None:
     """Write ``build.json`` and, if folds were requested, ``folds.csv``.
 
+    Details of recordings set aside are not written, since they name files and quote their contents.
+
     Parameters
     ----------
     beside
@@ -160,7 +162,16 @@ def write(out: Path, report: Report, beside: Sequence[str]) -> None:
         atomic_file.write_text(out / FOLDS_FILE, folds_csv(report.values))
         names.append(FOLDS_FILE)
     listed = {name: entry((out / name).read_bytes()) for name in sorted(names)}
-    atomic_file.write_text(out / FILE, text({**report.values, "files": listed}))
+    aside = published(report.values["set_aside"])
+    atomic_file.write_text(out / FILE, text({**report.values, "set_aside": aside, "files": listed}))
+
+
+def published(set_aside: Iterable[SetAsideEntry]) -> list[SetAsideEntry]:
+    """Return the entries of recordings set aside without their details."""
+    return [
+        {"corpus": one["corpus"], "recording": one["recording"], "reason": one["reason"]}
+        for one in set_aside
+    ]
 
 
 def entry(data: bytes) -> FileEntry:
@@ -211,7 +222,7 @@ def _merged(
     partly = bool(config.subjects or config.limit)
     sources = {corpus.name for corpus in config.corpora}
     kept = [
-        SetAside(**entry)
+        SetAside(entry["corpus"], entry["recording"], entry["reason"])
         for entry in (before["set_aside"] if before else [])
         if (entry["corpus"], entry["recording"]) not in examined
         and (partly or entry["corpus"] not in sources)

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from psgimg.builder.dataset.build_json import BuildJson, ReleasedJson, StageCounts
 from psgimg.builder.dataset.build_report import Report
+from psgimg.builder.dataset.json_form import FormError, conform, place, shown
 from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.errors import BuildError
 from psgimg.builder.render import recipe
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.stages import STAGE_NAMES
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter, ValidationError
-
-Json = TypeVar("Json")
-
-N_SHOWN = 40
-"""Number of characters of an invalid value that a message shows."""
-
-
-class FormError(ValueError):
-    """A JSON file is invalid; the message gives the key and the value."""
 
 
 def check(values: Any) -> BuildJson:
@@ -67,57 +55,6 @@ def check_released(values: Any) -> ReleasedJson:
     """
     check(values)
     return conform(values, ReleasedJson)
-
-
-def conform(values: Any, kind: type[Json]) -> Json:
-    """Check JSON values against a ``TypedDict``: its keys, their types and bounds.
-
-    Other keys are allowed.
-
-    Raises
-    ------
-    FormError
-        At the first error.
-    """
-    from pydantic import ValidationError
-
-    try:
-        _adapter(kind).validate_python(values)
-    except ValidationError as error:
-        raise FormError(_first(error)) from error
-    checked: Json = values
-    return checked
-
-
-def _adapter(kind: type) -> TypeAdapter[Any]:
-    """Return a strict validator: 1.0 and true are not integers, and numbers must be finite."""
-    from pydantic import ConfigDict, TypeAdapter, with_config
-
-    return TypeAdapter(with_config(ConfigDict(strict=True, allow_inf_nan=False))(kind))
-
-
-def _first(error: ValidationError) -> str:
-    """Return the first error: its key in the file, the value, and pydantic's message."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    place = _place(*first["loc"])
-    if first["type"] == "missing":
-        return f"{place} is missing"
-    return f"{place} is {_shown(first['input'])}: {first['msg'][0].lower()}{first['msg'][1:]}"
-
-
-def _place(*keys: int | str) -> str:
-    """Return the path of a value: ``shards[0].split``, ``corpora["sleep-edf"].policy``."""
-    parts = (
-        f".{key}" if isinstance(key, str) and key.isidentifier() else f"[{_shown(key)}]"
-        for key in keys
-        if key != "[key]"  # by which pydantic marks that the key itself is invalid
-    )
-    return "".join(parts).removeprefix(".") or "the file"
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= N_SHOWN else f"{text[:N_SHOWN]}…"
 
 
 def _check_recipe(build: BuildJson) -> None:
@@ -172,35 +109,26 @@ def _check_names(build: BuildJson) -> None:
             raise FormError(f"{part} is empty")
         for (corpus, name), n in Counter(listed).items():
             if corpus not in names:
-                raise FormError(f"{part} has the corpus {_shown(corpus)}, which corpora has not")
+                raise FormError(f"{part} has the corpus {shown(corpus)}, which corpora has not")
             if n > 1:
-                raise FormError(f"{part} has {_shown(name)} of {corpus} {n} times")
+                raise FormError(f"{part} has {shown(name)} of {corpus} {n} times")
 
 
 def _check_paths(build: BuildJson) -> None:
-    """Check that files are in the folder and shards in that of their corpus, as files may be hostile."""
-    for i, shard in enumerate(build["shards"]):
-        _check_path(shard["path"], f"shards[{i}].path")
-        place, path = PurePosixPath("data", shard["corpus"]), PurePosixPath(shard["path"])
-        if path.parent != place or not path.match(f"{shard['split']}-*.parquet"):
+    """Check that shards are in the folder of their corpus; that paths are paths, the types check."""
+    for shard in build["shards"]:
+        folder, path = PurePosixPath("data", shard["corpus"]), PurePosixPath(shard["path"])
+        if path.parent != folder or not path.match(f"{shard['split']}-*.parquet"):
             raise FormError(
-                f"the shard {_shown(shard['path'])} does not belong to {place}, {shard['split']}"
+                f"the shard {shown(shard['path'])} does not belong to {folder}, {shard['split']}"
             )
-    for name in build["files"]:
-        _check_path(name, "files")
-
-
-def _check_path(name: str, where: str) -> None:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or path.as_posix() != name or name == ".":
-        raise FormError(f"{where} is {_shown(name)}, not a path in the folder")
 
 
 def _check_counts(build: BuildJson) -> None:
     """Check that every stage is counted, and that the counts equal the rows of the shards."""
-    for place, by_stage in _stage_counts(build):
+    for where, by_stage in _stage_counts(build):
         if missing := [stage for stage in STAGE_NAMES if stage not in by_stage]:
-            raise FormError(f"{place}.{missing[0]} is missing")
+            raise FormError(f"{where}.{missing[0]} is missing")
     report = Report(build)
     rows: Counter[tuple[str, str]] = Counter()
     for shard in build["shards"]:
@@ -217,6 +145,6 @@ def _stage_counts(build: BuildJson) -> Iterator[tuple[str, StageCounts]]:
     """Yield everything that is counted by stage, with its path in the file."""
     for corpus, by_split in build["counts"].items():
         for split in SPLITS:
-            yield _place("counts", corpus, split), by_split.get(split, {})
+            yield place("counts", corpus, split), by_split.get(split, {})
     for i, fact in enumerate(build["recordings"]):
-        yield _place("recordings", i, "stages"), fact["stages"]
+        yield place("recordings", i, "stages"), fact["stages"]

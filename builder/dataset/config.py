@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +13,11 @@ from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import splits
 from psgimg.builder.dataset.build_json import Corrupted, Fixed, RecipeJson
 from psgimg.builder.dataset.page_spec import PageSpec
+from psgimg.builder.dataset.public_names import KnownName, PublicNames
+from psgimg.builder.dataset.schema import SplitName
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import secrets
 from psgimg.builder.recordings.montage import DEFAULT_MONTAGE
 from psgimg.builder.recordings.montage_file import load_montage
 from psgimg.builder.recordings.recording import Corpus
@@ -38,12 +41,15 @@ class Pinned:
         Command that reproduces it, for the card.
     signals
         (corpus, recording) to hash of the signal, for every recording to draw.
+    names
+        The public names of these recordings.
     """
 
     command: str
     spec: PageSpec
     policy: SplitPolicy
     signals: Mapping[tuple[str, str], str]
+    names: Sequence[KnownName] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,11 @@ class BuildConfig:
         """The corpora of ``source``, read once, as a YAML file may change during a build."""
         return registry.corpora(self.source)
 
+    @cached_property
+    def listed_subjects(self) -> dict[tuple[str, str], SplitName]:
+        """The subjects of the split file with their splits: (corpus or "", original name)."""
+        return splits.read_published(self.split_file) if self.split_file else {}
+
     def recipe(self) -> Recipe:
         """Return the recipe. The default montage is that of the corpora if they share it, or AASM."""
         if self.pinned:
@@ -111,11 +122,17 @@ class BuildConfig:
             return self.pinned.spec
         return PageSpec(self.recipe(), self.scorer, self.trim_min, self.corruptions())
 
-    def split_policy(self) -> SplitPolicy:
-        """Return how subjects are assigned to splits."""
+    def split_policy(self, names: PublicNames | None = None) -> SplitPolicy:
+        """Return how subjects, under their public names, are assigned to splits.
+
+        Parameters
+        ----------
+        names
+            The public names; by default those recorded in ``out``.
+        """
         if self.pinned:
             return self.pinned.policy
-        published = splits.read_published(self.split_file) if self.split_file else {}
+        published = (names or PublicNames.read(self.out)).split(self.listed_subjects)
         return SplitPolicy(splits.parse_shares(self.splits), self.seed, published)
 
     def corruptions(self) -> tuple[Corruption, ...]:
@@ -142,7 +159,7 @@ class BuildConfig:
             "--style": "" if style_name == "clinical" else style_name,
             "--scorer": self.scorer,
             "--trim": "" if trim == "30" else trim,
-            "--subjects": ",".join(self.subjects),
+            "--subjects": ",".join(PublicNames.read(self.out).subjects(self.subjects)),
             "--limit": str(self.limit or ""),
             "--splits": "" if self.splits == "80/10/10" else self.splits,
             "--split-file": self.split_file.name if self.split_file else "",
@@ -151,7 +168,7 @@ class BuildConfig:
         }
         words += [word for pair in options.items() if pair[1] for word in pair]
         words += [word for one in self.corruptions() for word in ("--corrupt", one.spec)]
-        return shlex.join(words)
+        return secrets.mask(shlex.join(words))
 
     def fixed(self) -> Fixed:
         """Return the settings that all rows of a folder must share, whenever they were built."""

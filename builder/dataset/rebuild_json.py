@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from psgimg.builder.dataset.build_json import BuiltRecording, DatasetFacts
+from psgimg.builder.dataset.build_json import (
+    BuiltRecording,
+    Count,
+    DatasetFacts,
+    Hash,
+    RelativePath,
+)
 from typing_extensions import TypedDict
 
 
 class PicturedRecording(BuiltRecording):
     """A recording of the dataset, with the SHA-256 of its pictures."""
 
-    pictures: str
+    pictures: Hash
 
 
 class LabelTable(TypedDict):
     """The file of all labels; ``path`` is relative to the export's folder."""
 
-    path: str
-    rows: int
-    sha256: str
+    path: RelativePath
+    rows: Count
+    sha256: Hash
 
 
 class ExportFacts(DatasetFacts):

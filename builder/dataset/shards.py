@@ -21,12 +21,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from psgimg.builder import atomic_file
+from psgimg.builder.dataset import json_form
 from psgimg.builder.dataset.build_json import FooterFacts, RecordingFacts
 from psgimg.builder.dataset.schema import Row, SplitName, schema
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import bounded
+from psgimg.builder.files import bounded, safe_names
 
 STATE = ".psgimg"
+DATA = "data"
 PER_SHARD = 64
 """Largest mean number of recordings per shard: 500 MB to 1.5 GB, few files, small updates."""
 
@@ -72,10 +74,17 @@ def write_part(out: Path, rows: list[Row], facts: RecordingFacts) -> None:
 
 
 def finished(out: Path) -> dict[Key, Done]:
-    """Return every finished recording, in whichever folder; unreadable files count as absent."""
+    """Return every finished recording, in whichever folder; unreadable files count as absent.
+
+    Raises
+    ------
+    BuildError
+        If a link leads out of the folder, or a file has facts that no build writes.
+    """
     recordings: dict[Key, Done] = {}
     state = out / STATE
-    for folder in (state / "old", out / "data", state / "staged", state / "parts"):
+    safe_names.refuse_links(out, (STATE, DATA))
+    for folder in (state / "old", out / DATA, state / "staged", state / "parts"):
         for path in sorted(folder.rglob("*.parquet")):
             for done in _read_footer(path):
                 recordings[done.key] = done
@@ -213,10 +222,20 @@ def _read_footer(path: Path) -> Iterator[Done]:
     try:
         metadata = pq.read_schema(path).metadata or {}
         facts: list[FooterFacts] = bounded.loads(metadata[FOOTER.encode()], path.name)
+        if not isinstance(facts, list):
+            return
     except PermissionError as error:
         raise BuildError(atomic_file.unwritable(path, error)) from error
     except (pa.ArrowException, OSError, KeyError, ValueError):
         return  # damaged by another program: the recording is drawn again
+    try:
+        for fact in facts:
+            json_form.conform(fact, FooterFacts)
+    except json_form.FormError as error:
+        raise BuildError(
+            f"{path} is damaged or was written by another version of psgimg ({error}); remove it or get it "
+            "again, or choose another --out"
+        ) from error
     for row_group, fact in enumerate(facts):
         yield Done(path, row_group, fact, fact.pop("withdrawn", False))
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pyarrow as pa
 from psgimg.builder import atomic_file
-from psgimg.builder.dataset import build_report, build_schema, shards
+from psgimg.builder.corpora import registry
+from psgimg.builder.dataset import build_report, build_schema, public_names, shards
 from psgimg.builder.dataset.build_json import BuildJson, ShardEntry
-from psgimg.builder.dataset.build_schema import FormError
+from psgimg.builder.dataset.json_form import FormError
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import bounded
+from psgimg.builder.files import bounded, safe_names
 from psgimg.builder.render.recipe import UnknownKindError
 
 LABELS = "rebuild.json"
@@ -22,6 +23,7 @@ EXPORT = "export.json"
 """File that marks an export for another tool."""
 
 ANEW = "build into a new --out, or download the folder again"
+REDRAW = "build into a new --out, where such names become numbers"
 AGAIN = "run the same `psgimg build` again, or download the folder again"
 
 
@@ -39,7 +41,9 @@ def values(folder: Path) -> BuildJson:
     _refuse_others(folder)
     path = folder / build_report.FILE
     try:
-        return build_schema.check(build_report.read(folder))
+        checked = build_schema.check(build_report.read(folder))
+        safe_names.refuse_links(folder, (shards.DATA, *checked["files"]))
+        return checked
     except OSError as error:
         raise BuildError(f"{path} can't be read ({error.strerror}); fix its permissions") from error
     except UnknownKindError as error:
@@ -48,8 +52,38 @@ def values(folder: Path) -> BuildJson:
         raise BuildError(
             f"{path} is damaged or was written by another version of psgimg ({error}); {ANEW}"
         ) from error
-    except (ValueError, RecursionError) as error:  # of json: no JSON, no UTF-8, nested too deeply
+    except ValueError as error:  # no JSON, no UTF-8, too large or nested too deeply
         raise BuildError(f"{path} is damaged ({type(error).__name__}: {error}); {ANEW}") from error
+
+
+def check_names(folder: Path, values: BuildJson) -> None:
+    """Refuse names of subjects and recordings that could be those of people, before they are shared.
+
+    Parameters
+    ----------
+    values
+        Result of ``values(folder)``.
+
+    Raises
+    ------
+    BuildError
+        If a name has neither the form of its corpus nor that of letters and a number.
+    """
+    corpora = {**registry.CORPORA, **registry.installed().corpora}
+    for fact in values["recordings"]:
+        names = (fact["subject"], fact["recording"], fact["kin"])
+        if odd := public_names.odd_names(corpora.get(fact["corpus"]), *names):
+            kind, name = next(iter(odd.items()))
+            raise BuildError(
+                f"{folder}: the {kind} {name} of {fact['corpus']} may be the name of a person; {REDRAW}"
+            )
+    for entry in values["set_aside"]:
+        name = entry["recording"]
+        if not public_names.is_public(corpora.get(entry["corpus"]), name):
+            raise BuildError(
+                f"{folder}: the recording {name} of {entry['corpus']}, which was set aside, may have the "
+                f"name of a person; {REDRAW}"
+            )
 
 
 def check_shards(folder: Path, values: BuildJson, wanted: Iterable[ShardEntry]) -> None:

@@ -21,14 +21,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from psgimg.builder import atomic_file, atomic_folder
 from psgimg.builder.card import labels_card
-from psgimg.builder.dataset import build_json, build_report, build_schema, shards, validate
+from psgimg.builder.dataset import build_json, build_report, json_form, shards, validate
 from psgimg.builder.dataset.build_json import BuildJson
+from psgimg.builder.dataset.json_form import FormError
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.rebuild_json import ExportFacts, PicturedRecording, RebuildJson
 from psgimg.builder.dataset.schema import FEATURES, schema
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import bounded
+from psgimg.builder.files import bounded, safe_names
 from psgimg.builder.render import recipe
 
 if TYPE_CHECKING:
@@ -131,14 +132,14 @@ def read(folder: Path) -> Export:
     path = folder / FILE
     try:
         values = bounded.read_json(path)
-        maker, version = values["psgimg"], values["recipe"]["version"]
+        maker, version = str(values["psgimg"]), values["recipe"]["version"]
         form = values["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(
             f"{path}: not a labels-only export ({type(error).__name__}); give the folder written by "
             "`psgimg export --labels-only`"
         ) from error
-    if (form, version) != (FORMAT, recipe.VERSION):
+    if (form, version) != (FORMAT, recipe.VERSION) and safe_names.is_version(maker):
         raise BuildError(
             f"{path} has format {form} and recipe version {version}, this psgimg reads format {FORMAT} "
             f"and draws version {recipe.VERSION}; install its version, `pip install psgimg=={maker}`"
@@ -149,13 +150,17 @@ def read(folder: Path) -> Export:
     if values.get("sha256") != _seal(values):
         raise BuildError(f"{path} was changed after it was written; {again}")
     try:
-        checked = build_schema.conform(values, RebuildJson)
-    except build_schema.FormError as error:
+        checked = json_form.conform(values, RebuildJson)
+    except FormError as error:
         raise BuildError(
             f"{path} is damaged or from another version of psgimg ({error}); {again}"
         ) from error
-    table = folder / checked["labels"]["path"]
-    if not table.is_file() or atomic_file.sha256(table) != checked["labels"]["sha256"]:
+    table = safe_names.inside(folder, checked["labels"]["path"])
+    if (
+        table.name != TABLE
+        or not table.is_file()
+        or atomic_file.sha256(table) != checked["labels"]["sha256"]
+    ):
         raise BuildError(f"{table} is not the file listed in {FILE} (SHA-256); {again}")
     return Export(folder, checked, PageSpec.from_build(checked))
 
@@ -181,6 +186,7 @@ def rows(done: Done) -> list[dict[str, Any]]:
 def _dataset(folder: Path) -> tuple[BuildJson, dict[Key, Done]]:
     """Return the ``build.json`` of a checked folder, and the location of its recordings."""
     values = validate.values(folder)
+    validate.check_names(folder, values)
     validate.check_shards(folder, values, values["shards"])
     done = shards.finished(folder)
     split = {folder / shard["path"]: shard["split"] for shard in values["shards"]}

@@ -36,6 +36,8 @@ class Recording:
         Further files that the reader may use; the recording is redrawn when one changes.
     kin
         Family, where relatives took part: it must stay in one split. Empty for the subject alone.
+    original
+        The recording under the names that its reader gave it, if it is published under others.
     """
 
     corpus: str
@@ -45,6 +47,12 @@ class Recording:
     scorings: Mapping[str, Path]
     kin: str = ""
     side_files: tuple[Path, ...] = ()
+    original: Recording | None = None
+
+    @property
+    def own(self) -> Recording:
+        """The recording under the names that its reader gave it."""
+        return self.original or self
 
     @property
     def split_key(self) -> str:
@@ -94,6 +102,9 @@ class Corpus:
         Known limitations, one sentence each, for the card.
     absent
         Recording → published reason, for recordings that the distributor declares faulty.
+    names
+        Regular expression of the names of its subjects and recordings; names that differ are published
+        as numbers (``public_names``). Empty if they are letters and a number.
     definition
         How a custom corpus is read, as JSON: ``build.json`` records it, and recordings are added
         to a dataset only under the same definition. Empty for the corpora of psgimg.
@@ -110,4 +121,5 @@ class Corpus:
     read_hypnogram: Callable[[Recording, str], Hypnogram]
     notes: tuple[str, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
+    names: str = ""
     definition: Mapping[str, Any] = field(default_factory=dict)

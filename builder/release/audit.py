@@ -66,6 +66,7 @@ def audit(folder: Path, values: BuildJson, checked: Callable[[int], None]) -> Bu
         If the folder was changed by hand, or contains anything that must not be published.
     """
     build = Build(folder, values)
+    validate.check_names(folder, values)
     for path, entry in build.values["files"].items():
         if not (folder / path).is_file() or sha256(folder / path) != entry["sha256"]:
             raise BuildError(f"{folder / path} was changed or removed by hand; {AGAIN}")

@@ -13,6 +13,7 @@ from typing import Literal, TypedDict, TypeVar
 
 from psgimg.builder.card import release_notes
 from psgimg.builder.card.release_notes import Release, Revision
+from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import build_report
 from psgimg.builder.dataset.build_json import (
     BuildJson,
@@ -21,6 +22,7 @@ from psgimg.builder.dataset.build_json import (
 )
 from psgimg.builder.dataset.schema import SplitName
 from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.release import visibility
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_spec import CorruptionJson
@@ -89,9 +91,15 @@ def refuse_other_signals(
 
 
 def ever_restricted(values: ReleasedJson) -> frozenset[str]:
-    """Return the restricted corpora of all revisions of a repository: old ones can still be loaded."""
-    shown = {name for revision in release_of(values).revisions for name in revision.restricted}
-    return visibility.restricted_corpora(values["corpora"]) | shown
+    """Return the restricted corpora of all revisions of a repository: old ones can still be loaded.
+
+    Today's table of corpora decides; what the repository states can only restrict further.
+    """
+    revisions = release_of(values).revisions
+    stated = {name for revision in revisions for name in revision.restricted}
+    held = {name for revision in revisions for name in revision.corpora}
+    closed = {name for name in held if not registry.is_open(name, Policy.OPEN)}
+    return visibility.restricted_corpora(values["corpora"]) | stated | closed
 
 
 def release_of(values: ReleasedJson) -> Release:
@@ -241,8 +249,8 @@ def _sorted(values: BuildJson) -> BuildJson:
         "left_out": dict(sorted(values["left_out"].items())),
         "recordings": sorted(values["recordings"], key=lambda e: (e["corpus"], e["recording"])),
         "set_aside": sorted(
-            values["set_aside"],
-            key=lambda e: (e["corpus"], e["recording"], e["reason"], e["detail"]),
+            build_report.published(values["set_aside"]),
+            key=lambda e: (e["corpus"], e["recording"], e["reason"]),
         ),
         "shards": sorted(values["shards"], key=lambda e: e["path"]),
     }

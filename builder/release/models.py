@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
@@ -151,11 +151,24 @@ def _check_base(path: Path) -> None:
 
 
 def restricted(values: Mapping[str, Any]) -> frozenset[str]:
-    """Return the restricted corpora in a model's training data; unknown ones count as restricted."""
-    corpora = values["corpora"] or (UNNAMED,)
+    """Return the restricted corpora in a model's training data.
+
+    Today's table of corpora decides. What is not stated as `psgimg sft` states it counts as
+    restricted: no corpora, no subjects, or a policy that contradicts the corpora.
+    """
+    corpora, subjects = values.get("corpora"), values.get("subjects")
+    if not _is_list_of_text(corpora) or not _is_list_of_text(subjects):
+        return frozenset({UNNAMED})
     by_name = restricted_corpora({name: {"policy": Policy.OPEN.value} for name in corpora})
-    stated = values["policy"] != Policy.OPEN.value
-    return by_name or frozenset(corpora if stated else ())
+    return by_name or frozenset(() if values.get("policy") == Policy.OPEN.value else corpora)
+
+
+def _is_list_of_text(value: object) -> TypeGuard[Sequence[str]]:
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(isinstance(one, str) and one for one in value)
+    )
 
 
 def _values(path: Path) -> Mapping[str, Any]:

@@ -11,12 +11,18 @@ from psgimg.builder.card.release_notes import Release, Revision
 from psgimg.builder.dataset import build_report, build_schema
 from psgimg.builder.dataset.build_json import ReleasedJson
 from psgimg.builder.dataset.build_report import Report
+from psgimg.builder.dataset.json_form import FormError
 from psgimg.builder.errors import BuildError
 from psgimg.builder.release import merge
 from psgimg.builder.release.audit import Build, check_head
 from psgimg.builder.release.hub import GIT, Repo, State
 from psgimg.builder.release.transfer import Transfer, compare
-from psgimg.builder.release.visibility import FORMERLY, Standing, Visibility
+from psgimg.builder.release.visibility import (
+    FORMERLY,
+    SHORTEST_PERMISSION,
+    Standing,
+    Visibility,
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ def held(repo: Repo, state: State | None) -> ReleasedJson | None:
     try:
         values = build_schema.check_released(read)
         merge.release_of(values)
-    except (build_schema.FormError, TypeError) as error:  # TypeError: a key of a later psgimg
+    except (FormError, TypeError) as error:  # TypeError: a key of a later psgimg
         raise BuildError(
             f"{build_report.FILE} of {repo.id} is damaged or from another version of psgimg ({error}); "
             "choose another --repo-id"
@@ -90,11 +96,12 @@ def standing(state: State | None, values: ReleasedJson | None) -> Standing | Non
         # Deleted files can still be loaded by commit, and their corpora are unknown.
         return Standing(state.public, frozenset() if state.is_bare else frozenset({FORMERLY}))
     release = merge.release_of(values)
+    stated = len(release.permission.strip()) >= SHORTEST_PERMISSION
     return Standing(
         state.public,
         merge.ever_restricted(values),
-        release.permission,
-        frozenset(release.permitted),
+        release.permission if stated else "",
+        frozenset(release.permitted if stated else ()),
     )
 
 

@@ -8,13 +8,13 @@ from typing import TypeVar
 
 import httpx2
 import tenacity
-from huggingface_hub import get_token
 from huggingface_hub.errors import (
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
 )
 from psgimg.builder import http_retry
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import secrets
 from psgimg.builder.http_retry import root_cause
 
 T = TypeVar("T")
@@ -86,13 +86,7 @@ def status_of(error: BaseException) -> int | None:
 
 def clean(text: object) -> str:
     """Return one line without secrets: no token, and no query of a URL, which may be signed."""
-    line = " ".join(str(text).split())
-    token = get_token()
-    if token:
-        line = line.replace(token, "hf_…")
-    line = re.sub(r"Bearer.*", "Bearer …", line)
-    line = re.sub(r"(https?://[^\s?]+)\?\S*", r"\1?…", line)
-    return re.sub(r"hf_\w+", "hf_…", line)[:300]
+    return secrets.mask(" ".join(str(text).split()))[:300]
 
 
 def _status_line(error: BaseException) -> str:

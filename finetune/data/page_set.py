@@ -5,14 +5,18 @@ from __future__ import annotations
 import glob
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from psgimg.builder.card import card_metadata
+from psgimg.builder.corpora import registry
 from psgimg.builder.dataset.build_json import BuildJson
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import picture
+from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data import page_index, sampling
 from psgimg.finetune.data.chat import ChatRow, chat_row, check_context
@@ -70,10 +74,18 @@ class PageSet:
     def __len__(self) -> int:
         return len(self.rows)
 
-    @property
+    @cached_property
     def build(self) -> BuildJson:
-        """Contents of ``build.json``: recipe, policy, corpora."""
-        return self.source.build
+        """Contents of ``build.json``: recipe, policy, corpora; restricted if any row is."""
+        policy = Policy.RESTRICTED if self.restricted else Policy.OPEN
+        return {**self.source.build, "policy": policy.value}
+
+    @property
+    def restricted(self) -> list[str]:
+        """The corpora whose pictures may not be shared, by the rows and by ``build.json``."""
+        keys = [(key.corpus, key.recording) for key in self.index.recordings]
+        stated = card_metadata.restricted(self.source.build["corpora"])
+        return sorted({*registry.restricted(keys), *stated})
 
     @property
     def labels(self) -> npt.NDArray[np.int8]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder.dataset import build_report, build_schema
 from psgimg.builder.dataset.build_json import BuildJson, ShardEntry
+from psgimg.builder.dataset.json_form import FormError
 from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import safe_names, secrets
 
 ALL = "all"
 """Name of the default config, which contains all corpora of a dataset."""
@@ -82,6 +83,8 @@ def find(dataset: str, config: str | None, split: str, revision: str | None = No
     build = _build(dataset, path)
     corpus = ALL if config is None else config
     selected = _select(dataset, build["shards"], corpus, split)
+    if commit is None:
+        safe_names.refuse_links(folder, [name for name, _ in selected])
     root = path.parent if commit is None else _fetch(dataset, commit, [p for p, _ in selected])
     for name, _ in selected:
         if not (root / name).is_file():
@@ -99,11 +102,11 @@ def _build(dataset: str, path: Path) -> BuildJson:
         )
     try:
         values = build_schema.check(build_report.read(path.parent))
-    except build_schema.FormError as wrong:
+    except FormError as wrong:
         raise BuildError(
             f"{path} is damaged or was written by another version of psgimg ({wrong}); build the dataset again"
         ) from wrong
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise BuildError(f"{path} is damaged ({_line(error)}); build it again") from error
     # Whatever the file states, a corpus not known to be open is restricted.
     return {**values, "policy": build_report.strictest(values["corpora"])}
@@ -169,4 +172,4 @@ def _hub_error(dataset: str, revision: str | None, error: Exception) -> str:
 
 def _line(error: Exception) -> str:
     """Return an error as one line without tokens."""
-    return re.sub(r"hf_\w{8,}", "hf_…", " ".join(str(error).split()))[:300]
+    return secrets.mask(" ".join(str(error).split()))[:300]

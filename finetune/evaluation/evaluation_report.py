@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from psgimg.builder import atomic_file
 from psgimg.builder.card import templates
+from psgimg.builder.corpora import registry
+from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.evaluation import html, hypnograms, latex, plot_evaluation, plot_robustness
 from psgimg.finetune.evaluation.epochs import Epochs, confusions
@@ -114,8 +116,16 @@ def _facts(values: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, A
         "corruption": _part(values, "corruption"),
         "twins": [_part(entry, "corruption") for entry in values["comparisons"]],
         "synthetic": corpora == ["demo"],
-        "restricted": (values["source"] or {}).get("policy") == "restricted",
+        "restricted": _is_restricted(values, corpora),
     }
+
+
+def _is_restricted(values: Mapping[str, Any], corpora: Sequence[str]) -> bool:
+    """Whether a corpus of the predictions is not known to be open, whatever the file beside them states."""
+    stated = (values["source"] or {}).get("policy", Policy.OPEN.value)
+    return stated != Policy.OPEN.value or not all(
+        registry.is_open(name, Policy.OPEN) for name in corpora
+    )
 
 
 def _placeless(value: Any) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 from psgimg.builder import http_retry
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import bounded
+from psgimg.builder.files import bounded, secrets
 from psgimg.builder.files.bounded import MB
 from psgimg.finetune.data.chat import ChatRow
 from psgimg.finetune.inference.logprobs import Step
@@ -178,9 +178,9 @@ class Endpoint:
         return self._line(f"{status}: {remedy} ({body})")
 
     def _line(self, text: str) -> str:
-        """Prefix a message with the address, and mask the key."""
+        """Prefix a message with the address, and mask secrets: the key, and those of the address."""
         text = f"{self._url}: {text}"
-        return text.replace(self._key, "…") if self._key else text
+        return secrets.mask(text.replace(self._key, "…") if self._key else text)
 
 
 def _messages(row: ChatRow) -> list[dict[str, Any]]:
@@ -218,11 +218,13 @@ def _parsed(response: httpx2.Response, url: str) -> Reply:
         )
         # JSON can hold halves of surrogate pairs, which no file can.
         return Reply(text.encode("utf-8", "replace").decode(), steps)
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
         body = " ".join(response.text.split())[:200]
         raise BuildError(
-            f"{url} does not return chat completions ({body!r}); use the address of an "
-            "OpenAI-compatible server, which usually ends in /v1"
+            secrets.mask(
+                f"{url} does not return chat completions ({body!r}); use the address of an "
+                "OpenAI-compatible server, which usually ends in /v1"
+            )
         ) from None
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from psgimg.builder.command_options import flag
-from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import prompts
-from psgimg.builder.dataset.build_json import BuildJson
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import secrets
 from psgimg.builder.render.recipe import digest
 from psgimg.finetune.data.chat import check_context
 from psgimg.finetune.data.page_set import PageSet
@@ -118,7 +118,7 @@ class Question:
         return {
             "model": config.model,
             "weights": self.identity.weights,
-            "endpoint": config.endpoint,
+            "endpoint": secrets.mask(config.endpoint) if config.endpoint else None,
             "dataset": config.dataset,
             "config": pageset.source.config,
             "split": config.split,
@@ -151,7 +151,7 @@ def question(config: PredictConfig, pageset: PageSet) -> Question:
         network, unless ``send_restricted``.
     """
     if config.endpoint is not None and not config.send_restricted:
-        _check_may_send(config.endpoint, pageset.build)
+        _check_may_send(config.endpoint, pageset.restricted)
     model_identity = _identity(config)
     folder = model_identity.folder
     if folder is None:
@@ -198,17 +198,12 @@ def _identity(config: PredictConfig) -> ModelIdentity:
     return ModelIdentity(None, "")
 
 
-def _check_may_send(url: str, build: BuildJson) -> None:
+def _check_may_send(url: str, restricted: Sequence[str]) -> None:
     """Raise BuildError if restricted pictures would go to a server outside the local network."""
-    if build["policy"] == "open" or _is_local(url):
+    if not restricted or _is_local(url):
         return
-    names = [
-        name
-        for name, entry in build["corpora"].items()
-        if not registry.is_open(name, entry["policy"])
-    ]
     raise BuildError(
-        f"--endpoint {url}: pictures of {', '.join(names)} may not be passed on, and this server is "
+        f"--endpoint {url}: pictures of {', '.join(restricted)} may not be passed on, and this server is "
         "outside your network; serve the model yourself, or, if your agreement allows it, pass "
         "--send-restricted"
     )

@@ -9,15 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Ge, Interval
 from psgimg.builder import atomic_file
+from psgimg.builder.dataset import json_form
 from psgimg.builder.dataset.build_json import RecipeJson
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded
 from psgimg.builder.render.recipe import digest
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.finetune.data.chat import MAX_CONTEXT
+from typing_extensions import TypedDict
 
 FILE = "psgimg.json"
 TINY = "tiny"
@@ -29,6 +33,42 @@ LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that train and load a model."""
     return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+
+
+class AnswersJson(TypedDict):
+    """The answer for each stage."""
+
+    W: str
+    N1: str
+    N2: str
+    N3: str
+    REM: str
+
+
+class PromptJson(TypedDict):
+    """The prompt, under the name of its preset or file."""
+
+    name: str
+    system: str
+    question: str
+    answers: AnswersJson
+
+
+class ManifestJson(TypedDict):
+    """The keys of ``psgimg.json`` with their types; see ``ModelFolder`` for their meaning."""
+
+    psgimg: str
+    versions: dict[str, str]
+    prompt: PromptJson
+    context: Annotated[int, Interval(ge=0, le=MAX_CONTEXT)]
+    recipe: RecipeJson
+    recipe_hash: str
+    policy: str
+    corpora: list[str]
+    subjects: list[str]
+    dataset: dict[str, str | None]
+    base_model: str
+    max_pixels: Annotated[int, Ge(1)] | None
 
 
 @dataclass(frozen=True)
@@ -106,28 +146,34 @@ class ModelFolder:
         Raises
         ------
         BuildError
-            If a key is missing, or the recipe does not match its hash.
+            If a key is missing, a value is of the wrong type, or the recipe does not match its hash.
         """
-        names = {field.name for field in dataclasses.fields(cls)} - {"prompt_name"}
-        if not isinstance(values, dict) or not names <= set(values):
-            missing = ", ".join(sorted(names - set(values))) if isinstance(values, dict) else "all"
-            raise BuildError(f"{where}: no {missing}; restore the file as written by `psgimg sft`")
-        if digest(values["recipe"]) != values["recipe_hash"]:
+        try:
+            manifest = json_form.conform(values, ManifestJson)
+        except json_form.FormError as error:
             raise BuildError(
-                f"{where}: the recipe does not match its hash {values['recipe_hash']}; "
+                f"{where}: {error}; restore the file as written by `psgimg sft`"
+            ) from error
+        if digest(manifest["recipe"]) != manifest["recipe_hash"]:
+            raise BuildError(
+                f"{where}: the recipe does not match its hash {manifest['recipe_hash']}; "
                 "restore the file as written by `psgimg sft`"
             )
-        prompt = values["prompt"]
-        if not {"name", "system", "question", "answers"} <= set(prompt):
-            raise BuildError(
-                f"{where}: the prompt is incomplete; restore the file as written by `psgimg sft`"
-            )
-        answers = {stage: prompt["answers"][stage] for stage in STAGE_NAMES}
-        rest = {name: values[name] for name in names - {"prompt", "corpora", "subjects"}}
+        prompt = manifest["prompt"]
+        answers: Mapping[str, Any] = prompt["answers"]
+        ordered = {stage: str(answers[stage]) for stage in STAGE_NAMES}
         return cls(
-            prompt=Prompt(prompt["system"], prompt["question"], answers),
+            prompt=Prompt(prompt["system"], prompt["question"], ordered),
             prompt_name=prompt["name"],
-            corpora=tuple(values["corpora"]),
-            subjects=tuple(values["subjects"]),
-            **rest,
+            context=manifest["context"],
+            recipe=manifest["recipe"],
+            recipe_hash=manifest["recipe_hash"],
+            policy=manifest["policy"],
+            corpora=tuple(manifest["corpora"]),
+            subjects=tuple(manifest["subjects"]),
+            dataset=manifest["dataset"],
+            base_model=manifest["base_model"],
+            max_pixels=manifest["max_pixels"],
+            psgimg=manifest["psgimg"],
+            versions=manifest["versions"],
         )

@@ -43,7 +43,8 @@ def of(model: str, train: PageSet) -> Lineage:
     before = None if model == TINY else identity.identify(model).folder
     policies = {train.build["policy"], *([before.policy] if before else [])}
     strictest = Policy.OPEN.value if policies == {Policy.OPEN.value} else Policy.RESTRICTED.value
-    corpora = {*train.build["corpora"], *(before.corpora if before else ())}
+    rows = {key.corpus for key in train.index.recordings}
+    corpora = {*train.build["corpora"], *rows, *(before.corpora if before else ())}
     hashes = {subject(*key) for key in subjects(train)}
     return Lineage(
         policy=strictest,

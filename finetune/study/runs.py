@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder import atomic_file
-from psgimg.builder.files import bounded
+from psgimg.builder.files import bounded, secrets
 from psgimg.builder.progress import Progress
 from psgimg.finetune.study.command_words import last_line
 from psgimg.finetune.study.plan import Cell, Step
@@ -185,7 +185,7 @@ def _why(status: int, log: Path) -> str:
     """Return why a command failed, in one line: the last line of its log, and any signal."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - TAIL_BYTES))
-        line = last_line(file.read().decode("utf-8", "replace"))
+        line = secrets.mask(last_line(file.read().decode("utf-8", "replace")))
     if status < 0:
         name = signal.Signals(-status).name
         return f"killed by {name}; last line of its log: {line or 'none'}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import bounded
+from psgimg.builder.files import bounded, secrets
 from psgimg.finetune.evaluation.intervals import finite
 from psgimg.finetune.study import plan, pooling, runs
 from psgimg.finetune.study.grid import Study
@@ -46,7 +46,7 @@ def collect(study: Study, cells: Sequence[Cell], out: Path) -> Values:
         ],
         "commands": plan.commands(cells),
     }
-    return dict(finite(values))
+    return secrets.mask_json(dict(finite(values)))
 
 
 def _row(cell: Cell, out: Path) -> Values:

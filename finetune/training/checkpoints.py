@@ -77,7 +77,7 @@ def begin(out: Path, settings: Mapping[str, Any], resume: str | None) -> None:
     text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
     if resume is not None:
         checkpoint = Path(resume).resolve()
-        _compare(checkpoint.name, _settings(checkpoint), json.loads(text))
+        _compare(checkpoint.name, _settings(checkpoint), bounded.loads(text, "the settings"))
     # The checkpoint may be in another folder; the next ones are saved in this one.
     atomic_file.write_text(out / SETTINGS_FILE, text)
 

@@ -63,7 +63,13 @@ def write(folder: Path, home: str | None = None) -> None:
 
 def restricted(manifest: ModelFolder) -> frozenset[str]:
     """Return the restricted corpora that a model was trained on."""
-    return models.restricted({"policy": manifest.policy, "corpora": manifest.corpora})
+    return models.restricted(
+        {
+            "policy": manifest.policy,
+            "corpora": manifest.corpora,
+            "subjects": manifest.subjects,
+        }
+    )
 
 
 def text(manifest: ModelFolder, record: Mapping[str, Any], adapter: bool, home: str) -> str:

@@ -44,7 +44,11 @@ def destination(training: Any, out: Path, lineage: Lineage) -> Destination | Non
     wish = Wish(public=training.hub_private_repo is False)
     result = Destination(training.hub_model_id or out.resolve().name, wish)
     if training.process_index == 0:
-        terms = {"policy": lineage.policy, "corpora": list(lineage.corpora)}
+        terms = {
+            "policy": lineage.policy,
+            "corpora": list(lineage.corpora),
+            "subjects": list(lineage.subjects),
+        }
         models.check_ready(result.repo_id, wish, terms, open_console().print)
     return result
 

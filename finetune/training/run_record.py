@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.dataset.prompts import Prompt
+from psgimg.builder.files import secrets
 from psgimg.builder.render.recipe import digest
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.page_set import PageSet
@@ -82,7 +83,7 @@ def values(
         Result of :func:`psgimg.finetune.training.preflight.inspect`.
     """
     psg, training, model_args = options
-    return {
+    recorded = {
         "versions": folders.versions(),
         "device": str(training.device),
         "processes": training.world_size,
@@ -94,6 +95,7 @@ def values(
         "model": dataclasses.asdict(model_args),
         "training": training.to_dict(),
     }
+    return secrets.mask_json(recorded)
 
 
 def progress(

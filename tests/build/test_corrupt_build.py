@@ -15,6 +15,7 @@ from hub_client import pushed, signed_in
 from progress import Remembered
 from psgimg.builder.cli import command_line
 from psgimg.builder.dataset import build_report, build_schema
+from psgimg.builder.dataset.json_form import FormError
 from psgimg.builder.errors import BuildError
 from psgimg.builder.exports import imagefolder, labels_only
 from psgimg.builder.rebuild import RebuildConfig, rebuild
@@ -188,10 +189,10 @@ def test_build_json_that_contradicts_itself_about_the_corruption_is_refused(clea
         ({"fixed": recorded}, "differs from that in fixed"),
         ({"shards": train}, "allows the test split only"),
     ):
-        with pytest.raises(build_schema.FormError, match=said):
+        with pytest.raises(FormError, match=said):
             build_schema.check({**values, **change})
     other = {**values["corruption"], "unit": "°C"}
-    with pytest.raises(build_schema.FormError, match="is unknown to this psgimg"):
+    with pytest.raises(FormError, match="is unknown to this psgimg"):
         build_schema.check(
             {**values, "corruption": other, "fixed": {**values["fixed"], "corruption": other}}
         )

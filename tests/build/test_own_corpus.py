@@ -204,7 +204,7 @@ def test_a_word_that_the_file_does_not_explain_sets_the_recording_aside(lab, tmp
     shutil.copytree(place / "recordings", tmp_path / "recordings")
     table = tmp_path / "recordings" / "P002" / "night1.csv"
     table.write_text(table.read_text().replace("S2", "N2"))
-    run_own(describe(tmp_path / "my-lab.yaml"), tmp_path / "out")
-    (aside,) = json.loads((tmp_path / "out" / "build.json").read_text())["set_aside"]
+    report = run_own(describe(tmp_path / "my-lab.yaml"), tmp_path / "out")
+    (aside,) = report.values["set_aside"]
     assert (aside["recording"], aside["reason"]) == ("P002-night1", "unknown stage word")
     assert re.search(r"night1.csv has 'N2', not defined in my-lab.yaml", aside["detail"])

@@ -146,7 +146,7 @@ def parent_of(values, place):
 def full(folder):
     """A report that has an entry of every kind."""
     values = said(folder)
-    values["set_aside"] = [{"corpus": "hmc", "recording": "x", "reason": "r", "detail": "d"}]
+    values["set_aside"] = [{"corpus": "hmc", "recording": "x", "reason": "r"}]
     values["fixed"]["published_split"] = [["hmc", "SN001", "train"]]
     values["left_out"]["hmc"] = values["recordings"][0]["left_out"] = {"movement": 1}
     for key in ("flat", "envelopes", "notes"):

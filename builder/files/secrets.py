@@ -1,0 +1,90 @@
+"""Secrets: mask tokens and keys in every text that is shown or written.
+
+A secret is recognised by its value, if it is one that this process has (environment variables and
+files of tokens), and otherwise by its shape.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+Json = TypeVar("Json")
+
+MASK = "…"
+
+SHORTEST = 6
+"""Shorter values of variables are no secrets, and would be masked in ordinary words."""
+
+VARIABLE = re.compile(
+    r"(^|_)(API_?KEY|ACCESS_?KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)S?($|_)", re.IGNORECASE
+)
+"""Names of environment variables whose values are secrets: ``HF_TOKEN``, ``OPENAI_API_KEY``."""
+
+NOT_SECRET = re.compile("PATH|FILE|DIR|LIMIT", re.IGNORECASE)
+"""Parts of the names of variables that are about secrets, but hold none."""
+
+_NAMED = r"(?:api[-_]?key|access[-_]?key|token|secret|password|passwd|signature|sig)"
+_VALUE = r"(?=[^\s\"'&,;)}]*\d)[^\s\"'&,;)}]{6,}"
+"""A value beside its name; with a digit, unlike a word of a sentence."""
+
+_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(shape, re.IGNORECASE), rf"\1{MASK}")
+    for shape in (
+        r"(\bbearer\s+)[A-Z0-9._~+/=-]{4,}",
+        r"(\bauthorization[\"']?\s*[:=]\s*[\"']?(?:basic\s+|token\s+)?)(?!bearer\b)[^\s\"',;)}…]{6,}",
+        r"(\b[a-z][a-z0-9+.-]*://)[^\s/@'\"]+(?=@)",
+        r"(\bhttps?://[^\s?#'\"<>]+\?)[^\s'\"<>]+",
+        rf"(\b[\w-]*{_NAMED}[\"']?\s*[=:]\s*[\"']?){_VALUE}",
+        rf"(--?{_NAMED}\s+){_VALUE}",
+        r"(\b(?-i:hf|api_org)_)[A-Z0-9]\w*",
+        r"(\b(?:sk|pk|rk|gsk|xai|nvapi|r8|glpat|pypi)[-_])[A-Z0-9_-]{8,}",
+        r"(\b(?:gh[pousr]|github_pat)_)[A-Z0-9_]{8,}",
+        r"(\bAKIA)[0-9A-Z]{12,}",
+        r"(\bAIza)[0-9A-Z_-]{20,}",
+        r"(\beyJ)[A-Z0-9_-]{8,}\.[A-Z0-9_-]{8,}(?:\.[A-Z0-9_-]*)?",
+        r"((?<![\w-])\d{1,6}-)(?=[a-z0-9_]*[a-z])[A-Z0-9_]{18,24}(?![\w-])",  # of the NSRR
+    )
+)
+
+
+def mask(text: str) -> str:
+    """Return a text without secrets, each replaced by an ellipsis.
+
+    >>> mask("401 for https://me:pass@host/v1 with Authorization: Bearer abc.def")
+    '401 for https://…@host/v1 with Authorization: Bearer …'
+    """
+    for value in sorted(_values(), key=len, reverse=True):
+        text = text.replace(value, f"hf_{MASK}" if value.startswith("hf_") else MASK)
+    for pattern, instead in _SHAPES:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def mask_json(values: Json) -> Json:
+    """Return JSON values whose strings have no secrets; keys stay as they are."""
+    masked: Any = values
+    if isinstance(values, str):
+        masked = mask(values)
+    elif isinstance(values, Mapping):
+        masked = {key: mask_json(value) for key, value in values.items()}
+    elif isinstance(values, list | tuple):
+        masked = [mask_json(value) for value in values]
+    return masked  # type: ignore[no-any-return]
+
+
+def _values() -> Iterator[str]:
+    """Yield the secrets that this process has."""
+    for name, value in os.environ.items():
+        if VARIABLE.search(name) and not NOT_SECRET.search(name) and len(value.strip()) >= SHORTEST:
+            yield value.strip()
+    home = Path(os.environ.get("HF_HOME") or Path("~/.cache/huggingface").expanduser())
+    try:
+        stored = Path(os.environ.get("HF_TOKEN_PATH") or home / "token").read_text(encoding="utf-8")
+    except (OSError, ValueError, RuntimeError):
+        return
+    if len(stored.strip()) >= SHORTEST:
+        yield stored.strip()
