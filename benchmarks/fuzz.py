@@ -28,7 +28,7 @@ from fuzzing.seeds import Seeds
 from fuzzing.targets import TARGETS, Target
 from fuzzing.work import Failure, Tally
 
-CHUNK = 500
+CHUNK = 1_000
 """Inputs per process: a fresh one forgets what a library keeps."""
 
 PATIENCE_S = 60.0

@@ -130,6 +130,7 @@ def _check_expanded(root: Node, where: str) -> None:
     open_nodes: set[int] = set()
     while waiting:
         node, done = waiting.pop()
+        _check_text(node, where)
         if done:
             open_nodes.discard(id(node))
             sizes[id(node)] = 1 + sum(sizes[id(part)] for part in _parts(node))
@@ -147,6 +148,20 @@ def _check_expanded(root: Node, where: str) -> None:
             f"{where}: has {sizes[id(root)]:.4g} values where aliases are replaced by what they stand "
             "for; use fewer aliases"
         )
+
+
+def _check_text(node: Node, where: str) -> None:
+    """Refuse halves of surrogate pairs, which an escape can express and no file can hold."""
+    if not isinstance(node.value, str):
+        return
+    try:
+        node.value.encode("utf-8")
+    except UnicodeEncodeError:
+        line = node.start_mark.line + 1
+        raise BuildError(
+            f"{where}, line {line}: an escape is half of a surrogate pair, which is no text; "
+            "write the character itself"
+        ) from None
 
 
 def _parts(node: Node) -> list[Node]:

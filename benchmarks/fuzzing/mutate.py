@@ -220,7 +220,7 @@ def zipped(rng: Random, data: bytes) -> bytes:
     """Mutate a part of a ZIP archive, and write it anew."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
-    name = rng.choice((*parts, *(name for name in parts if "sheet1" in name) * 6))
+    name = rng.choice((*parts, *[name for name in parts if "sheet1" in name] * 6))
     match rng.randrange(8):
         case 0:
             del parts[name]

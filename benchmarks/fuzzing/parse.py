@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+import defusedxml.ElementTree
 import httpx2
+import openpyxl
+import pyarrow.csv
+import pydantic
+import yaml
 from psgimg.builder import cli
 from psgimg.builder.corpora import dcsm as dcsm_corpus
 from psgimg.builder.corpora import eannot as luna
@@ -47,6 +52,9 @@ from psgimg.finetune.study import grid, plan
 
 from fuzzing import seeds
 
+LOADED = (defusedxml.ElementTree, openpyxl, pyarrow.csv, pydantic, yaml)
+"""Libraries that psgimg loads when it first needs them, here once for all processes."""
+
 MONTAGE: Montage = MONTAGES["aasm"]
 """Lanes of the common case."""
 
@@ -63,6 +71,11 @@ EVENTS = ("Arousal*", "Lights*", "*event*of*any*")
 def text(path: Path) -> str:
     """Return the text of an input, whatever its encoding."""
     return path.read_text(encoding="utf-8", errors="surrogateescape")
+
+
+def written(values: object) -> bytes:
+    """Return values as `psgimg` writes them to JSON files."""
+    return json.dumps(values, ensure_ascii=False).encode("utf-8")
 
 
 def signals(path: Path) -> None:
@@ -157,7 +170,7 @@ def _custom(path: Path, form: str, columns: dict[str, str]) -> object:
 
 def corpus(path: Path) -> object:
     """Load the description of a user's own corpus."""
-    return json.dumps(dict(yaml_corpus.load(path).definition or {}))
+    return written(dict(yaml_corpus.load(path).definition or {}))
 
 
 def path_pattern(path: Path) -> object:
@@ -169,22 +182,22 @@ def path_pattern(path: Path) -> object:
 def style(path: Path) -> object:
     """Load a style and lay out a page in it."""
     loaded: Style = load_style(str(path))
-    return layout.boxes(loaded, MONTAGE), loaded.grey, json.dumps(recipe.plain(loaded))
+    return layout.boxes(loaded, MONTAGE), loaded.grey, written(recipe.plain(loaded))
 
 
 def montage(path: Path) -> object:
     """Load a montage."""
-    return json.dumps(recipe.plain(montage_file.load_montage(str(path))))
+    return written(recipe.plain(montage_file.load_montage(str(path))))
 
 
 def filters(path: Path) -> object:
     """Load filter settings."""
-    return json.dumps(recipe.plain(filter_settings.load_filters(str(path))))
+    return written(recipe.plain(filter_settings.load_filters(str(path))))
 
 
 def prompt(path: Path) -> object:
     """Load a prompt."""
-    return json.dumps(dict(prompts.load(path).answers))
+    return written(dict(prompts.load(path).answers))
 
 
 def config(path: Path) -> object:

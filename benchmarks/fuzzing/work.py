@@ -98,11 +98,13 @@ def run(
     warnings.simplefilter("ignore")
     pa.set_cpu_count(1)  # the workers are what runs in parallel
     signal.signal(signal.SIGPROF, _hang)
-    tally, start_bytes = Tally(), _memory("VmRSS")
-    limit = _memory("VmSize") + MEMORY_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    tally = Tally()
     with tempfile.TemporaryDirectory(prefix="psgimg-fuzz-", dir=room()) as folder:
         path = place(TARGETS[name], Path(folder), files[1:])
+        path.write_bytes(files[0][0])
+        TARGETS[name].parse(path)  # valid; loads what the parser loads when it is first used
+        start_bytes, limit = _memory("VmRSS"), _memory("VmSize") + MEMORY_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         for number in numbers:
             at.value = number
             path.write_bytes(fuzzed(name, seed, number, files[0]))

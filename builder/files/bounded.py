@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -11,6 +12,9 @@ MB = 1_000_000
 
 MAX_DEPTH = 60
 """Maximum levels of lists and mappings within each other in JSON and YAML; psgimg's have under 10."""
+
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+"""Half of a surrogate pair as JSON writes it; two of them are a valid character."""
 
 
 class TooLargeError(ValueError):
@@ -115,13 +119,19 @@ def read_json(path: Path, bound: Bound = JSON) -> Any:
     OSError
         If it can't be read.
     ValueError
-        If it is not within the bound, is not UTF-8 or not JSON, or is nested too deeply.
+        If it is not within the bound, is not UTF-8 or not JSON, is nested too deeply, or has text
+        that can't be written.
     """
     return loads(read_bytes(path, bound), path.name, bound)
 
 
-def loads(content: bytes | str, name: str, bound: Bound = JSON) -> Any:
+def loads(content: bytes | str, name: str, bound: Bound = JSON, *, any_text: bool = False) -> Any:
     """Return the values of JSON from outside: a file, a footer or the answer of a server.
+
+    Parameters
+    ----------
+    any_text
+        Whether texts may have halves of surrogate pairs, which JSON can express and no file can hold.
 
     Raises
     ------
@@ -134,6 +144,8 @@ def loads(content: bytes | str, name: str, bound: Bound = JSON) -> Any:
     except RecursionError:
         raise _too_deep(name) from None
     _check_depth(values, name)
+    if not any_text and SURROGATE.search(data):
+        _check_text(values, name)
     return values
 
 
@@ -151,6 +163,13 @@ def _check_depth(values: Any, name: str) -> None:
         if not level:
             return
     raise _too_deep(name)
+
+
+def _check_text(values: Any, name: str) -> None:
+    try:
+        json.dumps(values, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} has half of a surrogate pair, which is no text") from None
 
 
 def _too_deep(name: str) -> ValueError:

@@ -209,7 +209,7 @@ def _data_url(image: Any) -> str:
 def _parsed(response: httpx2.Response, url: str) -> Reply:
     """Parse a chat completion."""
     try:
-        choice = bounded.loads(response.content, "the answer")["choices"][0]
+        choice = bounded.loads(response.content, "the answer", any_text=True)["choices"][0]
         text = str(choice["message"].get("content") or "")
         tokens = (choice.get("logprobs") or {}).get("content") or []
         steps = tuple(
