@@ -46,6 +46,7 @@ class Job:
     process: ForkProcess
     results: Connection
     at: Synchronized[int]
+    failures: list[Failure] = field(default_factory=list)
     seen: tuple[int, float] = field(default_factory=lambda: (-1, time.monotonic()))
 
     @property
@@ -121,14 +122,17 @@ def _start(name: str, seed: int, numbers: range, files: list[Seeds]) -> Job:
 
 def _ended(job: Job) -> Tally | None:
     """Return what a process counted; None if it still runs."""
-    if job.results.poll():
+    while job.results.poll():
         try:
-            tally: Tally = job.results.recv()
+            news: Failure | Tally = job.results.recv()
         except EOFError:
             job.process.join()
             return _lost(job, f"the process ended with {job.process.exitcode}")
-        job.process.join()
-        return tally
+        if isinstance(news, Tally):
+            job.process.join()
+            news.failures = job.failures
+            return news
+        job.failures.append(news)
     if job.stuck:
         job.process.kill()
         job.process.join()
@@ -139,8 +143,8 @@ def _ended(job: Job) -> Tally | None:
 def _lost(job: Job, why: str) -> Tally:
     """Return the tally of a process that died at an input; those before it were parsed."""
     number = job.at.value
-    before = number - job.numbers.start
-    return Tally(refused=before, failures=[Failure(job.name, number, why, why)])
+    before = number - job.numbers.start - len(job.failures)
+    return Tally(refused=before, failures=[*job.failures, Failure(job.name, number, why, why)])
 
 
 def _seeds(names: Iterable[str]) -> dict[str, list[Seeds]]:

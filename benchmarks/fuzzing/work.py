@@ -88,7 +88,9 @@ def run(
     at: Synchronized[int],
     out: Connection,
 ) -> None:
-    """Parse some inputs, and send a ``Tally``; before each input, its number is written to ``at``.
+    """Parse some inputs, and send each ``Failure`` and at last a ``Tally`` of the others.
+
+    Before each input, its number is written to ``at``.
 
     Parameters
     ----------
@@ -109,6 +111,8 @@ def run(
             at.value = number
             path.write_bytes(fuzzed(name, seed, number, files[0]))
             parse(name, number, path, tally)
+            while tally.failures:  # sent at once: a later input may end the process
+                out.send(tally.failures.pop())
     tally.peak_bytes = max(0, _memory("VmHWM") - start_bytes)
     out.send(tally)
 
@@ -121,8 +125,9 @@ def parse(name: str, number: int, path: Path, tally: Tally) -> None:
         TARGETS[name].parse(path)
         tally.accepted += 1
     except PsgimgError as error:
-        tally.refused += 1
-        if len(str(error).splitlines()) != 1:
+        if len(str(error).splitlines()) == 1:
+            tally.refused += 1
+        else:
             tally.failures.append(Failure(name, number, "message of several lines", str(error)))
     except (Exception, Hang) as error:
         tally.failures.append(Failure(name, number, kind_of(error), traceback.format_exc()))
