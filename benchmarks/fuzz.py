@@ -73,8 +73,11 @@ def main() -> None:
     began_s = time.monotonic()
     seeds = _seeds(names)
     tallies = {name: Tally() for name in names}
-    for job_name, tally in _run(names, seeds, options):
-        tallies[job_name].add(tally)
+    try:
+        for job_name, tally in _run(names, seeds, options):
+            tallies[job_name].add(tally)
+    except KeyboardInterrupt:  # what was counted until then is shown
+        print("interrupted", file=sys.stderr)
     failures = [one for tally in tallies.values() for one in tally.failures]
     print(_table(tallies, time.monotonic() - began_s))
     _save(failures, seeds, options.seed, options.out)
@@ -114,7 +117,7 @@ def _ranges(names: Sequence[str], n_inputs: int, first: int) -> Iterator[tuple[s
 def _start(name: str, seed: int, numbers: range, files: list[Seeds]) -> Job:
     results, end = FORK.Pipe(duplex=False)
     at = FORK.Value("q", numbers.start, lock=False)
-    process = FORK.Process(target=work.run, args=(name, seed, numbers, files, at, end))
+    process = FORK.Process(target=work.run, args=(name, seed, numbers, files, at, end), daemon=True)
     process.start()
     end.close()
     return Job(name, numbers, process, results, at)
