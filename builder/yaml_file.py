@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 SUFFIXES = (".yaml", ".yml")
 """Suffixes by which an option that takes a name or a file recognises a file."""
 
+MAX_DIGITS = 18
+"""Maximum digits of whole numbers: more fit in no 64-bit integer."""
+
 _TAG = "tag:yaml.org,2002:"
 _AS_WRITTEN = {
     f"{_TAG}int": re.compile("0|-?[1-9][0-9]*"),
@@ -212,6 +215,9 @@ def _bad_keys(loader: SafeLoader, node: MappingNode) -> Iterator[str]:
 def _changed(loader: SafeLoader, node: ScalarNode) -> Iterator[str]:
     """Yield a message for a word that YAML reads differently than a human."""
     looks = _AS_WRITTEN.get(node.tag)
+    if node.tag == f"{_TAG}int" and len(node.value) > MAX_DIGITS:
+        yield f"line {node.start_mark.line + 1}: a whole number of {len(node.value)} digits; check it"
+        return
     if looks is None or looks.fullmatch(node.value):
         return
     line, word = node.start_mark.line + 1, node.value

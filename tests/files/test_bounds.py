@@ -232,6 +232,7 @@ YAML = {
     "itself": ("a: &a [*a]", "contains itself"),
     "text": ("name: " + "x" * 50_000_000, "MB"),
     "list": ("name: [" + "1, " * 30_000 + "1]", "values"),
+    "digits": ("width_px: " + "9" * 400, "a whole number of 400 digits"),
     "surrogate": ('name: "\\ud800"', "surrogate"),
 }
 
