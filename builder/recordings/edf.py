@@ -18,7 +18,8 @@ import numpy.typing as npt
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings import edf_records
 from psgimg.builder.recordings.edf_blocks import read_samples
-from psgimg.builder.recordings.edf_header import EdfHeader, Limits, read_header
+from psgimg.builder.recordings.edf_channels import Limits
+from psgimg.builder.recordings.edf_header import EdfHeader, read_header
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
 
 UV_PER_UNIT = {"uv": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3}
@@ -133,6 +134,10 @@ def open_edf(path: Path) -> EdfFile:
         its records overlap or have no onsets where the header says EDF+D.
     """
     header = read_header(path)
+    if header.sample_bytes != 2:
+        raise RecordingError(
+            "not an EDF file", f"{path.name} is BDF; rename it to .bdf, or export it as EDF"
+        )
     if not header.signals or header.record_s <= 0:
         raise RecordingError(
             "no signals", f"{path.name} has no signal channel; is it an annotation file?"

@@ -61,7 +61,7 @@ def read_annotations(path: Path) -> Annotations:
             text, latin = _decode(raw)
             n_latin += latin
             if text:
-                events.append(Annotation(round(onset_s - (origin_s or 0.0), 12), duration_s, text))
+                events.append(Annotation(round(onset_s - (origin_s or 0.0), 9), duration_s, text))
         if len(events) > MOST:
             raise RecordingError(
                 "too many annotations",

@@ -14,10 +14,11 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import RecordingError, unreadable
-from psgimg.builder.recordings.edf_header import SAMPLE_BYTES, Channel, EdfHeader
+from psgimg.builder.recordings.edf_channels import Channel
+from psgimg.builder.recordings.edf_header import EdfHeader
 
 CHUNK_BYTES = 1 << 22
-"""Records are read in chunks of about this size, and at least one at a time."""
+"""Records are read in chunks up to this size; of larger ones, only the channel is read."""
 
 
 def read_samples(path: Path, header: EdfHeader, channel: Channel) -> npt.NDArray[np.float64]:
@@ -29,8 +30,12 @@ def read_samples(path: Path, header: EdfHeader, channel: Channel) -> npt.NDArray
         If the file can no longer be read, or has become shorter.
     """
     samples = np.empty((header.n_records, channel.n_samples))
+    if header.record_bytes > CHUNK_BYTES:
+        for number, block in enumerate(read_blocks(path, header, channel)):
+            samples[number] = np.frombuffer(block, "<i2")
+        return samples.reshape(-1)
     columns = slice(channel.first, channel.first + channel.n_samples)
-    n_at_once = max(1, CHUNK_BYTES // header.record_bytes)
+    n_at_once = CHUNK_BYTES // header.record_bytes
     with _opened(path) as file:
         file.seek(header.n_bytes)
         for first in range(0, header.n_records, n_at_once):
@@ -62,9 +67,9 @@ def read_blocks(
     RecordingError
         If the file can no longer be read, or has become shorter.
     """
-    whole = SAMPLE_BYTES * channel.n_samples
+    whole = header.sample_bytes * channel.n_samples
     length = whole if n_bytes is None else min(n_bytes, whole)
-    start, step = header.n_bytes + SAMPLE_BYTES * channel.first, header.record_bytes
+    start, step = header.n_bytes + header.sample_bytes * channel.first, header.record_bytes
     with _opened(path) as file:
         for record in range(header.n_records) if records is None else records:
             file.seek(start + record * step)

@@ -1,78 +1,31 @@
 """EDF header: every field that psgimg uses, parsed once and checked against the file's size.
 
-Fields that locate the samples must be right, or the file is refused. A fault of one channel (its
-limits, for instance) stays with the channel: nobody may need it.
+Fields that locate the samples must be right, or the file is refused. BDF has the same header; its
+samples have 24 bits and are read by MNE, which also judges the length of the file.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
 from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.recordings import edf_fields
-
-FIELD_BYTES = 256
-"""Size of the main header, and of the header of each channel."""
-
-SAMPLE_BYTES = 2
-LIMITS = ("physical minimum", "physical maximum", "digital minimum", "digital maximum")
-
-MOST_DIGITAL = 32768
-"""Limits are those of 16-bit integers; 32768 as the maximum is a common slip without effect."""
-
-MOST_PHYSICAL = 1e30
-"""Beyond this, samples in µV would exceed single precision."""
+from psgimg.builder.recordings.edf_channels import (
+    FIELD_BYTES,
+    Channel,
+    parse_channels,
+)
 
 TIMEKEEPING = re.compile(rb"([0-9+\-.,eE]+)\x14\x14")
 """The onset of a record, at the start of its annotations (EDF+, section 2.2.4)."""
 
-
-@dataclass(frozen=True)
-class Limits:
-    """Digital and physical values (minimum, maximum) through which samples are converted.
-
-    Either range may be inverted: EDF+ inverts the polarity of a channel in this way.
-    """
-
-    digital: tuple[int, int]
-    physical: tuple[float, float]
-
-    @property
-    def gain(self) -> float:
-        """Physical units per digital step."""
-        (low, high), (bottom, top) = self.digital, self.physical
-        return (top - bottom) / (high - low)
-
-
-@dataclass(frozen=True)
-class Channel:
-    """The header of a channel.
-
-    Parameters
-    ----------
-    first, n_samples
-        Number of its first sample in a record, and of its samples per record.
-    limits
-        The reason why there are none, if the fields are not valid limits.
-    annotations
-        Whether it holds annotations instead of samples.
-    """
-
-    label: str
-    unit: str
-    first: int
-    n_samples: int
-    limits: Limits | str
-    annotations: bool
-
-    def block(self, record: bytes) -> bytes:
-        """Return the bytes of the channel in a record."""
-        return record[SAMPLE_BYTES * self.first : SAMPLE_BYTES * (self.first + self.n_samples)]
+ONSET_BYTES = 48
+"""An onset and its separators fit in the first bytes of a record's annotations."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +34,8 @@ class EdfHeader:
 
     Parameters
     ----------
+    sample_bytes
+        Size of a sample: 2 in EDF, 3 in BDF.
     n_bytes
         Size of the header, by the number of its channels.
     start
@@ -97,6 +52,7 @@ class EdfHeader:
         Tolerated defects, for the report.
     """
 
+    sample_bytes: int
     n_bytes: int
     start: tuple[str, str]
     discontinuous: bool
@@ -118,7 +74,7 @@ class EdfHeader:
     @property
     def record_bytes(self) -> int:
         """Size of a record, over all channels."""
-        return SAMPLE_BYTES * sum(channel.n_samples for channel in self.channels)
+        return self.sample_bytes * sum(channel.n_samples for channel in self.channels)
 
 
 def read_header(path: Path) -> EdfHeader:
@@ -134,29 +90,34 @@ def read_header(path: Path) -> EdfHeader:
             size = os.fstat(file.fileno()).st_size
             main = file.read(FIELD_BYTES)
             n_channels = _n_channels(main, size, path.name)
-            channels = _channels(file.read(FIELD_BYTES * n_channels), n_channels, path.name)
+            channels = parse_channels(file.read(FIELD_BYTES * n_channels), n_channels, path.name)
             n_bytes = FIELD_BYTES * (n_channels + 1)
             samples = sum(channel.n_samples for channel in channels)
             field = _Main(main, path.name)
             record_s = field.number(244, 252, "duration of a record")
             n_records, notes = _count_records(field, n_bytes, samples, record_s, size)
-            record = file.read(SAMPLE_BYTES * samples)
+            channels = [_by_content(one, n_bytes, field.sample_bytes, file) for one in channels]
     except OSError as error:
         raise unreadable(path.name, error) from error
     if record_s < 0:
         raise _field_error(path.name, 244, 252, "duration of a record", "negative")
     return EdfHeader(
+        field.sample_bytes,
         n_bytes,
         (edf_fields.text(main[168:176]), edf_fields.text(main[176:184])),
-        edf_fields.text(main[192:236]).upper().startswith("EDF+D"),
+        edf_fields.text(main[192:236]).upper().startswith(("EDF+D", "BDF+D")),
         n_records,
         record_s,
-        tuple(
-            replace(one, annotations=one.annotations or bool(TIMEKEEPING.match(one.block(record))))
-            for one in channels
-        ),
+        tuple(channels),
         notes,
     )
+
+
+def _by_content(channel: Channel, n_bytes: int, sample_bytes: int, file: BinaryIO) -> Channel:
+    """Return a channel as one of annotations if it begins with an onset, whatever its label."""
+    file.seek(n_bytes + sample_bytes * channel.first)
+    block = file.read(min(ONSET_BYTES, sample_bytes * channel.n_samples))
+    return replace(channel, annotations=channel.annotations or bool(TIMEKEEPING.match(block)))
 
 
 @dataclass(frozen=True)
@@ -165,6 +126,10 @@ class _Main:
 
     content: bytes
     where: str
+
+    @property
+    def sample_bytes(self) -> int:
+        return 3 if self.content[:1] == b"\xff" else 2
 
     def number(self, first: int, stop: int, name: str) -> Fraction:
         try:
@@ -195,9 +160,7 @@ def _n_channels(main: bytes, size: int, where: str) -> int:
         n_channels = edf_fields.whole(edf_fields.text(main[252:256]))
     except ValueError as error:
         n_channels, why = 0, f"its number of signals is {error}"
-    if main[:1] == b"\xff":
-        why = "it is BDF, with 24-bit samples"
-    elif len(main) < FIELD_BYTES:
+    if len(main) < FIELD_BYTES:
         why = f"it has {len(main)} bytes"
     elif not why and n_channels < 1:
         why = f"it states {n_channels} signals"
@@ -210,59 +173,6 @@ def _n_channels(main: bytes, size: int, where: str) -> int:
     return n_channels
 
 
-def _channels(headers: bytes, n_channels: int, where: str) -> list[Channel]:
-    """Parse the headers of all channels, which are stored field by field."""
-
-    def column(offset: int, width: int) -> list[str]:
-        starts = range(offset * n_channels, (offset + width) * n_channels, width)
-        return [edf_fields.text(headers[start : start + width]) for start in starts]
-
-    labels, units = column(0, 16), column(96, 8)
-    limits = list(zip(*(column(offset, 8) for offset in (104, 112, 120, 128)), strict=True))
-    channels: list[Channel] = []
-    first = 0
-    for number, spelt in enumerate(column(216, 8)):
-        label = labels[number]
-        try:
-            n_samples = edf_fields.whole(spelt)
-        except ValueError:
-            n_samples = -1
-        if n_samples < 0:
-            raise RecordingError(
-                "unreadable header",
-                f"{where}, channel {label!r}: the number of samples per record is not a whole number "
-                "from 0; fix it, or export the recording again",
-            )
-        valid = _limits(limits[number]) if n_samples else "it has no samples"
-        annotations = _names_annotations(label)
-        channels.append(Channel(label, units[number], first, n_samples, valid, annotations))
-        first += n_samples
-    return channels
-
-
-def _names_annotations(label: str) -> bool:
-    """Whether a label is ``EDF Annotations`` in any spelling, or that of BDF."""
-    return bool(re.fullmatch("[eb]dfannotations?", re.sub("[^a-z]", "", label.lower())))
-
-
-def _limits(fields: Sequence[str]) -> Limits | str:
-    """Return the limits of a channel, or why they are none."""
-    values: list[Fraction] = []
-    for name, spelt in zip(LIMITS, fields, strict=True):
-        try:
-            values.append(edf_fields.exact(spelt))
-        except ValueError as error:
-            return f"the {name} in the header is {error}"
-    bottom, top, low, high = values
-    given = f"the header gives digital {float(low):g}..{float(high):g}, "
-    given += f"physical {float(bottom):g}..{float(top):g}"
-    if low.denominator != 1 or high.denominator != 1 or max(abs(low), abs(high)) > MOST_DIGITAL:
-        return f"{given}, and digital limits must be 16-bit integers"
-    if low == high or bottom == top or max(abs(bottom), abs(top)) > MOST_PHYSICAL:
-        return given
-    return Limits((int(low), int(high)), (float(bottom), float(top)))
-
-
 def _count_records(
     field: _Main, n_bytes: int, samples: int, record_s: Fraction, size: int
 ) -> tuple[int, tuple[str, ...]]:
@@ -271,10 +181,13 @@ def _count_records(
     if samples <= 0:
         raise RecordingError("no signals", f"{where}: its channels have no samples")
     stated = field.whole(236, 244, "number of records")
-    n_whole, rest = divmod(size - n_bytes, SAMPLE_BYTES * samples)
-    notes = _check_size(field, n_bytes, exact=rest == 0 and stated in (-1, n_whole))
+    n_whole, rest = divmod(size - n_bytes, field.sample_bytes * samples)
+    by_mne = field.sample_bytes == 3
+    notes = _check_size(field, n_bytes, exact=not by_mne and rest == 0 and stated in (-1, n_whole))
     minutes = float(n_whole * record_s / 60)
     both = f"{where}: the header states {stated} records, the file holds {n_whole}"
+    if n_whole > 0 and by_mne:
+        return n_whole, ()
     if n_whole <= 0 or 0 <= n_whole < stated:
         raise RecordingError(
             "truncated EDF", f"{both} ({minutes:.1f} min); copy or download it again"
@@ -304,6 +217,6 @@ def _check_size(field: _Main, n_bytes: int, *, exact: bool) -> tuple[str, ...]:
         raise RecordingError(
             "wrong header size",
             f"{field.where}: bytes 184-191 of the header do not state its size of {n_bytes} bytes, "
-            "and its records do not fill the file from there; export the recording again",
+            "so where its samples begin is uncertain; export the recording again",
         )
     return ("header states a wrong size of itself, computed from its channels",)

@@ -16,17 +16,18 @@ import numpy.typing as npt
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings import edf_fields
 from psgimg.builder.recordings.edf_blocks import read_blocks
-from psgimg.builder.recordings.edf_header import SAMPLE_BYTES, Channel, EdfHeader
+from psgimg.builder.recordings.edf_channels import Channel
+from psgimg.builder.recordings.edf_header import ONSET_BYTES, EdfHeader
 from psgimg.builder.recordings.segments import Segment
 
 TOLERANCE_S = 0.1
 """A 300th of an epoch: more than the rounding of onsets in files, less than a label can notice."""
 
-ONSET_BYTES = 48
-"""An onset and its separators fit in the first bytes of a record's annotations."""
-
 CHUNK = 100_000
 """Number of records whose onsets are parsed at a time."""
+
+MOST_SEGMENTS = 5000
+"""A night in more pieces has hardly any epoch without a gap, and would take long to search for one."""
 
 SEPARATOR = 0x14
 IN_NUMBERS = np.isin(np.arange(256), list(b"0123456789+-.,eE"))
@@ -60,6 +61,12 @@ def segments(path: Path, header: EdfHeader) -> tuple[tuple[Segment, ...], tuple[
         return (Segment(0.0, 0, header.n_records),), (FEW_ONSETS,) if missing else ()
     if missing:
         raise _without_onset(path, header, header.n_records - len(known))
+    if len(starts) > MOST_SEGMENTS:
+        raise RecordingError(
+            "too many gaps",
+            f"{path.name}: by the start times of its {header.n_records} records, there are "
+            f"{len(starts) - 1} gaps; re-export it, with the true duration of a record",
+        )
     bounds = pairwise([*starts, header.n_records])
     notes = ((DRIFT,) if drifts else ()) + (() if header.discontinuous else (GAPS,))
     # Rounding removes the noise of the difference; files state onsets to 1e-7 s at best.
@@ -98,7 +105,7 @@ def _onsets_of(
     path: Path, header: EdfHeader, clock: Channel, records: range
 ) -> npt.NDArray[np.float64]:
     """Parse the onsets of some records, shape (n_records,); NaN where there is none."""
-    width = min(ONSET_BYTES, SAMPLE_BYTES * clock.n_samples)
+    width = min(ONSET_BYTES, header.sample_bytes * clock.n_samples)
     onsets_s = np.full(len(records), np.nan)
     if not width:
         return onsets_s

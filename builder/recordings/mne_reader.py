@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
-from math import ceil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import RecordingError, unreadable
+from psgimg.builder.recordings import mne_breaks
 from psgimg.builder.recordings.edf import open_edf, uv_per_unit
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
 from psgimg.builder.recordings.signal_file import SignalFile
@@ -27,23 +27,11 @@ from psgimg.builder.recordings.signal_file import SignalFile
 EDF_VERSION = re.compile(rb"0[ \0]{7}")
 """First bytes of every EDF, whatever its suffix (``.edf``, ``.rec``)."""
 
-SKIPPED = "bad_acq_skip"
-"""MNE's annotation of time that was not recorded, which it fills with zeros."""
-
-BREAKS = ("bad boundary", "edge boundary", "new segment/")
-"""Annotations of MNE (joined files, Nihon Kohden) and BrainVision where recording resumed."""
-
-EEGLAB_BREAK = "boundary"
-"""EEGLAB's annotation where signal was cut out; its duration is that of the removed signal."""
-
 VOLT = 107
 """FIFF_UNIT_V, MNE's code for a channel in volts."""
 
 IGNORED_WARNINGS = ("naming conventions", "'boundary' events", "annotation(s) that were")
 """Warnings of MNE that concern no sample, or that are handled here."""
-
-MIN_SEGMENT_S = 1.0
-"""Shorter segments can't be filtered, and no page fits in them."""
 
 
 @dataclass(frozen=True)
@@ -162,15 +150,17 @@ def open_mne(path: Path) -> MneFile:
 
     with _one_line_errors(path), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        gaps, notes = mne_breaks.bdf_gaps(path) if path.suffix.lower() == ".bdf" else ([], ())
         raw = read_raw(path, preload=False, verbose="warning")
         # MNE crops the annotations of a raw at the file's end; EEGLAB's may extend beyond it.
         marks = read_annotations(path) if path.suffix.lower() == ".set" else raw.annotations
-        _refuse_marks_without_time(raw, marks, path)
+        mne_breaks.refuse_marks_without_time(raw, marks, path)
         sfreq_hz = Fraction(raw.info["sfreq"]).limit_denominator(10**6)
-        segments, kept = _segments(raw, marks, sfreq_hz)
+        segments, kept = mne_breaks.uninterrupted(raw, marks, sfreq_hz, gaps)
         if not segments:
             raise RecordingError(
-                "no signals", f"{path.name} has no {MIN_SEGMENT_S:g} s of uninterrupted signal"
+                "no signals",
+                f"{path.name} has no {mne_breaks.MIN_SEGMENT_S:g} s of uninterrupted signal",
             )
         require_plausible_span(segments, 1 / sfreq_hz, path.name)
     labels = tuple(raw.ch_names)
@@ -187,7 +177,8 @@ def open_mne(path: Path) -> MneFile:
                 for text in texts
                 if not any(part in text for part in IGNORED_WARNINGS)
             )
-        ),
+        )
+        + notes,
         kept,
         raw,
     )
@@ -199,60 +190,6 @@ def _unconverted(raw: Any, channel: int) -> bool:
     factors = extras.get("units", ()) if isinstance(extras, dict) else ()
     spelt = bool(getattr(raw, "_orig_units", None))  # in GDF files, units are numbers
     return spelt and channel < len(factors) and bool(factors[channel] == 1)
-
-
-def _refuse_marks_without_time(raw: Any, marks: Any, path: Path) -> None:
-    """Refuse an undated FIF that begins late: MNE 1.13 misplaces its skipped time."""
-    skips = any(mark["description"].lower().startswith(SKIPPED) for mark in marks)
-    if skips and marks.orig_time is None and raw.first_samp > 0:
-        raise RecordingError(
-            "interruptions at unknown times",
-            f"{path.name}: without a date, MNE can't locate its interruptions; set one "
-            "(raw.set_meas_date) before saving, or export the recording as EDF",
-        )
-
-
-class _Break(NamedTuple):
-    """Samples ``start`` to ``stop`` are no signal; a further ``gone_s`` is missing in the file."""
-
-    start: int
-    stop: int
-    gone_s: float
-
-
-def _segments(
-    raw: Any, marks: Any, sfreq_hz: Fraction
-) -> tuple[tuple[Segment, ...], tuple[tuple[int, int], ...]]:
-    """Return the uninterrupted segments, in records read and in MNE's samples."""
-    segments: list[Segment] = []
-    kept: list[tuple[int, int]] = []
-    start, gone_s, joined = 0, 0.0, 0
-    origin_s = raw.first_time if marks.orig_time is not None else 0.0
-    end = _Break(raw.n_times, raw.n_times, 0.0)
-    for pause in sorted([*_breaks(marks, origin_s, float(sfreq_hz)), end]):
-        if pause.start > raw.n_times:
-            break
-        n_samples = pause.start - start
-        if n_samples >= MIN_SEGMENT_S * sfreq_hz:
-            segments.append(Segment(float(start / sfreq_hz) + gone_s, joined, joined + n_samples))
-            kept.append((start, pause.start))
-            joined += n_samples
-        start, gone_s = max(start, pause.stop), gone_s + pause.gone_s
-    return tuple(segments), tuple(kept)
-
-
-def _breaks(marks: Any, origin_s: float, sfreq_hz: float) -> Iterator[_Break]:
-    """Yield the interruptions of a recording, from the annotations that MNE read or created."""
-    for mark in marks:
-        text = mark["description"].lower()
-        onset_s, length_s = mark["onset"] - origin_s, mark["duration"]
-        first = max(0, ceil(onset_s * sfreq_hz - 1e-3))  # first sample at or after the annotation
-        if text.startswith(SKIPPED):
-            yield _Break(first, ceil((onset_s + length_s) * sfreq_hz - 1e-3), 0.0)
-        elif text == EEGLAB_BREAK and first > 0:
-            yield _Break(first, first, float(np.nan_to_num(length_s)))
-        elif text.startswith(BREAKS):
-            yield _Break(first, first, 0.0)
 
 
 @contextmanager

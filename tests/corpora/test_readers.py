@@ -18,6 +18,7 @@ from psgimg.builder.recordings.hypnogram import Event, from_events
 from psgimg.builder.recordings.montage import MONTAGES, resolve
 from psgimg.builder.recordings.recording import Policy, Recording
 from psgimg.builder.stages import Stage
+from raw_edf import RawHeader, write_raw
 from tiny_edf import START, Channel, night, write_annotations, write_psg
 
 WRITERS = {
@@ -247,6 +248,19 @@ def test_a_scoring_file_of_another_night_is_refused(tmp_path: Path) -> None:
     write_annotations(scoring, [(0.0, 30.0, "Sleep stage W")], START.replace(day=3))
     with pytest.raises(RecordingError, match=r"scoring of another time: b\.edf starts 48\.0 h"):
         annotations.start_shift_s(scoring, signal)
+
+
+@pytest.mark.parametrize(
+    ("signal_date", "scoring_date"),
+    [("31.12.84", "01.01.85"), ("31.12.99", "01.01.00"), ("31.12.68", "01.01.69")],
+)
+def test_a_night_between_two_years_of_two_digits_is_one_night(
+    tmp_path: Path, signal_date: str, scoring_date: str
+) -> None:
+    signal = write_raw(tmp_path / "a.edf", header=RawHeader(start=(signal_date, "23.59.50")))
+    scoring = write_raw(tmp_path / "b.edf", header=RawHeader(start=(scoring_date, "00.00.00")))
+    assert annotations.start_shift_s(scoring, signal) == 10
+    assert annotations.start_shift_s(signal, scoring) == -10
 
 
 def test_onsets_before_the_signal_come_out_negative_not_wrapped(tmp_path: Path) -> None:

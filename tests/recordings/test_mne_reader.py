@@ -1,5 +1,7 @@
 """MNE reader: every other format gives the same night as its EDF, in µV, with its gaps."""
 
+import struct
+from contextlib import suppress
 from datetime import UTC, datetime
 from fractions import Fraction
 
@@ -9,10 +11,12 @@ import numpy as np
 import pytest
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.edf import EdfFile
+from psgimg.builder.recordings.edf_records import GAPS
 from psgimg.builder.recordings.mne_reader import MneFile, open_any
 from psgimg.builder.recordings.montage import MONTAGES, Derivation
 from psgimg.builder.signals.filter_settings import Filters
 from psgimg.builder.signals.filtering import read_signals
+from raw_edf import RawHeader, set_fields, write_raw
 from scipy.io import savemat
 
 SFREQ_HZ = 256
@@ -212,6 +216,55 @@ def test_what_was_cut_out_in_eeglab_moves_the_rest_in_time(tmp_path, wave_uv):
     assert len(file.read_uv(0)) == wave_uv.shape[1]
 
 
+def write_bdf_plus(path, times_s, flag):
+    """A BDF+ of one channel at 100 Hz whose records of 1 s start at the given times."""
+    n_records, width = len(times_s), 3 * 8
+    signal = edfio.BdfSignal(
+        np.arange(100.0 * n_records),
+        100,
+        label="C4-M1",
+        physical_dimension="uV",
+        physical_range=(0, 100 * n_records),
+    )
+    edfio.Bdf([signal]).write(path)
+    raw = path.read_bytes()
+    columns = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
+    notes = (b"BDF Annotations", b"", b"", b"-1", b"1", b"-8388608", b"8388607", b"", b"8", b"")
+    header, at = raw[:192] + flag.ljust(44) + raw[236:252] + b"2   ", 256
+    for size, text in zip(columns, notes, strict=True):
+        header += raw[at : at + size] + text.ljust(size)
+        at += size
+    blocks = [f"+{time_s}\x14\x14".encode().ljust(width, b"\0") for time_s in times_s]
+    records = [raw[512 + 300 * i : 812 + 300 * i] + block for i, block in enumerate(blocks)]
+    path.write_bytes(header[:184] + b"768     " + header[192:] + b"".join(records))
+    return path
+
+
+@pytest.mark.parametrize("flag", [b"BDF+C", b"BDF+D"])
+def test_gaps_between_the_records_of_a_bdf_count_whatever_its_header_says(tmp_path, flag):
+    path = write_bdf_plus(tmp_path / "a.bdf", [*range(30), *range(130, 160)], flag)
+    file = open_any(path)
+    assert [(s.onset_s, s.first, s.stop) for s in file.segments] == [
+        (0, 0, 3000),
+        (130, 3000, 6000),
+    ]
+    assert file.notes == (() if flag == b"BDF+D" else (GAPS,))
+    assert file.read_uv(0) == pytest.approx(np.arange(6000.0), abs=0.01)
+
+
+def test_a_bdf_whose_samples_begin_elsewhere_is_refused(tmp_path):
+    path = write_bdf_plus(tmp_path / "a.bdf", range(30), b"BDF+C")
+    set_fields(path, {184: b"512     "})
+    with pytest.raises(RecordingError, match=r"wrong header size: a\.bdf: bytes 184-191"):
+        open_any(path)
+
+
+def test_a_bdf_that_is_called_edf_is_refused(tmp_path):
+    path = write_bdf_plus(tmp_path / "a.edf", range(30), b"BDF+C")
+    with pytest.raises(RecordingError, match=r"a\.edf is BDF; rename it to \.bdf"):
+        open_any(path)
+
+
 def test_less_than_a_second_between_gaps_is_left_out(tmp_path, wave_uv):
     raw = raw_of(wave_uv)
     raw.set_annotations(mne.Annotations([30, 40.5], [10, 10], ["BAD_ACQ_SKIP"] * 2))
@@ -286,3 +339,50 @@ def test_a_brainvision_header_without_its_samples_says_so(tmp_path, wave_uv):
 def test_a_missing_file_is_one_line(tmp_path):
     with pytest.raises(RecordingError, match=r"unreadable file: night\.fif: No such file"):
         open_any(tmp_path / "night.fif")
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("write", [write_fif, write_brainvision, write_bdf])
+def test_a_damaged_file_is_one_line_whatever_the_library_raises(tmp_path, wave_uv, write, seed):
+    rng = np.random.default_rng(seed)
+    path = write(tmp_path, wave_uv)
+    damaged = sorted(tmp_path.glob("night*"))[seed % len(list(tmp_path.glob("night*")))]
+    content = bytearray(damaged.read_bytes())
+    if seed % 3 == 0:
+        del content[rng.integers(len(content)) :]
+    for at in rng.integers(min(len(content), 2000), size=10 * (seed % 3)):
+        content[at] = rng.integers(256)
+    damaged.write_bytes(content)
+    with suppress(RecordingError):
+        file = open_any(path)
+        assert file.start is None or isinstance(file.start, datetime)
+        for channel in range(len(file.labels)):
+            if file.fault(channel) is None:
+                assert np.isfinite(file.read_uv(channel)).all()
+
+
+@pytest.mark.parametrize(
+    "error", [RecursionError, MemoryError, struct.error, AssertionError, EOFError]
+)
+def test_any_error_of_a_library_is_one_line(tmp_path, wave_uv, monkeypatch, error):
+    def fail(*_args, **_options):
+        raise error("first line\nsecond line")
+
+    path = write_fif(tmp_path, wave_uv)
+    monkeypatch.setattr(mne.io, "read_raw", fail)
+    with pytest.raises(
+        RecordingError, match=r"MNE can't read it .first line second line.; export it"
+    ):
+        open_any(path)
+
+
+def test_a_recording_that_claims_to_last_for_years_is_refused(tmp_path, wave_uv):
+    path = write_eeglab(tmp_path, wave_uv, cuts_s=[(40, 1e9)])
+    with pytest.raises(RecordingError, match=r"implausible duration: night\.set would last"):
+        open_any(path)
+
+
+def test_edf_with_nuls_for_padding_is_known_by_its_content(tmp_path):
+    path = write_raw(tmp_path / "night.rec", header=RawHeader(pad=b"\0"))
+    path.write_bytes(b"0".ljust(8, b"\0") + path.read_bytes()[8:])
+    assert isinstance(open_any(path), EdfFile)
