@@ -27,9 +27,12 @@ from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import bounded
+from psgimg.builder.files import bounded, safe_names
 from psgimg.builder.progress import Progress
 from psgimg.builder.tasks import Task, make_tasks
+
+WRITTEN = (shards.STATE, shards.DATA, dataset_card.PICTURES, public_names.FILE.partition("/")[0])
+"""Folders in the dataset's folder that a build writes to and removes files from."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ def build(config: BuildConfig, progress: Progress) -> Report:
         again resumes the build.
     """
     located = sources.locate(config.corpora, config.root)
+    safe_names.refuse_links(config.out, WRITTEN)
     shards.check_writable(config.out)
     with _locked(config.out):
         done = shards.finished(config.out)

@@ -148,7 +148,7 @@ def _under_public_names(build: BuildFacts, here: Here) -> Here:
         (name, one.recording): (corpus, one)
         for name, corpus in corpora.items()
         for one in names.publish(
-            corpus, [one for own, one in here.values() if own == corpus], build["recordings"]
+            corpus, [one for own, one in here.values() if own.name == name], build["recordings"]
         )
     }
 

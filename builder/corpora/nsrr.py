@@ -253,7 +253,7 @@ WSC = Corpus(
         "ECG": "ECG",
     },
     home="wsc",
-    names=_WSC_NAMES.stem,
+    names=r"wsc-visit\d-\d+",
     recordings=partial(recordings, _WSC_NAMES),
     read_hypnogram=eannot.read_hypnogram,
     notes=(

@@ -5,6 +5,7 @@ Files may contain other keys, written by a later psgimg; they are ignored.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, NotRequired
 
 from annotated_types import Ge, Len, Predicate
@@ -274,3 +275,11 @@ class ReleasedJson(BuildJson):
 def corrupted(facts: Corrupted) -> Corrupted:
     """Return only the corruption, to be merged with other keys; empty if there is none."""
     return {"corruption": facts["corruption"]} if "corruption" in facts else {}
+
+
+def without_details(set_aside: Iterable[SetAsideEntry]) -> list[SetAsideEntry]:
+    """Return entries of recordings set aside without their details, which name and quote files."""
+    return [
+        {"corpus": one["corpus"], "recording": one["recording"], "reason": one["reason"]}
+        for one in set_aside
+    ]

@@ -123,7 +123,8 @@ def collect(
     fixed = config.fixed()
     records = corpus_record.records(config.corpora, before)
     packages = corpus_record.packages(records[name] for name in names)
-    libraries = {name: version(name) for name in (*LIBRARIES, *packages)}
+    versions = {name: version(name) for name in LIBRARIES}
+    libraries = versions | corpus_record.versions(packages, before)
     return Report(
         {
             "psgimg": version("psgimg"),
@@ -148,9 +149,7 @@ def collect(
 
 
 def write(out: Path, report: Report, beside: Sequence[str]) -> None:
-    """Write ``build.json`` and, if folds were requested, ``folds.csv``.
-
-    Details of recordings set aside are not written, since they name files and quote their contents.
+    """Write ``build.json``, without details that quote files, and ``folds.csv`` if requested.
 
     Parameters
     ----------
@@ -162,16 +161,8 @@ def write(out: Path, report: Report, beside: Sequence[str]) -> None:
         atomic_file.write_text(out / FOLDS_FILE, folds_csv(report.values))
         names.append(FOLDS_FILE)
     listed = {name: entry((out / name).read_bytes()) for name in sorted(names)}
-    aside = published(report.values["set_aside"])
+    aside = build_json.without_details(report.values["set_aside"])
     atomic_file.write_text(out / FILE, text({**report.values, "set_aside": aside, "files": listed}))
-
-
-def published(set_aside: Iterable[SetAsideEntry]) -> list[SetAsideEntry]:
-    """Return the entries of recordings set aside without their details."""
-    return [
-        {"corpus": one["corpus"], "recording": one["recording"], "reason": one["reason"]}
-        for one in set_aside
-    ]
 
 
 def entry(data: bytes) -> FileEntry:

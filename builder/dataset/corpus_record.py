@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, cast
 
@@ -52,7 +54,17 @@ def records(corpora: Iterable[Corpus], before: BuildJson | None) -> dict[str, Co
 def packages(entries: Iterable[CorpusRecord]) -> list[str]:
     """Return the packages that provide the corpora of some records."""
     names = (entry.get("definition", {}).get(plugins.PACKAGE) for entry in entries)
-    return sorted({name for name in names if name})
+    return sorted({name for name in names if isinstance(name, str) and name})
+
+
+def versions(packages: Iterable[str], before: BuildJson | None) -> dict[str, str]:
+    """Return the versions of packages that provide corpora; of one not installed, as recorded before."""
+    earlier = before["versions"] if before else {}
+    found: dict[str, str] = {name: earlier[name] for name in packages if name in earlier}
+    for name in packages:
+        with suppress(PackageNotFoundError, ValueError):
+            found[name] = version(name)
+    return found
 
 
 def described(entries: Mapping[str, CorpusRecord]) -> list[str]:
@@ -132,9 +144,9 @@ def _definitions(out: Path, before: BuildJson | None) -> dict[str, Any]:
     path = out / shards.STATE / STATE
     try:
         unfinished = bounded.read_json(path) if path.exists() else {}
-    except (OSError, ValueError) as error:
+        return {**finished, **{name: dict(each) for name, each in unfinished.items()}}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise BuildError(f"{path} is damaged ({error}); choose another --out") from error
-    return {**finished, **unfinished}
 
 
 def _record_of(entry: CorpusRecord) -> CorpusRecord:

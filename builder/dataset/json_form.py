@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
 Json = TypeVar("Json")
+
+KINDS = {
+    "is_path": "a path in the folder",
+    "is_name": "a name",
+    "is_corpus": "the name of a corpus",
+    "is_line": "a short line of text",
+    "is_hash": "a hash or tag",
+    "is_version": "a version",
+    "is_commands": "commands",
+    "is_repository": "the name of a repository",
+}
+"""What each function of ``safe_names`` accepts."""
 
 N_SHOWN = 40
 """Number of characters of an invalid value that a message shows."""
@@ -20,10 +32,15 @@ class FormError(ValueError):
     """A JSON file is invalid; the message gives the key and the value."""
 
 
-def conform(values: Any, kind: type[Json]) -> Json:
+def conform(values: Any, kind: type[Json], needed: Collection[str] | None = None) -> Json:
     """Check JSON values against a ``TypedDict``: its keys, their types and bounds.
 
     Other keys are allowed.
+
+    Parameters
+    ----------
+    needed
+        The keys that may not be missing; by default all.
 
     Raises
     ------
@@ -35,7 +52,8 @@ def conform(values: Any, kind: type[Json]) -> Json:
     try:
         _adapter(cast(Hashable, kind)).validate_python(values)
     except ValidationError as error:
-        raise FormError(_first(error)) from error
+        if first := _first(error, needed):
+            raise FormError(first) from error
     checked: Json = values
     return checked
 
@@ -48,14 +66,22 @@ def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(with_config(ConfigDict(strict=True, allow_inf_nan=False))(cast(type, kind)))
 
 
-def _first(error: ValidationError) -> str:
+def _first(error: ValidationError, needed: Collection[str] | None) -> str:
     """Return the first error: its key in the file, the value, and pydantic's message."""
-    first = error.errors(include_url=False, include_context=False)[0]
+    faults = [
+        fault
+        for fault in error.errors(include_url=False, include_context=False)
+        if fault["type"] != "missing" or needed is None or fault["loc"][0] in needed
+    ]
+    if not faults:
+        return ""
+    first = faults[0]
     where = place(*first["loc"])
     if first["type"] == "missing":
         return f"{where} is missing"
-    if first["type"] == "predicate_failed":  # of `safe_names`
-        return f"{where} is {shown(first['input'])}, which is not a valid name or path"
+    if first["type"] == "predicate_failed":  # of `safe_names`, which its message names
+        kind = next((words for name, words in KINDS.items() if name in first["msg"]), "valid")
+        return f"{where} is {shown(first['input'])}, not {kind}"
     return f"{where} is {shown(first['input'])}: {first['msg'][0].lower()}{first['msg'][1:]}"
 
 

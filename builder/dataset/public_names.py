@@ -20,11 +20,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from psgimg.builder import atomic_file
 from psgimg.builder.corpora import registry, sources
 from psgimg.builder.corpora.sources import Source
+from psgimg.builder.dataset.name_forms import FAMILY, Kind, is_id, odd_names
 from psgimg.builder.dataset.schema import SplitName
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.files import bounded
@@ -33,30 +34,9 @@ from psgimg.builder.recordings.recording import Corpus, Recording
 from typing_extensions import TypedDict
 
 FILE = ".cache/huggingface/psgimg-names.json"
-FAMILY = "family-"
-
-Kind = Literal["subject", "recording", "family"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 BEGINNINGS: Mapping[Kind, str] = {"subject": "s", "recording": "r", "family": f"{FAMILY}f"}
 """Beginning of the numbers of each kind."""
-
-_WORDS = (
-    "baseline|case|control|ctrl|diagnostic|exam|female|followup|group|healthy|male|night|part|"
-    "participant|patient|person|polysomnography|record|recording|session|sleep|split|study|subj|"
-    "subject|test|titration|trial|visit|volunteer"
-)
-_ID = re.compile(rf"([A-Za-z]{{0,4}}|{_WORDS})[-_]?(?P<digits>\d{{1,8}})", re.IGNORECASE)
-"""Longer prefixes could be names of people, unless they are such words."""
-
-_REST = re.compile(rf"[-_.]*([A-Za-z]|psg|{_WORDS})?", re.IGNORECASE)
-"""What may follow the subject in the name of a recording, beside an id."""
-
-_NUMBER = re.compile(r"r\d{4,}")
-
-_DATE = re.compile(
-    r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])|(0[1-9]|[12]\d|3[01])(0[1-9]|1[0-2])(19|20)\d\d"
-    r"|(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(19|20)\d\d"
-)
 
 
 class KnownName(TypedDict):
@@ -114,48 +94,6 @@ def assign(
     return published, names
 
 
-def odd_names(corpus: Corpus | None, subject: str, recording: str, kin: str) -> dict[Kind, str]:
-    """Return the names of a recording that must not be published.
-
-    Parameters
-    ----------
-    corpus
-        The corpus of the recording; None if this psgimg does not know it.
-    kin
-        The family as ``family-NAME``; anything else is the subject.
-    """
-    odd: dict[Kind, str] = {}
-    if not _is_id(corpus, subject):
-        odd["subject"] = subject
-    if odd or not _is_night(corpus, subject, recording):
-        odd["recording"] = recording
-    if kin.startswith(FAMILY) and not _is_id(corpus, kin.removeprefix(FAMILY)):
-        odd["family"] = kin
-    return odd
-
-
-def is_public(corpus: Corpus | None, recording: str) -> bool:
-    """Whether a recording whose subject is unknown has a name that may be published."""
-    parts = re.split(r"[-_.]+", recording)
-    return _is_id(corpus, recording) or all(_REST.fullmatch(p) or _is_id(corpus, p) for p in parts)
-
-
-def _is_id(corpus: Corpus | None, name: str) -> bool:
-    """Whether a name has the form of its corpus, or is letters and a number."""
-    if corpus and corpus.names and re.fullmatch(corpus.names, name):
-        return True
-    match = _ID.fullmatch(name)
-    return match is not None and not _DATE.fullmatch(match["digits"])
-
-
-def _is_night(corpus: Corpus | None, subject: str, name: str) -> bool:
-    """Whether the name of a recording is an id, or its subject followed by one."""
-    if not name.lower().startswith(subject.lower()):
-        return _is_id(corpus, name)
-    rest = name[len(subject) :]
-    return bool(_REST.fullmatch(rest)) or _is_id(corpus, rest.lstrip("-_.")) or _is_id(corpus, name)
-
-
 @dataclass
 class PublicNames:
     """The numbers given so far: corpus to kind to original name to number."""
@@ -173,12 +111,17 @@ class PublicNames:
         """
         path = out / FILE
         try:
-            values: Any = bounded.read_json(path) if path.exists() else {}
+            content = bounded.read_bytes(path, bounded.JSON) if path.exists() else b"{}"
+            values: Any = bounded.loads(content, path.name, any_text=True)
             numbers = {
                 str(corpus): {kind: {**kinds.get(kind, {})} for kind in KINDS}
                 for corpus, kinds in values.items()
             }
-        except (OSError, ValueError, AttributeError, TypeError) as error:
+            for kinds in numbers.values():
+                for kind in KINDS:
+                    if odd := [n for n in kinds[kind].values() if not _is_number(kind, n)]:
+                        raise ValueError(odd[0])
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
             raise BuildError(
                 f"{path} is damaged ({type(error).__name__}); restore it from a backup, or remove it: "
                 "recordings are then recognised by their signals"
@@ -196,7 +139,7 @@ class PublicNames:
         with atomic_file.whole(path) as temporary:
             temporary.touch(mode=0o600)
             text = json.dumps(self.numbers, indent=1, ensure_ascii=False, sort_keys=True)
-            temporary.write_text(f"{text}\n", encoding="utf-8")
+            temporary.write_bytes(f"{text}\n".encode("utf-8", "surrogatepass"))
 
     def publish(
         self,
@@ -218,7 +161,7 @@ class PublicNames:
         mine = [one for one in known if one["corpus"] == corpus.name]
         self._recognise(corpus, originals, mine)
         odd = [(kind, name) for one in originals for kind, name in self._odd(corpus, one).items()]
-        odd += [("subject", name) for name in listed if not _is_id(corpus, name)]
+        odd += [("subject", name) for name in listed if not is_id(corpus, name)]
         taken = {name.lower() for one in originals for name in _names(one).values()}
         taken |= {
             name.lower() for one in mine for name in (one["subject"], one["recording"], one["kin"])
@@ -232,7 +175,7 @@ class PublicNames:
         public = [self._table(corpus, "subject") for corpus in sorted(self.numbers)]
         given = [
             [table[name] for table in public if name in table]
-            or ([name] if _is_id(None, name) else [])
+            or ([name] if is_id(None, name) else [])
             for name in names
         ]
         return list(dict.fromkeys(name for some in given for name in some))
@@ -247,7 +190,7 @@ class PublicNames:
             for name in corpora:
                 if subject in (table := self._table(name, "subject")):
                     public[name, table[subject]] = split
-            if any(_is_id(known, subject) for known in _candidates(corpus)):
+            if any(is_id(known, subject) for known in _candidates(corpus)):
                 public[corpus, subject] = split
         return public
 
@@ -272,7 +215,7 @@ class PublicNames:
         lost = {
             one["signal"]: one
             for one in mine
-            if _NUMBER.fullmatch(one["recording"]) and one["recording"] not in given
+            if _is_number("recording", one["recording"]) and one["recording"] not in given
         }
         for one in originals if lost else ():
             odd = self._odd(corpus, one)
@@ -306,6 +249,10 @@ class PublicNames:
             kin=by_kind.get("family", ""),
             original=one,
         )
+
+
+def _is_number(kind: Kind, name: object) -> bool:
+    return bool(re.fullmatch(rf"{BEGINNINGS[kind]}\d{{4,}}", str(name)))
 
 
 def _names(one: Recording) -> dict[Kind, str]:

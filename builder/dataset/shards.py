@@ -230,7 +230,7 @@ def _read_footer(path: Path) -> Iterator[Done]:
         return  # damaged by another program: the recording is drawn again
     try:
         for fact in facts:
-            json_form.conform(fact, FooterFacts)
+            json_form.conform(fact, FooterFacts, needed=("corpus", "recording"))
     except json_form.FormError as error:
         raise BuildError(
             f"{path} is damaged or was written by another version of psgimg ({error}); remove it or get it "

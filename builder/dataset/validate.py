@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 from psgimg.builder import atomic_file
 from psgimg.builder.corpora import registry
-from psgimg.builder.dataset import build_report, build_schema, public_names, shards
+from psgimg.builder.dataset import build_report, build_schema, name_forms, shards
 from psgimg.builder.dataset.build_json import BuildJson, ShardEntry
 from psgimg.builder.dataset.json_form import FormError
 from psgimg.builder.errors import BuildError
@@ -72,14 +72,14 @@ def check_names(folder: Path, values: BuildJson) -> None:
     corpora = {**registry.CORPORA, **registry.installed().corpora}
     for fact in values["recordings"]:
         names = (fact["subject"], fact["recording"], fact["kin"])
-        if odd := public_names.odd_names(corpora.get(fact["corpus"]), *names):
+        if odd := name_forms.odd_names(corpora.get(fact["corpus"]), *names):
             kind, name = next(iter(odd.items()))
             raise BuildError(
                 f"{folder}: the {kind} {name} of {fact['corpus']} may be the name of a person; {REDRAW}"
             )
     for entry in values["set_aside"]:
         name = entry["recording"]
-        if not public_names.is_public(corpora.get(entry["corpus"]), name):
+        if not name_forms.is_public(corpora.get(entry["corpus"]), name):
             raise BuildError(
                 f"{folder}: the recording {name} of {entry['corpus']}, which was set aside, may have the "
                 f"name of a person; {REDRAW}"

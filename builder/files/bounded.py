@@ -139,8 +139,9 @@ def loads(content: bytes | str, name: str, bound: Bound = JSON, *, any_text: boo
         As for ``read_json``.
     """
     data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    errors = "surrogatepass" if any_text else "strict"
     try:
-        values = json.loads(bound.check(data, name).decode("utf-8"))
+        values = json.loads(bound.check(data, name).decode("utf-8", errors))
     except RecursionError:
         raise _too_deep(name) from None
     _check_depth(values, name)

@@ -14,7 +14,7 @@ from typing import Literal, TypedDict, TypeVar
 from psgimg.builder.card import release_notes
 from psgimg.builder.card.release_notes import Release, Revision
 from psgimg.builder.corpora import registry
-from psgimg.builder.dataset import build_report
+from psgimg.builder.dataset import build_json, build_report
 from psgimg.builder.dataset.build_json import (
     BuildJson,
     CorpusFacts,
@@ -249,7 +249,7 @@ def _sorted(values: BuildJson) -> BuildJson:
         "left_out": dict(sorted(values["left_out"].items())),
         "recordings": sorted(values["recordings"], key=lambda e: (e["corpus"], e["recording"])),
         "set_aside": sorted(
-            build_report.published(values["set_aside"]),
+            build_json.without_details(values["set_aside"]),
             key=lambda e: (e["corpus"], e["recording"], e["reason"]),
         ),
         "shards": sorted(values["shards"], key=lambda e: e["path"]),

@@ -156,11 +156,11 @@ def restricted(values: Mapping[str, Any]) -> frozenset[str]:
     Today's table of corpora decides. What is not stated as `psgimg sft` states it counts as
     restricted: no corpora, no subjects, or a policy that contradicts the corpora.
     """
-    corpora, subjects = values.get("corpora"), values.get("subjects")
-    if not _is_list_of_text(corpora) or not _is_list_of_text(subjects):
+    corpora = values["corpora"]
+    if not _is_list_of_text(corpora) or not _is_list_of_text(values.get("subjects", corpora)):
         return frozenset({UNNAMED})
     by_name = restricted_corpora({name: {"policy": Policy.OPEN.value} for name in corpora})
-    return by_name or frozenset(() if values.get("policy") == Policy.OPEN.value else corpora)
+    return by_name or frozenset(() if values["policy"] == Policy.OPEN.value else corpora)
 
 
 def _is_list_of_text(value: object) -> TypeGuard[Sequence[str]]:
@@ -174,7 +174,7 @@ def _is_list_of_text(value: object) -> TypeGuard[Sequence[str]]:
 def _values(path: Path) -> Mapping[str, Any]:
     try:
         values: Mapping[str, Any] = bounded.read_json(path)
-        _ = values["policy"], values["corpora"]
+        _ = values["policy"], values["corpora"], values["subjects"]
         unchanged = digest(values["recipe"]) == values["recipe_hash"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, Interval
 from psgimg.builder import atomic_file
 from psgimg.builder.dataset import json_form
-from psgimg.builder.dataset.build_json import RecipeJson
+from psgimg.builder.dataset.build_json import CorpusName, Hash, Line, RecipeJson, Version
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded
@@ -57,17 +57,17 @@ class PromptJson(TypedDict):
 class ManifestJson(TypedDict):
     """The keys of ``psgimg.json`` with their types; see ``ModelFolder`` for their meaning."""
 
-    psgimg: str
+    psgimg: Version
     versions: dict[str, str]
     prompt: PromptJson
     context: Annotated[int, Interval(ge=0, le=MAX_CONTEXT)]
     recipe: RecipeJson
-    recipe_hash: str
-    policy: str
-    corpora: list[str]
-    subjects: list[str]
-    dataset: dict[str, str | None]
-    base_model: str
+    recipe_hash: Hash
+    policy: Line
+    corpora: list[CorpusName]
+    subjects: list[Hash]
+    dataset: dict[str, Line | None]
+    base_model: Line
     max_pixels: Annotated[int, Ge(1)] | None
 
 

@@ -46,7 +46,11 @@ def published(out):
     """Every byte below a folder that leaves the machine, and the names of its files, in lower case."""
     files = {path.relative_to(out).as_posix(): path for path in out.rglob("*") if path.is_file()}
     kept = {name: path for name, path in files.items() if name != NAMES}
-    tables = [str(pq.read_table(path).drop_columns("image")) for path in kept.values() if path.suffix == ".parquet" and "image" in pq.read_schema(path).names]
+    tables = [
+        str(pq.read_table(path).drop_columns("image"))
+        for path in kept.values()
+        if path.suffix == ".parquet" and "image" in pq.read_schema(path).names
+    ]
     texts = [path.read_bytes().decode("utf-8", "replace") for path in kept.values()]
     return "\n".join([*kept, *tables, *texts]).lower()
 
@@ -57,13 +61,19 @@ def named(out):
 
 
 def test_a_person_is_a_number_in_everything_that_a_build_writes(clinic):
-    assert named(clinic / "out") == {("s0001", "r0001"), ("s0002", "r0002"), ("P003", "P003-night1")}
+    assert named(clinic / "out") == {
+        ("s0001", "r0001"),
+        ("s0002", "r0002"),
+        ("P003", "P003-night1"),
+    }
     text = published(clinic / "out")
     assert "r0001" in text
     assert [trace for trace in TRACES if trace in text] == []
 
 
-@pytest.mark.parametrize("export", [labels_only, imagefolder, webdataset], ids=lambda e: e.__name__.split(".")[-1])
+@pytest.mark.parametrize(
+    "export", [labels_only, imagefolder, webdataset], ids=lambda e: e.__name__.split(".")[-1]
+)
 def test_exports_have_the_numbers_only(clinic, tmp_path, export):
     export.write(clinic / "out", tmp_path / "export")
     text = published(tmp_path / "export")
@@ -90,7 +100,9 @@ def test_numbers_are_the_same_for_any_number_of_workers_and_in_any_order_of_work
     made(clinic, "two", workers=2)
     made(clinic, "parts", limit=1)
     made(clinic, "parts")
-    shards = {name: text for name, text in content(clinic / "out").items() if name.startswith("data")}
+    shards = {
+        name: text for name, text in content(clinic / "out").items() if name.startswith("data")
+    }
     for out in ("two", "parts"):
         assert {n: t for n, t in content(clinic / out).items() if n.startswith("data")} == shards
 
@@ -119,7 +131,9 @@ def test_a_subject_is_selected_by_name_or_number_and_the_command_has_the_number(
 
 def test_a_split_file_may_name_people_and_the_dataset_does_not(clinic, tmp_path):
     split = tmp_path / "split.csv"
-    split.write_text("subject,split\nMaria-Silva-1950,test\nJos\u00e9-O-Neil,train\nP003,train\nEva Lind,test\n")
+    split.write_text(
+        "subject,split\nMaria-Silva-1950,test\nJos\u00e9-O-Neil,train\nP003,train\nEva Lind,test\n"
+    )
     report = made(clinic, "split", split_file=split)
     assert {(f["subject"], f["split"]) for f in report.values["recordings"]} == {
         ("s0003", "test"),
@@ -135,14 +149,20 @@ def test_check_has_the_names_and_splits_of_the_build(clinic):
     config = BuildConfig((str(clinic / "my-lab.yaml"),), (), clinic / "unbuilt")
     facts, _ = check(config, Remembered())
     built = json.loads((clinic / "out" / "build.json").read_text())["recordings"]
-    assert {(f["recording"], f["split"]) for f in facts} == {(f["recording"], f["split"]) for f in built}
+    assert {(f["recording"], f["split"]) for f in facts} == {
+        (f["recording"], f["split"]) for f in built
+    }
     assert not (clinic / "unbuilt").exists()
 
 
-def test_a_colleague_with_the_recordings_rebuilds_and_reads_signals_without_the_file(clinic, tmp_path):
+def test_a_colleague_with_the_recordings_rebuilds_and_reads_signals_without_the_file(
+    clinic, tmp_path
+):
     labels_only.write(clinic / "out", tmp_path / "labels")
     rebuilt = rebuild(
-        RebuildConfig(tmp_path / "labels", out=tmp_path / "again", source=(str(clinic / "my-lab.yaml"),)),
+        RebuildConfig(
+            tmp_path / "labels", out=tmp_path / "again", source=(str(clinic / "my-lab.yaml"),)
+        ),
         Remembered(),
     )
     assert rebuilt.mismatches == ()
@@ -166,7 +186,9 @@ def test_what_was_set_aside_is_published_by_its_reason_alone(clinic, tmp_path):
     assert {entry["recording"] for entry in report.values["set_aside"]} == {"r0002", "P003-night1"}
     assert all(entry["detail"] for entry in report.values["set_aside"])  # for the terminal
     text = published(tmp_path / "lab" / "out")
-    assert [trace for trace in (*TRACES, "jones", "weber", "night1.csv", "night1.edf") if trace in text] == []
+    assert [
+        trace for trace in (*TRACES, "jones", "weber", "night1.csv", "night1.edf") if trace in text
+    ] == []
     assert "unknown stage word" in text
 
 

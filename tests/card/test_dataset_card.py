@@ -72,9 +72,10 @@ class Night:
     notes: tuple[str, ...] = ()
 
 
+NOTES = ("unit missing", "/nas/sleep lab/I.rec | ends <early>")
 NIGHTS = (
     *(Night(f"demo-{i:02}") for i in range(1, 9)),
-    Night("I-001", "isruc", stages=tuple(CYCLE * 3), absent=(0,), notes=("unit missing",)),
+    Night("I-001", "isruc", stages=tuple(CYCLE * 3), absent=(0,), notes=NOTES),
     Night("II-002-1", "isruc", "II-002", epoch_s=20.0),
     Night("II-002-2", "isruc", "II-002", epoch_s=20.0),
 )
@@ -242,8 +243,13 @@ def test_recordings_set_aside_are_counted_and_the_first_listed(out):
     assert f"and {len(ASIDE) - len(listed)} more" in section
 
 
+def test_recordings_set_aside_are_listed_with_their_reason_and_no_text_of_their_files(out):
+    assert "- isruc III-000: truncated EDF\n" in readme(out)
+    assert "III-000.rec" not in readme(out)
+
+
 def test_text_from_files_cannot_break_the_card_or_name_a_folder(out):
-    assert r"lab/III-000.rec \| ends &lt;early>" in readme(out)
+    assert r"lab/I.rec \| ends &lt;early>" in readme(out)
     assert "/nas/" not in readme(out)
     assert str(out) not in readme(out)
 

@@ -41,10 +41,13 @@ def test_what_leads_out_of_a_folder_is_neither_a_path_nor_a_name(text, tmp_path)
     assert not safe_names.is_corpus(text)
     with pytest.raises(BuildError) as caught:
         safe_names.inside(tmp_path, text)
-    assert "\n" not in str(caught.value) and "\0" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "\0" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["SC4001", "shhs1-200001", "II-003-1", "tp8cbd54f0_4751", "r0001", "Ü1"])
+@pytest.mark.parametrize(
+    "name", ["SC4001", "shhs1-200001", "II-003-1", "tp8cbd54f0_4751", "r0001", "Ü1"]
+)
 def test_names_of_recordings_are_names(name):
     assert safe_names.is_name(name)
 
@@ -60,10 +63,13 @@ def test_every_accepted_path_stays_in_its_folder(text):
 @given(st.text(max_size=40))
 def test_every_accepted_name_is_one_part_of_a_path(text):
     if safe_names.is_name(text) or safe_names.is_corpus(text):
-        assert len(Path(text).parts) == 1 and Path(text).name == text
+        assert len(Path(text).parts) == 1
+        assert Path(text).name == text
 
 
-@pytest.mark.parametrize("text", ["1.0; curl evil | sh", "1.0`id`", "$(id)", "1 0", "-r evil.txt", ""])
+@pytest.mark.parametrize(
+    "text", ["1.0; curl evil | sh", "1.0`id`", "$(id)", "1 0", "-r evil.txt", ""]
+)
 def test_a_version_is_nothing_that_a_shell_would_run(text):
     assert not safe_names.is_version(text)
 
@@ -76,7 +82,7 @@ def test_a_link_that_leaves_the_folder_is_refused_at_any_depth(tmp_path):
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "demo").symlink_to(outside)
     for name in ("data/demo/other.parquet", "data/demo"):
-        with pytest.raises(BuildError, match="is a link to .*outside"):
+        with pytest.raises(BuildError, match=r"is a link to .*outside"):
             safe_names.inside(folder, name)
     with pytest.raises(BuildError, match="remove the link"):
         safe_names.refuse_links(folder, ["data"])

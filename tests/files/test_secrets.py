@@ -33,10 +33,13 @@ SHAPES = {
 def test_a_secret_is_recognised_by_its_shape(text):
     masked = secrets.mask(f"401: refused ({text}); try again")
     assert SHAPES[text] not in masked
-    assert masked.startswith("401: refused (") and "…" in masked
+    assert masked.startswith("401: refused (")
+    assert "…" in masked
 
 
-@pytest.mark.parametrize("name", ["HF_TOKEN", "OPENAI_API_KEY", "MY_SERVER_TOKEN", "NSRR_TOKEN", "AWS_SECRET_ACCESS_KEY"])
+@pytest.mark.parametrize(
+    "name", ["HF_TOKEN", "OPENAI_API_KEY", "MY_SERVER_TOKEN", "NSRR_TOKEN", "AWS_SECRET_ACCESS_KEY"]
+)
 @pytest.mark.parametrize("value", ["plainwordsonly", "a token/with+signs", "0123-4567"])
 def test_a_secret_of_this_process_is_recognised_whatever_its_shape(name, value, monkeypatch):
     monkeypatch.setenv(name, value)
@@ -79,7 +82,10 @@ def test_an_unexpected_error_shows_its_traceback_without_the_secret():
         "cli.command_line = lambda: fails\n"
         "cli.main()\n"
     )
-    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
-    assert "Traceback" in done.stderr and "RuntimeError" in done.stderr
+    assert "Traceback" in done.stderr
+    assert "RuntimeError" in done.stderr
     assert "s3cret" not in done.stderr

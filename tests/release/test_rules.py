@@ -7,9 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psgimg.builder.card import release_notes
 from psgimg.builder.card.release_notes import Release
+from psgimg.builder.dataset import build_report
 from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.errors import BuildError
-from psgimg.builder.release import merge
+from psgimg.builder.release import merge, plan
+from psgimg.builder.release.hub import State, Stored
 from psgimg.builder.release.visibility import Standing, Wish, decide, restricted_corpora
 
 WRITTEN = "Letter of the NSRR to A. Author, 2026-03-01, ref. 123"
@@ -211,3 +213,24 @@ def test_corpora_built_otherwise_do_not_meet(change, named):
     grown = released(values([("demo", "1", "d", "test")], **change), held, allow_loss=True)
     assert list(grown["corpora"]) == ["demo"]
     assert "1 recording of shhs removed" in last(grown).what
+
+
+def test_a_repository_that_states_less_than_it_showed_is_as_restricted_as_todays_table():
+    held = released(values([("shhs", "s1", "n1", "train")]))
+    revisions = held[release_notes.KEY]["revisions"]
+    revisions[0]["restricted"] = []  # as an edited build.json may state
+    held["corpora"] = {"demo": {"policy": "open"}}
+    assert merge.ever_restricted(held) == {"shhs"}
+
+
+def state():
+    return State("0" * 40, True, "manual", {build_report.FILE: Stored(1, None, "")}, {}, 2)
+
+
+@pytest.mark.parametrize("words", ["", "yes", " " * 40])
+def test_corpora_are_permitted_only_by_words_that_state_the_permission(words):
+    held = released(values([("shhs", "s1", "n1", "train")]))
+    held[release_notes.KEY] |= {"permitted": ["shhs"], "permission": words, "public": True}
+    assert plan.standing(state(), held).permitted == frozenset()
+    held[release_notes.KEY] |= {"permission": WRITTEN}
+    assert plan.standing(state(), held).permitted == {"shhs"}
