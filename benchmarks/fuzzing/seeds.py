@@ -79,7 +79,7 @@ SPLIT_CSV = "corpus,subject,split\nshhs,200001,train\nshhs,200002,val\nshhs,2000
 SPLIT_JSON = json.dumps({"train": ["200001", "200002"], "val": ["200003"], "test": ["200004"]})
 ANSWERS = ("N2", "REM.", " wake ", "The stage is N2", "")
 LIGHTS = ("23:10|06:30|28800", "0|28800|28800", "60.5||3600", "|7:00:30|90000")
-CORRUPTIONS = ("noise:seed=2", "hum:seed=4", "lost:lanes=eeg+c4-m1", "flat:share=0.3", "pops")
+CORRUPTIONS = ("noise:seed=2", "hum:seed=4", "lost:lanes=eeg+c4", "flat:share=0.3", "pops")
 LABELS = ("EOG L\nEEG C4-A1\nChin 1\nECG II", "E1-M2\nC4\nC3:M2\nM1\nEMG Submental")
 PATHS = (
     "{subject}/{recording}.edf\nP001/night1.edf",

@@ -152,7 +152,7 @@ class ModelFolder:
             manifest = json_form.conform(values, ManifestJson)
         except json_form.FormError as error:
             raise BuildError(
-                f"{where}: {error}; restore the file as written by `psgimg sft`"
+                f"{where} is damaged ({error}); restore the file as written by `psgimg sft`"
             ) from error
         if digest(manifest["recipe"]) != manifest["recipe_hash"]:
             raise BuildError(
