@@ -7,9 +7,15 @@ PsgimgError             any error that psgimg reports in one line
 
 from __future__ import annotations
 
+LONGEST = 1_500
+"""Maximum length of a message in characters. A longer one quotes a value that nobody would read."""
+
 
 class PsgimgError(Exception):
-    """An error whose message names the file, the value and the remedy."""
+    """An error whose message, one line, names the file, the value and the remedy."""
+
+    def __init__(self, *texts: str) -> None:
+        super().__init__(*map(one_line, texts))
 
 
 class RecordingError(PsgimgError):
@@ -25,11 +31,18 @@ class RecordingError(PsgimgError):
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
-        self.reason = reason
-        self.detail = detail
+        self.reason, self.detail = self.args
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}"
+
+
+def one_line(text: str) -> str:
+    """Return a text without line breaks; of a very long one, the beginning and the end."""
+    line = " ".join(text.splitlines())
+    if len(line) <= LONGEST:
+        return line
+    return f"{line[: LONGEST * 2 // 3]} … {line[-LONGEST // 3 :]}"
 
 
 def unreadable(name: str, error: OSError) -> RecordingError:

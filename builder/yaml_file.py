@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
 
 if TYPE_CHECKING:
     from yaml import MappingNode, Node, SafeLoader, ScalarNode
 
 SUFFIXES = (".yaml", ".yml")
 """Suffixes by which an option that takes a name or a file recognises a file."""
+
+MAX_DIGITS = 18
+"""Maximum digits of whole numbers: more fit in no 64-bit integer."""
 
 _TAG = "tag:yaml.org,2002:"
 _AS_WRITTEN = {
@@ -40,15 +44,18 @@ def read(path: Path, what: str, *, empty: bool = False) -> dict[str, Any]:
     Raises
     ------
     BuildError
-        If the file can't be read, is not YAML in UTF-8 or is no mapping; if a key is not text or is
-        repeated; if YAML would read an unquoted word differently than a human: ``0010`` as 8, ``no``
+        If the file can't be read, is not YAML in UTF-8 or is no mapping; if it is too long or nested
+        too deeply, or has too many values where its aliases are replaced, or an anchor that contains
+        its own alias; if a key is not text or is repeated; if YAML would read an unquoted word differently than a human: ``0010`` as 8, ``no``
         as false, ``1_000``, ``10:30``, a date.
     """
     where = f"{what} {path}".lstrip()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = bounded.read_text(path, bounded.YAML)
     except OSError as error:
         raise BuildError(f"{where}: {error.strerror or error}") from error
+    except bounded.TooLargeError as error:
+        raise BuildError(f"{where}: {error}; give a file of settings") from error
     except UnicodeDecodeError as error:
         raise BuildError(f"{where}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
     return parse(text, where, empty=empty)
@@ -69,6 +76,7 @@ def parse(text: str, where: str, *, empty: bool = False) -> dict[str, Any]:
     """
     import yaml
 
+    _check_brackets(text, where)
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
@@ -76,6 +84,7 @@ def parse(text: str, where: str, *, empty: bool = False) -> dict[str, Any]:
             return {}
         if not isinstance(node, yaml.MappingNode):
             raise BuildError(f"{where}: expected `key: value` lines")
+        _check_expanded(node, where)
         for fault in _faults(loader, node):
             raise BuildError(f"{where}, {fault}")
         values: dict[str, Any] = loader.construct_document(node)
@@ -102,6 +111,69 @@ def check_keys(values: Mapping[str, Any], known: Collection[str], where: str) ->
     for key in values:
         if key not in known:
             raise BuildError(f"{where}: unknown key {key!r}; use {', '.join(sorted(known))}")
+
+
+def _check_brackets(text: str, where: str) -> None:
+    """Refuse a text with many open brackets before PyYAML spends seconds on them."""
+    n_open = 0
+    for bracket in re.finditer(r"[\[\]{}]", text):
+        n_open += 1 if bracket[0] in "[{" else -1
+        if n_open > bounded.MAX_DEPTH:
+            raise BuildError(f"{where}: nested too deeply; use fewer levels")
+
+
+def _check_expanded(root: Node, where: str) -> None:
+    """Refuse values that are nested too deeply, or too many where aliases are replaced by values.
+
+    Aliases of aliases make a short file stand for billions of values, on which every later step,
+    from a comparison to a message that quotes the value, would work for hours.
+    """
+    sizes: dict[int, int] = {}
+    waiting: list[tuple[Node, bool]] = [(root, False)]
+    open_nodes: set[int] = set()
+    while waiting:
+        node, done = waiting.pop()
+        _check_text(node, where)
+        if done:
+            open_nodes.discard(id(node))
+            sizes[id(node)] = 1 + sum(sizes[id(part)] for part in _parts(node))
+        elif id(node) in open_nodes:
+            line = node.start_mark.line + 1
+            raise BuildError(f"{where}, line {line}: contains itself by an alias; write it out")
+        elif id(node) not in sizes:
+            open_nodes.add(id(node))
+            waiting.append((node, True))
+            waiting += [(part, False) for part in _parts(node)]
+        if len(open_nodes) > bounded.MAX_DEPTH:
+            raise BuildError(f"{where}: nested too deeply; use fewer levels")
+    if sizes[id(root)] > bounded.YAML.n_marks:
+        raise BuildError(
+            f"{where}: has {sizes[id(root)]:.4g} values where aliases are replaced by what they stand "
+            "for; use fewer aliases"
+        )
+
+
+def _check_text(node: Node, where: str) -> None:
+    """Refuse halves of surrogate pairs, which an escape can express and no file can hold."""
+    if not isinstance(node.value, str):
+        return
+    try:
+        node.value.encode("utf-8")
+    except UnicodeEncodeError:
+        line = node.start_mark.line + 1
+        raise BuildError(
+            f"{where}, line {line}: an escape is half of a surrogate pair, which is no text; "
+            "write the character itself"
+        ) from None
+
+
+def _parts(node: Node) -> list[Node]:
+    """Return the nodes in a list or mapping, keys included; none of a scalar."""
+    if isinstance(node.value, str):
+        return []
+    return [
+        part for entry in node.value for part in (entry if isinstance(entry, tuple) else [entry])
+    ]
 
 
 def _faults(loader: SafeLoader, root: Node) -> Iterator[str]:
@@ -143,6 +215,9 @@ def _bad_keys(loader: SafeLoader, node: MappingNode) -> Iterator[str]:
 def _changed(loader: SafeLoader, node: ScalarNode) -> Iterator[str]:
     """Yield a message for a word that YAML reads differently than a human."""
     looks = _AS_WRITTEN.get(node.tag)
+    if node.tag == f"{_TAG}int" and len(node.value) > MAX_DIGITS:
+        yield f"line {node.start_mark.line + 1}: a whole number of {len(node.value)} digits; check it"
+        return
     if looks is None or looks.fullmatch(node.value):
         return
     line, word = node.start_mark.line + 1, node.value

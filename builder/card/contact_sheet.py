@@ -14,6 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 from psgimg.builder.dataset import shards
 from psgimg.builder.dataset.build_json import BuiltRecording
 from psgimg.builder.dataset.shards import Done, Key
+from psgimg.builder.errors import BuildError
+from psgimg.builder.files.picture import decode
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S
 from psgimg.builder.stages import STAGE_NAMES, Stage
 
@@ -173,8 +175,12 @@ def _clearest(
 
 def _thumb(png: bytes) -> Image.Image:
     """Return a page scaled down to fit ``THUMB_PX``."""
-    with Image.open(io.BytesIO(png)) as page:
-        small = page.convert("RGB")
+    try:
+        small = decode(png)
+    except ValueError as error:
+        raise BuildError(
+            f"a picture of the dataset can't be decoded ({error}); build the dataset again"
+        ) from error
     small.thumbnail(THUMB_PX, Image.Resampling.LANCZOS, reducing_gap=None)
     return small
 

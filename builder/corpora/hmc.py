@@ -73,8 +73,8 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
 
 
 def _events(path: Path) -> Iterator[Event]:
-    rows = [[cell.strip() for cell in line.split(",")] for line in read_text(path).splitlines()]
-    header = rows[0]
+    rows = ([cell.strip() for cell in line.split(",")] for line in read_text(path).splitlines())
+    header = next(rows)
     missing = [column for column in COLUMNS if column not in header]
     if missing:
         raise RecordingError(
@@ -82,7 +82,7 @@ def _events(path: Path) -> Iterator[Event]:
             f"{path.name} has no column {', '.join(missing)} in its first line; get the file again",
         )
     onset, duration, text = (header.index(column) for column in COLUMNS)
-    for line, row in enumerate(rows[1:], start=2):
+    for line, row in enumerate(rows, start=2):
         where = f"{path.name}, line {line}"
         if row == [""]:
             continue

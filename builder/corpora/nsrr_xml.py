@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from psgimg.builder.corpora.reading import check_runs, number, read_bytes, score
 from psgimg.builder.errors import RecordingError
+from psgimg.builder.files import bounded
 from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events, from_scores
 from psgimg.builder.stages import Score, Stage, Unscored
 
@@ -144,7 +145,7 @@ def _parse(path: Path) -> Element:
     from defusedxml import DefusedXmlException
     from defusedxml.ElementTree import ParseError, fromstring
 
-    content = read_bytes(path)
+    content = read_bytes(path, bounded.XML)
     try:
         root: Element = fromstring(content, forbid_dtd=True)
     except DefusedXmlException as error:

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from psgimg.builder.errors import BuildError, RecordingError
+from psgimg.builder.errors import BuildError, RecordingError, unreadable
+from psgimg.builder.files import bounded
+from psgimg.builder.files.bounded import Bound
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S, Event
 from psgimg.builder.recordings.recording import Recording
 from psgimg.builder.stages import Score
@@ -109,20 +111,24 @@ def scoring_of(recording: Recording, scorer: str) -> Path:
     return scorers[scorer] if scorer in scorers else next(iter(scorers.values()))
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path, bound: Bound = bounded.TEXT) -> bytes:
     """Return the content of a scoring file.
 
     Raises
     ------
     RecordingError
-        If it is missing or empty.
+        If it is missing, empty, unreadable or too large.
     """
     try:
-        content = path.read_bytes()
+        content = bounded.read_bytes(path, bound)
     except FileNotFoundError as error:
         raise RecordingError(
             "scoring missing", f"{path.name} not found; get the file again"
         ) from error
+    except OSError as error:
+        raise unreadable(path.name, error) from error
+    except bounded.TooLargeError as error:
+        raise RecordingError("scoring too large", f"{error}; get the file again") from error
     if not content.strip():
         raise RecordingError("empty scoring", f"{path.name} is empty; get the file again")
     return content
@@ -134,7 +140,7 @@ def read_text(path: Path) -> str:
     Raises
     ------
     RecordingError
-        If it is missing, empty or not text.
+        If it is missing, empty, unreadable, too large or not text.
     """
     try:
         text = read_bytes(path).decode("utf-8-sig")

@@ -34,6 +34,7 @@ from psgimg.builder.dataset.schema import SPLITS, SplitName
 from psgimg.builder.dataset.shards import Key
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import RecordingError
+from psgimg.builder.files import bounded
 from psgimg.builder.recordings.recording import Policy, Recording
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.stages import STAGE_NAMES
@@ -191,7 +192,7 @@ def set_aside_for(recording: Recording, error: Exception) -> SetAside:
 
 def read(out: Path) -> BuildJson:
     """Read the ``build.json`` of a folder without checking it; see ``build_schema.check``."""
-    values: BuildJson = json.loads((out / FILE).read_text(encoding="utf-8"))
+    values: BuildJson = bounded.read_json(out / FILE)
     return values
 
 

@@ -15,6 +15,7 @@ from psgimg.builder.corpora.registry import CORPORA
 from psgimg.builder.dataset import shards
 from psgimg.builder.dataset.build_json import BuildJson, CorpusRecord, RecordingFacts
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
 from psgimg.builder.recordings.recording import Corpus
 
 STATE = "corpora.json"
@@ -142,9 +143,9 @@ def _definitions(out: Path, before: BuildJson | None) -> dict[str, Any]:
     }
     path = out / shards.STATE / STATE
     try:
-        unfinished = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        unfinished = bounded.read_json(path) if path.exists() else {}
         return {**finished, **{name: dict(each) for name, each in unfinished.items()}}
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, AttributeError, TypeError) as error:
         raise BuildError(f"{path} is damaged ({error}); choose another --out") from error
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from psgimg.builder import atomic_file
 from psgimg.builder.dataset import build_report, shards
-from psgimg.builder.files import ownership
+from psgimg.builder.files import bounded, ownership
 
 WRITTEN = "written.json"
 """File in the state folder with the names that an interrupted build may have written."""
@@ -62,7 +62,7 @@ def _listed(out: Path) -> set[str]:
 def _begun(out: Path) -> set[str]:
     """Return the names recorded by an interrupted build."""
     try:
-        names = json.loads((out / shards.STATE / WRITTEN).read_text(encoding="utf-8"))
+        names = bounded.read_json(out / shards.STATE / WRITTEN)
     except (OSError, ValueError):
         return set()
     return set(names)

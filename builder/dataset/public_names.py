@@ -28,6 +28,7 @@ from psgimg.builder.corpora.sources import Source
 from psgimg.builder.dataset.name_forms import FAMILY, Kind, is_id, odd_names
 from psgimg.builder.dataset.schema import SplitName
 from psgimg.builder.errors import BuildError, RecordingError
+from psgimg.builder.files import bounded
 from psgimg.builder.recordings import fingerprint
 from psgimg.builder.recordings.recording import Corpus, Recording
 from typing_extensions import TypedDict
@@ -110,7 +111,8 @@ class PublicNames:
         """
         path = out / FILE
         try:
-            values: Any = json.loads(_text(path)) if path.exists() else {}
+            content = bounded.read_bytes(path, bounded.JSON) if path.exists() else b"{}"
+            values: Any = bounded.loads(content, path.name, any_text=True)
             numbers = {
                 str(corpus): {kind: {**kinds.get(kind, {})} for kind in KINDS}
                 for corpus, kinds in values.items()
@@ -247,10 +249,6 @@ class PublicNames:
             kin=by_kind.get("family", ""),
             original=one,
         )
-
-
-def _text(path: Path) -> str:
-    return path.read_bytes().decode("utf-8", "surrogatepass")  # of names that are no UTF-8
 
 
 def _is_number(kind: Kind, name: object) -> bool:

@@ -10,6 +10,7 @@ from psgimg.builder.dataset import build_report, build_schema, corpus_record, sh
 from psgimg.builder.dataset.build_json import Fixed
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
 
 FILE = "settings.json"
 """File in the state folder with the settings of an unfinished build."""
@@ -42,7 +43,7 @@ def _recorded(out: Path, settings: Path) -> Fixed | None:
         if (out / build_report.FILE).exists():
             return build_schema.check(build_report.read(out))["fixed"]
         if settings.exists():
-            started: Fixed = json.loads(settings.read_text(encoding="utf-8"))
+            started: Fixed = bounded.read_json(settings)
             return started
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(

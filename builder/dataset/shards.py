@@ -25,7 +25,7 @@ from psgimg.builder.dataset import json_form
 from psgimg.builder.dataset.build_json import FooterFacts, RecordingFacts
 from psgimg.builder.dataset.schema import Row, SplitName, schema
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import safe_names
+from psgimg.builder.files import bounded, safe_names
 
 STATE = ".psgimg"
 DATA = "data"
@@ -229,12 +229,12 @@ def has_footer(path: Path) -> bool:
 def _read_footer(path: Path) -> Iterator[Done]:
     try:
         metadata = pq.read_schema(path).metadata or {}
-        facts: list[FooterFacts] = json.loads(metadata[FOOTER.encode()])
+        facts: list[FooterFacts] = bounded.loads(metadata[FOOTER.encode()], path.name)
         if not isinstance(facts, list):
             return
     except PermissionError as error:
         raise BuildError(atomic_file.unwritable(path, error)) from error
-    except (pa.ArrowException, OSError, KeyError, ValueError, RecursionError):
+    except (pa.ArrowException, OSError, KeyError, ValueError):
         return  # damaged by another program: the recording is drawn again
     try:
         for fact in facts:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from psgimg.builder.dataset.schema import SPLITS, SplitName
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
+from psgimg.builder.files.bounded import MB, Bound
+
+LISTED = Bound("a published split", 8 * MB, b",\n\r", 1_000_000, "values")
+"""Ten times the subjects of all corpora together."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,11 @@ def read_published(path: Path) -> dict[tuple[str, str], SplitName]:
         If the file can't be read, has an unknown split, or assigns a subject to two.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        pairs = _from_json(text) if path.suffix == ".json" else _from_csv(text)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if path.suffix == ".json":
+            pairs = _from_json(bounded.read_json(path, LISTED))
+        else:
+            pairs = _from_csv(bounded.read_text(path, LISTED, "utf-8-sig"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
         raise BuildError(
             f"--split-file {path}: {type(error).__name__} {error}; expected a CSV with the columns "
             "subject, split (and corpus), or JSON {split: [subjects]}"
@@ -120,10 +127,10 @@ def published(
     return splits
 
 
-def _from_json(text: str) -> list[tuple[tuple[str, str], str]]:
+def _from_json(values: Any) -> list[tuple[tuple[str, str], str]]:
     return [
         (("", str(subject)), _split_name(split))
-        for split, subjects in json.loads(text).items()
+        for split, subjects in values.items()
         for subject in subjects
     ]
 

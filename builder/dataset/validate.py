@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,7 +13,7 @@ from psgimg.builder.dataset import build_report, build_schema, name_forms, shard
 from psgimg.builder.dataset.build_json import BuildJson, ShardEntry
 from psgimg.builder.dataset.json_form import FormError
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import safe_names
+from psgimg.builder.files import bounded, safe_names
 from psgimg.builder.render.recipe import UnknownKindError
 
 LABELS = "rebuild.json"
@@ -53,7 +52,7 @@ def values(folder: Path) -> BuildJson:
         raise BuildError(
             f"{path} is damaged or was written by another version of psgimg ({error}); {ANEW}"
         ) from error
-    except (ValueError, RecursionError) as error:  # of json: no JSON, no UTF-8, nested too deeply
+    except ValueError as error:  # no JSON, no UTF-8, too large or nested too deeply
         raise BuildError(f"{path} is damaged ({type(error).__name__}: {error}); {ANEW}") from error
 
 
@@ -167,7 +166,7 @@ def _refuse_others(folder: Path) -> None:
 def _form(folder: Path) -> str:
     """Return the format of an export, with its article."""
     try:
-        name = json.loads((folder / EXPORT).read_text(encoding="utf-8"))["format"]
+        name = bounded.read_json(folder / EXPORT)["format"]
     except (OSError, ValueError, KeyError, TypeError):
         name = None
     if not (isinstance(name, str) and name.isidentifier()):

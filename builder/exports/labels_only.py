@@ -29,7 +29,7 @@ from psgimg.builder.dataset.rebuild_json import ExportFacts, PicturedRecording, 
 from psgimg.builder.dataset.schema import FEATURES, schema
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import safe_names
+from psgimg.builder.files import bounded, safe_names
 from psgimg.builder.render import recipe
 
 if TYPE_CHECKING:
@@ -131,10 +131,10 @@ def read(folder: Path) -> Export:
     """
     path = folder / FILE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = bounded.read_json(path)
         maker, version = str(values["psgimg"]), values["recipe"]["version"]
         form = values["format"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(
             f"{path}: not a labels-only export ({type(error).__name__}); give the folder written by "
             "`psgimg export --labels-only`"
@@ -201,7 +201,7 @@ def _dataset(folder: Path) -> tuple[BuildJson, dict[Key, Done]]:
 def _own(out: Path) -> set[str]:
     """Return the entries of an earlier export's folder; none if it is not an export."""
     try:
-        values = json.loads((out / FILE).read_text(encoding="utf-8"))
+        values = bounded.read_json(out / FILE)
         return {FILE, TABLE, CARD} if values["labels"]["path"] == TABLE else set()
     except (OSError, ValueError, KeyError, TypeError):
         return set()

@@ -13,7 +13,7 @@ from psgimg.builder import atomic_folder
 from psgimg.builder.dataset import validate
 from psgimg.builder.errors import BuildError
 from psgimg.builder.exports.source import Source
-from psgimg.builder.files import ownership
+from psgimg.builder.files import bounded, ownership
 
 FILE = validate.EXPORT
 """Marks a folder as an export of psgimg, and describes its contents."""
@@ -91,7 +91,7 @@ def _n_files(folder: Path) -> int:
 def _entries(out: Path, form: str) -> set[str]:
     """Return the entries of the folder of an earlier export in this format."""
     try:
-        mark = json.loads((out / FILE).read_text(encoding="utf-8"))
+        mark = bounded.read_json(out / FILE)
         return set(mark["entries"]) if mark["format"] == form else set()
     except (OSError, ValueError, KeyError, TypeError):
         return set()

@@ -6,13 +6,13 @@ folder, or a mark in the file. Anything else belongs to the user.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
 
 TEMPORARY = re.compile(r"\.(?P<name>.+)\.\d+\.tmp")
 """Name of a file that ``atomic_file`` has begun to write: the final name and a process."""
@@ -77,7 +77,7 @@ def remove_temporaries(path: Path) -> None:
 def read_mark(path: Path) -> dict[str, Any]:
     """Return the JSON object with which psgimg marks its folders; empty if it is none of psgimg's."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        values = bounded.read_json(path)
+    except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) and "psgimg" in values else {}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from psgimg.builder.errors import RecordingError
+from psgimg.builder.recordings.segments import LONGEST_S
 from psgimg.builder.stages import Score, Stage
 
 TOLERANCE_S = 0.01
@@ -86,8 +89,17 @@ class Hypnogram:
 def from_scores(
     scores: Iterable[Score], *, epoch_s: float = 30.0, start_s: float = 0.0, scorer: str = ""
 ) -> Hypnogram:
-    """Return the hypnogram of a list with one score per epoch, the first at ``start_s``."""
-    listed = tuple(scores)
+    """Return the hypnogram of a list with one score per epoch, the first at ``start_s``.
+
+    Raises
+    ------
+    RecordingError
+        If they last longer than any recording.
+    """
+    most = max_epochs(epoch_s)
+    listed = tuple(islice(scores, most + 1))
+    if len(listed) > most:
+        raise _too_long(f"there are more than {most} epochs of {epoch_s:g} s")
     onsets_s = tuple(start_s + epoch_s * i for i in range(len(listed)))
     return Hypnogram(listed, onsets_s, epoch_s, scorer)
 
@@ -106,16 +118,45 @@ def from_events(
     Raises
     ------
     RecordingError
-        If no run lasts an epoch, or runs overlap.
+        If no run lasts an epoch, runs overlap, or a run is at an impossible time.
     """
     scores: list[Score] = []
     onsets_s: list[float] = []
     partial = 0
+    most = max_epochs(epoch_s)
     for event in sorted(events, key=lambda event: event.onset_s):
+        _check_times(event)
         n_epochs = int((event.duration_s + TOLERANCE_S) // epoch_s)
+        if len(scores) + n_epochs > most:
+            raise _too_long(f"its runs have more than {most} epochs of {epoch_s:g} s")
         partial += event.duration_s - n_epochs * epoch_s > TOLERANCE_S
         scores += [event.score] * n_epochs
         onsets_s += [round(event.onset_s + epoch_s * i, 6) for i in range(n_epochs)]
     if not scores:
         raise RecordingError("empty scoring", f"no run with a known stage lasts {epoch_s:g} s")
     return Hypnogram(tuple(scores), tuple(onsets_s), epoch_s, scorer, partial, notes)
+
+
+def max_epochs(epoch_s: float) -> int:
+    """Return the number of epochs in the longest recording."""
+    return int(LONGEST_S / epoch_s)
+
+
+def _check_times(event: Event) -> None:
+    """Refuse times that no recording has, before a list is made of them."""
+    onset_s, duration_s = event.onset_s, event.duration_s
+    if not (math.isfinite(onset_s) and math.isfinite(duration_s)) or duration_s < 0:
+        raise RecordingError(
+            "impossible scoring times",
+            f"the run at {onset_s:g} s lasts {duration_s:g} s; correct the scoring",
+        )
+    if abs(onset_s) > LONGEST_S or onset_s + duration_s > LONGEST_S:
+        raise _too_long(f"the run at {onset_s:g} s lasts {duration_s:g} s")
+
+
+def _too_long(what: str) -> RecordingError:
+    return RecordingError(
+        "impossible scoring times",
+        f"{what}, but a recording lasts at most {LONGEST_S / 86400:g} days; check that its times are "
+        "seconds from the start of the signal",
+    )

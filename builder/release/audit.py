@@ -5,7 +5,6 @@ Everything is read: hashes, columns, labels, counts, splits, and the chunks of e
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
@@ -27,6 +26,7 @@ from psgimg.builder.dataset.build_json import (
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.schema import FEATURES, SPLITS, schema
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
 from psgimg.builder.render import png
 from psgimg.builder.stages import STAGE_NAMES
 
@@ -95,7 +95,11 @@ def _shard(
     stages: Counter[tuple[str, str, str]] = Counter()
     with pq.ParquetFile(path) as file:
         metadata = file.schema_arrow.metadata or {}
-        features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features")
+        features = (
+            bounded.loads(metadata.get(b"huggingface", b"{}"), path.name)
+            .get("info", {})
+            .get("features")
+        )
         if features != FEATURES or not file.schema_arrow.equals(schema()):
             raise BuildError(
                 f"{path}: columns or ClassLabel names differ from those of this psgimg; {AGAIN}"
@@ -113,7 +117,9 @@ def _shard(
 
 
 def _facts(file: Any) -> list[RecordingFacts]:
-    facts: list[RecordingFacts] = json.loads(file.metadata.metadata[shards.FOOTER.encode()])
+    facts: list[RecordingFacts] = bounded.loads(
+        file.metadata.metadata[shards.FOOTER.encode()], "the footer"
+    )
     return facts
 
 

@@ -6,7 +6,6 @@ remedy; outages are waited out (``retry.py``).
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from huggingface_hub import (
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
 from psgimg.builder.release.retry import SHORT_S, Notify, call_with_retries, status_of
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class Repo:
     def read_json(self, path: str, revision: str, folder: Path) -> Any:
         """Return the content of a JSON file of the repository, downloaded to ``folder``."""
         try:
-            return json.loads(self.read(path, revision, folder))
+            return bounded.loads(self.read(path, revision, folder), path)
         except ValueError as error:
             raise BuildError(
                 f"{path} of {self.id} is damaged ({error}); choose another --repo-id"

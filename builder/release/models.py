@@ -6,7 +6,6 @@ determine its visibility.
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any, TypeGuard
 
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
 from psgimg.builder.progress import BYTES, Progress
 from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.release.audit import MACHINE_PATH
@@ -138,7 +138,7 @@ def _check_base(path: Path) -> None:
     if not path.is_file():
         return
     try:
-        base = str(json.loads(path.read_text(encoding="utf-8"))["base_model_name_or_path"])
+        base = str(bounded.read_json(path)["base_model_name_or_path"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(
             f"{path} is damaged ({error}); restore the file written by `psgimg sft`"
@@ -173,7 +173,7 @@ def _is_list_of_text(value: object) -> TypeGuard[Sequence[str]]:
 
 def _values(path: Path) -> Mapping[str, Any]:
     try:
-        values: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        values: Mapping[str, Any] = bounded.read_json(path)
         _ = values["policy"], values["corpora"], values["subjects"]
         unchanged = digest(values["recipe"]) == values["recipe_hash"]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -11,6 +11,7 @@ from typing import Any
 
 from psgimg.builder import yaml_file
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files.picture import MAX_SIDE_PX, MIN_SIDE_PX
 from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.montage import Kind
 
@@ -86,8 +87,8 @@ class Style:
 
     def _faults(self) -> Iterator[str]:
         """Yield a message for each invalid value, with the permitted ones."""
-        if not (16 <= self.width_px <= 4096 and 16 <= self.height_px <= 4096):
-            yield f"{self.width_px}x{self.height_px} px; use 16 to 4096"
+        if not all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in (self.width_px, self.height_px)):
+            yield f"{self.width_px}x{self.height_px} px; use {MIN_SIDE_PX} to {MAX_SIDE_PX}"
         if self.scaling not in ("fixed", "epoch"):
             yield f"scaling {self.scaling!r}; use fixed or epoch"
         if not 0.3 <= self.line_px <= 8:

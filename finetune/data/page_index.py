@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from psgimg.builder.dataset.schema import FEATURES
+from psgimg.builder.dataset.schema import FEATURES, schema
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.source import Source
@@ -161,8 +161,8 @@ def join(
 def _table(path: Path, n_rows: int, where: str) -> pa.Table:
     """Read the columns of a shard other than the picture, and check them."""
     try:
+        _check_schema(pq.read_schema(path), where)
         with pq.ParquetFile(path, read_dictionary=list(IDENTITY)) as file:
-            _check_schema(file.schema_arrow, where)
             table = file.read(columns=[*IDENTITY, *TYPES])
     except (pa.ArrowException, OSError) as error:
         cause = " ".join(str(error).split())
@@ -185,17 +185,23 @@ def _table(path: Path, n_rows: int, where: str) -> pa.Table:
     return table.unify_dictionaries()
 
 
-def _check_schema(schema: pa.Schema, where: str) -> None:
+def _check_schema(found: pa.Schema, where: str) -> None:
     """Reject columns other than psgimg's; the names of the stages are in the metadata."""
+    wanted = schema()
     try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        features = bounded.loads((found.metadata or {})[b"huggingface"], where)["info"]["features"]
     except (KeyError, ValueError, TypeError):
         features = {}
     for name, feature in FEATURES.items():
-        if name not in schema.names or features.get(name) != feature:
+        stated = features.get(name, "missing") if isinstance(features, dict) else "missing"
+        if found.names.count(name) != 1:
+            stated = "missing" if name not in found.names else "repeated"
+        elif found.field(name).type != wanted.field(name).type:
+            stated = found.field(name).type
+        if stated != feature:
             raise BuildError(
-                f"{where}: column {name} is not psgimg's ({features.get(name, 'missing')}); use "
-                "a dataset written by `psgimg build`"
+                f"{where}: column {name} is not psgimg's ({stated}); use a dataset written by "
+                "`psgimg build`"
             )
 
 

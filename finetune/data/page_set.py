@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from psgimg.builder.card import card_metadata
 from psgimg.builder.corpora import registry
 from psgimg.builder.dataset.build_json import BuildJson
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import picture
 from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data import page_index, sampling
@@ -26,6 +25,7 @@ from psgimg.finetune.data.source import Source, find
 
 if TYPE_CHECKING:
     import datasets
+    from PIL import Image
 
 Rows = npt.NDArray[np.int64]
 
@@ -168,9 +168,8 @@ class PageSet:
 
     def _decoded(self, row: int, cell: Mapping[str, Any]) -> Image.Image:
         try:
-            with Image.open(io.BytesIO(cell["bytes"])) as image:
-                return image.convert("RGB")
-        except (OSError, SyntaxError, ValueError) as error:
+            return picture.decode(cell["bytes"])
+        except (ValueError, TypeError) as error:
             page = self.page(row)
             raise BuildError(
                 f"{self.source}: the picture of {page.recording}, epoch {page.epoch} (row {row}) "

@@ -122,7 +122,7 @@ def _build(dataset: str, path: Path) -> BuildJson:
         raise BuildError(
             f"{path} is damaged or was written by another version of psgimg ({wrong}); build the dataset again"
         ) from wrong
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise BuildError(f"{path} is damaged ({_line(error)}); build it again") from error
     # Whatever the file states, a corpus not known to be open is restricted.
     return {**values, "policy": build_report.strictest(values["corpora"])}

@@ -6,7 +6,6 @@ Accepted are predictions files of psgimg, and any table with the columns ``recor
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psgimg.builder.card.templates import counted
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.page_index import RecordingKey
 from psgimg.finetune.metrics import metrics, predictions, table_files
@@ -267,7 +267,7 @@ def _source(path: Path) -> Mapping[str, Any] | None:
     """Return the contents of FILE.json, in which psgimg records how predictions were made."""
     beside = path.with_name(f"{path.name}.json")
     try:
-        values = json.loads(beside.read_text(encoding="utf-8"))
+        values = bounded.read_json(beside)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

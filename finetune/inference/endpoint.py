@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import math
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,8 @@ from typing import Any
 import httpx2
 from psgimg.builder import http_retry
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import secrets
+from psgimg.builder.files import bounded, secrets
+from psgimg.builder.files.bounded import MB
 from psgimg.finetune.data.chat import ChatRow
 from psgimg.finetune.inference.logprobs import Step
 
@@ -28,6 +28,14 @@ FIRST_PATIENCE_S = 10
 """How long to retry a server that has never answered: its address may be wrong."""
 TIMEOUT = httpx2.Timeout(600, connect=20)
 """In seconds; a page may wait long in the queue of a busy server."""
+
+MAX_BYTES = 16 * MB
+"""Maximum size of an answer. One of 1,000 tokens with their alternatives has about 2 MB."""
+ENCODED = ("content-encoding", "content-length", "transfer-encoding")
+"""Headers of a body as it was sent; the body kept here is decoded."""
+
+ROUNDING = 1e-3
+"""Log-probabilities up to this, not 0, occur where a server rounds."""
 
 ALTERNATIVES = (20, 5, 0)
 """Numbers of alternatives per token to request, in turn: servers reject numbers above their limit."""
@@ -131,9 +139,23 @@ class Endpoint:
         self._closed.wait(seconds)
 
     def _post_once(self, payload: Mapping[str, Any]) -> httpx2.Response:
-        response = self._client.post(self._url, json=payload)
-        self._answered = True
-        return response.raise_for_status()
+        with self._client.stream("POST", self._url, json=payload) as response:
+            self._answered = True
+            body = bytearray()
+            for part in response.iter_bytes():
+                body += part
+                if len(body) > MAX_BYTES:
+                    raise BuildError(
+                        self._line(
+                            f"an answer has more than {MAX_BYTES / MB:g} MB; use the address of an "
+                            "OpenAI-compatible server"
+                        )
+                    )
+        headers = {k: v for k, v in response.headers.items() if k not in ENCODED}
+        whole = httpx2.Response(
+            response.status_code, headers=headers, content=bytes(body), request=response.request
+        )
+        return whole.raise_for_status()
 
     def _explained(self, error: httpx2.HTTPError | httpx2.InvalidURL) -> str:
         """Return a one-line message for a failed request, with the remedy and without the key."""
@@ -184,32 +206,19 @@ def _data_url(image: Any) -> str:
     return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode("ascii")
 
 
-def _logprob(step: Mapping[str, Any]) -> tuple[str, float]:
-    """Return a token and its log-probability; ValueError if that is not a number."""
-    logprob = float(step["logprob"])
-    if math.isnan(logprob):
-        raise ValueError(step["logprob"])
-    return str(step["token"]), logprob
-
-
 def _parsed(response: httpx2.Response, url: str) -> Reply:
     """Parse a chat completion."""
     try:
-        choice = response.json()["choices"][0]
-        text = choice["message"].get("content") or ""
+        choice = bounded.loads(response.content, "the answer", any_text=True)["choices"][0]
+        text = str(choice["message"].get("content") or "")
         tokens = (choice.get("logprobs") or {}).get("content") or []
         steps = tuple(
-            Step(
-                str(step["token"]),
-                {
-                    **dict(map(_logprob, step.get("top_logprobs") or [])),
-                    **dict([_logprob(step)]),
-                },
-            )
+            Step(step["token"], _log_probs([*(step.get("top_logprobs") or []), step]))
             for step in tokens
         )
-        return Reply(str(text), steps)
-    except (ValueError, LookupError, TypeError, AttributeError):
+        # JSON can hold halves of surrogate pairs, which no file can.
+        return Reply(text.encode("utf-8", "replace").decode(), steps)
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
         body = " ".join(response.text.split())[:200]
         raise BuildError(
             secrets.mask(
@@ -217,3 +226,20 @@ def _parsed(response: httpx2.Response, url: str) -> Reply:
                 "OpenAI-compatible server, which usually ends in /v1"
             )
         ) from None
+
+
+def _log_probs(alternatives: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return token → log-probability of the alternatives for a token; the last of equal ones.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a token is not text, or a number is not a log-probability.
+    """
+    log_probs = {}
+    for one in alternatives:
+        token, log_prob = one["token"], float(one["logprob"])
+        if not isinstance(token, str) or not log_prob <= ROUNDING:
+            raise ValueError(f"{token!r}, {log_prob!r}")
+        log_probs[token] = min(log_prob, 0.0)
+    return log_probs

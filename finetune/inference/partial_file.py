@@ -21,7 +21,7 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import ownership
+from psgimg.builder.files import bounded, ownership
 from psgimg.finetune.metrics import predictions, table_files
 from psgimg.finetune.metrics.predictions import Predictions
 
@@ -160,9 +160,9 @@ def _check_settings(parts: Parts) -> None:
 def _settings(parts: Parts, begun: Path) -> dict[str, Any] | None:
     """Return the settings of the command that wrote, or began, the file; None if there is none."""
     if parts.sidecar.exists() and parts.out.exists():
-        finished: dict[str, Any] = json.loads(parts.sidecar.read_text(encoding="utf-8"))["settings"]
+        finished: dict[str, Any] = bounded.read_json(parts.sidecar)["settings"]
         return finished
     if parts.any_done():
-        unfinished: dict[str, Any] = json.loads(begun.read_text(encoding="utf-8"))
+        unfinished: dict[str, Any] = bounded.read_json(begun)
         return unfinished
     return None

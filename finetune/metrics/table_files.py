@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files.bounded import MB, TooLargeError
+
+MAX_ROWS = 30_000_000
+"""More than the epochs of all corpora together; a larger table is something else, or hostile."""
+
+MAX_FILE_BYTES = 8_000 * MB
+"""Maximum size of a file in CSV or JSON lines, 250 bytes for each of the rows."""
+
+MAX_LINE_BYTES = MB
+"""Maximum length of a line."""
+
+MAX_COLUMNS = 2_000
+
+BATCH = 10_000
+"""Rows of JSON lines that are converted at a time; Python's values take far more memory."""
 
 
 def read(path: Path, schema: pa.Schema) -> pa.Table:
@@ -16,18 +34,22 @@ def read(path: Path, schema: pa.Schema) -> pa.Table:
     Raises
     ------
     BuildError
-        If the suffix is unknown, the file can't be read as that format, or a column occurs twice.
+        If the suffix is unknown, the file can't be read as that format or is too large for
+        predictions, or a column occurs twice.
     """
     reader = FORMATS[checked(path).suffix][0]
     try:
         table = reader(path, schema)
+        twice = [name for name in schema.names if table.column_names.count(name) > 1]
     except FileNotFoundError as error:
         raise BuildError(f"{path} does not exist; give a predictions file") from error
+    except TooLargeError as error:
+        raise BuildError(f"{path}: {error}; give a file of predictions") from error
     # JSON lines may mix types within a column, and hold numbers that overflow every column type.
     except (OSError, pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         message = " ".join(str(error).split())
         raise BuildError(f"{path}: {message}; write it as Parquet, CSV or JSON lines") from error
-    if twice := [name for name in schema.names if table.column_names.count(name) > 1]:
+    if twice:
         raise BuildError(f"{path}: several columns are named {twice[0]!r}; keep one")
     return table
 
@@ -53,8 +75,27 @@ def checked(path: Path) -> Path:
 def _read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
-        return file.read([name for name in file.schema_arrow.names if name in schema.names])
+    # Texts stay in dictionaries: repeated 30 million times, a long one would fill the memory.
+    names = [name for name in pq.read_schema(path).names if name in schema.names]
+    texts = [name for name in names if pa.types.is_string(schema.field(name).type)]
+    with pq.ParquetFile(path, read_dictionary=texts) as file:
+        metadata = file.metadata
+        groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+        n_rows = max(metadata.num_rows, sum(group.num_rows for group in groups))
+        if n_rows > MAX_ROWS:
+            raise TooLargeError(
+                f"{n_rows:,} rows, more than the {MAX_ROWS:,} that predictions can have"
+            )
+        chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
+        _check_volume(
+            sum(one.total_uncompressed_size for one in chunks if one.path_in_schema in names),
+            n_rows,
+        )
+        table = file.read(names)
+    for column in table.columns:
+        if pa.types.is_dictionary(column.type):
+            _check_volume(_n_text_bytes(column), n_rows)
+    return table
 
 
 def _write_parquet(path: Path, table: pa.Table) -> None:
@@ -63,9 +104,41 @@ def _write_parquet(path: Path, table: pa.Table) -> None:
     pq.write_table(table, path, compression="zstd")
 
 
+def _n_text_bytes(column: pa.ChunkedArray) -> int:
+    """Return the size of a column of texts without its dictionary."""
+    total = 0
+    for chunk in column.chunks:
+        lengths = pc.binary_length(chunk.dictionary).cast(pa.int64())
+        total += pc.sum(lengths.take(chunk.indices)).as_py() or 0
+    return total
+
+
+def _check_volume(n_bytes: int, n_rows: int) -> None:
+    """Refuse a compressed file that expands to more than rows of predictions do."""
+    if n_bytes > 64 * MB + 1_000 * n_rows:
+        raise TooLargeError(
+            f"{n_bytes / MB:,.0f} MB in {n_rows:,} rows, more than predictions can have"
+        )
+
+
+def _check_size(path: Path) -> None:
+    n_bytes = path.stat().st_size
+    if n_bytes > MAX_FILE_BYTES:
+        raise TooLargeError(
+            f"{n_bytes / MB:,.0f} MB, more than the {MAX_FILE_BYTES / MB:,.0f} MB that predictions can have"
+        )
+
+
 def _read_csv(path: Path, schema: pa.Schema) -> pa.Table:
     from pyarrow import csv
 
+    _check_size(path)
+    with path.open("rb") as file:
+        n_columns = file.readline(MAX_LINE_BYTES).count(b",") + 1
+    if n_columns > MAX_COLUMNS:
+        raise TooLargeError(
+            f"{n_columns:,} columns, more than the {MAX_COLUMNS:,} of any predictions"
+        )
     return csv.read_csv(
         path,
         parse_options=csv.ParseOptions(newlines_in_values=True),
@@ -85,12 +158,34 @@ def _write_csv(path: Path, table: pa.Table) -> None:
 
 
 def _read_jsonl(path: Path, schema: pa.Schema) -> pa.Table:
-    with path.open(encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file if line.strip()]
-    if not all(isinstance(row, dict) for row in rows):
-        raise ValueError("a line is not a JSON object")
-    names = {name for row in rows for name in row} & set(schema.names)
-    return pa.table({name: [row.get(name) for row in rows] for name in sorted(names)})
+    _check_size(path)
+    rows, tables, n_rows = _json_rows(path, schema.names), [], 0
+    while batch := list(islice(rows, BATCH)):
+        n_rows += len(batch)
+        if n_rows > MAX_ROWS:
+            raise TooLargeError(f"more than the {MAX_ROWS:,} rows that predictions can have")
+        names = {name for row in batch for name in row}
+        columns = {name: pa.array([row.get(name) for row in batch]) for name in sorted(names)}
+        if columns:
+            tables.append(pa.table(columns))
+    return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
+
+
+def _json_rows(path: Path, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield the values of some names in each line."""
+    with path.open("rb") as file:
+        while line := file.readline(MAX_LINE_BYTES + 1):
+            if len(line) > MAX_LINE_BYTES:
+                raise TooLargeError(f"a line has more than {MAX_LINE_BYTES / MB:g} MB")
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line.decode("utf-8"))
+            except RecursionError:
+                raise ValueError("a line is nested too deeply") from None
+            if not isinstance(row, dict):
+                raise TypeError("a line is not a JSON object")
+            yield {name: row[name] for name in names if name in row}
 
 
 def _write_jsonl(path: Path, table: pa.Table) -> None:

@@ -9,15 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Ge, Interval
 from psgimg.builder import atomic_file
+from psgimg.builder.dataset import json_form
 from psgimg.builder.dataset.build_json import CorpusName, Hash, Line, RecipeJson, Version
-from psgimg.builder.dataset.json_form import FormError, conform
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
 from psgimg.builder.render.recipe import digest
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.finetune.data.chat import MAX_CONTEXT
 from typing_extensions import TypedDict
 
 FILE = "psgimg.json"
@@ -32,17 +35,40 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
 
 
-class _Stated(TypedDict):
-    """The keys that a card and messages quote, or that decide what may be published."""
+class AnswersJson(TypedDict):
+    """The answer for each stage."""
 
-    prompt: dict[str, Any]
+    W: str
+    N1: str
+    N2: str
+    N3: str
+    REM: str
+
+
+class PromptJson(TypedDict):
+    """The prompt, under the name of its preset or file."""
+
+    name: str
+    system: str
+    question: str
+    answers: AnswersJson
+
+
+class ManifestJson(TypedDict):
+    """The keys of ``psgimg.json`` with their types; see ``ModelFolder`` for their meaning."""
+
+    psgimg: Version
+    versions: dict[str, str]
+    prompt: PromptJson
+    context: Annotated[int, Interval(ge=0, le=MAX_CONTEXT)]
+    recipe: RecipeJson
     recipe_hash: Hash
     policy: Line
     corpora: list[CorpusName]
     subjects: list[Hash]
     dataset: dict[str, Line | None]
     base_model: Line
-    psgimg: Version
+    max_pixels: Annotated[int, Ge(1)] | None
 
 
 @dataclass(frozen=True)
@@ -104,7 +130,7 @@ class ModelFolder:
         """
         path = folder / FILE
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = bounded.read_json(path)
         except FileNotFoundError as error:
             raise BuildError(
                 f"{folder} has no {FILE}; use a folder written by `psgimg sft`"
@@ -120,34 +146,34 @@ class ModelFolder:
         Raises
         ------
         BuildError
-            If a key is missing, or the recipe does not match its hash.
+            If a key is missing, a value is of the wrong type, or the recipe does not match its hash.
         """
-        names = {field.name for field in dataclasses.fields(cls)} - {"prompt_name"}
-        if not isinstance(values, dict) or not names <= set(values):
-            missing = ", ".join(sorted(names - set(values))) if isinstance(values, dict) else "all"
-            raise BuildError(f"{where}: no {missing}; restore the file as written by `psgimg sft`")
-        if digest(values["recipe"]) != values["recipe_hash"]:
-            raise BuildError(
-                f"{where}: the recipe does not match its hash {values['recipe_hash']}; "
-                "restore the file as written by `psgimg sft`"
-            )
         try:
-            conform(values, _Stated)
-        except FormError as error:
+            manifest = json_form.conform(values, ManifestJson)
+        except json_form.FormError as error:
             raise BuildError(
                 f"{where} is damaged ({error}); restore the file as written by `psgimg sft`"
             ) from error
-        prompt = values["prompt"]
-        if not {"name", "system", "question", "answers"} <= set(prompt):
+        if digest(manifest["recipe"]) != manifest["recipe_hash"]:
             raise BuildError(
-                f"{where}: the prompt is incomplete; restore the file as written by `psgimg sft`"
+                f"{where}: the recipe does not match its hash {manifest['recipe_hash']}; "
+                "restore the file as written by `psgimg sft`"
             )
-        answers = {stage: prompt["answers"][stage] for stage in STAGE_NAMES}
-        rest = {name: values[name] for name in names - {"prompt", "corpora", "subjects"}}
+        prompt = manifest["prompt"]
+        answers: Mapping[str, Any] = prompt["answers"]
+        ordered = {stage: str(answers[stage]) for stage in STAGE_NAMES}
         return cls(
-            prompt=Prompt(prompt["system"], prompt["question"], answers),
+            prompt=Prompt(prompt["system"], prompt["question"], ordered),
             prompt_name=prompt["name"],
-            corpora=tuple(values["corpora"]),
-            subjects=tuple(values["subjects"]),
-            **rest,
+            context=manifest["context"],
+            recipe=manifest["recipe"],
+            recipe_hash=manifest["recipe_hash"],
+            policy=manifest["policy"],
+            corpora=tuple(manifest["corpora"]),
+            subjects=tuple(manifest["subjects"]),
+            dataset=manifest["dataset"],
+            base_model=manifest["base_model"],
+            max_pixels=manifest["max_pixels"],
+            psgimg=manifest["psgimg"],
+            versions=manifest["versions"],
         )

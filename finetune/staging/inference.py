@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain, count, groupby
+from typing import TYPE_CHECKING
 
-from PIL import Image
 from psgimg.builder.dataset.prompts import Prompt
+from psgimg.builder.files import picture
 from psgimg.builder.unscored_night import UnscoredPage
 from psgimg.finetune.data.chat import ChatRow, chat_row
 from psgimg.finetune.inference.predictors import Predictor
 from psgimg.finetune.inference.prefetch import ahead, batches
 from psgimg.finetune.metrics.predictions import Answer
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Drawn = tuple[UnscoredPage, bytes]
 
@@ -52,7 +55,7 @@ def questions(
     for run in _runs(pages):
         window: deque[tuple[UnscoredPage, Image.Image] | None] = deque(maxlen=2 * context + 1)
         missing = [None] * context
-        decoded = ((page, _decoded(png)) for page, png in run)
+        decoded = ((page, picture.decode(png)) for page, png in run)
         for entered in chain(missing, decoded, missing):
             window.append(entered)
             if len(window) <= 2 * context:
@@ -79,8 +82,3 @@ def _runs(pages: Iterable[Drawn]) -> Iterator[Iterator[Drawn]]:
     places = count()
     for _, run in groupby(pages, key=lambda drawn: drawn[0].epoch - next(places)):
         yield run
-
-
-def _decoded(png: bytes) -> Image.Image:
-    with Image.open(io.BytesIO(png)) as image:
-        return image.convert("RGB")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from psgimg.builder import atomic_file, atomic_folder, unscored_night
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import ownership
+from psgimg.builder.files import bounded, ownership
 from psgimg.builder.progress import Progress
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.stages import STAGE_NAMES
@@ -138,7 +138,7 @@ def _trained(model_identity: ModelIdentity, model: str) -> ModelFolder:
 def _refuse_to_replace(folder: Path, night: Path) -> None:
     """Refuse to overwrite files that a scorer has edited, or the stages of another recording."""
     try:
-        written = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
+        written = bounded.read_json(folder / FIGURES)
         hashes, signal = dict(written["files"]), written["signal"]
     except (OSError, ValueError, LookupError, TypeError):
         hashes, signal = {}, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ SECTIONS = ("build", "test_build", "sft", "predict")
 """Options shared by all cells, by command; ``test_build`` overrides ``build`` for a test corpus."""
 
 KEYS = ("name", *SECTIONS, "grid", "cells")
+
+MAX_CELLS = 2_000
+"""Maximum combinations; each is a training of its own."""
 
 FACTORS = {
     "corpus": "build.source",
@@ -102,9 +106,19 @@ def read(path: Path) -> Study:
             raise BuildError(
                 f"{path}: {place}: {kebab(twice[0])} is in grid already; keep one of the two"
             )
+    n_cells = sum(_n_cells(cell) for cell in own) * _n_cells(grid)
+    if n_cells > MAX_CELLS:
+        raise BuildError(
+            f"{path}: {n_cells:.4g} combinations, more than {MAX_CELLS}; give fewer factors or values, "
+            "or several studies"
+        )
     cells = [{**one, **other} for cell in own for one in product(cell) for other in product(grid)]
     factors = tuple(dict.fromkeys(name for part in (*own, grid) for name in part))
     return Study(path, _name(path, values), options, factors, tuple(_unique(cells)))
+
+
+def _n_cells(factors: Mapping[str, list[Any]]) -> int:
+    return math.prod(map(len, factors.values()))
 
 
 def product(grid: Mapping[str, list[Any]]) -> list[dict[str, Any]]:

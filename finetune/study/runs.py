@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder import atomic_file
-from psgimg.builder.files import secrets
+from psgimg.builder.files import bounded, secrets
 from psgimg.builder.progress import Progress
 from psgimg.finetune.study.command_words import last_line
 from psgimg.finetune.study.plan import Cell, Step
@@ -119,7 +119,7 @@ def is_done(out: Path, step: Step) -> bool:
 def read_mark(out: Path, step: Step) -> dict[str, Any]:
     """Return a step's mark: its times and ``interrupted``, or ``failed``; empty without a mark."""
     try:
-        mark = json.loads(_file(out, step, "json").read_text(encoding="utf-8"))
+        mark = bounded.read_json(_file(out, step, "json"))
     except (OSError, ValueError):
         return {}
     return mark if isinstance(mark, dict) and mark.get("words") == list(step.words) else {}
@@ -162,7 +162,7 @@ def _remove_stale(out: Path, step: Step) -> None:
 def _is_whole(state: Path) -> bool:
     """Return whether a checkpoint is complete, by the file that the trainer writes last."""
     try:
-        json.loads(state.read_text(encoding="utf-8"))
+        bounded.read_json(state)
     except (OSError, ValueError):
         return False
     return True

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import secrets
+from psgimg.builder.files import bounded, secrets
 from psgimg.finetune.evaluation.intervals import finite
 from psgimg.finetune.study import plan, pooling, runs
 from psgimg.finetune.study.grid import Study
@@ -77,7 +76,7 @@ def _row(cell: Cell, out: Path) -> Values:
 def _metrics(path: Path) -> Values:
     """Read the results of `psgimg evaluate`."""
     try:
-        values: Values = json.loads(path.read_text(encoding="utf-8"))
+        values: Values = bounded.read_json(path)
         values["counts"], values["pooled"]["figures"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import ownership
+from psgimg.builder.files import bounded, ownership
 from psgimg.finetune.models import manifest as folders
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
@@ -109,7 +109,7 @@ def begin(out: Path, settings: Mapping[str, Any], resume: str | None) -> None:
     text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
     if resume is not None:
         checkpoint = Path(resume).resolve()
-        _compare(checkpoint.name, _settings(checkpoint), json.loads(text))
+        _compare(checkpoint.name, _settings(checkpoint), bounded.loads(text, "the settings"))
     # The checkpoint may be in another folder; the next ones are saved in this one.
     atomic_file.write_text(out / SETTINGS_FILE, text)
 
@@ -153,7 +153,7 @@ def _settings(checkpoint: Path) -> dict[str, Any]:
     """Read the settings of the training that saved a checkpoint."""
     path = checkpoint.parent / SETTINGS_FILE
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings = bounded.read_json(path)
     except (OSError, ValueError):
         settings = None
     if not isinstance(settings, dict):
@@ -208,7 +208,7 @@ def _last(out: Path) -> Path | None:
 def _is_complete(checkpoint: Path) -> bool:
     """Return whether the file that the trainer writes last exists and is complete."""
     try:
-        json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+        bounded.read_json(checkpoint / STATE)
     except (OSError, ValueError):
         return False
     return True

@@ -5,7 +5,6 @@ The text is in ``cards/model.md.j2``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from psgimg.builder import atomic_file
 from psgimg.builder.card import templates
 from psgimg.builder.corpora import demo
+from psgimg.builder.files import bounded
 from psgimg.builder.release import models
 from psgimg.builder.signals.epoching import PAGE_S
 from psgimg.finetune.metrics import metric_table
@@ -54,7 +54,7 @@ def write(folder: Path, home: str | None = None) -> None:
         Name of the model on the Hub; None takes the name of the folder.
     """
     manifest = ModelFolder.load(folder)
-    record = json.loads((folder / report.FILE).read_text(encoding="utf-8"))
+    record = bounded.read_json(folder / report.FILE)
     adapter = (folder / ADAPTER).exists()
     atomic_file.write_text(
         folder / FILE, text(manifest, record, adapter, home or folder.resolve().name)

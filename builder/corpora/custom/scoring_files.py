@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from psgimg.builder.corpora import nsrr_xml
 from psgimg.builder.corpora.annotations import start_shift_s
@@ -16,6 +17,9 @@ from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events, from_scores
 from psgimg.builder.recordings.recording import Recording
 from psgimg.builder.stages import Score
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 XML = {"nsrr": nsrr_xml.read_nsrr, "profusion": nsrr_xml.read_profusion}
 """Formats with their own stage words and epochs of 30 s."""
@@ -115,6 +119,16 @@ def _annotations(path: Path, signal: Path) -> tuple[list[_Row], tuple[str, ...]]
 def _table(form: ScoringForm, path: Path) -> Iterator[_Row]:
     lines = io.StringIO(read_text(path), newline="")
     rows = csv.reader(lines, delimiter=DELIMITERS[form.format], skipinitialspace=True)
+    try:
+        yield from _table_rows(form, path, rows)
+    except csv.Error as error:
+        raise RecordingError(
+            "unreadable scoring",
+            f"{path.name}, line {rows.line_num + 1}: {error}; get the file again",
+        ) from error
+
+
+def _table_rows(form: ScoringForm, path: Path, rows: Reader) -> Iterator[_Row]:
     header = [cell.strip() for cell in next(rows)]
     missing = [column for column in form.columns.values() if column not in header]
     if missing:

@@ -1,0 +1,1 @@
+"""Fuzzing: targets, their valid seeds, mutations, and the workers that run them."""
