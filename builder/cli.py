@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import io
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import click
 from psgimg.builder.command_options import kebab
 from psgimg.builder.errors import PsgimgError
+from psgimg.builder.files import quoting, terminal_text
 
 COMMANDS = "psgimg.commands"
 """Group of the entry points that are commands of psgimg, including its own; see `pyproject.toml`."""
@@ -39,17 +42,34 @@ def command_line() -> click.Group:
 
 def main() -> None:
     """Run the command line; an expected error is shown as one line, not a traceback."""
+    terminal_text.replace_unencodable()
     try:
+        _require_utf8()
         command_line()(standalone_mode=False)
     except PsgimgError as error:
-        click.echo(f"psgimg: {error}", err=True)
+        _report(f"psgimg: {error}")
         sys.exit(2)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        for line in shown.getvalue().removesuffix("\n").split("\n"):
+            _report(line)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("psgimg: interrupted; run the same command again to resume", err=True)
+        _report("psgimg: interrupted; run the same command again to resume")
         sys.exit(130)
+
+
+def _require_utf8() -> None:
+    """Refuse names that are not UTF-8 at once, as they can't be stored with the results."""
+    for word in sys.argv[1:]:
+        quoting.require_utf8(word, "argument")
+    quoting.require_utf8(str(Path.cwd()), "working directory")
+
+
+def _report(message: str) -> None:
+    """Print an error as one line."""
+    click.echo(quoting.visible(message), file=sys.stderr)
 
 
 if __name__ == "__main__":

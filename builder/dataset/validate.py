@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from psgimg.builder.dataset import build_report, build_schema, shards
 from psgimg.builder.dataset.build_json import BuildJson, ShardEntry
 from psgimg.builder.dataset.build_schema import FormError
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import quoting
 from psgimg.builder.render.recipe import UnknownKindError
 
 LABELS = "rebuild.json"
@@ -108,7 +108,8 @@ def check_shard(folder: Path, shard: ShardEntry) -> None:
 def _refuse_others(folder: Path) -> None:
     """Refuse a folder that is not a finished dataset, and report what it is."""
     if not folder.is_dir():
-        raise BuildError(f"{folder} is not a folder; build one first: psgimg build --out {folder}")
+        first = quoting.command("build", source="NAME", out=folder)
+        raise BuildError(f"{folder} is not a folder; build one first: {first}")
     if (folder / shards.STATE).exists():
         raise BuildError(
             f"{folder} is not a finished build; run the same `psgimg build` again to resume it"
@@ -117,7 +118,7 @@ def _refuse_others(folder: Path) -> None:
         return
     if (folder / LABELS).exists():
         raise BuildError(
-            f"{folder} contains labels only; publish it with `hf upload NAME {shlex.quote(str(folder))} "
+            f"{folder} contains labels only; publish it with `hf upload NAME {quoting.shell(folder)} "
             "--repo-type dataset`, or use the folder that `psgimg build` wrote"
         )
     if (folder / EXPORT).exists():

@@ -81,8 +81,7 @@ def build(
     with ProgressBar(console) as progress:
         report = builder.build(config, progress)
     show_build.show_report(console, report)
-    console.print(f"\n[bold]{config.out}[/] is ready. Look at {config.out / 'preview.png'}, then:")
-    console.print(f'  datasets.load_dataset("{config.out}")', highlight=False)
+    show_build.show_ready(console, config.out, report)
     if push:
         publish_commands.send(release)
 

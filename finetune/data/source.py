@@ -42,6 +42,11 @@ class Source:
     shards: tuple[tuple[Path, int], ...]
 
     @property
+    def splits(self) -> list[str]:
+        """The splits of the config that have pages."""
+        return _splits(self.build["shards"], self.config)
+
+    @property
     def epochs_s(self) -> dict[tuple[str, str], float]:
         """Length of the epochs in seconds, by corpus and recording."""
         return {
@@ -117,10 +122,16 @@ def _select(
     if config not in (ALL, *configs):
         raise BuildError(f"{dataset} has no corpus {config!r}; it has {', '.join((ALL, *configs))}")
     own = [shard for shard in shards if config in (ALL, shard["corpus"])]
-    splits = [name for name in SPLITS if any(shard["split"] == name for shard in own)]
+    splits = _splits(shards, config)
     if split not in splits:
         raise BuildError(f"{dataset} has no split {split!r}; it has {', '.join(splits)}")
     return [(shard["path"], shard["rows"]) for shard in own if shard["split"] == split]
+
+
+def _splits(shards: Sequence[ShardEntry], config: str) -> list[str]:
+    """Return the splits of a config, in order."""
+    held = {shard["split"] for shard in shards if config in (ALL, shard["corpus"])}
+    return [name for name in SPLITS if name in held]
 
 
 def _fetch(dataset: str, revision: str | None, paths: list[str]) -> Path:

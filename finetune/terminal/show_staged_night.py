@@ -4,28 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from psgimg.builder.console import new_table, styled
 from psgimg.finetune.staging import statistics_table
 from psgimg.finetune.staging.staged_night import StagedNight
 from rich.console import Console
-from rich.table import Table
 
 
 def show(console: Console, night: StagedNight, out: Path, names: tuple[str, ...]) -> None:
     """Print the sleep statistics, the number of epochs to review, and the files written."""
-    table = Table(box=None, show_header=False)
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(justify="right")
+    table = new_table("name", "value", "share", left=("name",), has_heads=False)
     for name, value in [*statistics_table.times(night), *statistics_table.figures(night)]:
         table.add_row(name, value)
     for name, minutes, share in statistics_table.stages(night):
         table.add_row(name, minutes, f"{share} of TST" if share else "")
     console.print(table)
-    console.print(statistics_table.review(night), highlight=False)
+    console.print(statistics_table.review(night))
     if night.lights_off_s is None or night.lights_on_s is None:
         console.print(
             "Without --lights-off or --lights-on, statistics count from the start or to the end of "
-            "the recording.",
-            highlight=False,
+            "the recording."
         )
-    console.print(f"[bold]{out}[/] is ready: {', '.join(names)}", highlight=False)
+    console.print(styled((str(out), "bold"), f" is ready: {', '.join(names)}"))
