@@ -10,19 +10,36 @@ from pathlib import Path
 
 import click
 from psgimg.builder.command_options import kebab
-from psgimg.builder.errors import PsgimgError
+from psgimg.builder.errors import BuildError, PsgimgError
 from psgimg.builder.files import quoting, terminal_text
 
 COMMANDS = "psgimg.commands"
 """Group of the entry points that are commands of psgimg, including its own; see `pyproject.toml`."""
 
 
+class CommandLine(click.Group):
+    """The group of all commands; what can't be stored with a command's results is refused at once."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse arguments, and a working directory, whose names are not UTF-8."""
+        for word in args:
+            quoting.require_utf8(word, "argument")
+        rest = super().parse_args(ctx, args)
+        try:
+            folder = str(Path.cwd())
+        except FileNotFoundError as error:
+            raise BuildError("the working directory was removed; change to another") from error
+        quoting.require_utf8(folder, "working directory")
+        return rest
+
+
 @click.group(
+    cls=CommandLine,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "max_content_width": 100,
         "token_normalize_func": kebab,
-    }
+    },
 )
 @click.version_option(package_name="psgimg")
 def cli() -> None:
@@ -44,7 +61,6 @@ def main() -> None:
     """Run the command line; an expected error is shown as one line, not a traceback."""
     terminal_text.replace_unencodable()
     try:
-        _require_utf8()
         command_line()(standalone_mode=False)
     except PsgimgError as error:
         _report(f"psgimg: {error}")
@@ -58,13 +74,6 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         _report("psgimg: interrupted; run the same command again to resume")
         sys.exit(130)
-
-
-def _require_utf8() -> None:
-    """Refuse names that are not UTF-8 at once, as they can't be stored with the results."""
-    for word in sys.argv[1:]:
-        quoting.require_utf8(word, "argument")
-    quoting.require_utf8(str(Path.cwd()), "working directory")
 
 
 def _report(message: str) -> None:

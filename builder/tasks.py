@@ -15,6 +15,7 @@ from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.shards import Key
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError, RecordingError
+from psgimg.builder.files.quoting import is_utf8
 from psgimg.builder.recordings.fingerprint import fingerprints
 from psgimg.builder.recordings.recording import Corpus, Recording
 from psgimg.builder.signals.corruption_spec import SPLIT
@@ -60,7 +61,7 @@ def make_tasks(
         Facts of the recordings already in the dataset; no signal may occur twice.
     """
     spec = config.page_spec()
-    recordings = _wanted(config, located)
+    recordings, misnamed = _named_in_utf8(_wanted(config, located))
     corpora = {source.corpus.name: source.corpus for source in located}
     # In a rebuild, a recording in the folder was drawn from the right file, even if that has changed.
     kept = {(fact["corpus"], fact["recording"]) for fact in built if config.pinned}
@@ -84,7 +85,24 @@ def make_tasks(
         test = _test_split(recordings, policy)
         tasks = [task for task in tasks if _key(task.recording) in test]
         set_aside = [entry for entry in set_aside if (entry.corpus, entry.recording) in test]
-    return tasks, [*set_aside, *_missing(config.pinned, recordings, kept)]
+    return tasks, [*misnamed, *set_aside, *_missing(config.pinned, recordings, kept)]
+
+
+def _named_in_utf8(found: Iterable[Recording]) -> tuple[list[Recording], list[SetAside]]:
+    """Return the recordings whose names and paths can be stored, and the others as set aside."""
+    named, misnamed = [], []
+    for one in found:
+        paths = (one.signal, *one.scorings.values(), *one.side_files)
+        wrong = [
+            text for text in (one.recording, one.subject, *map(str, paths)) if not is_utf8(text)
+        ]
+        if not wrong:
+            named.append(one)
+            continue
+        file = one.signal if not is_utf8(str(one.signal)) else Path(wrong[0])
+        detail = f"{file.parent.name}/{file.name} is not UTF-8; rename it, such as with convmv"
+        misnamed.append(set_aside_for(one, RecordingError("name is not UTF-8", detail)))
+    return named, misnamed
 
 
 @dataclass(frozen=True)
