@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from psgimg.builder.dataset import build_report, build_schema
 from psgimg.builder.dataset.build_json import BuildJson, ShardEntry
 from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.errors import BuildError
+from psgimg.finetune import hub
 
 ALL = "all"
 """Name of the default config, which contains all corpora of a dataset."""
@@ -76,8 +76,8 @@ def find(dataset: str, config: str | None, split: str, revision: str | None = No
         If there is no such dataset, it is incomplete or was not built by psgimg, or it has no such
         config or split; the message lists the existing ones.
     """
-    folder = Path(dataset).expanduser()
-    if folder.is_dir():
+    hub.require(dataset, "dataset", revision)
+    if (folder := hub.folder(dataset)) is not None:
         if revision is not None:
             raise BuildError(f"revision {revision}: {dataset} is a folder; leave the revision out")
         commit, path = None, folder / build_report.FILE
@@ -109,7 +109,7 @@ def _build(dataset: str, path: Path) -> BuildJson:
             f"{path} is damaged or was written by another version of psgimg ({wrong}); build the dataset again"
         ) from wrong
     except (OSError, ValueError, RecursionError) as error:
-        raise BuildError(f"{path} is damaged ({_line(error)}); build it again") from error
+        raise BuildError(f"{path} is damaged ({hub.line(error)}); build it again") from error
     # Whatever the file states, a corpus not known to be open is restricted.
     return {**values, "policy": build_report.strictest(values["corpora"])}
 
@@ -153,31 +153,8 @@ def _fetch(dataset: str, revision: str | None, paths: list[str]) -> Path:
 
 def _hub_error(dataset: str, revision: str | None, error: Exception) -> str:
     """Return a one-line message for a failed download, with the remedy."""
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    if isinstance(error, HFValidationError):
-        return f"folder {dataset} not found; use one written by `psgimg build`, or a Hub id"
-    if isinstance(error, GatedRepoError):
-        return f"{dataset} is gated: request access on its page on the Hub, then `hf auth login`"
-    if isinstance(error, RepositoryNotFoundError):
-        return (
-            f"{dataset} is neither a folder nor a visible dataset on the Hub; check the name, "
-            "and `hf auth login` if it is private"
-        )
-    if isinstance(error, RevisionNotFoundError):
-        return f"{dataset} has no revision {revision}; its branches and tags are listed on its page"
     if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
-        return f"{dataset} is incomplete or was not built by psgimg: {_line(error)}"
-    return f"{dataset} is not a folder, and can't be downloaded from the Hub ({_line(error)}); try again"
-
-
-def _line(error: Exception) -> str:
-    """Return an error as one line without tokens."""
-    return re.sub(r"hf_\w{8,}", "hf_…", " ".join(str(error).split()))[:300]
+        return f"{dataset} is incomplete or was not built by psgimg: {hub.line(error)}"
+    return hub.refusal(dataset, "dataset", revision, error)
