@@ -58,7 +58,7 @@ def folder(name: str) -> Path | None:
     """Return the folder of that name, with ``~`` expanded; None if there is none."""
     try:
         path = Path(name).expanduser()
-        return path if path.is_dir() else None
+        return path if name and path.is_dir() else None
     except (OSError, RuntimeError):  # too long for a name, or the home of nobody
         return None
 

@@ -59,10 +59,10 @@ def main(argv: Sequence[str]) -> Path:
     """
     options = psg, training, model_args = arguments.parse(argv)
     out = Path(str(training.output_dir))
-    resume = checkpoints.to_resume(out, training.resume_from_checkpoint)
-
+    hub.require(psg.dataset, "dataset", psg.dataset_revision)
     if not psg.is_tiny:
         hub.require(psg.model, "model", model_args.model_revision)
+    resume = checkpoints.to_resume(out, training.resume_from_checkpoint)
 
     # The prompt and the pages
     prompt = prompts.load(psg.prompt)

@@ -44,6 +44,7 @@ def identify(source: str) -> ModelIdentity:
     if (local := hub.folder(source)) is not None:
         fine_tuned = (local / folders.FILE).is_file()
         return ModelIdentity(ModelFolder.load(local) if fine_tuned else None, _digest(local))
+    hub.require(source, "model")
     # Imports torch, which a local folder does not need.
     from psgimg.finetune.models.loading import fetch
 

@@ -57,8 +57,8 @@ def study(config: StudyConfig, progress: Progress) -> dict[str, Any]:
     cells = plan.plan(design)
     own = part_of(cells, config.part)
     todo = [cell for cell in own if not runs.is_done(config.out, cell.evaluation)]
-    _check(design, todo, config.out)
     plan.require_sources(todo)
+    _check(design, todo, config.out)
     steps = plan.steps(own)
     n_done = sum(runs.is_done(config.out, step) for step in steps)
     progress.note(f"{len(steps)} commands, {n_done} of them done")
