@@ -90,7 +90,10 @@ class ProgressBar:
 
     def __exit__(self, *_: object) -> None:
         self._finish()
-        self._bar.stop()
+        if self._bar.tasks:
+            self._bar.stop()
+        else:  # without the empty line that ends the bars in a file
+            self._bar.live.stop()
 
     def start(self, task: str, total: int | None = None, unit: str = "") -> None:
         """Start a task and end the previous one."""
