@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 import re
 import shlex
 import unicodedata
@@ -42,11 +43,14 @@ def require_utf8(text: str, where: str) -> None:
     BuildError
         With the place ``where`` it was given, and the remedy.
     """
-    if not is_utf8(text):
-        raise BuildError(
-            f"{where}: '{visible(text)}' is not UTF-8; rename the file or folder, or use a link "
-            "with a UTF-8 name"
-        )
+    if is_utf8(text):
+        return
+    try:
+        name = os.fsencode(text).decode("utf-8")
+    except UnicodeError:
+        remedy = "is not UTF-8; rename the file or folder, or use a link with a UTF-8 name"
+        raise BuildError(f"{where}: '{visible(text)}' {remedy}") from None
+    raise BuildError(f"{where}: '{name}' can't be read in this locale; set LC_ALL=C.UTF-8")
 
 
 def command(*words: str | Path, **options: str | Path | Iterable[str | Path] | None) -> str:

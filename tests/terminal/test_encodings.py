@@ -12,7 +12,6 @@ from psgimg.builder.files import terminal_text
 
 ENCODINGS = ("ascii", "latin-1", "iso8859-2", "cp1252", "koi8-r")
 LOCALES = (
-    {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     {"LC_ALL": "POSIX"},
     {"LANG": "C", "LC_ALL": ""},
 )
@@ -37,12 +36,23 @@ def corpus(tmp_path_factory):
     return root
 
 
+def test_a_locale_that_cannot_read_a_name_is_named(corpus):
+    bare = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
+    refused = psgimg("check", "--source", "shhs", "--root", corpus, **bare)
+    assert refused.returncode == 2
+    assert refused.stderr.endswith(b"can't be read in this locale; set LC_ALL=C.UTF-8\n")
+
+
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_commands_run_in_any_encoding(encoding, corpus, tmp_path):
+def test_check_runs_in_any_encoding(encoding, corpus):
     check = psgimg("check", "--source", "shhs", "--root", corpus, PYTHONIOENCODING=encoding)
     assert check.returncode == 0, check.stderr
     printed = check.stdout.decode(encoding)
     assert "1 recordings would be built, 1 set aside" in printed
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "iso8859-2"])
+def test_build_runs_in_any_encoding(encoding, corpus, tmp_path):
     words = ("--source", "shhs", "--root", corpus, "--out", "höhe→", "--workers", "1")
     build = psgimg("build", *words, PYTHONIOENCODING=encoding, cwd=tmp_path)
     assert build.returncode == 0, build.stderr
@@ -65,10 +75,10 @@ def test_help_and_errors_are_in_the_encoding_of_the_terminal(name):
     shown = psgimg(*words, "--help", PYTHONIOENCODING="ascii")
     assert shown.returncode == 0
     assert "Usage:" in shown.stdout.decode("ascii")
-    refused = psgimg(*words, "--höhe", "→", PYTHONIOENCODING="ascii")
-    assert refused.returncode
-    assert b"Traceback" not in refused.stderr
-    assert "h\\xf6he" in refused.stderr.decode("ascii") or name == "sft"
+    if name != "sft":  # its options are parsed by TRL, which takes long to import
+        refused = psgimg(*words, "--höhe", "→", PYTHONIOENCODING="ascii")
+        assert refused.returncode == 2
+        assert "h\\xf6he" in refused.stderr.decode("ascii")
 
 
 def test_replacements_are_ascii_that_a_reader_understands(monkeypatch):
