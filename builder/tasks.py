@@ -99,8 +99,7 @@ def _named_in_utf8(found: Iterable[Recording]) -> tuple[list[Recording], list[Se
         if not wrong:
             named.append(one)
             continue
-        file = one.signal if not is_utf8(str(one.signal)) else Path(wrong[0])
-        detail = f"{file.parent.name}/{file.name} is not UTF-8; rename it, such as with convmv"
+        detail = f"the path of {one.signal.name} is not UTF-8; rename its files and folders, such as with convmv"
         misnamed.append(set_aside_for(one, RecordingError("name is not UTF-8", detail)))
     return named, misnamed
 
