@@ -97,11 +97,6 @@ class Report(Generic[FactsT_co]):
         """The splits without rows."""
         return [split for split in SPLITS if not self.n_epochs(split=split)]
 
-    @property
-    def filled_splits(self) -> list[SplitName]:
-        """The splits with rows."""
-        return [split for split in SPLITS if self.n_epochs(split=split)]
-
 
 def splits(facts: Iterable[RecordingFacts], policy: SplitPolicy) -> dict[Key, SplitName]:
     """Return the split of each recording, without those that a published split no longer names."""

@@ -63,8 +63,9 @@ def show_report(console: Console, report: Report) -> None:
 def show_ready(console: Console, out: Path, report: Report) -> None:
     """Print where a finished dataset is and how to load it."""
     console.print()
+    filled = [split for split in SPLITS if split not in report.empty_splits]
     console.print(styled((str(out), "bold"), f" is ready. Look at {out / 'preview.png'}, then:"))
-    console.print(f"  datasets.{quoting.load_call(out, report.filled_splits)}")
+    console.print(f"  datasets.{quoting.load_call(out, filled)}")
     if quoting.is_pattern(out):
         plain = f"load_dataset({quoting.python(out)})"
         console.print(

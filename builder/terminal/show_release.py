@@ -89,7 +89,8 @@ def show_pushed(console: Console, pushed: Pushed | None) -> None:
     transfer, tag = pushed.plan.transfer, pushed.plan.revision.tag
     name = transfer.repo.id
     released = f" is released and can be loaded ({transfer.visibility}):"
-    split = Report(pushed.plan.values).filled_splits[0]
+    result = Report(pushed.plan.values)
+    split = next(split for split in SPLITS if result.n_epochs(split=split))
     console.print()
     console.print(styled((transfer.repo.address, "bold"), released))
     console.print(f'  load_dataset("{name}", split="{split}")')

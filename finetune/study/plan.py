@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import quoting
 from psgimg.builder.render.recipe import digest
 from psgimg.builder.render.style import CLINICAL
-from psgimg.finetune import hub
 from psgimg.finetune.models.manifest import TINY
 from psgimg.finetune.study import command_words, grid
 from psgimg.finetune.study.content_hash import contents
@@ -150,23 +148,6 @@ def check(study: Study, cells: Sequence[Cell]) -> None:
     """
     trainings = {cell.training.id: cell.training for cell in cells if cell.training}
     command_words.check_sft(study.path, [training.words[1:] for training in trainings.values()])
-
-
-def require_sources(cells: Sequence[Cell]) -> None:
-    """Refuse a model or dataset that is neither a folder nor on the Hub, before anything is run.
-
-    Raises
-    ------
-    BuildError
-        If there is one.
-    """
-    for step in steps(cells):
-        if "--endpoint" in step.words:  # its model is on a server
-            continue
-        for option, value in itertools.pairwise(step.words):
-            own = value == TINY or value.startswith("@/")
-            if option in ("--model", "--dataset") and not own:
-                hub.require(value, "model" if option == "--model" else "dataset")
 
 
 def _cell(study: Study, factors: Mapping[str, Any]) -> Cell:

@@ -85,7 +85,7 @@ def test_a_path_is_never_looked_up_on_the_hub(name, kind, monkeypatch):
         pytest.fail("the Hub was contacted")
 
     monkeypatch.setattr("httpx2.Client.send", contacted)
-    with pytest.raises(BuildError, match="folder .*not found; check the path"):
+    with pytest.raises(BuildError, match=r"folder .*not found; check the path"):
         hub.require(name, kind)
 
 
