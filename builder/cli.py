@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 import functools
+import io
 import sys
 import traceback
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import TracebackType
 
 import click
 from psgimg.builder.command_options import kebab
-from psgimg.builder.errors import PsgimgError
-from psgimg.builder.files import secrets
+from psgimg.builder.errors import BuildError, PsgimgError
+from psgimg.builder.files import quoting, secrets, terminal_text
 
 COMMANDS = "psgimg.commands"
 """Group of the entry points that are commands of psgimg, including its own; see `pyproject.toml`."""
 
 
+class CommandLine(click.Group):
+    """The group of all commands; what can't be stored with a command's results is refused at once."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse arguments, and a working directory, whose names are not UTF-8."""
+        for word in args:
+            quoting.require_utf8(word, "argument")
+        rest = super().parse_args(ctx, args)
+        try:
+            folder = str(Path.cwd())
+        except FileNotFoundError as error:
+            raise BuildError("the working directory was removed; change to another") from error
+        quoting.require_utf8(folder, "working directory")
+        return rest
+
+
 @click.group(
+    cls=CommandLine,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "max_content_width": 100,
         "token_normalize_func": kebab,
-    }
+    },
 )
 @click.version_option(package_name="psgimg")
 def cli() -> None:
@@ -45,18 +64,27 @@ def main() -> None:
 
     Neither has a secret in it: tokens, keys and passwords are masked.
     """
+    terminal_text.replace_unencodable()
     sys.excepthook = _show_traceback
     try:
         command_line()(standalone_mode=False)
     except PsgimgError as error:
-        click.echo(secrets.mask(f"psgimg: {error}"), err=True)
+        _report(f"psgimg: {error}")
         sys.exit(2)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        for line in shown.getvalue().removesuffix("\n").split("\n"):
+            _report(line)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("psgimg: interrupted; run the same command again to resume", err=True)
+        _report("psgimg: interrupted; run the same command again to resume")
         sys.exit(130)
+
+
+def _report(message: str) -> None:
+    """Print an error as one line, without secrets."""
+    click.echo(quoting.visible(secrets.mask(message)), file=sys.stderr)
 
 
 def _show_traceback(

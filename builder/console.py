@@ -1,27 +1,75 @@
-"""Console: the terminal that the commands write to, and its progress bars."""
+"""Console: the terminal that the commands write to, its tables and its progress bars.
+
+A string is printed as it is: never read as markup or emoji, and on one line.
+"""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Collection
+from typing import Any
+
 from psgimg.builder.files import secrets
+from psgimg.builder.files.quoting import visible
 from psgimg.builder.progress import BYTES
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     ProgressColumn,
     Task,
-    TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bar
+from rich.table import Table
 from rich.text import Text
+
+UNLIMITED = 100_000
+"""Width of the console in characters if the output is no terminal: nothing is cut or folded."""
+
+
+class _LiteralConsole(Console):
+    """A console that shows the control characters of every string as escapes."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a string as text, one line without markup."""
+        return super().render_str(visible(text), **options)
 
 
 def open_console() -> Console:
     """Return the console; the terminal wraps long lines, so that they can be copied whole."""
-    return Console(soft_wrap=True)
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return _LiteralConsole(
+        soft_wrap=True,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        width=None if is_terminal else UNLIMITED,
+    )
+
+
+def styled(*parts: str | tuple[str, str]) -> Text:
+    """Return a line of text: each part is a string, or a string with its style, such as ``bold``."""
+    pairs = (part if isinstance(part, tuple) else (part, "") for part in parts)
+    return Text.assemble(*((visible(text), style) for text, style in pairs))
+
+
+def new_table(*heads: str, left: Collection[str] = (), has_heads: bool = True) -> Table:
+    """Return an empty table; what a terminal's width can't show is folded, never cut.
+
+    Parameters
+    ----------
+    left
+        Heads of the columns that are aligned left, as text; the others are aligned right.
+    has_heads
+        Whether the heads are shown.
+    """
+    table = Table(box=None, header_style="bold", show_header=has_heads)
+    for head in heads:
+        justify = "left" if head in left else "right"
+        table.add_column(head, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    return table
 
 
 class ProgressBar:
@@ -29,7 +77,7 @@ class ProgressBar:
 
     def __init__(self, console: Console) -> None:
         self._bar = Bar(
-            TextColumn("{task.description}", markup=False),
+            _Task(),
             BarColumn(bar_width=24),
             _Done(),
             TimeElapsedColumn(),
@@ -43,7 +91,10 @@ class ProgressBar:
 
     def __exit__(self, *_: object) -> None:
         self._finish()
-        self._bar.stop()
+        if self._bar.tasks:
+            self._bar.stop()
+        else:  # without the empty line that ends the bars in a file
+            self._bar.live.stop()
 
     def start(self, task: str, total: int | None = None, unit: str = "") -> None:
         """Start a task and end the previous one."""
@@ -57,7 +108,7 @@ class ProgressBar:
 
     def note(self, message: str) -> None:
         """Show one line above the bar."""
-        self._bar.console.print(escape(secrets.mask(message)), highlight=False)
+        self._bar.console.print(secrets.mask(message))
 
     def _finish(self) -> None:
         """End the running task; the bar of a step that counted nothing is removed."""
@@ -66,6 +117,13 @@ class ProgressBar:
                 self._bar.remove_task(task.id)
             elif not task.finished:  # with fewer units than announced
                 self._bar.update(task.id, total=task.completed)
+
+
+class _Task(ProgressColumn):
+    """Column with the description of the task."""
+
+    def render(self, task: Task) -> Text:
+        return styled(task.description)
 
 
 class _Done(ProgressColumn):

@@ -31,7 +31,8 @@ class RecordingError(PsgimgError):
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
-        self.reason, self.detail = self.args
+        self.reason: str = self.args[0]
+        self.detail: str = self.args[1]
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}"

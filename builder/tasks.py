@@ -16,6 +16,7 @@ from psgimg.builder.dataset.shards import Key
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.files.hash_cache import HashCache
+from psgimg.builder.files.quoting import is_utf8
 from psgimg.builder.recordings import fingerprint, twins
 from psgimg.builder.recordings.fingerprint import Identity
 from psgimg.builder.recordings.recording import Corpus, Recording
@@ -74,7 +75,7 @@ def make_tasks(
         missing now.
     """
     spec = config.page_spec()
-    recordings = _wanted(config, located)
+    recordings, misnamed = _named_in_utf8(_wanted(config, located))
     corpora = {source.corpus.name: source.corpus for source in located}
     readable, missing = _readable(recordings, Presence(located))
     known, copies = _first_of_each_name(readable)
@@ -95,7 +96,23 @@ def make_tasks(
         test = _test_split(recordings, policy)
         tasks = [task for task in tasks if task.key in test]
         set_aside = [entry for entry in set_aside if entry.key in test]
-    return tasks, [*set_aside, *_missing(config.pinned, recordings, finished)]
+    return tasks, [*misnamed, *set_aside, *_missing(config.pinned, recordings, finished)]
+
+
+def _named_in_utf8(found: Iterable[Recording]) -> tuple[list[Recording], list[SetAside]]:
+    """Return the recordings whose names and paths can be stored, and the others as set aside."""
+    named, misnamed = [], []
+    for one in found:
+        paths = (one.signal, *one.scorings.values(), *one.side_files)
+        wrong = [
+            text for text in (one.recording, one.subject, *map(str, paths)) if not is_utf8(text)
+        ]
+        if not wrong:
+            named.append(one)
+            continue
+        detail = f"the path of {one.signal.name} is not UTF-8; rename its files and folders, such as with convmv"
+        misnamed.append(set_aside_for(one, RecordingError("name is not UTF-8", detail)))
+    return named, misnamed
 
 
 def _readable(

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from psgimg.builder.progress import Progress
 from psgimg.builder.signals import corruption_spec
-from psgimg.finetune import optional_dependencies
+from psgimg.finetune import hub, optional_dependencies
 from psgimg.finetune.data import page_set
 from psgimg.finetune.data.page_set import PageSet
 from psgimg.finetune.inference import partial_file, predictors
@@ -37,6 +37,8 @@ def predict(config: PredictConfig, progress: Progress) -> Predictions:
     BuildError
         If the command fails. Finished parts are kept, and the same command resumes from there.
     """
+    if config.endpoint is None:
+        hub.require(config.model, "model")
     pageset = page_set.load(config.dataset, config.corpus, config.split, config.revision)
     prompting = question(config, pageset)
     rows = chosen(pageset, config.limit)

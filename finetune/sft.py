@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.prompts import Prompt
+from psgimg.finetune import hub
 from psgimg.finetune.data import page_set, sampling
 from psgimg.finetune.data.augment import Augmented
 from psgimg.finetune.data.chat import messages
@@ -58,6 +59,9 @@ def main(argv: Sequence[str]) -> Path:
     """
     options = psg, training, model_args = arguments.parse(argv)
     out = Path(str(training.output_dir))
+    hub.require(psg.dataset, "dataset", psg.dataset_revision)
+    if not psg.is_tiny:
+        hub.require(psg.model, "model", model_args.model_revision)
     resume = checkpoints.to_resume(out, training.resume_from_checkpoint)
 
     # The prompt and the pages
@@ -234,5 +238,5 @@ def _adapter(psg: PsgArguments, model_args: ModelConfig, model: Any) -> Any:
 
 def _resolved(source: str) -> str:
     """Return the absolute path of a folder, which an adapter records, and a Hub id as it is."""
-    path = Path(source).expanduser()
-    return str(path.resolve()) if path.is_dir() else source
+    folder = hub.folder(source)
+    return source if folder is None else str(folder.resolve())

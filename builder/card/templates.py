@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
+from psgimg.builder.files import quoting
 from psgimg.builder.signals.quality import percent
 
 
@@ -22,6 +23,7 @@ def render(template: str, values: Mapping[str, Any]) -> str:
         autoescape=False,  # Markdown, not HTML; text from files passes through `cell`
     )
     filters = {"n": number, "counted": counted, "size": size, "cell": cell, "code": code}
+    filters |= {"python": quoting.python, "pattern": quoting.pattern, "braces": quoting.braces}
     environment.filters |= {**filters, "prose": prose, "link": link, "percent": percent}
     source = resources.files("psgimg.cards").joinpath(template).read_text(encoding="utf-8")
     return re.sub(r"\n{3,}", "\n\n", environment.from_string(source).render(values))

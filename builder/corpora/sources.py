@@ -9,6 +9,7 @@ from pathlib import Path
 
 from psgimg.builder.corpora import demo
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files.quoting import require_utf8
 from psgimg.builder.recordings.recording import Corpus, Recording
 
 
@@ -77,6 +78,7 @@ def on_disk(corpus: Corpus) -> Path | None:
     """Return the folder of a corpus that is found without ``--root``, or None."""
     place = os.environ.get(root_variable(corpus.name))
     if place:
+        require_utf8(place, root_variable(corpus.name))
         return Path(place)
     home = Path(corpus.home)
     return home if home.is_dir() else None

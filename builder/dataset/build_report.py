@@ -35,6 +35,7 @@ from psgimg.builder.dataset.shards import Key
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.files import bounded
+from psgimg.builder.files.quoting import visible
 from psgimg.builder.recordings.recording import Policy, Recording
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.stages import STAGE_NAMES
@@ -183,11 +184,12 @@ def set_aside_for(recording: Recording, error: Exception) -> SetAside:
 
     The text of a system error contains whole paths; here it does not.
     """
+    name = visible(recording.recording)
     if isinstance(error, RecordingError):
-        return SetAside(recording.corpus, recording.recording, error.reason, error.detail)
+        return SetAside(recording.corpus, name, error.reason, visible(error.detail))
     message = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
     detail = f"{recording.signal.name}: {type(error).__name__}: {message}; please report it"
-    return SetAside(recording.corpus, recording.recording, "unexpected error", detail)
+    return SetAside(recording.corpus, name, "unexpected error", visible(detail))
 
 
 def read(out: Path) -> BuildJson:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from psgimg.builder.dataset import build_report, build_schema, name_forms, shard
 from psgimg.builder.dataset.build_json import BuildJson, ShardEntry
 from psgimg.builder.dataset.json_form import FormError
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import bounded, safe_names
+from psgimg.builder.files import bounded, quoting, safe_names
 from psgimg.builder.render.recipe import UnknownKindError
 
 LABELS = "rebuild.json"
@@ -142,7 +141,8 @@ def check_shard(folder: Path, shard: ShardEntry) -> None:
 def _refuse_others(folder: Path) -> None:
     """Refuse a folder that is not a finished dataset, and report what it is."""
     if not folder.is_dir():
-        raise BuildError(f"{folder} is not a folder; build one first: psgimg build --out {folder}")
+        first = quoting.command("build", source="NAME", out=folder)
+        raise BuildError(f"{folder} is not a folder; build one first: {first}")
     if (folder / shards.STATE).exists():
         raise BuildError(
             f"{folder} is not a finished build; run the same `psgimg build` again to resume it"
@@ -151,7 +151,7 @@ def _refuse_others(folder: Path) -> None:
         return
     if (folder / LABELS).exists():
         raise BuildError(
-            f"{folder} contains labels only; publish it with `hf upload NAME {shlex.quote(str(folder))} "
+            f"{folder} contains labels only; publish it with `hf upload NAME {quoting.shell(folder)} "
             "--repo-type dataset`, or use the folder that `psgimg build` wrote"
         )
     if (folder / EXPORT).exists():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from psgimg.builder.card import card_metadata, templates
 from psgimg.builder.corpora import demo
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.exports.source import Source
+from psgimg.builder.files import quoting
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.stages import STAGE_NAMES
 
@@ -39,7 +39,8 @@ def text(source: Source, form: str, name: str, facts: Mapping[str, Any]) -> str:
     filled = {
         "form": form,
         "name": name,
-        "shell_name": shlex.quote(name),
+        "shell_name": quoting.shell(Path(name)),
+        "is_pattern": quoting.is_pattern(name),
         "report": report,
         "v": source.values,
         "n_pages": source.n_pages,

@@ -83,8 +83,7 @@ def build(
     show_build.show_report(console, report)
     lanes = [lane["name"] for lane in report.values["recipe"]["montage"]["lanes"]]
     show_quality.show(console, lanes, report.values["recordings"])
-    console.print(f"\n[bold]{config.out}[/] is ready. Look at {config.out / 'preview.png'}, then:")
-    console.print(f'  datasets.load_dataset("{config.out}")', highlight=False)
+    show_build.show_ready(console, config.out, report)
     if push:
         publish_commands.send(release)
 

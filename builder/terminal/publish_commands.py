@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 from psgimg.builder.command_options import config_option
-from psgimg.builder.console import ProgressBar, open_console
+from psgimg.builder.console import ProgressBar, open_console, styled
 from psgimg.builder.progress import Progress
 from psgimg.builder.terminal.options import (
     DEFAULT_NAME,
@@ -98,7 +98,8 @@ def export(
         with ProgressBar(console) as progress:
             progress.start("writing", unit="pages")
             _export(form, folder, out, split, prompt, progress)
-    console.print(f"[bold]{out}[/] is ready. See {out / 'README.md'} for how to use it.")
+    how = f" is ready. See {out / 'README.md'} for how to use it."
+    console.print(styled((str(out), "bold"), how))
 
 
 def _export(

@@ -7,17 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from psgimg.builder.console import new_table, styled
 from psgimg.builder.corpora.sources import root_variable
 from psgimg.builder.dataset.build_json import PlanFacts, PlannedRecording
 from psgimg.builder.dataset.build_report import Report, SetAside
 from psgimg.builder.dataset.schema import SPLITS
+from psgimg.builder.files import quoting
 from psgimg.builder.preview import PreviewPage
 from psgimg.builder.recordings.recording import Corpus
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.stages import STAGE_NAMES
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 T = TypeVar("T")
 
@@ -28,10 +28,11 @@ SHOWN = 20
 def show_report(console: Console, report: Report) -> None:
     """Print what was found, built and set aside, and the number of epochs by stage and split."""
     for name, facts in report.values["corpora"].items():
-        console.print(
-            f"[bold]{name}[/]: {facts['found']} recordings found, {facts['built']} built "
+        summary = (
+            f": {facts['found']} recordings found, {facts['built']} built "
             f"({facts['subjects']} subjects), {facts['set_aside']} set aside"
         )
+        console.print(styled((name, "bold"), summary))
         left_out = report.values["left_out"][name]
         if left_out:
             console.print(
@@ -39,9 +40,8 @@ def show_report(console: Console, report: Report) -> None:
             )
     show_set_aside(console, [SetAside(**entry) for entry in report.values["set_aside"]])
     show_notes(console, report.values["recordings"])
-    table = Table("corpus", "split", *STAGE_NAMES, "epochs", box=None, header_style="bold")
-    for column in table.columns[2:]:
-        column.justify = "right"
+    left = ("corpus", "split")
+    table = new_table(*left, *STAGE_NAMES, "epochs", left=left)
     for corpus in report.values["counts"]:
         for split in SPLITS:
             counts = [report.n_epochs(corpus, split, stage) for stage in STAGE_NAMES]
@@ -50,14 +50,27 @@ def show_report(console: Console, report: Report) -> None:
     if corruption_spec.KEY in report.values:
         console.print(
             f"Only the test split is drawn, corrupted by {report.values[corruption_spec.KEY]['spec']}: "
-            "for testing, not for training.",
-            highlight=False,
-            markup=False,
+            "for testing, not for training."
         )
     elif report.empty_splits:
+        empty = f"No subject is in {' and '.join(report.empty_splits)}"
+        remedy = (
+            ", as there are few subjects. Build more subjects, change --splits, or assign subjects "
+            "with --split-file."
+        )
+        console.print(styled((empty, "yellow"), remedy))
+
+
+def show_ready(console: Console, out: Path, report: Report) -> None:
+    """Print where a finished dataset is and how to load it."""
+    console.print()
+    filled = [split for split in SPLITS if split not in report.empty_splits]
+    console.print(styled((str(out), "bold"), f" is ready. Look at {out / 'preview.png'}, then:"))
+    console.print(f"  datasets.{quoting.load_call(out, filled)}")
+    if quoting.is_pattern(out):
+        plain = f"load_dataset({quoting.python(out)})"
         console.print(
-            f"[yellow]No subject is in {' and '.join(report.empty_splits)}[/], as there are few subjects. "
-            "Build more subjects, change --splits, or assign subjects with --split-file."
+            f"  ({plain} finds no files, as datasets takes [ ] * ? in a path as a pattern)"
         )
 
 
@@ -66,14 +79,11 @@ def show_set_aside(console: Console, entries: Sequence[SetAside]) -> None:
     if not entries:
         return
     reasons = Counter(entry.reason for entry in entries)
-    console.print(
-        "[yellow]set aside[/]: " + ", ".join(f"{why} ({n})" for why, n in reasons.most_common())
-    )
+    listed = ", ".join(f"{why} ({n})" for why, n in reasons.most_common())
+    console.print(styled(("set aside", "yellow"), f": {listed}"))
     for entry in entries[:SHOWN]:
-        console.print(
-            f"  {entry.corpus} {entry.recording}: [yellow]{entry.reason}[/]: {entry.detail}",
-            markup=True,
-        )
+        where = f"  {entry.corpus} {entry.recording}: "
+        console.print(styled(where, (entry.reason, "yellow"), f": {entry.detail}"))
     if len(entries) > SHOWN:
         console.print(f"  … and {len(entries) - SHOWN} more")
 
@@ -87,7 +97,7 @@ def show_notes(console: Console, recordings: Iterable[PlanFacts]) -> None:
     most = sorted(noted.items(), key=lambda item: -len(item[1]))
     for note, names in most[:SHOWN]:
         where = names[0] if len(names) == 1 else f"{len(names)} recordings"
-        console.print(f"note: {note} ({where})", highlight=False, markup=False)
+        console.print(f"note: {note} ({where})")
     if len(most) > SHOWN:
         console.print(f"  … and {len(most) - SHOWN} more notes")
 
@@ -110,47 +120,36 @@ def show_corpora(
     for corpus in corpora:
         place = places[corpus.name]
         where = (
-            f"[green]found in {place}[/]"
+            (f"found in {place}", "green")
             if place
             else f"not found; use --root DIR or set {root_variable(corpus.name)}"
         )
-        terms = escape(f"{corpus.title}  ({corpus.terms.policy.value}: {corpus.terms.licence})")
-        console.print(f"[bold]{corpus.name}[/]  {terms}")
-        console.print(f"    {where}")
-        console.print(f"    [dim]{escape(corpus.terms.access)}[/]", highlight=False)
+        terms = f"  {corpus.title}  ({corpus.terms.policy.value}: {corpus.terms.licence})"
+        console.print(styled((corpus.name, "bold"), terms))
+        console.print(styled("    ", where))
+        console.print(styled("    ", (corpus.terms.access, "dim")))
     for fault in faults:
-        console.print(f"[yellow]{escape(fault)}[/]", highlight=False)
+        console.print(styled((fault, "yellow")))
+    console.print()
     console.print(
-        "\nTo add your own corpus, describe it in a YAML file: --source my-lab.yaml; see "
-        "docs/add-a-corpus.md",
-        highlight=False,
+        "To add your own corpus, describe it in a YAML file: --source my-lab.yaml; see "
+        "docs/add-a-corpus.md"
     )
 
 
 def show_page(console: Console, page: PreviewPage) -> None:
     """Print the file of a preview, the derivations that it shows, and notes on the recording."""
     for lane, source in page.lanes:
-        console.print(f"  {lane:8} {source}", highlight=False)
+        console.print(f"  {lane:8} {source}")
     for note in page.notes:
-        console.print(f"note: {note}", highlight=False, markup=False)
-    console.print(f"[bold]{page.out}[/] shows {page.title}", highlight=False)
+        console.print(f"note: {note}")
+    console.print(styled((str(page.out), "bold"), f" shows {page.title}"))
 
 
 def show_plans(console: Console, plans: Iterable[PlannedRecording]) -> None:
     """Print the recordings that a build would draw, one per line."""
-    table = Table(
-        "corpus",
-        "recording",
-        "subject",
-        "split",
-        *STAGE_NAMES,
-        "lanes",
-        "left out",
-        box=None,
-        header_style="bold",
-    )
-    for column in table.columns[4 : 4 + len(STAGE_NAMES)]:
-        column.justify = "right"
+    names, contents = ("corpus", "recording", "subject", "split"), ("lanes", "left out")
+    table = new_table(*names, *STAGE_NAMES, *contents, left=(*names, *contents))
     for facts in plans:
         table.add_row(
             facts["corpus"],

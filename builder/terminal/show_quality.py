@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from psgimg.builder.console import new_table, styled
 from psgimg.builder.dataset import quality_totals
 from psgimg.builder.dataset.build_json import PlanFacts
 from psgimg.builder.signals.quality import DEFECTS, GOOD, percent
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 SHOWN = 20
 """Number of lanes of poor quality that are listed one by one."""
@@ -29,26 +28,20 @@ def show(console: Console, lanes: Sequence[str], recordings: Sequence[PlanFacts]
     if not totals:
         return
     usable = ", ".join(f"{one.lane} {percent(one.quality['usable'])}" for one in totals)
-    console.print(f"signal quality, usable epochs: {usable}", highlight=False, markup=False)
+    console.print(f"signal quality, usable epochs: {usable}")
     poor = quality_totals.poor(recordings)
     if not poor:
         return
     n_recordings = len({(lane.corpus, lane.recording) for lane in poor})
-    console.print(
-        f"[yellow]{n_recordings} of {len(recordings)} recordings have a lane with fewer than "
-        f"{percent(GOOD)} usable epochs[/]:",
-        highlight=False,
-    )
-    table = Table("recording", "lane", "epochs", *DEFECTS, "usable", box=None, header_style="bold")
-    for column in table.columns[:2]:
-        column.no_wrap = True
-    for column in table.columns[2:]:
-        column.justify = "right"
+    few = f"{n_recordings} of {len(recordings)} recordings have a lane with fewer than {percent(GOOD)} usable epochs"
+    console.print(styled((few, "yellow"), ":"))
+    names = ("recording", "lane")
+    table = new_table(*names, "epochs", *DEFECTS, "usable", left=names)
     for lane in poor[:SHOWN]:
         shares = [percent(lane.quality[defect]) for defect in DEFECTS]
-        name = escape(f"{lane.corpus} {lane.recording}")
+        name = f"{lane.corpus} {lane.recording}"
         usable_share = percent(lane.quality["usable"])
-        table.add_row(name, escape(lane.derivation), f"{lane.n_epochs:,}", *shares, usable_share)
+        table.add_row(name, lane.derivation, f"{lane.n_epochs:,}", *shares, usable_share)
     console.print(table)
     if len(poor) > SHOWN:
         console.print(f"  … and {len(poor) - SHOWN} more lanes")

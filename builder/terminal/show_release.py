@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from psgimg.builder.card import card_metadata
+from psgimg.builder.console import new_table, styled
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.schema import SPLITS
+from psgimg.builder.files import quoting
 from psgimg.builder.rebuild import Rebuilt
 from psgimg.builder.release import models
 from psgimg.builder.release.plan import Plan
@@ -12,8 +14,6 @@ from psgimg.builder.release.push import Pushed
 from psgimg.builder.release.transfer import Transfer
 from psgimg.builder.stages import STAGE_NAMES
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 SHOWN, LISTED = 8, 20
 """Number of files, and of recordings that differ, that are listed one by one."""
@@ -22,10 +22,8 @@ SHOWN, LISTED = 8, 20
 def show_rebuilt(console: Console, rebuilt: Rebuilt) -> None:
     """Print how many shards match the export, and what differs."""
     for mismatch in rebuilt.mismatches[:LISTED]:
-        console.print(
-            f"  {mismatch.corpus} {escape(mismatch.name)}: [yellow]{mismatch.reason}[/]: "
-            f"{escape(mismatch.detail)}"
-        )
+        where = f"  {mismatch.corpus} {mismatch.name}: "
+        console.print(styled(where, (mismatch.reason, "yellow"), f": {mismatch.detail}"))
     if len(rebuilt.mismatches) > LISTED:
         console.print(f"  … and {len(rebuilt.mismatches) - LISTED} more")
     console.print(
@@ -37,9 +35,7 @@ def show_plan(console: Console, plan: Plan) -> None:
     """Print the repository of a release, its visibility, and the files sent, kept and removed."""
     result = Report(plan.values)
     show_place(console, plan.transfer)
-    table = Table("corpus", *SPLITS, *STAGE_NAMES, box=None, header_style="bold")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = new_table("corpus", *SPLITS, *STAGE_NAMES, left=("corpus",))
     for corpus in card_metadata.with_rows(result):
         n_splits = [result.n_epochs(corpus, split) for split in SPLITS]
         n_stages = [result.n_epochs(corpus, stage=stage) for stage in STAGE_NAMES]
@@ -47,14 +43,14 @@ def show_plan(console: Console, plan: Plan) -> None:
     console.print(table)
     show_transfer(console, plan.transfer)
     if plan.edited:
-        console.print(
-            "[yellow]README.md was edited on the Hub[/]: the card of this release replaces it"
-        )
+        edited = ("README.md was edited on the Hub", "yellow")
+        console.print(styled(edited, ": the card of this release replaces it"))
     if plan.transfer.visibility.permitted:
         permitted = ", ".join(plan.transfer.visibility.permitted)
-        console.print(f"[yellow]public by permission[/]: {permitted}, including old revisions")
+        public = ("public by permission", "yellow")
+        console.print(styled(public, f": {permitted}, including old revisions"))
     revision = plan.revision
-    console.print(f"revision [bold]{revision.tag}[/]: {revision.what}", highlight=False)
+    console.print(styled("revision ", (revision.tag, "bold"), f": {revision.what}"))
 
 
 def show_model_plan(console: Console, transfer: Transfer, left: tuple[str, ...]) -> None:
@@ -62,12 +58,12 @@ def show_model_plan(console: Console, transfer: Transfer, left: tuple[str, ...])
     show_place(console, transfer)
     show_transfer(console, transfer)
     if left:
-        console.print(f"not sent: {', '.join(left)}", highlight=False)
+        console.print(f"not sent: {', '.join(left)}")
 
 
 def show_place(console: Console, transfer: Transfer) -> None:
     """Print the address of a repository and its visibility."""
-    console.print(f"[bold]{transfer.repo.address}[/]  ({transfer.visibility})", highlight=False)
+    console.print(styled((transfer.repo.address, "bold"), f"  ({transfer.visibility})"))
 
 
 def show_transfer(console: Console, transfer: Transfer) -> None:
@@ -75,15 +71,14 @@ def show_transfer(console: Console, transfer: Transfer) -> None:
     console.print(
         f"to send: {len(transfer.send)} files, {_size(transfer.n_bytes)}; already there: "
         f"{transfer.n_kept} files, {_size(transfer.bytes_kept)}; to remove: "
-        f"{len(transfer.removed)} files",
-        highlight=False,
+        f"{len(transfer.removed)} files"
     )
     for addition in transfer.send[:SHOWN]:
-        console.print(f"  + {addition.path}  [dim]{_size(addition.n_bytes)}[/]", highlight=False)
+        console.print(styled(f"  + {addition.path}  ", (_size(addition.n_bytes), "dim")))
     if len(transfer.send) > SHOWN:
         console.print(f"  … and {len(transfer.send) - SHOWN} more")
     for path in transfer.removed[:SHOWN]:
-        console.print(f"  [red]-[/] {path}", highlight=False)
+        console.print(styled("  ", ("-", "red"), f" {path}"))
 
 
 def show_pushed(console: Console, pushed: Pushed | None) -> None:
@@ -93,11 +88,13 @@ def show_pushed(console: Console, pushed: Pushed | None) -> None:
         return
     transfer, tag = pushed.plan.transfer, pushed.plan.revision.tag
     name = transfer.repo.id
-    console.print(
-        f"\n[bold]{transfer.repo.address}[/] is released and can be loaded ({transfer.visibility}):"
-    )
-    console.print(f'  load_dataset("{name}", split="train")', highlight=False)
-    console.print(f'  load_dataset("{name}", split="train", revision="{tag}")', highlight=False)
+    released = f" is released and can be loaded ({transfer.visibility}):"
+    result = Report(pushed.plan.values)
+    split = next(split for split in SPLITS if result.n_epochs(split=split))
+    console.print()
+    console.print(styled((transfer.repo.address, "bold"), released))
+    console.print(f'  load_dataset("{name}", split="{split}")')
+    console.print(f'  load_dataset("{name}", split="{split}", revision="{tag}")')
 
 
 def show_pushed_model(console: Console, pushed: models.Pushed | None) -> None:
@@ -106,8 +103,9 @@ def show_pushed_model(console: Console, pushed: models.Pushed | None) -> None:
         console.print("dry run: nothing was written")
         return
     repo = pushed.transfer.repo
-    console.print(f"\n[bold]{repo.address}[/] is released ({pushed.transfer.visibility}):")
-    console.print(f"  psgimg predict --model {repo.id} --dataset DATASET", highlight=False)
+    console.print()
+    console.print(styled((repo.address, "bold"), f" is released ({pushed.transfer.visibility}):"))
+    console.print(f"  {quoting.command('predict', model=repo.id, dataset='DATASET')}")
 
 
 def _size(n_bytes: int) -> str:

@@ -14,6 +14,7 @@ from psgimg.builder.progress import Progress
 from psgimg.builder.render.recipe import digest
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.finetune import hub
 from psgimg.finetune.baselines import methods, nights
 from psgimg.finetune.baselines.methods import Method
 from psgimg.finetune.baselines.nights import Night, Nights, Outcome, Task
@@ -81,6 +82,8 @@ def baseline(config: BaselineConfig, progress: Progress) -> dict[str, Prediction
     BuildError
         If the command can't continue. Files of finished methods are kept.
     """
+    for dataset in (config.dataset, config.on or config.dataset):
+        hub.require(dataset, "dataset")
     available, notes = methods.available(config.method)
     training = nights.training_sources(config.dataset, config.corpus)
     target = source.find(config.on or config.dataset, config.corpus, config.split)

@@ -11,7 +11,8 @@ from psgimg.builder.dataset.build_json import BuildJson, ShardEntry
 from psgimg.builder.dataset.json_form import FormError
 from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import safe_names, secrets
+from psgimg.builder.files import safe_names
+from psgimg.finetune import hub
 
 ALL = "all"
 """Name of the default config, which contains all corpora of a dataset."""
@@ -41,6 +42,12 @@ class Source:
     revision: str | None
     build: BuildJson
     shards: tuple[tuple[Path, int], ...]
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits of the config that have pages."""
+        shards = _of_config(self.name, self.build["shards"], self.config)
+        return list(_splits(shards))
 
     @property
     def epochs_s(self) -> dict[tuple[str, str], float]:
@@ -100,8 +107,9 @@ def splits(dataset: str, config: str | None, revision: str | None = None) -> tup
 
 def _located(dataset: str, revision: str | None) -> tuple[str | None, Path]:
     """Return the commit of a dataset on the Hub, None for a folder, and the path of its report."""
-    folder = Path(dataset).expanduser()
-    if not folder.is_dir():
+    hub.require(dataset, "dataset", revision)
+    folder = hub.folder(dataset)
+    if folder is None:
         path = _fetch(dataset, revision, [build_report.FILE]) / build_report.FILE
         return path.parent.name, path
     if revision is not None:
@@ -123,7 +131,7 @@ def _build(dataset: str, path: Path) -> BuildJson:
             f"{path} is damaged or was written by another version of psgimg ({wrong}); build the dataset again"
         ) from wrong
     except (OSError, ValueError) as error:
-        raise BuildError(f"{path} is damaged ({_line(error)}); build it again") from error
+        raise BuildError(f"{path} is damaged ({hub.line(error)}); build it again") from error
     # Whatever the file states, a corpus not known to be open is restricted.
     return {**values, "policy": build_report.strictest(values["corpora"])}
 
@@ -170,31 +178,8 @@ def _fetch(dataset: str, revision: str | None, paths: list[str]) -> Path:
 
 def _hub_error(dataset: str, revision: str | None, error: Exception) -> str:
     """Return a one-line message for a failed download, with the remedy."""
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    if isinstance(error, HFValidationError):
-        return f"folder {dataset} not found; use one written by `psgimg build`, or a Hub id"
-    if isinstance(error, GatedRepoError):
-        return f"{dataset} is gated: request access on its page on the Hub, then `hf auth login`"
-    if isinstance(error, RepositoryNotFoundError):
-        return (
-            f"{dataset} is neither a folder nor a visible dataset on the Hub; check the name, "
-            "and `hf auth login` if it is private"
-        )
-    if isinstance(error, RevisionNotFoundError):
-        return f"{dataset} has no revision {revision}; its branches and tags are listed on its page"
     if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
-        return f"{dataset} is incomplete or was not built by psgimg: {_line(error)}"
-    return f"{dataset} is not a folder, and can't be downloaded from the Hub ({_line(error)}); try again"
-
-
-def _line(error: Exception) -> str:
-    """Return an error as one line without tokens."""
-    return secrets.mask(" ".join(str(error).split()))[:300]
+        return f"{dataset} is incomplete or was not built by psgimg: {hub.line(error)}"
+    return hub.refusal(dataset, "dataset", revision, error)

@@ -9,7 +9,7 @@ from typing import Any
 from psgimg.builder.errors import BuildError
 from psgimg.builder.progress import Progress
 from psgimg.builder.render.recipe import Recipe
-from psgimg.finetune import optional_dependencies
+from psgimg.finetune import hub, optional_dependencies
 from psgimg.finetune.data import page_set
 from psgimg.finetune.explaining import (
     cells,
@@ -45,6 +45,7 @@ def explain(config: ExplainConfig, progress: Progress) -> Summary:
         in that case.
     """
     explanation_report.check(config.out)
+    hub.require(config.model, "model")
     pageset = page_set.load(config.dataset, config.corpus, config.split, config.revision)
     query = question(_predict_config(config), pageset)
     grid = Grid.of(Recipe.from_dict(pageset.build["recipe"]), config.window)

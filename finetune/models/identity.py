@@ -7,6 +7,7 @@ from pathlib import Path
 
 from psgimg.builder import atomic_file
 from psgimg.builder.render.recipe import digest
+from psgimg.finetune import hub
 from psgimg.finetune.models import manifest as folders
 from psgimg.finetune.models.manifest import ModelFolder
 
@@ -40,10 +41,10 @@ def identify(source: str) -> ModelIdentity:
     BuildError
         If there is no such model.
     """
-    local = Path(source).expanduser()
-    if local.is_dir():
+    if (local := hub.folder(source)) is not None:
         fine_tuned = (local / folders.FILE).is_file()
         return ModelIdentity(ModelFolder.load(local) if fine_tuned else None, _digest(local))
+    hub.require(source, "model")
     # Imports torch, which a local folder does not need.
     from psgimg.finetune.models.loading import fetch
 

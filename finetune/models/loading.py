@@ -13,6 +13,7 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
 from peft import PeftConfig, PeftModel
 from psgimg.builder.errors import BuildError
+from psgimg.finetune import hub
 from psgimg.finetune.models import compatibility
 from psgimg.finetune.models import manifest as folders
 from psgimg.finetune.models.manifest import ModelFolder
@@ -102,6 +103,7 @@ def load_base(
     BuildError
         If they can't be loaded, or the model is not a vision-language model.
     """
+    hub.require(source, "model", revision)
     options = {"revision": revision, "trust_remote_code": trust_remote_code}
     try:
         config = AutoConfig.from_pretrained(source, **options)
@@ -145,6 +147,7 @@ def load_processor(
     BuildError
         If it can't be loaded, does not accept pictures or has no chat template.
     """
+    hub.require(source, "model", revision)
     try:
         processor = AutoProcessor.from_pretrained(
             source, revision=revision, trust_remote_code=trust_remote_code
@@ -214,9 +217,9 @@ def fetch(source: str, name: str) -> Path | None:
     BuildError
         If the repository can't be accessed.
     """
-    local = Path(source).expanduser()
-    if local.is_dir():
+    if (local := hub.folder(source)) is not None:
         return local / name if (local / name).is_file() else None
+    hub.require(source, "model")
     try:
         return Path(hf_hub_download(source, name))
     except EntryNotFoundError:

@@ -18,7 +18,7 @@ def main() -> None:
         for argv in json.load(sys.stdin):
             arguments.parse(argv)
     except PsgimgError as error:
-        sys.stdout.write(f"{error}\n")
+        sys.stdout.buffer.write(f"{error}\n".encode("utf-8", "backslashreplace"))
         sys.exit(2)
 
 

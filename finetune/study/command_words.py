@@ -148,7 +148,8 @@ def check_sft(path: Path, trainings: Sequence[Sequence[str]]) -> None:
         [sys.executable, "-P", "-m", f"{__package__}.check_arguments"],
         input=json.dumps([list(given) for given in trainings]),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if checked.returncode:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import quoting
 from psgimg.builder.render.recipe import digest
 from psgimg.builder.render.style import CLINICAL
 from psgimg.finetune.models.manifest import TINY
@@ -289,7 +289,7 @@ def label(value: Any, zero_shot: bool = False) -> str:
 
 def commands(cells: Sequence[Cell]) -> list[str]:
     """Return every command of the cells in order, as it would be typed in the study's folder."""
-    return [shlex.join(["psgimg", *map(_typed, step.words)]) for step in steps(cells)]
+    return [quoting.command(*map(_typed, step.words)) for step in steps(cells)]
 
 
 def _typed(word: str) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder import atomic_file
-from psgimg.builder.files import bounded, secrets
+from psgimg.builder.files import bounded, quoting, secrets
 from psgimg.builder.progress import Progress
 from psgimg.finetune.study.command_words import last_line
 from psgimg.finetune.study.plan import Cell, Step
@@ -79,7 +79,7 @@ class Runner:
         log = _file(self.out, step, "log")
         earlier = log.exists()
         words = [*located(self.out, step), *_resume_words(self.out, step)]
-        self.progress.note(f"{' '.join(['psgimg', *words])}  (log: {log})")
+        self.progress.note(f"{quoting.command(*words)}  (log: {log})")
         start = time.perf_counter()
         with log.open("ab") as stream:
             status, cpu_seconds = _wait([*PSGIMG, *words], stream, lock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 from psgimg.builder.errors import BuildError
 from psgimg.builder.progress import Progress
+from psgimg.finetune import hub
+from psgimg.finetune.models.manifest import TINY
 from psgimg.finetune.study import grid, plan, runs, study_report, table
 from psgimg.finetune.study.grid import Study
 from psgimg.finetune.study.plan import Cell
@@ -58,6 +61,7 @@ def study(config: StudyConfig, progress: Progress) -> dict[str, Any]:
     cells = plan.plan(design)
     own = part_of(cells, config.part)
     todo = [cell for cell in own if not runs.is_done(config.out, cell.evaluation)]
+    _require_sources(todo)
     _check(design, todo, config.out)
     steps = plan.steps(own)
     n_done = sum(runs.is_done(config.out, step) for step in steps)
@@ -75,6 +79,17 @@ def planned(config: StudyConfig) -> Sequence[Cell]:
     cells = part_of(plan.plan(design), config.part)
     _check(design, cells, config.out)
     return cells
+
+
+def _require_sources(cells: Sequence[Cell]) -> None:
+    """Refuse a model or dataset that is neither a folder nor on the Hub, before anything is run."""
+    for step in plan.steps(cells):
+        if "--endpoint" in step.words:  # its model is on a server
+            continue
+        for option, value in itertools.pairwise(step.words):
+            own = value == TINY or value.startswith("@/")
+            if option in ("--model", "--dataset") and not own:
+                hub.require(value, "model" if option == "--model" else "dataset")
 
 
 def _check(design: Study, cells: Sequence[Cell], out: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder.command_options import CONFIG_HELP, config_option
-from psgimg.builder.console import ProgressBar, open_console
+from psgimg.builder.command_options import CONFIG_HELP, config_option, read_file, snake
+from psgimg.builder.console import ProgressBar, open_console, styled
+from psgimg.builder.files import quoting
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.terminal.options import (
     any_recipe_option,
@@ -86,6 +88,7 @@ def sft(ctx: click.Context, /, options: bool, **_: None) -> None:
     optional_dependencies.require()
     optional_dependencies.quiet_threads()
     from psgimg.finetune import sft as trainer
+    from psgimg.finetune.training import training_report
 
     if options:
         click.echo(trainer.options_help())
@@ -93,15 +96,28 @@ def sft(ctx: click.Context, /, options: bool, **_: None) -> None:
     out = trainer.main(ctx.args)
     if os.environ.get("RANK", "0") != "0":  # only one process prints
         return
-    words = [part for word in ctx.args for part in word.split("=", 1)]
-    named = itertools.pairwise(words)
-    dataset = next((value for option, value in named if option == "--dataset"), "DATASET")
-    console = open_console()
-    console.print(f"\n[bold]{out}[/] is ready: {out / 'README.md'} is its model card. Next:")
-    console.print(
-        f"  psgimg predict --model {out} --dataset {dataset} --split test --out predictions.parquet",
-        highlight=False,
+    following = quoting.command(
+        "predict",
+        model=out,
+        dataset=_given(ctx.args, "dataset") or "DATASET",
+        split=training_report.split_to_predict(training_report.read(out)),
+        out="predictions.parquet",
     )
+    console = open_console()
+    console.print()
+    ready = f" is ready: {out / 'README.md'} is its model card. Next:"
+    console.print(styled((str(out), "bold"), ready))
+    console.print(f"  {following}")
+
+
+def _given(words: Sequence[str], name: str) -> str | None:
+    """Return the value of an option, from the command line or its ``--config``."""
+    parts = [part for word in words for part in word.split("=", 1)]
+    values = {snake(option): value for option, value in itertools.pairwise(parts)}
+    if f"__{name}" in values:
+        return values[f"__{name}"]
+    config = values.get("__config")
+    return config and read_file(Path(config), has_corpus=True).get(name)
 
 
 @click.command()
@@ -182,4 +198,5 @@ def merge(adapter: Path, out: Path, dtype: str, trust_remote_code: bool) -> None
     from psgimg.finetune import merge as merger
 
     merger.merge(adapter, out, trust_remote_code=trust_remote_code, dtype=dtype)
-    open_console().print(f"[bold]{out}[/] is ready. Next: vllm serve {out}", highlight=False)
+    following = f" is ready. Next: vllm serve {quoting.shell(out)}"
+    open_console().print(styled((str(out), "bold"), following))

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from psgimg.builder.console import new_table, styled
+from psgimg.builder.files import quoting
 from psgimg.finetune.metrics import metric_table, metrics
 from psgimg.finetune.metrics.predictions import Predictions
 from rich.console import Console
-from rich.table import Table
 
 
 def show(console: Console, results: Mapping[str, Predictions], out: Path) -> None:
     """Print the metrics of each method and the command that compares them."""
     columns = (*metric_table.headline(), *metric_table.per_stage())
     heads = [metric.short for metric in columns]
-    shown = Table("method", "pages", *heads, box=None, header_style="bold")
-    for column in shown.columns[1:]:
-        column.justify = "right"
+    shown = new_table("method", "pages", *heads, left=("method",))
     for name, predictions in results.items():
         table = metrics.confusion(predictions.labels, predictions.predictions)
         values = [f"{metric.of(table):.3f}" for metric in columns]
         shown.add_row(name, f"{len(predictions):,}", *values)
     console.print(shown)
-    files = " ".join(str(out / f"{name}.parquet") for name in results)
-    console.print(f"[bold]{out}[/] is ready. Next: psgimg evaluate {files}", highlight=False)
+    files = (out / f"{name}.parquet" for name in results)
+    following = quoting.command("evaluate", *files)
+    console.print(styled((str(out), "bold"), f" is ready. Next: {following}"))

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder.card.templates import counted
+from psgimg.builder.console import new_table, styled
 from psgimg.finetune.evaluation.evaluate import Evaluation
 from psgimg.finetune.metrics import metric_table
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 Figure = Mapping[str, float | None]
@@ -21,27 +21,28 @@ def show(console: Console, evaluation: Evaluation, out: Path) -> None:
     values = evaluation.values
     console.print(_figures({values["file"]: values["pooled"]["figures"]}))
     if scorers := values["scorers"]:
-        console.print(f"\n{counted(scorers['epochs'], 'epoch')} were scored twice:")
+        console.print()
+        console.print(f"{counted(scorers['epochs'], 'epoch')} were scored twice:")
         columns = {"predictions": scorers["model_on_same"], "second scorer": scorers["figures"]}
         console.print(_figures(columns))
     for comparison in values["comparisons"]:
-        console.print("\nOn the same epochs:")
+        console.print()
+        console.print("On the same epochs:")
         console.print(_differences(comparison, values["file"]))
     counts = values["counts"]
     summary = ", ".join(counted(counts[f"{n}s"], n) for n in ("epoch", "recording", "subject"))
     if counts["subjects"] > 1:
         summary += f"; {values['interval']['level']:.0%} intervals over subjects in brackets"
-    console.print(f"\n{summary}", highlight=False)
+    console.print()
+    console.print(summary)
     for note in evaluation.notes:
-        console.print(f"[yellow]·[/] {escape(note)}", highlight=False)
-    console.print(
-        f"[bold]{escape(str(out))}[/] is ready: {escape(str(out / 'report.html'))}", highlight=False
-    )
+        console.print(styled(("·", "yellow"), f" {note}"))
+    console.print(styled((str(out), "bold"), f" is ready: {out / 'report.html'}"))
 
 
 def _figures(columns: Mapping[str, Mapping[str, Figure]]) -> Table:
     """Return a table with a column of metrics for each set of predictions."""
-    table = _table(*columns)
+    table = new_table("", *columns, left=("",))
     for metric in metric_table.METRICS:
         figures = [_shown(column[metric.key]) for column in columns.values()]
         table.add_row(metric.title, *figures)
@@ -49,20 +50,12 @@ def _figures(columns: Mapping[str, Mapping[str, Figure]]) -> Table:
 
 
 def _differences(comparison: Mapping[str, Any], first: str) -> Table:
-    table = _table(first, comparison["file"], "difference")
+    table = new_table("", first, comparison["file"], "difference", left=("",))
     for metric in metric_table.METRICS:
         figure = comparison["figures"][metric.key]
         both = _number(figure["first"]), _number(figure["second"])
         difference = {**figure, "value": figure["difference"]}
         table.add_row(metric.title, *both, _shown(difference, "+"))
-    return table
-
-
-def _table(*columns: str) -> Table:
-    table = Table("", *map(escape, columns), box=None, header_style="bold")
-    for column in table.columns:
-        column.justify = "right" if column.header else "left"
-        column.overflow = "fold"  # a file's name may be long
     return table
 
 

@@ -5,26 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from psgimg.builder.console import new_table, styled
 from psgimg.finetune.explaining.summary import Summary
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 
 def show(console: Console, summary: Summary, out: Path) -> None:
     """Print the share of each lane by answer, and whether the attribution can be trusted."""
-    table = Table("answer", *summary.lanes, "pages", "correct", box=None, header_style="bold")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = new_table("answer", *summary.lanes, "pages", "correct", left=("answer",))
     for name, stage in summary.stages.items():
-        shares = [
-            "–" if np.isnan(lane.value) else f"[bold]{text}[/]" if i == stage.most else text
-            for i, lane in enumerate(stage.shares)
-            for text in [f"{100 * lane.value:.0f} %"]
-        ]
+        shares = [_share(lane.value, i == stage.most) for i, lane in enumerate(stage.shares)]
         table.add_row(name, *shares, str(stage.n_pages), str(stage.n_right))
     console.print(table)
-    console.print("Share of each lane in the evidence for the answer.", highlight=False)
+    console.print("Share of each lane in the evidence for the answer.")
     for (way, control), gain in summary.verdict.gains.items():
-        console.print(f"  {way}, better than {control} by {gain} nats", highlight=False)
-    console.print(f"[bold]{summary.verdict.words}[/]", highlight=False)
-    console.print(f"[bold]{out}[/] is ready: {out / 'report.md'}", highlight=False)
+        console.print(f"  {way}, better than {control} by {gain} nats")
+    console.print(styled((summary.verdict.words, "bold")))
+    console.print(styled((str(out), "bold"), f" is ready: {out / 'report.md'}"))
+
+
+def _share(value: float, is_most: bool) -> Text:
+    """Format the share of a lane; the largest of an answer is in bold."""
+    text = "–" if np.isnan(value) else f"{100 * value:.0f} %"
+    return styled((text, "bold" if is_most else ""))

@@ -12,7 +12,7 @@ from typing import Any
 from psgimg.builder import atomic_file
 from psgimg.builder.card import templates
 from psgimg.builder.corpora import demo
-from psgimg.builder.files import bounded
+from psgimg.builder.files import bounded, quoting
 from psgimg.builder.release import models
 from psgimg.builder.signals.epoching import PAGE_S
 from psgimg.finetune.metrics import metric_table
@@ -101,6 +101,13 @@ def text(manifest: ModelFolder, record: Mapping[str, Any], adapter: bool, home: 
         "tiny": manifest.base_model == "tiny",
         "psgimg": manifest.psgimg,
         "dataset": manifest.dataset["id"],
+        "command": quoting.command(
+            "predict",
+            model=home,
+            dataset=manifest.dataset["id"],
+            split=report.split_to_predict(record),
+            out="predictions.parquet",
+        ),
         "corpora": list(manifest.corpora),
         "restricted": sorted(restricted(manifest)),
         "synthetic": demo.NAME in manifest.corpora,

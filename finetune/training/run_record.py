@@ -114,7 +114,7 @@ def progress(
         ``steps`` (optimisation steps made), ``batch`` (pages per step, over all processes),
         ``pages_shown`` (a page counts each time it is shown), ``passes`` (training passes made,
         including a fraction of the last one), ``subjects`` (number) and ``counts`` (pages by
-        stage) from which the passes were drawn.
+        stage) from which the passes were drawn; ``splits`` of the dataset that have pages.
     """
     micro_batch = state.train_batch_size * training.world_size
     batch = micro_batch * training.gradient_accumulation_steps
@@ -131,6 +131,7 @@ def progress(
         "passes": n_shown / pass_length,
         "subjects": len(provenance.subjects(dataclasses.replace(train, rows=drawn))),
         "counts": dict(zip(STAGE_NAMES, counts, strict=True)),
+        "splits": train.source.splits,
     }
 
 

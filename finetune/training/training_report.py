@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder import atomic_file
+from psgimg.builder.dataset.schema import SPLITS
 from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.metrics.plotting import LINE_COLOURS, figure, png
 
@@ -31,6 +32,27 @@ def write(folder: Path, values: Mapping[str, Any], log: Sequence[Mapping[str, fl
     text = json.dumps(contents, indent=1, default=str, allow_nan=False)
     atomic_file.write_text(folder / FILE, text + "\n")
     _picture(folder / PICTURE, log)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Return the contents of ``training.json``; empty if there is none."""
+    try:
+        contents = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return contents if isinstance(contents, dict) else {}
+
+
+def split_to_predict(record: Mapping[str, Any]) -> str:
+    """Return the split to predict first: the test split, unless the dataset has none.
+
+    Parameters
+    ----------
+    record
+        Contents of ``training.json``; without ``splits`` in one of an earlier version.
+    """
+    splits = record.get("splits", [SPLITS[-1]])
+    return next(split for split in reversed(SPLITS) if split in splits)
 
 
 def _portable(value: Any) -> Any:
