@@ -1,4 +1,7 @@
-"""Atomic files: complete or absent, because they are written under a temporary name and renamed."""
+"""Atomic files: complete or absent, because they are written under a temporary name and renamed.
+
+A process that is killed leaves a temporary file; the next one that writes the same file removes it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import durable
 
 
 @contextmanager
@@ -23,15 +27,39 @@ def whole(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(path.parent)
+        _remove_leftovers(path)
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        durable.sync_file(temporary)
+        durable.replace(temporary, path)
     except OSError as error:
         raise BuildError(unwritable(path, error)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of this path that killed processes have left."""
+    head, tail = f".{path.name}.", ".tmp"
+    with os.scandir(path.parent) as entries:
+        names = [e.name for e in entries if e.name.startswith(head) and e.name.endswith(tail)]
+    for name in names:
+        number = name.removeprefix(head).removesuffix(tail)
+        if number.isdecimal() and not _runs(int(number)):
+            path.with_name(name).unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    """Return whether a process runs on this machine, apart from this one."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass  # of another user
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from psgimg.builder import atomic_file, night, pool
 from psgimg.builder.card import croissant, dataset_card
 from psgimg.builder.corpora import sources
@@ -20,6 +19,7 @@ from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
+from psgimg.builder.processes import lock
 from psgimg.builder.progress import Progress
 from psgimg.builder.tasks import Task, make_tasks
 
@@ -42,7 +42,6 @@ def build(config: BuildConfig, progress: Progress) -> Report:
         again resumes the build.
     """
     located = sources.locate(config.corpora, config.root)
-    shards.check_writable(config.out)
     with _locked(config.out):
         _refuse_other_settings(config)
         policy = config.split_policy()
@@ -125,22 +124,17 @@ def _crashed(task: Task) -> SetAside:
 @contextmanager
 def _locked(out: Path) -> Iterator[None]:
     """Lock the folder, as two simultaneous builds would mix their files."""
-    try:
-        with FileLock(out / shards.STATE / "lock", timeout=0):
-            for folder in (out, out / dataset_card.PICTURES):
-                for leftover in folder.glob(".*.tmp"):  # of a build that was killed
-                    leftover.unlink()
+    state = out / shards.STATE
+    refusal = f"another build is running in {out}; wait for it or choose another --out"
+    with lock.held(state / "lock", refusal):
+        try:
             yield
-    except Timeout:
-        raise BuildError(
-            f"another build is running in {out}; wait for it or choose another --out"
-        ) from None
-    except BaseException:
-        started = {path.name for path in (out / shards.STATE).iterdir()} - {"lock"}
-        if not started or not shards.finished(out):  # nothing to resume: restore the folder
-            shutil.rmtree(out / shards.STATE)
-        raise
-    shutil.rmtree(out / shards.STATE)
+        except BaseException:
+            started = {path.name for path in state.iterdir()} - {"lock"}
+            if not started or not shards.finished(out):  # nothing to resume: restore the folder
+                shutil.rmtree(state)
+            raise
+        shutil.rmtree(state)
 
 
 def _refuse_other_settings(config: BuildConfig) -> None:

@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 import click
 from psgimg.builder.command_options import kebab
 from psgimg.builder.errors import PsgimgError
+from psgimg.builder.processes import termination
 
 COMMANDS = "psgimg.commands"
 """Group of the entry points that are commands of psgimg, including its own; see `pyproject.toml`."""
@@ -37,19 +38,21 @@ def command_line() -> click.Group:
     return cli
 
 
+@termination.handled()
 def main() -> None:
     """Run the command line; an expected error is shown as one line, not a traceback."""
     try:
         command_line()(standalone_mode=False)
     except PsgimgError as error:
         click.echo(f"psgimg: {error}", err=True)
-        sys.exit(2)
+        sys.exit(getattr(error, "status", 2))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("psgimg: interrupted; run the same command again to resume", err=True)
-        sys.exit(130)
+    except (click.Abort, KeyboardInterrupt) as error:
+        number = termination.number_of(error)
+        click.echo(f"psgimg: {termination.message(number)}", err=True)
+        sys.exit(termination.status(number))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def new(source: Source, out: Path, form: str, **facts: Any) -> Iterator[Path]:
         If ``out`` contains anything but an earlier export in this format, which is replaced; if
         another export is writing to it; or if it can't be written.
     """
-    with atomic_folder.whole(out, source.folder, _entries(out, form), form) as draft:
+    with atomic_folder.whole(out, source.folder, lambda: _entries(out, form), form) as draft:
         yield draft
         _mark(draft, form, source, facts)
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from filelock import FileLock, Timeout
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
+from psgimg.builder.processes import lock
 from psgimg.finetune.metrics import predictions, table_files
 from psgimg.finetune.metrics.predictions import Predictions
 
@@ -86,7 +86,8 @@ def hold(out: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
         or begun with other settings, or it is not a file of psgimg.
     """
     parts = Parts(table_files.checked(out), settings)
-    with _locked(parts):
+    refusal = f"another command is writing {parts.out}; wait for it or choose another --out"
+    with lock.held(parts.folder / "lock", refusal):
         try:
             _check_settings(parts)
             yield parts
@@ -95,26 +96,6 @@ def hold(out: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
                 shutil.rmtree(parts.folder, ignore_errors=True)
             raise
         shutil.rmtree(parts.folder)
-
-
-@contextmanager
-def _locked(parts: Parts) -> Iterator[None]:
-    """Lock the folder of the parts, so that two commands can't mix their parts."""
-    lock = FileLock(parts.folder / "lock", timeout=0)
-    try:
-        parts.folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise BuildError(
-            f"another command is writing {parts.out}; wait for it or choose another --out"
-        ) from None
-    except OSError as error:
-        raise BuildError(atomic_file.unwritable(parts.out, error)) from error
-    with lock:
-        lock.release()  # acquired twice until here
-        for partial in parts.folder.glob(".*.tmp"):  # left by a killed command
-            partial.unlink()
-        yield
 
 
 def _check_settings(parts: Parts) -> None:

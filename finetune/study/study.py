@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from psgimg.builder.errors import BuildError
+from psgimg.builder.processes import lock
 from psgimg.builder.progress import Progress
 from psgimg.finetune.study import grid, plan, runs, study_report, table
 from psgimg.finetune.study.grid import Study
@@ -51,11 +53,24 @@ def study(config: StudyConfig, progress: Progress) -> dict[str, Any]:
     Raises
     ------
     BuildError
-        If the study file is invalid; raised before anything is run.
+        If the study file is invalid, or another process runs the study; raised before anything
+        is run.
     """
     design = grid.read(config.file)
     cells = plan.plan(design)
     own = part_of(cells, config.part)
+    with _alone(config):
+        return _run(config, design, cells, own, progress)
+
+
+def _run(
+    config: StudyConfig,
+    design: Study,
+    cells: Sequence[Cell],
+    own: Sequence[Cell],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Run the unfinished steps of a part, and write the report of all cells."""
     todo = [cell for cell in own if not runs.is_done(config.out, cell.evaluation)]
     _check(design, todo, config.out)
     steps = plan.steps(own)
@@ -66,6 +81,21 @@ def study(config: StudyConfig, progress: Progress) -> dict[str, Any]:
     values = table.collect(design, cells, config.out)
     study_report.write(config.out, values)
     return values
+
+
+@contextmanager
+def _alone(config: StudyConfig) -> Iterator[None]:
+    """Refuse the second of two studies in a folder, unless both run a part, and different ones."""
+    number, n_parts = config.part
+    refusal = (
+        f"another psgimg study is running in {config.out}; wait for it or choose another --out"
+    )
+    folder = config.out / runs.STEPS
+    with (
+        lock.held(folder / "study.lock", refusal, shared=n_parts > 1),
+        lock.held(folder / f"part-{number}-of-{n_parts}.lock", refusal),
+    ):
+        yield
 
 
 def planned(config: StudyConfig) -> Sequence[Cell]:

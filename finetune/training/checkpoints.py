@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
+from psgimg.builder.processes import termination
 from psgimg.finetune.models import manifest as folders
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
@@ -100,7 +101,9 @@ def one_line_errors(out: Path, training: Any) -> Iterator[None]:
             if last
             else "no checkpoint was saved yet, so start again; --save-steps saves more often"
         )
-        raise BuildError(f"interrupted; {remedy}") from error
+        number = termination.number_of(error)
+        status = termination.status(number)
+        raise BuildError(termination.message(number, remedy), status) from error
     except torch.OutOfMemoryError as error:
         size = training.per_device_train_batch_size
         raise BuildError(

@@ -1,0 +1,1 @@
+"""Files: reading within bounds, safe names and paths, and ownership of output."""
