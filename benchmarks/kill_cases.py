@@ -179,7 +179,7 @@ def _with_model(inputs: Path, dataset: Path, root: Path) -> list[Case]:
         "sft": TRAINING,
     }
     study.write_text(yaml.safe_dump(values), encoding="utf-8")
-    night = next(root.rglob("*.edf"))
+    night = sorted(root.rglob("*.edf"))[0]
     split = ["--split", "train", "--dataset", str(dataset)]
     lanes = [f"--channel={lane}" for lane in ("C4-M1=EEG", "C3-M2=EEG(sec)")]
     lanes += [f"--channel={lane}" for lane in ("E1-M2=EOG(L)", "E2-M1=EOG(R)", "Chin=EMG")]

@@ -20,13 +20,13 @@ def end_with(parent: int) -> None:
 
 
 def end_command_with(parent: int) -> None:
-    """Terminate this command when the parent has ended, and kill what is left of its group.
+    """Terminate this command and its group when the parent has ended, and kill what is left.
 
     The process must lead its group, as :func:`children.run` starts it.
     """
 
     def end() -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.killpg(os.getpid(), signal.SIGTERM)
         time.sleep(CLEAN_UP_S)
         os.killpg(os.getpid(), signal.SIGKILL)
 

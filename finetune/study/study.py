@@ -59,7 +59,7 @@ def study(config: StudyConfig, progress: Progress) -> dict[str, Any]:
     design = grid.read(config.file)
     cells = plan.plan(design)
     own = part_of(cells, config.part)
-    with _alone(config):
+    with alone(config):
         return _run(config, design, cells, own, progress)
 
 
@@ -84,7 +84,7 @@ def _run(
 
 
 @contextmanager
-def _alone(config: StudyConfig) -> Iterator[None]:
+def alone(config: StudyConfig) -> Iterator[None]:
     """Refuse the second of two studies in a folder, unless both run a part, and different ones."""
     number, n_parts = config.part
     refusal = (
