@@ -16,21 +16,26 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-# One thread per process, nobody's cache or token: set before any library reads it.
-os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-os.environ |= {"HF_HUB_OFFLINE": "0", "TOKENIZERS_PARALLELISM": "false", "COLUMNS": "100"}
-os.environ |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 import kill_cases
 import kill_point
 from kill_cases import Case
 from kill_point import Contents, Moment, Outcome
+
+ENVIRONMENT = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
+    **dict.fromkeys(("HF_HUB_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_TELEMETRY"), "1"),
+    "HF_HUB_OFFLINE": "0",
+    "TOKENIZERS_PARALLELISM": "false",
+    "COLUMNS": "100",
+}
+"""Variables that libraries read when they are imported: one thread per process, as forks need."""
 
 COMMANDS = ("build", "push", "export", "rebuild", "predict", "stage", "study")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGKILL)
@@ -66,7 +71,7 @@ def main() -> None:
     options = parser.parse_args()
     commands = options.command or COMMANDS
     with tempfile.TemporaryDirectory(prefix="psgimg-kills-") as scratch:
-        os.environ["HF_HOME"] = str(Path(scratch) / "home")
+        os.environ |= {**ENVIRONMENT, "HF_HOME": str(Path(scratch) / "home")}
         faults = measure(Path(scratch), commands, options)
     sys.exit(faults > 0)
 
@@ -182,7 +187,7 @@ def _forked(case: Case, moment: Moment, folder: Path, reference: Reference, repo
         kill_point.adopt_orphans()
         with _hub(case, folder) as (known, published):
             outcome = kill_point.run_point(case.words, folder, case.before, moment, known)
-            files = {**kill_point.contents(folder), **published()}
+            files: Contents = {**kill_point.contents(folder), **published()}
         kill_point.compare(outcome, files, reference.files, set(reference.varying))
         shutil.rmtree(folder)
         report.write_text(json.dumps(asdict(outcome)))
@@ -192,8 +197,6 @@ def _forked(case: Case, moment: Moment, folder: Path, reference: Reference, repo
 
 def _whole(case: Case, folder: Path, report: Path) -> None:
     """Run a case to its end; write its files, the number of its changes and its seconds."""
-    import time
-
     kill_point.adopt_orphans()
     count = folder.with_suffix(".count")
     with _hub(case, folder) as (_, published):
@@ -213,22 +216,14 @@ def _whole(case: Case, folder: Path, report: Path) -> None:
     report.write_text(json.dumps(values))
 
 
-def _hub(case: Case, folder: Path) -> Any:
-    """Return a context: known children, and a function with the contents of the repository."""
+@contextmanager
+def _hub(case: Case, folder: Path) -> Iterator[tuple[set[int], Callable[[], Contents]]]:
+    """Yield the children that may live on, and a function that returns what was published."""
     if case.command != "push":
-        return nullcontext((set(), dict))
-    return _with_hub(folder.with_name(f"{folder.name}.home"))
-
-
-def _with_hub(home: Path) -> Any:
-    from contextlib import contextmanager
-
-    @contextmanager
-    def opened() -> Any:
-        with kill_cases.hub(home) as (process, contents):
-            yield {process}, contents
-
-    return opened()
+        yield set(), dict
+        return
+    with kill_cases.hub(folder.with_name(f"{folder.name}.home")) as (process, contents):
+        yield {process}, contents
 
 
 if __name__ == "__main__":
