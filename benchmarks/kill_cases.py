@@ -101,12 +101,14 @@ def fork_for_spawn() -> None:
 class _Forked:
     """What ``children.run`` uses of ``Popen``, by a fork that executes the code of the command."""
 
-    def __init__(self, command: Sequence[str], *, stdout: Any, **_: Any) -> None:
+    def __init__(self, command: Sequence[str], *, stdin: Any, stdout: Any, **_: Any) -> None:
         code, *words = command[3:]
         self.returncode: int | None = None
 
         def run() -> None:
             os.setsid()
+            if not isinstance(stdin, int):
+                os.dup2(stdin.fileno(), 0)
             os.dup2(stdout.fileno(), 1)
             os.dup2(stdout.fileno(), 2)
             sys.argv = ["-c", *words]

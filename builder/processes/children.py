@@ -16,7 +16,14 @@ WATCH = "from psgimg.builder.processes import parent; parent.end_command_with"
 """What a child runs first, before it imports anything heavy."""
 
 
-def run(code: str, words: Sequence[str], log: IO[bytes], keep: int) -> tuple[int, float]:
+def run(
+    code: str,
+    words: Sequence[str],
+    log: IO[bytes],
+    *,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
+    keep: Sequence[int] = (),
+) -> tuple[int, float]:
     """Run Python code to its end, in a session of its own.
 
     If this process is interrupted or killed, the code ends with it, and so do its children.
@@ -29,8 +36,10 @@ def run(code: str, words: Sequence[str], log: IO[bytes], keep: int) -> tuple[int
         Its arguments.
     log
         File that receives its output.
+    stdin
+        File that it reads as standard input.
     keep
-        Descriptor that the process inherits.
+        Descriptors that it inherits.
 
     Returns
     -------
@@ -40,10 +49,10 @@ def run(code: str, words: Sequence[str], log: IO[bytes], keep: int) -> tuple[int
     watched = f"{WATCH}({os.getpid()}); {code}"
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", watched, *words],
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=log,
         stderr=log,
-        pass_fds=(keep,),
+        pass_fds=keep,
         start_new_session=True,
     )
     try:

@@ -20,7 +20,3 @@ def main() -> None:
     except PsgimgError as error:
         sys.stdout.write(f"{error}\n")
         sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()

@@ -81,7 +81,7 @@ class Runner:
         self.progress.note(f"{' '.join(['psgimg', *words])}  (log: {log})")
         start = time.perf_counter()
         with log.open("ab") as stream:
-            status, cpu_seconds = children.run(COMMAND, words, stream, lock)
+            status, cpu_seconds = children.run(COMMAND, words, stream, keep=(lock,))
         mark: dict[str, Any] = {"words": list(step.words), "psgimg": version("psgimg")}
         reason = None if status == 0 else f"{step.command}: {_why(status, log)}"
         if reason is None:

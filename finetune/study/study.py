@@ -59,28 +59,20 @@ def study(config: StudyConfig, progress: Progress) -> dict[str, Any]:
     design = grid.read(config.file)
     cells = plan.plan(design)
     own = part_of(cells, config.part)
+    _check(design, _unfinished(own, config.out), config.out)
     with alone(config):
-        return _run(config, design, cells, own, progress)
-
-
-def _run(
-    config: StudyConfig,
-    design: Study,
-    cells: Sequence[Cell],
-    own: Sequence[Cell],
-    progress: Progress,
-) -> dict[str, Any]:
-    """Run the unfinished steps of a part, and write the report of all cells."""
-    todo = [cell for cell in own if not runs.is_done(config.out, cell.evaluation)]
-    _check(design, todo, config.out)
-    steps = plan.steps(own)
-    n_done = sum(runs.is_done(config.out, step) for step in steps)
-    progress.note(f"{len(steps)} commands, {n_done} of them done")
-    progress.start("running", len(steps) - n_done, "commands")
-    Runner(config.out, progress).run(todo)
-    values = table.collect(design, cells, config.out)
-    study_report.write(config.out, values)
+        steps = plan.steps(own)
+        n_done = sum(runs.is_done(config.out, step) for step in steps)
+        progress.note(f"{len(steps)} commands, {n_done} of them done")
+        progress.start("running", len(steps) - n_done, "commands")
+        Runner(config.out, progress).run(_unfinished(own, config.out))
+        values = table.collect(design, cells, config.out)
+        study_report.write(config.out, values)
     return values
+
+
+def _unfinished(cells: Sequence[Cell], out: Path) -> list[Cell]:
+    return [cell for cell in cells if not runs.is_done(out, cell.evaluation)]
 
 
 @contextmanager

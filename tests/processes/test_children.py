@@ -20,7 +20,7 @@ with termination.handled(), open(sys.argv[1] + "/log", "wb") as log:
         "grand = subprocess.Popen(['sleep', '100']); "
         "open(sys.argv[1] + '/pids', 'w').write(f'{os.getpid()} {grand.pid} '); "
         "os.rename(sys.argv[1] + '/pids', sys.argv[1] + '/ready'); time.sleep(100)",
-        sys.argv[1:], log, log.fileno(),
+        sys.argv[1:], log,
     )
 """
 
