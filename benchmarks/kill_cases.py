@@ -21,6 +21,7 @@ MODELS = ("predict", "stage", "study")
 """Commands that need a model, and so torch."""
 
 FORMATS = ("imagefolder", "sharegpt", "webdataset")
+TIMED = ("out/report.md", "out/study.*", "out/steps/*", "out/models/*/training.json")
 BUILD = ("build", "--source", "shhs", "--trim", "none", "--style", "paper", "--splits", "1/1/1")
 TRAINING = {
     "model": "tiny",
@@ -45,11 +46,14 @@ class Case:
         Its arguments; outputs are relative to the folder of the point.
     before
         Folder whose contents are there before it runs, if any.
+    timed
+        Patterns of the files that record times or interruptions; only their presence is compared.
     """
 
     name: str
     words: Sequence[str]
     before: Path | None = None
+    timed: Sequence[str] = ()
 
     @property
     def command(self) -> str:
@@ -191,7 +195,7 @@ def _with_model(inputs: Path, dataset: Path, root: Path) -> list[Case]:
     ]
     for case in found:
         _made(inputs, f"{case.name}-once", case.words)
-    return [*found, Case("study", ["study", str(study), "--out", "out"])]
+    return [*found, Case("study", ["study", str(study), "--out", "out"], timed=TIMED)]
 
 
 def _made(inputs: Path, name: str, words: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -228,10 +229,17 @@ def run_point(
     return outcome
 
 
-def compare(outcome: Outcome, found: Contents, expected: Contents, varying: set[str]) -> None:
-    """Add the files that differ from an uninterrupted run, are missing, or are left over."""
+def compare(
+    outcome: Outcome, found: Contents, expected: Contents, timed: Sequence[str] = ()
+) -> None:
+    """Add the files that differ from an uninterrupted run, are missing, or are left over.
+
+    Of files whose path matches a pattern of ``timed``, only the presence is compared.
+    """
     for path in sorted({*found, *expected}):
         if path not in expected:
             outcome.left.append(path)
-        elif path not in found or (found[path] != expected[path] and path not in varying):
+        elif path not in found or (
+            found[path] != expected[path] and not any(fnmatch(path, one) for one in timed)
+        ):
             outcome.different.append(path)

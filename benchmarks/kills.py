@@ -44,16 +44,9 @@ COLUMNS = "{:24} {:>7} {:>7} {:>8} {:>10} {:>10} {:>7} {:>7} {:>7}"
 
 @dataclass(frozen=True)
 class Reference:
-    """Two uninterrupted runs of a case.
-
-    Parameters
-    ----------
-    varying
-        Files that differ between the two, because they record times.
-    """
+    """An uninterrupted run of a case."""
 
     files: Contents
-    varying: frozenset[str]
     n_events: int
     seconds: float
 
@@ -90,9 +83,9 @@ def measure(scratch: Path, commands: Sequence[str], options: argparse.Namespace)
     for case, n_points in shares(cases, options.points):
         folder = scratch / "points"
         folder.mkdir()
-        outcomes, reference = run_case(case, n_points, folder, options)
+        outcomes = run_case(case, n_points, folder, options)
         shutil.rmtree(folder)
-        faults += show(case, outcomes, reference)
+        faults += show(case, outcomes)
     return faults
 
 
@@ -109,7 +102,7 @@ def shares(cases: Sequence[Case], n_points: int) -> list[tuple[Case, int]]:
 
 def run_case(
     case: Case, n_points: int, scratch: Path, options: argparse.Namespace
-) -> tuple[list[Outcome], Reference]:
+) -> list[Outcome]:
     """Run the points of a case, several at a time, each in a process of its own."""
     reference = uninterrupted(case, scratch)
     running: dict[int, Path] = {}
@@ -122,11 +115,11 @@ def run_case(
         running[_forked(case, moment, scratch / str(i), reference, report)] = report
     while running:
         running.pop(os.wait()[0])
-    return [Outcome(**json.loads(path.read_text())) for path in reports], reference
+    return [Outcome(**json.loads(path.read_text())) for path in reports]
 
 
 def uninterrupted(case: Case, scratch: Path) -> Reference:
-    """Run a case twice to its end, and measure it."""
+    """Run a case twice to its end, compare the two, and measure it."""
     runs: list[dict[str, Any]] = []
     for name in ("first", "second"):
         report = scratch / f"{name}.json"
@@ -134,8 +127,11 @@ def uninterrupted(case: Case, scratch: Path) -> Reference:
         os.waitpid(kill_point.fork(lambda n=name, r=report: _whole(case, scratch / n, r)), 0)
         runs.append(json.loads(report.read_text()))
     first, second = (run["files"] for run in runs)
-    varying = {path for path in {*first, *second} if first.get(path) != second.get(path)}
-    return Reference(first, frozenset(varying), runs[0]["n_events"], runs[1]["seconds"])
+    unlike = Outcome()
+    kill_point.compare(unlike, second, first, case.timed)
+    if unlike.different or unlike.left:
+        raise SystemExit(f"{case.name}: two uninterrupted runs differ: {unlike}")
+    return Reference(first, runs[0]["n_events"], runs[1]["seconds"])
 
 
 def moments(case: Case, n_points: int, reference: Reference, seed: int) -> list[Moment]:
@@ -153,7 +149,7 @@ def moments(case: Case, n_points: int, reference: Reference, seed: int) -> list[
     return result
 
 
-def show(case: Case, outcomes: Sequence[Outcome], reference: Reference) -> int:
+def show(case: Case, outcomes: Sequence[Outcome]) -> int:
     """Print the line of a case with its faults, and return their number."""
     found = {
         "different": [path for one in outcomes for path in one.different],
@@ -172,8 +168,6 @@ def show(case: Case, outcomes: Sequence[Outcome], reference: Reference) -> int:
         f"{sum(one.seconds for one in outcomes) / max(len(outcomes), 1):.1f}",
     )
     print(COLUMNS.format(case.name, *numbers), flush=True)
-    if reference.varying:
-        print(f"  times in: {', '.join(sorted(reference.varying))}")
     for what, texts in found.items():
         for text in sorted(set(texts)):
             print(f"  {what}: {text} ({texts.count(text)} times)")
@@ -188,7 +182,7 @@ def _forked(case: Case, moment: Moment, folder: Path, reference: Reference, repo
         with _hub(case, folder) as (known, published):
             outcome = kill_point.run_point(case.words, folder, case.before, moment, known)
             files: Contents = {**kill_point.contents(folder), **published()}
-        kill_point.compare(outcome, files, reference.files, set(reference.varying))
+        kill_point.compare(outcome, files, reference.files, case.timed)
         shutil.rmtree(folder)
         report.write_text(json.dumps(asdict(outcome)))
 
