@@ -86,6 +86,8 @@ class _Handler:
             os.kill(os.getpid(), received)
         elif not self.received:
             self._first_s = time.monotonic()
+            # Workers that the signal ends too are no failure, as PyTorch would report.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             if received == signal.SIGHUP:
                 _leave_terminal()
             # `threading` takes locks that the interrupted code may hold.

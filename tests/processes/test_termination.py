@@ -93,6 +93,20 @@ def test_the_same_signal_sent_to_process_and_group_counts_once(tmp_path):
     assert "run the same command again" in error
 
 
+def test_a_worker_that_the_same_signal_ends_is_no_failure(tmp_path):
+    """PyTorch raises an error when a worker of a data loader dies."""
+    before = (
+        "import os, signal, subprocess\n"
+        "def fail(*_): raise RuntimeError('a worker died')\n"
+        "signal.signal(signal.SIGCHLD, fail)\n"
+        "worker = subprocess.Popen(['sleep', '60'])"
+    )
+    process = started(tmp_path / "done", before=before, clean_up_s=1, start_new_session=True)
+    os.killpg(process.pid, signal.SIGTERM)
+    _, error = process.communicate(timeout=60)
+    assert (process.returncode, error.count("\n"), "worker died" in error) == (143, 2, False)
+
+
 def test_a_clean_up_that_hangs_is_cut_short(tmp_path):
     hasty = "from psgimg.builder.processes import termination; termination.GRACE_S = 0.5"
     process = started(tmp_path / "done", before=hasty, clean_up_s=60)
