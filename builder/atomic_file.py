@@ -8,12 +8,16 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import durable
+
+TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.tmp", re.ASCII | re.DOTALL)
+"""Name of a temporary file: that of the file it becomes, and the process that writes it."""
 
 
 @contextmanager
@@ -38,15 +42,19 @@ def whole(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def target_name(name: str) -> str:
+    """Return the name of the file that a temporary file becomes; any other name unchanged."""
+    temporary = TEMPORARY.fullmatch(name)
+    return temporary["name"] if temporary else name
+
+
 def _remove_leftovers(path: Path) -> None:
     """Remove the temporary files of this path that killed processes have left."""
-    head, tail = f".{path.name}.", ".tmp"
     with os.scandir(path.parent) as entries:
-        names = [e.name for e in entries if e.name.startswith(head) and e.name.endswith(tail)]
-    for name in names:
-        number = name.removeprefix(head).removesuffix(tail)
-        if number.isdecimal() and not _runs(int(number)):
-            path.with_name(name).unlink(missing_ok=True)
+        found = [match for entry in entries if (match := TEMPORARY.fullmatch(entry.name))]
+    for match in found:
+        if match["name"] == path.name and not _runs(int(match["process"])):
+            path.with_name(match.string).unlink(missing_ok=True)
 
 
 def _runs(process: int) -> bool:
@@ -55,10 +63,10 @@ def _runs(process: int) -> bool:
         return False
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
-    except (OSError, OverflowError):
-        pass  # of another user
+    except PermissionError:  # of another user
+        return True
     return True
 
 
