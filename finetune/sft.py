@@ -76,6 +76,7 @@ def _train(options: Arguments, out: Path) -> Path:
     """Fine-tune a model, in one of the processes of a training, and return its folder."""
     psg, training, model_args = options
     resume = checkpoints.to_resume(out, training.resume_from_checkpoint)
+    training.resume_from_checkpoint = None  # recorded with the weights, which do not depend on it
 
     # The prompt and the pages
     prompt = prompts.load(psg.prompt)
