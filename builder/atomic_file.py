@@ -1,15 +1,23 @@
-"""Atomic files: complete or absent, because they are written under a temporary name and renamed."""
+"""Atomic files: complete or absent, because they are written under a temporary name and renamed.
+
+A process that is killed leaves a temporary file; the next one that writes the same file removes it.
+"""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import durable
+
+TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.tmp", re.ASCII | re.DOTALL)
+"""Name of a temporary file: that of the file it becomes, and the process that writes it."""
 
 
 @contextmanager
@@ -23,15 +31,43 @@ def whole(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        durable.make_folder(path.parent)
+        _remove_leftovers(path)
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        durable.sync_file(temporary)
+        durable.replace(temporary, path)
     except OSError as error:
         raise BuildError(unwritable(path, error)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def target_name(name: str) -> str:
+    """Return the name of the file that a temporary file becomes; any other name unchanged."""
+    temporary = TEMPORARY.fullmatch(name)
+    return temporary["name"] if temporary else name
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of this path that killed processes have left."""
+    with os.scandir(path.parent) as entries:
+        found = [match for entry in entries if (match := TEMPORARY.fullmatch(entry.name))]
+    for match in found:
+        if match["name"] == path.name and not _runs(int(match["process"])):
+            path.with_name(match.string).unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    """Return whether a process runs on this machine, apart from this one."""
+    if process == os.getpid():
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

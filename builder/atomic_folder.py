@@ -1,31 +1,35 @@
 """Atomic folders: an output folder is complete or absent, because it is written beside its target.
 
 All files are written to ``.NAME.part`` beside the target, which is replaced in one step at the end.
-A command that is killed leaves the target unchanged; the next one removes the leftovers.
+A command that is killed leaves the target unchanged, or moved to ``.NAME.part/old`` just before its
+replacement; the next one restores it and removes the leftovers.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import durable
+from psgimg.builder.processes import lock
 
 
 @contextmanager
-def whole(out: Path, dataset: Path, own: Collection[str], kind: str) -> Iterator[Path]:
+def whole(
+    out: Path, dataset: Path | None, own: Callable[[], Collection[str]], kind: str
+) -> Iterator[Path]:
     """Yield a folder to write to; it becomes ``out`` on success and is deleted on failure.
 
     Parameters
     ----------
     dataset
-        The dataset that is exported; ``out`` must not be inside it.
+        The dataset that is exported, if any; ``out`` must not be inside it.
     own
-        Names of the top-level entries that an earlier export of this kind may have left in ``out``;
-        they are replaced.
+        Returns the names of the top-level entries that an earlier export of this kind has left in
+        ``out``; they are replaced.
     kind
         Kind of export, as named in messages.
 
@@ -38,23 +42,21 @@ def whole(out: Path, dataset: Path, own: Collection[str], kind: str) -> Iterator
     work = target.with_name(f".{target.name}.part")
     try:
         _refuse_target(dataset, out)
-        _refuse_foreign(out, own, kind)
-        work.mkdir(parents=True, exist_ok=True)
-        with FileLock(work / "lock", timeout=0):
-            for leftover in (work / "new", work / "old"):
-                shutil.rmtree(leftover, ignore_errors=True)
-            (work / "new").mkdir()
+        durable.make_folder(work)
+        refusal = f"another export is writing {out}; wait for it or choose another --out"
+        with lock.held(work / "lock", refusal):
             try:
+                _restore(work, target)
+                _refuse_foreign(out, own(), kind)
+                (work / "new").mkdir()
                 yield work / "new"
+                durable.sync_tree(work / "new")
                 if target.exists():
-                    target.replace(work / "old")
-                (work / "new").replace(target)
+                    durable.replace(target, work / "old")
+                durable.replace(work / "new", target)
             finally:
+                _restore(work, target)
                 shutil.rmtree(work, ignore_errors=True)
-    except Timeout:
-        raise BuildError(
-            f"another export is writing {out}; wait for it or choose another --out"
-        ) from None
     except OSError as error:
         raise BuildError(
             f"can't write {out}: {error.strerror or error}; free some space there, fix its "
@@ -62,10 +64,18 @@ def whole(out: Path, dataset: Path, own: Collection[str], kind: str) -> Iterator
         ) from error
 
 
-def _refuse_target(dataset: Path, out: Path) -> None:
+def _restore(work: Path, target: Path) -> None:
+    """Undo an unfinished replacement, and remove what is left of it."""
+    if (work / "old").exists() and not target.exists():
+        durable.replace(work / "old", target)
+    for leftover in (work / "new", work / "old"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _refuse_target(dataset: Path | None, out: Path) -> None:
     """Refuse a target inside the dataset, which a later push would include, and the current folder."""
     target = out.resolve()
-    if dataset.resolve() in (target, *target.parents):
+    if dataset and dataset.resolve() in (target, *target.parents):
         raise BuildError(f"--out {out} is inside the dataset {dataset}; choose a folder outside it")
     current = Path.cwd()
     if target in (current, *current.parents):  # replacing it would delete the current folder

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from psgimg.builder import atomic_file, night
 from psgimg.builder.building import changes, outcomes
 from psgimg.builder.building.outcomes import Failed
@@ -30,7 +29,8 @@ from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import ownership, safe_names
+from psgimg.builder.files import safe_names
+from psgimg.builder.processes import lock
 from psgimg.builder.progress import Progress
 from psgimg.builder.recordings import fingerprint
 from psgimg.builder.tasks import Task, make_tasks, same_signal
@@ -59,7 +59,6 @@ def build(config: BuildConfig, progress: Progress) -> Report:
     located = sources.locate(config.corpora, config.root)
     safe_names.refuse_links(config.out, WRITTEN)
     own_files.refuse_foreign(config.out, _beside())
-    shards.check_writable(config.out)
     with _locked(config.out):
         done = shards.finished(config.out)
         built = [one.facts for one in done.values()]
@@ -195,18 +194,14 @@ def _companions(out: Path) -> list[str]:
 @contextmanager
 def _locked(out: Path) -> Iterator[None]:
     """Lock the folder, as two simultaneous builds would mix their files."""
-    try:
-        with FileLock(out / shards.STATE / "lock", timeout=0):
-            for name in _beside():  # of a build that was killed
-                ownership.remove_temporaries(out / name)
+    state = out / shards.STATE
+    refusal = f"another build is running in {out}; wait for it or choose another --out"
+    with lock.held(state / "lock", refusal):
+        try:
             yield
-    except Timeout:
-        raise BuildError(
-            f"another build is running in {out}; wait for it or choose another --out"
-        ) from None
-    except BaseException:
-        started = {path.name for path in (out / shards.STATE).iterdir()} - {"lock"}
-        if not started or not shards.finished(out):  # nothing to resume: restore the folder
-            shutil.rmtree(out / shards.STATE)
-        raise
-    shutil.rmtree(out / shards.STATE)
+        except BaseException:
+            started = {path.name for path in state.iterdir()} - {"lock"}
+            if not started or not shards.finished(out):  # nothing to resume: restore the folder
+                shutil.rmtree(state)
+            raise
+        shutil.rmtree(state)

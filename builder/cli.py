@@ -14,6 +14,7 @@ import click
 from psgimg.builder.command_options import kebab
 from psgimg.builder.errors import BuildError, PsgimgError
 from psgimg.builder.files import quoting, secrets, terminal_text
+from psgimg.builder.processes import termination
 
 COMMANDS = "psgimg.commands"
 """Group of the entry points that are commands of psgimg, including its own; see `pyproject.toml`."""
@@ -59,6 +60,7 @@ def command_line() -> click.Group:
     return cli
 
 
+@termination.handled()
 def main() -> None:
     """Run the command line; an expected error is shown as one line, not a traceback.
 
@@ -70,16 +72,17 @@ def main() -> None:
         command_line()(standalone_mode=False)
     except PsgimgError as error:
         _report(f"psgimg: {error}")
-        sys.exit(2)
+        sys.exit(getattr(error, "status", 2))
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
         for line in shown.getvalue().removesuffix("\n").split("\n"):
             _report(line)
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        _report("psgimg: interrupted; run the same command again to resume")
-        sys.exit(130)
+    except (click.Abort, KeyboardInterrupt) as error:
+        number = termination.number_of(error)
+        _report(f"psgimg: {termination.message(number)}")
+        sys.exit(termination.status(number))
 
 
 def _report(message: str) -> None:

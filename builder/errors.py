@@ -55,4 +55,14 @@ def unreadable(name: str, error: OSError) -> RecordingError:
 
 
 class BuildError(PsgimgError):
-    """The command can't continue, whatever recording it works on."""
+    """The command can't continue, whatever recording it works on.
+
+    Parameters
+    ----------
+    status
+        Exit status of the command.
+    """
+
+    def __init__(self, message: str, status: int = 2) -> None:
+        super().__init__(message)
+        self.status = status

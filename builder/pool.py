@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import threading
-import time
+import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
+from psgimg.builder.processes import parent
+
 T = TypeVar("T")
 R = TypeVar("R")
 
 QUEUED_PER_WORKER = 2
+
+OF_PARENT = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+"""Signals that a worker leaves to its parent."""
 
 
 def run(
@@ -44,12 +48,12 @@ def _run_pool(work: Callable[[T], R], queue: deque[T], workers: int) -> Generato
     context = multiprocessing.get_context("spawn")
     in_progress: dict[Future[R], T] = {}
     pool = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_watch_parent, initargs=(os.getpid(),)
+        workers, mp_context=context, initializer=parent.end_with, initargs=(os.getpid(),)
     )
     try:
         while queue or in_progress:
             while queue and len(in_progress) < workers * QUEUED_PER_WORKER:
-                in_progress[pool.submit(work, queue[0])] = queue[0]
+                in_progress[_submit(pool, work, queue[0])] = queue[0]
                 queue.popleft()  # only after `submit`, which a broken pool refuses: none is lost
             ready, _ = wait(in_progress, return_when=FIRST_COMPLETED)
             for future in ready:
@@ -63,6 +67,18 @@ def _run_pool(work: Callable[[T], R], queue: deque[T], workers: int) -> Generato
     return []
 
 
+def _submit(pool: ProcessPoolExecutor, work: Callable[[T], R], task: T) -> Future[R]:
+    """Submit a task; a worker that this starts blocks signals meant for the whole command.
+
+    A terminal sends Ctrl-C to the workers too; it is the parent that handles it and ends them.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, OF_PARENT)
+    try:
+        return pool.submit(work, task)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _end(pool: ProcessPoolExecutor) -> None:
     """Terminate the pool's processes, so that none keeps writing after an error or Ctrl-C."""
     processes = list((pool._processes or {}).values())  # `shutdown` forgets them
@@ -71,14 +87,3 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.terminate()
     for process in processes:
         process.join()
-
-
-def _watch_parent(parent: int) -> None:
-    """Exit when the parent process ends, even if it was killed, so that no orphan keeps drawing."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

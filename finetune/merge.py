@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 
 from peft import PeftModel
-from psgimg.builder.atomic_file import unwritable
+from psgimg.builder import atomic_folder
 from psgimg.builder.errors import BuildError
 from psgimg.finetune.models.loading import load_for_inference
 from psgimg.finetune.training import model_card
@@ -43,21 +42,12 @@ def merge(
     if loaded.folder is None:
         raise BuildError(f"{adapter} has no psgimg.json; use a folder written by `psgimg sft`")
     model = loaded.model.merge_and_unload(safe_merge=True)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        try:
-            part.chmod(0o755)
-            model.save_pretrained(part)
-            loaded.processor.save_pretrained(part)
-            loaded.folder.save(part)
-            for name in (report.FILE, report.PICTURE):
-                if (adapter / name).is_file():
-                    shutil.copy(adapter / name, part)
-            if (part / report.FILE).is_file():
-                model_card.write(part, out.name)
-            part.replace(out)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-    except OSError as error:
-        raise BuildError(unwritable(out, error)) from error
+    with atomic_folder.whole(out, adapter, tuple, "merge") as part:
+        model.save_pretrained(part)
+        loaded.processor.save_pretrained(part)
+        loaded.folder.save(part)
+        for name in (report.FILE, report.PICTURE):
+            if (adapter / name).is_file():
+                shutil.copy(adapter / name, part)
+        if (part / report.FILE).is_file():
+            model_card.write(part, out.name)

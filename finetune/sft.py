@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.prompts import Prompt
+from psgimg.builder.files import durable
+from psgimg.builder.processes import lock
 from psgimg.finetune import hub
 from psgimg.finetune.data import page_set, sampling
 from psgimg.finetune.data.augment import Augmented
@@ -57,12 +59,28 @@ def main(argv: Sequence[str]) -> Path:
         If an argument, the dataset or the model can't be used, memory runs out, or the run is
         interrupted.
     """
-    options = psg, training, model_args = arguments.parse(argv)
-    out = Path(str(training.output_dir))
+    options = arguments.parse(argv)
+    out = Path(str(options[1].output_dir))
+    if options[1].process_index:
+        return _train(options, out)
+    refusal = f"another psgimg sft is writing {out}; wait for it or choose another --output-dir"
+    with lock.held(lock.beside(out), refusal):
+        return _train(options, out)
+
+
+def options_help() -> str:
+    """Return the help of all options: psgimg's, TRL's and those of transformers."""
+    return arguments.listed()
+
+
+def _train(options: Arguments, out: Path) -> Path:
+    """Fine-tune a model, in one of the processes of a training, and return its folder."""
+    psg, training, model_args = options
     hub.require(psg.dataset, "dataset", psg.dataset_revision)
     if not psg.is_tiny:
         hub.require(psg.model, "model", model_args.model_revision)
     resume = checkpoints.to_resume(out, training.resume_from_checkpoint)
+    training.resume_from_checkpoint = None  # recorded with the weights, which do not depend on it
 
     # The prompt and the pages
     prompt = prompts.load(psg.prompt)
@@ -97,6 +115,7 @@ def main(argv: Sequence[str]) -> Path:
     # Weights, manifest, report and card
     trainer.save_model(str(out))
     if trainer.is_world_process_zero():
+        durable.sync_tree(out)  # before the manifest, which marks the folder as complete
         run_record.folder(psg, train, prompt, lineage).save(out)
         values = run_record.values(options, validation, facts, lineage, trainer.state)
         drawn = rows.shown(math.ceil((trainer.state.epoch or 0.0) - 1e-6))
@@ -108,11 +127,6 @@ def main(argv: Sequence[str]) -> Path:
     trainer.accelerator.wait_for_everyone()  # a process that exits early would block the others
     trainer.end()
     return out
-
-
-def options_help() -> str:
-    """Return the help of all options: psgimg's, TRL's and those of transformers."""
-    return arguments.listed()
 
 
 def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | None]:

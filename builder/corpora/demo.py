@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from psgimg.builder import atomic_file
 from psgimg.builder.corpora.annotations import read_annotated
 from psgimg.builder.corpora.physiology import CHIN_SFREQ_HZ, SFREQ_HZ
 from psgimg.builder.corpora.reading import scoring_of
@@ -197,10 +198,8 @@ def _edf(signals: list[edfio.EdfSignal], scores: list[Score] | tuple[()]) -> edf
 
 
 def _put(path: Path, content: bytes) -> None:
-    """Write a file atomically."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    with atomic_file.whole(path) as temporary:
+        temporary.write_bytes(content)
 
 
 CORPUS = Corpus(

@@ -25,7 +25,7 @@ from psgimg.builder.dataset import json_form
 from psgimg.builder.dataset.build_json import FooterFacts, RecordingFacts
 from psgimg.builder.dataset.schema import Row, SplitName, schema
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import bounded, safe_names
+from psgimg.builder.files import bounded, durable, safe_names
 
 STATE = ".psgimg"
 DATA = "data"
@@ -152,12 +152,12 @@ def publish(out: Path, shards: list[Shard]) -> None:
                 done.path.unlink()
     for path in sorted(data.rglob("*.parquet")):
         if path.relative_to(data).as_posix() not in wanted and has_footer(path):
-            path.unlink()
+            durable.remove(path)
     for shard in shards:
         staged = state / "staged" / shard.name
         if staged.exists():
-            (data / shard.name).parent.mkdir(parents=True, exist_ok=True)
-            staged.replace(data / shard.name)
+            durable.make_folder((data / shard.name).parent)
+            durable.replace(staged, data / shard.name)
     for folder in ("old", "staged", "parts"):
         shutil.rmtree(state / folder, ignore_errors=True)
 
@@ -261,14 +261,3 @@ def _retire(path: Path, old: Path) -> Path:
     old.mkdir(parents=True, exist_ok=True)
     place = old / f"{len(list(old.iterdir())):05d}-{path.parent.name}-{path.name}"
     return path.replace(place)
-
-
-def check_writable(out: Path) -> None:
-    """Fail early, with a one-line message, if nothing can be written."""
-    try:
-        (out / STATE).mkdir(parents=True, exist_ok=True)
-        probe = out / STATE / "probe"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise BuildError(atomic_file.unwritable(out / STATE, error)) from error

@@ -92,7 +92,7 @@ def write(folder: Path, out: Path) -> None:
         for fact, key in zip(values["recordings"], keys, strict=True)
     ]
     splits = [fact["split"] for fact in recordings]
-    with atomic_folder.whole(out, folder, _own(out), "labels-only") as draft:
+    with atomic_folder.whole(out, folder, lambda: _own(out), "labels-only") as draft:
         _write_table(draft / TABLE, list(zip(map(done.__getitem__, keys), splits, strict=True)))
         export: ExportFacts = {
             "format": FORMAT,

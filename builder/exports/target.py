@@ -50,7 +50,7 @@ def new(source: Source, out: Path, form: str, **facts: Any) -> Iterator[Path]:
         another export is writing to it; or if it can't be written.
     """
     _refuse_additions(out)
-    with atomic_folder.whole(out, source.folder, _entries(out, form), form) as draft:
+    with atomic_folder.whole(out, source.folder, lambda: _entries(out, form), form) as draft:
         yield draft
         _mark(draft, form, source, facts)
 

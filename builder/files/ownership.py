@@ -6,16 +6,12 @@ folder, or a mark in the file. Anything else belongs to the user.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded
-
-TEMPORARY = re.compile(r"\.(?P<name>.+)\.\d+\.tmp")
-"""Name of a file that ``atomic_file`` has begun to write: the final name and a process."""
 
 
 def refuse_foreign(folder: Path, names: Iterable[str], own: Collection[str], option: str) -> None:
@@ -64,14 +60,6 @@ def refuse_links(folders: Iterable[Path], option: str) -> None:
             raise BuildError(
                 f"{folder} is a link; replace it by a folder of its own, or choose another {option}"
             )
-
-
-def remove_temporaries(path: Path) -> None:
-    """Remove what a killed command left of one file, and no other temporary file."""
-    for begun in path.parent.glob(".*.tmp"):
-        name = TEMPORARY.fullmatch(begun.name)
-        if name and name["name"] == path.name:
-            begun.unlink(missing_ok=True)
 
 
 def read_mark(path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from psgimg.builder.errors import BuildError
+from psgimg.builder.processes import lock
 from psgimg.builder.progress import Progress
 from psgimg.builder.render.recipe import Recipe
 from psgimg.finetune import hub, optional_dependencies
@@ -64,7 +65,9 @@ def explain(config: ExplainConfig, progress: Progress) -> Summary:
         explained.append(page)
         progress.advance()
     result = summary.summarise(explained, grid)
-    explanation_report.write(config, pageset.build, query, grid, result)
+    refusal = f"another psgimg explain is writing {config.out}; wait for it or choose another --out"
+    with lock.held(lock.beside(config.out), refusal):
+        explanation_report.write(config, pageset.build, query, grid, result)
     return result
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from psgimg.finetune.explaining.config import ExplainConfig
 
 JSON, TEXT, CELLS = "explanation.json", "report.md", "cells.parquet"
+OWN = {TEXT, CELLS, plot_explanation.LANES, plot_explanation.FAITHFULNESS, plot_explanation.PAGES}
+"""What a command that was killed may have left without ``JSON``, which it writes last."""
 TEMPLATE = "explanation.md.j2"
 
 
@@ -42,7 +44,11 @@ def check(out: Path) -> None:
     """
     if out.exists() and not out.is_dir():
         raise BuildError(f"{out} is a file; choose another --out")
-    if out.is_dir() and any(out.iterdir()) and not ownership.read_mark(out / JSON):
+    present = (
+        {atomic_file.target_name(path.name) for path in out.iterdir()} if out.exists() else set()
+    )
+    others = present - OWN or present == {TEXT}  # anyone's, by its name
+    if others and not ownership.read_mark(out / JSON):
         raise BuildError(f"{out} holds other files; choose another --out, or an empty folder")
 
 

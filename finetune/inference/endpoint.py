@@ -92,9 +92,10 @@ class Endpoint:
     def __enter__(self) -> Endpoint:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._closed.set()  # ends the waiting of retries
-        self._threads.shutdown(cancel_futures=True)
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
+        self._threads.shutdown(wait=not interrupted, cancel_futures=True)
         self._client.close()
 
     def replies(self, rows: Sequence[ChatRow]) -> list[Reply]:

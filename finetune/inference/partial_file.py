@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from filelock import FileLock, Timeout
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, ownership
+from psgimg.builder.processes import lock
 from psgimg.finetune.metrics import predictions, table_files
 from psgimg.finetune.metrics.predictions import Predictions
 
@@ -94,7 +94,8 @@ def hold(out: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
     """
     parts = Parts(table_files.checked(out), settings)
     _refuse_foreign(parts)
-    with _locked(parts):
+    refusal = f"another command is writing {parts.out}; wait for it or choose another --out"
+    with lock.held(parts.folder / "lock", refusal):
         try:
             _check_settings(parts)
             yield parts
@@ -103,26 +104,6 @@ def hold(out: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
                 shutil.rmtree(parts.folder, ignore_errors=True)
             raise
         shutil.rmtree(parts.folder)
-
-
-@contextmanager
-def _locked(parts: Parts) -> Iterator[None]:
-    """Lock the folder of the parts, so that two commands can't mix their parts."""
-    lock = FileLock(parts.folder / "lock", timeout=0)
-    try:
-        parts.folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout:
-        raise BuildError(
-            f"another command is writing {parts.out}; wait for it or choose another --out"
-        ) from None
-    except OSError as error:
-        raise BuildError(atomic_file.unwritable(parts.out, error)) from error
-    with lock:
-        lock.release()  # acquired twice until here
-        for partial in parts.folder.glob(".*.tmp"):  # left by a killed command; all are psgimg's
-            partial.unlink()
-        yield
 
 
 def _refuse_foreign(parts: Parts) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from psgimg.builder.atomic_file import unwritable
+from psgimg.builder import atomic_folder
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import Stage
 
@@ -97,18 +95,9 @@ def build(
         torch.manual_seed(seed)
         model = LlavaForConditionalGeneration(_config(patch, tokenizer))
     processor = _processor(patch, tokenizer, brightness)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        try:
-            part.chmod(0o755)
-            model.save_pretrained(part)
-            processor.save_pretrained(part)
-            part.replace(folder)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-    except OSError as error:
-        raise BuildError(unwritable(folder, error)) from error
+    with atomic_folder.whole(folder, None, tuple, "model") as part:
+        model.save_pretrained(part)
+        processor.save_pretrained(part)
 
 
 def _patch(page_px: tuple[int, int]) -> tuple[int, int]:

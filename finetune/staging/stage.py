@@ -112,7 +112,7 @@ def stage(config: StageConfig, progress: Progress) -> StagedNight:
     )
     lights_s = lights.span(config.lights_off, config.lights_on, night.start, night.duration_s)
     _refuse_to_replace(config.folder, config.night)
-    with atomic_folder.whole(config.folder, config.night, OUTPUT, "staging") as room:
+    with atomic_folder.whole(config.folder, config.night, lambda: OUTPUT, "staging") as room:
         for note in night.notes:
             progress.note(note)
         progress.start("reading signals")

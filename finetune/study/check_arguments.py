@@ -20,7 +20,3 @@ def main() -> None:
     except PsgimgError as error:
         sys.stdout.buffer.write(f"{error}\n".encode("utf-8", "backslashreplace"))
         sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from importlib.metadata import entry_points
@@ -15,6 +14,7 @@ import click
 from psgimg.builder.command_options import flag, kebab
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError, PsgimgError
+from psgimg.builder.processes import children
 
 BUILD = ("out", "config", "push", "public", "permission", "replace", "repo_id", "corrupt")
 OWN = {
@@ -25,6 +25,7 @@ OWN = {
 }
 """Options that a study sets itself, or that would publish its output."""
 
+CHECK = "from psgimg.finetune.study.check_arguments import main; main()"
 ROOT = "root"
 
 
@@ -144,16 +145,14 @@ def check_sft(path: Path, trainings: Sequence[Sequence[str]]) -> None:
     """
     if not trainings:
         return
-    checked = subprocess.run(
-        [sys.executable, "-P", "-m", f"{__package__}.check_arguments"],
-        input=json.dumps([list(given) for given in trainings]),
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
-    if checked.returncode:
-        raise BuildError(f"{path}: sft: {last_line(checked.stdout) or last_line(checked.stderr)}")
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as log:
+        given.write(json.dumps([list(words) for words in trainings]).encode())
+        given.seek(0)
+        status, _ = children.run(CHECK, [], log, stdin=given)
+        log.seek(0)
+        output = log.read().decode("utf-8", "replace")
+    if status:
+        raise BuildError(f"{path}: sft: {last_line(output)}")
 
 
 def last_line(text: str) -> str:

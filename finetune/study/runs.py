@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +17,7 @@ from typing import Any
 
 from psgimg.builder import atomic_file
 from psgimg.builder.files import bounded, quoting, secrets
+from psgimg.builder.processes import children
 from psgimg.builder.progress import Progress
 from psgimg.finetune.study.command_words import last_line
 from psgimg.finetune.study.plan import Cell, Step
@@ -26,7 +25,8 @@ from psgimg.finetune.study.plan import Cell, Step
 STEPS = "steps"
 """Subfolder with a mark, a log and a lock file per step."""
 
-PSGIMG = (sys.executable, "-P", "-c", "from psgimg.builder.cli import main; main()")
+COMMAND = "from psgimg.builder.cli import main; main()"
+PSGIMG = (sys.executable, "-P", "-c", COMMAND)
 """The `psgimg` command of the running installation, independent of ``PATH``."""
 
 TAIL_BYTES = 20_000
@@ -82,7 +82,7 @@ class Runner:
         self.progress.note(f"{quoting.command(*words)}  (log: {log})")
         start = time.perf_counter()
         with log.open("ab") as stream:
-            status, cpu_seconds = _wait([*PSGIMG, *words], stream, lock)
+            status, cpu_seconds = children.run(COMMAND, words, stream, keep=(lock,))
         mark: dict[str, Any] = {"words": list(step.words), "psgimg": version("psgimg")}
         reason = None if status == 0 else f"{step.command}: {_why(status, log)}"
         if reason is None:
@@ -166,21 +166,6 @@ def _is_whole(state: Path) -> bool:
     except (OSError, ValueError):
         return False
     return True
-
-
-def _wait(words: Sequence[str], stream: Any, lock: int) -> tuple[int, float]:
-    """Run a process; return its exit status and CPU seconds."""
-    process = subprocess.Popen(
-        words, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, pass_fds=(lock,)
-    )
-    try:
-        _, status, usage = os.wait4(process.pid, 0)
-    except BaseException:  # on interruption, leave no process running in the background
-        process.terminate()
-        process.wait()
-        raise
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_utime + usage.ru_stime
 
 
 def _why(status: int, log: Path) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from psgimg.builder.errors import BuildError
+from psgimg.builder.processes import lock
 from psgimg.builder.progress import Progress
 from psgimg.finetune import hub
 from psgimg.finetune.models.manifest import TINY
@@ -54,23 +56,44 @@ def study(config: StudyConfig, progress: Progress) -> dict[str, Any]:
     Raises
     ------
     BuildError
-        If the study file is invalid; raised before anything is run.
+        If the study file is invalid, or another process runs the study; raised before anything
+        is run.
     """
     study_report.check(config.out)
     design = grid.read(config.file)
     cells = plan.plan(design)
     own = part_of(cells, config.part)
-    todo = [cell for cell in own if not runs.is_done(config.out, cell.evaluation)]
+    todo = _unfinished(own, config.out)
     _require_sources(todo)
     _check(design, todo, config.out)
-    steps = plan.steps(own)
-    n_done = sum(runs.is_done(config.out, step) for step in steps)
-    progress.note(f"{len(steps)} commands, {n_done} of them done")
-    progress.start("running", len(steps) - n_done, "commands")
-    Runner(config.out, progress).run(todo)
-    values = table.collect(design, cells, config.out)
-    study_report.write(config.out, values)
+    with alone(config):
+        steps = plan.steps(own)
+        n_done = sum(runs.is_done(config.out, step) for step in steps)
+        progress.note(f"{len(steps)} commands, {n_done} of them done")
+        progress.start("running", len(steps) - n_done, "commands")
+        Runner(config.out, progress).run(_unfinished(own, config.out))
+        values = table.collect(design, cells, config.out)
+        study_report.write(config.out, values)
     return values
+
+
+def _unfinished(cells: Sequence[Cell], out: Path) -> list[Cell]:
+    return [cell for cell in cells if not runs.is_done(out, cell.evaluation)]
+
+
+@contextmanager
+def alone(config: StudyConfig) -> Iterator[None]:
+    """Refuse the second of two studies in a folder, unless both run a part, and different ones."""
+    number, n_parts = config.part
+    refusal = (
+        f"another psgimg study is running in {config.out}; wait for it or choose another --out"
+    )
+    folder = config.out / runs.STEPS
+    with (
+        lock.held(folder / "study.lock", refusal, shared=n_parts > 1),
+        lock.held(folder / f"part-{number}-of-{n_parts}.lock", refusal),
+    ):
+        yield
 
 
 def planned(config: StudyConfig) -> Sequence[Cell]:

@@ -40,6 +40,7 @@ def evaluate(files: tuple[Path, ...], out: Path | None, rounds: int, seed: int) 
     both contain.
     """
     from psgimg.builder.console import open_console
+    from psgimg.builder.processes import lock
     from psgimg.finetune.evaluation import evaluate as main_path
     from psgimg.finetune.evaluation import evaluation_report
     from psgimg.finetune.terminal import show_evaluation
@@ -47,6 +48,10 @@ def evaluate(files: tuple[Path, ...], out: Path | None, rounds: int, seed: int) 
     config = main_path.EvaluateConfig(files, out, rounds, seed)
     evaluation_report.check(config.folder)
     evaluation = main_path.evaluate(config)
-    main_path.write(config.folder, evaluation)
-    evaluation_report.write(config.folder, evaluation)
+    refusal = (
+        f"another psgimg evaluate is writing {config.folder}; wait for it or choose another --out"
+    )
+    with lock.held(lock.beside(config.folder), refusal):
+        main_path.write(config.folder, evaluation)
+        evaluation_report.write(config.folder, evaluation)
     show_evaluation.show(open_console(), evaluation, config.folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +49,6 @@ def study(file: Path, out: Path | None, dry_run: bool, part: tuple[int, int]) ->
     if dry_run:
         show_study.show_plan(console, main_path.planned(config), config.out)
         return
-    # A cluster ends a job with SIGTERM: handle it as Ctrl-C, so that the running command stops too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ProgressBar(console) as progress:
         values = main_path.study(config, progress)
     show_study.show_study(console, values, config.out)

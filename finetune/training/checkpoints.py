@@ -14,6 +14,7 @@ import torch
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, ownership
+from psgimg.builder.processes import termination
 from psgimg.finetune.models import manifest as folders
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
@@ -133,7 +134,9 @@ def one_line_errors(out: Path, training: Any) -> Iterator[None]:
             if last
             else "no checkpoint was saved yet, so start again; --save-steps saves more often"
         )
-        raise BuildError(f"interrupted; {remedy}") from error
+        number = termination.number_of(error)
+        status = termination.status(number)
+        raise BuildError(termination.message(number, remedy), status) from error
     except torch.OutOfMemoryError as error:
         size = training.per_device_train_batch_size
         raise BuildError(

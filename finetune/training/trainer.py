@@ -6,11 +6,13 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from psgimg.builder.files import durable
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.collator import AnswerOnly
 from psgimg.finetune.inference.likelihood import Scorer
@@ -86,6 +88,22 @@ class StagingTrainer(SFTTrainer):  # type: ignore[misc]
         model = self.accelerator.unwrap_model(self.model)
         with _module_names(model) if _internal_call else nullcontext():
             super().save_model(output_dir, _internal_call)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Save a checkpoint; its last file, which marks it as complete, reaches the disk last."""
+        save = self.state.save_to_json
+
+        def save_last(path: str) -> None:
+            durable.sync_tree(Path(path).parent)
+            save(path)
+            durable.sync_tree(Path(path).parent)
+            durable.sync_folder(Path(path).parent.parent)
+
+        self.state.save_to_json = save_last
+        try:
+            super()._save_checkpoint(model, trial)
+        finally:
+            del self.state.save_to_json
 
     def create_model_card(
         self,

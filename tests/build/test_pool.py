@@ -1,5 +1,7 @@
 """Engine: a worker that dies takes its own task with it, and a parent that dies takes its workers."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -85,3 +87,24 @@ def test_after_an_error_no_worker_goes_on(tmp_path):
     with pytest.raises(ValueError, match="task 0"):
         list(pool.run(refuse_or_sleep, range(4), 2, crashed=lost))
     assert time.monotonic() - began < 20, "a worker that sleeps for a minute was waited for"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_ends_workers_without_a_word_of_their_own(tmp_path, number):
+    """As a terminal and a cluster send it: to the command and to its workers at the same time."""
+    script = tmp_path / "sleeper.py"
+    script.write_text(SLEEPER)
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    parent = subprocess.Popen(
+        [sys.executable, "-P", script, pids],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for(lambda: len(list(pids.iterdir())) == 2, 30)
+    os.killpg(parent.pid, number)
+    _, error = parent.communicate(timeout=30)
+    assert error.count("Traceback") <= 1, error  # that of the parent, no psgimg command
+    assert "SpawnProcess" not in error
+    wait_for(lambda: not any(alive(int(pid.name)) for pid in pids.iterdir()), 20)

@@ -33,6 +33,7 @@ from psgimg.finetune.data import page_set  # noqa: E402
 from psgimg.finetune.explaining import (  # noqa: E402
     cells,
     explain,
+    explanation_report,
     faithfulness,
     margins,
     occlusion,
@@ -428,6 +429,13 @@ def test_what_cannot_be_explained_is_refused_in_one_line(model, dataset, tmp_pat
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
     refused("holds other files; choose another --out", out=tmp_path / "mine")
+    for name in ("lanes.png", ".cells.parquet.123.tmp", "report.md"):  # as a killed command leaves
+        (tmp_path / "killed").mkdir(exist_ok=True)
+        (tmp_path / "killed" / name).touch()
+        explanation_report.check(tmp_path / "killed")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "report.md").touch()
+    refused("holds other files; choose another --out", out=tmp_path / "other")
     folder = shutil.copytree(model, tmp_path / "model")
     values = json.loads((folder / "psgimg.json").read_text())
     (folder / "psgimg.json").write_text(json.dumps({**values, "recipe": {}}))

@@ -30,6 +30,7 @@ from psgimg.finetune.inference.predict_config import PredictConfig
 from psgimg.finetune.metrics import metric_table, metrics, predictions
 from psgimg.finetune.metrics.predictions import Predictions
 from psgimg.finetune.study import content_hash, grid, plan, pooling, runs, study_report, table
+from psgimg.finetune.study import study as study_module
 from psgimg.finetune.study.plan import Cell, Step
 from psgimg.finetune.study.runs import Runner
 from psgimg.finetune.study.study import StudyConfig, part_of, study
@@ -386,6 +387,31 @@ def test_a_killed_study_resumes_from_its_checkpoint_and_then_has_nothing_to_do(
     assert rested.stderr == "Error: 1 of 2 cells set aside; run again to retry them\n"
     assert "psgimg sft" not in rested.stdout
     assert {path: path.stat().st_mtime_ns for path in (out / "models").rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    ("running", "started", "refused"),
+    [
+        ((1, 1), (1, 1), True),
+        ((1, 1), (2, 2), True),
+        ((2, 2), (1, 1), True),
+        ((2, 2), (2, 2), True),
+        ((1, 2), (2, 2), False),
+    ],
+)
+def test_of_two_studies_in_a_folder_one_goes_on_unless_they_run_different_parts(
+    tmp_path, running, started, refused
+):
+    path = written(tmp_path)
+    first, second = (StudyConfig(path, tmp_path / "out", part) for part in (running, started))
+    with study_module.alone(first):
+        if not refused:
+            with study_module.alone(second):
+                pass
+            return
+        with pytest.raises(BuildError, match=r"another psgimg study is running in .*out; wait"):
+            study(second, Remembered())
+    assert list((tmp_path / "out").rglob("*.lock")) == []
 
 
 def test_a_step_that_another_process_does_is_waited_for_and_not_done_twice(tmp_path):

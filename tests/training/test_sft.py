@@ -19,6 +19,7 @@ from psgimg.builder.build import build
 from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
+from psgimg.builder.processes.termination import Terminated
 
 torch = pytest.importorskip("torch")
 
@@ -351,6 +352,12 @@ def test_an_interrupted_run_says_how_to_resume(tmp_path):
         checkpoints.one_line_errors(tmp_path, Training),
     ):
         raise KeyboardInterrupt
+    with (
+        pytest.raises(BuildError, match="terminated; resume from checkpoint-10") as ended,
+        checkpoints.one_line_errors(tmp_path, Training),
+    ):
+        raise Terminated(signal.SIGTERM)
+    assert ended.value.status == 143
     with (
         pytest.raises(BuildError, match=r"out of memory on cuda:0; halve .* \(now 8\)"),
         checkpoints.one_line_errors(tmp_path, Training),

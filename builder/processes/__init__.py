@@ -1,0 +1,1 @@
+"""Processes: how commands end, and what may run at the same time."""
