@@ -63,46 +63,57 @@ def _m(name: str, job: str, levers: str = "", **kwargs: Any) -> Measurement:
 
 
 ALL = "varlen positions"
+BEST = f"{ALL} conv"
 MEASUREMENTS = (
     _m("sft, defaults", "sft", checkpointing=True),
     _m("bare TRL", "bare", checkpointing=True),
-    _m("score, batch 16", "score", steps=10),
+    _m("score, defaults", "score", steps=10),
     _m("sft, no checkpointing", "sft"),
     _m("sft, one-call vision attention", "sft", "varlen"),
     _m("sft, + positions on the CPU", "sft", ALL),
+    _m("sft, + patches by product", "sft", BEST),
+    _m("sft, + batch 32", "sft", BEST, batch=32, loaders=8),
+    _m("sft, + compiled layers", "sft", f"{BEST} compile", batch=32, loaders=8),
+    _m("score, batch 64", "score", batch=64),
+    _m("score, + workers", "score", "workers", batch=64, loaders=12),
     _m(
-        "score, one-call vision attention, positions, workers, batch 64",
+        "score, + one-call vision attention, positions",
         "score",
         f"{ALL} workers",
         batch=64,
         loaders=12,
     ),
-    _m("sft, + batch 32", "sft", ALL, batch=32, loaders=8),
-    _m("sft, + compiled layers", "sft", f"{ALL} compile", batch=32, loaders=8, steps=6),
-    _m("score, + compiled", "score", f"{ALL} workers compile", batch=64, loaders=12),
+    _m("score, + patches by product", "score", f"{BEST} workers", batch=64, loaders=12),
+    _m("score, + one pass", "score", f"{BEST} workers onepass", batch=64, loaders=12),
     _m(
-        "sft, checkpointing, batch 64", "sft", ALL, batch=64, checkpointing=True, loaders=8, steps=5
+        "score, + compiled layers", "score", f"{BEST} workers onepass compile", batch=64, loaders=14
     ),
-    _m("score, batch 64", "score", batch=64),
-    _m("sft, + no dropout in the adapter", "sft", f"{ALL} plain", batch=32, loaders=8, steps=6),
-    _m("sft, + adapter in bf16", "sft", f"{ALL} plain half", batch=32, loaders=8, steps=6),
     _m(
-        "score, + compiled, batch 128",
+        "score, + batch 128",
         "score",
-        f"{ALL} workers compile",
+        f"{BEST} workers onepass compile",
         batch=128,
         steps=6,
-        loaders=12,
+        loaders=14,
     ),
     _m(
-        "sft, + compiled, no dropout, bf16 adapter",
+        "sft, compiled, checkpointing, batch 64",
         "sft",
-        f"{ALL} plain half compile",
+        f"{BEST} compile",
+        batch=64,
+        checkpointing=True,
+        loaders=10,
+        steps=5,
+    ),
+    _m(
+        "sft, compiled, no dropout in the adapter",
+        "sft",
+        f"{BEST} compile plain",
         batch=32,
         loaders=8,
-        steps=6,
     ),
-    _m("sft, + compiled, batch 48", "sft", f"{ALL} compile", batch=48, loaders=12, steps=5),
+    _m("sft, compiled, adapter in bf16", "sft", f"{BEST} compile plain half", batch=32, loaders=8),
+    _m("sft, compiled, batch 16", "sft", f"{BEST} compile", batch=16, loaders=8),
 )
 
 
@@ -166,6 +177,8 @@ def _measure(measurement: Measurement, options: argparse.Namespace) -> dict[str,
     model, processor = gpu_models.make(options.model, TEXTS, options.device, dtype)
     if "varlen" in measurement.levers:
         gpu_levers.use_varlen(model)
+    if "conv" in measurement.levers:
+        gpu_levers.patches_by_product(model)
     result = (_score if measurement.job == "score" else _train)(
         measurement, options, model, processor
     )
@@ -230,6 +243,11 @@ def _train(
             gpu_levers.compile_layers(trainer.model)
         batch = trainer.data_collator([own_row for own_row in _first(trainer.train_dataset, 1)])
         trainer.train()
+        if options.profile:
+            inputs = trainer._prepare_inputs(
+                trainer.data_collator(list(_first(trainer.train_dataset, measurement.batch)))
+            )
+            _profile(lambda: trainer.training_step(trainer.model, inputs, measurement.batch))
     steps, waits = clock.steps_s[WARM_UP:], clock.waits_s[WARM_UP:]
     pages_s = measurement.batch * len(steps) / sum(steps)
     flops = _flops(gpu_levers.base(trainer.model), batch)
@@ -263,6 +281,7 @@ def _score(
     if "compile" in measurement.levers:
         gpu_levers.compile_layers(model)
     add = gpu_levers.positions(model) if "positions" in measurement.levers else None
+    one_pass = "onepass" in measurement.levers
     size, n_batches = measurement.batch, WARM_UP + measurement.steps
     rows = np.resize(split.rows, size * n_batches).tolist()
     batches = [rows[i : i + size] for i in range(0, len(rows), size)]
@@ -279,7 +298,9 @@ def _score(
             for key, value in values.items()
         }
         if add:
-            model.model.rope_deltas = moved.pop(gpu_levers.DELTAS)
+            model.model.rope_deltas = moved[gpu_levers.DELTAS]
+            if not one_pass:
+                del moved[gpu_levers.DELTAS]
         return moved
 
     def prepared() -> Iterator[Any]:
@@ -295,20 +316,29 @@ def _score(
         for values in loader:
             yield on_card(values)
 
+    def score(values: Any) -> Any:
+        if not one_pass:
+            return scorer.score(dict(values)).log_probs
+        with torch.no_grad():
+            sums = gpu_levers.score_in_one_pass(model, scorer, values)
+        return sums.double().log_softmax(-1).cpu().numpy()
+
     first = on_card(encoded(batches[0]))
     for _ in range(WARM_UP):
-        scorer.score(dict(first))
+        score(first)
     _synchronise()
     began = time.perf_counter()
     for _ in range(measurement.steps):
-        answers = scorer.score(dict(first)).log_probs
+        answers = score(first)
     _synchronise()
     card_s = (time.perf_counter() - began) / measurement.steps
     ends_s = []
     for values in prepared():
-        scorer.score(values)
+        score(values)
         ends_s.append(time.perf_counter())
     whole_s = (ends_s[-1] - ends_s[WARM_UP - 1]) / measurement.steps
+    if options.profile:
+        _profile(lambda: score(first))
     flops = _flops(model, first, pages=size)
     return {
         "pages_per_s": round(size / whole_s, 2),
@@ -318,6 +348,21 @@ def _score(
         "answer": [round(float(x), 3) for x in answers[0]],
         "tokens": int(first["input_ids"].shape[1]),
     }
+
+
+def _profile(work: Callable[[], Any]) -> None:
+    """Print the operations on which the card spends most of its time."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CUDA, ProfilerActivity.CPU]) as found:
+        work()
+        _synchronise()
+    rows = [r for r in found.key_averages() if r.self_device_time_total > 0]
+    total = sum(r.self_device_time_total for r in rows if str(r.device_type).endswith("CUDA"))
+    print(f"card busy {total / 1000:.1f} ms")
+    rows = [r for r in rows if str(r.device_type).endswith("CUDA")]
+    for row in sorted(rows, key=lambda r: -r.self_device_time_total)[:12]:
+        print(f"  {row.self_device_time_total / total:6.1%} {row.count:5d}  {row.key[:100]}")
 
 
 def _flops(model: Any, batch: Any, pages: int = 1) -> dict[str, float]:
@@ -400,6 +445,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", default=[], help="measurements whose name has this"
     )
+    parser.add_argument("--profile", action="store_true", help="print the slowest operations")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     if options.tiny:

@@ -99,3 +99,42 @@ def positions(model: Any) -> Callable[[Any], Any]:
         return batch
 
     return add
+
+
+def patches_by_product(model: Any) -> None:
+    """Embed patches by a matrix product: their convolution has a stride as long as its kernel."""
+    embed = base(model).model.visual.patch_embed
+
+    def forward(pixels: torch.Tensor) -> torch.Tensor:
+        weight = embed.proj.weight.reshape(embed.embed_dim, -1)
+        flat = pixels.reshape(-1, weight.shape[1]).to(weight.dtype)
+        return torch.nn.functional.linear(flat, weight, embed.proj.bias)
+
+    embed.forward = forward
+
+
+def score_in_one_pass(model: Any, scorer: Any, encoded: Any) -> torch.Tensor:
+    """Return the log-probabilities of the answers, with their tree behind the prompt, uncached."""
+    from psgimg.finetune.inference.prefix_tree import Tree
+
+    values = dict(encoded)
+    deltas = values.pop(DELTAS)
+    prompt = values["attention_mask"]
+    n, n_prompt = prompt.shape
+    tree = Tree.of(scorer._candidates(prompt.device))
+    m = len(tree.tokens)
+    tokens = torch.tensor(tree.tokens, device=prompt.device).expand(n, -1)
+    depths = torch.tensor(tree.depths, device=prompt.device)
+    after = prompt.sum(-1, keepdim=True) + depths + deltas
+    visible = torch.ones(n_prompt + m, n_prompt + m, dtype=torch.bool, device=prompt.device).tril()
+    visible[n_prompt:, n_prompt:] = tree.attends.to(prompt.device)
+    mask = torch.zeros(visible.shape, dtype=model.dtype, device=prompt.device)
+    mask.masked_fill_(~visible, torch.finfo(model.dtype).min)
+    values |= {
+        "input_ids": torch.cat([values["input_ids"], tokens], dim=1),
+        "attention_mask": mask[None, None].expand(n, 1, -1, -1),
+        "position_ids": torch.cat([values["position_ids"], after.expand(3, -1, -1)], dim=2),
+        "mm_token_type_ids": torch.nn.functional.pad(values["mm_token_type_ids"], (0, m)),
+    }
+    logits = model(**values, logits_to_keep=m + 1, use_cache=False).logits
+    return tree.sums(logits[:, 0], logits[:, 1:])
