@@ -101,6 +101,19 @@ def positions(model: Any) -> Callable[[Any], Any]:
     return add
 
 
+class WithPositions:
+    """A collator whose batches bring what the model would derive from its grids."""
+
+    def __init__(self, collate: Callable[[Any], Any], model: Any) -> None:
+        self._collate, self._add = collate, positions(model)
+
+    def __call__(self, examples: Any) -> Any:
+        """Collate rows into a batch."""
+        batch = self._add(self._collate(examples))
+        del batch[DELTAS]
+        return batch
+
+
 def patches_by_product(model: Any) -> None:
     """Embed patches by a matrix product: their convolution has a stride as long as its kernel."""
     embed = base(model).model.visual.patch_embed
