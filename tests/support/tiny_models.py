@@ -139,7 +139,7 @@ def _tokenizer(
     )
 
 
-def _template(name: str) -> str:
+def template(name: str) -> str:
     import trl
 
     folder = Path(trl.__file__).parent / "chat_templates"
@@ -160,15 +160,15 @@ def _idefics3(texts: Sequence[str]) -> tuple[Any, Any, Any, str]:
         vision_config={**_vision(56), "patch_size": 14, "intermediate_size": 2 * WIDTH},
         text_config={"model_type": "llama", **_text(tokenizer)},
     )
-    return tokenizer, config, processor, _template("idefics3")
+    return tokenizer, config, processor, template("idefics3")
 
 
 def _qwen2_5_vl(texts: Sequence[str]) -> tuple[Any, Any, Any, str]:
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLProcessor
 
-    tokenizer = _qwen_tokenizer(texts)
+    tokenizer = qwen_tokenizer(texts)
     config = Qwen2_5_VLConfig(
-        **_qwen_ids(tokenizer),
+        **qwen_ids(tokenizer),
         text_config={**_text(tokenizer), "rope_parameters": _rope([1, 2, 3])},
         vision_config={
             "hidden_size": WIDTH,
@@ -183,27 +183,27 @@ def _qwen2_5_vl(texts: Sequence[str]) -> tuple[Any, Any, Any, str]:
     )
     images = _qwen_images(14)
     processor = _without_videos(Qwen2_5_VLProcessor)(images, tokenizer)
-    return tokenizer, config, processor, _template("qwen2_5_vl")
+    return tokenizer, config, processor, template("qwen2_5_vl")
 
 
 def _qwen3_vl(texts: Sequence[str]) -> tuple[Any, Any, Any, str]:
     from transformers import Qwen3VLConfig, Qwen3VLProcessor
 
-    tokenizer = _qwen_tokenizer(texts)
+    tokenizer = qwen_tokenizer(texts)
     rope = {**_rope([2, 2, 2]), "mrope_interleaved": True}
     config = Qwen3VLConfig(
-        **_qwen_ids(tokenizer),
+        **qwen_ids(tokenizer),
         text_config={**_text(tokenizer), "head_dim": WIDTH // HEADS, "rope_parameters": rope},
         vision_config={**_qwen3_vision(), "deepstack_visual_indexes": [0]},
     )
     processor = _without_videos(Qwen3VLProcessor)(_qwen_images(16), tokenizer)
-    return tokenizer, config, processor, _template("qwen3_vl")
+    return tokenizer, config, processor, template("qwen3_vl")
 
 
 def _qwen3_5(texts: Sequence[str]) -> tuple[Any, Any, Any, str]:
     from transformers import Qwen3_5Config, Qwen3VLProcessor
 
-    tokenizer = _qwen_tokenizer(texts)
+    tokenizer = qwen_tokenizer(texts)
     rope = {**_rope([1, 1, 1]), "mrope_interleaved": True, "partial_rotary_factor": 0.5}
     linear = {
         "linear_key_head_dim": 8,
@@ -212,7 +212,7 @@ def _qwen3_5(texts: Sequence[str]) -> tuple[Any, Any, Any, str]:
         "linear_num_value_heads": 2,
     }
     config = Qwen3_5Config(
-        **_qwen_ids(tokenizer),
+        **qwen_ids(tokenizer),
         text_config={
             **_text(tokenizer),
             **linear,
@@ -223,14 +223,22 @@ def _qwen3_5(texts: Sequence[str]) -> tuple[Any, Any, Any, str]:
         vision_config=_qwen3_vision(),
     )
     processor = _without_videos(Qwen3VLProcessor)(_qwen_images(16), tokenizer)
-    return tokenizer, config, processor, _template("qwen3_5_nothink")
+    return tokenizer, config, processor, template("qwen3_5_nothink")
 
 
-def _qwen_tokenizer(texts: Sequence[str]) -> Any:
+def qwen3_vl_processor(tokenizer: Any, chat_template: str | None = None) -> Any:
+    """Processor of Qwen3-VL without its slot for videos."""
+    from transformers import Qwen3VLProcessor
+
+    own = _without_videos(Qwen3VLProcessor)
+    return own(_qwen_images(16), tokenizer, chat_template=chat_template)
+
+
+def qwen_tokenizer(texts: Sequence[str]) -> Any:
     return _tokenizer(texts, QWEN_TOKENS, "<|endoftext|>", "<|im_end|>")
 
 
-def _qwen_ids(tokenizer: Any) -> dict[str, Any]:
+def qwen_ids(tokenizer: Any) -> dict[str, Any]:
     ids = tokenizer.convert_tokens_to_ids
     return {
         "image_token_id": ids("<|image_pad|>"),
