@@ -249,7 +249,9 @@ def _differing(
         done.key
     ):
         differing.append("labels")
-    return differing + sorted(key for key, value in rebuilt.items() if value != original.get(key))
+    derived = {"quality"} if differing else set()  # follows from the same samples
+    others = (key for key, value in rebuilt.items() if value != original.get(key))
+    return differing + sorted(set(others) - derived)
 
 
 def _why(
