@@ -137,15 +137,14 @@ def _file(out: Path, step: Step, suffix: str) -> Path:
 def _resume_words(out: Path, step: Step) -> list[str]:
     """Return extra words that resume an interrupted training; without a checkpoint, it restarts."""
     folder = out / step.made
-    if not _file(out, step, "log").exists():  # never begun: what is there is not this study's
-        return []
     if step.command == "predict":
         _remove_stale(out, step)
     if step.command != "sft" or not folder.exists():
         return []
     if any(_is_whole(path) for path in folder.glob("checkpoint-*/trainer_state.json")):
         return ["--resume-from-checkpoint", "true"]
-    shutil.rmtree(folder)
+    if _file(out, step, "log").exists():  # else never begun: what is there is not this study's
+        shutil.rmtree(folder)
     return []
 
 
