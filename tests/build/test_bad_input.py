@@ -348,7 +348,7 @@ def test_a_file_in_the_wrong_place_costs_no_other(tmp_path):
     )
     (entry,) = report.values["set_aside"]
     assert entry["recording"] == "r0001"  # the name of a folder is not published
-    assert "astray-backup-7" in entry["detail"]
+    assert "7.rec" in entry["detail"]
     assert len(report.values["recordings"]) == 6
 
 
