@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from annotated_types import Ge, Interval
 from psgimg.builder import atomic_file
@@ -61,7 +61,7 @@ class ManifestJson(TypedDict):
     versions: dict[str, str]
     prompt: PromptJson
     context: Annotated[int, Interval(ge=0, le=MAX_CONTEXT)]
-    recipe: RecipeJson
+    recipe: dict[str, Any]
     recipe_hash: Hash
     policy: Line
     corpora: list[CorpusName]
@@ -166,7 +166,7 @@ class ModelFolder:
             prompt=Prompt(prompt["system"], prompt["question"], ordered),
             prompt_name=prompt["name"],
             context=manifest["context"],
-            recipe=manifest["recipe"],
+            recipe=cast(RecipeJson, manifest["recipe"]),
             recipe_hash=manifest["recipe_hash"],
             policy=manifest["policy"],
             corpora=tuple(manifest["corpora"]),
