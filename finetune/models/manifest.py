@@ -148,6 +148,10 @@ class ModelFolder:
         BuildError
             If a key is missing, a value is of the wrong type, or the recipe does not match its hash.
         """
+        names = ManifestJson.__annotations__.keys()
+        if not isinstance(values, dict) or not names <= set(values):
+            missing = ", ".join(sorted(names - set(values))) if isinstance(values, dict) else "all"
+            raise BuildError(f"{where}: no {missing}; restore the file as written by `psgimg sft`")
         try:
             manifest = json_form.conform(values, ManifestJson)
         except json_form.FormError as error:
