@@ -69,6 +69,13 @@ def main() -> None:
         "--out", type=Path, default=Path("fuzz-failures"), help="for failing inputs"
     )
     options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="psgimg-fuzz-", dir=work.room()) as folder:
+        tempfile.tempdir = folder  # also removes what a process leaves that dies
+        sys.exit(_fuzz(options))
+
+
+def _fuzz(options: argparse.Namespace) -> bool:
+    """Fuzz the targets and print the table; return whether anything failed."""
     names = options.target or list(TARGETS)
     began_s = time.monotonic()
     seeds = _seeds(names)
@@ -81,7 +88,7 @@ def main() -> None:
     failures = [one for tally in tallies.values() for one in tally.failures]
     print(_table(tallies, time.monotonic() - began_s))
     _save(failures, seeds, options.seed, options.out)
-    sys.exit(bool(failures))
+    return bool(failures)
 
 
 def _run(
@@ -165,7 +172,7 @@ def _seeds(names: Iterable[str]) -> dict[str, list[Seeds]]:
 
 
 def _make_seeds(names: Sequence[str], out: Connection) -> None:
-    with tempfile.TemporaryDirectory(prefix="psgimg-fuzz-", dir=work.room()) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         made: dict[str, list[Seeds]] = {}
         for name in names:
             own = Path(folder) / name

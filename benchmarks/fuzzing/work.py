@@ -101,7 +101,7 @@ def run(
     pa.set_cpu_count(1)  # the workers are what runs in parallel
     signal.signal(signal.SIGPROF, _hang)
     tally = Tally()
-    with tempfile.TemporaryDirectory(prefix="psgimg-fuzz-", dir=room()) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         path = place(TARGETS[name], Path(folder), files[1:])
         path.write_bytes(files[0][0])
         TARGETS[name].parse(path)  # valid; loads what the parser loads when it is first used

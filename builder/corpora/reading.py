@@ -148,6 +148,8 @@ def read_text(path: Path) -> str:
         raise RecordingError(
             "unreadable scoring", f"{path.name} is not plain text; get the file again"
         ) from error
+    if not text.strip():  # nothing but a byte-order mark
+        raise RecordingError("empty scoring", f"{path.name} is empty; get the file again")
     if "\0" in text:
         raise RecordingError(
             "unreadable scoring", f"{path.name} has binary data, not text; get the file again"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from annotated_types import Ge, Interval
 from psgimg.builder import atomic_file
@@ -61,7 +61,7 @@ class ManifestJson(TypedDict):
     versions: dict[str, str]
     prompt: PromptJson
     context: Annotated[int, Interval(ge=0, le=MAX_CONTEXT)]
-    recipe: RecipeJson
+    recipe: dict[str, Any]
     recipe_hash: Hash
     policy: Line
     corpora: list[CorpusName]
@@ -148,6 +148,10 @@ class ModelFolder:
         BuildError
             If a key is missing, a value is of the wrong type, or the recipe does not match its hash.
         """
+        names = ManifestJson.__annotations__.keys()
+        if not isinstance(values, dict) or not names <= set(values):
+            missing = ", ".join(sorted(names - set(values))) if isinstance(values, dict) else "all"
+            raise BuildError(f"{where}: no {missing}; restore the file as written by `psgimg sft`")
         try:
             manifest = json_form.conform(values, ManifestJson)
         except json_form.FormError as error:
@@ -166,7 +170,7 @@ class ModelFolder:
             prompt=Prompt(prompt["system"], prompt["question"], ordered),
             prompt_name=prompt["name"],
             context=manifest["context"],
-            recipe=manifest["recipe"],
+            recipe=cast(RecipeJson, manifest["recipe"]),
             recipe_hash=manifest["recipe_hash"],
             policy=manifest["policy"],
             corpora=tuple(manifest["corpora"]),

@@ -112,6 +112,13 @@ def test_more_epochs_than_a_recording_has_are_refused_however_they_are_listed():
         from_scores(Stage.W for _ in range(10**12))
 
 
+@pytest.mark.parametrize("name", ["dcsm", "hmc", "custom"])
+def test_a_byte_order_mark_alone_is_no_scoring(name, tmp_path):
+    path = tmp_path / "scoring.txt"
+    path.write_bytes(b"\xef\xbb\xbf\n")
+    assert "empty scoring" in refusal(TABLES[name][0], path)
+
+
 def test_a_day_of_epochs_of_a_second_is_legal():
     assert len(from_scores([Stage.W] * 86_400, epoch_s=1.0)) == 86_400
 
