@@ -109,3 +109,13 @@ def test_a_refused_folder_is_built_by_the_command_in_the_message(tmp_path):
         validate.values(folder)
     suggested = str(refused.value).partition("build one first: ")[2]
     assert given(suggested)["out"] == folder
+
+
+def test_a_pattern_of_datasets_is_escaped_where_a_folder_has_glob_characters(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert quoting.pattern("x [1]", "test/**") == '"x [[]1]/test/**"'
+    (tmp_path / "in [2]").mkdir()
+    monkeypatch.chdir(tmp_path / "in [2]")
+    assert quoting.is_pattern("plain"), "datasets resolves a relative path"
+    assert quoting.pattern("x", "*.tar") == f'"{tmp_path}/in [[]2]/x/*.tar"'
+    assert quoting.braces("a{1,2}\\b") == "a\\{1,2\\}\\\\b"
