@@ -137,8 +137,8 @@ class PlanFacts(TypedDict):
     recording: Name
     kin: Name
     scorer: Line
-    epoch_s: float
-    duration_s: float
+    epoch_s: Annotated[float, Ge(1), Le(30)]
+    duration_s: Annotated[float, Ge(0)]
     stages: StageCounts
     second: Count
     unscored_signal_s: float

@@ -12,6 +12,7 @@ from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.json_form import FormError, conform, place, shown
 from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings.hypnogram import max_epochs
 from psgimg.builder.render import recipe
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.signals import corruption_spec
@@ -141,6 +142,21 @@ def _check_counts(build: BuildJson) -> None:
                 raise FormError(f"its counts differ from those of the shards: {corpus}, {split}")
     if not rows.total():
         raise FormError("its shards have 0 rows")
+    _check_recordings(build, rows)
+
+
+def _check_recordings(build: BuildJson, rows: Counter[tuple[str, str]]) -> None:
+    """Check that no recording has more epochs than any can have, and that all add up to the rows."""
+    epochs: Counter[tuple[str, str]] = Counter()
+    for i, fact in enumerate(build["recordings"]):
+        n_epochs = sum(fact["stages"].values())
+        if n_epochs > max_epochs(fact["epoch_s"]):
+            where = place("recordings", i, "stages")
+            raise FormError(f"{where} has {n_epochs:,} epochs, more than any recording")
+        epochs[fact["corpus"], fact["split"]] += n_epochs
+    for corpus, split in sorted(rows.keys() | epochs.keys()):
+        if epochs[corpus, split] != rows[corpus, split]:
+            raise FormError(f"its recordings do not add up to its counts: {corpus}, {split}")
 
 
 def _stage_counts(build: BuildJson) -> Iterator[tuple[str, StageCounts]]:

@@ -14,24 +14,26 @@ Kind = Literal["subject", "recording", "family"]
 
 _WORDS = (
     "baseline|case|control|ctrl|diagnostic|exam|female|followup|group|healthy|male|night|part|"
-    "participant|patient|person|polysomnography|record|recording|session|sleep|split|study|subj|"
-    "subject|test|titration|trial|visit|volunteer"
+    "participant|patient|person|polysomnography|record|recording|ses|session|sleep|split|study|sub|"
+    "subj|subject|test|titration|trial|visit|volunteer"
 )
 _ID = re.compile(
-    rf"({_WORDS}|[a-z]{{0,2}}|(?P<three>[a-z]{{3,4}}))[-_]?(?P<digits>\d{{1,8}})",
+    rf"({_WORDS}|[a-z]?|(?P<initials>[a-z]{{2,4}}))[-_]?(?P<digits>\d{{1,6}})",
     re.IGNORECASE | re.ASCII,
 )
-"""Longer prefixes could be names of people, unless they are such words."""
+"""Longer prefixes could be names of people, unless they are such words; longer numbers could be dates
+of birth or numbers of a hospital.
+"""
 
 _REST = re.compile(rf"[-_.]*([a-z]|psg|{_WORDS})?", re.IGNORECASE | re.ASCII)
 """What may follow the subject in the name of a recording, beside an id."""
 
-_DATE = re.compile(
-    r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])|(0[1-9]|[12]\d|3[01])(0[1-9]|1[0-2])(19|20)\d\d"
-    r"|(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(19|20)\d\d"
+_BIRTH = re.compile(
+    r"(19\d\d|20[0-2]\d)"
+    r"|\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])"
+    r"|(0[1-9]|[12]\d|3[01])(0[1-9]|1[0-2])\d\d|(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d\d"
 )
-_YEAR = re.compile(r"19\d\d|20[0-2]\d")
-"""Possibly of birth, after a prefix that is as long as a short name."""
+"""Possibly a year or date of birth, after a prefix that could be initials or a short name."""
 
 
 def odd_names(corpus: Corpus | None, subject: str, recording: str, kin: str) -> dict[Kind, str]:
@@ -65,9 +67,7 @@ def is_id(corpus: Corpus | None, name: str) -> bool:
     if corpus and corpus.names and re.fullmatch(corpus.names, name):
         return True
     match = _ID.fullmatch(name)
-    if match is None or _DATE.fullmatch(match["digits"]):
-        return False
-    return not (match["three"] and _YEAR.fullmatch(match["digits"]))
+    return match is not None and not (match["initials"] and _BIRTH.fullmatch(match["digits"]))
 
 
 def _is_night(corpus: Corpus | None, subject: str, name: str) -> bool:

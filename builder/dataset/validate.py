@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from psgimg.builder import atomic_file
 from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import build_report, build_schema, name_forms, shards
 from psgimg.builder.dataset.build_json import BuildJson, ShardEntry
 from psgimg.builder.dataset.json_form import FormError
+from psgimg.builder.dataset.schema import FEATURES, schema
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, quoting, safe_names
 from psgimg.builder.render.recipe import UnknownKindError
+from psgimg.builder.stages import STAGE_NAMES
 
 LABELS = "rebuild.json"
 """File that marks a labels-only export."""
@@ -23,6 +27,12 @@ EXPORT = "export.json"
 
 ANEW = "build into a new --out, or download the folder again"
 REDRAW = "build into a new --out, where such names become numbers"
+NAMES = ("corpus", "subject", "recording")
+NUMBERS = ("label", "epoch", "onset_s")
+"""Columns of a shard that name a recording, and those that have a number in every row."""
+
+STAGES = frozenset(range(len(STAGE_NAMES)))
+
 AGAIN = "run the same `psgimg build` again, or download the folder again"
 
 
@@ -108,11 +118,11 @@ def check_shards(folder: Path, values: BuildJson, wanted: Iterable[ShardEntry]) 
             "folder again"
         )
     for shard in wanted:
-        check_shard(folder, shard)
+        check_shard(folder, values, shard)
 
 
-def check_shard(folder: Path, shard: ShardEntry) -> None:
-    """Compare the SHA-256 and the number of rows of one shard with its entry in ``build.json``.
+def check_shard(folder: Path, values: BuildJson, shard: ShardEntry) -> None:
+    """Compare the SHA-256 and the rows of one shard with ``build.json``; no picture is read.
 
     Raises
     ------
@@ -136,6 +146,40 @@ def check_shard(folder: Path, shard: ShardEntry) -> None:
         raise BuildError(
             f"{path} has {n_rows} rows, but {build_report.FILE} lists {shard['rows']}; {ANEW}"
         )
+    facts = values["recordings"]
+    _check_rows(path, {(fact["corpus"], fact["subject"], fact["recording"]) for fact in facts})
+
+
+def _check_rows(path: Path, listed: Collection[tuple[str, ...]]) -> None:
+    """Refuse columns that no build writes, and rows of another recording than the listed ones."""
+    if not _has_columns(pq.read_schema(path)):
+        raise BuildError(
+            f"{path}: columns or ClassLabel names differ from those of this psgimg; {ANEW}"
+        )
+    with pq.ParquetFile(path, read_dictionary=list(NAMES)) as file:
+        for i in range(file.num_row_groups):
+            rows = file.read_row_group(i, [*NAMES, *NUMBERS])
+            name = tuple(pc.unique(rows[column]).to_pylist() for column in NAMES)
+            if any(len(one) != 1 for one in name) or tuple(one[0] for one in name) not in listed:
+                raise BuildError(
+                    f"{path}: recording {i + 1} differs from {build_report.FILE}: its rows have other "
+                    f"names; {ANEW}"
+                )
+            labels = pc.unique(rows["label"]).to_pylist()
+            if any(rows[column].null_count for column in NUMBERS) or not STAGES.issuperset(labels):
+                raise BuildError(
+                    f"{path}: a row of {name[-1][0]} has no valid stage or time; {ANEW}"
+                )
+
+
+def _has_columns(found: pa.Schema) -> bool:
+    """Whether a shard has the columns of a dataset, and the names of the stages."""
+    try:
+        stated = bounded.loads((found.metadata or {})[b"huggingface"], "its metadata")
+        features = stated["info"]["features"]
+    except (KeyError, ValueError, TypeError):
+        return False
+    return bool(features == FEATURES and found.equals(schema()))
 
 
 def _refuse_others(folder: Path) -> None:

@@ -169,7 +169,7 @@ def pictures(done: Done) -> str:
     """Return the SHA-256 of a recording's pictures in time order, each preceded by its length."""
     digest = hashlib.sha256()
     images = shards.read_column(done, ["image.bytes"]).column("image").combine_chunks()
-    for picture in images.field("bytes"):
+    for picture in images.field("bytes").fill_null(b""):
         png = picture.as_buffer()
         digest.update(len(png).to_bytes(8, "big"))
         digest.update(png)

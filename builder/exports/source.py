@@ -90,8 +90,19 @@ def name(row: Row) -> str:
 
 
 def png(row: Row) -> bytes:
-    """Return the page's picture, unchanged."""
-    return cast(bytes, row["image"]["bytes"])
+    """Return the page's picture, unchanged.
+
+    Raises
+    ------
+    BuildError
+        If the row has none.
+    """
+    data = (row["image"] or {}).get("bytes")
+    if not data:
+        raise BuildError(
+            f"epoch {row['epoch']} of {row['recording']} has no picture; {validate.ANEW}"
+        )
+    return data
 
 
 def _read(path: Path, progress: Progress) -> Iterator[Row]:

@@ -79,8 +79,8 @@ YAML = Bound("a YAML file of settings", MB // 8, b",[{\n\r", 10_000, "values")
 TEXT = Bound("a text scoring", 8 * MB, b"\n\r", 400_000, "lines")
 """A line per second for two days, with line ends of two characters."""
 
-XML = Bound("an XML scoring", 32 * MB, b"<", 1_000_000, "tags")
-"""About 80,000 scored events; a night has some hundreds."""
+XML = Bound("an XML scoring", 16 * MB, b"<=", 400_000, "tags and attributes")
+"""About 30,000 scored events; a night has some hundreds."""
 
 
 def read_bytes(path: Path, bound: Bound) -> bytes:

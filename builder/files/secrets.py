@@ -30,16 +30,21 @@ NOT_SECRET = re.compile("PATH|FILE|DIR|LIMIT", re.IGNORECASE)
 _NAMED = r"(?:api[-_]?key|access[-_]?key|token|secret|password|passwd|signature|sig)"
 _VALUE = r"(?=[^\s\"'&,;)}]*\d)[^\s\"'&,;)}]{6,}"
 """A value beside its name; with a digit, unlike a word of a sentence."""
+_WORD = r"(?!(?:none|null|true|false)\b)[^\s\"'<&,;)}]{6,}"
+"""A value that nothing but an assignment can precede, and which may be letters only."""
 
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(shape, re.IGNORECASE), rf"\1{MASK}")
     for shape in (
         r"(\bbearer\s+)[A-Z0-9._~+/=-]{4,}",
         r"(\bauthorization[\"']?\s*[:=]\s*[\"']?(?:basic\s+|token\s+)?)(?!bearer\b)[^\s\"',;)}…]{6,}",
-        r"(\b[a-z][a-z0-9+.-]*://)[^\s/@'\"]+(?=@)",
+        r"(\b[a-z][a-z0-9+.-]*://)[^\s/?#'\"]+(?=@)",
         r"(\bhttps?://[^\s?#'\"<>]+\?)[^\s'\"<>]+",
         rf"(\b[\w-]*{_NAMED}[\"']?\s*[=:]\s*[\"']?){_VALUE}",
-        rf"(--?{_NAMED}\s+){_VALUE}",
+        rf"((?-i:\b[A-Z_]*(?:KEY|TOKEN|SECRET|PASSWORD))=[\"']?|\bx-api-key:\s*){_WORD}",
+        rf"([\"'](?:[\w-]+[-_])?{_NAMED}(?<!token)[\"']\s*:\s*[\"']){_WORD}",
+        rf"(--(?:[a-z]+[-_])?{_NAMED}=){_WORD}",
+        rf"(--?(?:[a-z]+[-_])?{_NAMED}\s+){_VALUE}",
         r"(\b(?-i:hf|api_org)_)[A-Z0-9]\w*",
         r"(\b(?:sk|pk|rk|gsk|xai|nvapi|r8|glpat|pypi)[-_])[A-Z0-9_-]{8,}",
         r"(\b(?:gh[pousr]|github_pat)_)[A-Z0-9_]{8,}",

@@ -24,7 +24,7 @@ from psgimg.builder.dataset.build_json import (
     ShardEntry,
 )
 from psgimg.builder.dataset.build_report import Report
-from psgimg.builder.dataset.schema import FEATURES, SPLITS, schema
+from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded
 from psgimg.builder.render import png
@@ -77,6 +77,7 @@ def audit(folder: Path, values: BuildJson, checked: Callable[[int], None]) -> Bu
         raise BuildError(f"{folder / extra[0]} does not belong to this build; {AGAIN}")
     stages: Counter[tuple[str, str, str]] = Counter()
     for shard in build.values["shards"]:
+        validate.check_shard(folder, values, shard)
         stages += _shard(folder, shard, facts)
         checked(shard["bytes"])
     _counts(folder, build.values, stages)
@@ -91,19 +92,8 @@ def _shard(
 ) -> Counter[tuple[str, str, str]]:
     """Check one shard; return its numbers of epochs by corpus, split and stage."""
     path = folder / shard["path"]
-    validate.check_shard(folder, shard)
     stages: Counter[tuple[str, str, str]] = Counter()
     with pq.ParquetFile(path) as file:
-        metadata = file.schema_arrow.metadata or {}
-        features = (
-            bounded.loads(metadata.get(b"huggingface", b"{}"), path.name)
-            .get("info", {})
-            .get("features")
-        )
-        if features != FEATURES or not file.schema_arrow.equals(schema()):
-            raise BuildError(
-                f"{path}: columns or ClassLabel names differ from those of this psgimg; {AGAIN}"
-            )
         if extra := set(file.metadata.metadata) - FOOTER_KEYS:
             raise BuildError(f"{path}: unknown footer keys {sorted(extra)}; {AGAIN}")
         for facts, row_group in zip(_facts(file), range(file.num_row_groups), strict=True):
@@ -126,14 +116,15 @@ def _facts(file: Any) -> list[RecordingFacts]:
 def _rows(path: Path, table: Any, fact: BuiltRecording) -> Counter[tuple[str, str, str]]:
     """Check the rows of one recording; return its numbers of epochs by stage."""
     where = f"{path}: recording {fact['recording']}"
-    for column in ("corpus", "subject", "recording"):
-        if pc.unique(table[column]).to_pylist() != [fact[column]]:
-            raise BuildError(f"{where}: its rows have another {column}; {AGAIN}")
+    if pc.unique(table["recording"]).to_pylist() != [fact["recording"]]:
+        raise BuildError(f"{where}: its rows are those of another; {AGAIN}")
     image = table["image"].combine_chunks()
     if image.field("path").null_count != len(image):
         raise BuildError(
             f"{where}: a picture has a file name, which could reveal its stage; {AGAIN}"
         )
+    if image.field("bytes").null_count or image.null_count:
+        raise BuildError(f"{where}: a picture is missing; {AGAIN}")
     for page in image.field("bytes"):
         if extra := png.chunks(page.as_buffer()) - png.CHUNKS:
             raise BuildError(

@@ -15,7 +15,7 @@ from typing import Any, TypeGuard
 
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import bounded
+from psgimg.builder.files import bounded, safe_names
 from psgimg.builder.progress import BYTES, Progress
 from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.release.audit import MACHINE_PATH
@@ -28,16 +28,19 @@ from psgimg.builder.render.recipe import digest
 FILE = "psgimg.json"
 CARD = "README.md"
 WEIGHTS = ".safetensors"
-SENT = (WEIGHTS, ".json", ".jinja", ".txt", ".model", ".md", ".png", ".yaml")
-"""Suffixes of published files; checkpoints, optimizer states and pickled arguments stay local."""
-
-ARGUMENTS = "asked.json"
-"""Arguments of the training, compared when it is resumed; not published."""
+SENT = re.compile(
+    r".+\.(safetensors|safetensors\.index\.json|jinja|model)|\w*config\.json"
+    r"|(psgimg|training|tokenizer|vocab|added_tokens|special_tokens_map|chat_template)\.json"
+    r"|(merges|vocab)\.txt|README\.md|training\.png"
+)
+"""Names of published files: those of a model. Checkpoints, pickled arguments, and notes, predictions
+and other files that a user keeps in the folder stay local.
+"""
 
 UNNAMED = "a corpus that psgimg.json does not name"
 
-CHECKED = (FILE, CARD, "training.json", "config.json", "adapter_config.json")
-"""Files that could contain a path of the machine used for training."""
+VOCABULARY = ("tokenizer.json", "vocab.json")
+"""Files whose texts are no paths, whatever they look like."""
 
 
 @dataclass(frozen=True)
@@ -118,13 +121,14 @@ def audit(folder: Path) -> Mapping[str, Any]:
     """
     values = _values(folder / FILE)
     names = {path.name for path in _published(folder)}
+    safe_names.refuse_links(folder, names)
     if not any(name.endswith(WEIGHTS) for name in names):
         raise BuildError(f"{folder} has no weights (*{WEIGHTS}); run `psgimg sft` to completion")
     if CARD not in names:
         raise BuildError(f"{folder} has no {CARD}; run `psgimg sft` to completion")
     _check_base(folder / "adapter_config.json")
     for path in _published(folder):
-        if path.name in CHECKED:
+        if path.suffix in (".json", ".md") and path.name not in VOCABULARY:
             match = MACHINE_PATH.search(path.read_text(encoding="utf-8"))
             if match:
                 raise BuildError(
@@ -188,11 +192,7 @@ def _values(path: Path) -> Mapping[str, Any]:
 
 
 def _published(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_file() and path.suffix in SENT and path.name != ARGUMENTS
-    )
+    return sorted(path for path in folder.iterdir() if path.is_file() and SENT.fullmatch(path.name))
 
 
 def _standing(repo: Repo, state: State | None) -> Standing | None:

@@ -163,12 +163,12 @@ def _table(path: Path, n_rows: int, where: str) -> pa.Table:
     try:
         _check_schema(pq.read_schema(path), where)
         with pq.ParquetFile(path, read_dictionary=list(IDENTITY)) as file:
+            if (found := file.metadata.num_rows) != n_rows:  # nothing is read, however many
+                raise BuildError(f"{where} has {found} rows, but {n_rows} in build.json; {REMEDY}")
             table = file.read(columns=[*IDENTITY, *TYPES])
     except (pa.ArrowException, OSError) as error:
         cause = " ".join(str(error).split())
         raise BuildError(f"{where} can't be read ({cause}); build or download it again") from error
-    if len(table) != n_rows:
-        raise BuildError(f"{where} has {len(table)} rows, but {n_rows} in build.json; {REMEDY}")
     second = table.column_names.index("label_2")
     table = table.set_column(second, "label_2", table["label_2"].fill_null(NO_STAGE))
     for name in table.column_names:

@@ -76,8 +76,11 @@ def _read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
     import pyarrow.parquet as pq
 
     # Texts stay in dictionaries: repeated 30 million times, a long one would fill the memory.
-    names = [name for name in pq.read_schema(path).names if name in schema.names]
-    texts = [name for name in names if pa.types.is_string(schema.field(name).type)]
+    fields = [field for field in pq.read_schema(path) if field.name in schema.names]
+    for field in fields:
+        _check_type(field)
+    names = [field.name for field in fields]
+    texts = [field.name for field in fields if not pa.types.is_primitive(field.type)]
     with pq.ParquetFile(path, read_dictionary=texts) as file:
         metadata = file.metadata
         groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
@@ -93,7 +96,8 @@ def _read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
         )
         table = file.read(names)
     for column in table.columns:
-        if pa.types.is_dictionary(column.type):
+        kind = column.type
+        if pa.types.is_dictionary(kind) and not pa.types.is_primitive(kind.value_type):
             _check_volume(_n_text_bytes(column), n_rows)
     return table
 
@@ -102,6 +106,13 @@ def _write_parquet(path: Path, table: pa.Table) -> None:
     import pyarrow.parquet as pq
 
     pq.write_table(table, path, compression="zstd")
+
+
+def _check_type(field: pa.Field) -> None:
+    """Refuse a column whose values may each be of any size, beside texts."""
+    kind = field.type
+    if pa.types.is_nested(kind) or pa.types.is_fixed_size_binary(kind):
+        raise TypeError(f"column {field.name!r} is {str(kind)[:80]}, neither text nor a number")
 
 
 def _n_text_bytes(column: pa.ChunkedArray) -> int:

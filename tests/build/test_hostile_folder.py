@@ -7,13 +7,14 @@ import json
 import os
 import shutil
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tiny
 from builds import run
 from progress import Remembered
 from psgimg.builder.build import build
-from psgimg.builder.dataset import shards, validate
+from psgimg.builder.dataset import build_report, shards, validate
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
 from psgimg.builder.exports import imagefolder, labels_only
@@ -164,6 +165,43 @@ def test_a_shard_that_is_a_link_out_of_the_folder_is_not_read(place):
         lambda: source.find(str(folder), None, split),
     ):
         refused(action, "is a link to .*remove the link")
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("recording", ["../../x"]),
+        ("subject", ["Maria Silva"]),
+        ("corpus", [None]),
+        ("recording", [["x"]]),
+        ("label", [9]),
+        ("label", [None]),
+        ("epoch", [None]),
+        ("image", ["x"]),
+        ("image", [None]),
+        ("lanes", None),
+    ],
+)
+def test_rows_that_no_build_writes_are_not_exported(place, column, values):
+    folder = place / "downloads" / "release"
+    path = next((folder / "data").rglob("*.parquet"))
+    table = pq.read_table(path, partitioning=None)
+    i = table.column_names.index(column)
+    if values is None:
+        table = table.drop_columns(column)
+    else:
+        made = pa.array(values * len(table))
+        like = table.schema.field(column).type
+        table = table.set_column(i, column, made.cast(like) if values == [None] else made)
+    pq.write_table(table, path)
+    report = json.loads((folder / "build.json").read_text())
+    entry = next(one for one in report["shards"] if path.match(one["path"]))
+    entry |= build_report.entry(path.read_bytes())
+    (folder / "build.json").write_text(json.dumps(report))
+    refused(lambda: imagefolder.write(folder, place / "pages"), "download the folder again")
+    assert not (place / "pages").exists()
+    if (column, values) != ("image", [None]):
+        refused(lambda: labels_only.write(folder, place / "labels"), "download the folder again")
 
 
 @pytest.mark.parametrize(

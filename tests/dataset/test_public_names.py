@@ -12,7 +12,10 @@ from psgimg.builder.dataset.public_names import PublicNames
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.recording import Recording
 
-IDS = ("P001", "S1", "sn_12", "sub-001", "200001", "subject07", "PATIENT-3", "aa0001", "7")
+IDS = (
+    *("P001", "S1", "sn_12", "sub-001", "200001", "subject07", "PATIENT-3", "aa0001", "7"),
+    *("P2024", "sub-1950", "subject120350", "sn200001"),
+)
 PEOPLE = (
     *(
         "Maria",
@@ -24,6 +27,8 @@ PEOPLE = (
         "M.S.",
         "MS",
     ),
+    *("MS1950", "ms-2003", "MS120350", "MS_500312", "Ana031250"),
+    *("12345678", "0012345", "MRN1234567", "P01234567"),
     *("1950-03-12", "19500312", "12031950", "P19500312", "010150-1234", "0101501234", "P001x"),
     *("m\u00fcller1", "\u0627\u062d\u0645\u062f", "P\u0661", "\u212a1", "P001 Maria", "Maria1", ""),
 )

@@ -195,6 +195,15 @@ def set_recipe(values, version=VERSION):
     values["recipe_hash"] = digest(values["recipe"])
 
 
+def more_epochs(values):
+    """State 200,000 further epochs wherever epochs of the first recording are counted."""
+    fact = values["recordings"][0]
+    shard = next(one for one in values["shards"] if one["split"] == fact["split"])
+    for stages in (fact["stages"], values["counts"]["hmc"][fact["split"]]):
+        stages["W"] += 200_000
+    shard["rows"] += 200_000
+
+
 def twice(values, part):
     values[part].append(values[part][0])
 
@@ -244,6 +253,13 @@ def twice(values, part):
         (
             lambda v: v["corpora"]["hmc"].update(built=-1),
             r"corpora\.hmc\.built is -1: input should",
+        ),
+        (lambda v: v["recordings"][0].update(epoch_s=0), r"recordings\[0\]\.epoch_s is 0: input"),
+        (lambda v: v["recordings"][0].update(epoch_s=1e-6), r"recordings\[0\]\.epoch_s is 1e-06"),
+        (more_epochs, r"recordings\[0\]\.stages has 200,\d+ epochs, more than any recording"),
+        (
+            lambda v: v["recordings"][0]["stages"].update(W=89_000),
+            "its recordings do not add up to its counts: hmc",
         ),
         (lambda v: v["shards"][0].update(rows=1.0), r"shards\[0\]\.rows is 1\.0: input should be"),
         (

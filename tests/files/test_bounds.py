@@ -136,6 +136,7 @@ LONG = {
         + "</SleepStages></CMPStudyConfig>",
     ),
     "nsrr": (nsrr_xml.read_nsrr, nsrr("<a/>" * 5_000_000)),
+    "nsrr-attributes": (nsrr_xml.read_nsrr, nsrr('<a b="" c="" d=""/>' * 200_000)),
     "nsrr-deep": (nsrr_xml.read_nsrr, nsrr("<a>" * 400_000 + "</a>" * 400_000)),
     "nsrr-entities": (
         nsrr_xml.read_nsrr,
@@ -331,12 +332,21 @@ ROW = {
 }
 
 
-def write_text(path, n_rows, n_bytes):
+def write_text(path, n_rows, n_bytes, column="raw", kind=None):
     """Write rows that repeat one long text."""
     columns = {name: pa.array([value] * n_rows) for name, value in ROW.items()}
     indices = pa.array([0] * n_rows, pa.int32())
-    columns["raw"] = pa.DictionaryArray.from_arrays(indices, ["x" * n_bytes])
-    pq.write_table(pa.table(columns), path, compression="zstd")
+    text = pa.array([b"x" * n_bytes], kind or pa.binary())
+    columns[column] = pa.DictionaryArray.from_arrays(indices, text)
+    pq.write_table(pa.table(columns), path, compression="zstd", store_schema=False)
+
+
+def write_lists(path, n_rows, n_values):
+    """Write rows with a list of the same long length each."""
+    columns = {name: pa.array([value] * n_rows) for name, value in ROW.items()}
+    ends = pa.array(range(0, (n_rows + 1) * n_values, n_values), pa.int32())
+    columns["p_W"] = pa.ListArray.from_arrays(ends, pa.nulls(n_rows * n_values, pa.float32()))
+    pq.write_table(pa.table(columns), path)
 
 
 def sparse(path, n_bytes):
@@ -349,6 +359,9 @@ TABLE_BOMBS = {
         pa.table({"epoch": pa.nulls(40_000_000, pa.int32())}), path
     ),
     "repeated.parquet": lambda path: write_text(path, 200_000, 1_000_000),
+    "number.parquet": lambda path: write_text(path, 4_000, 1_000_000, "epoch"),
+    "fixed.parquet": lambda path: write_text(path, 4_000, 1_000_000, kind=pa.binary(1_000_000)),
+    "lists.parquet": lambda path: write_lists(path, 100, 500_000),
     "long.parquet": lambda path: write_text(path, 1, 100_000_000),
     "sparse.csv": lambda path: sparse(path, 10**12),
     "sparse.jsonl": lambda path: sparse(path, 10**12),

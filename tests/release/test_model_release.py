@@ -140,6 +140,20 @@ def test_weights_and_what_belongs_to_them_are_sent_and_nothing_else(hub, tmp_pat
     assert hub.repo("alice/stager", "model").private
 
 
+def test_what_a_user_keeps_beside_a_model_stays_local(hub, tmp_path):
+    folder = model(tmp_path / "stager")
+    (folder / "tokenizer_config.json").write_text("{}")
+    own = ["asked.json", "night.png", "notes.txt", "patients.json", "predictions.parquet.json"]
+    for name in [*own, "notes.md", "study.yaml"]:
+        (folder / name).write_text("{}")
+    pushed(folder)
+    sent = set(hub.repo("alice/stager", "model").head.files) - {".gitattributes"}
+    assert sent == {
+        *("README.md", "psgimg.json", "training.json", "model.safetensors"),
+        "tokenizer_config.json",
+    }
+
+
 def test_a_model_is_as_secret_as_what_it_learned_from(hub, tmp_path):
     secret = model(tmp_path / "stager", corpora=("demo", "shhs"), policy="restricted")
     with pytest.raises(BuildError, match="terms of shhs"):
@@ -175,6 +189,12 @@ def test_a_dry_run_writes_nothing(hub, tmp_path):
     assert {r.method for r in hub.requests} <= {"GET", "HEAD"}
 
 
+def linked(folder):
+    (folder.parent / "secret").write_text("secret")
+    (folder / "README.md").unlink()
+    (folder / "README.md").symlink_to("../secret")
+
+
 @pytest.mark.parametrize(
     ("spoil", "match"),
     [
@@ -187,8 +207,13 @@ def test_a_dry_run_writes_nothing(hub, tmp_path):
             ),
             "is a folder of this machine, which nobody",
         ),
+        (
+            lambda f: (f / "tokenizer_config.json").write_text('{"x": "/home/silva/base/x"}'),
+            "contains a path of this machine",
+        ),
+        (linked, "is a link to .*remove the link"),
     ],
-    ids=["weights", "card", "psgimg", "base"],
+    ids=["weights", "card", "psgimg", "base", "path", "link"],
 )
 def test_a_folder_that_is_not_whole_is_refused(hub, tmp_path, spoil, match):
     folder = model(tmp_path / "stager")

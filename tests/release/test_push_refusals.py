@@ -218,7 +218,7 @@ PNG_TEXT = b"\x00\x00\x00\x05tEXtStage" + b"\x00\x00\x00\x00"
     ("name", "value_of", "match"),
     [
         ("label", lambda row: (row["label"] + 1) % 5, "its labels differ from their counts"),
-        ("subject", lambda row: "Jane", "its rows have another subject"),
+        ("subject", lambda row: "Jane", "its rows have other names"),
         (
             "image",
             lambda row: {"bytes": row["image"]["bytes"], "path": "N2.png"},
