@@ -58,6 +58,11 @@ class EdfFile:
     _header: EdfHeader
 
     @property
+    def recorded_hz(self) -> tuple[Fraction, ...]:
+        """Sampling frequency at which each channel was recorded."""
+        return self.sfreqs_hz
+
+    @property
     def duration_s(self) -> float:
         """Time from the first sample to the end of the last one, gaps included."""
         return self.segments[-1].stop_s(self.record_s)
@@ -103,10 +108,13 @@ class EdfFile:
         where = f"{self.path.name}, channel {one.label!r}"
         scale = uv_per_unit(one.unit, where)
         if isinstance(one.limits, str):
-            raise RecordingError(
-                "channel without range", f"{where}: {one.limits}; re-export the recording"
-            )
+            raise without_range(where, one.limits)
         return one.limits, scale
+
+
+def without_range(where: str, why: str) -> RecordingError:
+    """Return the error for a channel whose limits do not convert its samples."""
+    return RecordingError("channel without range", f"{where}: {why}; re-export the recording")
 
 
 def uv_per_unit(unit: str, where: str) -> float:
@@ -138,9 +146,15 @@ def open_edf(path: Path) -> EdfFile:
         raise RecordingError(
             "not an EDF file", f"{path.name} is BDF; rename it to .bdf, or export it as EDF"
         )
-    if not header.signals or header.record_s <= 0:
+    if not header.signals:
         raise RecordingError(
             "no signals", f"{path.name} has no signal channel; is it an annotation file?"
+        )
+    if header.record_s == 0:
+        raise RecordingError(
+            "no sampling rate",
+            f"{path.name}: the duration of a record (bytes 244-251 of the header) is 0; fix it, or "
+            "export the recording again",
         )
     segments, notes = edf_records.segments(path, header)
     require_plausible_span(segments, header.record_s, path.name)
