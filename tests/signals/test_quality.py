@@ -134,6 +134,13 @@ def test_mains_that_a_low_rate_folds_out_of_the_eeg_band_are_seen():
     assert judged(with_mains(60, 60, 70), 70)["mains"] == 0  # at 10 Hz: may be an alpha rhythm
 
 
+@pytest.mark.parametrize("hz", [50.0, 49.99])
+def test_mains_at_half_the_rate_are_seen(hz):
+    """50 Hz at 100 Hz, as in Sleep-EDF: samples alternate, by an amplitude that varies with phase."""
+    assert judged(with_mains(hz, 60, 100), 100)["mains"] >= 0.7
+    assert judged(with_mains(hz, 5, 100), 100)["mains"] == 0
+
+
 def test_half_of_the_seconds_of_an_epoch_decide():
     for n_bad, n_usable in ((14, N_PAGES), (15, 0)):
         seconds = eeg(128).reshape(N_PAGES, 30, 128)
@@ -178,6 +185,11 @@ def test_an_emg_level_is_judged_as_a_level(factor, found):
     levels_uv = factor * np.abs(3 + np.random.default_rng(0).normal(size=300))
     pages = Pages([Segment(300)], Fraction(30), [30.0 * i for i in range(N_PAGES)])
     assert level(levels_uv, Fraction(1), pages) == found
+
+
+def test_a_level_of_half_a_hertz_is_judged_in_a_recording_of_one_page():
+    pages = Pages([Segment(15)], Fraction(2), [0.0])
+    assert level(np.arange(1.0, 16.0), Fraction(1, 2), pages) == GOOD
 
 
 def write(path, waves, rate_hz=128, annotations=None):
