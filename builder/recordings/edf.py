@@ -24,7 +24,7 @@ from psgimg.builder.recordings.segments import Segment, require_plausible_span
 
 UV_PER_UNIT = {"uv": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3}
 
-THREE_NUMBERS = re.compile("[.:'/ -]+".join([r"(\d\d?)"] * 3), re.ASCII)
+THREE_NUMBERS = re.compile("[.,:'/ -]+".join([r"(\d\d?)"] * 3), re.ASCII)
 """``dd.mm.yy`` or ``hh.mm.ss``; recorders also write other separators, and blanks for zeros."""
 
 FIRST_YEAR = 85
@@ -122,7 +122,12 @@ def uv_per_unit(unit: str, where: str) -> float:
     # The Greek mu appears as itself (µ U+00B5, μ U+03BC) or, through another encoding, as Âµ, Î¼,
     # æ (code pages 437 and 850) or ì (ISO 8859-7). No other prefix of V is guessed.
     letters = re.sub("Âµ|Î¼|[µμæì]", "u", unit.strip()).lower().replace(" ", "")
-    letters = re.sub("volts?$", "v", letters).replace("micro", "u").replace("milli", "m")
+    letters = (
+        re.sub("volts?$", "v", letters)
+        .replace("micro", "u")
+        .replace("milli", "m")
+        .replace("nano", "n")
+    )
     letters = letters or "uv"
     if letters not in UV_PER_UNIT:
         raise RecordingError(

@@ -300,7 +300,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_an_error_of_this_recording(tmp_
 @pytest.mark.parametrize(
     "date", ["03.04.85", "3.4.85", " 3. 4.85", "03-04-85", "03/04/85", b"3.4.85\0x"]
 )
-@pytest.mark.parametrize("clock", ["22.05.06", "22:05:06", "22.5.6"])
+@pytest.mark.parametrize("clock", ["22.05.06", "22:05:06", "22.5.6", "22,05,06"])
 def test_a_start_is_read_with_other_separators(tmp_path, date, clock):
     path = write_raw(tmp_path / "a.edf", header=RawHeader(start=(date, clock)))
     assert start_datetime(path) == datetime(1985, 4, 3, 22, 5, 6)
