@@ -11,6 +11,7 @@ from psgimg.builder.recordings.montage import Derivation, Kind, Lane
 from psgimg.builder.signals import quality
 from psgimg.builder.signals.deriving import read_lane
 from psgimg.builder.signals.quality_measure import Pages, extremes, level, wave
+from raw_edf import RawChannel, RawHeader, write_raw
 from tiny_edf import discontinuous
 
 N_PAGES = 10
@@ -187,11 +188,6 @@ def test_an_emg_level_is_judged_as_a_level(factor, found):
     assert level(levels_uv, Fraction(1), pages) == found
 
 
-def test_a_level_of_half_a_hertz_is_judged_in_a_recording_of_one_page():
-    pages = Pages([Segment(15)], Fraction(2), [0.0])
-    assert level(np.arange(1.0, 16.0), Fraction(1, 2), pages) == GOOD
-
-
 def write(path, waves, rate_hz=128, annotations=None):
     signals = [
         edfio.EdfSignal(
@@ -201,6 +197,17 @@ def write(path, waves, rate_hz=128, annotations=None):
     ]
     edfio.Edf(signals, data_record_duration=1.0, annotations=annotations).write(path)
     return open_edf(path)
+
+
+def test_a_level_of_half_a_hertz_is_judged_in_a_recording_of_one_page(tmp_path):
+    path = write_raw(
+        tmp_path / "a.edf", [RawChannel("chin", 1)], RawHeader(record_s="2"), n_records=15
+    )
+    lane = read_lane(
+        open_edf(path), Lane("chin", Kind.EMG, ("Chin",)), Derivation("Chin", 0), [0.0]
+    )
+    assert lane.state.envelope
+    assert lane.state.quality == GOOD
 
 
 def test_a_derivation_is_saturated_where_either_of_its_channels_is(tmp_path):
