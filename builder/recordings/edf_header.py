@@ -21,8 +21,10 @@ from psgimg.builder.recordings.edf_channels import (
     parse_channels,
 )
 
-TIMEKEEPING = re.compile(rb"([0-9+\-.,eE]+)\x14\x14")
-"""The onset of a record, at the start of its annotations (EDF+, section 2.2.4)."""
+TIMEKEEPING = re.compile(rb"([0-9+\-.,eE]+)(\x15[0-9.,]*)?\x14\x14")
+"""The onset of a record, at the start of its annotations (EDF+, section 2.2.4).
+
+Some recorders add a duration."""
 
 ONSET_BYTES = 48
 """An onset and its separators fit in the first bytes of a record's annotations."""
