@@ -112,6 +112,16 @@ class EdfFile:
         return one.limits, scale
 
 
+def require_rate(header: EdfHeader, where: str) -> None:
+    """Raise RecordingError if a header states no duration of a record, so that no rate follows."""
+    if header.record_s == 0:
+        raise RecordingError(
+            "no sampling rate",
+            f"{where}: the duration of a record (bytes 244-251 of the header) is 0; fix it, or "
+            "export the recording again",
+        )
+
+
 def without_range(where: str, why: str) -> RecordingError:
     """Return the error for a channel whose limits do not convert its samples."""
     return RecordingError("channel without range", f"{where}: {why}; re-export the recording")
@@ -155,12 +165,7 @@ def open_edf(path: Path) -> EdfFile:
         raise RecordingError(
             "no signals", f"{path.name} has no signal channel; is it an annotation file?"
         )
-    if header.record_s == 0:
-        raise RecordingError(
-            "no sampling rate",
-            f"{path.name}: the duration of a record (bytes 244-251 of the header) is 0; fix it, or "
-            "export the recording again",
-        )
+    require_rate(header, path.name)
     segments, notes = edf_records.segments(path, header)
     require_plausible_span(segments, header.record_s, path.name)
     return EdfFile(

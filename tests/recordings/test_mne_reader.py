@@ -207,6 +207,20 @@ def test_limits_of_a_bdf_have_24_bits_and_may_have_a_comma(tmp_path, limits):
     assert bdf_with(tmp_path / "a.bdf", (256,), **limits).fault(0) is None
 
 
+def test_equal_labels_of_a_bdf_are_those_of_the_file(tmp_path):
+    bdf_with(tmp_path / "a.bdf", (256, 256), pmin="0", pmax="0", label="ch0")
+    file = open_any(tmp_path / "a.bdf")
+    assert file.labels == ("ch0", "ch0")
+    assert (file.fault(0), file.fault(1).reason) == (None, "channel without range")
+
+
+def test_a_bdf_without_a_duration_of_records_is_refused_as_an_edf_is(tmp_path):
+    bdf_with(tmp_path / "a.bdf", (256,))
+    set_fields(tmp_path / "a.bdf", {244: b"0       "})
+    with pytest.raises(RecordingError, match=r"no sampling rate: a\.bdf: the duration of a record"):
+        open_any(tmp_path / "a.bdf")
+
+
 @pytest.mark.parametrize(
     ("kind", "rate_hz", "reason"),
     [
