@@ -10,7 +10,6 @@ from math import ceil
 from pathlib import Path
 
 from psgimg.builder.drawing import draw_pages
-from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings import usable
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S
 from psgimg.builder.recordings.mne_reader import open_any
@@ -18,7 +17,7 @@ from psgimg.builder.recordings.montage import Derivation
 from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.signals import quality
-from psgimg.builder.signals.epoching import PAGE_S, count_pages, missing_signal
+from psgimg.builder.signals.epoching import PAGE_S, count_pages, missing_signal, require_pages
 from psgimg.builder.signals.quality import Quality
 
 
@@ -162,9 +161,5 @@ def _epochs(file: SignalFile) -> tuple[tuple[UnscoredPage, ...], dict[str, int]]
             left_out[reason] += 1
         else:
             epochs.append(page)
-    if not epochs:
-        raise BuildError(
-            f"{file.path.name} lasts {file.duration_s:g} s and has no {PAGE_S:g} s without a gap; "
-            "choose a longer recording"
-        )
+    require_pages(file, epochs)
     return tuple(epochs), dict(left_out)

@@ -12,7 +12,7 @@ from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events
 from psgimg.builder.stages import Score
 
 STAGE_PREFIX = "Sleep stage"
-"""Prefix of every stage in EDF+ (section 3.2); other annotations are other kinds of event."""
+"""Prefix of every stage in EDF+ (section 3.2), in any case; others are other kinds of event."""
 
 LONGEST_SHIFT_S = 12 * 3600.0
 
@@ -42,7 +42,7 @@ def read_annotated(
     events = [
         Event(one.onset_s + shift_s, one.duration_s, score(one.text, codes, scoring.name))
         for one in read.events
-        if one.text in codes or one.text.startswith(STAGE_PREFIX)
+        if one.text in codes or is_stage(one.text)
     ]
     if not events:
         raise RecordingError(
@@ -51,6 +51,11 @@ def read_annotated(
         )
     runs = check_runs(events, epoch_s, scoring.name)
     return from_events(runs, epoch_s=epoch_s, scorer=scorer, notes=read.notes)
+
+
+def is_stage(text: str) -> bool:
+    """Whether an annotation is a stage, however it is spelt: none may be lost as another event."""
+    return " ".join(text.split()).casefold().startswith(STAGE_PREFIX.casefold())
 
 
 def start_shift_s(scoring: Path, signal: Path) -> float:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from psgimg.builder.corpora.annotations import STAGE_PREFIX, read_annotated
+from psgimg.builder.corpora.annotations import is_stage, read_annotated
 from psgimg.builder.corpora.reading import (
     check_runs,
     listed,
@@ -88,7 +88,7 @@ def _events(path: Path) -> Iterator[Event]:
             continue
         if len(row) <= max(onset, duration, text):
             raise RecordingError("unreadable scoring", f"{where} is incomplete; get the file again")
-        if row[text] in CODES or row[text].startswith(STAGE_PREFIX):
+        if row[text] in CODES or is_stage(row[text]):
             stage = score(row[text], CODES, where)
             yield Event(number(row[onset], where), number(row[duration], where), stage)
 

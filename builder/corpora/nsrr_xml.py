@@ -36,7 +36,7 @@ PROFUSION_CODES: dict[str, Score] = {
 }
 
 # `EventConcept` in the NSRR format, where `EventType` is `Stages|Stages`.
-NSRR_STAGES = "Stages|Stages"
+STAGES_TYPE = "stages"
 NSRR_CODES: dict[str, Score] = {
     "Wake|0": Stage.W,
     "Stage 1 sleep|1": Stage.N1,
@@ -101,7 +101,7 @@ def is_legacy(path: Path) -> bool:
 
 def _stage_events(root: Element, where: str) -> Iterator[Event]:
     for kind, concept, event in _events(root):
-        if kind == NSRR_STAGES:
+        if concept in NSRR_CODES or kind.casefold().startswith(STAGES_TYPE):
             stage = score(concept, NSRR_CODES, where)
         elif _legacy_stage(concept):
             stage = score(concept, LEGACY_CODES, where)

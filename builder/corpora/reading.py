@@ -135,19 +135,20 @@ def read_bytes(path: Path, bound: Bound = bounded.TEXT) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """Return the content of a text scoring file, ASCII or UTF-8 with or without byte-order mark.
+    """Return the content of a text scoring file: UTF-8 with or without byte-order mark, or Latin-1.
+
+    Only events of other kinds than stages have letters beyond ASCII in known corpora.
 
     Raises
     ------
     RecordingError
         If it is missing, empty, unreadable, too large or not text.
     """
+    content = read_bytes(path)
     try:
-        text = read_bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RecordingError(
-            "unreadable scoring", f"{path.name} is not plain text; get the file again"
-        ) from error
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
     if not text.strip():  # nothing but a byte-order mark
         raise RecordingError("empty scoring", f"{path.name} is empty; get the file again")
     if "\0" in text:

@@ -24,7 +24,7 @@ from psgimg.builder.recordings.segments import Segment, require_plausible_span
 
 UV_PER_UNIT = {"uv": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3}
 
-THREE_NUMBERS = re.compile("[.:'/ -]+".join([r"(\d\d?)"] * 3), re.ASCII)
+THREE_NUMBERS = re.compile("[.,:'/ -]+".join([r"(\d\d?)"] * 3), re.ASCII)
 """``dd.mm.yy`` or ``hh.mm.ss``; recorders also write other separators, and blanks for zeros."""
 
 FIRST_YEAR = 85
@@ -56,6 +56,11 @@ class EdfFile:
     segments: tuple[Segment, ...]
     notes: tuple[str, ...]
     _header: EdfHeader
+
+    @property
+    def recorded_hz(self) -> tuple[Fraction, ...]:
+        """Sampling frequency at which each channel was recorded."""
+        return self.sfreqs_hz
 
     @property
     def duration_s(self) -> float:
@@ -103,10 +108,23 @@ class EdfFile:
         where = f"{self.path.name}, channel {one.label!r}"
         scale = uv_per_unit(one.unit, where)
         if isinstance(one.limits, str):
-            raise RecordingError(
-                "channel without range", f"{where}: {one.limits}; re-export the recording"
-            )
+            raise without_range(where, one.limits)
         return one.limits, scale
+
+
+def require_rate(header: EdfHeader, where: str) -> None:
+    """Raise RecordingError if a header states no duration of a record, so that no rate follows."""
+    if header.record_s == 0:
+        raise RecordingError(
+            "no sampling rate",
+            f"{where}: the duration of a record (bytes 244-251 of the header) is 0; fix it, or "
+            "export the recording again",
+        )
+
+
+def without_range(where: str, why: str) -> RecordingError:
+    """Return the error for a channel whose limits do not convert its samples."""
+    return RecordingError("channel without range", f"{where}: {why}; re-export the recording")
 
 
 def uv_per_unit(unit: str, where: str) -> float:
@@ -114,7 +132,12 @@ def uv_per_unit(unit: str, where: str) -> float:
     # The Greek mu appears as itself (µ U+00B5, μ U+03BC) or, through another encoding, as Âµ, Î¼,
     # æ (code pages 437 and 850) or ì (ISO 8859-7). No other prefix of V is guessed.
     letters = re.sub("Âµ|Î¼|[µμæì]", "u", unit.strip()).lower().replace(" ", "")
-    letters = re.sub("volts?$", "v", letters).replace("micro", "u").replace("milli", "m")
+    letters = (
+        re.sub("volts?$", "v", letters)
+        .replace("micro", "u")
+        .replace("milli", "m")
+        .replace("nano", "n")
+    )
     letters = letters or "uv"
     if letters not in UV_PER_UNIT:
         raise RecordingError(
@@ -138,10 +161,11 @@ def open_edf(path: Path) -> EdfFile:
         raise RecordingError(
             "not an EDF file", f"{path.name} is BDF; rename it to .bdf, or export it as EDF"
         )
-    if not header.signals or header.record_s <= 0:
+    if not header.signals:
         raise RecordingError(
             "no signals", f"{path.name} has no signal channel; is it an annotation file?"
         )
+    require_rate(header, path.name)
     segments, notes = edf_records.segments(path, header)
     require_plausible_span(segments, header.record_s, path.name)
     return EdfFile(

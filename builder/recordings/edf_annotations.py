@@ -5,6 +5,7 @@ An event that can't be read is left out and counted; the others are not affected
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from psgimg.builder.recordings import edf_fields
 from psgimg.builder.recordings.edf_blocks import read_blocks
 from psgimg.builder.recordings.edf_header import EdfHeader, read_header
 from psgimg.builder.recordings.edf_records import first_onset_s
+
+ONSET = re.compile(rb"\s*[+-][0-9.,]+\s*")
+"""An onset. Among the texts of an entry, it means that the NUL before it is missing."""
 
 MOST = 300_000
 """A recording of a month with an event every ten seconds; beyond it, the file is no scoring."""
@@ -94,9 +98,11 @@ def parse_entry(entry: bytes) -> tuple[float, float, list[bytes]]:
     onset, has_duration, duration = times.decode("latin-1").partition("\x15")
     onset_s = edf_fields.real(onset.strip())
     duration_s = edf_fields.real(duration.strip()) if has_duration else 0.0
-    if not separator or duration_s < 0 or b"\x15" in texts or (texts and texts[-1:] != b"\x14"):
+    *each, end = texts.split(b"\x14")
+    merged = b"\x15" in texts or any(ONSET.fullmatch(one) for one in each[:-1])
+    if not separator or duration_s < 0 or merged or end:
         raise ValueError("not an annotation")
-    return onset_s, duration_s, texts.split(b"\x14")
+    return onset_s, duration_s, each
 
 
 def _entries(path: Path, header: EdfHeader) -> Iterator[bytes]:

@@ -19,9 +19,6 @@ FIELD_BYTES = 256
 
 LIMITS = ("physical minimum", "physical maximum", "digital minimum", "digital maximum")
 
-MOST_DIGITAL = 32768
-"""Limits are those of 16-bit integers; 32768 as the maximum is a common slip without effect."""
-
 MOST_PHYSICAL = 1e30
 """Beyond this, samples in µV would exceed single precision."""
 
@@ -65,7 +62,7 @@ class Channel:
     annotations: bool
 
 
-def parse_channels(headers: bytes, n_channels: int, where: str) -> list[Channel]:
+def parse_channels(headers: bytes, n_channels: int, where: str, sample_bytes: int) -> list[Channel]:
     """Parse the headers of all channels, which are stored field by field.
 
     Parameters
@@ -74,6 +71,8 @@ def parse_channels(headers: bytes, n_channels: int, where: str) -> list[Channel]
         ``FIELD_BYTES`` bytes for each channel.
     where
         Name of the file, for the message.
+    sample_bytes
+        Size of a sample.
 
     Raises
     ------
@@ -101,7 +100,7 @@ def parse_channels(headers: bytes, n_channels: int, where: str) -> list[Channel]
                 f"{where}, channel {label!r}: the number of samples per record is not a whole number "
                 "from 0; fix it, or export the recording again",
             )
-        valid = _limits(limits[number]) if n_samples else "it has no samples"
+        valid = _limits(limits[number], 8 * sample_bytes) if n_samples else "it has no samples"
         annotations = _names_annotations(label)
         channels.append(Channel(label, units[number], first, n_samples, valid, annotations))
         first += n_samples
@@ -113,8 +112,9 @@ def _names_annotations(label: str) -> bool:
     return bool(re.fullmatch("[eb]dfannotations?", re.sub("[^a-z]", "", label.lower())))
 
 
-def _limits(fields: Sequence[str]) -> Limits | str:
+def _limits(fields: Sequence[str], bits: int) -> Limits | str:
     """Return the limits of a channel, or why they are none."""
+    most = 1 << (bits - 1)  # as the maximum, one too many is a common slip without effect
     values: list[Fraction] = []
     for name, spelt in zip(LIMITS, fields, strict=True):
         try:
@@ -124,8 +124,8 @@ def _limits(fields: Sequence[str]) -> Limits | str:
     bottom, top, low, high = values
     given = f"the header gives digital {float(low):g}..{float(high):g}, "
     given += f"physical {float(bottom):g}..{float(top):g}"
-    if low.denominator != 1 or high.denominator != 1 or max(abs(low), abs(high)) > MOST_DIGITAL:
-        return f"{given}, and digital limits must be 16-bit integers"
+    if low.denominator != 1 or high.denominator != 1 or max(abs(low), abs(high)) > most:
+        return f"{given}, and digital limits must be {bits}-bit integers"
     if low == high or bottom == top or max(abs(bottom), abs(top)) > MOST_PHYSICAL:
         return given
     return Limits((int(low), int(high)), (float(bottom), float(top)))

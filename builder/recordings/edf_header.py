@@ -21,8 +21,10 @@ from psgimg.builder.recordings.edf_channels import (
     parse_channels,
 )
 
-TIMEKEEPING = re.compile(rb"([0-9+\-.,eE]+)\x14\x14")
-"""The onset of a record, at the start of its annotations (EDF+, section 2.2.4)."""
+TIMEKEEPING = re.compile(rb"([0-9+\-.,eE]+)(\x15[0-9.,]*)?\x14\x14")
+"""The onset of a record, at the start of its annotations (EDF+, section 2.2.4).
+
+Some recorders add a duration."""
 
 ONSET_BYTES = 48
 """An onset and its separators fit in the first bytes of a record's annotations."""
@@ -90,10 +92,11 @@ def read_header(path: Path) -> EdfHeader:
             size = os.fstat(file.fileno()).st_size
             main = file.read(FIELD_BYTES)
             n_channels = _n_channels(main, size, path.name)
-            channels = parse_channels(file.read(FIELD_BYTES * n_channels), n_channels, path.name)
+            field = _Main(main, path.name)
+            headers = file.read(FIELD_BYTES * n_channels)
+            channels = parse_channels(headers, n_channels, path.name, field.sample_bytes)
             n_bytes = FIELD_BYTES * (n_channels + 1)
             samples = sum(channel.n_samples for channel in channels)
-            field = _Main(main, path.name)
             record_s = field.number(244, 252, "duration of a record")
             n_records, notes = _count_records(field, n_bytes, samples, record_s, size)
             channels = [_by_content(one, n_bytes, field.sample_bytes, file) for one in channels]
@@ -183,7 +186,7 @@ def _count_records(
     stated = field.whole(236, 244, "number of records")
     n_whole, rest = divmod(size - n_bytes, field.sample_bytes * samples)
     by_mne = field.sample_bytes == 3
-    notes = _check_size(field, n_bytes, exact=not by_mne and rest == 0 and stated in (-1, n_whole))
+    notes = _check_size(field, n_bytes, exact=not by_mne and rest == 0 and stated == n_whole)
     minutes = float(n_whole * record_s / 60)
     both = f"{where}: the header states {stated} records, the file holds {n_whole}"
     if n_whole > 0 and by_mne:
@@ -205,7 +208,8 @@ def _count_records(
 def _check_size(field: _Main, n_bytes: int, *, exact: bool) -> tuple[str, ...]:
     """Compare the stated size of the header with its true one.
 
-    Where they differ, the samples are where the true size says if they then fill the file exactly.
+    Where they differ, the samples are where the true size says if the stated number of records then
+    fills the file exactly.
     """
     try:
         stated = edf_fields.whole(edf_fields.text(field.content[184:192]))

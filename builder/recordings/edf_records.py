@@ -29,9 +29,9 @@ CHUNK = 100_000
 MOST_SEGMENTS = 5000
 """A night in more pieces has hardly any epoch without a gap, and would take long to search for one."""
 
-SEPARATOR = 0x14
-IN_NUMBERS = np.isin(np.arange(256), list(b"0123456789+-.,eE"))
-"""Whether a byte occurs in numbers, shape (256,)."""
+SEPARATOR, DURATION = 0x14, 0x15
+IN_TIMES = np.isin(np.arange(256), [*b"0123456789+-.,eE", DURATION])
+"""Whether a byte occurs in an onset or the duration behind it, shape (256,)."""
 
 GAPS = "the start times of records have gaps, although the header does not say EDF+D"
 DRIFT = (
@@ -114,7 +114,8 @@ def _onsets_of(
     ends = (blocks == SEPARATOR).argmax(axis=1)
     after = blocks[np.arange(len(records)), np.minimum(ends + 1, width - 1)]
     beyond = np.arange(width) >= ends[:, np.newaxis]
-    stated = (ends > 0) & (after == SEPARATOR) & (IN_NUMBERS[blocks] | beyond).all(axis=1)
+    stated = (ends > 0) & (after == SEPARATOR) & (IN_TIMES[blocks] | beyond).all(axis=1)
+    beyond |= np.logical_or.accumulate(blocks == DURATION, axis=1)
     texts = np.where(beyond, np.uint8(0), blocks)[stated]
     onsets_s[stated] = _numbers(texts.view(f"S{width}")[:, 0])
     return onsets_s

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings import edf_records
-from psgimg.builder.recordings.edf_header import read_header
+from psgimg.builder.recordings.edf_header import EdfHeader
 from psgimg.builder.recordings.segments import Segment
 
 SKIPPED = "bad_acq_skip"
@@ -81,9 +81,8 @@ def uninterrupted(
     return tuple(segments), tuple(kept)
 
 
-def bdf_gaps(path: Path) -> tuple[list[Gap], tuple[str, ...]]:
+def bdf_gaps(path: Path, header: EdfHeader) -> tuple[list[Gap], tuple[str, ...]]:
     """Return the gaps between the records of a BDF+, of which MNE takes no notice, and notes."""
-    header = read_header(path)
     segments, notes = edf_records.segments(path, header)
     record_s = header.record_s
     gaps = [

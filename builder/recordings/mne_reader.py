@@ -20,7 +20,9 @@ import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.recordings import mne_breaks
-from psgimg.builder.recordings.edf import open_edf, uv_per_unit
+from psgimg.builder.recordings.edf import open_edf, require_rate, uv_per_unit, without_range
+from psgimg.builder.recordings.edf_channels import Channel
+from psgimg.builder.recordings.edf_header import EdfHeader, read_header
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
 from psgimg.builder.recordings.signal_file import SignalFile
 
@@ -42,6 +44,8 @@ class MneFile:
     ----------
     kept
         Start and stop of each segment in MNE's samples, which include those of skipped time.
+    header
+        Header of a BDF: MNE draws channels without valid limits, and resamples slow ones.
     """
 
     path: Path
@@ -51,7 +55,16 @@ class MneFile:
     segments: tuple[Segment, ...]
     notes: tuple[str, ...]
     kept: tuple[tuple[int, int], ...]
+    header: EdfHeader | None
     _raw: Any
+
+    @property
+    def recorded_hz(self) -> tuple[Fraction, ...]:
+        """Sampling frequency at which each channel was recorded, as far as it is known."""
+        if self.header is None:
+            return self.sfreqs_hz
+        n_samples = [self._stated(self.header, i).n_samples for i in range(len(self.labels))]
+        return tuple(n / self.header.record_s for n in n_samples)
 
     @property
     def duration_s(self) -> float:
@@ -71,7 +84,7 @@ class MneFile:
 
     def unit(self, channel: int) -> str:
         """Return ``V``, to which MNE converts every voltage; otherwise the channel's unit."""
-        spelt = str(getattr(self._raw, "_orig_units", {}).get(self.labels[channel], ""))
+        spelt = str(getattr(self._raw, "_orig_units", {}).get(self._raw.ch_names[channel], ""))
         kind = self._raw.info["chs"][channel]["unit"]
         if kind != VOLT:
             return spelt or getattr(kind, "_name", "unknown").removeprefix("FIFF_UNIT_").lower()
@@ -81,12 +94,23 @@ class MneFile:
         return "V" if not spelt or spelt.endswith("V") else spelt
 
     def fault(self, channel: int) -> RecordingError | None:
-        """Return why a channel can't be read in µV, judged by its unit; None if it can."""
+        """Return why a channel can't be read in µV, judged by unit and limits; None if it can."""
         try:
-            uv_per_unit(self.unit(channel), self._where(channel))
+            self._uv_per_unit(channel)
         except RecordingError as error:
             return error
         return None
+
+    def _uv_per_unit(self, channel: int) -> float:
+        """Return the factor from MNE's unit of a channel to µV, or raise its ``fault``."""
+        scale = uv_per_unit(self.unit(channel), self._where(channel))
+        if self.header and isinstance(why := self._stated(self.header, channel).limits, str):
+            raise without_range(self._where(channel), why)
+        return scale
+
+    def _stated(self, header: EdfHeader, channel: int) -> Channel:
+        """Return a channel as the header states it; MNE leaves out those with annotations."""
+        return header.channels[_in_header(self._raw)[channel]]
 
     def _where(self, channel: int) -> str:
         return f"{self.path.name}, channel {self.labels[channel]!r}"
@@ -100,7 +124,7 @@ class MneFile:
             The ``fault`` of the channel, or if samples can't be read or are not finite.
         """
         where = self._where(channel)
-        scale = uv_per_unit(self.unit(channel), where)
+        scale = self._uv_per_unit(channel)
         with _one_line_errors(self.path):
             samples = [
                 self._raw.get_data(picks=[channel], start=start, stop=stop, verbose="error")[0]
@@ -150,7 +174,10 @@ def open_mne(path: Path) -> MneFile:
 
     with _one_line_errors(path), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        gaps, notes = mne_breaks.bdf_gaps(path) if path.suffix.lower() == ".bdf" else ([], ())
+        header = read_header(path) if path.suffix.lower() == ".bdf" else None
+        if header:
+            require_rate(header, path.name)
+        gaps, notes = mne_breaks.bdf_gaps(path, header) if header else ([], ())
         raw = read_raw(path, preload=False, verbose="warning")
         # MNE crops the annotations of a raw at the file's end; EEGLAB's may extend beyond it.
         marks = read_annotations(path) if path.suffix.lower() == ".set" else raw.annotations
@@ -163,7 +190,7 @@ def open_mne(path: Path) -> MneFile:
                 f"{path.name} has no {mne_breaks.MIN_SEGMENT_S:g} s of uninterrupted signal",
             )
         require_plausible_span(segments, 1 / sfreq_hz, path.name)
-    labels = tuple(raw.ch_names)
+    labels = _labels(raw, header)
     texts = [" ".join(str(each.message).split()).replace(str(path), path.name) for each in caught]
     return MneFile(
         path,
@@ -180,8 +207,21 @@ def open_mne(path: Path) -> MneFile:
         )
         + notes,
         kept,
+        header,
         raw,
     )
+
+
+def _in_header(raw: Any) -> list[int]:
+    """Return the number in a BDF's header of each channel that MNE read."""
+    return [int(number) for number in raw._raw_extras[0]["sel"]]
+
+
+def _labels(raw: Any, header: EdfHeader | None) -> tuple[str, ...]:
+    """Return the labels as spelt in the file; to equal ones of a BDF, MNE appends numbers."""
+    if header is None:
+        return tuple(raw.ch_names)
+    return tuple(header.channels[number].label for number in _in_header(raw))
 
 
 def _unconverted(raw: Any, channel: int) -> bool:

@@ -32,6 +32,10 @@ class SignalFile(Protocol):
         """Exact sampling frequency of each channel."""
 
     @property
+    def recorded_hz(self) -> tuple[Fraction, ...]:
+        """Sampling frequency at which each channel was recorded; ``sfreqs_hz`` may be resampled."""
+
+    @property
     def record_s(self) -> Fraction:
         """Exact duration of a data record, which holds a whole number of samples per channel."""
 

@@ -112,7 +112,7 @@ def _too_slow(
     file: SignalFile, channel: int, derivation: Derivation, kind: Kind
 ) -> RecordingError | None:
     """Return an error if a channel is sampled too slowly for its part in a lane."""
-    sfreq_hz = file.sfreqs_hz[channel]
+    sfreq_hz = file.recorded_hz[channel]
     where = f"{file.path.name}, channel {file.labels[channel]!r}"
     if sfreq_hz < MIN_SFREQ_HZ[kind]:
         return RecordingError(
@@ -120,10 +120,13 @@ def _too_slow(
             f"{where} has {float(sfreq_hz):.6g} samples per second, but {kind.value.upper()} needs "
             f"{MIN_SFREQ_HZ[kind]:g} or more; use a recording that was not downsampled",
         )
-    if derivation.minus is not None and is_level(kind, sfreq_hz):
+    if is_level(kind, sfreq_hz) and (
+        derivation.minus is not None or sfreq_hz != file.sfreqs_hz[channel]
+    ):
+        why = "subtracted" if derivation.minus is not None else "resampled like the other channels"
         return RecordingError(
             "level without waveform",
-            f"{where} holds {float(sfreq_hz):.6g} levels per second, which can't be subtracted; use "
+            f"{where} holds {float(sfreq_hz):.6g} levels per second, which can't be {why}; use "
             "a recording with EMG waveforms",
         )
     return None

@@ -64,11 +64,12 @@ def read_lane(
         If the unit of a channel is not a voltage, or its range is empty.
     """
     rate = file.sfreqs_hz[derivation.plus]
+    level = is_level(lane.kind, rate)
     samples = file.read_uv(derivation.plus)
     if derivation.sign < 0:
         np.negative(samples, out=samples)
     pages = Pages(file.segments, file.record_s, page_starts_s)
-    channels = [quality_measure.extremes(samples, rate, pages)] if pages else []
+    channels = [quality_measure.extremes(samples, rate, pages)] if pages and not level else []
     if derivation.minus is not None:
         reference: Wave = file.read_uv(derivation.minus)
         reference_rate = file.sfreqs_hz[derivation.minus]
@@ -79,7 +80,7 @@ def read_lane(
         both = min(len(samples), len(reference))  # rounding of rates may drop the last sample
         samples[:both] -= reference[:both]
         samples[both:] -= reference[-1]
-    level, flat = is_level(lane.kind, rate), bool(np.ptp(samples) == 0)
+    flat = bool(np.ptp(samples) == 0)
     if not pages:
         quality = None
     elif level:

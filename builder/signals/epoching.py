@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.errors import RecordingError
+from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S, Hypnogram
 from psgimg.builder.recordings.montage import Kind, Montage
 from psgimg.builder.recordings.signal_file import SignalFile
@@ -111,8 +111,27 @@ def select(hypnogram: Hypnogram, edf: SignalFile, trim_min: float | None) -> Sel
             f"which lasts {edf.duration_s:g} s; check that both files belong to the same night",
         )
     if not epochs:
-        raise RecordingError("no epoch to draw", f"{edf.path.name}: {selection.left_out}")
+        left_out = ", ".join(f"{n} {reason}" for reason, n in selection.left_out.items())
+        raise RecordingError(
+            "no epoch to draw",
+            f"{edf.path.name}: epochs left out: {left_out}{_in_brackets(edf.notes)}; correct the "
+            "files, or exclude this recording",
+        )
     return selection
+
+
+def _in_brackets(notes: Sequence[str]) -> str:
+    """Return the notes on a file as the end of a message: they may be the reason for its gaps."""
+    return f" ({'; '.join(notes)})" if notes else ""
+
+
+def require_pages(file: SignalFile, pages: Sequence[Paged]) -> None:
+    """Raise BuildError if a recording outside any corpus has no page with gapless signal."""
+    if not pages:
+        raise BuildError(
+            f"{file.path.name} lasts {file.duration_s:g} s and has no {PAGE_S:g} s without a gap"
+            f"{_in_brackets(file.notes)}; choose a longer recording, or export it again"
+        )
 
 
 def count_pages(duration_s: float) -> int:

@@ -37,6 +37,9 @@ EEG_STOP_HZ = 35.0
 ROUNDING = 1e-12
 """Variance in relation to the mean square that may be left of a constant by rounding."""
 
+NEARLY_HALF = 0.49
+"""Share of the sampling rate from which on mains interferes with its mirror image."""
+
 N_CHUNK = 16
 """Pages examined at once: their samples fit in the processor's cache."""
 
@@ -176,14 +179,12 @@ def level(samples: Samples, rate: Fraction, pages: Pages) -> LaneQuality:
 
     It is flat if constant in the whole epoch, and implausible by its median.
     """
-    flat, implausible = (np.zeros((len(pages), PAGE_S), np.bool_) for _ in range(2))
-    for chunk, seconds in _chunks(samples, rate, pages):
-        values_uv = seconds.reshape(len(seconds), -1)
-        middle_uv = np.median(values_uv, axis=1, keepdims=True)
-        still = np.ptp(values_uv, axis=1, keepdims=True) == 0
-        low, high = PLAUSIBLE_LEVEL.low_uv, PLAUSIBLE_LEVEL.high_uv
-        flat[chunk] = still
-        implausible[chunk] = ~still & ((middle_uv < low) | (middle_uv > high))
+    places = np.array(pages.firsts(rate))[:, np.newaxis] + np.arange(max(1, round(PAGE_S * rate)))
+    values_uv = samples[np.minimum(places, len(samples) - 1)]
+    middle_uv = np.median(values_uv, axis=1, keepdims=True)
+    flat = np.ptp(values_uv, axis=1, keepdims=True) == 0
+    low, high = PLAUSIBLE_LEVEL.low_uv, PLAUSIBLE_LEVEL.high_uv
+    implausible = ~flat & ((middle_uv < low) | (middle_uv > high))
     none = np.zeros_like(flat)
     return _counted(flat=flat, saturated=none, implausible=implausible, mains=none)
 
@@ -236,17 +237,19 @@ def _probe(n_second: int, rate_hz: float) -> Samples:
 
     Each mains frequency has a cosine and a sine under a Hann window, which makes them 2 Hz wide. At
     a lower rate it appears folded (60 Hz as 40 Hz in samples at 100 Hz); it is left out if it would
-    be within the EEG, or too close to half the rate to be measured.
+    be within the EEG. At half the rate (50 Hz at 100 Hz) it coincides with its mirror image, so that
+    a product is its amplitude, and is divided by the square root of 2 to stand for its power.
     """
     columns = [np.full(n_second, 1 / n_second)]
     window = np.hanning(n_second + 1)[:-1]
     phase = 2 * np.pi * np.arange(n_second) / rate_hz
     for mains_hz in MAINS_HZ:
         hz = abs(mains_hz - rate_hz * round(mains_hz / rate_hz))
-        if EEG_STOP_HZ < hz < 0.49 * rate_hz:
+        if hz > EEG_STOP_HZ:
+            scale = 1 if hz < NEARLY_HALF * rate_hz else 0.5**0.5
             for tone in (np.cos(hz * phase), np.sin(hz * phase)):
                 weighted = window * (tone - (window * tone).sum() / window.sum())
-                columns.append(weighted / window.sum())
+                columns.append(scale * weighted / window.sum())
     return np.column_stack(columns)
 
 

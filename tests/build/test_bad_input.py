@@ -251,7 +251,7 @@ def test_a_folder_without_permission_is_one_line(tmp_path):
 def test_an_output_that_is_a_file_is_one_line(tmp_path):
     (tmp_path / "out").write_text("")
     tiny.write_shhs(tmp_path / "corpus", n_subjects=1, visits=(1,))
-    with pytest.raises(BuildError, match=r"can't write .*out"):
+    with pytest.raises(BuildError, match=r"--out .*out is a file; choose another"):
         build(BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out"), Remembered())
 
 

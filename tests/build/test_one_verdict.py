@@ -115,9 +115,11 @@ ODD = {
         lanes=shown(E1=None, E2=None),
         notes=(f"E1-M2 not usable ({SLOW})", f"E2-M2 not usable ({SLOW})"),
     ),
-    "a chin level of 1 Hz": Odd(rates_hz={"Chin": 1}, lanes=USUAL),
+    "a chin level of 1 Hz": Odd(
+        {"Chin": {"pmin": "0", "pmax": "100"}}, rates_hz={"Chin": 1}, lanes=USUAL
+    ),
     "an eye in mV, a chin without unit": Odd(
-        {"E1-M2": {"unit": "mV"}, "Chin": {"unit": ""}},
+        {"E1-M2": {"unit": "mV", "pmin": "-0.5", "pmax": "0.5"}, "Chin": {"unit": ""}},
         lanes=USUAL,
         notes=("unit missing, µV assumed",),
     ),
@@ -196,8 +198,12 @@ def lab(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def dataset(lab):
-    run(lab.parent / "built", lab.parent / "recordings", str(lab), trim_min=None)
+def report(lab):
+    return run(lab.parent / "built", lab.parent / "recordings", str(lab), trim_min=None)[0].values
+
+
+@pytest.fixture(scope="module")
+def dataset(lab, report):
     return lab.parent / "built"
 
 
@@ -216,9 +222,8 @@ def checked(lab):
 
 
 @pytest.fixture(scope="module")
-def built(dataset):
-    values = build_report.read(dataset)
-    return verdicts(values["recordings"], values["set_aside"])
+def built(report):
+    return verdicts(report["recordings"], report["set_aside"])
 
 
 def previewed(config):

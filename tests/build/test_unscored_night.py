@@ -17,6 +17,7 @@ from psgimg.builder.recordings.montage import MONTAGES
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.render.style import load_style
 from psgimg.builder.unscored_night import UnscoredPage, open_night, pages
+from raw_edf import RawChannel, onsets, write_raw
 from tiny_edf import Channel, channels, night, write_psg
 
 AASM = Recipe(MONTAGES["aasm"], load_style("clinical"))
@@ -161,6 +162,15 @@ def test_flat_eeg_is_refused_when_it_is_drawn(tmp_path):
 def test_less_than_a_page_is_refused(tmp_path):
     write_psg(tmp_path / "a.edf", channels(LABELS, 100), ["W"], epoch_s=29.0)
     with pytest.raises(BuildError, match=r"a\.edf lasts 29 s and has no 30 s without a gap"):
+        open_night(tmp_path / "a.edf", AASM)
+
+
+def test_a_recording_without_a_page_between_drifting_records_says_that_they_drift(tmp_path):
+    times_s = [0.99 * i for i in range(200)]
+    write_raw(tmp_path / "a.edf", [RawChannel("C4-M1", 128)], blocks=onsets(times_s))
+    with pytest.raises(
+        BuildError, match=r"no 30 s without a gap \(the start times of records drift"
+    ):
         open_night(tmp_path / "a.edf", AASM)
 
 

@@ -100,6 +100,20 @@ def test_a_hypopnoea_called_unsure_is_no_stage(one: Path) -> None:
     assert len(hypnogram) == 20
 
 
+@pytest.mark.parametrize("kind", ["", "stages|Stages", "Stages", "Staging|Stages"])
+def test_a_stage_whose_type_is_spelt_otherwise_is_not_lost(one: Path, kind: str) -> None:
+    text = (one / FOLDER.format(form="nsrr")).read_text()
+    put(one, "nsrr", text.replace("Stages|Stages", kind, 3))
+    assert len(corpus("shhs").read_hypnogram(only(one), "")) == 20
+
+
+def test_an_unknown_stage_is_refused_however_its_type_is_spelt(one: Path) -> None:
+    text = nsrr_xml_text(WORDS).replace("Stages|Stages", "STAGES|Stages")
+    put(one, "nsrr", text.replace("Stage 2 sleep|2", "Stage 7 sleep|7"))
+    with pytest.raises(RecordingError, match=r"unknown stage code.*Stage 7"):
+        corpus("shhs").read_hypnogram(only(one), "")
+
+
 def test_scorings_without_any_stage_are_refused(one: Path) -> None:
     put(one, "nsrr", "<PSGAnnotation><EpochLength>30</EpochLength></PSGAnnotation>")
     with pytest.raises(RecordingError, match="empty scoring"):

@@ -149,13 +149,24 @@ def test_an_unknown_code_is_refused_by_name(form: str, first: First) -> None:
     assert unknown.strip(",<").rpartition(">")[2] in error.detail
 
 
+@pytest.mark.parametrize("spelt", ["Sleep stage X", "SLEEP STAGE W", "Sleep  Stage 2"])
 @pytest.mark.parametrize("form", ["mass", "sleep-edf"])
-def test_an_unknown_annotation_of_a_stage_is_refused_by_name(form: str, first: First) -> None:
+def test_an_unknown_annotation_of_a_stage_is_refused_by_name(
+    form: str, spelt: str, first: First
+) -> None:
     recording, scoring = first(form)
-    write_annotations(scoring, [(0.0, 30.0, "Sleep stage X")])
+    write_annotations(scoring, [(0.0, 30.0, spelt)])
     error = refusal(recording)
     assert error.reason == "unknown stage code"
-    assert "'Sleep stage X'" in error.detail
+    assert repr(spelt) in error.detail
+
+
+def test_an_event_in_latin_1_costs_no_stage_of_a_text_file(first: First) -> None:
+    recording, scoring = first("hmc")
+    whole = corpus("hmc").read_hypnogram(recording, "")
+    text = scoring.read_text()
+    scoring.write_bytes(text.replace("Lights off", "Lumière éteinte").encode("latin-1"))
+    assert corpus("hmc").read_hypnogram(recording, "") == whole
 
 
 def test_an_unknown_code_of_a_table_is_refused_by_name(first: First) -> None:

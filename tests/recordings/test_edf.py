@@ -37,7 +37,16 @@ def wave():
 
 @pytest.mark.parametrize(
     ("unit", "scale"),
-    [("uV", 1), ("mV", 1e-3), ("V", 1e-6), ("nV", 1e3), ("", 1), ("microV", 1), ("Volts", 1e-6)],
+    [
+        ("uV", 1),
+        ("mV", 1e-3),
+        ("V", 1e-6),
+        ("nV", 1e3),
+        ("", 1),
+        ("microV", 1),
+        ("Volts", 1e-6),
+        ("nanovolt", 1e3),
+    ],
 )
 def test_samples_are_microvolts_whatever_the_header_says(tmp_path, wave, unit, scale):
     edf = open_edf(write(tmp_path / "a.edf", wave, unit=unit, scale=scale))

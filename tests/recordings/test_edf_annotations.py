@@ -60,6 +60,7 @@ MALFORMED = [
     b"+60\x1530text\0",
     b"+60\x1530\x14text\0",
     b"+60\x1530\x14one\x14+90\x1530\x14two\x14\0",
+    b"+60\x14one\x14+90\x14two\x14\0",
     b"+1e999\x14text\x14\0",
     b"\xff\xfe\xfd\0",
 ]

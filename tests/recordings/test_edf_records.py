@@ -95,7 +95,19 @@ def test_rounded_onsets_are_no_gap(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "stamp", ["+{}", "{}", "+{},0", "+{}.", "+{}.000", "+{}e0", "+000{}", "+{}.00000000000001"]
+    "stamp",
+    [
+        "+{}",
+        "{}",
+        "+{},0",
+        "+{}.",
+        "+{}.000",
+        "+{}e0",
+        "+000{}",
+        "+{}.00000000000001",
+        "+{}\x151",
+        "+{}\x15",
+    ],
 )
 def test_onsets_are_read_as_others_write_them(tmp_path, stamp):
     blocks = [entry(stamp.format(time_s)) for time_s in GAPPED]
@@ -115,7 +127,16 @@ def test_a_late_first_record_starts_the_recording(tmp_path):
     assert edf.segments == (Segment(0, 0, 20), Segment(100, 20, 40))
 
 
-UNREADABLE = [b"", entry("+x"), entry("nan"), b"+3", b"+3\x14", b"+3\x14text\x14\0", b"\xff" * 8]
+UNREADABLE = [
+    b"",
+    entry("+x"),
+    entry("nan"),
+    b"+3",
+    b"+3\x14",
+    b"+3\x14text\x14\0",
+    b"\x153\x14\x14",
+    b"\xff" * 8,
+]
 
 
 @pytest.mark.parametrize("block", UNREADABLE)

@@ -9,11 +9,13 @@ import edfio
 import mne
 import numpy as np
 import pytest
+from edf_fields import set_field
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.edf import EdfFile
 from psgimg.builder.recordings.edf_records import GAPS
 from psgimg.builder.recordings.mne_reader import MneFile, open_any
-from psgimg.builder.recordings.montage import MONTAGES, Derivation
+from psgimg.builder.recordings.montage import MONTAGES, Derivation, Kind
+from psgimg.builder.recordings.usable import judge
 from psgimg.builder.signals.filter_settings import Filters
 from psgimg.builder.signals.filtering import read_signals
 from raw_edf import RawHeader, set_fields, write_raw
@@ -161,6 +163,78 @@ def test_units_are_those_of_the_header_whatever_mne_makes_of_them(tmp_path):
     for channel in range(5, 8):
         with pytest.raises(RecordingError, match="unit is not a voltage"):
             file.read_uv(channel)
+
+
+def bdf_with(path, rates_hz, **changes):
+    """A BDF with a channel of each rate, and changes to the header fields of the last one."""
+    wave = np.random.default_rng(0).normal(0, 30, 60 * 256)
+    signals = [
+        edfio.BdfSignal(
+            wave[: 60 * hz],
+            hz,
+            label=f"ch{i}",
+            physical_dimension="uV",
+            physical_range=(-250, 250),
+        )
+        for i, hz in enumerate(rates_hz)
+    ]
+    edfio.Bdf(signals).write(path)
+    for name, text in changes.items():
+        set_field(path, f"ch{len(rates_hz) - 1}", name, text)
+    return open_any(path)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"pmin": "0", "pmax": "0"},
+        {"pmin": "nan"},
+        {"dmin": "5", "dmax": "5"},
+        {"dmax": "8388609"},
+    ],
+)
+def test_a_fault_of_one_channel_of_a_bdf_costs_no_other(tmp_path, limits):
+    file = bdf_with(tmp_path / "a.bdf", (256, 256), **limits)
+    assert file.fault(1).reason == "channel without range"
+    with pytest.raises(RecordingError, match=r"channel without range: a\.bdf, channel 'ch1'"):
+        file.read_uv(1)
+    assert file.fault(0) is None
+    assert np.isfinite(file.read_uv(0)).all()
+
+
+@pytest.mark.parametrize("limits", [{"pmin": "-250,0"}, {"dmax": "8388607"}, {"dmax": "8388608"}])
+def test_limits_of_a_bdf_have_24_bits_and_may_have_a_comma(tmp_path, limits):
+    assert bdf_with(tmp_path / "a.bdf", (256,), **limits).fault(0) is None
+
+
+def test_equal_labels_of_a_bdf_are_those_of_the_file(tmp_path):
+    bdf_with(tmp_path / "a.bdf", (256, 256), pmin="0", pmax="0", label="ch0")
+    file = open_any(tmp_path / "a.bdf")
+    assert file.labels == ("ch0", "ch0")
+    assert (file.fault(0), file.fault(1).reason) == (None, "channel without range")
+
+
+def test_a_bdf_without_a_duration_of_records_is_refused_as_an_edf_is(tmp_path):
+    bdf_with(tmp_path / "a.bdf", (256,))
+    set_fields(tmp_path / "a.bdf", {244: b"0       "})
+    with pytest.raises(RecordingError, match=r"no sampling rate: a\.bdf: the duration of a record"):
+        open_any(tmp_path / "a.bdf")
+
+
+@pytest.mark.parametrize(
+    ("kind", "rate_hz", "reason"),
+    [
+        (Kind.EEG, 2, "sampled too slowly"),
+        (Kind.EEG, 100, None),
+        (Kind.EMG, 1, "level without waveform"),  # as levels, it could be drawn only as recorded
+    ],
+)
+def test_a_rate_counts_as_recorded_not_as_mne_resamples_it(tmp_path, kind, rate_hz, reason):
+    file = bdf_with(tmp_path / "a.bdf", (256, rate_hz))
+    assert file.recorded_hz == (256, rate_hz)
+    assert file.sfreqs_hz == (256, 256)
+    fault = judge(file)(Derivation("any", 1), kind)
+    assert (fault and fault.reason) == reason
 
 
 def test_time_that_mne_marks_as_skipped_is_a_gap(tmp_path, wave_uv):

@@ -25,6 +25,7 @@ class Night:
     segments: tuple[Segment, ...]
     path: Path = Path("night.edf")
     record_s: Fraction = Fraction(1)
+    notes: tuple[str, ...] = ()
 
     @property
     def duration_s(self):
@@ -118,7 +119,9 @@ def test_a_scoring_of_which_half_lies_on_the_signal_is_drawn_and_one_of_less_ref
 
 
 def test_a_recording_with_nothing_to_draw_says_what_it_had():
-    with pytest.raises(RecordingError, match=r"no epoch to draw.*unscored"):
+    with pytest.raises(
+        RecordingError, match=r"no epoch to draw: .*: epochs left out: \d+ unscored; correct"
+    ):
         select(from_scores([Unscored.UNSCORED] * 3), whole(90), None)
 
 

@@ -11,6 +11,7 @@ from psgimg.builder.recordings.montage import Derivation, Kind, Lane
 from psgimg.builder.signals import quality
 from psgimg.builder.signals.deriving import read_lane
 from psgimg.builder.signals.quality_measure import Pages, extremes, level, wave
+from raw_edf import RawChannel, RawHeader, write_raw
 from tiny_edf import discontinuous
 
 N_PAGES = 10
@@ -134,6 +135,13 @@ def test_mains_that_a_low_rate_folds_out_of_the_eeg_band_are_seen():
     assert judged(with_mains(60, 60, 70), 70)["mains"] == 0  # at 10 Hz: may be an alpha rhythm
 
 
+@pytest.mark.parametrize("hz", [50.0, 49.99])
+def test_mains_at_half_the_rate_are_seen(hz):
+    """50 Hz at 100 Hz, as in Sleep-EDF: samples alternate, by an amplitude that varies with phase."""
+    assert judged(with_mains(hz, 60, 100), 100)["mains"] >= 0.7
+    assert judged(with_mains(hz, 5, 100), 100)["mains"] == 0
+
+
 def test_half_of_the_seconds_of_an_epoch_decide():
     for n_bad, n_usable in ((14, N_PAGES), (15, 0)):
         seconds = eeg(128).reshape(N_PAGES, 30, 128)
@@ -189,6 +197,17 @@ def write(path, waves, rate_hz=128, annotations=None):
     ]
     edfio.Edf(signals, data_record_duration=1.0, annotations=annotations).write(path)
     return open_edf(path)
+
+
+def test_a_level_of_half_a_hertz_is_judged_in_a_recording_of_one_page(tmp_path):
+    path = write_raw(
+        tmp_path / "a.edf", [RawChannel("chin", 1)], RawHeader(record_s="2"), n_records=15
+    )
+    lane = read_lane(
+        open_edf(path), Lane("chin", Kind.EMG, ("Chin",)), Derivation("Chin", 0), [0.0]
+    )
+    assert lane.state.envelope
+    assert lane.state.quality == GOOD
 
 
 def test_a_derivation_is_saturated_where_either_of_its_channels_is(tmp_path):

@@ -92,7 +92,7 @@ def write_raw(
 
 def onsets(times_s: Sequence[float]) -> list[bytes]:
     """Blocks that state the onset of each record."""
-    return [entry(f"+{time_s:.10g}") for time_s in times_s]
+    return [entry(f"{time_s:+.10g}") for time_s in times_s]
 
 
 def set_fields(path: Path, fields: Mapping[int, bytes]) -> Path:
