@@ -68,7 +68,7 @@ def new_table(*heads: str, left: Collection[str] = (), has_heads: bool = True) -
     table = Table(box=None, header_style="bold", show_header=has_heads)
     for head in heads:
         justify = "left" if head in left else "right"
-        table.add_column(head, justify=justify, overflow="fold")  # type: ignore[arg-type]
+        table.add_column(head, justify=justify, overflow="fold", min_width=1)  # type: ignore[arg-type]
     return table
 
 
