@@ -89,8 +89,9 @@ class ProgressBar:
         self._bar.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._finish()
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is None:
+            self._finish()
         if self._bar.tasks:
             self._bar.stop()
         else:  # without the empty line that ends the bars in a file
