@@ -116,3 +116,13 @@ def test_only_the_console_makes_what_rich_prints(path):
     texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
     marked = [t for t in texts if isinstance(t, str) and re.search(r"\[/\]|\[(bold|dim|red)\]", t)]
     assert not marked, "give a style by styled((text, style))"
+
+
+def test_a_bar_that_an_error_ends_keeps_its_total(capsys):
+    with pytest.raises(ValueError, match="stop"), ProgressBar(open_console()) as progress:
+        progress.start("counting")
+        progress.start("drawing", 8, "recordings")
+        raise ValueError("stop")
+    [line, *_] = capsys.readouterr().out.split("\n")
+    assert line.startswith("drawing ")
+    assert "0/8 recordings" in line
