@@ -90,15 +90,23 @@ def main() -> None:
             _report(line)
         sys.exit(error.exit_code)
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno is None:  # of a library, not of the system
             raise
-        terminal_text.drop_output()
-        _report(f"psgimg: can't write the output: {error.strerror}; free some space and try again")
+        _report(f"psgimg: {_reason(error)}")
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt) as error:
         number = termination.number_of(error)
         _report(f"psgimg: {termination.message(number)}")
         sys.exit(termination.status(number))
+
+
+def _reason(error: OSError) -> str:
+    """Return an error of the operating system as one line with the remedy."""
+    if error.errno in FULL:
+        terminal_text.drop_output()
+        return f"can't write the output: {error.strerror}; free some space and try again"
+    name = "" if error.filename is None else f"{error.filename}: "
+    return f"{name}{error.strerror}; check the path and its permissions"
 
 
 def _report(message: str) -> None:
