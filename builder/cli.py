@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import io
 import sys
@@ -19,6 +20,9 @@ from psgimg.builder.processes import termination
 COMMANDS = "psgimg.commands"
 """Group of the entry points that are commands of psgimg, including its own; see `pyproject.toml`."""
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of writing to a full disk, such as that of standard output."""
+
 
 class CommandLine(click.Group):
     """The group of all commands; what can't be stored with a command's results is refused at once."""
@@ -34,6 +38,12 @@ class CommandLine(click.Group):
             raise BuildError("the working directory was removed; change to another") from error
         quoting.require_utf8(folder, "working directory")
         return rest
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands, each with its whole first sentence."""
+        rows = [(name, one.get_short_help_str(sys.maxsize)) for name, one in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(rows))
 
 
 @click.group(
@@ -79,10 +89,24 @@ def main() -> None:
         for line in shown.getvalue().removesuffix("\n").split("\n"):
             _report(line)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno is None:  # of a library, not of the system
+            raise
+        _report(f"psgimg: {_reason(error)}")
+        sys.exit(2)
     except (click.Abort, KeyboardInterrupt) as error:
         number = termination.number_of(error)
         _report(f"psgimg: {termination.message(number)}")
         sys.exit(termination.status(number))
+
+
+def _reason(error: OSError) -> str:
+    """Return an error of the operating system as one line with the remedy."""
+    if error.errno in FULL:
+        terminal_text.drop_output()
+        return f"can't write the output: {error.strerror}; free some space and try again"
+    name = "" if error.filename is None else f"{error.filename}: "
+    return f"{name}{error.strerror}; check the path and its permissions"
 
 
 def _report(message: str) -> None:

@@ -68,7 +68,7 @@ def new_table(*heads: str, left: Collection[str] = (), has_heads: bool = True) -
     table = Table(box=None, header_style="bold", show_header=has_heads)
     for head in heads:
         justify = "left" if head in left else "right"
-        table.add_column(head, justify=justify, overflow="fold")  # type: ignore[arg-type]
+        table.add_column(head, justify=justify, overflow="fold", min_width=1)  # type: ignore[arg-type]
     return table
 
 
@@ -89,8 +89,8 @@ class ProgressBar:
         self._bar.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._finish()
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        self._finish(early=error is not None)
         if self._bar.tasks:
             self._bar.stop()
         else:  # without the empty line that ends the bars in a file
@@ -110,12 +110,15 @@ class ProgressBar:
         """Show one line above the bar."""
         self._bar.console.print(secrets.mask(message))
 
-    def _finish(self) -> None:
-        """End the running task; the bar of a step that counted nothing is removed."""
+    def _finish(self, *, early: bool = False) -> None:
+        """End the running task; the bar of a step that counted nothing is removed.
+
+        One that an error ended ``early`` keeps its total.
+        """
         for task in self._bar.tasks:
             if task.total is None and not task.completed:
                 self._bar.remove_task(task.id)
-            elif not task.finished:  # with fewer units than announced
+            elif not (task.finished or early):  # with fewer units than announced
                 self._bar.update(task.id, total=task.completed)
 
 

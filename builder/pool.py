@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TypeVar
 
 from psgimg.builder.processes import parent
@@ -47,13 +48,15 @@ def _run_pool(work: Callable[[T], R], queue: deque[T], workers: int) -> Generato
     """Process the queue, and return the tasks that were in progress when a worker died."""
     context = multiprocessing.get_context("spawn")
     in_progress: dict[Future[R], T] = {}
-    pool = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=parent.end_with, initargs=(os.getpid(),)
-    )
+    with _left_to_parent():  # the pool starts multiprocessing's resource tracker
+        pool = ProcessPoolExecutor(
+            workers, mp_context=context, initializer=parent.end_with, initargs=(os.getpid(),)
+        )
     try:
         while queue or in_progress:
             while queue and len(in_progress) < workers * QUEUED_PER_WORKER:
-                in_progress[_submit(pool, work, queue[0])] = queue[0]
+                with _left_to_parent():
+                    in_progress[pool.submit(work, queue[0])] = queue[0]
                 queue.popleft()  # only after `submit`, which a broken pool refuses: none is lost
             ready, _ = wait(in_progress, return_when=FIRST_COMPLETED)
             for future in ready:
@@ -67,14 +70,15 @@ def _run_pool(work: Callable[[T], R], queue: deque[T], workers: int) -> Generato
     return []
 
 
-def _submit(pool: ProcessPoolExecutor, work: Callable[[T], R], task: T) -> Future[R]:
-    """Submit a task; a worker that this starts blocks signals meant for the whole command.
+@contextmanager
+def _left_to_parent() -> Iterator[None]:
+    """Have processes that start meanwhile block signals meant for the whole command.
 
     A terminal sends Ctrl-C to the workers too; it is the parent that handles it and ends them.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, OF_PARENT)
     try:
-        return pool.submit(work, task)
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

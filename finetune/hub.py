@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import secrets
+from psgimg.builder.files import safe_names, secrets
 
 Kind = Literal["model", "dataset"]
 
@@ -57,9 +57,9 @@ def require(name: str, kind: Kind, revision: str | None = None) -> None:
 def folder(name: str) -> Path | None:
     """Return the folder of that name, with ``~`` expanded; None if there is none."""
     try:
-        path = Path(name).expanduser()
+        path = safe_names.expanded(name)
         return path if name and path.is_dir() else None
-    except (OSError, RuntimeError):  # too long for a name, or the home of nobody
+    except OSError:  # too long for a name
         return None
 
 

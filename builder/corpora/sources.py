@@ -10,6 +10,7 @@ from pathlib import Path
 from psgimg.builder.corpora import demo
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files.quoting import require_utf8
+from psgimg.builder.files.safe_names import expanded
 from psgimg.builder.recordings.recording import Corpus, Recording
 
 
@@ -76,12 +77,22 @@ def recordings(source: Source, subjects: Sequence[str], limit: int) -> list[Reco
 
 def on_disk(corpus: Corpus) -> Path | None:
     """Return the folder of a corpus that is found without ``--root``, or None."""
-    place = os.environ.get(root_variable(corpus.name))
-    if place:
-        require_utf8(place, root_variable(corpus.name))
-        return Path(place)
+    if place := _in_environment(corpus):
+        return place
     home = Path(corpus.home)
     return home if home.is_dir() else None
+
+
+def stated(corpus: Corpus, roots: Sequence[str]) -> Path | None:
+    """Return the folder of a corpus that ``--root`` or its environment variable states, or None."""
+    return _given([corpus.name], roots).get(corpus.name) or _in_environment(corpus)
+
+
+def _in_environment(corpus: Corpus) -> Path | None:
+    variable = root_variable(corpus.name)
+    place = os.environ.get(variable, "")
+    require_utf8(place, variable)
+    return expanded(place) if place else None
 
 
 def _given(names: Sequence[str], roots: Sequence[str]) -> dict[str, Path]:
@@ -90,9 +101,9 @@ def _given(names: Sequence[str], roots: Sequence[str]) -> dict[str, Path]:
     for root in roots:
         name, equals, place = root.partition("=")
         if equals and name in names:
-            given[name] = Path(place).expanduser()
+            given[name] = expanded(place)
         elif len(set(names)) == 1:
-            given[names[0]] = Path(root).expanduser()
+            given[names[0]] = expanded(root)
         else:
             raise BuildError(
                 f"--root {root}: with several sources, give one for each, such as --root {names[0]}=DIR"

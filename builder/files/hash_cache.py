@@ -12,9 +12,11 @@ new one each time they are mounted.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import stat
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
@@ -138,9 +140,13 @@ class HashCache:
         Raises
         ------
         OSError
-            If the file does not exist or can't be reached.
+            If the file does not exist or can't be reached, or is a pipe or device, which may have
+            no end.
         """
-        stamp = Stamp.of(path.stat())
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        stamp = Stamp.of(status)
         known = self._entries.get(_name(path))
         return known if known and known.stamp == stamp else None
 

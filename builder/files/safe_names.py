@@ -96,6 +96,14 @@ def is_path(text: str) -> bool:
     )
 
 
+def expanded(text: str) -> Path:
+    """Return a path with ``~`` expanded; unchanged if nobody has that home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
 def inside(folder: Path, text: str) -> Path:
     """Return the path of a file in a folder, given its name in a file from outside.
 

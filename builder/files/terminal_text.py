@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import sys
 
 from psgimg.builder.files.quoting import visible
@@ -48,6 +49,13 @@ def replace_unencodable() -> None:
         if isinstance(stream, io.TextIOWrapper):
             ascii_only = codecs.lookup(stream.encoding).name == "ascii"
             stream.reconfigure(encoding=ASCII if ascii_only else stream.encoding, errors=ERRORS)
+
+
+def drop_output() -> None:
+    """Discard what is left to write to standard output, which is full: Python would fail at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:

@@ -171,10 +171,11 @@ def preview(edf: Path | None, **options: Any) -> None:
 
 def _fetch(source: tuple[str, ...], subjects: tuple[str, ...], root: tuple[str, ...]) -> None:
     from psgimg.builder.corpora import sleep_edf
+    from psgimg.builder.corpora import sources as corpus_folders
 
     if source != (sleep_edf.CORPUS.name,) or not subjects:
         raise click.ClickException(
             "--fetch needs --source sleep-edf and --subjects, such as --subjects SC400,SC401"
         )
-    place = Path(root[0].partition("=")[2] or root[0]) if root else Path()
-    sleep_edf.fetch(list(subjects), place)
+    place = corpus_folders.stated(sleep_edf.CORPUS, root)
+    sleep_edf.fetch(list(subjects), place or Path())

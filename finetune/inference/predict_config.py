@@ -16,6 +16,7 @@ from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import secrets
 from psgimg.builder.render.recipe import digest
+from psgimg.finetune import hub
 from psgimg.finetune.data.chat import check_context
 from psgimg.finetune.data.page_set import PageSet
 from psgimg.finetune.models import identity, provenance
@@ -193,7 +194,7 @@ def question(config: PredictConfig, pageset: PageSet) -> Question:
 
 def _identity(config: PredictConfig) -> ModelIdentity:
     """Return the identity of the model; for one on a server, that of a local folder of its name."""
-    if config.endpoint is None or Path(config.model).expanduser().is_dir():
+    if config.endpoint is None or hub.folder(config.model):
         return identity.identify(config.model)
     return ModelIdentity(None, "")
 

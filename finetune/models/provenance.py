@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from psgimg.builder.files.safe_names import expanded
 from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.render.recipe import digest
 from psgimg.finetune.data.page_set import PageSet
@@ -50,7 +50,7 @@ def of(model: str, train: PageSet) -> Lineage:
         policy=strictest,
         corpora=tuple(sorted(corpora)),
         subjects=tuple(sorted(hashes | set(before.subjects if before else ()))),
-        began_from=Path(model).expanduser().name if before else None,
+        began_from=expanded(model).name if before else None,
     )
 
 

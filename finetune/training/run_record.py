@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.files import secrets
+from psgimg.builder.files.safe_names import expanded
 from psgimg.builder.render.recipe import digest
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.page_set import PageSet
@@ -152,5 +152,5 @@ def _validation_counts(
 
 def name(source: str) -> str:
     """Return a Hub id as it is, and of a local path the last part, without the local folders."""
-    path = Path(source).expanduser()
+    path = expanded(source)
     return path.resolve().name if path.exists() else source

@@ -13,7 +13,7 @@ from builds import PSGIMG, content
 from progress import Remembered
 from psgimg.builder.build import build
 from psgimg.builder.corpora.registry import corpus
-from psgimg.builder.corpora.sources import locate
+from psgimg.builder.corpora.sources import locate, stated
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
 
@@ -211,6 +211,21 @@ def test_a_corpus_is_found_by_its_variable_and_by_the_downloaders_folder(monkeyp
     assert locate([corpus("shhs")], [])[0].root == Path("shhs")
     monkeypatch.setenv("PSGIMG_SHHS_ROOT", str(tmp_path))
     assert locate([corpus("shhs")], [])[0].root == tmp_path
+
+
+def test_the_home_of_a_user_is_expanded_wherever_a_folder_is_stated(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shhs = corpus("shhs")
+    for roots in (["~/nights"], ["shhs=~/nights"]):
+        assert stated(shhs, roots) == tmp_path / "nights"
+    monkeypatch.setenv("PSGIMG_SHHS_ROOT", "~/nights")
+    assert stated(shhs, []) == tmp_path / "nights"
+
+
+@pytest.mark.parametrize("roots", [["~nosuchuser/nights"], ["shhs=~nosuchuser/nights"]])
+def test_the_home_of_nobody_is_a_folder_that_is_not_found(roots):
+    with pytest.raises(BuildError, match="folder ~nosuchuser/nights not found; give --root DIR"):
+        locate([corpus("shhs")], roots)
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no file system that can be filled here")

@@ -57,6 +57,27 @@ def test_no_worker_outlives_a_killed_parent(tmp_path):
     wait_for(lambda: not any(alive(int(pid.name)) for pid in pids.iterdir()), 20)
 
 
+@pytest.mark.parametrize("number", pool.OF_PARENT)
+def test_a_signal_to_the_whole_group_ends_the_run_without_a_traceback(tmp_path, number):
+    """The resource tracker of multiprocessing is in the group too."""
+    script = tmp_path / "sleeper.py"
+    run = "list(pool.run(work, range(4), 2, crashed=work))"
+    ending = "try:\n        with termination.handled():\n            "
+    caught = "\n    except termination.Terminated:\n        pass"
+    imported = SLEEPER.replace(
+        "import pool", "import pool\nfrom psgimg.builder.processes import termination"
+    )
+    script.write_text(imported.replace(run, f"{ending}{run}{caught}"))
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    command = [sys.executable, "-P", script, pids]
+    parent = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE)
+    wait_for(lambda: len(list(pids.iterdir())) == 2, 30)
+    os.killpg(parent.pid, number)
+    _, errors = parent.communicate(timeout=30)
+    assert (parent.returncode, errors) == (0, b"")
+
+
 def alive(pid):
     try:
         state = Path(f"/proc/{pid}/stat").read_text().split()[2]

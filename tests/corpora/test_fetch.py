@@ -8,7 +8,9 @@ from typing import Any
 
 import mne
 import pytest
+from click.testing import CliRunner
 from mne.datasets.sleep_physionet import age, temazepam
+from psgimg.builder.cli import command_line
 from psgimg.builder.corpora import sleep_edf
 from psgimg.builder.errors import BuildError
 
@@ -35,6 +37,27 @@ def test_subjects_go_to_the_downloader_of_their_study_by_mne_numbers(asked, tmp_
         "age": ([0, 82], tmp_path / "new"),
         "temazepam": ([0, 21], tmp_path / "new"),
     }
+
+
+@pytest.mark.parametrize(
+    ("words", "variable", "folder"),
+    [
+        (("--root", "a=b"), "", "a=b"),
+        (("--root", "sleep-edf=~/nights"), "", "nights"),
+        ((), "stated", "stated"),
+        ((), "", "."),
+    ],
+)
+def test_recordings_go_to_the_folder_that_the_build_reads(
+    asked, words, variable, folder, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PSGIMG_SLEEP_EDF_ROOT", variable)
+    fetching = ["build", "--source", "sleep-edf", "--subjects", "SC400", "--fetch", *words]
+    CliRunner().invoke(command_line(), fetching)
+    [(_, place)] = asked.values()
+    assert place.resolve() == tmp_path / folder
 
 
 def test_one_study_alone_does_not_touch_the_other(asked, tmp_path: Path) -> None:

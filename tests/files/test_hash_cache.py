@@ -210,3 +210,12 @@ def test_without_a_place_for_the_cache_files_are_hashed_all_the_same(
     assert hash_cache.read(file).sha256 == sha256(file)
     assert known(file) is None
     assert not (tmp_path / "somewhere").exists()
+
+
+def test_a_pipe_or_device_among_the_files_is_refused_unread(tmp_path):
+    """Reading one may never end."""
+    os.mkfifo(tmp_path / "pipe.edf")
+    (tmp_path / "zero.edf").symlink_to("/dev/zero")
+    for path in tmp_path.iterdir():
+        with pytest.raises(OSError, match="not a regular file"):
+            HashCache.load().get(path)

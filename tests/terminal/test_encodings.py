@@ -3,6 +3,7 @@
 import codecs
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 import tiny
@@ -92,3 +93,14 @@ def test_replacements_are_ascii_that_a_reader_understands(monkeypatch):
     )
     assert all(fallback.isascii() for fallback in terminal_text.REPLACED.values())
     assert codecs.lookup(terminal_text.ASCII).name == terminal_text.ASCII
+
+
+@pytest.mark.parametrize("words", [["--help"], ["sources"], ["check", "--source", "demo"]])
+def test_a_full_disk_behind_standard_output_is_one_line(words, tmp_path):
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*PSGIMG, *words], stdout=full, stderr=subprocess.PIPE, check=False, cwd=tmp_path
+        )
+    assert done.returncode == 2
+    line = b"psgimg: can't write the output: No space left on device; free some space and try again"
+    assert done.stderr.splitlines() == [line]

@@ -1,6 +1,7 @@
 """Strings from outside are printed as they are: no markup, no emoji, no control characters."""
 
 import ast
+import contextlib
 import re
 from pathlib import Path
 
@@ -116,3 +117,45 @@ def test_only_the_console_makes_what_rich_prints(path):
     texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
     marked = [t for t in texts if isinstance(t, str) and re.search(r"\[/\]|\[(bold|dim|red)\]", t)]
     assert not marked, "give a style by styled((text, style))"
+
+
+def test_a_bar_that_an_error_ends_keeps_its_total(capsys):
+    progress = ProgressBar(open_console())
+    with contextlib.suppress(ValueError), progress:
+        progress.start("counting")
+        progress.start("drawing", 8, "recordings")
+        raise ValueError
+    [line, *_] = capsys.readouterr().out.split("\n")
+    assert line.startswith("drawing ")
+    assert "0/8 recordings" in line
+
+
+LONG = "x" * 300
+"""Longer than the name of a file may be."""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["build", "--source", "demo", "--out", LONG],
+        ["check", "--source", "demo", "--root", LONG],
+        ["export", LONG, "--labels-only"],
+        ["push", LONG],
+        ["rebuild", LONG],
+        ["preview", LONG],
+        ["evaluate", f"{LONG}.csv"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_path_that_the_system_refuses_is_one_line(words, capfd, monkeypatch, tmp_path):
+    from psgimg.builder.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["psgimg", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    [line] = capfd.readouterr().err.splitlines()
+    assert line.startswith("psgimg: ")
+    assert LONG[:200] in line
+    assert {path.name for path in tmp_path.iterdir()} <= {"psgimg-demo"}

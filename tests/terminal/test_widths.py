@@ -1,5 +1,6 @@
 """Widths: without a terminal nothing is cut or folded, and in a terminal nothing is lost."""
 
+import io
 import os
 import pty
 import re
@@ -7,6 +8,9 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
+from psgimg.builder.cli import command_line
+from psgimg.builder.console import new_table, open_console
 
 LONG = "x" * 150 + "/[2024]/" + "y" * 150
 
@@ -57,3 +61,22 @@ def test_in_a_terminal_a_table_is_folded_to_its_width_and_a_path_is_left_whole()
     assert sum(line.count("y") for line in table) == 150
     assert "…" not in text
     assert ready == f"{LONG} is ready"
+
+
+def test_help_lists_every_command_with_its_whole_first_sentence():
+    shown = CliRunner().invoke(command_line(), ["--help"]).output
+    listed = " ".join(shown.split())
+    for name, command in command_line().commands.items():
+        assert f"{name} {' '.join(command.help.split(chr(10) * 2)[0].split())}" in listed
+
+
+def test_in_a_terminal_too_narrow_for_a_table_every_cell_is_shown(monkeypatch):
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "10")
+    table = new_table(*"abcdefgh")
+    table.add_row(*(str(number) for number in range(10, 18)))
+    open_console().print(table)
+    assert sorted(re.sub(r"\s|\x1b\[[0-9;]*m", "", sys.stdout.getvalue())) == sorted(
+        "abcdefgh" + "".join(str(number) for number in range(10, 18))
+    )

@@ -26,6 +26,7 @@ from psgimg.builder.corpora.custom.scoring_files import (
 from psgimg.builder.corpora.custom.yaml_values import Section
 from psgimg.builder.corpora.reading import check_name
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files.safe_names import expanded
 from psgimg.builder.recordings.montage import DEFAULT_MONTAGE
 from psgimg.builder.recordings.recording import Corpus, Policy, Terms
 from psgimg.builder.stages import STAGE_NAMES, Score, Stage, Unscored
@@ -75,7 +76,7 @@ def load(path: Path) -> Corpus:
         mains_hz=_one_of(file, "mains_hz", MAINS_HZ),
         montage=_montage(file.text("montage", DEFAULT_MONTAGE), path.parent),
         channels=channels,
-        home=str(path.parent / Path(file.text("root", ".")).expanduser()),
+        home=str(path.parent / expanded(file.text("root", "."))),
         recordings=partial(corpus_layout.recordings, layout),
         read_hypnogram=partial(scoring_files.read_hypnogram, form),
         notes=file.texts("notes"),
@@ -86,7 +87,7 @@ def load(path: Path) -> Corpus:
 def _montage(name: str, folder: Path) -> str:
     """Return the name of a montage, or the path of its file relative to that of the corpus."""
     is_file = Path(name).suffix in yaml_file.SUFFIXES
-    return str(folder / Path(name).expanduser()) if is_file else name
+    return str(folder / expanded(name)) if is_file else name
 
 
 def _layout(file: Section) -> CorpusLayout:
