@@ -41,9 +41,7 @@ from psgimg.builder.terminal.options import (
     "repeated. Kinds: lost, flat, polarity, hum, emg, pops, scale, noise.",
 )
 @workers_option
-@click.option(
-    "--fetch", is_flag=True, help="First download the recordings of --subjects (sleep-edf only)."
-)
+@click.option("--fetch", is_flag=True, help="Download --subjects first (sleep-edf only).")
 @click.option(
     "--push", is_flag=True, help="Publish the dataset on the Hub afterwards; see `psgimg push`."
 )

@@ -99,8 +99,7 @@ DATA_OPTIONS = (
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="Set a recording aside if fewer than this share of its epochs, such as 0.5, are usable "
-        "in every EEG lane.  [default: none is set aside]",
+        help="Set recordings aside with fewer usable epochs, such as 0.5, in every EEG lane.",
     ),
     click.option(
         "--subjects", type=names, default="", metavar="A,B,…", help="Use only these subjects."
@@ -157,7 +156,7 @@ PUBLISH_OPTIONS = (
     click.option(
         "--replace",
         is_flag=True,
-        help="Remove everything from the repository that is not in the folder.",
+        help="Remove from the Hub what is not in the folder.",
     ),
 )
 """Options shared by `push` and `build --push`: the repository of a release and its visibility."""
