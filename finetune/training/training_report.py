@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
@@ -56,14 +57,14 @@ def split_to_predict(record: Mapping[str, Any]) -> str:
 
 
 def _portable(value: Any) -> Any:
-    """Return a value as JSON, with NaN as null and only the last part of absolute paths."""
+    """Return a value as JSON, with NaN as null and only the last part of local paths."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
         return {key: _portable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_portable(item) for item in value]
-    if isinstance(value, str | Path) and Path(value).is_absolute():
+    if isinstance(value, str | Path) and (Path(value).is_absolute() or os.path.lexists(value)):
         return Path(value).name
     return value
 
