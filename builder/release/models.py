@@ -192,11 +192,7 @@ def _values(path: Path) -> Mapping[str, Any]:
 
 
 def _published(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_file() and SENT.fullmatch(path.name)
-    )
+    return sorted(path for path in folder.iterdir() if path.is_file() and SENT.fullmatch(path.name))
 
 
 def _standing(repo: Repo, state: State | None) -> Standing | None:

@@ -71,7 +71,9 @@ def test_keys_of_a_release_and_of_a_later_psgimg_stand_beside(folder):
 
 
 def test_what_is_no_dataset_is_named_with_what_to_do(folder, tmp_path):
-    refused(tmp_path / "nothing", "is not a folder; build one first: psgimg build --source NAME --out")
+    refused(
+        tmp_path / "nothing", "is not a folder; build one first: psgimg build --source NAME --out"
+    )
     (tmp_path / "file").write_text("")
     refused(tmp_path / "file", "is not a folder")
     (folder / ".psgimg").mkdir()
