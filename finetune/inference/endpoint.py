@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
-import ipaddress
 import os
-import socket
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
 from psgimg.builder import http_retry
@@ -20,6 +17,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, secrets
 from psgimg.builder.files.bounded import MB
 from psgimg.finetune.data.chat import ChatRow
+from psgimg.finetune.inference import local_network
 from psgimg.finetune.inference.logprobs import Step
 
 PATH = "/chat/completions"
@@ -87,7 +85,9 @@ class Endpoint:
         self._closed = threading.Event()
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         try:
-            self._client = httpx2.Client(headers=headers, timeout=TIMEOUT, mounts=_unproxied(url))
+            self._client = httpx2.Client(
+                headers=headers, timeout=TIMEOUT, mounts=local_network.unproxied(url)
+            )
         except ValueError:  # not ASCII; the cause contains the key
             raise BuildError(f"{KEY} is not a valid key; set it again") from None
         self._threads = ThreadPoolExecutor(parallel)
@@ -185,25 +185,6 @@ class Endpoint:
         """Prefix a message with the address, and mask secrets: the key, and those of the address."""
         text = f"{self._url}: {text}"
         return secrets.mask(text.replace(self._key, "…") if self._key else text)
-
-
-def is_local(url: str) -> bool:
-    """Return whether a server is on this machine or in a private network."""
-    try:
-        entries = socket.getaddrinfo(urlsplit(url).hostname, None)
-        addresses = {ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in entries}
-    except (OSError, ValueError, UnicodeError):
-        return False
-    return all(address.is_private or address.is_loopback for address in addresses)
-
-
-def _unproxied(url: str) -> dict[str, None]:
-    """Return the mounts of a client that reaches a local server directly, not through a proxy.
-
-    A proxy set for the Internet would receive pictures that may not leave the local network.
-    """
-    host = urlsplit(url).hostname if is_local(url) else None
-    return {f"all://[{host}]" if ":" in host else f"all://{host}": None} if host else {}
 
 
 def _messages(row: ChatRow) -> list[dict[str, Any]]:

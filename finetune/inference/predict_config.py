@@ -15,6 +15,7 @@ from psgimg.builder.files import secrets
 from psgimg.builder.render.recipe import digest
 from psgimg.finetune.data.chat import check_context
 from psgimg.finetune.data.page_set import PageSet
+from psgimg.finetune.inference.local_network import is_local
 from psgimg.finetune.models import identity, provenance
 from psgimg.finetune.models.identity import ModelIdentity
 
@@ -197,9 +198,7 @@ def _identity(config: PredictConfig) -> ModelIdentity:
 
 def _check_may_send(url: str, restricted: Sequence[str]) -> None:
     """Raise BuildError if restricted pictures would go to a server outside the local network."""
-    from psgimg.finetune.inference import endpoint  # imports an HTTP client
-
-    if not restricted or endpoint.is_local(url):
+    if not restricted or is_local(url):
         return
     raise BuildError(
         f"--endpoint {url}: pictures of {', '.join(restricted)} may not be passed on, and this server is "
