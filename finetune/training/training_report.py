@@ -12,6 +12,7 @@ from typing import Any
 
 from psgimg.builder import atomic_file
 from psgimg.builder.dataset.schema import SPLITS
+from psgimg.builder.files import bounded
 from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.metrics.plotting import LINE_COLOURS, figure, png
 
@@ -38,7 +39,7 @@ def write(folder: Path, values: Mapping[str, Any], log: Sequence[Mapping[str, fl
 def read(folder: Path) -> dict[str, Any]:
     """Return the contents of ``training.json``; empty if there is none."""
     try:
-        contents = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        contents = bounded.read_json(folder / FILE)
     except (OSError, ValueError):
         return {}
     return contents if isinstance(contents, dict) else {}
