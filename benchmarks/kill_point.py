@@ -87,6 +87,7 @@ def fork(run: Callable[[], Any]) -> int:
     if process:
         return process
     status = 1
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the command handles it
     try:
         run()
         status = 0
@@ -217,7 +218,8 @@ def run_point(
         status = wait(start(words, folder, log, nothing), moment.after_s, moment.number)
     expected = -9 if moment.number == signal.SIGKILL else 128 + moment.number
     outcome.landed = status != 0
-    if status not in (0, expected):
+    bare = -moment.number  # before the command has begun, or after its end
+    if status not in (0, expected, bare):
         outcome.wrong_exit.append(f"{status} after {moment.number.name}")
     outcome.alive = leave_no_child(known)
     if outcome.landed and moment.number != signal.SIGKILL:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from psgimg.builder.errors import BuildError
@@ -40,28 +40,29 @@ def whole(
     """
     target = out.resolve()
     work = target.with_name(f".{target.name}.part")
+    refusal = f"another export is writing {out}; wait for it or choose another --out"
     try:
         _refuse_target(dataset, out)
         durable.make_folder(work)
-        refusal = f"another export is writing {out}; wait for it or choose another --out"
         with lock.held(work / "lock", refusal):
-            try:
-                _restore(work, target)
-                _refuse_foreign(out, own(), kind)
-                (work / "new").mkdir()
-                yield work / "new"
-                durable.sync_tree(work / "new")
-                if target.exists():
-                    durable.replace(target, work / "old")
-                durable.replace(work / "new", target)
-            finally:
-                _restore(work, target)
-                shutil.rmtree(work, ignore_errors=True)
+            _restore(work, target)
+            _refuse_foreign(out, own(), kind)
+            (work / "new").mkdir()
+            yield work / "new"
+            durable.sync_tree(work / "new")
+            if target.exists():
+                durable.replace(target, work / "old")
+            durable.replace(work / "new", target)
+            _remove(work, target)
     except OSError as error:
         raise BuildError(
             f"can't write {out}: {error.strerror or error}; free some space there, fix its "
             "permissions or choose another --out"
         ) from error
+    finally:  # whatever was interrupted, even the last steps above
+        if work.exists():
+            with suppress(BuildError, OSError), lock.held(work / "lock", refusal):  # else another's
+                _remove(work, target)
 
 
 def _restore(work: Path, target: Path) -> None:
@@ -70,6 +71,12 @@ def _restore(work: Path, target: Path) -> None:
         durable.replace(work / "old", target)
     for leftover in (work / "new", work / "old"):
         shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _remove(work: Path, target: Path) -> None:
+    """Remove the working folder, with an earlier ``target`` put back if it is not yet replaced."""
+    _restore(work, target)
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def _refuse_target(dataset: Path | None, out: Path) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded
-from psgimg.builder.files.quoting import is_utf8, visible
 
 if TYPE_CHECKING:
     from yaml import MappingNode, Node, SafeLoader, ScalarNode
@@ -185,8 +184,6 @@ def _faults(loader: SafeLoader, root: Node) -> Iterator[str]:
     while waiting:
         node = waiting.pop(0)
         if isinstance(node, yaml.ScalarNode):
-            if not is_utf8(node.value):
-                yield f"line {node.start_mark.line + 1}: '{visible(node.value)}' is not Unicode text"
             yield from _changed(loader, node)
             continue
         parts = node.value

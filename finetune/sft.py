@@ -59,9 +59,12 @@ def main(argv: Sequence[str]) -> Path:
         If an argument, the dataset or the model can't be used, memory runs out, or the run is
         interrupted.
     """
-    options = arguments.parse(argv)
-    out = Path(str(options[1].output_dir))
-    if options[1].process_index:
+    options = psg, training, model_args = arguments.parse(argv)
+    out = Path(str(training.output_dir))
+    hub.require(psg.dataset, "dataset", psg.dataset_revision)
+    if not psg.is_tiny:
+        hub.require(psg.model, "model", model_args.model_revision)
+    if training.process_index:
         return _train(options, out)
     refusal = f"another psgimg sft is writing {out}; wait for it or choose another --output-dir"
     with lock.held(lock.beside(out), refusal):
@@ -76,9 +79,6 @@ def options_help() -> str:
 def _train(options: Arguments, out: Path) -> Path:
     """Fine-tune a model, in one of the processes of a training, and return its folder."""
     psg, training, model_args = options
-    hub.require(psg.dataset, "dataset", psg.dataset_revision)
-    if not psg.is_tiny:
-        hub.require(psg.model, "model", model_args.model_revision)
     resume = checkpoints.to_resume(out, training.resume_from_checkpoint)
     training.resume_from_checkpoint = None  # recorded with the weights, which do not depend on it
 

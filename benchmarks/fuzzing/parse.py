@@ -26,7 +26,7 @@ from psgimg.builder.corpora import sleep_edf as sleep_edf_corpus
 from psgimg.builder.corpora.custom import scoring_files, yaml_corpus
 from psgimg.builder.corpora.custom.path_patterns import PathPattern
 from psgimg.builder.corpora.custom.scoring_files import ScoringForm
-from psgimg.builder.dataset import build_report, prompts, shards, splits, validate
+from psgimg.builder.dataset import build_report, folds, prompts, shards, splits, validate
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.exports import labels_only
@@ -217,8 +217,7 @@ def study(path: Path) -> object:
 def labels(path: Path) -> object:
     """Choose the channels of a file with the labels in the lines."""
     listed = tuple(text(path).split("\n")[:500])
-    usable = [True] * len(listed)
-    return channels.choose(MONTAGE, listed, {"E1": listed[0]}, usable=usable, where="x")
+    return channels.choose(MONTAGE, listed, {"E1": listed[0]}, where="x")
 
 
 def corruption(path: Path) -> object:
@@ -249,7 +248,7 @@ def split(path: Path) -> object:
 def build_json(path: Path) -> object:
     """Validate a dataset's ``build.json`` and count its rows."""
     values = validate.values(path.parent)
-    return Report(values).empty_splits, build_report.folds_csv(values), build_report.text(values)
+    return Report(values).empty_splits, folds.text(values), build_report.text(values)
 
 
 def rebuild_json(path: Path) -> object:

@@ -141,23 +141,6 @@ def test_a_study_deletes_no_model_folder_that_it_did_not_begin(tmp_path):
     assert not (tmp_path / "models/a").exists()
 
 
-@pytest.mark.parametrize(
-    ("name", "removed"),
-    [
-        (".README.md.123.tmp", True),
-        (".README.md.tmp", False),
-        (".notes.md.123.tmp", False),
-        ("README.md.123.tmp", False),
-        (".README.md.12a.tmp", False),
-        (".XREADME.md.123.tmp", False),
-    ],
-)
-def test_only_temporaries_of_a_file_that_is_written_are_removed(name, removed, tmp_path):
-    put(tmp_path / name)
-    ownership.remove_temporaries(tmp_path / "README.md")
-    assert (tmp_path / name).exists() is not removed
-
-
 @pytest.mark.parametrize("target", ["nowhere", "elsewhere.md"])
 def test_a_link_of_the_user_is_a_file_of_the_user(tmp_path, target):
     put(tmp_path / "elsewhere.md")

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from psgimg.builder.corpora import demo
 from psgimg.builder.corpora.annotations import read_annotated
-from psgimg.builder.recordings import edf
+from psgimg.builder.recordings import edf, edf_annotations
 from psgimg.builder.stages import STAGE_NAMES, Stage, Unscored
 from psgimg.finetune.staging import hypnogram_files, plot_night
 from psgimg.finetune.staging.staged_night import StagedNight
@@ -92,9 +92,13 @@ def test_our_own_reader_finds_the_same_stages_at_the_same_time(tmp_path, late):
 
 
 def test_low_confidence_and_lights_are_annotated_too(tmp_path):
-    found = edf.read_annotations(written(tmp_path, night(lights_off_s=45.5, lights_on_s=400)))
+    found = edf_annotations.read_annotations(
+        written(tmp_path, night(lights_off_s=45.5, lights_on_s=400))
+    )
     others = [
-        (a.onset_s, a.duration_s, a.text) for a in found if not a.text.startswith("Sleep stage")
+        (a.onset_s, a.duration_s, a.text)
+        for a in found.events
+        if not a.text.startswith("Sleep stage")
     ]
     assert sorted(others) == [
         (45.5, 0, "Lights off"),
@@ -109,7 +113,7 @@ def test_a_start_that_edf_cannot_hold_has_no_date(tmp_path, start):
     assert b"Startdate X" in path.read_bytes()[:256]
     found = edf.start_datetime(path)
     assert found.time() == (datetime.min if start is None else start).time()
-    assert len(edf.read_annotations(path)) == len(STAGES) + 1
+    assert len(edf_annotations.read_annotations(path).events) == len(STAGES) + 1
 
 
 def test_the_table_has_a_row_per_epoch_and_empty_fields_without_a_stage(tmp_path):

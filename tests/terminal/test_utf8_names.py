@@ -56,7 +56,7 @@ def test_the_root_in_an_environment_variable_is_refused(tmp_path, monkeypatch):
 def test_a_name_in_a_yaml_file_is_refused(tmp_path):
     path = tmp_path / "options.yaml"
     path.write_text('root: "nuit\\uDCE9"\n')
-    with pytest.raises(BuildError, match=r"line 1: 'nuit\\xe9' is not Unicode text"):
+    with pytest.raises(BuildError, match="line 1: an escape is half of a surrogate pair"):
         yaml_file.read(path, "--config")
 
 
