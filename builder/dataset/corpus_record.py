@@ -150,6 +150,13 @@ def _definitions(out: Path, before: BuildJson | None) -> dict[str, Any]:
 
 
 def _record_of(entry: CorpusRecord) -> CorpusRecord:
-    """Return an entry of ``build.json`` without its counts."""
-    kept = {key: value for key, value in entry.items() if key in CorpusRecord.__annotations__}
+    """Return an entry of ``build.json`` without its counts, each text on one line.
+
+    The entry may be of somebody else's release, and its lines would become those of the card.
+    """
+    kept = {
+        key: " ".join(value.split()) if isinstance(value, str) else value
+        for key, value in entry.items()
+        if key in CorpusRecord.__annotations__
+    }
     return cast(CorpusRecord, kept)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,9 +71,10 @@ def parse_shares(text: str) -> tuple[float, float, float]:
         train, validation, test = (float(part) for part in text.split("/"))
     except ValueError:
         raise BuildError(f"--splits {text!r}: use three numbers, such as 80/10/10") from None
-    if min(train, validation, test) < 0 or train + validation + test <= 0:
+    if min(train, validation, test) < 0 or not 0 < train + validation + test < math.inf:
         raise BuildError(
-            f"--splits {text!r}: proportions can't be negative or all 0; use, for example, 80/10/10"
+            f"--splits {text!r}: proportions must be numbers, not negative or all 0; use, for example, "
+            "80/10/10"
         )
     return train, validation, test
 

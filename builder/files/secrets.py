@@ -20,11 +20,11 @@ SHORTEST = 6
 """Shorter values of variables are no secrets, and would be masked in ordinary words."""
 
 VARIABLE = re.compile(
-    r"(^|_)(API_?KEY|ACCESS_?KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)S?($|_)", re.IGNORECASE
+    r"(^|_)((API|ACCESS)?_?KEY|TOKEN|SECRET|(PG)?PASSWORD|PASSWD|CREDENTIAL)S?($|_)", re.IGNORECASE
 )
 """Names of environment variables whose values are secrets: ``HF_TOKEN``, ``OPENAI_API_KEY``."""
 
-NOT_SECRET = re.compile("PATH|FILE|DIR|LIMIT", re.IGNORECASE)
+NOT_SECRET = re.compile("(^|_)(PATH|FILE|DIR|LIMIT)S?($|_)", re.IGNORECASE)
 """Parts of the names of variables that are about secrets, but hold none."""
 
 _NAMED = r"(?:api[-_]?key|access[-_]?key|token|secret|password|passwd|signature|sig)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ def minutes(value: Any) -> float | None:
     if value is None or str(value).lower() == "none":
         return None
     try:
-        if (number := float(value)) >= 0:
+        if 0 <= (number := float(value)) < math.inf:
             return number
     except ValueError:
         pass

@@ -17,6 +17,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, secrets
 from psgimg.builder.files.bounded import MB
 from psgimg.finetune.data.chat import ChatRow
+from psgimg.finetune.inference import local_network
 from psgimg.finetune.inference.logprobs import Step
 
 PATH = "/chat/completions"
@@ -84,7 +85,9 @@ class Endpoint:
         self._closed = threading.Event()
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         try:
-            self._client = httpx2.Client(headers=headers, timeout=TIMEOUT)
+            self._client = httpx2.Client(
+                headers=headers, timeout=TIMEOUT, mounts=local_network.unproxied(url)
+            )
         except ValueError:  # not ASCII; the cause contains the key
             raise BuildError(f"{KEY} is not a valid key; set it again") from None
         self._threads = ThreadPoolExecutor(parallel)

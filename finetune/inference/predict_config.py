@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from psgimg.builder.command_options import flag
 from psgimg.builder.dataset import prompts
@@ -19,6 +16,7 @@ from psgimg.builder.render.recipe import digest
 from psgimg.finetune import hub
 from psgimg.finetune.data.chat import check_context
 from psgimg.finetune.data.page_set import PageSet
+from psgimg.finetune.inference.local_network import is_local
 from psgimg.finetune.models import identity, provenance
 from psgimg.finetune.models.identity import ModelIdentity
 
@@ -201,20 +199,10 @@ def _identity(config: PredictConfig) -> ModelIdentity:
 
 def _check_may_send(url: str, restricted: Sequence[str]) -> None:
     """Raise BuildError if restricted pictures would go to a server outside the local network."""
-    if not restricted or _is_local(url):
+    if not restricted or is_local(url):
         return
     raise BuildError(
         f"--endpoint {url}: pictures of {', '.join(restricted)} may not be passed on, and this server is "
         "outside your network; serve the model yourself, or, if your agreement allows it, pass "
         "--send-restricted"
     )
-
-
-def _is_local(url: str) -> bool:
-    """Return whether a server is on this machine or in a private network."""
-    try:
-        entries = socket.getaddrinfo(urlsplit(url).hostname, None)
-        addresses = {ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in entries}
-    except (OSError, ValueError, UnicodeError):
-        return False
-    return all(address.is_private or address.is_loopback for address in addresses)

@@ -12,6 +12,7 @@ from typing import Any
 from psgimg.builder import atomic_file
 from psgimg.builder.card import templates
 from psgimg.builder.corpora import demo
+from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, quoting
 from psgimg.builder.release import models
 from psgimg.builder.signals.epoching import PAGE_S
@@ -52,13 +53,23 @@ def write(folder: Path, home: str | None = None) -> None:
     ----------
     home
         Name of the model on the Hub; None takes the name of the folder.
+
+    Raises
+    ------
+    BuildError
+        If one of them is missing or damaged.
     """
     manifest = ModelFolder.load(folder)
-    record = bounded.read_json(folder / report.FILE)
     adapter = (folder / ADAPTER).exists()
-    atomic_file.write_text(
-        folder / FILE, text(manifest, record, adapter, home or folder.resolve().name)
-    )
+    try:
+        record = bounded.read_json(folder / report.FILE)
+        card = text(manifest, record, adapter, home or folder.resolve().name)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise BuildError(
+            f"{folder / report.FILE} is damaged ({type(error).__name__}: {error}); restore the file "
+            "written by `psgimg sft`"
+        ) from error
+    atomic_file.write_text(folder / FILE, card)
 
 
 def restricted(manifest: ModelFolder) -> frozenset[str]:

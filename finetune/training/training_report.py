@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from psgimg.builder import atomic_file
 from psgimg.builder.dataset.schema import SPLITS
+from psgimg.builder.files import bounded
 from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.metrics.plotting import LINE_COLOURS, figure, png
 
@@ -37,7 +39,7 @@ def write(folder: Path, values: Mapping[str, Any], log: Sequence[Mapping[str, fl
 def read(folder: Path) -> dict[str, Any]:
     """Return the contents of ``training.json``; empty if there is none."""
     try:
-        contents = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        contents = bounded.read_json(folder / FILE)
     except (OSError, ValueError):
         return {}
     return contents if isinstance(contents, dict) else {}
@@ -56,14 +58,14 @@ def split_to_predict(record: Mapping[str, Any]) -> str:
 
 
 def _portable(value: Any) -> Any:
-    """Return a value as JSON, with NaN as null and only the last part of absolute paths."""
+    """Return a value as JSON, with NaN as null and only the last part of local paths."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):
         return {key: _portable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_portable(item) for item in value]
-    if isinstance(value, str | Path) and Path(value).is_absolute():
+    if isinstance(value, str | Path) and (Path(value).is_absolute() or os.path.lexists(value)):
         return Path(value).name
     return value
 

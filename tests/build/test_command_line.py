@@ -194,6 +194,7 @@ def test_the_command_line_wins_over_the_config_file(corpus, tmp_path):
         (["build", "--source", "demo", "--style", "fancy"], "clinical, paper, sleepvlm"),
         (["build", "--source", "demo", "--montage", "fancy"], "aasm, central"),
         (["build", "--source", "demo", "--trim", "soon"], "is not a number of minutes"),
+        (["build", "--source", "demo", "--trim", "inf"], "is not a number of minutes"),
         (["build", "--source", "demo", "--splits", "1/2"], "80/10/10"),
         (["build", "--source", "demo", "--folds", "1"], "2 or more"),
         (["build", "--source", "demo", "--public"], "go with --push"),

@@ -14,7 +14,7 @@ import tiny
 from builds import run
 from progress import Remembered
 from psgimg.builder.build import build
-from psgimg.builder.dataset import build_report, shards, validate
+from psgimg.builder.dataset import build_report, corpus_record, shards, validate
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
 from psgimg.builder.exports import imagefolder, labels_only
@@ -150,6 +150,18 @@ def test_values_that_would_become_markup_or_commands_are_refused(place, key, val
     values = json.loads((folder / "build.json").read_text())
     (folder / "build.json").write_text(json.dumps(values | {key: value}))
     refused(lambda: validate.values(folder), r"build\.json is damaged")
+
+
+def test_texts_of_a_corpus_stay_on_their_line_of_the_card(place):
+    folder = place / "downloads" / "release"
+    values = json.loads((folder / "build.json").read_text())
+    entry = values["corpora"].pop("shhs")
+    values["corpora"]["other-lab"] = entry | {
+        "title": "A\n---\nlicense: mit",
+        "licence_url": "x\ny",
+    }
+    kept = corpus_record.records((), values)["other-lab"]
+    assert (kept["title"], kept["licence_url"]) == ("A --- license: mit", "x y")
 
 
 def test_a_shard_that_is_a_link_out_of_the_folder_is_not_read(place):

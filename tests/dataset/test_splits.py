@@ -68,7 +68,20 @@ def test_folds_are_balanced_and_independent_of_the_split():
     assert all(abs(folds.count(k) - len(tested) / 5) < 60 for k in range(5))
 
 
-@pytest.mark.parametrize("text", ["80/20", "a/b/c", "80/-10/30", "0/0/0", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "80/20",
+        "a/b/c",
+        "80/-10/30",
+        "0/0/0",
+        "",
+        "nan/1/1",
+        "80/nan/10",
+        "inf/1/1",
+        "1e308/1e308/1",
+    ],
+)
 def test_unusable_shares_are_refused_with_an_example(text):
     with pytest.raises(BuildError, match="80/10/10"):
         parse_shares(text)

@@ -196,12 +196,12 @@ def set_recipe(values, version=VERSION):
 
 
 def more_epochs(values):
-    """State 200,000 further epochs wherever epochs of the first recording are counted."""
+    """State 20 million further epochs wherever epochs of the first recording are counted."""
     fact = values["recordings"][0]
     shard = next(one for one in values["shards"] if one["split"] == fact["split"])
     for stages in (fact["stages"], values["counts"]["hmc"][fact["split"]]):
-        stages["W"] += 200_000
-    shard["rows"] += 200_000
+        stages["W"] += 20_000_000
+    shard["rows"] += 20_000_000
 
 
 def twice(values, part):
@@ -256,11 +256,7 @@ def twice(values, part):
         ),
         (lambda v: v["recordings"][0].update(epoch_s=0), r"recordings\[0\]\.epoch_s is 0: input"),
         (lambda v: v["recordings"][0].update(epoch_s=1e-6), r"recordings\[0\]\.epoch_s is 1e-06"),
-        (more_epochs, r"recordings\[0\]\.stages has 200,\d+ epochs, more than any recording"),
-        (
-            lambda v: v["recordings"][0]["stages"].update(W=89_000),
-            "its recordings do not add up to its counts: hmc",
-        ),
+        (more_epochs, r"its shards have 20,\d+,\d+ rows, more than its recordings can have"),
         (lambda v: v["shards"][0].update(rows=1.0), r"shards\[0\]\.rows is 1\.0: input should be"),
         (
             lambda v: v["files"]["README.md"].pop("bytes"),

@@ -123,6 +123,17 @@ def test_a_day_of_epochs_of_a_second_is_legal():
     assert len(from_scores([Stage.W] * 86_400, epoch_s=1.0)) == 86_400
 
 
+def test_no_pattern_of_ignored_words_is_a_bomb(tmp_path):
+    ignored = ("*a" * 20 + "*z",)
+    form = ScoringForm(
+        "csv", {"W": Stage.W}, ignored, {name: name for name in COLUMNS}, 30.0, "lab.yaml"
+    )
+    path = tmp_path / "scoring.csv"
+    path.write_text("onset,duration,stage\n0,30," + "a" * 100_000)
+    read = scored(lambda recording, scorer: scoring_files.read_hypnogram(form, recording, scorer))
+    assert "unknown stage word" in refusal(read, path)
+
+
 LONG = {
     "eannot": (scored(eannot.read_hypnogram), "wake\n" * 1_500_000),
     "isruc": (scored(isruc.read_hypnogram), "0\n" * 3_000_000),

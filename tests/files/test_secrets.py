@@ -46,12 +46,21 @@ def test_a_secret_is_recognised_by_its_shape(text):
 
 
 @pytest.mark.parametrize(
-    "name", ["HF_TOKEN", "OPENAI_API_KEY", "MY_SERVER_TOKEN", "NSRR_TOKEN", "AWS_SECRET_ACCESS_KEY"]
+    "name",
+    [
+        *("HF_TOKEN", "OPENAI_API_KEY", "MY_SERVER_TOKEN", "NSRR_TOKEN", "AWS_SECRET_ACCESS_KEY"),
+        *("SERVER_KEY", "PGPASSWORD", "PROFILE_TOKEN", "APIKEY"),
+    ],
 )
 @pytest.mark.parametrize("value", ["plainwordsonly", "a token/with+signs", "0123-4567"])
 def test_a_secret_of_this_process_is_recognised_whatever_its_shape(name, value, monkeypatch):
     monkeypatch.setenv(name, value)
     assert value not in secrets.mask(f"can't log in with {value!r} at the server")
+
+
+def test_a_path_of_a_token_is_no_secret(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN_PATH", "/home/me/token")
+    assert secrets.mask("no token in /home/me/token") == "no token in /home/me/token"
 
 
 def test_the_stored_token_is_masked(tmp_path, monkeypatch):

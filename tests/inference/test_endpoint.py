@@ -58,6 +58,14 @@ def test_pages_go_as_png_before_the_words_and_answers_come_in_order(server):
         assert user["content"][1]["text"] == "Which stage?"
 
 
+def test_a_server_in_the_network_is_reached_without_the_proxy_of_the_internet(server, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("NO_PROXY", "")
+    assert [answer.prediction for answer in ask(server)] == list(STAGE_NAMES)
+
+
 def test_probabilities_are_those_the_server_tells(server):
     for stage, answer in zip(STAGE_NAMES, ask(server), strict=True):
         expected = [0.7 / 0.9 if s == stage else 0.05 / 0.9 for s in STAGE_NAMES]

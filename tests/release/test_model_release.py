@@ -120,6 +120,16 @@ def test_the_card_of_an_adapter_names_its_base(tmp_path):
     assert "LoRA rank: 16" in text
 
 
+@pytest.mark.parametrize("text", ["{}", "[]", "{", "[" * 5000, '{"log": 7}', '{"log": [7]}'])
+def test_a_damaged_record_of_a_training_is_refused_in_one_line(text, tmp_path):
+    folder = model(tmp_path / "stager")
+    before = (folder / "README.md").read_bytes()
+    (folder / "training.json").write_text(text)
+    with pytest.raises(BuildError, match=r"training\.json is damaged"):
+        model_card.write(folder)
+    assert (folder / "README.md").read_bytes() == before
+
+
 def test_a_training_that_was_not_watched_claims_nothing(tmp_path):
     folder = model(tmp_path / "stager")
     told = json.loads((folder / "training.json").read_text())
