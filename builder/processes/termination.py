@@ -86,8 +86,9 @@ class _Handler:
             os.kill(os.getpid(), received)
         elif not self.received:
             self._first_s = time.monotonic()
-            # Workers that the signal ends too are no failure, as PyTorch would report.
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            # Workers that the signal ends too are no failure, as PyTorch would report. The default
+            # action would not do: of a signal that has come already, Python would complain.
+            signal.signal(signal.SIGCHLD, _do_nothing)
             if received == signal.SIGHUP:
                 _leave_terminal()
             # `threading` takes locks that the interrupted code may hold.
@@ -95,6 +96,10 @@ class _Handler:
             raise Terminated(received)
         elif time.monotonic() - self._first_s > REPEAT_S:
             os._exit(status(received))
+
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """Handle a signal that means nothing any more."""
 
 
 def status(number: signal.Signals) -> int:
