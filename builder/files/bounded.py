@@ -13,6 +13,9 @@ MB = 1_000_000
 MAX_DEPTH = 60
 """Maximum levels of lists and mappings within each other in JSON and YAML; psgimg's have under 10."""
 
+MAX_DIGITS = 19
+"""Maximum length of a whole number with its sign: more fit in no 64-bit integer."""
+
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 """Half of a surrogate pair as JSON writes it; two of them are a valid character."""
 
@@ -141,13 +144,20 @@ def loads(content: bytes | str, name: str, bound: Bound = JSON, *, any_text: boo
     data = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     errors = "surrogatepass" if any_text else "strict"
     try:
-        values = json.loads(bound.check(data, name).decode("utf-8", errors))
+        text = bound.check(data, name).decode("utf-8", errors)
+        values = json.loads(text, parse_int=_whole)
     except RecursionError:
         raise _too_deep(name) from None
     _check_depth(values, name)
     if not any_text and SURROGATE.search(data):
         _check_text(values, name)
     return values
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a whole number of {len(digits)} digits")
+    return int(digits)
 
 
 def _check_depth(values: Any, name: str) -> None:

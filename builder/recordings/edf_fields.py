@@ -19,6 +19,10 @@ def text(field: bytes) -> str:
     return field.lstrip(b" \0").partition(b"\0")[0].decode("latin-1").strip()
 
 
+LARGEST = 1e15
+"""Largest number: exact fractions of larger ones may not fit in a float when multiplied."""
+
+
 def real(spelt: str) -> float:
     """Return the value of a number.
 
@@ -32,6 +36,8 @@ def real(spelt: str) -> float:
     value = float(spelt.replace(",", "."))
     if not isfinite(value):
         raise ValueError("not a finite number")
+    if abs(value) > LARGEST:
+        raise ValueError("larger than any number of a recording")
     return value
 
 

@@ -89,12 +89,15 @@ def _read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
             raise TooLargeError(
                 f"{n_rows:,} rows, more than the {MAX_ROWS:,} that predictions can have"
             )
-        chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
-        _check_volume(
-            sum(one.total_uncompressed_size for one in chunks if one.path_in_schema in names),
-            n_rows,
-        )
+        if not _is_small(sum(group.total_byte_size for group in groups), n_rows):
+            # Only now, as PyArrow aborts the process at a column whose metadata are damaged.
+            chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
+            _check_volume(
+                sum(one.total_uncompressed_size for one in chunks if one.path_in_schema in names),
+                n_rows,
+            )
         table = file.read(names)
+    table.validate(full=True)  # texts in UTF-8
     for column in table.columns:
         kind = column.type
         if pa.types.is_dictionary(kind) and not pa.types.is_primitive(kind.value_type):
@@ -124,9 +127,13 @@ def _n_text_bytes(column: pa.ChunkedArray) -> int:
     return total
 
 
+def _is_small(n_bytes: int, n_rows: int) -> bool:
+    return n_bytes <= 64 * MB + 1_000 * n_rows
+
+
 def _check_volume(n_bytes: int, n_rows: int) -> None:
     """Refuse a compressed file that expands to more than rows of predictions do."""
-    if n_bytes > 64 * MB + 1_000 * n_rows:
+    if not _is_small(n_bytes, n_rows):
         raise TooLargeError(
             f"{n_bytes / MB:,.0f} MB in {n_rows:,} rows, more than predictions can have"
         )
