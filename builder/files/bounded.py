@@ -14,7 +14,7 @@ MAX_DEPTH = 60
 """Maximum levels of lists and mappings within each other in JSON and YAML; psgimg's have under 10."""
 
 MAX_DIGITS = 19
-"""Maximum length of a whole number with its sign: more fit in no 64-bit integer."""
+"""Maximum digits of a whole number: more fit in no 64-bit integer."""
 
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 """Half of a surrogate pair as JSON writes it; two of them are a valid character."""
@@ -155,8 +155,8 @@ def loads(content: bytes | str, name: str, bound: Bound = JSON, *, any_text: boo
 
 
 def _whole(digits: str) -> int:
-    if len(digits) > MAX_DIGITS:
-        raise ValueError(f"a whole number of {len(digits)} digits")
+    if (n := len(digits.lstrip("-"))) > MAX_DIGITS:
+        raise ValueError(f"a whole number of {n} digits")
     return int(digits)
 
 

@@ -455,3 +455,23 @@ def test_a_message_is_one_line_even_if_it_quotes_a_long_value():
     assert "\n" not in text
     assert text.startswith("file a.yaml: name is x x")
     assert text.endswith("; give a name")
+
+
+@pytest.mark.parametrize("number", ["9" * 400, f"-{10**19}"])
+def test_a_whole_number_of_json_that_fits_no_column_is_refused(number):
+    with pytest.raises(ValueError, match="a whole number of"):
+        bounded.loads(f'{{"order": [{number}]}}', "build.json")
+    assert bounded.loads("[9223372036854775807, -9223372036854775808]", "x") == [
+        2**63 - 1,
+        -(2**63),
+    ]
+
+
+def test_a_text_of_parquet_that_is_not_utf8_is_refused(tmp_path):
+    offsets = pa.array([0, 2], pa.int32()).buffers()[1]
+    label = pa.StringArray.from_buffers(1, offsets, pa.py_buffer(b"\xc4W"))
+    names = pa.array(["n1"])
+    table = pa.table({"recording": names, "epoch": [0], "label": label, "prediction": ["W"]})
+    pq.write_table(table, tmp_path / "p.parquet")
+    with pytest.raises(BuildError, match="UTF"):
+        epochs.read(tmp_path / "p.parquet")

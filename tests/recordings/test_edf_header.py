@@ -190,6 +190,7 @@ def test_a_wrong_number_of_signals_is_no_edf(tmp_path, n):
             RawHeader(record_s="nan"),
             r"duration of a record \(bytes 244-251 of the header\) is not a",
         ),
+        (RawHeader(record_s="9e307"), "duration of a record .* is larger than any"),
         (RawHeader(record_s="-1"), "duration of a record .* is negative"),
         (RawHeader(record_s=""), "duration of a record .* is not a number"),
         (RawHeader(record_s="0"), r"no sampling rate: a.edf: the duration of a record \(bytes 244"),
