@@ -52,7 +52,7 @@ def measure(source: str, root: str, out: Path) -> dict[str, Any]:
     if not isinstance(drawn, Drawn):
         raise SystemExit(str(drawn))
     return {
-        "recording": drawn.recording,
+        "recording": drawn.key[1],
         "pages": drawn.n_pictures,
         "night_cpu_seconds": round(seconds, 2),
         "quality_cpu_seconds": round(sum(measured), 3),

@@ -1,5 +1,6 @@
 """What the suite does not depend on: other libraries' deprecations, and the environment."""
 
+import fnmatch
 import json
 import os
 import subprocess
@@ -112,3 +113,11 @@ def test_the_lock_has_a_version_in_the_range_of_each_requirement(one):
 
 def test_the_lock_leaves_torch_to_the_platform():
     assert not [name for name in locked() if name.startswith(("torch", "nvidia-", "triton"))]
+
+
+def test_every_file_of_tests_is_run(pytestconfig):
+    """By default pytest passes over folders named `build` without a word, and one here is."""
+    skipped = pytestconfig.getini("norecursedirs")
+    parts = {part for path in TESTS.rglob("test_*.py") for part in path.relative_to(TESTS).parts}
+    assert "build" in parts
+    assert not [part for part in parts for pattern in skipped if fnmatch.fnmatch(part, pattern)]

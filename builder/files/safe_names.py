@@ -123,6 +123,9 @@ def inside(folder: Path, text: str) -> Path:
 def refuse_links(folder: Path, names: Iterable[str]) -> None:
     """Refuse to work on entries of a folder that are, or are reached by, links out of it.
 
+    A snapshot in the cache of the Hub consists of links to the files of the same repository beside
+    it, ``REPOSITORY/snapshots/COMMIT/FILE`` to ``REPOSITORY/blobs/HASH``; these are followed.
+
     Parameters
     ----------
     names
@@ -134,11 +137,14 @@ def refuse_links(folder: Path, names: Iterable[str]) -> None:
         If a link leads out of the folder.
     """
     root = folder.resolve()
+    roots = [root]
+    if root.parent.name == "snapshots":
+        roots.append(root.parents[1] / "blobs")
     for name in names:
         path = folder / name
         entries = [path, *(path.rglob("*") if path.is_dir() else ())]
         for entry in entries:
-            if not entry.resolve().is_relative_to(root):
+            if not any(map(entry.resolve().is_relative_to, roots)):
                 raise BuildError(
                     f"{entry} is a link to {entry.resolve()}, outside {folder}; remove the link, or choose "
                     "another folder"

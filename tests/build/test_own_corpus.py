@@ -122,8 +122,9 @@ def test_an_interrupted_build_goes_on_by_the_same_file_only(lab, tmp_path, monke
     out = tmp_path / "out"
 
     def killed(work, tasks, workers, *, crashed):
-        yield work(tasks[0])
-        raise KeyboardInterrupt
+        for task in tasks:
+            yield work(task)
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(pool, "run", killed)
