@@ -29,14 +29,10 @@ from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import safe_names
 from psgimg.builder.processes import lock
 from psgimg.builder.progress import Progress
 from psgimg.builder.recordings import fingerprint
 from psgimg.builder.tasks import Task, make_tasks, same_signal
-
-WRITTEN = (shards.STATE, shards.DATA, dataset_card.PICTURES, public_names.FILE.partition("/")[0])
-"""Folders in the dataset's folder that a build writes to and removes files from."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,6 @@ def build(config: BuildConfig, progress: Progress) -> Report:
         again resumes the build.
     """
     located = sources.locate(config.corpora, config.root)
-    safe_names.refuse_links(config.out, WRITTEN)
     own_files.refuse_foreign(config.out, _beside())
     with _locked(config.out):
         done = shards.finished(config.out)

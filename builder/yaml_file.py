@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded
+from psgimg.builder.files.quoting import is_utf8
 
 if TYPE_CHECKING:
     from yaml import MappingNode, Node, SafeLoader, ScalarNode
@@ -155,16 +156,12 @@ def _check_expanded(root: Node, where: str) -> None:
 
 def _check_text(node: Node, where: str) -> None:
     """Refuse halves of surrogate pairs, which an escape can express and no file can hold."""
-    if not isinstance(node.value, str):
-        return
-    try:
-        node.value.encode("utf-8")
-    except UnicodeEncodeError:
+    if isinstance(node.value, str) and not is_utf8(node.value):
         line = node.start_mark.line + 1
         raise BuildError(
             f"{where}, line {line}: an escape is half of a surrogate pair, which is no text; "
             "write the character itself"
-        ) from None
+        )
 
 
 def _parts(node: Node) -> list[Node]:

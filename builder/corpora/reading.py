@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from psgimg.builder.errors import BuildError, RecordingError, unreadable
-from psgimg.builder.files import bounded
+from psgimg.builder.files import bounded, safe_names
 from psgimg.builder.files.bounded import Bound
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S, Event
 from psgimg.builder.recordings.recording import Recording
@@ -17,10 +17,6 @@ from psgimg.builder.stages import Score
 
 ARCHIVE_LITTER = ("__MACOSX", "@eaDir")
 """Folders that archivers and file servers create, with files of the same names as the data."""
-
-NAME = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
-RESERVED_NAME = "all"
-"""The config of a dataset that loads every corpus."""
 
 
 def check_name(name: str, where: str) -> str:
@@ -31,10 +27,10 @@ def check_name(name: str, where: str) -> str:
     BuildError
         If it is not; the message begins with ``where``.
     """
-    if not NAME.fullmatch(name) or name == RESERVED_NAME:
+    if not safe_names.is_corpus(name):
         raise BuildError(
             f"{where}: {name!r} is not a valid corpus name; use lower-case letters, digits and single "
-            f"hyphens, as in my-lab, but not {RESERVED_NAME!r}"
+            f"hyphens, as in my-lab, but not {safe_names.RESERVED_CORPUS!r}"
         )
     return name
 

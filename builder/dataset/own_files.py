@@ -11,8 +11,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from psgimg.builder import atomic_file
-from psgimg.builder.dataset import build_report, shards
-from psgimg.builder.files import bounded, ownership
+from psgimg.builder.dataset import build_report, public_names, shards
+from psgimg.builder.files import bounded, ownership, safe_names
 
 WRITTEN = "written.json"
 """File in the state folder with the names that an interrupted build may have written."""
@@ -34,6 +34,9 @@ def refuse_foreign(out: Path, names: Collection[str]) -> None:
         If there is such a file; nothing has been written yet.
     """
     data = out / shards.DATA
+    pictures = {name.partition("/")[0] for name in names if "/" in name}
+    written = {shards.STATE, shards.DATA, public_names.FILE.partition("/")[0], *pictures}
+    safe_names.refuse_links(out, sorted(written))
     folders = {(out / name).parent for name in names} - {out}
     links = [out / shards.STATE, data, *sorted(folders), *sorted(data.glob("*/"))]
     ownership.refuse_links(links, OPTION)

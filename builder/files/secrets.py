@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,7 +63,11 @@ def mask(text: str) -> str:
     >>> mask("401 for https://me:pass@host/v1 with Authorization: Bearer abc.def")
     '401 for https://…@host/v1 with Authorization: Bearer …'
     """
-    for value in sorted(_values(), key=len, reverse=True):
+    return _masked(text, _values())
+
+
+def _masked(text: str, values: Sequence[str]) -> str:
+    for value in values:
         text = text.replace(value, f"hf_{MASK}" if value.startswith("hf_") else MASK)
     for pattern, instead in _SHAPES:
         text = pattern.sub(instead, text)
@@ -71,25 +76,31 @@ def mask(text: str) -> str:
 
 def mask_json(values: Json) -> Json:
     """Return JSON values whose strings have no secrets; keys stay as they are."""
-    masked: Any = values
-    if isinstance(values, str):
-        masked = mask(values)
-    elif isinstance(values, Mapping):
-        masked = {key: mask_json(value) for key, value in values.items()}
-    elif isinstance(values, list | tuple):
-        masked = [mask_json(value) for value in values]
-    return masked  # type: ignore[no-any-return]
+    own = _values()  # once, as they are partly read from a file
+
+    def masked(part: Any) -> Any:
+        if isinstance(part, str):
+            return _masked(part, own)
+        if isinstance(part, Mapping):
+            return {key: masked(value) for key, value in part.items()}
+        if isinstance(part, list | tuple):
+            return [masked(value) for value in part]
+        return part
+
+    result: Json = masked(values)
+    return result
 
 
-def _values() -> Iterator[str]:
-    """Yield the secrets that this process has."""
-    for name, value in os.environ.items():
-        if VARIABLE.search(name) and not NOT_SECRET.search(name) and len(value.strip()) >= SHORTEST:
-            yield value.strip()
-    home = Path(os.environ.get("HF_HOME") or Path("~/.cache/huggingface").expanduser())
-    try:
-        stored = Path(os.environ.get("HF_TOKEN_PATH") or home / "token").read_text(encoding="utf-8")
-    except (OSError, ValueError, RuntimeError):
-        return
-    if len(stored.strip()) >= SHORTEST:
-        yield stored.strip()
+def _values() -> list[str]:
+    """Return the secrets that this process has, the longest first."""
+    found = [
+        value
+        for name, value in os.environ.items()
+        if VARIABLE.search(name) and not NOT_SECRET.search(name)
+    ]
+    with suppress(OSError, ValueError, RuntimeError):  # no such file, or nobody's home
+        home = Path(os.environ.get("HF_HOME") or Path("~/.cache/huggingface").expanduser())
+        token = Path(os.environ.get("HF_TOKEN_PATH") or home / "token")
+        found.append(token.read_text(encoding="utf-8"))
+    secrets = {value.strip() for value in found if len(value.strip()) >= SHORTEST}
+    return sorted(secrets, key=lambda value: (-len(value), value))

@@ -6,7 +6,6 @@ import fcntl
 import json
 import shutil
 import signal
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,8 +25,7 @@ STEPS = "steps"
 """Subfolder with a mark, a log and a lock file per step."""
 
 COMMAND = "from psgimg.builder.cli import main; main()"
-PSGIMG = (sys.executable, "-P", "-c", COMMAND)
-"""The `psgimg` command of the running installation, independent of ``PATH``."""
+"""Code of the `psgimg` command of the running installation, independent of ``PATH``."""
 
 TAIL_BYTES = 20_000
 

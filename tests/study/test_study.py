@@ -12,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 
+import builds
 import extra_metric
 import numpy as np
 import pytest
@@ -353,7 +354,7 @@ def test_a_killed_study_resumes_from_its_checkpoint_and_then_has_nothing_to_do(
     )  # fmt: skip
     out = tmp_path / "out"
     killed = subprocess.Popen(
-        [*runs.PSGIMG, "study", str(path), "--out", str(out)], start_new_session=True
+        [*builds.PSGIMG, "study", str(path), "--out", str(out)], start_new_session=True
     )
     while not list(out.glob("models/*/checkpoint-*/trainer_state.json")) and killed.poll() is None:
         time.sleep(0.02)
@@ -378,7 +379,7 @@ def test_a_killed_study_resumes_from_its_checkpoint_and_then_has_nothing_to_do(
 
     before = {path: path.stat().st_mtime_ns for path in (out / "models").rglob("*")}
     rested = subprocess.run(
-        [*runs.PSGIMG, "study", str(path), "--out", str(out)],
+        [*builds.PSGIMG, "study", str(path), "--out", str(out)],
         capture_output=True,
         text=True,
         check=False,
@@ -636,7 +637,7 @@ def test_a_dry_run_shows_cells_and_commands_and_makes_nothing(tmp_path):
     axes = {"style": ["paper", "clinical"], "zero_shot": [True]}
     path = written(tmp_path, sft={"model": "ORG/model"}, grid=axes)
     said = subprocess.run(
-        [*runs.PSGIMG, "study", str(path), "--out", str(tmp_path / "out"), "--dry-run"],
+        [*builds.PSGIMG, "study", str(path), "--out", str(tmp_path / "out"), "--dry-run"],
         capture_output=True,
         text=True,
         check=True,
