@@ -120,3 +120,29 @@ config_option = click.option(
     help=CONFIG_HELP,
 )
 """``--config FILE``: reads the defaults of a command's options from a YAML file."""
+
+
+def _by_lane(
+    _ctx: click.Context, _param: click.Parameter, assignments: tuple[str, ...]
+) -> dict[str, str]:
+    """Return the channel label of each lane."""
+    labels: dict[str, str] = {}
+    for assignment in assignments:
+        lane, equals, label = assignment.partition("=")
+        if not (equals and lane.strip() and label.strip()):
+            raise BuildError(f'--channel {assignment}: write it as --channel LANE="LABEL"')
+        if lane.strip() in labels:
+            raise BuildError(f"--channel {lane.strip()} is given twice; pass it once")
+        labels[lane.strip()] = label.strip()
+    return labels
+
+
+channel_option = click.option(
+    "--channel",
+    "channels",
+    multiple=True,
+    callback=_by_lane,
+    metavar='LANE="LABEL"',
+    help='Channel of a lane, such as C4-M1="EEG C4-A1"; "A,B" means A minus B. Can be repeated.',
+)
+"""``--channel``: assigns the channels of a recording that belongs to no corpus."""

@@ -181,7 +181,7 @@ def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes:
         signals = read_signals(
             plan.edf,
             recipe.montage,
-            plan.derivations,
+            night.upright(source, plan, origin.spec).derivations,
             filters=recipe.filters if filtered else UNFILTERED,
             mains_hz=source.mains_hz,
             sfreq_hz=sfreq_hz,

@@ -17,10 +17,11 @@ from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.montage import Derivation
 from psgimg.builder.recordings.recording import Corpus, Recording
 from psgimg.builder.recordings.usable import resolve
-from psgimg.builder.signals import corrupt, epoching, quality
+from psgimg.builder.signals import corrupt, epoching, polarity, quality
 from psgimg.builder.signals.corrupt import RecordingContext
 from psgimg.builder.signals.epoching import Selection
 from psgimg.builder.signals.filtering import Corruptor
+from psgimg.builder.signals.polarity import Polarity
 from psgimg.builder.stages import STAGE_NAMES, Stage
 
 
@@ -81,20 +82,21 @@ def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFa
     RecordingError
         If no EEG lane has a signal or the least quality, which only its samples show.
     """
+    signed = upright(corpus, plan, spec)
     drawn = draw_pages(
         plan.edf,
-        plan.derivations,
+        signed.derivations,
         plan.selection.epochs,
         spec.recipe,
         mains_hz=corpus.mains_hz,
         corrupt=corruptor(corpus, plan, spec),
     )
-    read = _read_facts(plan, spec, drawn.lanes)
+    read = _read_facts(plan, spec, signed.polarity, drawn.lanes)
     rows = list(_rows(plan, drawn.pictures, list(drawn.lanes.names)))
     return rows, read
 
 
-def inspect(plan: Plan, spec: PageSpec) -> DrawnFacts:
+def inspect(corpus: Corpus, plan: Plan, spec: PageSpec) -> DrawnFacts:
     """Return the facts that ``draw`` would return, without drawing a page.
 
     Raises
@@ -102,8 +104,29 @@ def inspect(plan: Plan, spec: PageSpec) -> DrawnFacts:
     RecordingError
         As ``draw``.
     """
-    lanes = read_lanes(plan.edf, plan.derivations, plan.selection.epochs, spec.recipe.montage)
-    return _read_facts(plan, spec, lanes)
+    signed = upright(corpus, plan, spec)
+    lanes = read_lanes(plan.edf, signed.derivations, plan.selection.epochs, spec.recipe.montage)
+    return _read_facts(plan, spec, signed.polarity, lanes)
+
+
+@dataclass(frozen=True)
+class Signed:
+    """The derivations of a planned recording with the right sign, and how it was decided."""
+
+    derivations: tuple[Derivation | None, ...]
+    polarity: Polarity
+
+
+def upright(corpus: Corpus, plan: Plan, spec: PageSpec) -> Signed:
+    """Decide whether a planned recording is stored upside down, which reads its frontal EEG."""
+    found = polarity.decide(
+        spec.recipe.polarity,
+        plan.edf,
+        corpus.channels,
+        plan.derivations,
+        stated=corpus.stores_inverted(plan.recording),
+    )
+    return Signed(found.turn(spec.recipe.montage, plan.derivations), found)
 
 
 def corruptor(corpus: Corpus, plan: Plan, spec: PageSpec) -> Corruptor | None:
@@ -144,7 +167,7 @@ def facts(plan: Plan) -> PlanFacts:
     }
 
 
-def _read_facts(plan: Plan, spec: PageSpec, read: ReadLanes) -> DrawnFacts:
+def _read_facts(plan: Plan, spec: PageSpec, sign: Polarity, read: ReadLanes) -> DrawnFacts:
     """Return the facts of a recording whose samples were read, or refuse its quality."""
     montage = spec.recipe.montage
     measured = quality.by_name(read.names, read.quality)
@@ -152,9 +175,10 @@ def _read_facts(plan: Plan, spec: PageSpec, read: ReadLanes) -> DrawnFacts:
         spec.min_quality, montage.lanes, read.names, measured, plan.recording.signal.name
     )
     planned = facts(plan)
-    planned["notes"] += quality.notes(montage.lanes, read.names, measured)
+    planned["notes"] += [*sign.notes, *quality.notes(montage.lanes, read.names, measured)]
     return {
         **planned,
+        "polarity": sign.to_dict(),
         "quality": measured,
         "flat": [name for name in compress(read.names, read.flat) if name],
         "envelopes": [name for name in compress(read.names, read.envelopes) if name],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +21,15 @@ from psgimg.builder.recordings.montage import Derivation
 from psgimg.builder.recordings.montage_file import load_montage
 from psgimg.builder.recordings.recording import Corpus, Recording
 from psgimg.builder.recordings.signal_file import SignalFile
+from psgimg.builder.render import named_page
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.render.style import load_style
+from psgimg.builder.signals import polarity
 from psgimg.builder.signals.epoching import PAGE_S, Epoch, Paged, count_pages
 from psgimg.builder.signals.filter_settings import load_filters
-from psgimg.builder.unscored_night import UnscoredPage
+from psgimg.builder.signals.polarity import Polarity
+from psgimg.builder.signals.polarity_rule import BLINKS
+from psgimg.builder.unscored_night import UnscoredPage, require_mains
 
 DEFAULT_MAINS_HZ = 50.0
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -46,6 +51,14 @@ class PreviewConfig:
         Corpus of the recording; with ``edf``, the corpus whose channel names the file uses.
     epoch
         Number of the epoch as in the dataset; for ``edf``, number of the 30-s page, from 0.
+    polarity
+        What decides whether EEG and EOG are stored upside down.
+    channels
+        Lane to channel label, as for staging; only for a file of no corpus.
+    mains_hz
+        Mains frequency, 50 or 60; None for that of the corpus, or 50.
+    out
+        File of the page; ``named`` is written beside it.
     """
 
     edf: Path | None
@@ -56,14 +69,33 @@ class PreviewConfig:
     montage: str = ""
     filters: str = ""
     style: str = "clinical"
+    polarity: str = BLINKS
+    channels: Mapping[str, str] | None = None
+    mains_hz: float | None = None
     out: Path = Path("page.png")
+
+    def __post_init__(self) -> None:
+        if self.mains_hz is not None:
+            require_mains(self.mains_hz)
+        if self.edf is None and (self.channels or self.mains_hz):
+            raise BuildError(
+                "--channel and --mains go with a file; a recording of a corpus has those of its corpus"
+            )
+        if self.source and self.channels:
+            raise BuildError(
+                "--channel assigns the channels of a file that belongs to no corpus; leave out --source"
+            )
 
 
 @dataclass(frozen=True)
 class PreviewPage:
-    """The page that was drawn: its file, its title, the derivation of each lane, and notes on them."""
+    """The page that was drawn: its file, its title, the derivation of each lane, and notes on them.
+
+    ``named`` is the file with the page and the names of its lanes beside it.
+    """
 
     out: Path
+    named: Path
     title: str
     lanes: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
@@ -75,6 +107,7 @@ class _Night:
 
     file: SignalFile
     derivations: tuple[Derivation | None, ...]
+    polarity: Polarity
     page: Paged
     mains_hz: float
     notes: tuple[str, ...]
@@ -91,23 +124,34 @@ def preview(config: PreviewConfig) -> PreviewPage:
     BuildError, RecordingError
         If the recording or page does not exist, or a build would not draw it.
     """
-    _refuse_no_picture(config.out)
+    beside = config.out.with_name(f"{config.out.stem}-named.png")
+    for path in (config.out, beside):
+        _refuse_no_picture(path)
     corpus = registry.corpus(config.source) if config.source else None
     recipe = _recipe(config, corpus)
     if config.edf is None:
         opened = _from_corpus(config, recipe)
     else:
-        opened = _from_file(config.edf, config.epoch, recipe, corpus)
+        opened = _from_file(config.edf, config, recipe, corpus)
     drawn = draw_pages(
-        opened.file, opened.derivations, [opened.page], recipe, mains_hz=opened.mains_hz
+        opened.file,
+        opened.polarity.turn(recipe.montage, opened.derivations),
+        [opened.page],
+        recipe,
+        mains_hz=opened.mains_hz,
     )
-    with atomic_file.whole(config.out) as temporary:
-        temporary.write_bytes(next(drawn.pictures))
+    page = next(drawn.pictures)
+    read = drawn.lanes
+    figure = named_page.named(page, recipe.style, recipe.montage, read.names, read.envelopes)
+    for path, png in ((config.out, page), (beside, figure)):
+        with atomic_file.whole(path) as temporary:
+            temporary.write_bytes(png)
     start_s = opened.page.page_start_s
     title = f"{opened.file.path.name}, {start_s:g} to {start_s + PAGE_S:g} s"
-    lanes = zip(recipe.montage.lanes, drawn.lanes.names, strict=True)
+    lanes = zip(recipe.montage.lanes, read.names, strict=True)
     shown = tuple((lane.name, name or "absent") for lane, name in lanes)
-    return PreviewPage(config.out, title, shown, opened.notes)
+    notes = (*opened.notes, *opened.polarity.notes)
+    return PreviewPage(config.out, beside, title, shown, notes)
 
 
 def _refuse_no_picture(out: Path) -> None:
@@ -124,21 +168,27 @@ def _recipe(config: PreviewConfig, corpus: Corpus | None) -> Recipe:
         load_montage(config.montage or default),
         load_style(config.style),
         load_filters(config.filters),
+        polarity=config.polarity,
     )
 
 
-def _from_file(path: Path, epoch: int, recipe: Recipe, corpus: Corpus | None) -> _Night:
+def _from_file(path: Path, config: PreviewConfig, recipe: Recipe, corpus: Corpus | None) -> _Night:
     """Open a file with one of its pages, which needs no stage."""
-    file = open_any(path)
+    file, epoch = open_any(path), config.epoch
     channels = corpus.channels if corpus else standard_channels(file.labels)
-    lanes = usable.resolve(file, recipe.montage, channels)
+    if config.channels:
+        lanes = usable.choose(file, recipe.montage, config.channels)
+    else:
+        lanes = usable.resolve(file, recipe.montage, channels)
     n_pages = count_pages(file.duration_s)
     if epoch >= n_pages:
         remedy = f"use --epoch 0 to {n_pages - 1}" if n_pages else "choose a longer recording"
         raise BuildError(f"{file.path.name} lasts {file.duration_s:g} s, {n_pages} pages; {remedy}")
-    mains_hz = corpus.mains_hz if corpus else DEFAULT_MAINS_HZ
+    mains_hz = config.mains_hz or (corpus.mains_hz if corpus else DEFAULT_MAINS_HZ)
+    stated = corpus is not None and corpus.inverted is True
+    sign = polarity.decide(recipe.polarity, file, channels, lanes.derivations, stated=stated)
     notes = (*file.notes, *lanes.notes)
-    return _Night(file, lanes.derivations, UnscoredPage(epoch), mains_hz, notes)
+    return _Night(file, lanes.derivations, sign, UnscoredPage(epoch), mains_hz, notes)
 
 
 def _from_corpus(config: PreviewConfig, recipe: Recipe) -> _Night:
@@ -148,9 +198,11 @@ def _from_corpus(config: PreviewConfig, recipe: Recipe) -> _Night:
     corpora = registry.corpora([config.source])
     source = sources.locate(corpora, [config.root] if config.root else [])[0]
     recording = _find(source, config.recording)
-    plan = night.plan(source.corpus, recording, PageSpec(recipe))
+    spec = PageSpec(recipe)
+    plan = night.plan(source.corpus, recording, spec)
     epoch = _epoch(plan, config.epoch)
-    return _Night(plan.edf, plan.derivations, epoch, source.corpus.mains_hz, plan.notes)
+    sign = night.upright(source.corpus, plan, spec).polarity
+    return _Night(plan.edf, plan.derivations, sign, epoch, source.corpus.mains_hz, plan.notes)
 
 
 def _find(source: Source, name: str) -> Recording:

@@ -10,14 +10,17 @@ from math import ceil
 from pathlib import Path
 
 from psgimg.builder.drawing import draw_pages
+from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings import usable
+from psgimg.builder.recordings.channels import standard_channels
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S
 from psgimg.builder.recordings.mne_reader import open_any
 from psgimg.builder.recordings.montage import Derivation
 from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.render.recipe import Recipe
-from psgimg.builder.signals import quality
+from psgimg.builder.signals import polarity, quality
 from psgimg.builder.signals.epoching import PAGE_S, count_pages, missing_signal, require_pages
+from psgimg.builder.signals.polarity import Polarity
 from psgimg.builder.signals.quality import Quality
 
 
@@ -73,6 +76,15 @@ class UnscoredNight:
         return count_pages(self.duration_s)
 
 
+MAINS_HZ = (50.0, 60.0)
+
+
+def require_mains(mains_hz: float) -> None:
+    """Raise BuildError if there is no such mains frequency."""
+    if mains_hz not in MAINS_HZ:
+        raise BuildError(f"--mains {mains_hz:g}: give 50 or 60, as at the place of recording")
+
+
 def open_night(
     path: Path,
     recipe: Recipe,
@@ -122,12 +134,15 @@ class NightPages(Iterator[tuple[UnscoredPage, bytes]]):
     ----------
     quality
         Quality of each recorded lane on these pages, as recorded.
+    polarity
+        Whether EEG and EOG are turned over, and why.
     notes
-        One sentence for each defect that prevails in a lane.
+        One sentence each if EEG and EOG are turned over, and for each defect that prevails in a lane.
     """
 
     drawn: Iterator[tuple[UnscoredPage, bytes]]
     quality: Quality
+    polarity: Polarity
     notes: tuple[str, ...]
 
     def __next__(self) -> tuple[UnscoredPage, bytes]:
@@ -142,13 +157,19 @@ def pages(night: UnscoredNight) -> NightPages:
     RecordingError
         If no EEG lane has a signal, which only its samples show.
     """
+    table = standard_channels(night.file.labels)
+    found = polarity.decide(night.recipe.polarity, night.file, table, night.derivations)
     drawn = draw_pages(
-        night.file, night.derivations, night.epochs, night.recipe, mains_hz=night.mains_hz
+        night.file,
+        found.turn(night.recipe.montage, night.derivations),
+        night.epochs,
+        night.recipe,
+        mains_hz=night.mains_hz,
     )
     names, lanes = drawn.lanes.names, night.recipe.montage.lanes
     measured = quality.by_name(names, drawn.lanes.quality)
-    notes = quality.notes(lanes, names, measured)
-    return NightPages(zip(night.epochs, drawn.pictures, strict=True), measured, tuple(notes))
+    notes = (*found.notes, *quality.notes(lanes, names, measured))
+    return NightPages(zip(night.epochs, drawn.pictures, strict=True), measured, found, notes)
 
 
 def _epochs(file: SignalFile) -> tuple[tuple[UnscoredPage, ...], dict[str, int]]:

@@ -12,6 +12,7 @@ from annotated_types import Ge, Le, Len, Predicate
 from psgimg.builder.dataset.schema import SPLITS, SplitName
 from psgimg.builder.files import safe_names
 from psgimg.builder.signals.corruption_spec import CorruptionJson
+from psgimg.builder.signals.polarity import PolarityJson
 from psgimg.builder.signals.quality import Quality
 from typing_extensions import TypedDict
 
@@ -126,7 +127,8 @@ class CorpusFacts(CorpusRecord, CorpusCounts):
 class PlanFacts(TypedDict):
     """A recording before it is drawn, without a person's name or a date.
 
-    ``quality`` is absent if no sample was read, or the recording was drawn by an older psgimg.
+    ``quality`` and ``polarity`` are absent if no sample was read, or the recording was drawn by an
+    older psgimg.
     ``second`` is the number of epochs also scored by a second scorer, ``left_out`` the number without
     a picture by reason. ``lanes`` has None for an absent lane. ``kin`` is the subject or the family:
     the unit that stays in one split.
@@ -147,6 +149,7 @@ class PlanFacts(TypedDict):
     gaps: Count
     notes: list[str]
     quality: NotRequired[Quality]
+    polarity: NotRequired[PolarityJson]
 
 
 class PlannedRecording(PlanFacts):

@@ -27,6 +27,7 @@ from psgimg.builder.render.style import load_style
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_spec import Corruption
 from psgimg.builder.signals.filter_settings import load_filters
+from psgimg.builder.signals.polarity_rule import BLINKS
 
 DEFAULT_SEED = 0
 
@@ -76,6 +77,7 @@ class BuildConfig:
     style: str = "clinical"
     montage: str = ""
     filters: str = ""
+    polarity: str = BLINKS
     scorer: str = ""
     trim_min: float | None = 30.0
     splits: str = "80/10/10"
@@ -119,7 +121,12 @@ class BuildConfig:
             return self.pinned.spec.recipe
         own = {corpus.montage for corpus in self.corpora}
         name = self.montage or (own.pop() if len(own) == 1 else DEFAULT_MONTAGE)
-        recipe = Recipe(load_montage(name), load_style(self.style), load_filters(self.filters))
+        recipe = Recipe(
+            load_montage(name),
+            load_style(self.style),
+            load_filters(self.filters),
+            polarity=self.polarity,
+        )
         layout.boxes(recipe.style, recipe.montage)  # refuses a page that is too small for its lanes
         return recipe
 
@@ -166,6 +173,7 @@ class BuildConfig:
             "--montage": montage_name,
             "--filters": Path(self.filters).name,
             "--style": "" if style_name == "clinical" else style_name,
+            "--polarity": "" if self.polarity == BLINKS else self.polarity,
             "--scorer": self.scorer,
             "--trim": "" if trim == "30" else trim,
             "--min-quality": f"{self.min_quality:g}" if self.min_quality else "",

@@ -110,6 +110,8 @@ class Corpus:
     names
         Regular expression of the names of its subjects and recordings; names that differ are published
         as numbers (``public_names``). Empty if they are letters and a number.
+    inverted
+        Whether EEG and EOG are stored upside down: in every recording, or in the named ones.
     definition
         How a custom corpus is read, as JSON: ``build.json`` records it, and recordings are added
         to a dataset only under the same definition. Empty for the corpora of psgimg.
@@ -127,4 +129,11 @@ class Corpus:
     notes: tuple[str, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
     names: str = ""
+    inverted: bool | frozenset[str] = False
     definition: Mapping[str, Any] = field(default_factory=dict)
+
+    def stores_inverted(self, recording: Recording) -> bool:
+        """Return whether EEG and EOG of a recording are known to be stored upside down."""
+        if isinstance(self.inverted, bool):
+            return self.inverted
+        return recording.own.recording in self.inverted

@@ -158,7 +158,7 @@ class Page:
     def _trace(
         self, box: Box, samples_uv: Samples, low_uv: float, high_uv: float, band: bool
     ) -> Trace:
-        """Convert samples in µV to rows: positive is up, the lane's middle is 0 µV."""
+        """Convert samples in µV to rows: the lane's middle is 0 µV, its style says which way is up."""
         if not isfinite(high_uv - low_uv):
             raise ValueError("a lane that is not absent has samples that are not finite")
         centre_uv = 0.0
@@ -167,7 +167,9 @@ class Page:
             centre_uv = 0.0 if band else (low_uv + high_uv) / 2
             scale_uv = (high_uv if band else high_uv - centre_uv) or 1.0
         centred = samples_uv - np.float32(centre_uv) if centre_uv else samples_uv
-        rows = centred * np.float32(-box.px_per_uv(scale_uv))
+        inverted = box.style.up == "negative" and not band
+        px_per_uv = box.px_per_uv(scale_uv)
+        rows = centred * np.float32(px_per_uv if inverted else -px_per_uv)
         rows += np.float32(box.middle)
         fits = self.style.scaling == "epoch" or max(high_uv, -low_uv) <= scale_uv
         if fits or not self.style.clip:
@@ -175,6 +177,8 @@ class Page:
         limit = np.float32(box.px_per_uv(1.0))
         top, bottom = np.float32(box.middle) - limit, np.float32(box.middle) + limit
         above, below = self._columns(samples_uv > scale_uv), self._columns(samples_uv < -scale_uv)
+        if inverted:
+            above, below = below, above
         return Trace(box, np.clip(rows, top, bottom), band, above, above if band else below)
 
     def _columns(self, samples: npt.NDArray[np.bool_]) -> Columns:

@@ -18,10 +18,12 @@ from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.montage import Kind, Montage
 from psgimg.builder.render.style import Style
 from psgimg.builder.signals.filter_settings import Filters
+from psgimg.builder.signals.polarity_rule import BLINKS, require_rule
 
-VERSION = 2
+VERSION = 3
 """Incremented whenever the same samples and values give different pixels, or the format of the values
-changes (2: styles and bands by kind of lane)."""
+changes (2: styles and bands by kind of lane; 3: which way is up, the sign of recordings, filters
+whose edges are at -3 dB)."""
 
 
 _REMEDY = "restore the values as written by psgimg"
@@ -33,10 +35,15 @@ class UnknownKindError(BuildError):
 
 @dataclass(frozen=True)
 class Recipe:
-    """Montage, filters, sampling rate and style; equal recipes draw equal pixels.
+    """Montage, filters, sampling rate, style and polarity; equal recipes draw equal pixels.
 
     A recipe keeps style and filters only for the kinds of lane in its montage, so that no other
     kind, present or future, changes it.
+
+    Parameters
+    ----------
+    polarity
+        How the sign of a recording is decided, one of ``polarity_rule.RULES``.
 
     Raises
     ------
@@ -48,9 +55,11 @@ class Recipe:
     style: Style
     filters: Filters = field(default=Filters())
     sfreq_hz: float = 200.0
+    polarity: str = BLINKS
     version: int = VERSION
 
     def __post_init__(self) -> None:
+        require_rule(self.polarity, "polarity")
         drawn = {lane.kind for lane in self.montage.lanes}
         for values, what in ((self.style.lanes, "style"), (self.filters.bands, "filters")):
             if lacking := sorted(kind.value for kind in drawn - set(values)):

@@ -17,6 +17,7 @@ from psgimg.builder.recordings.montage import Kind
 
 Colour = tuple[int, int, int]
 INK = re.compile("#[0-9a-fA-F]{6}")
+UP = ("positive", "negative")
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,24 @@ class LaneStyle:
         Inks of the first, second, … lane of this kind; the last one is used for all further lanes.
     guide_uv
         Amplitude of two faint guide lines, in µV; 0 draws none.
+    up
+        Which way is up, ``positive`` or ``negative``; an EMG level has no sign.
     """
 
     scale_uv: float
     weight: float = 1.0
     colours: tuple[str, ...] = ("#000000",)
     guide_uv: float = 0.0
+    up: str = "positive"
+
+    def faults(self) -> Iterator[str]:
+        """Yield a message for each invalid value, to follow the kind of lane."""
+        if not (0 < self.scale_uv < inf and 0 < self.weight < inf and 0 <= self.guide_uv < inf):
+            yield "needs scale_uv and weight above 0, and guide_uv of 0 or more"
+        if self.up not in UP:
+            yield f"has up {self.up!r}; use {' or '.join(UP)}"
+        if not self.colours:
+            yield "has no colours; give at least one"
 
 
 @dataclass(frozen=True)
@@ -104,10 +117,7 @@ class Style:
             if not isinstance(step_s, int | float) or not 0.1 <= step_s < inf:
                 yield f"grid_s has {step_s!r}; use seconds, 0.1 or more"
         for kind, lane in self.lanes.items():
-            if not (0 < lane.scale_uv < inf and 0 < lane.weight < inf and 0 <= lane.guide_uv < inf):
-                yield f"{kind.value} needs scale_uv and weight above 0, and guide_uv of 0 or more"
-            if not lane.colours:
-                yield f"{kind.value} has no colours; give at least one"
+            yield from (f"{kind.value} {fault}" for fault in lane.faults())
         for ink in self.inks:
             if not isinstance(ink, str) or not INK.fullmatch(ink):
                 yield f"ink {ink!r}; use #rrggbb in quotes"
@@ -147,8 +157,8 @@ CLINICAL = Style(
     height_px=448,
     lanes=ByKind(
         {
-            Kind.EEG: LaneStyle(scale_uv=100.0, weight=4.0, guide_uv=37.5),
-            Kind.EOG: LaneStyle(scale_uv=150.0, weight=3.0),
+            Kind.EEG: LaneStyle(scale_uv=100.0, weight=4.0, guide_uv=37.5, up="negative"),
+            Kind.EOG: LaneStyle(scale_uv=150.0, weight=3.0, up="negative"),
             Kind.EMG: LaneStyle(scale_uv=50.0, weight=2.0),
             Kind.ECG: LaneStyle(scale_uv=1500.0, weight=2.0),
         }
@@ -161,6 +171,7 @@ CLINICAL = Style(
     hatch="#bbbbbb",
 )
 
+# The paper does not say which way is up, and draws line plots, which have positive values up.
 PAPER = Style(
     name="paper",
     width_px=336,
@@ -169,6 +180,7 @@ PAPER = Style(
     scaling="epoch",
 )
 
+# Its published renderer draws positive values up.
 SLEEPVLM = Style(
     name="sleepvlm",
     width_px=448,

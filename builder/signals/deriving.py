@@ -10,6 +10,7 @@ from math import floor
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.recordings.montage import Derivation, Lane
+from psgimg.builder.recordings.segments import Segment
 from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.recordings.usable import is_level
 from psgimg.builder.signals import quality_measure
@@ -65,21 +66,19 @@ def read_lane(
     """
     rate = file.sfreqs_hz[derivation.plus]
     level = is_level(lane.kind, rate)
+    pages = Pages(file.segments, file.record_s, page_starts_s)
+    channels = []
     samples = file.read_uv(derivation.plus)
+    if pages and not level:
+        channels.append(quality_measure.extremes(samples, rate, pages))
+    if derivation.minus is not None:
+        reference = file.read_uv(derivation.minus)
+        if pages:
+            reference_rate = file.sfreqs_hz[derivation.minus]
+            channels.append(quality_measure.extremes(reference, reference_rate, pages))
+        _subtract(file, derivation, samples, reference)
     if derivation.sign < 0:
         np.negative(samples, out=samples)
-    pages = Pages(file.segments, file.record_s, page_starts_s)
-    channels = [quality_measure.extremes(samples, rate, pages)] if pages and not level else []
-    if derivation.minus is not None:
-        reference: Wave = file.read_uv(derivation.minus)
-        reference_rate = file.sfreqs_hz[derivation.minus]
-        if pages:
-            channels.append(quality_measure.extremes(reference, reference_rate, pages))
-        if reference_rate != rate:
-            reference = resample(reference, reference_rate, float(rate))
-        both = min(len(samples), len(reference))  # rounding of rates may drop the last sample
-        samples[:both] -= reference[:both]
-        samples[both:] -= reference[-1]
     flat = bool(np.ptp(samples) == 0)
     if not pages:
         quality = None
@@ -88,6 +87,44 @@ def read_lane(
     else:
         quality = quality_measure.wave(samples, rate, pages, lane.kind, channels)
     return RawLane(samples, rate, LaneState(level, flat, quality))
+
+
+def read_derivation(file: SignalFile, derivation: Derivation) -> Samples:
+    """Read a derivation in µV, as recorded, at the exact rate of its first channel.
+
+    Raises
+    ------
+    RecordingError
+        As ``read_lane``.
+    """
+    samples = file.read_uv(derivation.plus)
+    if derivation.minus is not None:
+        _subtract(file, derivation, samples, file.read_uv(derivation.minus))
+    if derivation.sign < 0:
+        np.negative(samples, out=samples)
+    return samples
+
+
+def _subtract(
+    file: SignalFile, derivation: Derivation, samples: Samples, reference: Samples
+) -> None:
+    """Subtract the reference in place, segment by segment: resampling must not cross a gap."""
+    assert derivation.minus is not None
+    rate, reference_rate = file.sfreqs_hz[derivation.plus], file.sfreqs_hz[derivation.minus]
+    for segment in file.segments:
+        part = in_segment(samples, rate, file.record_s, segment)
+        other: Wave = in_segment(reference, reference_rate, file.record_s, segment)
+        if reference_rate != rate:
+            other = resample(other, reference_rate, float(rate))
+        both = min(len(part), len(other))  # rounding of rates may drop the last sample
+        part[:both] -= other[:both]
+        part[both:] -= other[-1:]
+
+
+def in_segment(samples: Samples, rate: Fraction, record_s: Fraction, segment: Segment) -> Samples:
+    """Return a view of the samples of one gapless segment; ``rate`` is theirs, in Hz."""
+    n_record = int(rate * record_s)
+    return samples[segment.first * n_record : segment.stop * n_record]
 
 
 def resample(samples: Wave, rate: Fraction, sfreq_hz: float, *, linear: bool = False) -> Wave:

@@ -16,7 +16,10 @@ from psgimg.builder.recordings.montage import Kind
 
 @dataclass(frozen=True)
 class Band:
-    """Pass band in Hz. An edge at 0 or beyond the recording's Nyquist frequency is not filtered."""
+    """Pass band in Hz, whose edges are attenuated by 3 dB, as the settings of amplifiers are meant.
+
+    An edge at 0 or beyond the recording's Nyquist frequency is not filtered.
+    """
 
     low_hz: float
     high_hz: float

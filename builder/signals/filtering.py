@@ -10,14 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, floor
+from math import atan, ceil, floor, pi, sqrt, tan
 
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage
 from psgimg.builder.recordings.segments import Segment
 from psgimg.builder.recordings.signal_file import SignalFile
-from psgimg.builder.signals.deriving import LaneState, RawLane, Samples, read_lane, resample
+from psgimg.builder.signals.deriving import (
+    LaneState,
+    RawLane,
+    Samples,
+    in_segment,
+    read_lane,
+    resample,
+)
 from psgimg.builder.signals.filter_settings import Filters
 from psgimg.builder.signals.quality import LaneQuality
 
@@ -170,7 +177,7 @@ def _fill(
         raw = corrupt(lane, raw, rate)
     n_record = int(rate * edf.record_s)
     for row, span in zip(rows, spans, strict=True):
-        part = raw[span.segment.first * n_record : span.segment.stop * n_record]
+        part = in_segment(raw, rate, edf.record_s, span.segment)
         if not envelope:
             part = _filter(part, float(rate), filters, lane.kind, mains_hz)
         offset = span.segment.first
@@ -193,8 +200,11 @@ def _filter(
     # Separate high-pass and low-pass: a 0.3-35 Hz Butterworth band-pass is ill-conditioned at 512 Hz.
     sections = []
     if low is not None:
-        sections.append(butter(filters.order // 2, low, "highpass", fs=rate_hz, output="sos"))
+        order = filters.order // 2
+        low = _one_pass_hz(low, rate_hz, -order)
+        sections.append(butter(order, low, "highpass", fs=rate_hz, output="sos"))
     if high is not None:
+        high = _one_pass_hz(high, rate_hz, filters.order)
         sections.append(butter(filters.order, high, "lowpass", fs=rate_hz, output="sos"))
     if filters.notch and mains_hz < 0.98 * nyquist:
         sections.append(tf2sos(*iirnotch(mains_hz, NOTCH_Q, fs=rate_hz)))
@@ -202,6 +212,15 @@ def _filter(
         return samples
     settle = min(len(samples) - 1, round(rate_hz / min(band.low_hz or 1.0, 1.0)))
     return _both_ways(np.concatenate(sections), samples, settle)
+
+
+def _one_pass_hz(edge_hz: float, rate_hz: float, order: int) -> float:
+    """Return the edge of a Butterworth filter that attenuates ``edge_hz`` by 3 dB when run twice.
+
+    At its own edge, it attenuates by 3 dB in each pass. ``order`` is negative for a high-pass.
+    """
+    analogue = tan(pi * edge_hz / rate_hz) * (sqrt(2) - 1) ** (-1 / (2 * order))
+    return rate_hz / pi * atan(analogue)
 
 
 def _both_ways(sos: Samples, samples: Samples, n_pad: int) -> Samples:

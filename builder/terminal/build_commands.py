@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder.command_options import config_option
+from psgimg.builder.command_options import channel_option, config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.terminal import publish_commands
@@ -17,6 +17,7 @@ from psgimg.builder.terminal.options import (
     filters_option,
     montage_option,
     out_option,
+    polarity_option,
     publish_options,
     style_option,
     workers_option,
@@ -152,15 +153,27 @@ def sources() -> None:
 @montage_option
 @style_option
 @filters_option
+@polarity_option
+@channel_option
+@click.option(
+    "--mains",
+    "mains_hz",
+    type=float,
+    default=None,
+    help="Mains frequency of a file: 50 or 60 Hz.  [default: that of --source, or 50]",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("page.png"),
     show_default=True,
-    help="Output PNG file.",
+    help="Output PNG file; the page with its lanes named is written beside it.",
 )
 def preview(edf: Path | None, **options: Any) -> None:
-    """Draw one page of a file or of a corpus recording, or report why a build would not."""
+    """Draw one page of a file or of a corpus recording, or report why a build would not.
+
+    EDF stands for a file in any format that MNE reads.
+    """
     from psgimg.builder.preview import PreviewConfig, preview
     from psgimg.builder.terminal import show_build
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 from psgimg.builder.command_options import config_option, names
+from psgimg.builder.signals.polarity_rule import BLINKS, RULES
 
 
 def minutes(value: Any) -> float | None:
@@ -51,7 +52,7 @@ montage_option = click.option(
     "--montage",
     default="",
     metavar="NAME|FILE",
-    help="Montage: a name or a YAML file.  [default: the montage of the corpus, or aasm]",
+    help="Montage: a name or a YAML file.  [default: the corpus's]",
 )
 style_option = click.option(
     "--style",
@@ -64,7 +65,15 @@ filters_option = click.option(
     "--filters",
     default="",
     metavar="FILE",
-    help="YAML file of pass bands.  [default: those of the AASM manual]",
+    help="YAML file of pass bands.  [default: AASM manual]",
+)
+polarity_option = click.option(
+    "--polarity",
+    type=click.Choice(RULES),
+    default=BLINKS,
+    show_default=True,
+    metavar="RULE",
+    help="Sign of EEG and EOG: by blinks, as recorded, or inverted.",
 )
 """Options that several commands take individually."""
 
@@ -74,13 +83,14 @@ DATA_OPTIONS = (
         "--source",
         multiple=True,
         metavar="NAME|FILE",
-        help="Name of a corpus, or a YAML file that describes your own; may be repeated. "
-        "`psgimg sources` lists the names.",
+        help="Name of a corpus, as `psgimg sources` lists them, or a YAML file that describes "
+        "your own; may be repeated.",
     ),
     root_option,
     montage_option,
     style_option,
     filters_option,
+    polarity_option,
     click.option(
         "--scorer",
         default="",

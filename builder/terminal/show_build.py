@@ -144,6 +144,7 @@ def show_page(console: Console, page: PreviewPage) -> None:
     for note in page.notes:
         console.print(f"note: {note}")
     console.print(styled((str(page.out), "bold"), f" shows {page.title}"))
+    console.print(styled((str(page.named), "bold"), " shows it with its lanes named"))
 
 
 def show_plans(console: Console, plans: Iterable[PlannedRecording]) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,6 @@ OUTPUT = TABLE, ANNOTATIONS, FIGURES, PICTURE = (
 HASHED = (TABLE, ANNOTATIONS, PICTURE)
 """Files whose hashes, as written, are recorded in the statistics."""
 
-MAINS_HZ = (50.0, 60.0)
 EXPECTED_MASS = 0.5
 """A trained model puts nearly all its probability on the five answers; below this, a note is shown."""
 
@@ -57,6 +56,8 @@ class StageConfig:
         are matched by label.
     mains_hz
         Mains frequency at the place of recording, 50 or 60 Hz.
+    polarity
+        Rule for the sign of the recording, if it is another than that of the model's recipe.
     lights_off, lights_on
         Clock time, or seconds from the recording's start; None for its start or end.
     review
@@ -73,6 +74,7 @@ class StageConfig:
     out: Path | None = None
     channels: Mapping[str, str] | None = None
     mains_hz: float = 50.0
+    polarity: str | None = None
     lights_off: str | None = None
     lights_on: str | None = None
     review: float = 0.7
@@ -80,10 +82,7 @@ class StageConfig:
     trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
-        if self.mains_hz not in MAINS_HZ:
-            raise BuildError(
-                f"--mains {self.mains_hz:g}: give 50 or 60, as at the place of recording"
-            )
+        unscored_night.require_mains(self.mains_hz)
         if not 0 <= self.review <= 1:
             raise BuildError(f"--review {self.review:g}: give a probability from 0 to 1")
         if self.batch_size < 1:
@@ -107,6 +106,8 @@ def stage(config: StageConfig, progress: Progress) -> StagedNight:
     model_identity = identity.identify(config.model)
     trained = _trained(model_identity, config.model)
     recipe = Recipe.from_dict(trained.recipe)
+    if config.polarity is not None:
+        recipe = replace(recipe, polarity=config.polarity)
     night = unscored_night.open_night(
         config.night, recipe, channels=config.channels or {}, mains_hz=config.mains_hz
     )
@@ -120,8 +121,8 @@ def stage(config: StageConfig, progress: Progress) -> StagedNight:
         for note in pages.notes:
             progress.note(note)
         staged = _staged(night, pages, trained, lights_s, config, progress)
-        notes = [*night.notes, *pages.notes]
-        _write(room, staged, _facts(staged, night, notes, model_identity, trained, config))
+        facts = _facts(staged, night, pages, model_identity, trained, config)
+        _write(room, staged, facts)
     return staged
 
 
@@ -217,7 +218,7 @@ def _write(room: Path, staged: StagedNight, facts: Mapping[str, Any]) -> None:
 def _facts(
     staged: StagedNight,
     night: UnscoredNight,
-    notes: Sequence[str],
+    pages: NightPages,
     model_identity: ModelIdentity,
     trained: ModelFolder,
     config: StageConfig,
@@ -236,7 +237,8 @@ def _facts(
         "context": trained.context,
         "lanes": {lane.name: drawn.name if drawn else None for lane, drawn in lanes},
         "mains_hz": config.mains_hz,
-        "notes": list(notes),
+        "polarity": {"rule": night.recipe.polarity, **pages.polarity.to_dict()},
+        "notes": [*night.notes, *pages.notes],
         "quality": dict(staged.quality),
         "lights_off_s": staged.lights_off_s,
         "lights_on_s": staged.lights_on_s,

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder.command_options import config_option
+from psgimg.builder.command_options import channel_option, config_option
 from psgimg.builder.console import ProgressBar, open_console
-from psgimg.builder.errors import BuildError
+from psgimg.builder.signals.polarity_rule import RULES
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.terminal.options import batch_size_option, trust_option
 
@@ -25,13 +25,7 @@ from psgimg.finetune.terminal.options import batch_size_option, trust_option
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Output folder [default: NIGHT-stages]."
 )
-@click.option(
-    "--channel",
-    "channels",
-    multiple=True,
-    metavar='LANE="LABEL"',
-    help='Channel of a lane, such as C4-M1="EEG C4-A1"; "A,B" means A minus B. Can be repeated.',
-)
+@channel_option
 @click.option(
     "--mains",
     "mains_hz",
@@ -39,6 +33,13 @@ from psgimg.finetune.terminal.options import batch_size_option, trust_option
     default=50.0,
     show_default=True,
     help="Mains frequency: 50 or 60 Hz.",
+)
+@click.option(
+    "--polarity",
+    type=click.Choice(RULES),
+    default=None,
+    metavar="RULE",
+    help="Sign of EEG and EOG: by blinks, as recorded, or inverted [default: the model's].",
 )
 @click.option(
     "--lights-off", metavar="TIME", help="Lights off: clock time (23:10) or seconds from the start."
@@ -58,7 +59,7 @@ from psgimg.finetune.terminal.options import batch_size_option, trust_option
 )
 @batch_size_option
 @trust_option
-def stage(night: Path, channels: tuple[str, ...], **options: Any) -> None:
+def stage(night: Path, **options: Any) -> None:
     """Stage a recording that belongs to no corpus: hypnogram, sleep statistics, figure.
 
     NIGHT is a file in any format that MNE reads. Its pages are drawn by the recipe of the model.
@@ -67,21 +68,8 @@ def stage(night: Path, channels: tuple[str, ...], **options: Any) -> None:
     from psgimg.finetune.staging import stage as stager
     from psgimg.finetune.terminal import show_staged_night
 
-    config = stager.StageConfig(night, channels=_by_lane(channels), **options)
+    config = stager.StageConfig(night, **options)
     console = open_console()
     with ProgressBar(console) as progress:
         staged = stager.stage(config, progress)
     show_staged_night.show(console, staged, config.folder, stager.OUTPUT)
-
-
-def _by_lane(channels: tuple[str, ...]) -> dict[str, str]:
-    """Return the channel label of each lane."""
-    labels: dict[str, str] = {}
-    for assignment in channels:
-        lane, equals, label = assignment.partition("=")
-        if not (equals and lane.strip() and label.strip()):
-            raise BuildError(f'--channel {assignment}: write it as --channel LANE="LABEL"')
-        if lane.strip() in labels:
-            raise BuildError(f"--channel {lane.strip()} is given twice; pass it once")
-        labels[lane.strip()] = label.strip()
-    return labels

@@ -7,7 +7,7 @@ always restricted.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,13 @@ from psgimg.builder.corpora.reading import check_name
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files.safe_names import expanded
 from psgimg.builder.recordings.montage import DEFAULT_MONTAGE
-from psgimg.builder.recordings.recording import Corpus, Policy, Terms
+from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
 from psgimg.builder.stages import STAGE_NAMES, Score, Stage, Unscored
 
 KEYS = (
     *("name", "title", "terms", "notes"),
     *("root", "recordings", "fields", "scoring", "stages", "ignore", "epoch_s"),
-    *("channels", "mains_hz", "montage"),
+    *("channels", "mains_hz", "montage", "inverted"),
 )
 SCORING = ("format", "file", "columns")
 TERMS = ("licence", "licence_url", "access", "citation")
@@ -69,6 +69,7 @@ def load(path: Path) -> Corpus:
                 f"{where}: channel {label!r} is {derivation!r}, not a derivation; write it like C4-M1, "
                 "Chin, or C4-REF for an input against a common reference"
             )
+    inverted = _inverted(file)
     return Corpus(
         name=layout.corpus,
         title=file.text("title"),
@@ -77,9 +78,10 @@ def load(path: Path) -> Corpus:
         montage=_montage(file.text("montage", DEFAULT_MONTAGE), path.parent),
         channels=channels,
         home=str(path.parent / expanded(file.text("root", "."))),
-        recordings=partial(corpus_layout.recordings, layout),
+        recordings=partial(_recordings, layout, inverted),
         read_hypnogram=partial(scoring_files.read_hypnogram, form),
         notes=file.texts("notes"),
+        inverted=inverted,
         definition=_definition(file, layout, form, channels),
     )
 
@@ -225,4 +227,26 @@ def _definition(
         "epoch_s": form.epoch_s,
         "channels": dict(channels),
         "mains_hz": file.number("mains_hz"),
+        **({"inverted": file.get("inverted")} if "inverted" in file else {}),
     }
+
+
+def _inverted(file: Section) -> bool | frozenset[str]:
+    """Return whether recordings are stored upside down: all or none of them, or those named."""
+    if "inverted" in file and isinstance(file.get("inverted"), bool):
+        return bool(file.get("inverted"))
+    return frozenset(file.texts("inverted"))
+
+
+def _recordings(
+    layout: CorpusLayout, inverted: bool | frozenset[str], root: Path
+) -> Iterator[Recording]:
+    """Yield the recordings, and refuse a misspelt one among those said to be stored upside down."""
+    found = list(corpus_layout.recordings(layout, root))
+    named = frozenset() if isinstance(inverted, bool) else inverted
+    if unknown := sorted(named.difference(one.recording for one in found)):
+        raise BuildError(
+            f"{layout.corpus}: inverted names {unknown[0]!r}, which is no recording in {root}; give "
+            "names as `psgimg check` lists them, or true for all"
+        )
+    yield from found
