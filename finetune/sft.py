@@ -83,8 +83,9 @@ def _train(options: Arguments, out: Path) -> Path:
     training.resume_from_checkpoint = None  # recorded with the weights, which do not depend on it
 
     # The prompt and the pages
-    prompt = prompts.load(psg.prompt)
+    asked = prompts.load(psg.prompt)  # a wrong name is refused before the pages are read
     train, validation = _pages(psg, training)
+    prompt = asked.about(train.build["recipe"])
     page_checks.check_pages(train, validation, psg, training)
     lineage = lineages.of(psg.model, train)
     destination = publish.destination(training, out, lineage)

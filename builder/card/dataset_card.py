@@ -21,12 +21,14 @@ from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.schema import FEATURES, SPLITS
 from psgimg.builder.recordings.montage import Kind
+from psgimg.builder.render import way_up
 from psgimg.builder.render.recipe import plain
 from psgimg.builder.render.style import CLINICAL
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_kinds import ALL
 from psgimg.builder.signals.corruption_spec import CorruptionJson
 from psgimg.builder.signals.epoching import PAGE_S
+from psgimg.builder.signals.polarity import By
 from psgimg.builder.signals.quality import GOOD
 from psgimg.builder.stages import STAGE_NAMES
 
@@ -34,6 +36,20 @@ FILE = "README.md"
 SHEET = "preview.png"
 PICTURES = "card"
 TEMPLATE = "dataset.md.j2"
+
+SIGNS: Mapping[tuple[By, bool], str] = {
+    (
+        "blinks",
+        True,
+    ): "stored upside down, as blinks show (they make the forehead positive): EEG and "
+    "EOG are turned over",
+    ("blinks", False): "stored the right way up, as blinks show",
+    ("corpus", True): "stored upside down, as the corpus states: EEG and EOG are turned over",
+    ("option", True): "turned over in EEG and EOG by `--polarity inverted`",
+    ("option", False): "drawn as recorded by `--polarity recorded`",
+    ("", False): "without a frontal EEG or enough blinks to tell, drawn as recorded",
+}
+"""What decided on the sign of a recording and whether it was turned over, in words."""
 
 N_LISTED = 20
 """Number of recordings set aside that the card lists one by one."""
@@ -117,6 +133,8 @@ def _facts(report: Report) -> dict[str, Any]:
         "splits": SPLITS,
         "page_s": PAGE_S,
         "lanes": _lanes(values["recipe"], recordings),
+        "way_up": way_up.in_short(values["recipe"]["style"]),
+        "signs": _signs(recordings),
         "contents": _contents(report),
         "empty": _empty(report),
         "n_subjects": sum(entry["subjects"] for entry in corpora.values()),
@@ -186,6 +204,17 @@ def _lanes(recipe: RecipeJson, recordings: Sequence[BuiltRecording]) -> list[dic
         )
         seen[lane["kind"]] += 1
     return lanes
+
+
+def _signs(recordings: Sequence[BuiltRecording]) -> list[str]:
+    """Return what is known of the sign of the recordings, a phrase for each kind of evidence."""
+    counts = Counter(
+        (fact["polarity"]["by"], fact["polarity"]["turned"])
+        for fact in recordings
+        if "polarity" in fact
+    )
+    of = len(recordings)
+    return [f"{counts[key]} of {of} {phrase}" for key, phrase in SIGNS.items() if counts[key]]
 
 
 def _contents(report: Report) -> list[dict[str, Any]]:

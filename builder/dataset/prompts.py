@@ -10,6 +10,7 @@ from typing import Any
 
 from psgimg.builder import yaml_file
 from psgimg.builder.errors import BuildError
+from psgimg.builder.render import way_up
 from psgimg.builder.stages import STAGE_NAMES
 
 DEFAULT = "closed"
@@ -20,6 +21,10 @@ KEYS = (*TEXTS, "answers", *REMARKS)
 
 PLACEHOLDERS = ("<image>", "<video>", "<audio>")
 """Tokens that trainers replace by a file. psgimg adds the one of the page; another has no file."""
+
+
+WAY_UP = "{way_up}"
+"""Stands for the sentence that says which way is up; see ``Prompt.about``."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,19 @@ class Prompt:
     question: str
     answers: Mapping[str, str]
 
+    def about(self, recipe: Mapping[str, Any]) -> Prompt:
+        """Return the prompt for the pages of a recipe, as JSON, which decides which way is up."""
+        sentence = way_up.for_prompt(recipe["style"])
+        system, question = (t.replace(WAY_UP, sentence) for t in (self.system, self.question))
+        return Prompt(system, question, self.answers)
+
 
 def load(name: str | Path) -> Prompt:
     """Load one of psgimg's own prompts by its name, or a prompt from a YAML file.
 
     The file has the keys ``system``, ``question`` and ``answers`` (stage to text), and optionally
-    ``source`` and ``note``, which are for human readers.
+    ``source`` and ``note``, which are for human readers. ``{way_up}`` in a text stands for the
+    sentence that ``Prompt.about`` puts there.
 
     Raises
     ------

@@ -52,8 +52,9 @@ def write(
         If the dataset is incomplete, the prompt can't be read, or ``out`` can't be written or
         contains something else.
     """
-    loaded = prompts.load(prompt)
+    asked = prompts.load(prompt)  # a wrong name is refused before the dataset is read
     source = open_folder(folder, split)
+    loaded = asked.about(source.values["recipe"])
     with target.new(source, out, FORMAT, prompt=asdict(loaded)) as draft:
         for part in source.splits:
             _write_split(source, part, loaded, draft, progress)

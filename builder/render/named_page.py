@@ -79,13 +79,13 @@ def _scale(style: Style, box: Box, *, envelope: bool) -> tuple[str, str]:
     """Return the texts at the upper and at the lower edge of a lane."""
     to_page = style.scaling == "epoch"
     if envelope:
-        return "highest" if to_page else f"{style.envelope_uv:g} µV", "as a band"
+        return "highest" if to_page else f"{style.envelope_uv:g} uV", "as a band"
     high, low = (
         ("highest", "lowest")
         if to_page
         else (
-            f"+{box.style.scale_uv:g} µV",
-            f"−{box.style.scale_uv:g} µV",
+            f"+{box.style.scale_uv:g} uV",
+            f"-{box.style.scale_uv:g} uV",
         )
     )
     return (low, high) if box.style.up == "negative" else (high, low)

@@ -52,7 +52,7 @@ montage_option = click.option(
     "--montage",
     default="",
     metavar="NAME|FILE",
-    help="Montage: a name or a YAML file.  [default: the corpus's]",
+    help="Montage: a name or a YAML file.  [default: the montage of the corpus, or aasm]",
 )
 style_option = click.option(
     "--style",
@@ -83,8 +83,7 @@ DATA_OPTIONS = (
         "--source",
         multiple=True,
         metavar="NAME|FILE",
-        help="Name of a corpus, as `psgimg sources` lists them, or a YAML file that describes "
-        "your own; may be repeated.",
+        help="Name of a corpus (`psgimg sources`), or a YAML file of your own; may be repeated.",
     ),
     root_option,
     montage_option,

@@ -160,7 +160,8 @@ def question(config: PredictConfig, pageset: PageSet) -> Question:
         )
         context = config.context or 0
         check_context(context)
-        return Question(prompts.load(name), name, context, model_identity, (note,))
+        asked = prompts.load(name).about(pageset.build["recipe"])
+        return Question(asked, name, context, model_identity, (note,))
     notes = []
     if folder.recipe_hash != pageset.build["recipe_hash"]:
         mismatch = (
@@ -178,7 +179,9 @@ def question(config: PredictConfig, pageset: PageSet) -> Question:
             f"{len(leaked)} of {len(hashes)} subjects of this split were used for training: metrics "
             "on them say nothing about others"
         )
-    prompt = folder.prompt if config.prompt is None else prompts.load(config.prompt)
+    prompt = folder.prompt
+    if config.prompt is not None:
+        prompt = prompts.load(config.prompt).about(pageset.build["recipe"])
     if prompt != folder.prompt:
         notes.append(f"prompt {config.prompt}; the model was trained with {folder.prompt_name}")
     context = folder.context if config.context is None else config.context
