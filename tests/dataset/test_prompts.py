@@ -74,3 +74,42 @@ def test_an_unknown_prompt_is_refused_with_those_there_are(tmp_path):
         prompts.load("short")
     with pytest.raises(BuildError, match=r"prompt file .*absent.yaml: .*No such file"):
         prompts.load(tmp_path / "absent.yaml")
+
+
+def recipe(**ways):
+    """The recipe of pages with given kinds of lane, each with its way up."""
+    return {"style": {"lanes": {kind: {"up": up} for kind, up in ways.items()}}}
+
+
+@pytest.mark.parametrize(
+    ("ways", "said"),
+    [
+        (
+            {"eeg": "negative", "eog": "negative", "emg": "positive"},
+            "In the EEG and the eye lanes, negative is up: a sharp negative wave points upwards.",
+        ),
+        (
+            {"eeg": "positive", "eog": "positive", "emg": "positive"},
+            "In the EEG and the eye lanes, positive is up: a sharp negative wave points downwards.",
+        ),
+        (
+            {"eeg": "negative", "eog": "positive"},
+            "In the EEG, negative is up: a sharp negative wave points upwards; in the eye lanes, "
+            "positive is up.",
+        ),
+        ({"eeg": "negative"}, "In the EEG, negative is up: a sharp negative wave points upwards."),
+    ],
+)
+def test_the_rules_say_which_way_a_sharp_negative_wave_points_on_these_pages(ways, said):
+    asked = prompts.load("aasm").about(recipe(**ways))
+    assert said in asked.question
+    assert "{" not in asked.question
+    assert asked.answers == prompts.load("aasm").answers
+
+
+def test_a_prompt_of_ones_own_has_the_sentence_where_it_wants_it(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("system: 'S {way_up}'\nquestion: 'Q {other}?'\n" + ANSWERS)
+    asked = prompts.load(path).about(recipe(eeg="positive"))
+    assert asked.system.startswith("S In the EEG, positive is up")
+    assert asked.question == "Q {other}?"

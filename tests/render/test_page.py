@@ -260,12 +260,56 @@ def test_files_are_at_most_40_percent_larger_than_pillows_of_the_same_pixels(dem
     assert ours <= 1.4 * theirs
 
 
-def test_up_is_positive():
-    drawer = page(BARE)
-    drawing = drawer.draw(lanes_with(np.full(N_SAMPLES, 50), np.full(N_SAMPLES, -50)))
-    for box, sign in zip(drawer.boxes[:2], (-1, 1), strict=True):
+def with_up(style, **ways):
+    """A style with other ways up for some kinds of lane."""
+    lanes = {
+        kind: replace(lane, up=ways.get(kind.value, lane.up)) for kind, lane in style.lanes.items()
+    }
+    return replace(style, lanes=ByKind(lanes))
+
+
+@pytest.mark.parametrize("renderer", ["draw", "draw_reference"])
+@pytest.mark.parametrize(("up", "rows_per_uv"), [("positive", -1), ("negative", 1)])
+def test_the_style_says_which_way_is_up(up, rows_per_uv, renderer):
+    drawer = page(with_up(BARE, eeg=up))
+    data_uv = lanes_with(np.full(N_SAMPLES, 50), np.full(N_SAMPLES, -50))
+    drawing = getattr(drawer, renderer)(data_uv)
+    for box, sign in zip(drawer.boxes[:2], (1, -1), strict=True):
         offset = centre_row(lane_of(drawing, box)) + box.top - box.middle
-        assert np.allclose(offset, sign * 50 * box.px_per_uv(100), atol=0.1)
+        assert np.allclose(offset, sign * rows_per_uv * 50 * box.px_per_uv(100), atol=0.1)
+
+
+@pytest.mark.parametrize("style", PRESETS.values(), ids=PRESETS)
+@pytest.mark.parametrize("scaling", ["fixed", "epoch"])
+def test_the_other_way_up_is_the_same_page_of_the_samples_with_the_other_sign(style, scaling):
+    """Clip marks included: 300 µV leave every lane of a fixed scale."""
+    style = replace(style, scaling=scaling)
+    ways = {"positive": "negative", "negative": "positive"}
+    other = with_up(style, **{kind.value: ways[lane.up] for kind, lane in style.lanes.items()})
+    data_uv = np.array([wave(300, 200, swell=900)] * 6)
+    assert (page(style).draw(data_uv) == page(other).draw(-data_uv)).all()
+    assert (page(style).draw(data_uv) != page(style).draw(-data_uv)).any()
+
+
+def test_technologists_read_negative_up_and_published_pictures_stay_as_they_are():
+    ways = {
+        name: {kind.value: lane.up for kind, lane in style.lanes.items()}
+        for name, style in PRESETS.items()
+    }
+    up = dict.fromkeys(("eeg", "eog", "emg", "ecg"), "positive")
+    assert ways["clinical"] == {**up, "eeg": "negative", "eog": "negative"}
+    assert ways["paper"] == ways["sleepvlm"] == up
+
+
+def test_the_level_of_an_emg_has_no_sign():
+    levels = lanes_with()
+    levels[-1] = LEVEL
+    envelopes = (5,)
+    drawn = [
+        page(with_up(BARE, emg=up), envelopes=envelopes).draw(levels)
+        for up in ("positive", "negative")
+    ]
+    assert (drawn[0] == drawn[1]).all()
 
 
 def test_zero_lies_in_the_middle_of_each_lane():

@@ -10,7 +10,7 @@ from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.edf import open_edf
 from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage
 from psgimg.builder.recordings.segments import Segment
-from psgimg.builder.signals.deriving import resample
+from psgimg.builder.signals.deriving import read_derivation, resample
 from psgimg.builder.signals.filter_settings import Band, Filters
 from psgimg.builder.signals.filtering import _both_ways, read_signals
 from tiny_edf import discontinuous
@@ -223,3 +223,36 @@ def test_filtering_both_ways_is_what_scipy_does(n_pad):
     wave = np.random.default_rng(2).normal(0, 30, 5000)
     sos = butter(4, 35, fs=128, output="sos")
     np.testing.assert_allclose(_both_ways(sos, wave, n_pad), sosfiltfilt(sos, wave, padlen=n_pad))
+
+
+@pytest.mark.parametrize("rate_hz", [128, 200, 256, 512])
+@pytest.mark.parametrize("order", [2, 4, 8])
+def test_both_passes_together_attenuate_the_edges_of_the_band_by_3_db(tmp_path, rate_hz, order):
+    edges_hz = (1.0, 30.0)
+    filters = replace(Filters(), bands=ByKind({Kind.EEG: Band(*edges_hz)}), order=order)
+    waves = sum(tone(hz, rate_hz, 200) for hz in (*edges_hz, 8.0))
+    out = read(write(tmp_path / "a.edf", [waves], [rate_hz]), filters=filters)
+    for hz in edges_hz:
+        left = amplitude(out.stretches[0].data_uv[0], hz) / 50
+        assert 20 * np.log10(left) == pytest.approx(-3.01, abs=0.1)
+
+
+@pytest.mark.parametrize(("plus_hz", "minus_hz"), [(256, 128), (128, 256), (200, 256), (256, 200)])
+def test_a_reference_at_another_rate_leaves_nothing_of_a_step_at_a_gap(tmp_path, plus_hz, minus_hz):
+    """Both channels step by 400 µV while the recorder paused: their difference stays 0 up to the edge."""
+    waves = [np.repeat([-200.0, 200.0], 60 * hz) for hz in (plus_hz, minus_hz)]
+    path = tmp_path / "a.edf"
+    write(path, waves, (plus_hz, minus_hz), annotations=[edfio.EdfAnnotation(0, None, "x")])
+    discontinuous(path, {60: 90.0})
+    edf = open_edf(path)
+    assert len(edf.segments) == 2
+    for sign in (1, -1):
+        lane = read_derivation(edf, Derivation("C4-M1", 0, 1, sign))
+        assert np.abs(lane).max() < 0.02  # the steps of 16 bits
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_sign_of_a_difference_holds_for_both_of_its_channels(tmp_path, sign):
+    edf = write(tmp_path / "a.edf", [tone(5, 128), tone(5, 256, amplitude_uv=-30.0)], [128, 256])
+    lane = read_derivation(edf, Derivation("C4-M1", 0, 1, sign))[128:-128]
+    assert lane == pytest.approx(sign * 1.6 * tone(5, 128)[128:-128], abs=0.3)
