@@ -195,30 +195,29 @@ def test_a_derivation_assigned_by_hand_is_examined():
     assert decided(file, derivations=[Derivation("F4-M1", 0)]).turned
 
 
-UP, DOWN, NONE = ({"F4_M1": each} for each in (BLINKING, -BLINKING, STILL))
+NIGHTS = {"up": BLINKING, "down": -BLINKING, "still": STILL}
 
 
 @pytest.mark.parametrize(
-    ("rule", "channels", "stated", "turned", "by"),
+    ("rule", "night", "stated", "turned", "by", "noted"),
     [
-        ("blinks", DOWN, False, True, "blinks"),
-        ("blinks", UP, False, False, "blinks"),
-        ("blinks", NONE, False, False, ""),
-        ("blinks", NONE, True, True, "corpus"),
-        ("blinks", UP, True, False, "blinks"),
-        ("recorded", DOWN, False, False, "option"),
-        ("recorded", UP, True, True, "corpus"),
-        ("inverted", UP, False, True, "option"),
-        ("inverted", NONE, True, True, "option"),
+        ("blinks", "down", False, True, "blinks", True),
+        ("blinks", "up", False, False, "blinks", False),
+        ("blinks", "still", False, False, "", False),
+        ("blinks", "still", True, True, "corpus", True),
+        ("blinks", "up", True, False, "blinks", True),
+        ("recorded", "down", False, False, "option", True),
+        ("recorded", "up", False, False, "option", False),
+        ("recorded", "up", True, True, "corpus", True),
+        ("inverted", "up", False, True, "option", True),
+        ("inverted", "still", True, True, "option", True),
     ],
 )
 def test_the_rule_the_blinks_and_the_corpus_decide_in_this_order(
-    rule, channels, stated, turned, by
+    rule, night, stated, turned, by, noted
 ):
-    found = decided(file_of(**channels), rule, stated=stated)
-    assert (found.turned, found.by) == (turned, by)
-    against = (rule, channels, stated) in [("recorded", DOWN, False), ("blinks", UP, True)]
-    assert bool(found.notes) == (turned or against)
+    found = decided(file_of(F4_M1=NIGHTS[night]), rule, stated=stated)
+    assert (found.turned, found.by, bool(found.notes)) == (turned, by, noted)
 
 
 def test_all_eeg_and_eog_lanes_are_turned_and_no_other():

@@ -195,9 +195,10 @@ def discontinuous(path, onsets_s):
     """Make a file EDF+D whose records from the given numbers on start at the given times."""
     raw = bytearray(path.read_bytes())
     raw[192:197] = b"EDF+D"
-    n_bytes = int(raw[184:192])
-    samples = [int(raw[256 + 2 * 216 + 8 * i : 256 + 2 * 216 + 8 * i + 8]) for i in range(2)]
-    labels = [bytes(raw[256 + 16 * i : 272 + 16 * i]).strip() for i in range(2)]
+    n_bytes, n_signals = int(raw[184:192]), int(raw[252:256])
+    first = 256 + 216 * n_signals
+    samples = [int(raw[first + 8 * i : first + 8 * i + 8]) for i in range(n_signals)]
+    labels = [bytes(raw[256 + 16 * i : 272 + 16 * i]).strip() for i in range(n_signals)]
     notes = labels.index(b"EDF Annotations")
     at_s = 0.0
     for record in range(int(raw[236:244])):
