@@ -45,6 +45,8 @@ class Prompt:
 
     def about(self, recipe: Mapping[str, Any]) -> Prompt:
         """Return the prompt for the pages of a recipe, as JSON, which decides which way is up."""
+        if WAY_UP not in self.system + self.question:
+            return self
         sentence = way_up.for_prompt(recipe["style"])
         system, question = (t.replace(WAY_UP, sentence) for t in (self.system, self.question))
         return Prompt(system, question, self.answers)

@@ -11,8 +11,11 @@ from builds import rows, run
 from psgimg.builder.corpora import registry
 from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.errors import BuildError, PsgimgError, RecordingError
+from psgimg.builder.files.picture import decode
 from psgimg.builder.preview import PreviewConfig, preview
 from psgimg.builder.recordings.montage import MONTAGES
+from psgimg.builder.render import named_page
+from psgimg.builder.render.layout import boxes
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.render.style import load_style
 from psgimg.builder.unscored_night import open_night, pages
@@ -146,4 +149,85 @@ def test_a_file_that_a_build_sets_aside_is_refused(source, kinds, unit, message,
     write_psg(tmp_path / "a.edf", inputs, night(2))
     with pytest.raises(PsgimgError, match=message):
         preview(PreviewConfig(tmp_path / "a.edf", source, out=out))
+    assert not out.exists()
+
+
+def bipolar(path, labels=("EEG 1", "EEG 2"), hum_hz=50.0):
+    """A recording whose labels no convention knows, with hum of the mains."""
+    rng, t = np.random.default_rng(0), np.arange(120 * 256) / 256
+    signals = [
+        edfio.EdfSignal(
+            rng.normal(0, 15, len(t)) + 60 * np.sin(2 * np.pi * hum_hz * t), 256, label=label
+        )
+        for label in labels
+    ]
+    edfio.Edf(signals).write(path)
+    return path
+
+
+def test_channels_are_assigned_as_for_staging(tmp_path, out):
+    path = bipolar(tmp_path / "a.edf")
+    with pytest.raises(RecordingError, match=r"no usable EEG"):
+        preview(PreviewConfig(path, out=out))
+    given = {"C4-M1": "EEG 1,EEG 2", "F4": "EEG 1"}
+    page = preview(PreviewConfig(path, channels=given, epoch=1, out=out))
+    assert dict(page.lanes)["C4"] == "C4-M1"
+    recipe = Recipe(MONTAGES["aasm"], load_style("clinical"))
+    staged = dict(pages(open_night(path, recipe, channels=given)))
+    assert out.read_bytes() == next(png for at, png in staged.items() if at.epoch == 1)
+
+
+def test_the_mains_frequency_is_that_of_the_option(tmp_path, out):
+    path = bipolar(tmp_path / "a.edf", ["Chin1-Chin2", "C4-M1"], hum_hz=60.0)
+    drawn = {}
+    for mains_hz in (None, 50.0, 60.0):
+        preview(PreviewConfig(path, mains_hz=mains_hz, out=out))
+        drawn[mains_hz] = out.read_bytes()
+    assert drawn[None] == drawn[50.0] != drawn[60.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mains_hz": 55.0}, "--mains 55: give 50 or 60"),
+        ({"channels": {"C4": "x"}, "edf": None}, "--channel and --mains go with a file"),
+        ({"mains_hz": 60.0, "edf": None}, "--channel and --mains go with a file"),
+        ({"channels": {"C4": "x"}, "source": "hmc"}, "leave out --source"),
+        ({"channels": {"C9": "EEG 1"}}, "--channel: no lane 'C9'"),
+        ({"channels": {"C4": "EEG 7"}}, "has no channel 'EEG 7'; it has 'EEG 1', 'EEG 2'"),
+    ],
+)
+def test_an_assignment_that_makes_no_sense_is_refused(options, message, tmp_path, out):
+    path = bipolar(tmp_path / "a.edf")
+    with pytest.raises(BuildError, match=message):
+        preview(PreviewConfig(**{"edf": path, "out": out, **options}))
+
+
+@pytest.mark.parametrize("style", ["clinical", "paper", "sleepvlm"])
+def test_the_lanes_are_named_beside_the_page_and_not_in_it(style, tmp_path, out):
+    path = tmp_path / "a.edf"
+    write_psg(path, channels(LABELS, 100), night(4))
+    page = preview(PreviewConfig(path, style=style, epoch=1, out=out))
+    assert page.named == out.with_name("page-named.png")
+    alone, named = decode(out.read_bytes()).convert("RGB"), decode(page.named.read_bytes())
+    zoom = max(
+        1, -(-36 // min(b.bottom - b.top for b in boxes(load_style(style), MONTAGES["aasm"])))
+    )
+    large = alone.resize((zoom * alone.width, zoom * alone.height), 0)
+    left = named_page.NAME_PX
+    assert named.crop((left, 0, left + large.width, large.height)).tobytes() == large.tobytes()
+    margin = np.asarray(named.crop((0, 0, left, large.height)).convert("L"))
+    rows = np.flatnonzero((margin < 200).any(axis=1))
+    for box in boxes(load_style(style), MONTAGES["aasm"]):
+        assert ((rows > zoom * box.top) & (rows < zoom * box.bottom)).any()
+
+
+def test_another_file_in_the_place_of_the_named_page_is_not_replaced(tmp_path, out):
+    path = tmp_path / "a.edf"
+    write_psg(path, channels(LABELS, 100), night(4))
+    mine = out.with_name("page-named.png")
+    mine.write_text("notes")
+    with pytest.raises(BuildError, match=r"page-named\.png"):
+        preview(PreviewConfig(path, out=out))
+    assert mine.read_text() == "notes"
     assert not out.exists()
