@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder import atomic_file
-from psgimg.builder.card import card_metadata, contact_sheet, release_notes, templates
+from psgimg.builder.card import card_metadata, contact_sheet, release_notes, style_notes, templates
 from psgimg.builder.card.contact_sheet import Picture
 from psgimg.builder.corpora import demo
 from psgimg.builder.dataset import corpus_record, quality_totals
@@ -21,7 +21,6 @@ from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.schema import FEATURES, SPLITS
 from psgimg.builder.recordings.montage import Kind
-from psgimg.builder.render.recipe import plain
 from psgimg.builder.render.style import CLINICAL
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_kinds import ALL
@@ -63,17 +62,10 @@ def picture_files() -> list[str]:
 def real_pages(report: Report, examples: Mapping[str, Picture]) -> Mapping[str, bytes]:
     """Return a page of each stage from a real night, to compare with synthetic ones in its style."""
     synthetic = any(picture.corpus == demo.NAME for picture in examples.values())
-    if not synthetic or not _is_clinical(report.values["recipe"]["style"]):
+    if not synthetic or not style_notes.is_preset(report.values["recipe"]["style"], CLINICAL):
         return {}
     folder = resources.files("psgimg.cards").joinpath("sleep-edf")
     return {stage: folder.joinpath(f"{stage}.png").read_bytes() for stage in STAGE_NAMES}
-
-
-def _is_clinical(style: Mapping[str, Any]) -> bool:
-    """Return whether a recipe's style, which has only the drawn kinds of lane, is ``clinical``."""
-    clinical = plain(CLINICAL)
-    lanes = {kind: clinical["lanes"].get(kind) for kind in style["lanes"]}
-    return style == {**clinical, "lanes": lanes}
 
 
 def text(report: Report, examples: Mapping[str, Picture]) -> str:
@@ -117,6 +109,7 @@ def _facts(report: Report) -> dict[str, Any]:
         "splits": SPLITS,
         "page_s": PAGE_S,
         "lanes": _lanes(values["recipe"], recordings),
+        "style_notes": style_notes.notes(values["recipe"]),
         "contents": _contents(report),
         "empty": _empty(report),
         "n_subjects": sum(entry["subjects"] for entry in corpora.values()),

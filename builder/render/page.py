@@ -74,6 +74,7 @@ class Page:
         self._inks = [self._ink(box.ink) for box in self.boxes]
         self._clip_mark = self._ink(colour(style.clip_mark))
         self._brush = raster.Brush(style.width_px, style.height_px, style.line_px)
+        self._veiled, self._keep, self._add = self._veil()
 
     def png(self, data_uv: Samples) -> bytes:
         """Return the PNG file of a page; ``data_uv`` : (n_lanes, n_samples) float32, in µV."""
@@ -92,6 +93,7 @@ class Page:
             else:
                 self._brush.line(page, trace.rows, ink)
             self._mark(page, trace)
+        self._lay_veil(page)
         return page
 
     def draw_reference(self, data_uv: Samples) -> Image:
@@ -114,7 +116,29 @@ class Page:
         page = png.page_of(np.rint(mean).astype(np.uint8))
         for trace, _ in traces:
             self._mark(page, trace)
+        self._lay_veil(page)
         return png.image_of(page)
+
+    def _veil(self) -> tuple[Columns, Samples, Samples]:
+        """Return the pixels under lines over the traces, and what these keep and add of each."""
+        over = layout.veil(self.style, self.boxes)
+        keep = over.keep.copy()
+        for box, gone in zip(self.boxes, self.absent, strict=True):
+            if gone:  # already on the background
+                keep[box.top : box.bottom] = 1
+        veiled = np.flatnonzero(keep != 1)
+        n_channels = len(self._background)
+        add = over.add.reshape(-1, 3)[veiled, :n_channels].T
+        return (
+            veiled,
+            keep.ravel()[veiled],
+            add / np.float32(png.GREY_STEP if n_channels == 1 else 1),
+        )
+
+    def _lay_veil(self, page: raster.Bytes) -> None:
+        if self._veiled.size:
+            flat = page.reshape(len(page), -1)  # a view: pages are contiguous
+            flat[:, self._veiled] = np.rint(flat[:, self._veiled] * self._keep + self._add)
 
     def _patch(self, trace: Trace) -> PathPatch:
         """Return a matplotlib patch of a trace, in pixels from the lower left of the enlarged page."""

@@ -101,18 +101,22 @@ def test_a_recipe_that_lacks_a_value_is_refused():
 
 
 HASHES = {
-    ("aasm", "clinical"): "335ec681afeef368",
-    ("aasm", "paper"): "dfc23914464485c3",
-    ("aasm", "sleepvlm"): "39cf31159f469c59",
-    ("central", "clinical"): "794783a4466a1ea6",
-    ("central", "paper"): "8e0b41de539e65c9",
-    ("central", "sleepvlm"): "1cdfb0ff0e288642",
-    ("central-ecg", "clinical"): "9cd2e8e04e27b486",
-    ("central-ecg", "paper"): "90067066c3bba9c2",
-    ("central-ecg", "sleepvlm"): "19188f1c1390fc46",
-    ("sleep-edf", "clinical"): "71a9002094b7939b",
-    ("sleep-edf", "paper"): "6b45124327efcd83",
-    ("sleep-edf", "sleepvlm"): "4563f26850377d77",
+    ("aasm", "clinical"): "0d125743e10eb198",
+    ("aasm", "pediatric"): "d5681ba74f7875d2",
+    ("aasm", "paper"): "18559ef42b469bfc",
+    ("aasm", "sleepvlm"): "4f76be6a293b2b3b",
+    ("central", "clinical"): "48601b7d507bc0f8",
+    ("central", "pediatric"): "093c9a5f5b5cca4b",
+    ("central", "paper"): "842dc384553f4225",
+    ("central", "sleepvlm"): "bb1978f0661140a1",
+    ("central-ecg", "clinical"): "1a4699d4d2d97c65",
+    ("central-ecg", "pediatric"): "97f538d1c42a93e9",
+    ("central-ecg", "paper"): "e5cabc983aef9efe",
+    ("central-ecg", "sleepvlm"): "79d22d2a14b14173",
+    ("sleep-edf", "clinical"): "1c528a77bb5d7ba8",
+    ("sleep-edf", "pediatric"): "a30840e76a8a0bbc",
+    ("sleep-edf", "paper"): "d654456c3cf57f41",
+    ("sleep-edf", "sleepvlm"): "1f37b2fbf36b9fc3",
 }
 """A hash that changes makes every dataset and model of its recipe one of other pages."""
 
