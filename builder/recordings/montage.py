@@ -86,10 +86,13 @@ class Found:
     faults
         For each lane, the better derivations that the file has but that can't be drawn, each by its
         name with the reason.
+    elsewhere
+        Whether a lane is empty because other lanes show the electrodes that it could.
     """
 
     derivations: tuple[Derivation | None, ...]
     faults: tuple[tuple[tuple[str, RecordingError], ...], ...]
+    elsewhere: tuple[bool, ...]
 
 
 NO_EEG = "no usable EEG"
@@ -215,6 +218,7 @@ def find(
             one.usable[name][1] if name else None for one, name in zip(judged, names, strict=True)
         ),
         tuple(one.better(name, names) for one, name in zip(judged, names, strict=True)),
+        tuple(not name and bool(one.usable) for one, name in zip(judged, names, strict=True)),
     )
 
 
