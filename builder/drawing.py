@@ -45,10 +45,13 @@ class DrawnPages:
     ----------
     pictures
         One PNG file per page, in order; each is drawn when the iterator reaches it.
+    clipped
+        Number of pages, of those drawn so far, on which each lane is clipped.
     """
 
     pictures: Iterator[bytes]
     lanes: ReadLanes
+    clipped: Sequence[int]
 
 
 def draw_pages(
@@ -97,7 +100,7 @@ def draw_pages(
     absent = [name is None for name in lanes.names]
     page = Page(recipe.style, recipe.montage, absent, lanes.envelopes)
     pictures = (page.png(data_uv) for data_uv in epoching.cut(signals, pages))
-    return DrawnPages(pictures, lanes)
+    return DrawnPages(pictures, lanes, page.clipped)
 
 
 def read_lanes(

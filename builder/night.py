@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import compress
 
-from psgimg.builder.dataset.build_json import DrawnFacts, PlanFacts
+from psgimg.builder.dataset.build_json import DrawnFacts, LaneFacts, PlanFacts
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.schema import Row
 from psgimg.builder.drawing import ReadLanes, draw_pages, read_lanes
@@ -16,7 +16,7 @@ from psgimg.builder.recordings.edf import EdfFile, open_edf
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.montage import Derivation
 from psgimg.builder.recordings.recording import Corpus, Recording
-from psgimg.builder.recordings.usable import resolve
+from psgimg.builder.recordings.usable import Treatment, resolve
 from psgimg.builder.signals import corrupt, epoching, polarity, quality
 from psgimg.builder.signals.corrupt import RecordingContext
 from psgimg.builder.signals.epoching import Selection
@@ -41,6 +41,7 @@ class Plan:
     recording: Recording
     edf: EdfFile
     derivations: tuple[Derivation | None, ...]
+    treatments: tuple[Treatment, ...]
     hypnogram: Hypnogram
     second: dict[int, Stage]
     selection: Selection
@@ -69,13 +70,23 @@ def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
     rates = [edf.sfreqs_hz[d.plus] if d else None for d in lanes.derivations]
     refused = corrupt.notes(spec.corruptions, spec.recipe.montage, rates, corpus.mains_hz)
     notes = (*edf.notes, *hypnogram.notes, *notes, *lanes.notes, *refused)
-    return Plan(recording, edf, lanes.derivations, hypnogram, second, selection, notes)
+    return Plan(
+        recording,
+        edf,
+        lanes.derivations,
+        lanes.treatments,
+        hypnogram,
+        second,
+        selection,
+        notes,
+    )
 
 
 def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFacts]:
     """Draw a planned recording and return its rows in time order, and its facts for the report.
 
-    Corruption changes the pictures only; labels and facts are those of the original recording.
+    Corruption changes the pictures only; labels and facts are those of the original recording, except
+    for the number of pages on which a lane is clipped.
 
     Raises
     ------
@@ -93,6 +104,9 @@ def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFa
     )
     read = _read_facts(plan, spec, signed.polarity, drawn.lanes)
     rows = list(_rows(plan, drawn.pictures, list(drawn.lanes.names)))
+    for lane, n_pages in zip(read["treatments"], drawn.clipped, strict=True):
+        if n_pages:
+            lane["clipped"] = n_pages
     return rows, read
 
 
@@ -162,9 +176,22 @@ def facts(plan: Plan) -> PlanFacts:
         "unscored_signal_s": _unscored_signal_s(plan),
         "left_out": dict(sorted(plan.selection.left_out.items())),
         "lanes": [derivation.name if derivation else None for derivation in plan.derivations],
+        "treatments": [_treated(one) for one in plan.treatments],
         "gaps": len(plan.edf.segments) - 1,
         "notes": list(plan.notes),
     }
+
+
+def _treated(treatment: Treatment) -> LaneFacts:
+    """Return what was done to a lane, without what was not."""
+    facts: LaneFacts = {}
+    if treatment.absent:
+        facts["absent"] = treatment.absent
+    if treatment.inverted:
+        facts["inverted"] = list(treatment.inverted)
+    if treatment.rescaled:
+        facts["rescaled"] = list(treatment.rescaled)
+    return facts
 
 
 def _read_facts(plan: Plan, spec: PageSpec, sign: Polarity, read: ReadLanes) -> DrawnFacts:

@@ -59,7 +59,7 @@ def _draw(style: str, montage: str, lanes: list[Wave], envelopes: tuple[int, ...
 PAGES: dict[str, Callable[[], bytes]] = {
     "clinical": lambda: _draw("clinical", "aasm", SLEEPING),
     "clinical-clipped-absent-envelope": lambda: _draw(
-        "clinical", "sleep-edf", [wave(150, 180), ABSENT, wave(400, 900), LEVEL], (3,)
+        "clinical", "sleep-edf", [wave(220, 180), ABSENT, wave(400, 900), LEVEL], (3,)
     ),
     "paper": lambda: _draw("paper", "aasm", SLEEPING),
     "sleepvlm": lambda: _draw("sleepvlm", "aasm", [wave(200, 200), *SLEEPING[1:]]),

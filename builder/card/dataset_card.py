@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder import atomic_file
-from psgimg.builder.card import card_metadata, contact_sheet, release_notes, templates
+from psgimg.builder.card import card_metadata, contact_sheet, release_notes, style_notes, templates
 from psgimg.builder.card.contact_sheet import Picture
 from psgimg.builder.corpora import demo
-from psgimg.builder.dataset import corpus_record, quality_totals
+from psgimg.builder.dataset import corpus_record, lane_totals
 from psgimg.builder.dataset.build_json import BuiltRecording, RecipeJson
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.config import BuildConfig
+from psgimg.builder.dataset.lane_totals import TreatmentTotal
 from psgimg.builder.dataset.schema import FEATURES, SPLITS
 from psgimg.builder.recordings.montage import Kind
 from psgimg.builder.render import way_up
-from psgimg.builder.render.recipe import plain
 from psgimg.builder.render.style import CLINICAL
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_kinds import ALL
@@ -79,17 +79,10 @@ def picture_files() -> list[str]:
 def real_pages(report: Report, examples: Mapping[str, Picture]) -> Mapping[str, bytes]:
     """Return a page of each stage from a real night, to compare with synthetic ones in its style."""
     synthetic = any(picture.corpus == demo.NAME for picture in examples.values())
-    if not synthetic or not _is_clinical(report.values["recipe"]["style"]):
+    if not synthetic or not style_notes.is_preset(report.values["recipe"]["style"], CLINICAL):
         return {}
     folder = resources.files("psgimg.cards").joinpath("sleep-edf")
     return {stage: folder.joinpath(f"{stage}.png").read_bytes() for stage in STAGE_NAMES}
-
-
-def _is_clinical(style: Mapping[str, Any]) -> bool:
-    """Return whether a recipe's style, which has only the drawn kinds of lane, is ``clinical``."""
-    clinical = plain(CLINICAL)
-    lanes = {kind: clinical["lanes"].get(kind) for kind in style["lanes"]}
-    return style == {**clinical, "lanes": lanes}
 
 
 def text(report: Report, examples: Mapping[str, Picture]) -> str:
@@ -135,6 +128,7 @@ def _facts(report: Report) -> dict[str, Any]:
         "lanes": _lanes(values["recipe"], recordings),
         "way_up": way_up.in_short(values["recipe"]["style"]),
         "signs": _signs(recordings),
+        "style_notes": style_notes.notes(values["recipe"]),
         "contents": _contents(report),
         "empty": _empty(report),
         "n_subjects": sum(entry["subjects"] for entry in corpora.values()),
@@ -142,6 +136,7 @@ def _facts(report: Report) -> dict[str, Any]:
         "epoch_lengths": Counter(fact["epoch_s"] for fact in recordings),
         "scorers": Counter(fact["scorer"] for fact in recordings if fact["scorer"]),
         **_quality(report),
+        "treatments": _treatments(report),
         "n_gaps": sum(fact["gaps"] > 0 for fact in recordings),
         "notes": Counter(note for fact in recordings for note in fact["notes"]).most_common(),
         "reasons": sorted({reason for by in values["left_out"].values() for reason in by}),
@@ -154,14 +149,20 @@ def _quality(report: Report) -> dict[str, Any]:
     """Return the quality of each lane, and in how many recordings a lane is poor."""
     values = report.values
     lanes = [lane["name"] for lane in values["recipe"]["montage"]["lanes"]]
-    poor = {(lane.corpus, lane.recording) for lane in quality_totals.poor(values["recordings"])}
+    poor = {(lane.corpus, lane.recording) for lane in lane_totals.poor(values["recordings"])}
     return {
-        "quality": quality_totals.by_lane(lanes, values["recordings"]),
+        "quality": lane_totals.by_lane(lanes, values["recordings"]),
         "n_measured": sum("quality" in fact for fact in values["recordings"]),
         "n_poor": len(poor),
         "good": GOOD,
         "min_quality": values["fixed"].get("min_quality", 0.0),
     }
+
+
+def _treatments(report: Report) -> list[TreatmentTotal]:
+    """Return what was done to each lane of the montage."""
+    lanes = [lane["name"] for lane in report.values["recipe"]["montage"]["lanes"]]
+    return lane_totals.treatments(lanes, report.values["recordings"])
 
 
 def _corruptions(corrupted: CorruptionJson | None) -> list[dict[str, Any]]:

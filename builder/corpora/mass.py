@@ -112,7 +112,7 @@ CORPUS = Corpus(
         "SS1 and SS3 are scored by the AASM rules on 30-s epochs; SS2, SS4 and SS5 by the rules of "
         "Rechtschaffen and Kales on 20-s epochs, whose stages 3 and 4 are mapped to N3.",
         "Depending on the recording, the EEG reference is recorded (LER) or computed (CLE) linked "
-        "ears; if an ear is stored as well, lanes are referenced to it.",
+        "ears; if an ear is stored as well, lanes are referenced to it where it serves all of them.",
         "Scoring begins after the signal, and may have gaps.",
     ),
 )

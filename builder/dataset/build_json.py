@@ -124,13 +124,28 @@ class CorpusFacts(CorpusRecord, CorpusCounts):
     """A corpus of the dataset."""
 
 
+class LaneFacts(TypedDict):
+    """What was done to a lane of a recording; without a key, nothing of the kind.
+
+    ``absent`` is why it is not drawn, ``inverted`` why its sign was changed, ``rescaled`` why its
+    values are not those of the file or not on the scale of its kind. ``clipped`` is the number of
+    pages on which a wave is cut at the lane's edge; only pages that were drawn are counted.
+    """
+
+    absent: NotRequired[Line]
+    inverted: NotRequired[list[Line]]
+    rescaled: NotRequired[list[Line]]
+    clipped: NotRequired[Annotated[int, Ge(1)]]
+
+
 class PlanFacts(TypedDict):
     """A recording before it is drawn, without a person's name or a date.
 
     ``quality`` and ``polarity`` are absent if no sample was read, or the recording was drawn by an
     older psgimg.
     ``second`` is the number of epochs also scored by a second scorer, ``left_out`` the number without
-    a picture by reason. ``lanes`` has None for an absent lane. ``kin`` is the subject or the family:
+    a picture by reason. ``lanes`` has None for an absent lane; ``treatments`` has an entry for each lane
+    of the montage too. ``kin`` is the subject or the family:
     the unit that stays in one split.
     """
 
@@ -146,6 +161,7 @@ class PlanFacts(TypedDict):
     unscored_signal_s: float
     left_out: dict[Line, Count]
     lanes: list[Line | None]
+    treatments: list[LaneFacts]
     gaps: Count
     notes: list[str]
     quality: NotRequired[Quality]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from psgimg.builder.dataset.build_json import BuildJson, ReleasedJson, StageCounts
+from psgimg.builder.dataset.build_json import BuildJson, BuiltRecording, ReleasedJson, StageCounts
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.json_form import FormError, conform, place, shown
 from psgimg.builder.dataset.schema import SPLITS
@@ -76,8 +76,27 @@ def _check_recipe(build: BuildJson) -> None:
             raise FormError(
                 f"recordings[{i}].lanes has {len(fact['lanes'])} entries, not {n_lanes}"
             )
+        _check_treatments(fact, i)
         if others := sorted(set(fact.get("quality", {})).difference(fact["lanes"])):
             raise FormError(f"recordings[{i}].quality has {shown(others[0])}, which lanes has not")
+
+
+def _check_treatments(fact: BuiltRecording, i: int) -> None:
+    """Check that there is an entry for each lane, which says of exactly the absent ones why."""
+    if len(fact["treatments"]) != len(fact["lanes"]):
+        raise FormError(
+            f"recordings[{i}].treatments has {len(fact['treatments'])} entries, not "
+            f"{len(fact['lanes'])}"
+        )
+    n_pages = sum(fact["stages"].values())
+    for k, (name, treated) in enumerate(zip(fact["lanes"], fact["treatments"], strict=True)):
+        where = place("recordings", i, "treatments", k)
+        if (name is None) != ("absent" in treated):
+            raise FormError(f"{where} and lanes disagree on whether the lane is absent")
+        if name is None and len(treated) > 1:
+            raise FormError(f"{where} is of an absent lane and says that it was changed")
+        if treated.get("clipped", 0) > n_pages:
+            raise FormError(f"{where}.clipped is {treated['clipped']}, of {n_pages} pages")
 
 
 def _check_corruption(build: BuildJson) -> None:

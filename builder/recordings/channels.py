@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings.lanes.derive import plain
 from psgimg.builder.recordings.montage import (
     Derivation,
     Found,
@@ -20,7 +21,6 @@ from psgimg.builder.recordings.montage import (
     find,
     has_eeg,
     lacks,
-    plain,
     usable,
 )
 

@@ -6,14 +6,15 @@ maps each label of a file to a derivation, and ``resolve`` combines the two.
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import product
+from itertools import starmap
+from math import inf
 
 from psgimg.builder.errors import RecordingError
+from psgimg.builder.recordings.lanes.choice import Choices, choose, electrode
+from psgimg.builder.recordings.lanes.derive import Indices, derive, recorded
 
 
 class Kind(Enum):
@@ -85,14 +86,14 @@ class Found:
     faults
         For each lane, the better derivations that the file has but that can't be drawn, each by its
         name with the reason.
+    elsewhere
+        Whether a lane is empty because other lanes show the electrodes that it could.
     """
 
     derivations: tuple[Derivation | None, ...]
     faults: tuple[tuple[tuple[str, RecordingError], ...], ...]
+    elsewhere: tuple[bool, ...]
 
-
-COMMON = "REF"
-"""The reference of an electrode recorded without a stated reference."""
 
 NO_EEG = "no usable EEG"
 
@@ -167,7 +168,7 @@ def resolve(
     if lacking := lacks(montage, found):
         raise RecordingError(NO_EEG, lacking)
     wanted = [name for lane in montage.lanes if lane.kind is Kind.EEG for name in lane.derivations]
-    available = _derivations(labels, channels)
+    available = recorded(labels, channels)
     raise RecordingError(
         NO_EEG,
         f"{where} has the channels {', '.join(labels)}, recognised as "
@@ -183,34 +184,81 @@ def find(
     given: Mapping[str, Derivation] | None = None,
     judge: Judge = usable,
 ) -> Found:
-    """Return each lane's best usable derivation among a file's channels.
+    """Return the derivation of each lane among a file's channels, chosen for all lanes together.
 
-    No two lanes get the same derivation. A derivation recorded the other way round is inverted;
-    ``C4-M1`` is also computed as ``C4-X`` minus ``M1-X`` for any common reference X. An electrode
-    without a reference, ``C4``, is taken as recorded against a common one, ``C4-REF``. Of several
-    channels of one derivation, the first that can be used counts. ``given`` assigns a derivation to
-    a lane, by name, and takes precedence.
+    An electrode stands in one lane only, and the EEG lanes agree on reference and side as far as
+    that leaves no lane empty (``lanes.choice``). A derivation recorded the other way round is
+    inverted; ``C4-M1`` is also computed as ``C4-X`` minus ``M1-X`` for any common reference X. An
+    electrode without a reference, ``C4``, is taken as recorded against a common one, ``C4-REF``. Of
+    several channels of one derivation, the first that can be used counts. ``given`` assigns a
+    derivation to a lane, by name, and takes precedence.
     """
     given = given or {}
-    indices = _derivations(labels, channels)
-    used = {derivation.name for derivation in given.values()}
-    derivations: list[Derivation | None] = []
-    faults: list[tuple[tuple[str, RecordingError], ...]] = []
-    for lane in montage.lanes:
-        best, failed = given.get(lane.name), []
-        for candidate in () if best else _candidates(lane, indices):
-            if candidate.name in used:
+    indices = recorded(labels, channels)
+    held = {one.plus: electrode(one.name) for one in given.values()}
+    judged = [
+        _Judged({given[lane.name].name: (0, given[lane.name])}, [])
+        if lane.name in given
+        else _judge(lane, indices, judge, held)
+        for lane in montage.lanes
+    ]
+    names = choose(
+        [
+            Choices(
+                lane.kind is Kind.EEG,
+                lane.derivations[0],
+                tuple((rank, name) for name, (rank, _) in one.usable.items()),
+                given=lane.name in given,
+            )
+            for lane, one in zip(montage.lanes, judged, strict=True)
+        ]
+    )
+    return Found(
+        tuple(
+            one.usable[name][1] if name else None for one, name in zip(judged, names, strict=True)
+        ),
+        tuple(one.better(name, names) for one, name in zip(judged, names, strict=True)),
+        tuple(not name and bool(one.usable) for one, name in zip(judged, names, strict=True)),
+    )
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A lane's usable derivations by name, and the faults of the others, each with its rank."""
+
+    usable: dict[str, tuple[int, Derivation]]
+    faults: list[tuple[int, str, RecordingError]]
+
+    def better(
+        self, name: str | None, drawn: Sequence[str | None]
+    ) -> tuple[tuple[str, RecordingError], ...]:
+        """Return the faults of derivations that the lane would show before ``name``."""
+        last = self.usable[name][0] if name else inf
+        elsewhere = set(drawn) - {name}
+        return tuple(
+            (other, fault)
+            for rank, other, fault in self.faults
+            if rank <= last and other not in elsewhere
+        )
+
+
+def _judge(lane: Lane, indices: Indices, judge: Judge, held: Mapping[int, str]) -> _Judged:
+    """Judge the derivations that a lane accepts and a file has, best first.
+
+    ``held`` has the channels that the user gave as an electrode, which are no other.
+    """
+    judged = _Judged({}, [])
+    for rank, name in enumerate(lane.derivations):
+        for candidate in starmap(Derivation, derive(name, indices)):
+            active = electrode(candidate.name)
+            if candidate.name in judged.usable or held.get(candidate.plus, active) != active:
                 continue
             fault = judge(candidate, lane.kind)
             if fault is None:
-                best = candidate
-                break
-            failed.append((candidate.name, fault))
-        if best:
-            used.add(best.name)
-        derivations.append(best)
-        faults.append(tuple(failed))
-    return Found(tuple(derivations), tuple(faults))
+                judged.usable[candidate.name] = rank, candidate
+            else:
+                judged.faults.append((rank, candidate.name, fault))
+    return judged
 
 
 def lacks(montage: Montage, found: Found) -> str:
@@ -234,52 +282,3 @@ def has_eeg(montage: Montage, derivations: Sequence[Derivation | None]) -> bool:
         best and lane.kind is Kind.EEG
         for best, lane in zip(derivations, montage.lanes, strict=True)
     )
-
-
-def plain(label: str) -> str:
-    """Return a label without what varies between files of one corpus: case, spaces, dots."""
-    return re.sub(r"[\s.]+", "", label).lower()
-
-
-def _derivations(labels: Sequence[str], channels: Mapping[str, str]) -> dict[str, list[int]]:
-    """Return the indices of the channels of each derivation, in the order of the file."""
-    table = {plain(label): name for label, name in channels.items()}
-    indices: defaultdict[str, list[int]] = defaultdict(list)
-    for number, label in enumerate(labels):
-        name = table.get(plain(label))
-        if name is not None:
-            indices[name].append(number)
-    return dict(indices)
-
-
-def _candidates(lane: Lane, indices: Mapping[str, Sequence[int]]) -> Iterator[Derivation]:
-    """Yield the derivations that a lane accepts and a file has, best first."""
-    for name in lane.derivations:
-        yield from _derive(name, indices)
-
-
-def _derive(name: str, indices: Mapping[str, Sequence[int]]) -> Iterator[Derivation]:
-    """Yield a derivation as recorded, then inverted, then computed from a common reference."""
-    plus, _, minus = name.partition("-")
-    for recorded, number in _recorded(plus, minus, indices):
-        yield Derivation(recorded, number)
-    if not minus:
-        return
-    for number in indices.get(f"{minus}-{plus}", ()):
-        yield Derivation(name, number, sign=-1)
-    for reference in sorted({other.partition("-")[2] or COMMON for other in indices}):
-        both = product(_recorded(plus, reference, indices), _recorded(minus, reference, indices))
-        for (_, first), (_, second) in both:
-            yield Derivation(name, first, second)
-
-
-def _recorded(
-    electrode: str, reference: str, indices: Mapping[str, Sequence[int]]
-) -> Iterator[tuple[str, int]]:
-    """Yield the channels of an electrode against a reference (default REF), each with its name."""
-    names = [f"{electrode}-{reference}"] if reference else []
-    if reference in ("", COMMON):
-        names = [electrode, f"{electrode}-{COMMON}"]
-    for name in names:
-        for number in indices.get(name, ()):
-            yield name, number

@@ -13,8 +13,14 @@ from fractions import Fraction
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings import channels as labelled
 from psgimg.builder.recordings import montage as montages
+from psgimg.builder.recordings.edf import UV_PER_UNIT, uv_per_unit
 from psgimg.builder.recordings.montage import Derivation, Found, Judge, Kind, Montage
 from psgimg.builder.recordings.signal_file import SignalFile
+
+Faults = tuple[tuple[str, RecordingError], ...]
+
+UNITS = {factor: f"{unit[:-1]}V" for unit, factor in UV_PER_UNIT.items()}
+"""Factor to µV to the unit's name."""
 
 LEVEL_HZ = 20.0
 """An EMG sampled at this rate or slower is a level, not a waveform (Sleep-EDF SC: 1 Hz, rectified)."""
@@ -34,6 +40,29 @@ level needs a value every 2 s.
 """
 
 MISSING_UNIT = "unit missing, µV assumed"
+NOT_RECORDED = "not in the file"
+ELSEWHERE = "its electrode stands in another lane"
+TURNED = "recorded the other way round"
+LEVEL = "level of the EMG, on a scale of its own"
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What was done to a lane, each with the reason; nothing by default.
+
+    Parameters
+    ----------
+    absent
+        Why it is not drawn; "" if it is.
+    inverted
+        Why its sign was changed.
+    rescaled
+        Why its values are not those of the file, or not drawn on the scale of its kind.
+    """
+
+    absent: str = ""
+    inverted: tuple[str, ...] = ()
+    rescaled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,15 +73,15 @@ class Lanes:
     ----------
     derivations
         One per lane; None for an absent lane.
-    missing
-        Names of the lanes that the file has no channel for.
+    treatments
+        What was done to each lane.
     notes
         Lanes that are absent or show another derivation because a channel can't be used, and
         assumptions about a channel that is drawn. One sentence each, without label or file name.
     """
 
     derivations: tuple[Derivation | None, ...]
-    missing: tuple[str, ...]
+    treatments: tuple[Treatment, ...]
     notes: tuple[str, ...]
 
 
@@ -133,10 +162,32 @@ def _too_slow(
 
 
 def _lanes(file: SignalFile, montage: Montage, found: Found) -> Lanes:
-    rows = zip(montage.lanes, found.derivations, found.faults, strict=True)
-    missing = tuple(lane.name for lane, drawn, faults in rows if drawn is None and not faults)
+    rows = zip(montage.lanes, found.derivations, found.faults, found.elsewhere, strict=True)
+    treatments = tuple(
+        _drawn(file, lane.kind, drawn) if drawn else Treatment(absent=_absent(faults, elsewhere))
+        for lane, drawn, faults, elsewhere in rows
+    )
     notes = (*_replaced(montage, found), *_without_unit(file, found))
-    return Lanes(found.derivations, missing, notes)
+    return Lanes(found.derivations, treatments, notes)
+
+
+def _drawn(file: SignalFile, kind: Kind, drawn: Derivation) -> Treatment:
+    """Return what is done to a lane that a channel fills."""
+    factors = [uv_per_unit(file.unit(channel), file.path.name) for channel in drawn.channels]
+    units = {f"recorded in {UNITS[factor]}" for factor in factors if factor != 1}
+    level = [LEVEL] if is_level(kind, file.recorded_hz[drawn.plus]) else []
+    return Treatment("", (TURNED,) if drawn.sign < 0 else (), (*sorted(units), *level))
+
+
+def _absent(faults: Faults, elsewhere: bool) -> str:
+    """Return why a lane stays empty."""
+    if faults:
+        return _why(faults)
+    return ELSEWHERE if elsewhere else NOT_RECORDED
+
+
+def _why(faults: Faults) -> str:
+    return ", ".join(dict.fromkeys(f"{name} not usable ({e.reason})" for name, e in faults))
 
 
 def _replaced(montage: Montage, found: Found) -> Iterator[str]:
@@ -144,7 +195,7 @@ def _replaced(montage: Montage, found: Found) -> Iterator[str]:
     for lane, drawn, faults in zip(montage.lanes, found.derivations, found.faults, strict=True):
         if not faults:
             continue
-        why = ", ".join(dict.fromkeys(f"{name} not usable ({e.reason})" for name, e in faults))
+        why = _why(faults)
         if drawn is None:
             yield f"lane {lane.name} is drawn as absent: {why}"
         elif drawn.name in dict(faults):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import floor
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from psgimg.builder.render.style import Colour, LaneStyle, Style, colour
 from psgimg.builder.signals.epoching import PAGE_S
 
 INSET_PX = 1.0
-"""Distance of traces from the edges of their lane, so that clipped waves stay inside it."""
+"""Distance of clipped traces from the edges of their lane, so that they stay inside it."""
 
 MARK_PX = 3
 """Height of the bar that marks a clipped wave at a lane's edge."""
@@ -29,21 +30,26 @@ Image = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Box:
-    """A lane's position on the page, rows ``top`` to ``bottom`` (exclusive), with ink and style."""
+    """A lane's position on the page, rows ``top`` to ``bottom`` (exclusive), with ink and style.
+
+    Parameters
+    ----------
+    middle
+        Row of 0 µV.
+    reach_px
+        Rows from there to the amplitude at the lane's edge.
+    """
 
     top: int
     bottom: int
     ink: Colour
     style: LaneStyle
-
-    @property
-    def middle(self) -> float:
-        """Row of 0 µV."""
-        return (self.top + self.bottom) / 2
+    middle: float
+    reach_px: float
 
     def px_per_uv(self, scale_uv: float) -> float:
         """Return the rows per µV if the lane's edges are at ±``scale_uv``."""
-        return ((self.bottom - self.top) / 2 - INSET_PX) / scale_uv
+        return self.reach_px / scale_uv
 
 
 def boxes(style: Style, montage: Montage) -> tuple[Box, ...]:
@@ -56,7 +62,8 @@ def boxes(style: Style, montage: Montage) -> tuple[Box, ...]:
     """
     styles = [style.lane(lane.kind) for lane in montage.lanes]
     weights = np.cumsum([0.0, *(lane.weight for lane in styles)])
-    edges = np.rint(weights / weights[-1] * style.height_px).astype(int)
+    exact = weights / weights[-1] * style.height_px
+    edges = np.rint(exact)
     seen: dict[str, int] = {}
     placed = []
     for i, (lane, lane_style) in enumerate(zip(montage.lanes, styles, strict=True)):
@@ -69,7 +76,9 @@ def boxes(style: Style, montage: Montage) -> tuple[Box, ...]:
         number = seen.get(lane.kind.value, 0)
         seen[lane.kind.value] = number + 1
         ink = lane_style.colours[min(number, len(lane_style.colours) - 1)]
-        placed.append(Box(top, bottom, colour(ink), lane_style))
+        first, last = map(float, (edges if style.clip else exact)[i : i + 2])
+        reach_px = (last - first) / 2 - (INSET_PX if style.clip else 0)
+        placed.append(Box(top, bottom, colour(ink), lane_style, (first + last) / 2, reach_px))
     return tuple(placed)
 
 
@@ -83,16 +92,65 @@ def background(style: Style, lanes: tuple[Box, ...], absent: tuple[bool, ...]) -
         if style.scaling == "fixed" and 0 < guide_uv < box.style.scale_uv:
             for uv in (-guide_uv, guide_uv):
                 page[floor(box.middle - uv * px_per_uv)] = colour(style.guide)
-    for step_s, ink in zip(style.grid_s, style.grid, strict=True):
-        for onset_s in np.arange(step_s, PAGE_S, step_s):
-            page[:, floor(onset_s / PAGE_S * style.width_px)] = colour(ink)
+    if not style.grid_over:
+        for step_s, ink in zip(style.grid_s, style.grid, strict=True):
+            for onset_s in np.arange(step_s, PAGE_S, step_s):
+                page[:, floor(onset_s / PAGE_S * style.width_px)] = colour(ink)
     for box, gone in zip(lanes, absent, strict=True):
         if gone:
             page[box.top : box.bottom] = _hatched(style, box.bottom - box.top)
-    if style.rule:
+    if style.rule and not style.rule_over:
         for box in lanes[1:]:
             page[box.top] = colour(style.rule)
+    over = veil(style, lanes)
+    for box, gone in zip(lanes, absent, strict=True):
+        if gone:  # no trace will come between
+            rows = slice(box.top, box.bottom)
+            page[rows] = np.rint(page[rows] * over.keep[rows, :, None] + over.add[rows])
     return page
+
+
+class Veil(NamedTuple):
+    """The lines over the traces: a page becomes ``page * keep + add``.
+
+    Parameters
+    ----------
+    keep : (height, width) float32
+    add : (height, width, 3) float32
+    """
+
+    keep: npt.NDArray[np.float32]
+    add: npt.NDArray[np.float32]
+
+
+def veil(style: Style, lanes: tuple[Box, ...]) -> Veil:
+    """Return the lines that a style draws over the traces, on the pixel whose border is nearest.
+
+    That is where matplotlib snaps them. Unlike lines beneath, those of several steps do not add up:
+    where they coincide, the last one is drawn.
+    """
+    over = Veil(
+        np.ones((style.height_px, style.width_px), np.float32),
+        np.zeros((style.height_px, style.width_px, 3), np.float32),
+    )
+    columns: dict[int, tuple[str, float]] = {}
+    for step_s, ink, opacity in zip(style.grid_s, style.grid, style.grid_over, strict=False):
+        for onset_s in np.arange(step_s, PAGE_S, step_s):
+            column = floor(onset_s / PAGE_S * style.width_px + 0.5)
+            columns[min(column, style.width_px - 1)] = ink, opacity
+    for column, (ink, opacity) in columns.items():
+        _lay(over, (slice(None), column), ink, opacity)
+    if style.rule and style.rule_over:
+        for box in lanes[1:]:
+            _lay(over, (box.top, slice(None)), style.rule, style.rule_over)
+    return over
+
+
+def _lay(over: Veil, where: tuple[slice | int, slice | int], ink: str, opacity: float) -> None:
+    """Lay a line over those that are there."""
+    over.keep[where] *= 1 - opacity
+    over.add[where] *= 1 - opacity
+    over.add[where] += np.array(colour(ink), np.float32) * np.float32(opacity)
 
 
 def _hatched(style: Style, height_px: int) -> Image:

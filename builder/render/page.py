@@ -57,6 +57,11 @@ class Page:
     ----------
     absent, envelopes
         For each lane, whether it is missing, and whether it is an EMG level instead of a waveform.
+
+    Attributes
+    ----------
+    clipped
+        For each lane, the number of pages drawn so far on which it is clipped.
     """
 
     def __init__(
@@ -74,6 +79,8 @@ class Page:
         self._inks = [self._ink(box.ink) for box in self.boxes]
         self._clip_mark = self._ink(colour(style.clip_mark))
         self._brush = raster.Brush(style.width_px, style.height_px, style.line_px)
+        self._veiled, self._keep, self._add = self._veil()
+        self.clipped = [0] * len(self.boxes)
 
     def png(self, data_uv: Samples) -> bytes:
         """Return the PNG file of a page; ``data_uv`` : (n_lanes, n_samples) float32, in µV."""
@@ -86,12 +93,15 @@ class Page:
     def _draw(self, data_uv: Samples) -> raster.Bytes:
         page = self._page
         np.copyto(page, self._background)
-        for trace, ink in self._traces(data_uv):
+        for lane, trace in self._traces(data_uv):
+            ink = self._inks[lane]
+            self.clipped[lane] += bool(trace.above.size or trace.below.size)
             if trace.band:
                 self._brush.band(page, trace.rows, trace.box.middle, ink)
             else:
                 self._brush.line(page, trace.rows, ink)
             self._mark(page, trace)
+        self._lay_veil(page)
         return page
 
     def draw_reference(self, data_uv: Samples) -> Image:
@@ -105,16 +115,38 @@ class Page:
         canvas: Any = FigureCanvasAgg(figure)  # its methods are untyped
         ground = png.image_of(self._background).repeat(k, axis=0).repeat(k, axis=1)
         figure.figimage(np.broadcast_to(ground, (*ground.shape[:2], 3)), resize=False)
-        traces = list(self._traces(data_uv))
-        for trace, _ in traces:
+        traces = [trace for _, trace in self._traces(data_uv)]
+        for trace in traces:
             figure.add_artist(self._patch(trace))
         canvas.draw()
         drawn = np.asarray(canvas.buffer_rgba())[:, :, : ground.shape[2]]
         mean = drawn.reshape(height, k, width, k, -1).mean(axis=(1, 3))
         page = png.page_of(np.rint(mean).astype(np.uint8))
-        for trace, _ in traces:
+        for trace in traces:
             self._mark(page, trace)
+        self._lay_veil(page)
         return png.image_of(page)
+
+    def _veil(self) -> tuple[Columns, Samples, Samples]:
+        """Return the pixels under lines over the traces, and what these keep and add of each."""
+        over = layout.veil(self.style, self.boxes)
+        keep = over.keep.copy()
+        for box, gone in zip(self.boxes, self.absent, strict=True):
+            if gone:  # already on the background
+                keep[box.top : box.bottom] = 1
+        veiled = np.flatnonzero(keep != 1)
+        n_channels = len(self._background)
+        add = over.add.reshape(-1, 3)[veiled, :n_channels].T
+        return (
+            veiled,
+            keep.ravel()[veiled],
+            add / np.float32(png.GREY_STEP if n_channels == 1 else 1),
+        )
+
+    def _lay_veil(self, page: raster.Bytes) -> None:
+        if self._veiled.size:
+            flat = page.reshape(len(page), -1)  # a view: pages are contiguous
+            flat[:, self._veiled] = np.rint(flat[:, self._veiled] * self._keep + self._add)
 
     def _patch(self, trace: Trace) -> PathPatch:
         """Return a matplotlib patch of a trace, in pixels from the lower left of the enlarged page."""
@@ -147,13 +179,13 @@ class Page:
         n_channels = len(self._background)
         return png.page_of(np.array(rgb[:n_channels], np.uint8).reshape(1, 1, -1)).ravel()
 
-    def _traces(self, data_uv: Samples) -> Iterator[tuple[Trace, raster.Bytes]]:
-        """Yield the traces of the lanes that are present, each with its ink."""
+    def _traces(self, data_uv: Samples) -> Iterator[tuple[int, Trace]]:
+        """Yield the traces of the lanes that are present, each with the number of its lane."""
         low_uv, high_uv = data_uv.min(axis=1).tolist(), data_uv.max(axis=1).tolist()
         for i, box in enumerate(self.boxes):
             if not self.absent[i]:
                 band = self.envelopes[i]
-                yield self._trace(box, data_uv[i], low_uv[i], high_uv[i], band), self._inks[i]
+                yield i, self._trace(box, data_uv[i], low_uv[i], high_uv[i], band)
 
     def _trace(
         self, box: Box, samples_uv: Samples, low_uv: float, high_uv: float, band: bool

@@ -63,7 +63,7 @@ def build(
     """
     from psgimg.builder import build as builder
     from psgimg.builder.dataset.config import BuildConfig
-    from psgimg.builder.terminal import show_build, show_quality
+    from psgimg.builder.terminal import show_build, show_lanes, show_quality
 
     config = BuildConfig(**options, workers=workers or os.cpu_count() or 1)
     if push:
@@ -81,6 +81,7 @@ def build(
         report = builder.build(config, progress)
     show_build.show_report(console, report)
     lanes = [lane["name"] for lane in report.values["recipe"]["montage"]["lanes"]]
+    show_lanes.show(console, lanes, report.values["recordings"])
     show_quality.show(console, lanes, report.values["recordings"])
     show_build.show_ready(console, config.out, report)
     if push:
@@ -102,7 +103,7 @@ def check(signal: bool, workers: int | None, **options: Any) -> None:
     """
     from psgimg.builder import check as checker
     from psgimg.builder.dataset.config import BuildConfig
-    from psgimg.builder.terminal import show_build, show_quality
+    from psgimg.builder.terminal import show_build, show_lanes, show_quality
 
     config = BuildConfig(**options, workers=workers or os.cpu_count() or 1)
     if not signal and (config.min_quality or workers):
@@ -111,7 +112,9 @@ def check(signal: bool, workers: int | None, **options: Any) -> None:
     with ProgressBar(console) as progress:
         plans, set_aside = checker.check(config, progress, signal=signal)
     show_build.show_plans(console, plans)
-    show_quality.show(console, [lane.name for lane in config.recipe().montage.lanes], plans)
+    lanes = [lane.name for lane in config.recipe().montage.lanes]
+    show_lanes.show(console, lanes, plans)
+    show_quality.show(console, lanes, plans)
     show_build.show_set_aside(console, set_aside)
     show_build.show_notes(console, plans)
     console.print(f"{len(plans)} recordings would be built, {len(set_aside)} set aside")

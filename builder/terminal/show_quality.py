@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from psgimg.builder.console import new_table, styled
-from psgimg.builder.dataset import quality_totals
+from psgimg.builder.dataset import lane_totals
 from psgimg.builder.dataset.build_json import PlanFacts
 from psgimg.builder.signals.quality import DEFECTS, GOOD, percent
 from rich.console import Console
@@ -24,12 +24,12 @@ def show(console: Console, lanes: Sequence[str], recordings: Sequence[PlanFacts]
     recordings
         Recordings whose samples were read; others are passed over.
     """
-    totals = quality_totals.by_lane(lanes, recordings)
+    totals = lane_totals.by_lane(lanes, recordings)
     if not totals:
         return
     usable = ", ".join(f"{one.lane} {percent(one.quality['usable'])}" for one in totals)
     console.print(f"signal quality, usable epochs: {usable}")
-    poor = quality_totals.poor(recordings)
+    poor = lane_totals.poor(recordings)
     if not poor:
         return
     n_recordings = len({(lane.corpus, lane.recording) for lane in poor})

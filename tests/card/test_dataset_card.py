@@ -120,6 +120,7 @@ def add(out: Path, *nights: Night) -> None:
             "notes": list(night.notes),
             "flat": [],
             "envelopes": [],
+            "treatments": [{} if lane else {"absent": "not in the file"} for lane in lanes],
         }
         shards.write_part(out, rows, facts)
 

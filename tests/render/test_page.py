@@ -31,7 +31,7 @@ from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.montage import MONTAGES, Kind
-from psgimg.builder.render import raster
+from psgimg.builder.render import layout, raster
 from psgimg.builder.render.layout import MARK_PX
 from psgimg.builder.render.page import Page
 from psgimg.builder.render.recipe import Recipe
@@ -54,6 +54,8 @@ BARE = replace(
     lanes=ByKind({**CLINICAL.lanes, Kind.EEG: replace(CLINICAL.lane(Kind.EEG), guide_uv=0)}),
 )
 """Clinical without lines: all that is not white is a trace."""
+
+NO_LINES = {"grid_s": (), "grid": (), "grid_over": (), "rule": "", "rule_over": 0.0}
 
 TIME_S = (np.arange(N_SAMPLES) + 0.5) / 200
 
@@ -276,7 +278,9 @@ def test_the_style_says_which_way_is_up(up, rows_per_uv, renderer):
     drawing = getattr(drawer, renderer)(data_uv)
     for box, sign in zip(drawer.boxes[:2], (1, -1), strict=True):
         offset = centre_row(lane_of(drawing, box)) + box.top - box.middle
-        assert np.allclose(offset, sign * rows_per_uv * 50 * box.px_per_uv(100), atol=0.1)
+        assert np.allclose(
+            offset, sign * rows_per_uv * 50 * box.px_per_uv(box.style.scale_uv), atol=0.1
+        )
 
 
 @pytest.mark.parametrize("style", PRESETS.values(), ids=PRESETS)
@@ -297,7 +301,7 @@ def test_technologists_read_negative_up_and_published_pictures_stay_as_they_are(
         for name, style in PRESETS.items()
     }
     up = dict.fromkeys(("eeg", "eog", "emg", "ecg"), "positive")
-    assert ways["clinical"] == {**up, "eeg": "negative", "eog": "negative"}
+    assert ways["clinical"] == ways["pediatric"] == {**up, "eeg": "negative", "eog": "negative"}
     assert ways["paper"] == ways["sleepvlm"] == up
 
 
@@ -333,7 +337,7 @@ def test_a_wave_of_75_uv_peak_to_peak_touches_both_guide_lines(montage):
     n_lanes = len(MONTAGES[montage].lanes)
     drawer = page(replace(CLINICAL, grid_s=(), grid=()), montage=montage)
     bare = page(BARE, montage=montage)
-    for peak_uv, touches in ((37.5, True), (34, False)):
+    for peak_uv, touches in ((37.5, True), (31, False)):
         data_uv = np.zeros((n_lanes, N_SAMPLES), np.float32)
         data_uv[0] = sine(peak_uv, 1)
         box = drawer.boxes[0]
@@ -374,7 +378,7 @@ def marks(drawing, box):
 def test_a_wave_beyond_its_lane_is_cut_and_marked_where_it_was():
     drawer = page(BARE)
     high = FLAT.copy()
-    high[1500:3000] = 130
+    high[1500:3000] = 1.3 * CLINICAL.lane(Kind.EEG).scale_uv
     drawing = drawer.draw(lanes_with(FLAT, high))
     above, below = marks(drawing, drawer.boxes[1])
     assert (above.min(), above.max(), len(above)) == (224, 447, 224)
@@ -384,7 +388,7 @@ def test_a_wave_beyond_its_lane_is_cut_and_marked_where_it_was():
 
 def test_a_wave_that_fits_is_not_marked():
     drawer = page(BARE)
-    drawing = drawer.draw(lanes_with(wave(100, 500)))
+    drawing = drawer.draw(lanes_with(wave(CLINICAL.lane(Kind.EEG).scale_uv, 500)))
     assert all(columns.size == 0 for columns in marks(drawing, drawer.boxes[0]))
     lane = lane_of(drawing, drawer.boxes[0])
     assert lane[1:3].max() > 0.3
@@ -406,6 +410,39 @@ def test_a_wave_runs_over_its_neighbours_in_sleepvlm():
     green = drawing[drawer.boxes[0].top : drawer.boxes[0].bottom, :, 1]
     still = drawer.draw(lanes_with())[drawer.boxes[0].top : drawer.boxes[0].bottom, :, 1]
     assert (green != still).sum() > 100
+
+
+def test_lines_over_the_traces_let_them_shine_through_in_sleepvlm():
+    """The published picture has a grid at 60 and 80 % opacity over its traces."""
+    drawer = page(SLEEPVLM)
+    full = lanes_with(*[zigzag(500)] * 6)  # every pixel of every lane is inked
+    drawing, bare = (page(style).draw(full) for style in (SLEEPVLM, replace(SLEEPVLM, **NO_LINES)))
+    row = int(drawer.boxes[1].middle)
+    assert (drawing[row, 16] == bare[row, 16]).all()
+    for column, opacity in ((15, 0.41), (75, 0.8)):
+        seen = bare[row, column] * (1 - opacity) + 0x40 * opacity
+        assert np.abs(drawing[row, column] - seen).max() <= 1
+    rule = bare[drawer.boxes[2].top, 16] * 0.2 + 0x40 * 0.8
+    assert np.abs(drawing[drawer.boxes[2].top, 16] - rule).max() <= 1
+
+
+@pytest.mark.parametrize("style", PRESETS.values(), ids=PRESETS)
+def test_an_absent_lane_is_the_background_to_the_last_byte(style):
+    """Who puts an absent lane on a page takes these pixels, lines over the traces included."""
+    drawer = page(style, absent=(1,))
+    data_uv = lanes_with(*[FLAT] * 6)
+    data_uv[1] = np.nan
+    rows = slice(drawer.boxes[1].top, drawer.boxes[1].bottom)
+    ground = layout.background(style, drawer.boxes, drawer.absent)[rows]
+    drawing = drawer.draw(data_uv)[rows]
+    assert (drawing == ground[:, :, : drawing.shape[2]]).all()
+
+
+def test_lanes_without_edges_reach_from_line_to_line():
+    """In the published picture, ±50 µV are the whole height of a lane, not that less a margin."""
+    for box in page(SLEEPVLM).boxes:
+        assert box.reach_px == pytest.approx(224 / 12)
+        assert box.middle == pytest.approx(box.top + 224 / 12, abs=0.5)
 
 
 def test_an_absent_lane_is_hatched_and_a_flat_one_is_a_line():

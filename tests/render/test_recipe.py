@@ -101,18 +101,22 @@ def test_a_recipe_that_lacks_a_value_is_refused():
 
 
 HASHES = {
-    ("aasm", "clinical"): "f11d5cac15bf8d6e",
-    ("aasm", "paper"): "21feeab044dd9daa",
-    ("aasm", "sleepvlm"): "4aa2f6ff28806bea",
-    ("central", "clinical"): "f2c12986c72524f1",
-    ("central", "paper"): "fcb69c4f21ab1ca4",
-    ("central", "sleepvlm"): "4d4613ffd2d80e79",
-    ("central-ecg", "clinical"): "8f43c527dcb1b58a",
-    ("central-ecg", "paper"): "6c40c44b4f1f9130",
-    ("central-ecg", "sleepvlm"): "395e4049f755b568",
-    ("sleep-edf", "clinical"): "45a79cb868db99b1",
-    ("sleep-edf", "paper"): "6558e50dcda3ecb9",
-    ("sleep-edf", "sleepvlm"): "66811fdc7f029426",
+    ("aasm", "clinical"): "eef96865e441006a",
+    ("aasm", "pediatric"): "16efda1022ac5e1e",
+    ("aasm", "paper"): "9cf1d6493f5aa3a0",
+    ("aasm", "sleepvlm"): "98350241d439135f",
+    ("central", "clinical"): "c4448b51f768d372",
+    ("central", "pediatric"): "d8cae590727f6390",
+    ("central", "paper"): "4d2ba52d2f004594",
+    ("central", "sleepvlm"): "2f86e10ee7fd57c6",
+    ("central-ecg", "clinical"): "e873cb036cbb0335",
+    ("central-ecg", "pediatric"): "76530e6d25b8d039",
+    ("central-ecg", "paper"): "3636a2cc42d5c8c0",
+    ("central-ecg", "sleepvlm"): "5fa8e3d9550b1255",
+    ("sleep-edf", "clinical"): "5dc6477c6c421ad0",
+    ("sleep-edf", "pediatric"): "ab5002fad06abb4d",
+    ("sleep-edf", "paper"): "44d34eadd6bb5e10",
+    ("sleep-edf", "sleepvlm"): "746778748813d467",
 }
 """A hash that changes makes every dataset and model of its recipe one of other pages."""
 

@@ -1,10 +1,20 @@
 """Style: the presets are valid, and a user's file is obeyed or refused in one clear line."""
 
+from dataclasses import replace
+
 import pytest
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.montage import MONTAGES, Kind
 from psgimg.builder.render.layout import boxes
-from psgimg.builder.render.style import CLINICAL, PAPER, PRESETS, SLEEPVLM, colour, load_style
+from psgimg.builder.render.style import (
+    CLINICAL,
+    PAPER,
+    PEDIATRIC,
+    PRESETS,
+    SLEEPVLM,
+    colour,
+    load_style,
+)
 
 
 @pytest.fixture
@@ -25,7 +35,12 @@ def test_a_preset_is_found_by_its_name(name):
 
 def test_presets_have_the_sizes_they_are_known_by():
     sizes = {name: (style.width_px, style.height_px) for name, style in PRESETS.items()}
-    assert sizes == {"clinical": (896, 448), "paper": (336, 336), "sleepvlm": (448, 224)}
+    assert sizes == {
+        "clinical": (896, 448),
+        "pediatric": (896, 448),
+        "paper": (336, 336),
+        "sleepvlm": (448, 224),
+    }
 
 
 def test_clinical_fits_the_visual_tokens_of_28_and_32_pixels():
@@ -41,6 +56,20 @@ def test_clinical_guides_are_75_uv_apart_on_eeg_only():
         == CLINICAL.lane(Kind.ECG).guide_uv
         == 0
     )
+
+
+def test_pediatric_has_room_for_the_slow_waves_of_children_and_is_clinical_otherwise():
+    lanes = {kind: PEDIATRIC.lane(kind) for kind in (Kind.EEG, Kind.EOG)}
+    assert all(2 * lane.scale_uv >= 400 for lane in lanes.values())
+    assert lanes[Kind.EEG].guide_uv == 37.5
+    same = replace(PEDIATRIC, name="clinical", lanes=CLINICAL.lanes)
+    assert same == CLINICAL
+
+
+def test_sleepvlm_has_the_published_inks_and_lines():
+    inks = [SLEEPVLM.lane(kind).colours for kind in (Kind.EEG, Kind.EOG, Kind.EMG)]
+    assert inks == [("#ffff00", "#00ff00", "#ff0000"), ("#00ffff", "#ff00ff"), ("#0000ff",)]
+    assert (SLEEPVLM.rule, SLEEPVLM.grid) == ("#404040", ("#404040", "#404040"))
 
 
 def test_presets_differ_in_ink():
@@ -100,13 +129,16 @@ def test_without_a_base_a_file_starts_from_clinical(style_file):
         ("width_px: 0440\n", ["line 1: YAML reads", "quotes"]),
         ("ink: black\n", ["'ink'", "use background, clip,"]),
         ("eeg: {scale: 75}\n", ["eeg", "'scale'", "scale_uv"]),
-        ("base: modern\n", ["base", "clinical, paper, sleepvlm"]),
+        ("base: modern\n", ["base", "clinical, pediatric, paper, sleepvlm"]),
         ("line_px: thick\n", ["line_px", "'thick'", "1.0"]),
         ("line_px: 20\n", ["line_px 20", "0.3 to 8"]),
         ("clip: 1\n", ["clip", "1", "True"]),
         ("width_px: 10\n", ["10x448", "16 to 4096"]),
         ("scaling: night\n", ["'night'", "fixed or epoch"]),
         ("grid_s: [1]\n", ["grid_s", "grid"]),
+        ("grid_over: [0.5]\n", ["grid_over", "one per step"]),
+        ("grid_over: [0.5, 2]\n", ["2", "up to 1"]),
+        ("rule_over: -0.5\n", ["-0.5", "rule_over", "up to 1"]),
         ("eeg: {scale_uv: 0}\n", ["eeg", "scale_uv"]),
         ("eeg: 75\n", ["eeg", "75"]),
         ("- line_px\n", ["key: value"]),
