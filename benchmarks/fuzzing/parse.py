@@ -26,7 +26,7 @@ from psgimg.builder.corpora import sleep_edf as sleep_edf_corpus
 from psgimg.builder.corpora.custom import scoring_files, yaml_corpus
 from psgimg.builder.corpora.custom.path_patterns import PathPattern
 from psgimg.builder.corpora.custom.scoring_files import ScoringForm
-from psgimg.builder.dataset import build_report, folds, prompts, shards, splits, validate
+from psgimg.builder.dataset import build_report, placements, prompts, shards, splits, validate
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.exports import labels_only
@@ -248,7 +248,7 @@ def split(path: Path) -> object:
 def build_json(path: Path) -> object:
     """Validate a dataset's ``build.json`` and count its rows."""
     values = validate.values(path.parent)
-    return Report(values).empty_splits, folds.text(values), build_report.text(values)
+    return Report(values).empty_splits, placements.folds_text(values), build_report.text(values)
 
 
 def rebuild_json(path: Path) -> object:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from psgimg.builder.dataset.build_json import BuildJson, ReleasedJson, StageCounts
+from psgimg.builder.dataset.build_json import BuildJson, StageCounts
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.json_form import FormError, conform, place, shown
+from psgimg.builder.dataset.release_json import ReleasedJson
 from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.hypnogram import max_epochs
