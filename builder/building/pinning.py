@@ -13,7 +13,8 @@ from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
 from psgimg.builder.exports import labels_only
 from psgimg.builder.exports.labels_only import Export
-from psgimg.builder.placing.named import NAMED, NamedSplit
+from psgimg.builder.placing import named
+from psgimg.builder.placing.named import NamedSplit
 
 
 def pinned(export: Export, facts: Mapping[Key, PicturedRecording]) -> Pinned:
@@ -57,11 +58,9 @@ def _named(export: Export) -> NamedSplit | None:
     """
     if (stated := export.values["fixed"].get("named_split")) is None:
         return None
-    named = NAMED.get(stated["name"])
-    if named is None or named.sha256 != stated["sha256"]:
+    if (found := named.stated(stated)) is None:
         raise BuildError(
-            f"{export.folder} was split by {stated['name']}, of which this psgimg has "
-            f"{'another' if named else 'no'} table; install its version, `pip install "
-            f"psgimg=={export.values['psgimg']}`"
+            f"{export.folder} was split by {stated['name']}, of which this psgimg has no such table; "
+            f"install its version, `pip install psgimg=={export.values['psgimg']}`"
         )
-    return named
+    return found

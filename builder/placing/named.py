@@ -93,3 +93,9 @@ NAMED = {
     )
 }
 """The splits by name."""
+
+
+def stated(record: Mapping[str, object] | None) -> NamedSplit | None:
+    """Return the split that a ``build.json`` states, if this psgimg brings it with the same table."""
+    found = NAMED.get(str(record["name"])) if record else None
+    return found if record and found and found.sha256 == record["sha256"] else None
