@@ -44,6 +44,7 @@ def check(values: Any) -> BuildJson:
     _check_names(build)
     _check_paths(build)
     _check_counts(build)
+    _check_placements(build)
     return build
 
 
@@ -126,6 +127,17 @@ def _check_paths(build: BuildJson) -> None:
             raise FormError(
                 f"the shard {shown(shard['path'])} does not belong to {folder}, {shard['split']}"
             )
+
+
+def _check_placements(build: BuildJson) -> None:
+    """Check that everyone has one of the folds, and that only a named split parts relatives."""
+    folds = build["placements"]["folds"]
+    for fact in build["recordings"] if build["folds"] else ():
+        fold = folds.get(fact["corpus"], {}).get(fact["kin"], -1)
+        if not 0 <= fold < build["folds"]:
+            raise FormError(f"placements.folds has no fold for {shown(fact['kin'])}")
+    if build["parted"] and "named_split" not in build["fixed"]:
+        raise FormError("parted has relatives, but fixed has no named_split")
 
 
 def _check_counts(build: BuildJson) -> None:
