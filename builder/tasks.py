@@ -108,7 +108,7 @@ def make_tasks(
     # Whom a recording is of may have changed since it was drawn: the present family counts.
     by_subject = {(one.corpus, one.subject): one for one in (*finished.values(), *everyone)}
     placed = policy.place(by_subject.values())
-    if config.folds:
+    if config.folds and config.pinned is None:
         refuse_empty(config.folds, len({(one.corpus, one.kin) for one in by_subject.values()}))
     tasks: list[Task] = []
     set_aside = [*copies, *(entry for entry in missing if entry.key not in finished)]

@@ -114,7 +114,8 @@ def place_folds(
         relatives.
     """
     families = people.families(everyone)
-    refuse_empty(n_folds, sum(map(len, families.values())))
+    if any(kin not in before.get(c, {}) for c, members in families.items() for kin in members):
+        refuse_empty(n_folds, sum(map(len, families.values())))
     earlier = {(corpus, name): fold for corpus, by in before.items() for name, fold in by.items()}
     placed = {corpus: dict(by) for corpus, by in before.items()}
     totals = [0] * n_folds

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+import tiny_families
 from builds import run
 from progress import Remembered
 from psgimg.builder.build import build
@@ -18,6 +19,7 @@ from psgimg.builder.placing import named, people
 from psgimg.builder.rebuild import RebuildConfig, rebuild
 
 OPTIONS = {"style": "paper", "trim_min": None}
+FAMILIES = {"800002": 715, "800003": 715, **{f"80000{i}": 720 + i for i in range(4, 9)}}
 PARTED = ("800002", "800024")
 """In U-Sleep's split the first of them is for training, the second for testing."""
 
@@ -39,7 +41,7 @@ def folds(out):
 def cfs(tmp_path_factory):
     """Seven people, of whom the first two are relatives."""
     root = tmp_path_factory.mktemp("cfs")
-    tiny.write_cfs(root, n_subjects=7, minutes=5)
+    tiny_families.write(root, FAMILIES)
     return root
 
 
@@ -100,12 +102,13 @@ def test_relatives_who_were_placed_apart_before_are_refused_in_one_line(cfs, tmp
     out, root = tmp_path / "out", shutil.copytree(cfs, tmp_path / "cfs")
     run(out, root, "cfs", splits="1/0/1", **OPTIONS)
     placed = splits(out)
-    first = next(who for who, split in placed.items() if split == "train" and who > "800003")
-    second = next(who for who, split in placed.items() if split == "test" and who > "800003")
+    first, second = (
+        next(who for who, split in placed.items() if split == wanted and who > "800003")
+        for wanted in ("train", "test")
+    )
     for path in root.rglob(f"*{second}*"):
-        family = str(715 + int(first) - 800002)
-        own = str(715 + int(second) - 800002)
-        path.rename(path.with_name(path.name.replace(f"famID{own}", f"famID{family}")))
+        own, other = (f"famID{FAMILIES[who]}" for who in (second, first))
+        path.rename(path.with_name(path.name.replace(own, other)))
     with pytest.raises(
         BuildError, match="before they were known to be relatives; build into a new"
     ):
@@ -115,9 +118,7 @@ def test_relatives_who_were_placed_apart_before_are_refused_in_one_line(cfs, tmp
 
 def test_a_published_split_may_part_relatives_and_everything_counts_them(tmp_path):
     root, out = tmp_path / "cfs", tmp_path / "out"
-    tiny.write_cfs(root, n_subjects=2, minutes=5)
-    for path in sorted(root.rglob("*800003*")):
-        path.rename(path.with_name(path.name.replace("800003", PARTED[1])))
+    tiny_families.write(root, dict.fromkeys(PARTED, 715))
     report, _ = run(out, root, "cfs", split_file=Path("usleep"), **OPTIONS)
     assert splits(out) == dict(zip(PARTED, ("train", "test"), strict=True))
     assert report.values["parted"] == {"cfs": {"families": 1, "subjects": 2}}

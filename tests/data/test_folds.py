@@ -6,7 +6,7 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
-import tiny
+import tiny_families
 from hub_client import pushed, signed_in
 from progress import Remembered
 from psgimg.builder.build import build
@@ -27,7 +27,8 @@ PARTS = ("train", "validation", "test")
 def dataset(tmp_path_factory):
     """Seven people, of whom two are relatives, all in the train split and in three folds."""
     place = tmp_path_factory.mktemp("folds")
-    tiny.write_cfs(place / "cfs", n_subjects=7, minutes=4)
+    families = {"800002": 715, "800003": 715, **{f"80000{i}": 720 + i for i in range(4, 9)}}
+    tiny_families.write(place / "cfs", families)
     options = {"style": "paper", "splits": "1/0/0", "folds": N_FOLDS, "trim_min": None}
     build(BuildConfig(("cfs",), (str(place / "cfs"),), place / "out", **options), Remembered())
     with pytest.MonkeyPatch.context() as patch:
