@@ -13,6 +13,7 @@ import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 ROUNDING = 1e-9
 """Shares such as 0.1 have no exact binary form: deviations that differ by less are equal."""
@@ -46,7 +47,6 @@ def place(
     for name, index in kept.items():
         held[index] += sizes[name]
     wanted = targets(sum(sizes.values()), shares, held, first)
-    # The largest families first: single people even out what these leave.
     new = sorted(
         (name for name in sizes if name not in kept),
         key=lambda name: (-sizes[name], _digest(key, name), name),
@@ -55,10 +55,20 @@ def place(
     queue = [(held[i] - wanted[i], rank, i) for rank, i in enumerate(ranks)]
     heapq.heapify(queue)
     placed = dict(kept)
+    # The largest families first, each where most are lacking: single people even out what they leave.
+    lone = [0] * len(shares)
     for name in new:
         excess, rank, index = queue[0]
-        placed[name] = index
         heapq.heapreplace(queue, (excess + sizes[name], rank, index))
+        if sizes[name] > 1:
+            placed[name] = index
+        else:
+            lone[index] += 1
+    # Of single people each place takes a stretch of the order, the first place in the middle, so that
+    # a dataset of slightly other people that is placed anew has almost the same people in each place.
+    singles = (name for name in new if sizes[name] == 1)
+    for index in (*ranks[1:2], ranks[0], *ranks[2:]):
+        placed |= dict.fromkeys(islice(singles, lone[index]), index)
     _spread(placed, new, sizes, shares, ranks)
     return placed
 
