@@ -40,7 +40,7 @@ def measure(source: str, root: str, out: Path) -> dict[str, Any]:
     """Draw the first night of a corpus, and time the measurement of its quality in the same run."""
     config = BuildConfig((source,), (root,), out, limit=1)
     found = sources.locate(config.corpora, config.root)
-    (task,), _ = tasks.make_tasks(config, found, config.split_policy())
+    (task,) = tasks.make_tasks(config, found, config.split_policy()).tasks
     work.first_page()
     measured: list[float] = []
     functions = {name: getattr(quality_measure, name) for name in ("extremes", "wave", "level")}

@@ -36,9 +36,8 @@ def night(root: str, out: str) -> dict[str, Any]:
     from psgimg.builder.dataset.config import BuildConfig
 
     config = BuildConfig(("shhs",), (root,), Path(out), limit=1, trim_min=None)
-    (task,), _ = tasks.make_tasks(
-        config, corpora.locate(config.corpora, config.root), config.split_policy()
-    )
+    located = corpora.locate(config.corpora, config.root)
+    (task,) = tasks.make_tasks(config, located, config.split_policy()).tasks
     first_page()
     start = time.perf_counter()
     drawn = draw(task)

@@ -19,15 +19,16 @@ from psgimg.builder.dataset import (
     build_report,
     corpus_record,
     own_files,
+    placements,
     public_names,
     settings,
     shards,
 )
-from psgimg.builder.dataset.build_json import RecordingFacts
+from psgimg.builder.dataset.build_json import BuildJson, RecordingFacts
 from psgimg.builder.dataset.build_report import Report, SetAside
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.shards import Done, Key
-from psgimg.builder.dataset.splits import SplitPolicy
+from psgimg.builder.dataset.splits import SplitPolicy, SubjectSplits
 from psgimg.builder.errors import BuildError
 from psgimg.builder.processes import lock
 from psgimg.builder.progress import Progress
@@ -59,14 +60,17 @@ def build(config: BuildConfig, progress: Progress) -> Report:
         built = [one.facts for one in done.values()]
         located = _with_public_names(config, located, built, progress)
         settings.refuse_others(config)
-        policy = config.split_policy()
         earlier = build_report.read_earlier(config.out)
+        policy = config.split_policy().keeping(placements.in_splits(earlier))
         corpus_record.refuse_unnamed(config.out, config.corpora, earlier, built)
         published = {
             (fact["corpus"], fact["recording"])
             for fact in (earlier["recordings"] if earlier else ())
         }
-        tasks, set_aside = make_tasks(config, located, policy, published, done)
+        _note_new_folds(config, earlier, progress)
+        people = dict(zip(done, placements.persons(built), strict=True))
+        planned = make_tasks(config, located, policy, published, people)
+        tasks, set_aside = planned.tasks, planned.set_aside
         presence = Presence(located)
         todo, refused = changes.to_draw(config, tasks, done, presence, progress)
         refused += _draw_new(todo, config.workers, presence, progress)
@@ -76,7 +80,16 @@ def build(config: BuildConfig, progress: Progress) -> Report:
             if entry.key not in used:
                 shards.discard(config.out, done.get(entry.key))
         ranks = {task.key: rank for rank, task in enumerate(tasks) if task.key not in published}
-        return _publish(config, policy, set_aside, ranks)
+        return _publish(config, policy, planned.placed, set_aside, ranks)
+
+
+def _note_new_folds(config: BuildConfig, earlier: BuildJson | None, progress: Progress) -> None:
+    """Report that another number of folds gives everyone a fold anew."""
+    if earlier and earlier["folds"] and config.folds not in (0, earlier["folds"]):
+        progress.note(
+            f"{build_report.FOLDS_FILE} had {earlier['folds']} folds and gets {config.folds}: everyone is "
+            "given a fold anew, and models trained with the former folds can't be tested with these"
+        )
 
 
 def _with_public_names(
@@ -131,6 +144,7 @@ def _draw_new(
 def _publish(
     config: BuildConfig,
     policy: SplitPolicy,
+    placed: SubjectSplits,
     set_aside: Sequence[SetAside],
     ranks: Mapping[Key, int],
 ) -> Report:
@@ -139,7 +153,8 @@ def _publish(
     set_aside = [*set_aside, *twins]
     if not done:
         raise BuildError(build_report.nothing_built(set_aside))
-    split_of = build_report.splits([one.facts for one in done.values()], policy)
+    facts = [one.facts for one in done.values()]
+    split_of = placements.of_recordings(facts, placed, policy)
     shards.publish(config.out, shards.plan(done.values(), split_of))
     report = build_report.collect(config, set_aside, split_of)
     own_files.begin(config.out, _beside())

@@ -51,7 +51,8 @@ def check(
     found = sources.locate(config.corpora, config.root)
     located, names = public_names.assign(found, config.out, (), config.listed_subjects, save=False)
     policy = config.split_policy(names)
-    tasks, set_aside = make_tasks(config, located, policy)
+    planned = make_tasks(config, located, policy)
+    tasks, set_aside = planned.tasks, planned.set_aside
     facts: list[PlannedRecording] = []
     progress.start("reading signals" if signal else "checking", len(tasks), "recordings")
     work, workers = (_inspect, config.workers) if signal else (_plan, 1)
@@ -61,7 +62,7 @@ def check(
             set_aside.append(outcome.entry)
             continue
         checked = outcome.facts
-        split = policy.split(checked["corpus"], checked["subject"], checked["kin"])
+        split = planned.placed.get((checked["corpus"], checked["subject"]))
         facts.append({**checked, "split": split})
     place = {task.key: i for i, task in enumerate(tasks)}
     facts.sort(key=lambda fact: place[fact["corpus"], fact["recording"]])  # of parallel workers

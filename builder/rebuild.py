@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder import build
-from psgimg.builder.card import labels_card
+from psgimg.builder.building import pinning
 from psgimg.builder.corpora import registry
-from psgimg.builder.dataset import corpus_record, shards, splits
+from psgimg.builder.dataset import corpus_record, shards
 from psgimg.builder.dataset.build_json import BuiltRecording
 from psgimg.builder.dataset.build_report import Report
-from psgimg.builder.dataset.config import BuildConfig, Pinned
+from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.rebuild_json import PicturedRecording
 from psgimg.builder.dataset.shards import Done, Key
-from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
 from psgimg.builder.exports import labels_only
 from psgimg.builder.exports.labels_only import Export
@@ -147,25 +146,13 @@ def _build_config(
     facts: Mapping[Key, PicturedRecording],
     sources: Mapping[str, str],
 ) -> BuildConfig:
-    fixed = export.values["fixed"]
-    train, validation, test = fixed["splits"]
-    published = splits.published(
-        (((corpus, subject), split) for corpus, subject, split in fixed["published_split"]),
-        str(export.folder / labels_only.FILE),
-    )
     return BuildConfig(
         source=tuple(sources.get(name, name) for name in sorted({corpus for corpus, _ in facts})),
         root=config.root,
         out=config.out,
         folds=export.values["folds"],
         workers=config.workers,
-        pinned=Pinned(
-            command=f"psgimg rebuild {labels_card.FOLDER}",
-            spec=export.spec,
-            policy=SplitPolicy((train, validation, test), fixed["seed"], published),
-            signals={key: fact["signal"] for key, fact in facts.items()},
-            names=[*facts.values()],
-        ),
+        pinned=pinning.pinned(export, facts),
     )
 
 
@@ -190,7 +177,7 @@ def _refuse_others(export: Export, out: Path) -> None:
     ]
     if others:
         raise BuildError(
-            f"{out} contains recordings that are not in {export.folder} ({_named(others)}); choose "
+            f"{out} contains recordings that are not in {export.folder} ({_listing(others)}); choose "
             "another --out"
         )
 
@@ -289,6 +276,6 @@ def _versions(original: Mapping[str, str], present: Mapping[str, str]) -> str:
     )
 
 
-def _named(names: list[str]) -> str:
+def _listing(names: list[str]) -> str:
     more = len(names) - N_NAMED
     return ", ".join(names[:N_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from psgimg.builder.corpora import sources
 from psgimg.builder.corpora.presence import Presence
@@ -12,11 +13,13 @@ from psgimg.builder.corpora.sources import Source
 from psgimg.builder.dataset.build_report import SetAside, set_aside_for
 from psgimg.builder.dataset.config import BuildConfig, Pinned
 from psgimg.builder.dataset.page_spec import PageSpec
+from psgimg.builder.dataset.placements import refuse_empty
 from psgimg.builder.dataset.shards import Key
-from psgimg.builder.dataset.splits import SplitPolicy
+from psgimg.builder.dataset.splits import SplitPolicy, SubjectSplits
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.files.hash_cache import HashCache
 from psgimg.builder.files.quoting import is_utf8
+from psgimg.builder.placing.people import Person
 from psgimg.builder.recordings import fingerprint, twins
 from psgimg.builder.recordings.fingerprint import Identity
 from psgimg.builder.recordings.recording import Corpus, Recording
@@ -51,17 +54,32 @@ class Task:
         return self.recording.key
 
 
+@dataclass(frozen=True)
+class Planned:
+    """What a build will draw.
+
+    Parameters
+    ----------
+    placed
+        The splits of everyone with a recording to draw, or with a finished one.
+    """
+
+    tasks: list[Task]
+    set_aside: list[SetAside]
+    placed: SubjectSplits
+
+
 def make_tasks(
     config: BuildConfig,
     located: Sequence[Source],
     policy: SplitPolicy,
     published: Collection[Key] = (),
-    finished: Collection[Key] = (),
-) -> tuple[list[Task], list[SetAside]]:
-    """Return a task for each recording that can be read, and those set aside.
+    finished: Mapping[Key, Person] = MappingProxyType({}),
+) -> Planned:
+    """Return a task for each recording that can be read, those set aside, and everyone's split.
 
-    Hardly any file is read. A corrupted twin has tasks for the test split only, which is that of the
-    clean dataset.
+    Hardly any file is read, so that a build, its check and its corrupted twin place the same people.
+    A corrupted twin has tasks for the test split only, which is that of the clean dataset.
 
     Parameters
     ----------
@@ -71,8 +89,13 @@ def make_tasks(
         Recordings of the finished dataset in the folder: of several recordings with the same
         signal, the one in it stays, and otherwise the first in order is used.
     finished
-        Recordings that are in the folder, finished or not; they stay even if a file of theirs is
-        missing now.
+        Recordings that are in the folder, published or not, and whose they are; they stay even if a
+        file of theirs is missing now.
+
+    Raises
+    ------
+    BuildError
+        If relatives would be parted, or a fold would be empty.
     """
     spec = config.page_spec()
     recordings, misnamed = _named_in_utf8(_wanted(config, located))
@@ -81,22 +104,38 @@ def make_tasks(
     known, copies = _first_of_each_name(readable)
     ranked = sorted((one for one, _ in known.values()), key=lambda one: one.key not in published)
     later = twins.find(ranked, {key: one for key, (_, one) in known.items() if one})
+    everyone = _placeable([one for one, _ in known.values()], corpora)
+    # Whom a recording is of may have changed since it was drawn: the present family counts.
+    by_subject = {(one.corpus, one.subject): one for one in (*finished.values(), *everyone)}
+    placed = policy.place(by_subject.values())
+    if config.folds and config.pinned is None:
+        refuse_empty(config.folds, len({(one.corpus, one.kin) for one in by_subject.values()}))
     tasks: list[Task] = []
     set_aside = [*copies, *(entry for entry in missing if entry.key not in finished)]
     for key, (recording, identity) in known.items():
         try:
             if first := later.get(key):
                 raise same_signal(recording.recording, first.recording)
-            _refuse_without_split(policy, recording)
+            _refuse_without_split(policy, placed, recording)
         except RecordingError as error:
             set_aside.append(set_aside_for(recording, error))
             continue
         tasks.append(Task(recording, corpora[recording.corpus], identity, spec, config.out))
     if spec.corruptions:
-        test = _test_split(recordings, policy)
+        test = _test_split(recordings, placed)
         tasks = [task for task in tasks if task.key in test]
         set_aside = [entry for entry in set_aside if entry.key in test]
-    return tasks, [*misnamed, *set_aside, *_missing(config.pinned, recordings, finished)]
+    missed = _missing(config.pinned, recordings, finished)
+    return Planned(tasks, [*misnamed, *set_aside, *missed], placed)
+
+
+def _placeable(found: Iterable[Recording], corpora: Mapping[str, Corpus]) -> list[Person]:
+    """Return whose recordings these are, without those known to be useless before any file is read."""
+    return [
+        Person(one.corpus, one.subject, one.split_key)
+        for one in found
+        if one.scorings and one.own.recording not in corpora[one.corpus].absent
+    ]
 
 
 def _named_in_utf8(found: Iterable[Recording]) -> tuple[list[Recording], list[SetAside]]:
@@ -189,21 +228,27 @@ def refuse_other_signal(pinned: Pinned | None, recording: Recording, signal: str
         )
 
 
-def _refuse_without_split(policy: SplitPolicy, recording: Recording) -> None:
-    if policy.split(recording.corpus, recording.subject, recording.split_key) is None:
+def _refuse_without_split(policy: SplitPolicy, placed: SubjectSplits, recording: Recording) -> None:
+    if not policy.is_of(recording.own.recording):
+        raise RecordingError(
+            "not in the split file",
+            f"{recording.own.recording} is not of the visit that the split file is of",
+        )
+    if policy.is_listed and (recording.corpus, recording.subject) not in placed:
         raise RecordingError(
             "not in the split file",
             f"the split file does not assign subject {recording.own.subject}",
         )
 
 
-def _test_split(wanted: Sequence[Recording], policy: SplitPolicy) -> set[Key]:
+def _test_split(wanted: Sequence[Recording], placed: SubjectSplits) -> set[Key]:
     """Return the recordings of the test split, which a corrupted twin consists of."""
-    test = {r.key for r in wanted if policy.split(r.corpus, r.subject, r.split_key) == SPLIT}
+    test = {r.key for r in wanted if placed.get((r.corpus, r.subject)) == SPLIT}
     if wanted and not test:
         raise BuildError(
             f"none of the {len(wanted)} recordings is in the {SPLIT} split, and only that is drawn "
-            "corrupted; use the --source, --subjects, --splits and --seed of the clean build"
+            "corrupted; use the --source, --subjects, --splits and --seed of the clean build, or give its "
+            "folder as --split-file"
         )
     return test
 

@@ -39,7 +39,9 @@ def predict(config: PredictConfig, progress: Progress) -> Predictions:
     """
     if config.endpoint is None:
         hub.require(config.model, "model")
-    pageset = page_set.load(config.dataset, config.corpus, config.split, config.revision)
+    pageset = page_set.load(
+        config.dataset, config.corpus, config.split, config.revision, fold=config.fold
+    )
     prompting = question(config, pageset)
     rows = chosen(pageset, config.limit)
     with partial_file.hold(config.out, prompting.settings(config, pageset, len(rows))) as held:
@@ -120,7 +122,7 @@ def _staged(
         for row, answer in zip(batch, predictor.answer(inputs), strict=True):
             page = pageset.page(row)
             labels = {**page._asdict(), "label": page.stage, "label_2": page.stage_2}
-            staged.append({**labels, **answer.columns()})
+            staged.append({**labels, "fold": config.fold, **answer.columns()})
         progress.advance(len(batch))
     return Predictions.from_rows(staged)
 

@@ -138,15 +138,18 @@ def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | N
         psg.corpus,
         "train",
         psg.dataset_revision,
+        fold=psg.fold,
         n_subjects=psg.train_subjects,
         max_per_recording=psg.max_epochs_per_recording,
         seed=training.seed,
     )
     if not page_checks.is_validated(training):
         return train, None
-    return train, page_set.load(
-        psg.dataset, psg.corpus, "validation", psg.dataset_revision, seed=training.seed
+    revision, seed = psg.dataset_revision, training.seed
+    validation = page_set.load(
+        psg.dataset, psg.corpus, "validation", revision, fold=psg.fold, seed=seed
     )
+    return train, validation
 
 
 def _rows_of_pass(train: PageSet, how: str, seed: int, number: int) -> Rows:

@@ -26,11 +26,12 @@ from psgimg.builder.corpora import sleep_edf as sleep_edf_corpus
 from psgimg.builder.corpora.custom import scoring_files, yaml_corpus
 from psgimg.builder.corpora.custom.path_patterns import PathPattern
 from psgimg.builder.corpora.custom.scoring_files import ScoringForm
-from psgimg.builder.dataset import build_report, folds, prompts, shards, splits, validate
+from psgimg.builder.dataset import build_report, placements, prompts, shards, splits, validate
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.exports import labels_only
 from psgimg.builder.files import picture
+from psgimg.builder.placing.people import Person
 from psgimg.builder.recordings import channels, edf, montage_file
 from psgimg.builder.recordings import edf_annotations as edf_text
 from psgimg.builder.recordings.hypnogram import Hypnogram
@@ -237,7 +238,8 @@ def lights(path: Path) -> object:
 
 def shares(path: Path) -> object:
     """Parse the value of `--splits`, and assign a subject."""
-    return splits.SplitPolicy(splits.parse_shares(text(path))).split("shhs", "1", "1")
+    policy = splits.SplitPolicy(splits.parse_shares(text(path)))
+    return policy.place([Person("shhs", "1", "1")])
 
 
 def split(path: Path) -> object:
@@ -248,7 +250,11 @@ def split(path: Path) -> object:
 def build_json(path: Path) -> object:
     """Validate a dataset's ``build.json`` and count its rows."""
     values = validate.values(path.parent)
-    return Report(values).empty_splits, folds.text(values), build_report.text(values)
+    return (
+        Report(values).empty_splits,
+        placements.folds_text(values) if values["folds"] else "",
+        build_report.text(values),
+    )
 
 
 def rebuild_json(path: Path) -> object:

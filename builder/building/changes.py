@@ -50,7 +50,7 @@ def to_draw(
                 set_aside.append(failure.entry)
         elif identity is None:
             todo.append(task)
-        elif kept is None or kept.facts["fingerprint"] != identity.fingerprint:
+        elif kept is None or _has_changed(kept, task, identity):
             try:
                 refuse_other_signal(config.pinned, task.recording, identity.signal)
                 refuse_used_signal(used, task.recording, identity.signal)
@@ -68,6 +68,14 @@ def to_draw(
     if n_kept := len(tasks) - len(todo) - len(set_aside):
         progress.note(f"{n_kept} recordings from an earlier run are kept")
     return todo, set_aside
+
+
+def _has_changed(kept: Done, task: Task, identity: Identity) -> bool:
+    """Whether files of a recording have changed, or the family that its subject belongs to."""
+    return (kept.facts["fingerprint"], kept.facts["kin"]) != (
+        identity.fingerprint,
+        task.recording.split_key,
+    )
 
 
 def _unknown(config: BuildConfig, tasks: Sequence[Task], done: Mapping[Key, Done]) -> list[Task]:

@@ -21,6 +21,7 @@ from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.lane_totals import TreatmentTotal
 from psgimg.builder.dataset.schema import FEATURES, SPLITS
+from psgimg.builder.placing import named
 from psgimg.builder.recordings.montage import Kind
 from psgimg.builder.render import way_up
 from psgimg.builder.render.style import CLINICAL
@@ -124,6 +125,7 @@ def _facts(report: Report) -> dict[str, Any]:
         "described": corpus_record.described(corpora),
         "stages": STAGE_NAMES,
         "splits": SPLITS,
+        "named": named.stated(values["fixed"].get("named_split")),
         "page_s": PAGE_S,
         "lanes": _lanes(values["recipe"], recordings),
         "way_up": way_up.in_short(values["recipe"]["style"]),

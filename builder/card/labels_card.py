@@ -11,6 +11,7 @@ from psgimg.builder.dataset.build_json import DatasetFacts
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.rebuild_json import ExportFacts
 from psgimg.builder.dataset.schema import SPLITS
+from psgimg.builder.placing import named
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.stages import STAGE_NAMES
 
@@ -47,6 +48,7 @@ def text(values: ExportFacts, table: str, columns: Sequence[str]) -> str:
         "corruption": values.get(corruption_spec.KEY),
         "stages": STAGE_NAMES,
         "splits": SPLITS,
+        "named": named.stated(values["fixed"].get("named_split")),
         "columns": columns,
         "n_subjects": sum(entry["subjects"] for entry in corpora.values()),
     }

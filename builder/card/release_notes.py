@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from psgimg.builder.dataset.build_json import ReleaseJson, RevisionJson
+from psgimg.builder.dataset.release_json import ReleaseJson, RevisionJson
 from psgimg.builder.dataset.schema import SplitName
 
 KEY: Final = "release"

@@ -167,7 +167,7 @@ MROS = Corpus(
         "ECG L-ECG R": "ECG1-ECG2",
     },
     home="mros",
-    names=_MROS_NAMES.stem,
+    names=rf"{_MROS_NAMES.stem}|aa\d{{4}}",  # aa1950 has the form of initials and a year
     recordings=partial(recordings, _MROS_NAMES),
     read_hypnogram=read_hypnogram,
     notes=(

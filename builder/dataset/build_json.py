@@ -26,7 +26,6 @@ RelativePath = Annotated[str, Predicate(safe_names.is_path)]
 Hash = Annotated[str, Predicate(safe_names.is_hash)]
 Version = Annotated[str, Predicate(safe_names.is_version)]
 Commands = Annotated[str, Predicate(safe_names.is_commands)]
-Repository = Annotated[str, Predicate(safe_names.is_repository)]
 
 StageCounts = dict[str, Count]
 """Stage to number of epochs, with all five stages."""
@@ -73,11 +72,18 @@ class Corrupted(TypedDict):
     corruption: NotRequired[CorruptionJson]
 
 
+class NamedSplitJson(TypedDict):
+    """A published split that psgimg brings, and the hash of its table."""
+
+    name: Line
+    sha256: Hash
+
+
 class Fixed(Corrupted):
     """The settings that must not change when a folder is extended.
 
-    ``published_split`` lists (corpus or "", subject, split). ``min_quality`` is absent if recordings
-    of any quality are used.
+    ``published_split`` lists (corpus or "", subject, split) of the user's file; ``named_split`` is
+    absent if none was given. ``min_quality`` is absent if recordings of any quality are used.
     """
 
     recipe: RecipeJson
@@ -86,6 +92,7 @@ class Fixed(Corrupted):
     splits: Annotated[list[float], Len(len(SPLITS), len(SPLITS))]
     seed: int
     published_split: list[Annotated[list[str], Len(3, 3)]]
+    named_split: NotRequired[NamedSplitJson]
     min_quality: NotRequired[Annotated[float, Ge(0), Le(1)]]
 
 
@@ -231,27 +238,21 @@ class ShardEntry(FileEntry):
     rows: Count
 
 
-class RevisionJson(TypedDict):
-    """A ``release_notes.Revision``."""
+class Placements(TypedDict):
+    """Who was ever placed, by corpus and by family or subject; nobody moves.
 
-    tag: Hash
-    recipe_hash: Hash
-    rows: Count
-    recordings: Count
-    corpora: list[CorpusName]
-    restricted: list[CorpusName]
-    what: str
+    ``splits`` is empty where a published split decides, ``folds`` if there are none.
+    """
+
+    splits: dict[CorpusName, dict[Name, SplitName]]
+    folds: dict[CorpusName, dict[Name, Count]]
 
 
-class ReleaseJson(TypedDict):
-    """A ``release_notes.Release``."""
+class Parted(TypedDict):
+    """Number of families whose members are in different splits, and of these members."""
 
-    repo_id: Repository
-    public: bool
-    permission: str
-    permitted: list[str]
-    revisions: list[RevisionJson]
-    people: dict[CorpusName, dict[Name, SplitName]]
+    families: Count
+    subjects: Count
 
 
 class DatasetFacts(Corrupted):
@@ -259,7 +260,7 @@ class DatasetFacts(Corrupted):
 
     ``versions`` are those of Python and the libraries. ``command`` has several lines if the folder
     was extended. ``policy`` is the strictest of the corpora. ``folds`` is 0 if there are none.
-    ``counts`` maps corpus to split to stage to number of epochs, ``left_out`` corpus to reason to
+    ``parted`` has the corpora in which a published split parts relatives. ``counts`` maps corpus to split to stage to number of epochs, ``left_out`` corpus to reason to
     number of epochs.
     """
 
@@ -270,6 +271,8 @@ class DatasetFacts(Corrupted):
     recipe_hash: Hash
     fixed: Fixed
     folds: Count
+    placements: Placements
+    parted: dict[CorpusName, Parted]
     policy: PolicyName
     corpora: dict[CorpusName, CorpusFacts]
     counts: dict[CorpusName, dict[SplitName, StageCounts]]
@@ -288,12 +291,6 @@ class BuildJson(BuildFacts):
     """The whole of ``build.json``. ``files`` has the files beside the shards, by path."""
 
     files: dict[RelativePath, FileEntry]
-
-
-class ReleasedJson(BuildJson):
-    """The ``build.json`` of a dataset that was published."""
-
-    release: ReleaseJson
 
 
 def corrupted(facts: Corrupted) -> Corrupted:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import platform
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import ClassVar, Generic
 
 from psgimg.builder import atomic_file
 from psgimg.builder.corpora import registry
-from psgimg.builder.dataset import build_json, corpus_record, folds, shards
+from psgimg.builder.dataset import build_json, corpus_record, placements, shards
 from psgimg.builder.dataset.build_json import (
     BuildFacts,
     BuildJson,
@@ -24,7 +24,6 @@ from psgimg.builder.dataset.build_json import (
     DatasetFacts,
     FileEntry,
     PolicyName,
-    RecordingFacts,
     SetAsideEntry,
     ShardEntry,
     StageCounts,
@@ -32,7 +31,6 @@ from psgimg.builder.dataset.build_json import (
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.schema import SPLITS, SplitName
 from psgimg.builder.dataset.shards import Key
-from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.files import bounded
 from psgimg.builder.files.quoting import visible
@@ -102,17 +100,6 @@ class Report(Generic[FactsT_co]):
         return [split for split in SPLITS if not self.n_epochs(split=split)]
 
 
-def splits(facts: Iterable[RecordingFacts], policy: SplitPolicy) -> dict[Key, SplitName]:
-    """Return the split of each recording, without those that a published split no longer names."""
-    assigned = {
-        (fact["corpus"], fact["recording"]): policy.split(
-            fact["corpus"], fact["subject"], fact["kin"]
-        )
-        for fact in facts
-    }
-    return {key: split for key, split in assigned.items() if split is not None}
-
-
 def collect(
     config: BuildConfig, set_aside: Sequence[SetAside], split_of: Mapping[Key, SplitName]
 ) -> Report:
@@ -124,7 +111,8 @@ def collect(
     before = read_earlier(config.out)
     aside = _merged(config, set_aside, done, before)
     names = sorted({fact["corpus"] for fact in recordings} | {entry["corpus"] for entry in aside})
-    fixed = config.fixed()
+    fixed, (n_folds, kept) = config.fixed(), placements.for_build(config, before)
+    by_shares = not config.split_policy().is_listed
     records = corpus_record.records(config.corpora, before)
     packages = corpus_record.packages(records[name] for name in names)
     versions = {name: version(name) for name in LIBRARIES}
@@ -138,7 +126,9 @@ def collect(
             "recipe_hash": config.recipe().hash,
             "fixed": fixed,
             **build_json.corrupted(fixed),
-            "folds": config.folds or (before["folds"] if before else 0),
+            "folds": n_folds,
+            "placements": placements.record(recordings, kept, n_folds, fixed["seed"], by_shares),
+            "parted": placements.parted(recordings),
             "policy": strictest({name: records[name] for name in names}),
             "corpora": {
                 name: {**records[name], **_corpus_counts(name, recordings, aside)} for name in names
@@ -162,7 +152,7 @@ def write(out: Path, report: Report, beside: Sequence[str]) -> None:
     """
     names = list(beside)
     if report.values["folds"]:
-        atomic_file.write_text(out / FOLDS_FILE, folds.text(report.values))
+        atomic_file.write_text(out / FOLDS_FILE, placements.folds_text(report.values))
         names.append(FOLDS_FILE)
     listed = {name: entry((out / name).read_bytes()) for name in sorted(names)}
     aside = build_json.without_details(report.values["set_aside"])

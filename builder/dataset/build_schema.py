@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from psgimg.builder.dataset.build_json import BuildJson, BuiltRecording, ReleasedJson, StageCounts
+from psgimg.builder.dataset.build_json import BuildJson, BuiltRecording, StageCounts
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.json_form import FormError, conform, place, shown
+from psgimg.builder.dataset.release_json import ReleasedJson
 from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.hypnogram import max_epochs
@@ -43,6 +44,7 @@ def check(values: Any) -> BuildJson:
     _check_names(build)
     _check_paths(build)
     _check_counts(build)
+    _check_placements(build)
     return build
 
 
@@ -144,6 +146,17 @@ def _check_paths(build: BuildJson) -> None:
             raise FormError(
                 f"the shard {shown(shard['path'])} does not belong to {folder}, {shard['split']}"
             )
+
+
+def _check_placements(build: BuildJson) -> None:
+    """Check that everyone has one of the folds, and that only a named split parts relatives."""
+    folds = build["placements"]["folds"]
+    for fact in build["recordings"] if build["folds"] else ():
+        fold = folds.get(fact["corpus"], {}).get(fact["kin"], -1)
+        if not 0 <= fold < build["folds"]:
+            raise FormError(f"placements.folds has no fold for {shown(fact['kin'])}")
+    if build["parted"] and "named_split" not in build["fixed"]:
+        raise FormError("parted has relatives, but fixed has no named_split")
 
 
 def _check_counts(build: BuildJson) -> None:

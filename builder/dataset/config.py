@@ -11,13 +11,14 @@ from typing import cast
 
 from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import splits
-from psgimg.builder.dataset.build_json import Fixed, RecipeJson
+from psgimg.builder.dataset.build_json import Fixed, Placements, RecipeJson
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.public_names import KnownName, PublicNames
 from psgimg.builder.dataset.schema import SplitName
 from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import secrets
+from psgimg.builder.placing.named import NAMED, NamedSplit
 from psgimg.builder.recordings.montage import DEFAULT_MONTAGE
 from psgimg.builder.recordings.montage_file import load_montage
 from psgimg.builder.recordings.recording import Corpus
@@ -44,6 +45,8 @@ class Pinned:
         (corpus, recording) to hash of the signal, for every recording to draw.
     names
         The public names of these recordings.
+    placements
+        Who is in which fold.
     """
 
     command: str
@@ -51,6 +54,7 @@ class Pinned:
     policy: SplitPolicy
     signals: Mapping[tuple[str, str], str]
     names: Sequence[KnownName] = ()
+    placements: Placements | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,12 @@ class BuildConfig:
             raise BuildError(
                 f"--min-quality {self.min_quality:g}: give a share of epochs from 0 to 1, such as 0.5"
             )
-        self.corruptions()
+        if self.corruptions() and self.folds:
+            raise BuildError(
+                "--folds does not go with --corrupt: a corrupted twin has the test split only; leave one "
+                "of them out"
+            )
+        self._refuse_uncovered()
 
     @cached_property
     def corpora(self) -> tuple[Corpus, ...]:
@@ -112,8 +121,25 @@ class BuildConfig:
 
     @cached_property
     def listed_subjects(self) -> dict[tuple[str, str], SplitName]:
-        """The subjects of the split file with their splits: (corpus or "", original name)."""
-        return splits.read_published(self.split_file) if self.split_file else {}
+        """The subjects of the user's split file with their splits: (corpus or "", original name)."""
+        own = self.split_file if self.named_split is None else None
+        return splits.read_published(own) if own else {}
+
+    @property
+    def named_split(self) -> NamedSplit | None:
+        """The published split that psgimg brings, if ``split_file`` is its name."""
+        return NAMED.get(str(self.split_file)) if self.split_file else None
+
+    def _refuse_uncovered(self) -> None:
+        """Refuse corpora of which a named split lists nobody."""
+        if (named := self.named_split) is None:
+            return
+        names = [corpus.name for corpus in self.corpora]
+        if others := [name for name in names if name not in named.corpora]:
+            raise BuildError(
+                f"--split-file {named.name} assigns nobody of {' and '.join(others)}, only of "
+                f"{', '.join(named.corpora)}; build {'it' if len(others) == 1 else 'them'} without it"
+            )
 
     def recipe(self) -> Recipe:
         """Return the recipe. The default montage is that of the corpora if they share it, or AASM."""
@@ -149,7 +175,8 @@ class BuildConfig:
         if self.pinned:
             return self.pinned.policy
         published = (names or PublicNames.read(self.out)).split(self.listed_subjects)
-        return SplitPolicy(splits.parse_shares(self.splits), self.seed, published)
+        shares = splits.parse_shares(self.splits)
+        return SplitPolicy(shares, self.seed, published, self.named_split)
 
     def corruptions(self) -> tuple[Corruption, ...]:
         """Return the corruptions of the raw signals, in order."""
@@ -199,6 +226,8 @@ class BuildConfig:
             "seed": self.seed,
             "published_split": sorted([*key, split] for key, split in policy.published.items()),
         }
+        if policy.named:
+            fixed["named_split"] = {"name": policy.named.name, "sha256": policy.named.sha256}
         if spec.min_quality:
             fixed["min_quality"] = spec.min_quality
         if spec.corruptions:

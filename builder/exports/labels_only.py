@@ -103,6 +103,8 @@ def write(folder: Path, out: Path) -> None:
             "recipe_hash": values["recipe_hash"],
             "fixed": values["fixed"],
             "folds": values["folds"],
+            "placements": values["placements"],
+            "parted": values["parted"],
             "policy": values["policy"],
             "corpora": values["corpora"],
             "counts": values["counts"],

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from psgimg.builder.atomic_file import sha256
 from psgimg.builder.card import card_metadata, dataset_card
-from psgimg.builder.dataset import build_report, shards, validate
+from psgimg.builder.dataset import build_report, placements, shards, validate
 from psgimg.builder.dataset.build_json import (
     BuildJson,
     BuiltRecording,
@@ -153,16 +153,22 @@ def _counts(folder: Path, values: BuildJson, stages: Counter[tuple[str, str, str
 
 
 def _people(folder: Path, values: BuildJson) -> None:
-    """Refuse a subject or family that is in two splits."""
+    """Refuse a subject or family that is in two splits; a named published split may part families."""
     seen: dict[tuple[str, str], set[str]] = defaultdict(set)
+    may_part = "named_split" in values["fixed"]
     for fact in values["recordings"]:
-        for person in (f"subject {fact['subject']}", f"family {fact['kin']}"):
-            seen[fact["corpus"], person].add(fact["split"])
+        seen[fact["corpus"], f"subject {fact['subject']}"].add(fact["split"])
+        if not may_part:
+            seen[fact["corpus"], f"family {fact['kin']}"].add(fact["split"])
     for (corpus, person), splits in sorted(seen.items()):
         if len(splits) > 1:
             raise BuildError(
                 f"{folder / build_report.FILE}: {person} of {corpus} is in {' and '.join(sorted(splits))}; {AGAIN}"
             )
+    if placements.parted(values["recordings"]) != values["parted"]:
+        raise BuildError(
+            f"{folder / build_report.FILE}: its relatives in different splits are counted wrongly; {AGAIN}"
+        )
 
 
 def _card(folder: Path, values: BuildJson) -> None:

@@ -9,21 +9,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, TypedDict, TypeVar
+from typing import TypedDict, TypeVar
 
 from psgimg.builder.card import release_notes
 from psgimg.builder.card.release_notes import Release, Revision
 from psgimg.builder.corpora import registry
-from psgimg.builder.dataset import build_json, build_report
-from psgimg.builder.dataset.build_json import (
-    BuildJson,
-    CorpusFacts,
-    ReleasedJson,
-)
-from psgimg.builder.dataset.schema import SplitName
+from psgimg.builder.dataset import build_json, build_report, placements
+from psgimg.builder.dataset.build_json import BuildJson, CorpusFacts
+from psgimg.builder.dataset.release_json import ReleasedJson
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.recording import Policy
-from psgimg.builder.release import visibility
+from psgimg.builder.release import places, visibility
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_spec import CorruptionJson
 
@@ -57,7 +53,7 @@ def grow(local: BuildJson, held: ReleasedJson | None, allow_loss: bool, repo_id:
     if held is None:
         return _sorted(local)
     refuse_other_signals(local.get(corruption_spec.KEY), held, repo_id)
-    _refuse_moved(local, held, repo_id)
+    places.refuse_moved(local, held, release_of(held).people, repo_id)
     kept = set() if allow_loss else set(held["corpora"]) - set(local["corpora"])
     if not allow_loss:
         _refuse_loss(local, held, kept, repo_id)
@@ -68,8 +64,9 @@ def grow(local: BuildJson, held: ReleasedJson | None, allow_loss: bool, repo_id:
     merged["recordings"] = _listed(held["recordings"], local["recordings"], kept)
     merged["set_aside"] = _listed(held["set_aside"], local["set_aside"], kept)
     merged["shards"] = _listed(held["shards"], local["shards"], kept)
+    placed = places.placed(local, held, merged["recordings"], allow_loss, repo_id)
+    merged["folds"], merged["placements"] = placed["folds"], placed["placements"]
     if kept:
-        merged["folds"] = local["folds"] or held["folds"]
         lines = [*held["command"].splitlines(), *local["command"].splitlines()]
         merged["command"] = "\n".join(dict.fromkeys(lines))
     return _sorted(merged)
@@ -123,7 +120,9 @@ def next_release(
         Tags of the repository: they never move, so that a tag always gives the same data.
     """
     before = release_of(held).revisions if held else ()
-    release = replace(release, people=_people(merged, held))
+    release = replace(
+        release, people=places.people(merged["recordings"], release_of(held).people if held else {})
+    )
     if held and _shown(merged) == _shown(held):
         return replace(release, revisions=before)
     recipe_hash = merged["recipe_hash"]
@@ -142,36 +141,6 @@ def next_release(
     return replace(release, revisions=(*before, revision))
 
 
-def _refuse_moved(local: BuildJson, held: ReleasedJson, repo_id: str) -> None:
-    """Refuse to move a subject, or a relative, from one split to another."""
-    keys: tuple[Literal["subject", "kin"], ...] = ("subject", "kin")
-    for key in keys:
-        before = {(fact["corpus"], fact[key]): fact["split"] for fact in held["recordings"]}
-        if key == "kin":  # including those no longer in the repository
-            people = release_of(held).people
-            before |= {(c, who): split for c, by in people.items() for who, split in by.items()}
-        moved = sorted(
-            (*who, before[who], fact["split"])
-            for fact in local["recordings"]
-            if before.get(who := (fact["corpus"], fact[key]), fact["split"]) != fact["split"]
-        )
-        if moved:
-            corpus, name, old, new = moved[0]
-            raise BuildError(
-                f"{len(set(moved))} subjects would change their split: {corpus} {name} is in {old} in "
-                f"{repo_id} and in {new} here; build with the --seed, --splits and --split-file on "
-                "its card, or choose another --repo-id"
-            )
-
-
-def _people(merged: BuildJson, held: ReleasedJson | None) -> dict[str, dict[str, SplitName]]:
-    """Return the split of every subject or family of this and former revisions, by corpus."""
-    people = {c: dict(who) for c, who in release_of(held).people.items()} if held else {}
-    for fact in merged["recordings"]:
-        people.setdefault(fact["corpus"], {})[fact["kin"]] = fact["split"]
-    return {corpus: dict(sorted(who.items())) for corpus, who in sorted(people.items())}
-
-
 def _refuse_loss(local: BuildJson, held: ReleasedJson, kept: set[str], repo_id: str) -> None:
     mine = {(fact["corpus"], fact["recording"]) for fact in local["recordings"]}
     lost = sorted(
@@ -182,8 +151,7 @@ def _refuse_loss(local: BuildJson, held: ReleasedJson, kept: set[str], repo_id: 
     if lost:
         raise BuildError(
             f"{repo_id} has {len(lost)} recordings that are not in this folder, such as "
-            f"{' '.join(lost[0])}; build into a copy of it (hf download {repo_id} --repo-type dataset "
-            "--local-dir DIR, then psgimg build --out DIR), or add --replace to remove them"
+            f"{' '.join(lost[0])}; {places.COPY.format(repo_id)}, or add --replace to remove them"
         )
     changed = sorted(_differing(local["fixed"], held["fixed"]))
     if kept and changed:
@@ -247,6 +215,7 @@ def _sorted(values: BuildJson) -> BuildJson:
         "corpora": corpora,
         "counts": dict(sorted(values["counts"].items())),
         "left_out": dict(sorted(values["left_out"].items())),
+        "parted": placements.parted(values["recordings"]),
         "recordings": sorted(values["recordings"], key=lambda e: (e["corpus"], e["recording"])),
         "set_aside": sorted(
             build_json.without_details(values["set_aside"]),

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from psgimg.builder.card import contact_sheet, croissant, dataset_card
 from psgimg.builder.card.release_notes import Release, Revision
-from psgimg.builder.dataset import build_report, build_schema, folds
-from psgimg.builder.dataset.build_json import ReleasedJson
+from psgimg.builder.dataset import build_report, build_schema, placements
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.json_form import FormError
+from psgimg.builder.dataset.release_json import ReleasedJson
 from psgimg.builder.errors import BuildError
 from psgimg.builder.release import merge
 from psgimg.builder.release.audit import Build, check_head
@@ -160,7 +160,7 @@ def _sources(build: Build, merged: ReleasedJson) -> dict[str, Path | bytes]:
         croissant.FILE: build_report.text(croissant.croissant(merged)),
     }
     if merged["folds"]:
-        texts[build_report.FOLDS_FILE] = folds.text(merged)
+        texts[build_report.FOLDS_FILE] = placements.folds_text(merged)
     check_head(texts[dataset_card.FILE], result, "the release's card")
     made = {path: text.encode() for path, text in texts.items()}
     beside = [path for path in build.values["files"] if path not in made]

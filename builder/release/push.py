@@ -11,8 +11,9 @@ from pathlib import Path
 
 from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import validate
-from psgimg.builder.dataset.build_json import CorpusPolicy, ReleasedJson
+from psgimg.builder.dataset.build_json import CorpusPolicy
 from psgimg.builder.dataset.config import BuildConfig
+from psgimg.builder.dataset.release_json import ReleasedJson
 from psgimg.builder.progress import BYTES, Progress
 from psgimg.builder.release import merge, plan, verify
 from psgimg.builder.release.audit import audit

@@ -130,7 +130,8 @@ DATA_OPTIONS = (
     click.option(
         "--split-file",
         type=click.Path(path_type=Path),
-        help="CSV or JSON file with a published split.",
+        metavar="NAME|FILE",
+        help="usleep, phan-shhs1, or a CSV or JSON file.",
     ),
     click.option(
         "--seed", type=int, default=0, show_default=True, help="Random seed of the split."

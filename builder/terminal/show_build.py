@@ -47,6 +47,12 @@ def show_report(console: Console, report: Report) -> None:
             counts = [report.n_epochs(corpus, split, stage) for stage in STAGE_NAMES]
             table.add_row(corpus, split, *(f"{n:,}" for n in (*counts, sum(counts))))
     console.print(table)
+    for corpus, parted in report.values["parted"].items():
+        told = (
+            f"The published split parts relatives of {corpus}: {parted['subjects']} members of "
+            f"{parted['families']} families are not all in one split."
+        )
+        console.print(styled((told, "yellow")))
     if corruption_spec.KEY in report.values:
         console.print(
             f"Only the test split is drawn, corrupted by {report.values[corruption_spec.KEY]['spec']}: "

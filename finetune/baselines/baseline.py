@@ -40,6 +40,8 @@ class BaselineConfig:
         Names of methods; empty for all whose libraries are installed.
     split
         Split to stage.
+    fold
+        Fold of a cross-validation of ``dataset``, of which train, validation and ``split`` are parts.
     on
         Dataset whose split is staged, if other than ``dataset``.
     corpus
@@ -58,6 +60,7 @@ class BaselineConfig:
     root: tuple[str, ...] = ()
     method: tuple[str, ...] = ()
     split: str = "test"
+    fold: int | None = None
     on: str | None = None
     corpus: str | None = None
     out: Path = Path("psg-baselines")
@@ -85,8 +88,9 @@ def baseline(config: BaselineConfig, progress: Progress) -> dict[str, Prediction
     for dataset in (config.dataset, config.on or config.dataset):
         hub.require(dataset, "dataset")
     available, notes = methods.available(config.method)
-    training = nights.training_sources(config.dataset, config.corpus)
-    target = source.find(config.on or config.dataset, config.corpus, config.split)
+    training = nights.training_sources(config.dataset, config.corpus, config.fold)
+    own = config.fold if config.on is None else None
+    target = source.find(config.on or config.dataset, config.corpus, config.split, fold=own)
     _refuse_other_lanes(training[0], target)
     splits = nights.find(training, target, config.root, config.source)
     if config.on is not None:
@@ -109,7 +113,8 @@ def baseline(config: BaselineConfig, progress: Progress) -> dict[str, Prediction
 def _stage(held: Parts, method: Method, task: Task, target: Source) -> Predictions:
     """Stage the nights by a method, and write its predictions."""
     outcome = method.stage(task)
-    held.write(0, Predictions.from_rows(_rows(task.nights, outcome)))
+    number = target.fold.number if target.fold else None
+    held.write(0, Predictions.from_rows(_rows(task.nights, outcome, number)))
     predictions = held.join(1)
     n = len(predictions)
     held.seal(
@@ -127,7 +132,7 @@ def _stage(held: Parts, method: Method, task: Task, target: Source) -> Predictio
     return predictions
 
 
-def _rows(splits: Nights, outcome: Outcome) -> Iterator[dict[str, Any]]:
+def _rows(splits: Nights, outcome: Outcome, fold: int | None) -> Iterator[dict[str, Any]]:
     """Yield rows of predictions in order of corpus, recording and epoch."""
     for night in splits.target:
         if night.key not in outcome.staged:
@@ -141,6 +146,7 @@ def _rows(splits: Nights, outcome: Outcome) -> Iterator[dict[str, Any]]:
                 "epoch": int(epoch),
                 "label": STAGE_NAMES[label],
                 "label_2": None if label_2 == NO_STAGE else STAGE_NAMES[label_2],
+                "fold": fold,
                 **answer.columns(),
             }
 
@@ -163,8 +169,9 @@ def _source(split: Source) -> dict[str, Any]:
         "dataset": split.name,
         "config": split.config,
         "split": split.split,
+        "fold": split.fold.values() if split.fold else None,
         "revision": split.revision,
-        "shards": digest([s["sha256"] for s in split.build["shards"] if s["split"] == split.split]),
+        "shards": digest(split.hashes),
     }
 
 

@@ -14,7 +14,7 @@ from psgimg.builder.lane_signals import Here, Lanes, Origin
 from psgimg.builder.progress import Progress
 from psgimg.finetune.data import page_index, source
 from psgimg.finetune.data.page_index import Index, RecordingKey
-from psgimg.finetune.data.source import ALL, Source
+from psgimg.finetune.data.source import Source
 
 T = TypeVar("T")
 
@@ -157,13 +157,12 @@ def find(
     return Nights(nights[0], nights[1] if len(training) > 1 else (), nights[-1])
 
 
-def training_sources(dataset: str, config: str | None, revision: str | None = None) -> list[Source]:
-    """Return the train split of a dataset, and its validation split if it has one."""
-    train = source.find(dataset, config, "train", revision)
-    own = [s for s in train.build["shards"] if train.config in (ALL, s["corpus"])]
-    if not any(shard["split"] == "validation" for shard in own):
+def training_sources(dataset: str, config: str | None, fold: int | None = None) -> list[Source]:
+    """Return the train split of a dataset or a fold, and its validation split if it has one."""
+    train = source.find(dataset, config, "train", fold=fold)
+    if "validation" not in train.splits:
         return [train]
-    return [train, source.find(dataset, config, "validation", revision)]
+    return [train, source.find(dataset, config, "validation", fold=fold)]
 
 
 def process(
@@ -216,13 +215,17 @@ def _crashed(job: _Job) -> tuple[int, Any]:
 
 def _nights(source: Source, index: Index, on_disk: Here) -> tuple[Night, ...]:
     """Return the nights of a split in order of corpus and recording."""
-    names = {(key.corpus, key.recording): number for number, key in enumerate(index.recordings)}
+    names = {
+        (key.corpus, key.recording): number
+        for number, key in enumerate(index.recordings)
+        if source.has(key.corpus, key.subject)
+    }
     origins = lane_signals.find(source.build, on_disk, names)
     drawn = {
         (fact["corpus"], fact["recording"]): tuple(fact["lanes"])
         for fact in source.build["recordings"]
     }
-    bounds = np.searchsorted(index.recording, np.arange(len(names) + 1))
+    bounds = np.searchsorted(index.recording, np.arange(len(index.recordings) + 1))
     nights = []
     for name, number in sorted(names.items()):
         rows = slice(bounds[number], bounds[number + 1])

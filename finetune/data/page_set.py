@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 Rows = npt.NDArray[np.int64]
 
+ALL_SPLITS = "folds"
+"""Name under which the cache of ``datasets`` holds the pictures of all splits together."""
+
 
 class Page(NamedTuple):
     """Identity and stages of a page, in the order of the columns of predictions.
@@ -200,6 +203,7 @@ def load(
     split: str,
     revision: str | None = None,
     *,
+    fold: int | None = None,
     n_subjects: int | None = None,
     max_per_recording: int | None = None,
     seed: int = 0,
@@ -215,6 +219,9 @@ def load(
         A folder written by `psgimg build`, or the id of a dataset on the Hub.
     config
         Name of a corpus; None means all.
+    fold
+        Fold of a cross-validation, of which ``split`` is a part: its rows are selected from those of
+        the whole dataset.
     n_subjects, max_per_recording
         Number of subjects and maximum pages per recording to select; see
         :func:`psgimg.finetune.data.sampling.subset`. None means all.
@@ -224,9 +231,12 @@ def load(
     BuildError
         If there is no such split, or the dataset is incomplete or was not built by psgimg.
     """
-    source = find(dataset, config, split, revision)
+    source = find(dataset, config, split, revision, fold)
     index = page_index.read(source)
-    rows = sampling.subset(index.recording, index.recordings, n_subjects, max_per_recording, seed)
+    own = [source.has(key.corpus, key.subject) for key in index.recordings]
+    rows = sampling.subset(
+        index.recording, index.recordings, n_subjects, max_per_recording, seed, own
+    )
     pictures = _pictures(source)
     if len(pictures) != len(index):
         raise BuildError(
@@ -243,11 +253,13 @@ def _pictures(source: Source) -> datasets.Dataset:
     from datasets.exceptions import DatasetGenerationError
 
     # `datasets` reads paths as glob patterns, in which [1] does not match "[1]".
+    # Every part of every fold has the same pictures, which are copied once.
+    split = ALL_SPLITS if source.fold else source.split
     paths = [glob.escape(str(path.absolute())) for path, _ in source.shards]
     features = Features({"image": Feature(decode=False)})
     try:
         pictures: Dataset = Dataset.from_parquet(
-            paths, split=NamedSplit(source.split), features=features, columns=["image"]
+            paths, split=NamedSplit(split), features=features, columns=["image"]
         )
     except (DatasetGenerationError, OSError) as error:
         cause = error.__cause__ or error

@@ -68,6 +68,7 @@ def subset(
     n_subjects: int | None,
     max_per_recording: int | None,
     seed: int,
+    own: Sequence[bool] | None = None,
 ) -> Rows:
     """Return the rows of some subjects, with a maximum per recording, ascending.
 
@@ -83,6 +84,8 @@ def subset(
         Corpus, subject and recording.
     n_subjects, max_per_recording
         None means all.
+    own
+        Whether each recording may be selected; None means all.
 
     Raises
     ------
@@ -92,7 +95,8 @@ def subset(
     for name, value in (("n_subjects", n_subjects), ("max_per_recording", max_per_recording)):
         if value is not None and value < 1:
             raise BuildError(f"{name} {value}: must be at least 1")
-    subjects = sorted({key[:2] for key in keys}, key=lambda subject: _digest(seed, *subject))
+    allowed = {key[:2] for i, key in enumerate(keys) if own is None or own[i]}
+    subjects = sorted(allowed, key=lambda subject: _digest(seed, *subject))
     if n_subjects is not None and n_subjects > len(subjects):
         raise BuildError(
             f"n_subjects {n_subjects}: there are only {len(subjects)}; use fewer or leave it out"

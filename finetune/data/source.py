@@ -13,6 +13,8 @@ from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import safe_names
 from psgimg.finetune import hub
+from psgimg.finetune.data import folds
+from psgimg.finetune.data.folds import Fold
 
 ALL = "all"
 """Name of the default config, which contains all corpora of a dataset."""
@@ -34,6 +36,9 @@ class Source:
         Contents of ``build.json``.
     shards
         Path and number of rows of each shard, in order.
+    fold
+        With a fold of a cross-validation, ``split`` is a part of it, and the shards are those of all
+        splits.
     """
 
     name: str
@@ -42,10 +47,13 @@ class Source:
     revision: str | None
     build: BuildJson
     shards: tuple[tuple[Path, int], ...]
+    fold: Fold | None = None
 
     @property
     def splits(self) -> list[str]:
-        """The splits of the config that have pages."""
+        """The splits of the config that have pages, or the parts of the fold."""
+        if self.fold:
+            return list(self.fold.parts(_subjects(self.build, self.config)))
         shards = _of_config(self.name, self.build["shards"], self.config)
         return list(_splits(shards))
 
@@ -57,11 +65,28 @@ class Source:
             for fact in self.build["recordings"]
         }
 
+    @property
+    def hashes(self) -> list[str]:
+        """SHA-256 of the shards whose rows can be in the split."""
+        shards = self.build["shards"]
+        return [s["sha256"] for s in shards if self.fold or s["split"] == self.split]
+
+    def has(self, corpus: str, subject: str) -> bool:
+        """Whether the pages of a subject in the shards belong to the split."""
+        return self.fold is None or self.fold.part(corpus, subject) == self.split
+
     def __str__(self) -> str:
-        return f"{self.name}, split {self.split}"
+        fold = f"fold {self.fold.number}, " if self.fold else ""
+        return f"{self.name}, {fold}split {self.split}"
 
 
-def find(dataset: str, config: str | None, split: str, revision: str | None = None) -> Source:
+def find(
+    dataset: str,
+    config: str | None,
+    split: str,
+    revision: str | None = None,
+    fold: int | None = None,
+) -> Source:
     """Locate a split of a dataset; from the Hub, only its shards are downloaded.
 
     Parameters
@@ -72,17 +97,23 @@ def find(dataset: str, config: str | None, split: str, revision: str | None = No
         Name of a corpus; None means all.
     revision
         Branch, tag or commit on the Hub; None means the newest.
+    fold
+        Fold of a cross-validation, of which ``split`` is then a part; None for the splits as built.
 
     Raises
     ------
     BuildError
         If there is no such dataset, it is incomplete or was not built by psgimg, or it has no such
-        config or split; the message lists the existing ones.
+        config, split or fold; the message lists the existing ones.
     """
     commit, path = _located(dataset, revision)
     build = _build(dataset, path)
     corpus = ALL if config is None else config
-    selected = _select(dataset, build["shards"], corpus, split)
+    chosen = None if fold is None else _fold(dataset, commit, path, build, fold)
+    if chosen is None:
+        selected = _select(dataset, build["shards"], corpus, split)
+    else:
+        selected = _of_fold(dataset, build, corpus, split, chosen)
     if commit is None:
         safe_names.refuse_links(path.parent, [name for name, _ in selected])
     root = path.parent if commit is None else _fetch(dataset, commit, [p for p, _ in selected])
@@ -90,19 +121,58 @@ def find(dataset: str, config: str | None, split: str, revision: str | None = No
         if not (root / name).is_file():
             raise BuildError(f"{dataset}: {name} is missing; build or push the dataset again")
     shards = tuple((root / name, n_rows) for name, n_rows in selected)
-    return Source(dataset, corpus, split, commit, build, shards)
+    return Source(dataset, corpus, split, commit, build, shards, chosen)
 
 
-def splits(dataset: str, config: str | None, revision: str | None = None) -> tuple[str, ...]:
-    """Return the splits of which a config of a dataset has pages; nothing but its report is read.
+def splits(
+    dataset: str, config: str | None, revision: str | None = None, fold: int | None = None
+) -> tuple[str, ...]:
+    """Return the splits, or parts of a fold, of which a config of a dataset has pages.
+
+    Nothing but its report, and its folds, is read.
 
     Raises
     ------
     BuildError
-        If there is no such dataset, it was not built by psgimg, or it has no such config.
+        If there is no such dataset, it was not built by psgimg, or it has no such config or fold.
     """
-    build = _build(dataset, _located(dataset, revision)[1])
-    return _splits(_of_config(dataset, build["shards"], ALL if config is None else config))
+    commit, path = _located(dataset, revision)
+    build = _build(dataset, path)
+    corpus = ALL if config is None else config
+    own = _of_config(dataset, build["shards"], corpus)
+    if fold is None:
+        return _splits(own)
+    return _fold(dataset, commit, path, build, fold).parts(_subjects(build, corpus))
+
+
+def _fold(dataset: str, commit: str | None, path: Path, build: BuildJson, number: int) -> Fold:
+    """Read a fold of a dataset, given the path of its report."""
+    name = build_report.FOLDS_FILE
+    if name not in build["files"] or (commit is None and not (path.parent / name).is_file()):
+        raise BuildError(
+            f"--fold {number}: {dataset} has no {name}; build it with --folds K, such as --folds 5"
+        )
+    root = path.parent if commit is None else _fetch(dataset, commit, [name])
+    return folds.read(root / name, number, build, dataset)
+
+
+def _of_fold(
+    dataset: str, build: BuildJson, config: str, split: str, fold: Fold
+) -> list[tuple[str, int]]:
+    """Return path and number of rows of all shards of a config, if a part of a fold has pages."""
+    shards = _of_config(dataset, build["shards"], config)
+    parts = fold.parts(_subjects(build, config))
+    if split not in parts:
+        raise BuildError(
+            f"fold {fold.number} of {dataset} has no {split!r} pages; it has {', '.join(parts)}"
+        )
+    return [(shard["path"], shard["rows"]) for shard in shards]
+
+
+def _subjects(build: BuildJson, config: str) -> set[tuple[str, str]]:
+    """Return corpus and name of the subjects of a config."""
+    facts = build["recordings"]
+    return {(f["corpus"], f["subject"]) for f in facts if config in (ALL, f["corpus"])}
 
 
 def _located(dataset: str, revision: str | None) -> tuple[str | None, Path]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from psgimg.builder.atomic_file import write_text
 from psgimg.builder.errors import BuildError
-from psgimg.finetune.evaluation import epochs
+from psgimg.finetune.evaluation import epochs, joining
 from psgimg.finetune.evaluation.calibration import calibration
 from psgimg.finetune.evaluation.caveats import notes
 from psgimg.finetune.evaluation.epochs import Epochs, Night, SubjectKey, confusions
@@ -32,19 +32,22 @@ class EvaluateConfig:
     Parameters
     ----------
     files
-        Predictions files; each further one is compared with the first, epoch by epoch.
+        Predictions files; each further one is compared with the first, epoch by epoch, or joined to it.
     out
         Output folder; None names it after the first file, beside it.
     rounds
         Number of bootstrap rounds.
     seed
         Bootstrap seed.
+    join
+        Whether the files have disjoint epochs, such as those of folds, and are evaluated as one.
     """
 
     files: tuple[Path, ...]
     out: Path | None = None
     rounds: int = ROUNDS
     seed: int = 0
+    join: bool = False
 
     def __post_init__(self) -> None:
         if not self.files:
@@ -57,7 +60,8 @@ class EvaluateConfig:
     @property
     def folder(self) -> Path:
         """Output folder."""
-        return self.out or self.files[0].with_name(f"{self.files[0].stem}-evaluation")
+        kind = "joined-evaluation" if self.join else "evaluation"
+        return self.out or self.files[0].with_name(f"{self.files[0].stem}-{kind}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +100,15 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     Raises
     ------
     BuildError
-        If a file is not a valid predictions file, or two files do not cover the same epochs.
+        If a file is not a valid predictions file, two files that are compared do not cover the same
+        epochs, or an epoch is in two files that are joined.
     """
-    first, *others = [epochs.read(path) for path in config.files]
+    joined = None
+    if config.join:
+        first, joined = joining.read(config.files, _names(config.files))
+        others: list[Epochs] = []
+    else:
+        first, *others = [epochs.read(path) for path in config.files]
     subjects = first.subjects()
     tables = confusions(subjects, first.label, first.prediction)
     names = _names(config.files)
@@ -106,6 +116,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         "psgimg": version("psgimg"),
         "file": names[0],
         "source": first.source,
+        "joined": joined.values() if joined else None,
         "counts": _counts(list(subjects), tables, first),
         "interval": {
             "over": "subjects",
@@ -122,10 +133,10 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         "comparisons": [
             {"file": name, "source": other.source}
             | compare(first, other, config.rounds, config.seed)
-            for name, other in zip(names[1:], others, strict=True)
+            for name, other in zip(names[1:] if others else [], others, strict=True)
         ],
     }
-    values |= {"notes": notes(first, values)}
+    values |= {"notes": [*(joined.notes() if joined else ()), *notes(first, values)]}
     return Evaluation(finite(values), first, tuple(others))
 
 

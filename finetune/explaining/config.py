@@ -25,6 +25,8 @@ class ExplainConfig:
         Output folder.
     split
         Split of the dataset whose pages are explained.
+    fold
+        Fold of a cross-validation, of which ``split`` is a part.
     corpus, revision
         Corpus of the dataset, and its commit on the Hub.
     pages
@@ -52,6 +54,7 @@ class ExplainConfig:
     dataset: str
     out: Path = Path("psg-explanation")
     split: str = "test"
+    fold: int | None = None
     corpus: str | None = None
     revision: str | None = None
     pages: int = 50

@@ -47,7 +47,9 @@ def explain(config: ExplainConfig, progress: Progress) -> Summary:
     """
     explanation_report.check(config.out)
     hub.require(config.model, "model")
-    pageset = page_set.load(config.dataset, config.corpus, config.split, config.revision)
+    pageset = page_set.load(
+        config.dataset, config.corpus, config.split, config.revision, fold=config.fold
+    )
     query = question(_predict_config(config), pageset)
     grid = Grid.of(Recipe.from_dict(pageset.build["recipe"]), config.window)
     rows = page_selection.chosen(pageset, config.pages, config.seed).tolist()
@@ -78,6 +80,7 @@ def _predict_config(config: ExplainConfig) -> PredictConfig:
         dataset=config.dataset,
         out=config.out,
         split=config.split,
+        fold=config.fold,
         corpus=config.corpus,
         revision=config.revision,
         batch_size=config.batch_size,

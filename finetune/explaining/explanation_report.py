@@ -90,6 +90,7 @@ def _values(
         "weights": query.identity.weights,
         "dataset": Path(config.dataset).name if Path(config.dataset).is_dir() else config.dataset,
         "split": config.split,
+        "fold": config.fold,
         "recipe_hash": build["recipe_hash"],
         "policy": build["policy"],
         "method": config.method,

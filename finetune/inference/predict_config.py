@@ -16,6 +16,7 @@ from psgimg.builder.render.recipe import digest
 from psgimg.finetune import hub
 from psgimg.finetune.data.chat import check_context
 from psgimg.finetune.data.page_set import PageSet
+from psgimg.finetune.inference import fold_checks
 from psgimg.finetune.inference.local_network import is_local
 from psgimg.finetune.models import identity, provenance
 from psgimg.finetune.models.identity import ModelIdentity
@@ -32,6 +33,8 @@ class PredictConfig:
     model
         Folder or Hub id; with ``endpoint``, the name of the model on the server, which may also be
         a local folder written by `psgimg sft`.
+    fold
+        Fold of a cross-validation, of which ``split`` is a part.
     corpus, revision
         A corpus of the dataset; its branch, tag or commit on the Hub.
     mode
@@ -62,6 +65,7 @@ class PredictConfig:
     dataset: str
     out: Path
     split: str = "test"
+    fold: int | None = None
     corpus: str | None = None
     revision: str | None = None
     mode: str = "score"
@@ -113,7 +117,7 @@ class Question:
         The batch size is left out, so that a command that ran out of memory can be resumed with a
         smaller one: it changes only the last digits of probabilities.
         """
-        shards = [s["sha256"] for s in pageset.build["shards"] if s["split"] == config.split]
+        fold = pageset.source.fold
         return {
             "model": config.model,
             "weights": self.identity.weights,
@@ -121,8 +125,9 @@ class Question:
             "dataset": config.dataset,
             "config": pageset.source.config,
             "split": config.split,
+            "fold": fold.values() if fold else None,
             "revision": pageset.source.revision,
-            "shards": digest(shards),
+            "shards": digest(pageset.source.hashes),
             "recipe_hash": pageset.build["recipe_hash"],
             "mode": config.mode,
             "prompt": {
@@ -174,7 +179,9 @@ def question(config: PredictConfig, pageset: PageSet) -> Question:
             )
         notes.append(mismatch)
     hashes = {provenance.subject(*key) for key in provenance.subjects(pageset)}
-    if leaked := hashes & set(folder.subjects):
+    leaked = hashes & set(folder.subjects)
+    fold_checks.check(config.model, folder.fold, pageset.source, len(leaked), len(hashes))
+    if leaked:
         notes.append(
             f"{len(leaked)} of {len(hashes)} subjects of this split were used for training: metrics "
             "on them say nothing about others"

@@ -54,6 +54,13 @@ class PromptJson(TypedDict):
     answers: AnswersJson
 
 
+class FoldJson(TypedDict):
+    """The fold that a model was trained for, from 0, and the number of folds."""
+
+    number: Annotated[int, Ge(0)]
+    of: Annotated[int, Ge(1)]
+
+
 class ManifestJson(TypedDict):
     """The keys of ``psgimg.json`` with their types; see ``ModelFolder`` for their meaning."""
 
@@ -69,6 +76,7 @@ class ManifestJson(TypedDict):
     dataset: dict[str, Line | None]
     base_model: Line
     max_pixels: Annotated[int, Ge(1)] | None
+    fold: FoldJson | None
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,9 @@ class ModelFolder:
         The model from which training started.
     max_pixels
         Maximum pixels per page set in the processor; None means the default of the model.
+    fold
+        ``number`` of the fold whose people are for testing, and how many there are (``of``); None if
+        it was trained on the train split.
     psgimg, versions
         Versions that wrote the folder.
     """
@@ -108,6 +119,7 @@ class ModelFolder:
     dataset: Mapping[str, str | None]
     base_model: str
     max_pixels: int | None
+    fold: Mapping[str, int] | None = None
     psgimg: str = dataclasses.field(default_factory=lambda: version("psgimg"))
     versions: Mapping[str, str] = dataclasses.field(default_factory=versions)
 
@@ -178,6 +190,7 @@ class ModelFolder:
             dataset=manifest["dataset"],
             base_model=manifest["base_model"],
             max_pixels=manifest["max_pixels"],
+            fold=cast("Mapping[str, int] | None", manifest["fold"]),
             psgimg=manifest["psgimg"],
             versions=manifest["versions"],
         )

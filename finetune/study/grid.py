@@ -36,8 +36,12 @@ FACTORS = {
     "max_pixels": "sft.max_pixels",
     "seed": "sft.seed",
     "mode": "predict.mode",
+    "fold": "predict.fold",
 }
 """Short names of factors, and the option each sets. Others are written as ``sft.learning-rate``."""
+
+FOLD = "fold"
+"""The factor whose option the training has as well: a model is tested on the fold it was trained for."""
 
 DATASET, CORRUPT, ZERO_SHOT = "dataset", "corrupt", "zero_shot"
 SPECIAL = (DATASET, CORRUPT, ZERO_SHOT)
@@ -130,6 +134,24 @@ def option_of(factor: str) -> tuple[str, str]:
     """Return the section and the option that a factor sets."""
     section, _, option = FACTORS.get(factor, factor).partition(".")
     return section, option
+
+
+def share_fold(path: Path, options: dict[str, dict[str, Any]]) -> None:
+    """Give training and prediction the same fold, from the factor or from the options of either.
+
+    Raises
+    ------
+    BuildError
+        If the two have different folds.
+    """
+    tested, trained = (options.setdefault(name, {}).get(FOLD) for name in ("predict", "sft"))
+    if None not in (tested, trained) and tested != trained:
+        raise BuildError(
+            f"{path}: sft has the fold {trained} and predict the fold {tested}; give the factor fold alone"
+        )
+    fold = trained if tested is None else tested
+    for name in ("sft", "predict") if fold is not None else ():
+        options[name][FOLD] = fold
 
 
 def _name(path: Path, values: Mapping[str, Any]) -> str:

@@ -182,6 +182,7 @@ def _options(study: Study, factors: Mapping[str, Any]) -> dict[str, dict[str, An
         if factor not in grid.SPECIAL and not isinstance(value, Mapping):
             section, option = grid.option_of(factor)
             chosen[section][option] = value
+    grid.share_fold(study.path, chosen)
     for section, values in chosen.items():
         command_words.check_names(study.path, section, values)
     return chosen

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from psgimg.builder.errors import BuildError
 from psgimg.finetune.evaluation.intervals import Difference, Interval
 from psgimg.finetune.metrics import bootstrap, metric_table, metrics, predictions
 from psgimg.finetune.metrics.bootstrap import Draws
@@ -79,6 +80,30 @@ def read(path: Path) -> Answers:
     ]
     digest = hashlib.sha256(repr(epochs).encode()).hexdigest()
     return Answers(digest, subjects, np.stack(tables))
+
+
+def joined(cells: Sequence[Answers]) -> Answers:
+    """Return the answers of the folds of a cross-validation as those of one cell.
+
+    Raises
+    ------
+    BuildError
+        If a subject is tested in two of them.
+    """
+    if len(cells) == 1:
+        return cells[0]
+    tables = {
+        subject: table
+        for one in cells
+        for subject, table in zip(one.subjects, one.tables, strict=True)
+    }
+    if len(tables) < sum(len(one.subjects) for one in cells):
+        raise BuildError(
+            "the folds of a study have subjects in common; give each cell a fold of the same dataset"
+        )
+    subjects = tuple(sorted(tables))
+    epochs = hashlib.sha256(repr(sorted(one.epochs for one in cells)).encode()).hexdigest()
+    return Answers(epochs, subjects, np.stack([tables[subject] for subject in subjects]))
 
 
 def means(cells: Sequence[Answers]) -> dict[str, Interval]:

@@ -11,7 +11,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, secrets
 from psgimg.finetune.evaluation.intervals import finite
 from psgimg.finetune.study import plan, pooling, runs
-from psgimg.finetune.study.grid import Study
+from psgimg.finetune.study.grid import FOLD, Study
 from psgimg.finetune.study.plan import SEED, Cell, Step
 from psgimg.finetune.study.pooling import Answers
 
@@ -22,6 +22,8 @@ Values = dict[str, Any]
 
 def collect(study: Study, cells: Sequence[Cell], out: Path) -> Values:
     """Return the results of a study: its cells, settings averaged over seeds, and effects of factors.
+
+    The folds of a cross-validation are evaluated together.
 
     Raises
     ------
@@ -41,7 +43,7 @@ def collect(study: Study, cells: Sequence[Cell], out: Path) -> Values:
         "effects": [
             effect
             for factor in study.factors
-            if factor != SEED
+            if factor not in (SEED, FOLD)
             for effect in _effects(factor, cells, finished, answers)
         ],
         "commands": plan.commands(cells),
@@ -93,21 +95,28 @@ def _cost(out: Path, step: Step | None) -> Values | None:
 
 
 def _settings(cells: Sequence[Cell], answers: Mapping[str, Answers]) -> list[Values]:
-    """Group cells that differ only in their seed."""
-    groups: dict[tuple[Any, ...], list[Cell]] = {}
+    """Group cells that differ only in their seed or fold; the folds of a seed are evaluated as one."""
+    groups: dict[tuple[Any, ...], dict[str | None, list[Cell]]] = {}
     for cell in cells:
-        groups.setdefault(tuple(_without(cell, SEED).items()), []).append(cell)
+        by_seed = groups.setdefault(tuple(_without(cell, SEED, FOLD).items()), {})
+        by_seed.setdefault(cell.factors.get(SEED), []).append(cell)
     return [
-        _setting(group, [answers[cell.prediction.id] for cell in group])
-        for group in groups.values()
+        _setting(
+            [cell for folds in by_seed.values() for cell in folds],
+            [
+                pooling.joined([answers[cell.prediction.id] for cell in folds])
+                for folds in by_seed.values()
+            ],
+        )
+        for by_seed in groups.values()
     ]
 
 
 def _setting(group: Sequence[Cell], own: Sequence[Answers]) -> Values:
-    """Return the mean over the cells of a setting, and the value of each."""
+    """Return the mean over the seeds of a setting, and the value of each."""
     return {
-        "name": plan.named(_without(group[0], SEED), group[0].given),
-        "factors": _without(group[0], SEED),
+        "name": plan.named(_without(group[0], SEED, FOLD), group[0].given),
+        "factors": _without(group[0], SEED, FOLD),
         "cells": [cell.prediction.made for cell in group],
         "subjects": _n_subjects(own),
         "figures": {
@@ -160,5 +169,5 @@ def _n_subjects(cells: Sequence[Answers]) -> int:
     return len({subject for cell in cells for subject in cell.subjects})
 
 
-def _without(cell: Cell, factor: str) -> dict[str, str | None]:
-    return {name: value for name, value in cell.factors.items() if name != factor}
+def _without(cell: Cell, *factors: str) -> dict[str, str | None]:
+    return {name: value for name, value in cell.factors.items() if name not in factors}

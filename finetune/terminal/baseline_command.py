@@ -9,7 +9,7 @@ import click
 from psgimg.builder.command_options import config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.finetune import optional_dependencies
-from psgimg.finetune.terminal.options import corpus_option
+from psgimg.finetune.terminal.options import corpus_option, fold_option
 
 
 @click.command()
@@ -36,6 +36,7 @@ from psgimg.finetune.terminal.options import corpus_option
     help="boosting, cnn or yasa; can be repeated [default: all that can run].",
 )
 @click.option("--split", default="test", show_default=True, help="Split to stage.")
+@fold_option
 @click.option("--on", metavar="DIR|ID", help="Stage the split of another dataset instead.")
 @corpus_option
 @click.option(

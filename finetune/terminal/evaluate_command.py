@@ -30,14 +30,19 @@ from psgimg.builder.command_options import config_option
     help="Number of bootstrap resamples of subjects for the 95 % intervals.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Bootstrap seed.")
-def evaluate(files: tuple[Path, ...], out: Path | None, rounds: int, seed: int) -> None:
+@click.option(
+    "--join",
+    is_flag=True,
+    help="Evaluate files of disjoint epochs, such as those of all folds, as one.",
+)
+def evaluate(files: tuple[Path, ...], out: Path | None, rounds: int, seed: int, join: bool) -> None:
     """Measure the agreement of predictions with the scored stages: report, figures, table, JSON.
 
     FILE is written by `psgimg predict` or any other tool: Parquet, CSV or JSON Lines with the
     columns recording, epoch, label and prediction (W, N1, N2, N3 or REM; an empty prediction means
     no valid answer and counts as wrong). The columns corpus, subject, label_2 (a second scorer) and
     p_W … p_REM (probabilities) are optional. Each OTHER is compared with FILE on the epochs that
-    both contain.
+    both contain; with --join, they are evaluated together instead.
     """
     from psgimg.builder.console import open_console
     from psgimg.builder.processes import lock
@@ -45,7 +50,7 @@ def evaluate(files: tuple[Path, ...], out: Path | None, rounds: int, seed: int) 
     from psgimg.finetune.evaluation import evaluation_report
     from psgimg.finetune.terminal import show_evaluation
 
-    config = main_path.EvaluateConfig(files, out, rounds, seed)
+    config = main_path.EvaluateConfig(files, out, rounds, seed, join)
     evaluation_report.check(config.folder)
     evaluation = main_path.evaluate(config)
     refusal = (

@@ -13,6 +13,7 @@ from psgimg.finetune.terminal.options import (
     any_recipe_option,
     corpus_option,
     dtype_option,
+    fold_option,
     model_option,
     revision_option,
     trust_option,
@@ -31,6 +32,7 @@ from psgimg.finetune.terminal.options import (
     help="Output folder.",
 )
 @click.option("--split", default="test", show_default=True, help="Split to take pages from.")
+@fold_option
 @corpus_option
 @revision_option
 @click.option(

@@ -18,6 +18,7 @@ from psgimg.finetune.terminal.options import (
     batch_size_option,
     corpus_option,
     dtype_option,
+    fold_option,
     model_option,
     revision_option,
     trust_option,
@@ -55,6 +56,7 @@ class TrainingCommand(click.Command):
     "--max-epochs-per-recording", metavar="N", help="Maximum training pages per recording."
 )
 @click.option("--corpus", metavar="NAME", help="Use one corpus of the dataset only.")
+@click.option("--fold", metavar="K", help="Train for fold K of folds.csv, from 0, not by splits.")
 @click.option("--dataset-revision", metavar="TAG", help="Branch, tag or commit of the dataset.")
 @click.option(
     "--validation-pages",
@@ -96,11 +98,12 @@ def sft(ctx: click.Context, /, options: bool, **_: None) -> None:
     out = trainer.main(ctx.args)
     if os.environ.get("RANK", "0") != "0":  # only one process prints
         return
+    record = training_report.read(out)
     following = quoting.command(
         "predict",
         model=out,
         dataset=_given(ctx.args, "dataset") or "DATASET",
-        split=training_report.split_to_predict(training_report.read(out)),
+        **training_report.pages_to_predict(record),
         out="predictions.parquet",
     )
     console = open_console()
@@ -132,6 +135,7 @@ def _given(words: Sequence[str], name: str) -> str | None:
     help="Output file: .parquet, .csv or .jsonl.",
 )
 @click.option("--split", default="test", show_default=True, help="Split to stage.")
+@fold_option
 @corpus_option
 @revision_option
 @click.option(

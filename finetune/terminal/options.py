@@ -11,6 +11,12 @@ model_option = click.option(
     help="Folder written by `psgimg sft`, or any vision-language model on the Hub.",
 )
 corpus_option = click.option("--corpus", metavar="NAME", help="Use one corpus of the dataset only.")
+fold_option = click.option(
+    "--fold",
+    type=click.IntRange(0),
+    metavar="K",
+    help="Fold K of folds.csv, from 0, in place of the splits: K is test, the next validation.",
+)
 revision_option = click.option(
     "--revision", metavar="TAG", help="Branch, tag or commit of a dataset on the Hub."
 )

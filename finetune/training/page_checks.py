@@ -30,7 +30,7 @@ def check_splits(psg: PsgArguments, training: SFTConfig) -> None:
         If there is no such dataset or corpus, or it has no pages for training, or none for
         validation although the model is to be evaluated.
     """
-    splits = source.splits(psg.dataset, psg.corpus, psg.dataset_revision)
+    splits = source.splits(psg.dataset, psg.corpus, psg.dataset_revision, psg.fold)
     pages = f"{psg.dataset}" + (f", corpus {psg.corpus}," if psg.corpus else "")
     if "train" not in splits:
         raise BuildError(

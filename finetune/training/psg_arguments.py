@@ -24,6 +24,12 @@ class PsgArguments:
     dataset_revision: str | None = field(
         default=None, metadata={"help": "Branch, tag or commit of a dataset on the Hub."}
     )
+    fold: int | None = field(
+        default=None,
+        metadata={
+            "help": "Train for fold K of folds.csv: fold K is for testing, the next for validation."
+        },
+    )
     model: str = field(
         default="",
         metadata={"help": "Folder, id on the Hub, or `tiny`: a small model created from scratch."},

@@ -31,11 +31,10 @@ def settings(options: Arguments, train: PageSet, prompt: Prompt) -> dict[str, An
     psg, training, model_args = options
     own = dataclasses.asdict(psg)
     excluded = ("dataset", "dataset_revision", "model", "prompt", "validation_pages")
-    shards = [shard["sha256"] for shard in train.build["shards"] if shard["split"] == "train"]
     batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
     return {
         **{name: value for name, value in own.items() if name not in excluded},
-        "dataset": digest(shards),
+        "dataset": digest(train.source.hashes),
         "model": name(psg.model),
         "prompt": f"{name(psg.prompt)} {digest(dataclasses.asdict(prompt))}",
         "seed": training.seed,
@@ -65,6 +64,7 @@ def folder(psg: PsgArguments, train: PageSet, prompt: Prompt, lineage: Lineage) 
         },
         base_model=name(psg.model),
         max_pixels=psg.max_pixels,
+        fold=source.fold.values() if source.fold else None,
     )
 
 

@@ -57,6 +57,18 @@ def split_to_predict(record: Mapping[str, Any]) -> str:
     return next(split for split in reversed(SPLITS) if split in splits)
 
 
+def pages_to_predict(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the options of `psgimg predict` for the pages to predict first.
+
+    Parameters
+    ----------
+    record
+        Contents of ``training.json``.
+    """
+    fold = record.get("psgimg", {}).get("fold")
+    return {"split": split_to_predict(record)} | ({} if fold is None else {"fold": str(fold)})
+
+
 def _portable(value: Any) -> Any:
     """Return a value as JSON, with NaN as null and only the last part of local paths."""
     if isinstance(value, float) and not math.isfinite(value):

@@ -24,7 +24,7 @@ from huggingface_hub import DatasetCard
 from PIL import Image
 from psgimg.builder.card import card_metadata, contact_sheet, dataset_card, release_notes, templates
 from psgimg.builder.card.release_notes import Release, Revision
-from psgimg.builder.dataset import build_report, shards
+from psgimg.builder.dataset import build_report, placements, shards
 from psgimg.builder.dataset.build_report import SetAside
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.schema import FEATURES, SPLITS
@@ -129,11 +129,16 @@ def _samples(random: np.random.Generator) -> np.ndarray:
     return random.normal(0, 20, (len(LANES), 6000)).astype(np.float32)
 
 
+def placed(facts, config) -> dict[shards.Key, str]:
+    policy = config.split_policy()
+    return placements.of_recordings(facts, policy.place(placements.persons(facts)), policy)
+
+
 def finish(out: Path, set_aside: list[SetAside] = ASIDE, **options) -> build_report.Report:
     """What a build does once the recordings are drawn."""
     config = BuildConfig(("demo", "isruc"), out=out, **options)
     done = shards.finished(out)
-    split_of = build_report.splits([one.facts for one in done.values()], config.split_policy())
+    split_of = placed([one.facts for one in done.values()], config)
     shards.publish(out, shards.plan(done.values(), split_of))
     result = build_report.collect(config, set_aside, split_of)
     dataset_card.write(out, result)
@@ -431,9 +436,7 @@ def test_pictures_come_from_the_largest_corpus_first_and_from_each_in_turn(out):
 
 
 def _splits(out: Path) -> dict[shards.Key, str]:
-    return build_report.splits(
-        [d.facts for d in shards.finished(out).values()], CONFIG.split_policy()
-    )
+    return placed([d.facts for d in shards.finished(out).values()], CONFIG)
 
 
 def test_a_night_with_every_lane_is_shown_before_one_without(tmp_path):

@@ -1,71 +1,61 @@
-"""Splits: by person, by a hash that never changes its mind."""
+"""Splits: by person and family, by shares or as a file says; nobody moves."""
 
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from psgimg.builder.dataset.schema import SPLITS
-from psgimg.builder.dataset.splits import SplitPolicy, fold, parse_shares, read_published
+from psgimg.builder.dataset.splits import SplitPolicy, parse_shares, read_published
 from psgimg.builder.errors import BuildError
-
-names = st.text("abcdefghij0123456789-", min_size=1, max_size=12)
-
-
-@given(names, names, st.integers(0, 10**6))
-def test_a_subject_has_one_split_whatever_the_night(corpus, subject, seed):
-    policy = SplitPolicy(seed=seed)
-    assert policy.split(corpus, subject, subject) == policy.split(corpus, subject, subject)
-    assert policy.split(corpus, subject, subject) in SPLITS
+from psgimg.builder.placing.people import Person
 
 
-@given(names, names, names)
-def test_relatives_share_a_split_and_a_fold(corpus, one, other):
-    policy = SplitPolicy()
-    assert policy.split(corpus, one, "family-7") == policy.split(corpus, other, "family-7")
-    assert fold(corpus, "family-7", 5, 0) == fold(corpus, "family-7", 5, 0)
+def alone(corpus, *names):
+    return [Person(corpus, name, name) for name in names]
 
 
-def test_shares_hold_over_many_subjects():
-    policy = SplitPolicy((70.0, 20.0, 10.0))
-    found = [policy.split("shhs", str(i), str(i)) for i in range(20_000)]
-    assert [found.count(name) / len(found) for name in SPLITS] == pytest.approx(
-        [0.7, 0.2, 0.1], abs=0.015
+def split_of(policy, corpus, name):
+    return policy.place(alone(corpus, name)).get((corpus, name))
+
+
+def test_relatives_share_a_split_and_a_corpus_does_not_depend_on_another():
+    family = [Person("cfs", f"80000{i}", "family-7") for i in range(4)]
+    others = [*alone("cfs", *"abcdefgh"), *alone("mesa", *"abcdefgh")]
+    placed = SplitPolicy().place([*family, *others])
+    assert len({placed["cfs", one.subject] for one in family}) == 1
+    assert placed == SplitPolicy().place([*family, *others[:8]]) | SplitPolicy().place(others[8:])
+
+
+def test_those_placed_before_stay_by_their_own_name_or_by_that_of_their_family():
+    subjects = alone("cfs", *"abcdefghij")
+    first = SplitPolicy(seed=1).place(subjects)
+    (tested,) = [name for (_, name), split in first.items() if split == "test"]
+    before = {(corpus, name): split for (corpus, name), split in first.items()}
+    later = [*subjects, Person("cfs", "sister", "family-1"), Person("cfs", "brother", "family-1")]
+    policy = SplitPolicy(seed=1).keeping(before)
+    grown = policy.place(
+        [one._replace(kin="family-1") if one.subject == tested else one for one in later]
     )
+    assert first.items() <= grown.items()
+    assert grown["cfs", "sister"] == grown["cfs", "brother"] == "test"
 
 
-def test_published_assignments_never_move():
-    """These are literal: a release's test subjects must stay test subjects for ever."""
-    policy = SplitPolicy()
-    found = [policy.split("shhs", str(i), str(i)) for i in range(200001, 200021)]
-    assert "".join(name[1] for name in found) == "rrerrrrrrrrrrrrerrrr"
+def test_people_placed_apart_who_turn_out_to_be_relatives_are_refused_by_name():
+    policy = SplitPolicy().keeping({("cfs", "a"): "train", ("cfs", "b"): "test"})
+    with pytest.raises(
+        BuildError, match=r"family-1 of cfs .* train, and its member b in split test"
+    ):
+        policy.place([Person("cfs", "a", "family-1"), Person("cfs", "b", "family-1")])
 
 
-def test_another_seed_is_another_split_and_another_fold():
-    subjects = [str(i) for i in range(200001, 200021)]
-    found = [SplitPolicy(seed=1).split("shhs", who, who) for who in subjects]
-    assert "".join(name[1] for name in found) == "rrrraararrrerearrrrr"
-    folds = {seed: [fold("shhs", who, 5, seed) for who in subjects] for seed in (0, 1)}
-    assert folds[0] != folds[1]
-
-
-def test_the_family_decides_and_the_subject_does_not():
-    """Each of forty relatives alone would be spread over all three splits and all folds."""
-    relatives = [f"relative-{i}" for i in range(40)]
-    policy = SplitPolicy((1.0, 1.0, 1.0))
-    assert len({policy.split("cfs", who, who) for who in relatives}) == 3
-    assert len({policy.split("cfs", who, "family-7") for who in relatives}) == 1
-    families = [f"family-{i}" for i in range(40)]
-    assert len({policy.split("cfs", "relative-1", family) for family in families}) == 3
-
-
-def test_folds_are_balanced_and_independent_of_the_split():
-    subjects = [str(i) for i in range(10_000)]
-    folds = [fold("shhs", who, 5, 0) for who in subjects]
-    assert all(abs(folds.count(k) - 2000) < 200 for k in range(5))
-    tested = [who for who in subjects if SplitPolicy().split("shhs", who, who) == "test"]
-    folds = [fold("shhs", who, 5, 0) for who in tested]
-    assert all(abs(folds.count(k) - len(tested) / 5) < 60 for k in range(5))
+def test_a_file_that_parts_relatives_is_refused_with_the_family_and_two_members(tmp_path):
+    table = tmp_path / "split.csv"
+    table.write_text("subject,split\n800002,train\n800003,test\n")
+    policy = SplitPolicy(published=read_published(table))
+    relatives = [Person("cfs", name, "family-715") for name in ("800002", "800003", "800004")]
+    with pytest.raises(
+        BuildError, match="family-715 of cfs, 800002 is in train and 800003 in test"
+    ):
+        policy.place(relatives)
+    assert set(policy.place(relatives[1:])) == {("cfs", "800003")}
 
 
 @pytest.mark.parametrize(
@@ -91,13 +81,13 @@ def test_a_published_split_is_taken_from_csv_or_json(tmp_path):
     table = tmp_path / "split.csv"
     table.write_text("corpus,subject,split\nshhs,200001,train\nshhs,200002,val\nmass,200001,test\n")
     policy = SplitPolicy(published=read_published(table))
-    assert policy.split("shhs", "200001", "200001") == "train"
-    assert policy.split("shhs", "200002", "200002") == "validation"
-    assert policy.split("mass", "200001", "200001") == "test"
-    assert policy.split("shhs", "200003", "200003") is None
+    assert split_of(policy, "shhs", "200001") == "train"
+    assert split_of(policy, "shhs", "200002") == "validation"
+    assert split_of(policy, "mass", "200001") == "test"
+    assert split_of(policy, "shhs", "200003") is None
     lists = tmp_path / "split.json"
     lists.write_text(json.dumps({"train": ["a"], "test": ["b"]}))
-    assert SplitPolicy(published=read_published(lists)).split("any", "b", "b") == "test"
+    assert split_of(SplitPolicy(published=read_published(lists)), "any", "b") == "test"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +103,7 @@ def test_a_published_file_may_name_the_validation_split_as_is_usual(tmp_path, na
     table.write_text(f"subject,split\na,{named}\n")
     lists.write_text(json.dumps({named: ["a"]}))
     for path in (table, lists):
-        assert SplitPolicy(published=read_published(path)).split("shhs", "a", "a") == split
+        assert split_of(SplitPolicy(published=read_published(path)), "shhs", "a") == split
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,13 @@ def values(recordings, recipe="a", policy="open", **fixed):
         "fixed": settings,
         "policy": policy,
         "folds": 0,
+        "placements": {
+            "splits": {
+                name: {s: split for c, s, _, split in recordings if c == name} for name in corpora
+            },
+            "folds": {},
+        },
+        "parted": {},
         "command": "psgimg build --source " + " ".join(corpora),
     }
 
