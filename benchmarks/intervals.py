@@ -190,18 +190,18 @@ def candidates(
         Source of the resamples.
     """
     totals = tables.sum(axis=1)
-    values = _of(metric, totals)
-    without = _of(metric, totals[:, None] - tables)
+    values = values_of(metric, totals)
+    without = values_of(metric, totals[:, None] - tables)
     resampled = [_resampled(metric, study, ROUNDS, rng) for study in tables[: heavy[0]]]
     few = tables[: heavy[1] if tables.shape[1] <= MOST_STUDENTISED else 0]
     units = [_resampled(metric, study, FEW_ROUNDS, rng, errors=True) for study in few]
     for kind in ("single", "pair"):
         reach = 1 - metric.lowest
         within = (metric.lowest, 1.0) if kind == "single" else (-reach, reach)
-        value, left = _kind(values, kind), _kind(without, kind)
+        value, left = of_kind(values, kind), of_kind(without, kind)
         yield kind, "jackknife-t", methods.plain(value, left, within)
         yield kind, "jackknife-t, logit", methods.logit(value, left, within)
-        weights = _weights(metric, tables if kind == "pair" else tables[:, :, :1])
+        weights = weights_of(metric, tables if kind == "pair" else tables[:, :, :1])
         yield kind, "as printed", methods.effective(value, left, within, weights)
         for method, ends in _bootstrapped(kind, within, resampled, units, value, left).items():
             yield kind, method, np.array(ends)
@@ -216,30 +216,32 @@ def _bootstrapped(
     left: Floats,
 ) -> dict[str, list[Floats]]:
     """Return method → ends of each bootstrapped study; methods without any are left out."""
-    drawn = [_kind(one, kind) for one in resampled]
+    drawn = [of_kind(one, kind) for one in resampled]
     own = methods.error(left)
     found = {
         "percentile": [methods.percentile(one) for one in drawn],
         "BCa": [methods.accelerated(*each) for each in zip(drawn, value, left, strict=False)],
         "bootstrap-t": [
-            methods.studentised(_kind(one[0], kind), one[1 + (kind == "pair")][:, 0], within, *each)
+            methods.studentised(
+                of_kind(one[0], kind), one[1 + (kind == "pair")][:, 0], within, *each
+            )
             for one, *each in zip(units, value, own, strict=False)
         ],
     }
     return {method: ends for method, ends in found.items() if ends}
 
 
-def _of(metric: Metric, tables: Tables) -> Floats:
+def values_of(metric: Metric, tables: Tables) -> Floats:
     """Return (...) values of tables (..., 5, 6)."""
     return metric.each(tables.reshape(-1, 5, 6)).reshape(tables.shape[:-2])
 
 
-def _kind(values: Floats, kind: str) -> Floats:
+def of_kind(values: Floats, kind: str) -> Floats:
     """Return (...) values of the first model, or differences, from (..., 2)."""
     return values[..., 0] if kind == "single" else values[..., 1] - values[..., 0]
 
 
-def _weights(metric: Metric, tables: Tables) -> Floats:
+def weights_of(metric: Metric, tables: Tables) -> Floats:
     """Return (n_studies, n_subjects) the epochs of each subject with any bearing on a metric."""
     weights = tables.sum(axis=(2, 3, 4)).astype(float)
     total = tables.sum(axis=(1, 2))
@@ -258,13 +260,13 @@ def _resampled(
     n = len(study)
     counts = rng.multinomial(n, np.full(n, 1 / n), size=rounds)
     totals = np.tensordot(counts, study, axes=1)
-    drawn = _of(metric, totals)
+    drawn = values_of(metric, totals)
     if not errors:
         return drawn
-    left = _of(metric, totals[:, None] - study)  # of subjects that were not drawn: weight 0
+    left = values_of(metric, totals[:, None] - study)  # of subjects that were not drawn: weight 0
     found = []
     for kind in ("single", "pair"):
-        value = np.where(counts > 0, _kind(left, kind), 0.0)
+        value = np.where(counts > 0, of_kind(left, kind), 0.0)
         centre = (counts * value).sum(axis=1, keepdims=True) / n
         spread = (counts * (value - centre) ** 2).sum(axis=1, keepdims=True)
         found.append(np.sqrt((n - 1) / n * spread))

@@ -192,14 +192,16 @@ def count(pages: Sequence[Explained], stage: int) -> int:
 
 
 def _stage(pages: Sequence[Explained], subjects: Sequence[Hashable]) -> StageSummary:
-    def means(values: Sequence[Floats]) -> tuple[Interval, ...]:
-        return tuple(mean(column, subjects) for column in np.array(values).T)
+    def means(
+        values: Sequence[Floats], within: tuple[float, float] | None = None
+    ) -> tuple[Interval, ...]:
+        return tuple(mean(column, subjects, within=within) for column in np.array(values).T)
 
     return StageSummary(
         n_pages=len(pages),
         n_right=sum(explained.right for explained in pages),
-        shares=means([explained.shares for explained in pages]),
+        shares=means([explained.shares for explained in pages], (0, 1)),
         drops=means([explained.drops for explained in pages]),
-        turns=means([explained.turns for explained in pages]),
+        turns=means([explained.turns for explained in pages], (0, 1)),
         seconds=np.mean([explained.seconds for explained in pages], axis=0),
     )

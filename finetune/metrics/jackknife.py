@@ -139,7 +139,12 @@ def of_sums(
     return Interval(value, *ends(value, without, weights, within=within))
 
 
-def mean(values: npt.ArrayLike, subjects: Sequence[Hashable] | npt.NDArray[np.generic]) -> Interval:
+def mean(
+    values: npt.ArrayLike,
+    subjects: Sequence[Hashable] | npt.NDArray[np.generic],
+    *,
+    within: Range | None = None,
+) -> Interval:
     """Return the mean of the finite values, with its interval over subjects.
 
     Parameters
@@ -148,6 +153,8 @@ def mean(values: npt.ArrayLike, subjects: Sequence[Hashable] | npt.NDArray[np.ge
         Values, such as one per night or per page; NaN is ignored.
     subjects : (n,)
         Whose value each is; all values of a subject leave together.
+    within
+        As for :func:`ends`.
     """
     numbers = np.asarray(values, np.float64)
     finite = np.isfinite(numbers)
@@ -160,8 +167,8 @@ def mean(values: npt.ArrayLike, subjects: Sequence[Hashable] | npt.NDArray[np.ge
     centre = numbers[finite].mean()  # sums of differences from it lose no digits
     sums = np.bincount(group, numbers[finite] - centre, minlength=len(place))
     has = counts > 0
-    found = of_sums(
-        np.column_stack([sums, counts])[has], lambda part: float(part[0] / part[1]), counts[has]
-    )
+    parts = np.column_stack([sums, counts])[has]
+    left = None if within is None else (within[0] - centre, within[1] - centre)
+    found = of_sums(parts, lambda part: float(part[0] / part[1]), counts[has], within=left)
     value, low, high = (float(part + centre) for part in found[:3])
     return Interval(value, low, high, found.reason)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from intervals import POPULATIONS, _kind, _of, _weights, chosen
+from intervals import POPULATIONS, chosen, of_kind, values_of, weights_of
 from psgimg.finetune.evaluation.intervals import differences, intervals, means
 from psgimg.finetune.metrics import metric_table
 
@@ -129,12 +129,12 @@ def test_the_simulated_method_is_the_one_that_is_printed(population):
         studies = people[np.random.default_rng(n).integers(300, size=(6, n))]
         totals = studies.sum(axis=1)
         for metric in chosen():
-            values, left = _of(metric, totals), _of(metric, totals[:, None] - studies)
+            values, left = values_of(metric, totals), values_of(metric, totals[:, None] - studies)
             reach = 1 - metric.lowest
             for kind, within in (("single", (metric.lowest, 1.0)), ("pair", (-reach, reach))):
-                weights = _weights(metric, studies if kind == "pair" else studies[:, :, :1])
+                weights = weights_of(metric, studies if kind == "pair" else studies[:, :, :1])
                 simulated = interval_methods.effective(
-                    _kind(values, kind), _kind(left, kind), within, weights
+                    of_kind(values, kind), of_kind(left, kind), within, weights
                 )
                 for study, ends in zip(studies, simulated, strict=True):
                     found = (
