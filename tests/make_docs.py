@@ -1,7 +1,8 @@
 """Write what documents say of the code: ``python -P tests/make_docs.py``; with ``--check`` it only compares.
 
 ``docs/commands.md`` is the command line's own help, ``docs/modules.md`` the first sentence of each
-module, ``docs/speed.md`` what ``docs/benchmarks.json`` says.
+module, ``docs/speed.md`` what ``docs/benchmarks.json`` says, and the table of intervals in
+``docs/evaluation.md`` what ``docs/intervals.json`` says.
 """
 
 import ast
@@ -21,7 +22,13 @@ COMMANDS_MD = ROOT / "docs" / "commands.md"
 MODULES_MD = ROOT / "docs" / "modules.md"
 SPEED_MD = ROOT / "docs" / "speed.md"
 BENCHMARKS = ROOT / "docs" / "benchmarks.json"
+EVALUATION_MD = ROOT / "docs" / "evaluation.md"
+INTERVALS = ROOT / "docs" / "intervals.json"
+TABLE = re.compile(r"(?<=<!-- intervals -->\n).*(?=<!-- end of intervals -->)", re.DOTALL)
 SPEED = re.compile(r"(?<=<!-- speed -->\n).*(?=<!-- end of speed -->)", re.DOTALL)
+
+FEW_WITHOUT = 0.9
+"""Where more studies than this have no interval, those that have one are too few to judge."""
 
 MAIN = {
     "builder": ("build", "night", "check", "preview", "rebuild", "unscored_night", "drawing"),
@@ -102,6 +109,36 @@ def speed(found: dict[str, Any]) -> str:
     )
 
 
+def intervals_md(text: str) -> str:
+    """The page of evaluation with its table of simulated intervals as it should be."""
+    found = json.loads(INTERVALS.read_text(encoding="utf-8"))
+    return TABLE.sub(lambda _: "\n".join(_coverage(found)) + "\n", text)
+
+
+def _coverage(found: dict[str, Any]) -> list[str]:
+    """Mean and lowest coverage in percent of every method, over populations and metrics."""
+    rows: dict[tuple[str, str], list[dict[str, list[float | None]]]] = {}
+    for key, row in found["results"].items():
+        _, _, kind, method = key.split(" | ")
+        rows.setdefault((kind, method), []).append(row)
+    heads = " | ".join(map(str, found["subjects"]))
+    lines = [f"| subjects | {heads} |", "|:--|" + "--:|" * len(found["subjects"])]
+    for (kind, method), some in sorted(rows.items(), key=lambda item: item[0][0] == "pair"):
+        cells = []
+        for i in range(len(found["subjects"])):
+            known = [
+                (row["coverage"][i], 1 - row["none"][i])
+                for row in some
+                if i < len(row["none"]) and row["none"][i] < FEW_WITHOUT
+            ]
+            mean = sum(c * n for c, n in known) / sum(n for _, n in known) if known else 0
+            lowest = min((c for c, _ in known), default=0)
+            cells.append(f"{100 * mean:.0f} ({100 * lowest:.0f})" if known else "–")
+        name = f"**{method}**" if method == "as printed" else method
+        lines.append(f"| {kind}: {name} | {' | '.join(cells)} |")
+    return lines
+
+
 def _place(path: Path, main: tuple[str, ...]) -> tuple[int, str]:
     return (main.index(path.stem) if path.stem in main else len(main), path.stem)
 
@@ -114,7 +151,13 @@ def _first_sentence(path: Path) -> str:
 def written() -> dict[Path, str]:
     """Every page that this script writes, as it should be."""
     speed_now = speed_md(SPEED_MD.read_text(encoding="utf-8"))
-    return {COMMANDS_MD: commands_md(), MODULES_MD: modules_md(), SPEED_MD: speed_now}
+    intervals_now = intervals_md(EVALUATION_MD.read_text(encoding="utf-8"))
+    return {
+        COMMANDS_MD: commands_md(),
+        MODULES_MD: modules_md(),
+        SPEED_MD: speed_now,
+        EVALUATION_MD: intervals_now,
+    }
 
 
 def main(check: bool) -> None:

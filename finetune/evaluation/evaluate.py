@@ -19,10 +19,9 @@ from psgimg.finetune.evaluation.interscorer import agreement
 from psgimg.finetune.evaluation.intervals import Tables, as_values, finite, intervals
 from psgimg.finetune.evaluation.paired import compare
 from psgimg.finetune.metrics import metric_table, metrics
-from psgimg.finetune.metrics.bootstrap import LEVEL, ROUNDS
+from psgimg.finetune.metrics.jackknife import FEWEST, LEVEL, METHOD
 
 METRICS = "metrics.json"
-FEWEST_ROUNDS = 100
 
 
 @dataclass(frozen=True)
@@ -35,27 +34,17 @@ class EvaluateConfig:
         Predictions files; each further one is compared with the first, epoch by epoch, or joined to it.
     out
         Output folder; None names it after the first file, beside it.
-    rounds
-        Number of bootstrap rounds.
-    seed
-        Bootstrap seed.
     join
         Whether the files have disjoint epochs, such as those of folds, and are evaluated as one.
     """
 
     files: tuple[Path, ...]
     out: Path | None = None
-    rounds: int = ROUNDS
-    seed: int = 0
     join: bool = False
 
     def __post_init__(self) -> None:
         if not self.files:
             raise BuildError("no predictions file given; name at least one")
-        if self.rounds < FEWEST_ROUNDS:
-            raise BuildError(f"--rounds {self.rounds}: give {FEWEST_ROUNDS} or more")
-        if self.seed < 0:
-            raise BuildError(f"--seed {self.seed}: give 0 or more")
 
     @property
     def folder(self) -> Path:
@@ -118,21 +107,15 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         "source": first.source,
         "joined": joined.values() if joined else None,
         "counts": _counts(list(subjects), tables, first),
-        "interval": {
-            "over": "subjects",
-            "rounds": config.rounds,
-            "seed": config.seed,
-            "level": LEVEL,
-        },
-        "pooled": _pooled(tables, config),
-        "by_corpus": _by_corpus(subjects, tables, first, config),
+        "interval": {"over": "subjects", "method": METHOD, "level": LEVEL, "fewest": FEWEST},
+        "pooled": _pooled(tables),
+        "by_corpus": _by_corpus(subjects, tables, first),
         "subjects": _subjects(subjects, tables),
         "recordings": _recordings(first),
         "calibration": calibration(first.label, first.probabilities),
-        "scorers": agreement(first, config.rounds, config.seed),
+        "scorers": agreement(first),
         "comparisons": [
-            {"file": name, "source": other.source}
-            | compare(first, other, config.rounds, config.seed)
+            {"file": name, "source": other.source} | compare(first, other)
             for name, other in zip(names[1:] if others else [], others, strict=True)
         ],
     }
@@ -148,12 +131,8 @@ def write(out: Path, evaluation: Evaluation) -> Path:
     return path
 
 
-def _pooled(tables: Tables, config: EvaluateConfig) -> dict[str, Any]:
-    figures = intervals(tables, rounds=config.rounds, seed=config.seed)
-    return {
-        "figures": as_values(figures),
-        "confusion": tables.sum(0).tolist(),
-    }
+def _pooled(tables: Tables) -> dict[str, Any]:
+    return {"figures": as_values(intervals(tables)), "confusion": tables.sum(0).tolist()}
 
 
 def _counts(keys: Sequence[SubjectKey], tables: Tables, data: Epochs) -> dict[str, int]:
@@ -167,9 +146,7 @@ def _counts(keys: Sequence[SubjectKey], tables: Tables, data: Epochs) -> dict[st
     }
 
 
-def _by_corpus(
-    subjects: dict[SubjectKey, slice], tables: Tables, data: Epochs, config: EvaluateConfig
-) -> dict[str, Any]:
+def _by_corpus(subjects: dict[SubjectKey, slice], tables: Tables, data: Epochs) -> dict[str, Any]:
     """Return counts and pooled metrics of each corpus; empty if there is only one."""
     corpora = sorted({key.corpus for key in subjects})
     if len(corpora) < 2:
@@ -178,7 +155,7 @@ def _by_corpus(
     for corpus in corpora:
         keys = [key for key in subjects if key.corpus == corpus]
         own = tables[[key.corpus == corpus for key in subjects]]
-        values[corpus] = {"counts": _counts(keys, own, data)} | _pooled(own, config)
+        values[corpus] = {"counts": _counts(keys, own, data)} | _pooled(own)
     return values
 
 

@@ -23,19 +23,11 @@ from psgimg.builder.command_options import config_option
     help="Output folder [default: FILE-evaluation].",
 )
 @click.option(
-    "--rounds",
-    type=int,
-    default=2000,
-    show_default=True,
-    help="Number of bootstrap resamples of subjects for the 95 % intervals.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Bootstrap seed.")
-@click.option(
     "--join",
     is_flag=True,
     help="Evaluate files of disjoint epochs, such as those of all folds, as one.",
 )
-def evaluate(files: tuple[Path, ...], out: Path | None, rounds: int, seed: int, join: bool) -> None:
+def evaluate(files: tuple[Path, ...], out: Path | None, join: bool) -> None:
     """Measure the agreement of predictions with the scored stages: report, figures, table, JSON.
 
     FILE is written by `psgimg predict` or any other tool: Parquet, CSV or JSON Lines with the
@@ -50,7 +42,7 @@ def evaluate(files: tuple[Path, ...], out: Path | None, rounds: int, seed: int, 
     from psgimg.finetune.evaluation import evaluation_report
     from psgimg.finetune.terminal import show_evaluation
 
-    config = main_path.EvaluateConfig(files, out, rounds, seed, join)
+    config = main_path.EvaluateConfig(files, out, join)
     evaluation_report.check(config.folder)
     evaluation = main_path.evaluate(config)
     refusal = (

@@ -31,7 +31,7 @@ def show(console: Console, evaluation: Evaluation, out: Path) -> None:
         console.print(_differences(comparison, values["file"]))
     counts = values["counts"]
     summary = ", ".join(counted(counts[f"{n}s"], n) for n in ("epoch", "recording", "subject"))
-    if counts["subjects"] > 1:
+    if counts["subjects"] >= values["interval"]["fewest"]:
         summary += f"; {values['interval']['level']:.0%} intervals over subjects in brackets"
     console.print()
     console.print(summary)
