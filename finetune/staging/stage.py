@@ -120,7 +120,7 @@ def stage(config: StageConfig, progress: Progress) -> StagedNight:
         for note in pages.notes:
             progress.note(note)
         staged = _staged(night, pages, trained, lights_s, config, progress)
-        notes = [*night.notes, *pages.notes]
+        notes = [*night.notes, *pages.notes, *lights.notes(*lights_s)]
         _write(room, staged, _facts(staged, night, notes, model_identity, trained, config))
     return staged
 
