@@ -142,6 +142,7 @@ def _rows(splits: Nights, outcome: Outcome) -> Iterator[dict[str, Any]]:
                 "label": STAGE_NAMES[label],
                 "label_2": None if label_2 == NO_STAGE else STAGE_NAMES[label_2],
                 **answer.columns(),
+                "epoch_s": night.epoch_s,
             }
 
 
