@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from psgimg.builder.card.templates import counted
 from psgimg.finetune.evaluation.epochs import Epochs
-
-FEW_SUBJECTS = 10
-"""Below this number, percentile intervals are known to be too narrow."""
+from psgimg.finetune.evaluation.intervals import without_interval
+from psgimg.finetune.metrics import metric_table
+from psgimg.finetune.metrics.jackknife import FEWEST, too_few
 
 
 def notes(data: Epochs, values: Mapping[str, Any]) -> list[str]:
@@ -29,11 +29,25 @@ def notes(data: Epochs, values: Mapping[str, Any]) -> list[str]:
             f"{counted(sum(gaps), 'epoch')} missing between the first and the last of a recording, "
             f"in {len(gaps)} of {counted(counts['recordings'], 'recording')}; not evaluated."
         )
-    if counts["subjects"] < 2:
-        lines.append("No intervals, as there is only one subject to resample.")
-    elif counts["subjects"] < FEW_SUBJECTS:
-        lines.append(f"With {counts['subjects']} subjects, intervals are rough and too narrow.")
-    return lines + _on_probabilities(data)
+    return [*lines, *_without_interval(values), *_on_probabilities(data)]
+
+
+def _without_interval(values: Mapping[str, Any]) -> list[str]:
+    """Return which metrics have no interval, and why, one line for each reason."""
+    n_subjects, scorers = values["counts"]["subjects"], values["scorers"]
+    if n_subjects < FEWEST:
+        return [f"No intervals: {too_few(n_subjects)}."]
+    parts = {"": values["pooled"]}
+    parts |= {f" in {corpus}": part for corpus, part in values["by_corpus"].items()}
+    if scorers:
+        parts[" for the second scorer"] = scorers
+        parts[" on the epochs scored twice"] = {"figures": scorers["model_on_same"]}
+    parts |= {f", difference of {entry['file']}": entry for entry in values["comparisons"]}
+    lines = []
+    for name, part in parts.items():
+        missing = without_interval(part["figures"], metric_table.METRICS)
+        lines += [f"No interval of {names}{name}: {reason}." for reason, names in missing.items()]
+    return lines
 
 
 def _on_probabilities(data: Epochs) -> list[str]:

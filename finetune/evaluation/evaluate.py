@@ -22,10 +22,9 @@ from psgimg.finetune.evaluation.interscorer import agreement
 from psgimg.finetune.evaluation.intervals import Tables, as_values, finite, intervals
 from psgimg.finetune.evaluation.paired import compare
 from psgimg.finetune.metrics import metric_table, metrics
-from psgimg.finetune.metrics.bootstrap import LEVEL, ROUNDS
+from psgimg.finetune.metrics.jackknife import FEWEST, LEVEL, METHOD
 
 METRICS, RECORDINGS = "metrics.json", "recordings.csv"
-FEWEST_ROUNDS = 100
 
 
 @dataclass(frozen=True)
@@ -38,10 +37,6 @@ class EvaluateConfig:
         Predictions files; each further one is compared with the first, epoch by epoch.
     out
         Output folder; None names it after the first file, beside it.
-    rounds
-        Number of bootstrap rounds.
-    seed
-        Bootstrap seed.
     subjects_table
         Table of subjects, such as BIDS's ``participants.tsv``; None for no groups.
     by
@@ -50,18 +45,12 @@ class EvaluateConfig:
 
     files: tuple[Path, ...]
     out: Path | None = None
-    rounds: int = ROUNDS
-    seed: int = 0
     subjects_table: Path | None = None
     by: str | None = None
 
     def __post_init__(self) -> None:
         if not self.files:
             raise BuildError("no predictions file given; name at least one")
-        if self.rounds < FEWEST_ROUNDS:
-            raise BuildError(f"--rounds {self.rounds}: give {FEWEST_ROUNDS} or more")
-        if self.seed < 0:
-            raise BuildError(f"--seed {self.seed}: give 0 or more")
         if (self.subjects_table is None) != (self.by is None):
             given, other = ("--by", "--subjects-table FILE")
             if self.by is None:
@@ -124,24 +113,18 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         "file": names[0],
         "source": first.source,
         "counts": _counts(list(subjects), tables, first),
-        "interval": {
-            "over": "subjects",
-            "rounds": config.rounds,
-            "seed": config.seed,
-            "level": LEVEL,
-        },
-        "pooled": _pooled(tables, config),
-        "by_corpus": _by_corpus(subjects, tables, first, config),
+        "interval": {"over": "subjects", "method": METHOD, "level": LEVEL, "fewest": FEWEST},
+        "pooled": _pooled(tables),
+        "by_corpus": _by_corpus(subjects, tables, first),
         "subjects": _subjects(subjects, tables),
         "recordings": _recordings(first, compared, places),
         "nights": nights.summary(first, compared),
         "transitions": transitions.transitions(first, places),
         "groups": _groups(first, tables, compared, config),
         "calibration": calibration(first.label, first.probabilities),
-        "scorers": agreement(first, config.rounds, config.seed),
+        "scorers": agreement(first),
         "comparisons": [
-            {"file": name, "source": other.source}
-            | compare(first, other, config.rounds, config.seed)
+            {"file": name, "source": other.source} | compare(first, other)
             for name, other in zip(names[1:], others, strict=True)
         ],
     }
@@ -164,12 +147,8 @@ def write(out: Path, evaluation: Evaluation) -> Path:
     return path
 
 
-def _pooled(tables: Tables, config: EvaluateConfig) -> dict[str, Any]:
-    figures = intervals(tables, rounds=config.rounds, seed=config.seed)
-    return {
-        "figures": as_values(figures),
-        "confusion": tables.sum(0).tolist(),
-    }
+def _pooled(tables: Tables) -> dict[str, Any]:
+    return {"figures": as_values(intervals(tables)), "confusion": tables.sum(0).tolist()}
 
 
 def _counts(keys: Sequence[SubjectKey], tables: Tables, data: Epochs) -> dict[str, int]:
@@ -183,9 +162,7 @@ def _counts(keys: Sequence[SubjectKey], tables: Tables, data: Epochs) -> dict[st
     }
 
 
-def _by_corpus(
-    subjects: dict[SubjectKey, slice], tables: Tables, data: Epochs, config: EvaluateConfig
-) -> dict[str, Any]:
+def _by_corpus(subjects: dict[SubjectKey, slice], tables: Tables, data: Epochs) -> dict[str, Any]:
     """Return counts and pooled metrics of each corpus; empty if there is only one."""
     corpora = sorted({key.corpus for key in subjects})
     if len(corpora) < 2:
@@ -194,7 +171,7 @@ def _by_corpus(
     for corpus in corpora:
         keys = [key for key in subjects if key.corpus == corpus]
         own = tables[[key.corpus == corpus for key in subjects]]
-        values[corpus] = {"counts": _counts(keys, own, data)} | _pooled(own, config)
+        values[corpus] = {"counts": _counts(keys, own, data)} | _pooled(own)
     return values
 
 
@@ -212,8 +189,8 @@ def _groups(
     """Return the figures by groups of subjects; None without a table of subjects."""
     if config.subjects_table is None or config.by is None:
         return None
-    columns, options = bins.parse(config.by), {"rounds": config.rounds, "seed": config.seed}
-    return groups.by_group(data, tables, compared, config.subjects_table, columns, **options)
+    columns = bins.parse(config.by)
+    return groups.by_group(data, tables, compared, config.subjects_table, columns)
 
 
 def _recordings(data: Epochs, compared: Nights, places: Places) -> list[dict[str, Any]]:

@@ -18,8 +18,9 @@ from psgimg.finetune.evaluation.clinical import plot_agreement
 from psgimg.finetune.evaluation.clinical.measures import MEASURES
 from psgimg.finetune.evaluation.epochs import Epochs, confusions
 from psgimg.finetune.evaluation.evaluate import METRICS, RECORDINGS, Evaluation
-from psgimg.finetune.evaluation.intervals import as_values, intervals
+from psgimg.finetune.evaluation.intervals import as_values, finite, intervals
 from psgimg.finetune.metrics import metric_table
+from psgimg.finetune.metrics.jackknife import FEWEST
 
 MARKDOWN, HTML, LATEX = "report.md", "report.html", "table.tex"
 TEMPLATE, NIGHTS_TEMPLATE = "evaluation.md.j2", "evaluation-nights.md.j2"
@@ -68,7 +69,7 @@ def write(out: Path, evaluation: Evaluation) -> list[Path]:
     facts = _facts(evaluation.values, drawn)
     facts["nights_section"] = templates.render(NIGHTS_TEMPLATE, facts).strip()
     text = templates.render(TEMPLATE, facts)
-    others = [_figures(other, evaluation.values["interval"]) for other in evaluation.others]
+    others = [_figures(other) for other in evaluation.others]
     contents = {
         MARKDOWN: text.encode(),
         HTML: html.html(text, drawn).encode(),
@@ -106,16 +107,10 @@ def _pictures(evaluation: Evaluation) -> dict[str, bytes]:
     return drawn
 
 
-def _figures(data: Epochs, interval: Mapping[str, Any]) -> latex.Figures:
+def _figures(data: Epochs) -> latex.Figures:
     """Return the metrics of a single file with their intervals."""
     tables = confusions(data.subjects(), data.label, data.prediction)
-    drawn = intervals(
-        tables, rounds=interval["rounds"], seed=interval["seed"], level=interval["level"]
-    )
-    return {
-        name: {part: None if math.isnan(value) else value for part, value in entry.items()}
-        for name, entry in as_values(drawn).items()
-    }
+    return dict(finite(as_values(intervals(tables))))
 
 
 def _facts(values: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, Any]:
@@ -129,6 +124,7 @@ def _facts(values: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, A
         "v": values,
         "metrics": metric_table.METRICS,
         "measures": MEASURES,
+        "fewest": FEWEST,
         "few": plot_evaluation.FEW,
         "headline": metric_table.headline(),
         "headline_names": metric_table.listed(metric_table.headline()),

@@ -8,7 +8,7 @@ from psgimg.finetune.evaluation.epochs import Epochs, confusions
 from psgimg.finetune.evaluation.intervals import as_values, intervals
 
 
-def agreement(data: Epochs, rounds: int, seed: int) -> dict[str, Any] | None:
+def agreement(data: Epochs) -> dict[str, Any] | None:
     """Compare two scorers on the epochs that both scored, and the model on exactly these epochs.
 
     Returns
@@ -28,6 +28,6 @@ def agreement(data: Epochs, rounds: int, seed: int) -> dict[str, Any] | None:
         "recordings": sum(bool(both[rows].any()) for _, rows in data.parts()),
         "subjects": len(subjects),
         "confusion": second.sum(0).tolist(),
-        "figures": as_values(intervals(second, rounds=rounds, seed=seed)),
-        "model_on_same": as_values(intervals(model, rounds=rounds, seed=seed)),
+        "figures": as_values(intervals(second)),
+        "model_on_same": as_values(intervals(model)),
     }

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from psgimg.builder.card.templates import counted, number
 from psgimg.finetune.metrics import metric_table
+from psgimg.finetune.metrics.jackknife import too_few
 from psgimg.finetune.metrics.metric_table import Metric
 from psgimg.finetune.metrics.plotting import short
 
@@ -86,6 +87,7 @@ def tables(values: Mapping[str, Any], others: Sequence[Figures]) -> str:
         "columns": columns,
         "groups": list(_groups(columns)),
         "headline": metric_table.headline(),
+        "too_few": too_few,
     }
     return environment.from_string(source).render(facts)
 

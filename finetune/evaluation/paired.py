@@ -14,7 +14,7 @@ from psgimg.finetune.evaluation.intervals import as_values, differences
 Rows = npt.NDArray[np.int64]
 
 
-def compare(first: Epochs, second: Epochs, rounds: int, seed: int) -> dict[str, Any]:
+def compare(first: Epochs, second: Epochs) -> dict[str, Any]:
     """Return the metrics of both files and their difference, second − first, with intervals.
 
     Raises
@@ -29,7 +29,7 @@ def compare(first: Epochs, second: Epochs, rounds: int, seed: int) -> dict[str, 
         confusions(subjects, first.label, prediction)
         for prediction in (first.prediction, second.prediction[order])
     ]
-    figures = differences(*tables, rounds=rounds, seed=seed)
+    figures = differences(*tables)
     return {"epochs": len(first), "figures": as_values(figures)}
 
 

@@ -122,6 +122,8 @@ def spread(
         Metric → ``value``, ``low`` and ``high``; no interval is drawn where low is null.
     """
     headline = metric_table.headline()
+    has_ends = any(pooled[metric.key]["low"] is not None for metric in headline)
+    words = "all epochs, 95 % interval" if has_ends else "all epochs"
     drawn = figure(7, 1.1 + 0.95 * len(headline))
     axes = drawn.subplots()
     for line, metric in enumerate(headline):
@@ -132,7 +134,7 @@ def spread(
         axes.scatter(
             values, line + offsets, size, BLUE, alpha=0.55, linewidths=0, label="one subject"
         )
-        _interval(axes, pooled[metric.key], line + 0.22, "all epochs, 95 % interval")
+        _interval(axes, pooled[metric.key], line + 0.22, words)
     axes.set_yticks(range(len(headline)), [metric.short for metric in headline])
     axes.set_ylim(len(headline) - 0.5, -0.5)
     right = min(1.0, axes.get_xlim()[1])

@@ -24,8 +24,9 @@ from psgimg.finetune.explaining import (
 )
 from psgimg.finetune.explaining.cells import Floats, Grid
 from psgimg.finetune.explaining.config import ExplainConfig
+from psgimg.finetune.explaining.faithfulness import Curves
 from psgimg.finetune.explaining.margins import Case, PageScorer, margin
-from psgimg.finetune.explaining.replacement import Fill
+from psgimg.finetune.explaining.replacement import Fill, Pages
 from psgimg.finetune.explaining.summary import Explained, Overlay, Summary
 from psgimg.finetune.inference.predict_config import PredictConfig, Question, question
 
@@ -54,12 +55,15 @@ def explain(config: ExplainConfig, progress: Progress) -> Summary:
     for message in query.notes:
         progress.note(message)
     score, density = _model(config, query, grid, progress)
-    fill = replacement.Pages(pageset, config.seed) if config.fill == "pages" else replacement.blank
+    pages = replacement.Pages(pageset, config.seed)
+    fill = pages if config.fill == "pages" else replacement.blank
     progress.start("explaining", len(rows), "pages")
     units = grid.units if config.method == "occlusion" else cells.patches(*grid.page)
     explained: list[Explained] = []
     for row, case in zip(rows, margins.cases(pageset, rows, query, grid), strict=True):
-        page, shares = _explained(case, row, fill, score, density, grid, config.seed)
+        page, shares = _explained(case, row, fill, score, density, grid)
+        tested = _tested(case, row, page, pages, score, grid, config.seed)
+        page = replace(page, curves=tested)
         if summary.count(explained, page.stage) < N_OVERLAYS:
             page = replace(page, overlay=Overlay(case.pixels, cells.gathered(shares, units)))
         explained.append(page)
@@ -123,30 +127,40 @@ def _method(
 
 
 def _explained(
-    case: Case, row: int, fill: Fill, score: PageScorer, density: Density, grid: Grid, seed: int
+    case: Case, row: int, fill: Fill, score: PageScorer, density: Density, grid: Grid
 ) -> tuple[Explained, Floats]:
     """Explain one page; returns the result and the (height, width) attribution of each pixel."""
     log_probs = score(case, [case.pixels])[0]
-    stage, whole = _top(log_probs)
+    stage, _ = _top(log_probs)
     case = replace(case, fills=fill(case, row, stage))
     by_lane = occlusion.by_lane(case, score, grid)
     shares = density(case, log_probs)
-    importance = grid.total(shares)
-    k = row % len(case.fills)  # alternates between the fills
-    ends = (whole, float(margin(by_lane[k, :1], stage)[0]))
     page = Explained(
         page=case.page,
         lanes=case.lanes,
         log_probs=log_probs,
-        cells=importance,
+        cells=grid.total(shares),
         ink=grid.total(case.ink),
         seconds=cells.by_second(shares),
-        without_lane=by_lane[:, 1:],
-        curves=faithfulness.curves(
-            case, stage, case.fills[k], ends, importance, score, grid, (seed, row)
-        ),
+        without_lane=by_lane,
     )
     return page, shares
+
+
+def _tested(
+    case: Case,
+    row: int,
+    page: Explained,
+    pages: Pages,
+    score: PageScorer,
+    grid: Grid,
+    seed: int,
+) -> Curves | None:
+    """Return the curves that test an explanation, with a page that it was not made from."""
+    fill = pages.tester(row, page.stage)
+    if fill is None:
+        return None
+    return faithfulness.curves(case, page.stage, fill, page.cells, score, grid, (seed, row))
 
 
 def _top(log_probs: Floats) -> tuple[int, float]:

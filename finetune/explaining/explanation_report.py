@@ -20,10 +20,9 @@ from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.explaining import plot_explanation
 from psgimg.finetune.explaining.cells import PATCH_PX, Grid
 from psgimg.finetune.explaining.faithfulness import CONTROLS, ORDERS, SHARES, WAYS
-from psgimg.finetune.explaining.page_intervals import Mean
 from psgimg.finetune.explaining.summary import Explained, StageSummary, Summary
 from psgimg.finetune.inference.predict_config import Question
-from psgimg.finetune.metrics.bootstrap import LEVEL
+from psgimg.finetune.metrics.jackknife import FEWEST, LEVEL, Interval, too_few
 
 if TYPE_CHECKING:
     from psgimg.finetune.explaining.config import ExplainConfig
@@ -70,6 +69,7 @@ def write(
         "controls": CONTROLS,
         "ways": WAYS,
         "level": LEVEL,
+        "too_few": too_few(result.n_subjects) if result.n_subjects < FEWEST else "",
         "restricted": build["policy"] != "open",
         "overlays": [(str(path.relative_to(out)), page.page, page.right) for path, page in drawn],
         "pictures": {
@@ -104,6 +104,7 @@ def _values(
             "right": sum(page.right for page in result.pages),
             "recordings": result.n_recordings,
             "subjects": result.n_subjects,
+            "tested": result.n_tested,
         },
         "lanes": list(result.lanes),
         "stages": {name: _stage(stage, result.lanes) for name, stage in result.stages.items()},
@@ -124,7 +125,7 @@ def _values(
 
 
 def _stage(stage: StageSummary, lanes: tuple[str, ...]) -> dict[str, Any]:
-    def by_lane(means: tuple[Mean, ...]) -> dict[str, dict[str, float]]:
+    def by_lane(means: tuple[Interval, ...]) -> dict[str, dict[str, Any]]:
         return {lane: mean._asdict() for lane, mean in zip(lanes, means, strict=True)}
 
     return {

@@ -1,20 +1,20 @@
 """Faithfulness: deletion and insertion curves that test an explanation against two controls.
 
-The cells of a page are successively replaced by those of a fill (deletion), or inserted into the fill
-(insertion), the most important first, and the margin is recorded. The controls are cells in random
-order and cells with most ink first. Petsiuk et al., arXiv:1806.07421.
+The cells of a page are successively replaced by those of another page, its fill (deletion), or
+inserted into the fill (insertion), the most important first, and the margin is recorded. The controls
+are cells in random order and cells with most ink first. Petsiuk et al., arXiv:1806.07421.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from psgimg.finetune.explaining import cells
 from psgimg.finetune.explaining.cells import Floats, Grid, Pixels, Units
 from psgimg.finetune.explaining.margins import Case, PageScorer, margin
-from psgimg.finetune.explaining.page_intervals import Mean, mean
+from psgimg.finetune.metrics.jackknife import Interval, mean
 
 SHARES = np.linspace(0, 1, 11)
 """Fractions, of the cells in which page and fill differ, at which the margin is computed."""
@@ -50,10 +50,10 @@ class Verdict:
     Parameters
     ----------
     gains
-        (way, control) → mean of ``Curves.gain`` over the pages, with its interval.
+        (way, control) → mean of ``Curves.gain`` over the pages, with its interval over subjects.
     """
 
-    gains: dict[tuple[str, str], Mean]
+    gains: dict[tuple[str, str], Interval]
 
     @property
     def believable(self) -> bool:
@@ -68,8 +68,8 @@ class Verdict:
                 "The explanation is faithful: the cells it ranks highest change the answer more than "
                 "random cells and than the cells with most ink, in both deletion and insertion."
             )
-        if any(np.isnan(gain.low) for gain in self.gains.values()):
-            return "Faithfulness can't be assessed from a single page; explain more pages."
+        if reasons := dict.fromkeys(gain.reason for gain in self.gains.values() if gain.reason):
+            return f"Faithfulness can't be assessed: {', '.join(reasons)}."
         failed = ", ".join(
             f"{way} against {control} ({gain})"
             for (way, control), gain in self.gains.items()
@@ -82,7 +82,6 @@ def curves(
     case: Case,
     stage: int,
     fill: Pixels,
-    ends: tuple[float, float],
     importance: Floats,
     score: PageScorer,
     grid: Grid,
@@ -97,9 +96,7 @@ def curves(
     stage
         The model's answer.
     fill : (height, width, 3)
-        Page whose cells replace those of the page.
-    ends
-        Margins of the page and of the fill.
+        Page whose cells replace those of the page; not one from which the attribution was made.
     importance : (n_lanes, n_windows)
         Attribution of each cell.
     score
@@ -125,6 +122,7 @@ def curves(
         for _, order, inserts in plans
         for picture in _steps(case, fill, grid, order, inserts)
     )
+    ends = margin(score(case, [case.pixels, fill]), stage)
     inner = margin(score(case, pictures), stage).reshape(len(plans), -1)
     outer = np.array([ends[::-1] if inserts else ends for _, _, inserts in plans])
     margins = np.column_stack([outer[:, 0], inner, outer[:, 1]])
@@ -133,12 +131,11 @@ def curves(
     return Curves(deletion, {**insertion, "random": deletion["random"][::-1]})
 
 
-def verdict(curves: Sequence[Curves]) -> Verdict:
-    """Return the verdict over the curves of all pages, with intervals over pages."""
-    pages = np.arange(len(curves))
+def verdict(curves: Sequence[Curves], subjects: Sequence[Hashable]) -> Verdict:
+    """Return the verdict over the curves of some pages, given whose page each is."""
     return Verdict(
         {
-            (way, control): mean([page.gain(way, control) for page in curves], pages)
+            (way, control): mean([page.gain(way, control) for page in curves], subjects)
             for way in WAYS
             for control in CONTROLS
         }

@@ -9,8 +9,8 @@ from psgimg.finetune.explaining.margins import Case, PageScorer, margin
 
 
 def by_lane(case: Case, score: PageScorer, grid: Grid) -> Floats:
-    """Return (n_fills, 1 + n_lanes, 5) log-probabilities: of each fill, then with each lane filled."""
-    masks = [np.ones(grid.page, np.bool_), *map(grid.lane, range(grid.shape[0]))]
+    """Return (n_fills, n_lanes, 5) log-probabilities with each lane filled."""
+    masks = [grid.lane(number) for number in range(grid.shape[0])]
     changed = (cells.mixed(case.pixels, fill, mask) for fill in case.fills for mask in masks)
     return score(case, changed).reshape(len(case.fills), len(masks), -1)
 

@@ -4,6 +4,9 @@ By default, the same region of pages of the other stages, from the same recordin
 picture resembles those that the model was trained on, and evidence by absence, such as a flat chin
 EMG, is removed too. A blank region is unlike any training page: if the model associates little ink
 with deep sleep, removing ink is evidence for deep sleep.
+
+An explanation is tested with another page than those that made it: with one of them, the test would
+repeat the attribution's own measurements, whatever that page happens to show.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 from psgimg.finetune.data.page_set import PageSet
 from psgimg.finetune.explaining import page_selection
 from psgimg.finetune.explaining.cells import Pixels
@@ -36,22 +40,56 @@ class Pages:
         starts = np.searchsorted(index.recording, np.arange(len(index.recordings))).tolist()
         drawn = page_selection.lanes(pageset, starts)
         self._absent = [tuple(name is None for name in lanes) for lanes in drawn]
+        self._subjects = [(key.corpus, key.subject) for key in index.recordings]
 
     def __call__(self, case: Case, row: int, stage: int) -> tuple[Pixels, ...]:
         """Return the fills of a page; its background if no page of another stage has its lanes."""
-        rng = np.random.default_rng((self._seed, row))
-        labels = self._pages.labels
-        donors = [self._donor(row, other, rng) for other in np.unique(labels) if other != stage]
-        rows = [donor for donor in donors if donor is not None]
+        rows = self.donors(row, stage)
         return tuple(map(np.asarray, self._pages.images(rows))) or blank(case, row, stage)
 
-    def _donor(self, row: int, stage: int, rng: np.random.Generator) -> int | None:
-        """Return a row of a stage, from the same recording or else from one with the same lanes."""
+    def tester(self, row: int, stage: int) -> Pixels | None:
+        """Return the page that tests the explanation of a page; None if there is none to be had."""
+        donor = self.test_donor(row, stage)
+        return None if donor is None else np.asarray(self._pages.images([donor])[0])
+
+    def donors(self, row: int, stage: int) -> list[int]:
+        """Return a row of each other stage, from the same recording where possible."""
+        rng = np.random.default_rng((self._seed, row))
+        index, chosen = self._pages.index, []
+        for other in self._others(stage):
+            rows = self._like(row, other)
+            own = rows[index.recording[rows] == index.recording[row]]
+            if len(rows := own if len(own) else rows):
+                chosen.append(int(rng.choice(rows)))
+        return chosen
+
+    def test_donor(self, row: int, stage: int) -> int | None:
+        """Return a row of another stage that is not among :meth:`donors`; None if there is none.
+
+        It is of another subject if possible, or else of another recording; over the pages, the other
+        stages take turns.
+        """
+        rng = np.random.default_rng((self._seed, row, 1))
+        recording, used = self._pages.index.recording, self.donors(row, stage)
+        stages = np.roll(self._others(stage), -row).tolist()
+        free = [rows[~np.isin(rows, used)] for rows in (self._like(row, s) for s in stages)]
+        own, person = recording[row], self._subjects[recording[row]]
+        strange = np.array([subject != person for subject in self._subjects])
+        tiers = (
+            [rows[strange[recording[rows]]] for rows in free],
+            [rows[recording[rows] != own] for rows in free],
+            free,
+        )
+        return next((int(rng.choice(rows)) for tier in tiers for rows in tier if len(rows)), None)
+
+    def _others(self, stage: int) -> npt.NDArray[np.int8]:
+        labels = np.unique(self._pages.labels)
+        return np.asarray(labels[labels != stage], np.int8)
+
+    def _like(self, row: int, stage: int) -> npt.NDArray[np.int64]:
+        """Return the rows of a stage on which the same lanes were drawn as on a page, without it."""
         index, rows = self._pages.index, self._pages.rows
         rows = rows[(index.label[rows] == stage) & (rows != row)]
-        recording = index.recording[rows]
-        own = rows[recording == index.recording[row]]
-        if not len(own):
-            absent = self._absent[index.recording[row]]
-            own = rows[[self._absent[number] == absent for number in recording]]
-        return int(rng.choice(own)) if len(own) else None
+        absent = self._absent[index.recording[row]]
+        alike = np.array([lanes == absent for lanes in self._absent])
+        return np.asarray(rows[alike[index.recording[rows]]], np.int64)

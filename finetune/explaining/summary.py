@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.page_set import Page
 from psgimg.finetune.explaining.cells import Floats, Grid, Pixels
-from psgimg.finetune.explaining.faithfulness import ORDERS, WAYS, Curves, Verdict, verdict
+from psgimg.finetune.explaining.faithfulness import ORDERS, SHARES, WAYS, Curves, Verdict, verdict
 from psgimg.finetune.explaining.margins import margin
-from psgimg.finetune.explaining.page_intervals import Mean, mean
+from psgimg.finetune.metrics.jackknife import Interval, mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Explained:
     without_lane : (n_fills, n_lanes, 5)
         Log-probabilities of the five answers when a whole lane is filled.
     curves
-        Deletion and insertion curves.
+        Deletion and insertion curves; None if there was no other page to test with.
     overlay
         Pixels with their attributions, for the pages that are drawn.
     """
@@ -53,7 +53,7 @@ class Explained:
     ink: Floats
     seconds: Floats
     without_lane: Floats
-    curves: Curves
+    curves: Curves | None = None
     overlay: Overlay | None = None
 
     @property
@@ -115,9 +115,9 @@ class StageSummary:
 
     n_pages: int
     n_right: int
-    shares: tuple[Mean, ...]
-    drops: tuple[Mean, ...]
-    turns: tuple[Mean, ...]
+    shares: tuple[Interval, ...]
+    drops: tuple[Interval, ...]
+    turns: tuple[Interval, ...]
     seconds: Floats
 
     @property
@@ -140,7 +140,7 @@ class Summary:
     stages
         Summary by the model's answer; stages that it never answered are absent.
     curves
-        (way, order) → (11,) mean margin in nats.
+        (way, order) → (11,) mean margin in nats over the tested pages; NaN if there are none.
     verdict
         Whether the explanations are faithful.
     """
@@ -150,6 +150,11 @@ class Summary:
     stages: dict[str, StageSummary]
     curves: dict[tuple[str, str], Floats]
     verdict: Verdict
+
+    @property
+    def n_tested(self) -> int:
+        """Number of pages whose explanation was tested."""
+        return sum(explained.curves is not None for explained in self.pages)
 
     @property
     def n_subjects(self) -> int:
@@ -163,21 +168,22 @@ class Summary:
 
 
 def summarise(pages: Sequence[Explained], grid: Grid) -> Summary:
-    """Return means over pages, with intervals over subjects; those of the verdict are over pages."""
-    subjects = sorted({explained.page[:2] for explained in pages})
-    number = {subject: i for i, subject in enumerate(subjects)}
+    """Return means over pages, with intervals over subjects."""
     stages = {}
     for stage, name in enumerate(STAGE_NAMES):
         own = [explained for explained in pages if explained.stage == stage]
         if own:
-            stages[name] = _stage(own, [number[explained.page[:2]] for explained in own])
+            stages[name] = _stage(own, [explained.page[:2] for explained in own])
+    tested = [(page.curves, page.page[:2]) for page in pages if page.curves]
+    tests, subjects = [curves for curves, _ in tested], [subject for _, subject in tested]
     curves = {
-        (way, order): np.mean([getattr(page.curves, way)[order] for page in pages], axis=0)
+        (way, order): np.mean([getattr(test, way)[order] for test in tests], axis=0)
+        if tests
+        else np.full(len(SHARES), np.nan)
         for way in WAYS
         for order in ORDERS
     }
-    faithfulness = verdict([explained.curves for explained in pages])
-    return Summary(grid.lanes, tuple(pages), stages, curves, faithfulness)
+    return Summary(grid.lanes, tuple(pages), stages, curves, verdict(tests, subjects))
 
 
 def count(pages: Sequence[Explained], stage: int) -> int:
@@ -185,8 +191,8 @@ def count(pages: Sequence[Explained], stage: int) -> int:
     return sum(explained.stage == stage for explained in pages)
 
 
-def _stage(pages: Sequence[Explained], subjects: Sequence[int]) -> StageSummary:
-    def means(values: Sequence[Floats]) -> tuple[Mean, ...]:
+def _stage(pages: Sequence[Explained], subjects: Sequence[Hashable]) -> StageSummary:
+    def means(values: Sequence[Floats]) -> tuple[Interval, ...]:
         return tuple(mean(column, subjects) for column in np.array(values).T)
 
     return StageSummary(

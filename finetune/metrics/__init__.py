@@ -1,1 +1,1 @@
-"""The predictions file, agreement metrics and their bootstrap intervals."""
+"""The predictions file, agreement metrics and intervals over subjects."""

@@ -1,4 +1,7 @@
-"""Metrics: agreement of predicted with scored stages, computed from a confusion table. NumPy only."""
+"""Metrics: agreement of predicted with scored stages, from confusion tables. NumPy only.
+
+Every function takes one table (5, 6), or any number of them (..., 5, 6) and returns (...) values.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ NO_ANSWER = -1
 """Code of a prediction without a valid stage. Always counted as wrong, never excluded."""
 
 Table = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
 
 
 def confusion(
@@ -51,49 +55,57 @@ def confusion(
     return table
 
 
-def accuracy(table: Table) -> float:
+def accuracy(table: Table) -> Values:
     """Return the proportion of epochs predicted correctly; NaN for an empty table."""
-    return _ratio(np.trace(table), table.sum())
+    return _ratio(_right(table).sum(-1), table.sum((-2, -1)))
 
 
-def balanced_accuracy(table: Table) -> float:
+def balanced_accuracy(table: Table) -> Values:
     """Return the mean recall over the stages that were scored; NaN for an empty table."""
-    scored = table.sum(1)
-    recall = np.diag(table)[scored > 0] / scored[scored > 0]
-    return float(recall.mean()) if recall.size else float("nan")
+    return _mean_of_defined(_ratio(_right(table), table.sum(-1)))
 
 
-def f1_per_stage(table: Table) -> npt.NDArray[np.float64]:
-    """Return (5,) the F1 of each stage; NaN for a stage neither scored nor predicted."""
-    numerator = 2.0 * np.diag(table)
-    denominator = table.sum(1) + table.sum(0)[:N_STAGES]
-    f1 = np.full(N_STAGES, np.nan)
-    np.divide(numerator, denominator, out=f1, where=denominator > 0)
-    return f1
+def f1_per_stage(table: Table) -> Values:
+    """Return (..., 5) the F1 of each stage; NaN for a stage neither scored nor predicted."""
+    return _ratio(2 * _right(table), table.sum(-1) + table.sum(-2)[..., :N_STAGES])
 
 
-def macro_f1(table: Table) -> float:
-    """Return the mean F1 over the stages that were scored or predicted."""
-    f1 = f1_per_stage(table)
-    present = f1[~np.isnan(f1)]
-    return float(present.mean()) if present.size else float("nan")
+def macro_f1(table: Table) -> Values:
+    """Return the mean F1 over the stages that were scored or predicted; NaN for an empty table."""
+    return _mean_of_defined(f1_per_stage(table))
 
 
-def kappa(table: Table) -> float:
+def kappa(table: Table) -> Values:
     """Return Cohen's kappa; "no answer" is a sixth class that is never scored. NaN if undefined."""
-    n = table.sum()
-    chance = float(_ratio(table.sum(1) @ table.sum(0)[:N_STAGES], n * n))
+    n = table.sum((-2, -1))
+    both = (table.sum(-1) * table.sum(-2)[..., :N_STAGES]).sum(-1)
+    chance = _ratio(both, n * n)
     return _ratio(accuracy(table) - chance, 1.0 - chance)
 
 
-def mcc(table: Table) -> float:
+def mcc(table: Table) -> Values:
     """Return the multiclass Matthews correlation coefficient; 0 if undefined, by convention."""
-    n = float(table.sum())
-    scored, predicted = table.sum(1).astype(float), table.sum(0).astype(float)
-    covariance = np.trace(table) * n - scored @ predicted[:N_STAGES]
-    spread = (n * n - predicted @ predicted) * (n * n - scored @ scored)
-    return float(covariance / np.sqrt(spread)) if spread > 0 else 0.0
+    n = table.sum((-2, -1)).astype(float)
+    scored, predicted = table.sum(-1).astype(float), table.sum(-2).astype(float)
+    both = (scored * predicted[..., :N_STAGES]).sum(-1)
+    covariance = _right(table).sum(-1) * n - both
+    spread = (n * n - (predicted**2).sum(-1)) * (n * n - (scored**2).sum(-1))
+    return np.nan_to_num(np.asarray(_ratio(covariance, np.sqrt(np.maximum(spread, 0)))))
 
 
-def _ratio(part: float, whole: float) -> float:
-    return float(part / whole) if whole else float("nan")
+def _right(table: Table) -> Table:
+    """Return (..., 5) the number of epochs of each stage that were predicted correctly."""
+    return np.asarray(np.diagonal(table, axis1=-2, axis2=-1), np.int64)
+
+
+def _ratio(part: npt.NDArray[np.number], whole: npt.NDArray[np.number]) -> Values:
+    """Return part / whole, NaN where the whole is 0."""
+    ratio = np.full(np.shape(whole), np.nan)
+    np.divide(part, whole, out=ratio, where=np.asarray(whole) != 0)
+    return ratio
+
+
+def _mean_of_defined(values: Values) -> Values:
+    """Return (...) the mean over the last axis without NaN; NaN where all are NaN."""
+    defined = ~np.isnan(values)
+    return _ratio(np.where(defined, values, 0.0).sum(-1), defined.sum(-1))

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.finetune.evaluation.intervals import Difference, Interval
-from psgimg.finetune.metrics import bootstrap, metric_table, metrics, predictions
-from psgimg.finetune.metrics.bootstrap import Draws
+from psgimg.finetune.evaluation import intervals
+from psgimg.finetune.evaluation.intervals import Difference
+from psgimg.finetune.metrics import metric_table, metrics, predictions
+from psgimg.finetune.metrics.jackknife import Interval
 
 SUBJECT = ("corpus", "subject")
 EPOCH = ("corpus", "recording", "epoch")
@@ -46,17 +47,6 @@ class Answers:
         """Metrics over all epochs."""
         return metric_table.summary(self.tables.sum(0))
 
-    @cached_property
-    def drawn(self) -> dict[str, Draws]:
-        """Metric → (rounds,) bootstrap values over subjects; (0,) with fewer than two subjects.
-
-        Cells with the same subjects use the same resamples, so that means and differences can be
-        computed round by round; cells with other subjects are resampled independently.
-        """
-        seed = int(hashlib.sha256(repr(self.subjects).encode()).hexdigest()[:16], 16)
-        figures = bootstrap.figures(self.tables[:, None], bootstrap.ROUNDS, seed)
-        return {name: values[:, 0] for name, values in figures.items()}
-
 
 def read(path: Path) -> Answers:
     """Read the answers in a predictions file.
@@ -82,29 +72,20 @@ def read(path: Path) -> Answers:
 
 
 def means(cells: Sequence[Answers]) -> dict[str, Interval]:
-    """Return the mean of every metric over cells, with its interval over subjects."""
-    return {
-        name: Interval(_mean(cells, name), *bootstrap.percentile_interval(_drawn(cells, name)))
-        for name in cells[0].figures
-    }
+    """Return the mean of every metric over cells, with its interval over the subjects of all cells."""
+    return intervals.means(_aligned(cells))
 
 
 def differences(pairs: Sequence[tuple[Answers, Answers]]) -> dict[str, Difference]:
     """Return the mean difference over pairs, second − first, of every metric, with intervals."""
-    firsts, seconds = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    result = {}
-    for name in firsts[0].figures:
-        first, second = _mean(firsts, name), _mean(seconds, name)
-        ends = bootstrap.percentile_interval(_drawn(seconds, name) - _drawn(firsts, name))
-        result[name] = Difference(first, second, second - first, *ends)
-    return result
+    cells = _aligned([answers for pair in pairs for answers in pair])
+    return intervals.mean_differences(cells[::2], cells[1::2])
 
 
-def _mean(cells: Sequence[Answers], name: str) -> float:
-    return float(np.mean([cell.figures[name] for cell in cells]))
-
-
-def _drawn(cells: Sequence[Answers], name: str) -> Draws:
-    """Return the mean over cells in every round; (0,) if a cell has fewer than two subjects."""
-    drawn = [cell.drawn[name] for cell in cells]
-    return np.mean(drawn, axis=0) if all(one.size for one in drawn) else np.zeros(0)
+def _aligned(cells: Sequence[Answers]) -> npt.NDArray[np.int64]:
+    """Return (n_cells, n_subjects, 5, 6) tables of the subjects of all cells; 0 where one is not in."""
+    place = {name: i for i, name in enumerate(sorted({s for cell in cells for s in cell.subjects}))}
+    tables = np.zeros((len(cells), len(place), *cells[0].tables.shape[1:]), np.int64)
+    for cell, own in zip(cells, tables, strict=True):
+        own[[place[name] for name in cell.subjects]] = cell.tables
+    return tables

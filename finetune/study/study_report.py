@@ -13,7 +13,9 @@ from typing import Any
 from psgimg.builder import atomic_file
 from psgimg.builder.card import templates
 from psgimg.builder.files import ownership
+from psgimg.finetune.evaluation.intervals import without_interval
 from psgimg.finetune.metrics import metric_table
+from psgimg.finetune.metrics.jackknife import FEWEST, too_few
 from psgimg.finetune.study import plot_settings
 from psgimg.finetune.study.plan import SEED
 from psgimg.finetune.study.table import DONE, FAILED, WAITING
@@ -21,8 +23,6 @@ from psgimg.finetune.study.table import DONE, FAILED, WAITING
 VALUES, ROWS, PAGE = "study.json", "study.csv", "report.md"
 SETTINGS, EFFECTS = "settings.png", "effects.png"
 TEMPLATE = "study.md.j2"
-FEW_SUBJECTS = 10
-"""Below this number, percentile intervals are known to be too narrow."""
 
 Values = Mapping[str, Any]
 Draw = Callable[[Sequence[Values], Sequence[str]], bytes]
@@ -122,15 +122,26 @@ def page(values: Values, effects: Sequence[Values]) -> str:
             "effects": effects,
             "unpaired": [e for e in values["effects"] if not e["pairs"] and e["other_epochs"]],
             "failed": [cell for cell in values["cells"] if cell["state"] == FAILED],
-            "few": min(subjects, default=FEW_SUBJECTS) < FEW_SUBJECTS,
-            "single": min(subjects, default=2) < 2,
-            "intervals": max(subjects, default=0) > 1,
+            "too_few": [too_few(n) for n in sorted(set(subjects)) if n < FEWEST],
+            "missing": _missing(values["settings"], effects),
+            "intervals": max(subjects, default=0) >= FEWEST,
             "interval": interval,
             "signed": signed,
             "settings_png": SETTINGS,
             "effects_png": EFFECTS,
         },
     )
+
+
+def _missing(settings: Sequence[Values], effects: Sequence[Values]) -> list[str]:
+    """Return which headline metrics have no interval although there are enough subjects, and why."""
+    named = [(one["name"], one) for one in settings] + [(effect_name(one), one) for one in effects]
+    return [
+        f"{name}: no interval of {metrics}: {reason}."
+        for name, one in named
+        if one["subjects"] >= FEWEST
+        for reason, metrics in without_interval(one["figures"], metric_table.headline()).items()
+    ]
 
 
 def mean_costs(costs: Sequence[Values]) -> dict[str, str]:

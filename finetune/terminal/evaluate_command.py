@@ -23,14 +23,6 @@ from psgimg.builder.command_options import config_option
     help="Output folder [default: FILE-evaluation].",
 )
 @click.option(
-    "--rounds",
-    type=int,
-    default=2000,
-    show_default=True,
-    help="Number of bootstrap resamples of subjects for the 95 % intervals.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Bootstrap seed.")
-@click.option(
     "--subjects-table",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -42,12 +34,7 @@ from psgimg.builder.command_options import config_option
     help="Columns of that table to group subjects by: age,sex,ahi, or with edges age:18-40-65.",
 )
 def evaluate(
-    files: tuple[Path, ...],
-    out: Path | None,
-    rounds: int,
-    seed: int,
-    subjects_table: Path | None,
-    by: str | None,
+    files: tuple[Path, ...], out: Path | None, subjects_table: Path | None, by: str | None
 ) -> None:
     """Measure the agreement of predictions with the scored stages: report, figures, table, JSON.
 
@@ -63,7 +50,7 @@ def evaluate(
     from psgimg.finetune.evaluation import evaluation_report
     from psgimg.finetune.terminal import show_evaluation
 
-    config = main_path.EvaluateConfig(files, out, rounds, seed, subjects_table, by)
+    config = main_path.EvaluateConfig(files, out, subjects_table, by)
     evaluation_report.check(config.folder)
     evaluation = main_path.evaluate(config)
     refusal = (

@@ -33,7 +33,7 @@ def show(console: Console, evaluation: Evaluation, out: Path) -> None:
     _show_clinical(console, values)
     counts = values["counts"]
     summary = ", ".join(counted(counts[f"{n}s"], n) for n in ("epoch", "recording", "subject"))
-    if counts["subjects"] > 1:
+    if counts["subjects"] >= values["interval"]["fewest"]:
         summary += f"; {values['interval']['level']:.0%} intervals over subjects in brackets"
     console.print()
     console.print(summary)
@@ -121,4 +121,4 @@ def _shown(figure: Figure, sign: str = "", digits: int = 3) -> str:
 
 
 def _number(value: float | None, sign: str = "", digits: int = 3) -> str:
-    return "–" if value is None else f"{value:{sign}.{digits}f}"
+    return "–" if value is None else f"{round(value, digits) + 0.0:{sign}.{digits}f}"  # no "-0.0"

@@ -20,9 +20,6 @@ def by_group(
     compared: Nights,
     path: Path,
     columns: Sequence[By],
-    *,
-    rounds: int,
-    seed: int,
 ) -> dict[str, Any]:
     """Return the figures of groups of subjects, in the form of ``metrics.json``.
 
@@ -36,8 +33,6 @@ def by_group(
         Sleep statistics of the recordings.
     path, columns
         Table of subjects, and the columns to group by.
-    rounds, seed
-        As for :func:`psgimg.finetune.evaluation.intervals.intervals`.
 
     Raises
     ------
@@ -62,7 +57,7 @@ def by_group(
                     "subjects": len(members),
                     "recordings": int(recordings.sum()),
                     "epochs": int(own.sum()),
-                    "figures": as_values(intervals(own, rounds=rounds, seed=seed)),
+                    "figures": as_values(intervals(own)),
                     "nights": nights.figures(compared, recordings),
                 }
             )

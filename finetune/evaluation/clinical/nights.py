@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from psgimg.finetune.evaluation.clinical.agreement import Agreement, agreement
 from psgimg.finetune.evaluation.clinical.measures import MEASURES
-from psgimg.finetune.evaluation.clinical.subject_intervals import Agreement, agreement
 from psgimg.finetune.evaluation.epochs import Epochs, Night, SubjectKey
 from psgimg.finetune.metrics import sleep_statistics
 from psgimg.finetune.metrics.sleep_statistics import UNSCORED

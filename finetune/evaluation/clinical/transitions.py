@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from psgimg.finetune.evaluation import epoch_lengths
-from psgimg.finetune.evaluation.clinical.subject_intervals import of_ratio
 from psgimg.finetune.evaluation.epochs import Epochs
+from psgimg.finetune.metrics import jackknife
+from psgimg.finetune.metrics.jackknife import Range
 from psgimg.finetune.metrics.metrics import N_STAGES, NO_ANSWER
 
 Mask = npt.NDArray[np.bool_]
+Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,11 +119,11 @@ def _errors(where: Mask, wrong: Mask, slices: Iterable[slice]) -> dict[str, Any]
     """Return epochs, their share of all errors, and their accuracy over subjects."""
     right_there = where & ~wrong
     pairs = [(int(right_there[rows].sum()), int(where[rows].sum())) for rows in slices]
-    right, n = zip(*pairs, strict=True)
+    right, n = np.array(pairs, np.float64).T
     return {
-        "epochs": sum(n),
+        "epochs": int(n.sum()),
         "share_of_errors": _ratio((where & wrong).sum(), wrong.sum()),
-        "accuracy": of_ratio(right, n, proportion=True)._asdict(),
+        "accuracy": _over_subjects(right, n, within=(0.0, 1.0)),
     }
 
 
@@ -133,10 +135,20 @@ def _rates(found: Places, slices: Iterable[slice]) -> dict[str, Any]:
     ]
     scored, predicted, hours = np.array(sums).T
     return {
-        "scored": of_ratio(scored, hours)._asdict(),
-        "predicted": of_ratio(predicted, hours)._asdict(),
-        "difference": of_ratio(predicted - scored, hours)._asdict(),
+        "scored": _over_subjects(scored, hours),
+        "predicted": _over_subjects(predicted, hours),
+        "difference": _over_subjects(predicted - scored, hours),
     }
+
+
+def _over_subjects(parts: Values, wholes: Values, within: Range | None = None) -> dict[str, Any]:
+    """Return a ratio of sums over the subjects that have any whole, with its interval."""
+    has = wholes > 0
+    both = np.column_stack([parts, wholes])[has]
+    found = jackknife.of_sums(
+        both, lambda sums: _ratio(sums[0], sums[1]), wholes[has], within=within
+    )
+    return found._asdict()
 
 
 def _counts(stages: npt.NDArray[np.int64], pairs: Mask) -> list[list[int]]:
