@@ -124,7 +124,9 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         "calibration": calibration(first.label, first.probabilities),
         "scorers": agreement(first),
         "comparisons": [
-            {"file": name, "source": other.source} | compare(first, other)
+            {"file": name, "source": other.source}
+            | compare(first, other)
+            | {"nights": nights.figures(nights.of(other))}
             for name, other in zip(names[1:], others, strict=True)
         ],
     }

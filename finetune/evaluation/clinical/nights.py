@@ -119,9 +119,9 @@ def figures(
             "nights": int(both.sum()),
             "subjects": len(np.unique(subject)),
             "undefined": {
-                "scored_only": int((there[1] & ~there[0]).sum()),
-                "predicted_only": int((there[0] & ~there[1]).sum()),
-                "both": int((~there[0] & ~there[1]).sum()),
+                "in_scored": int((there[1] & ~there[0]).sum()),
+                "in_predicted": int((there[0] & ~there[1]).sum()),
+                "in_both": int((~there[0] & ~there[1]).sum()),
             },
             "mean_scored": _mean(scored[both]),
             "mean_predicted": _mean(predicted[both]),
