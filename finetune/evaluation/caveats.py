@@ -43,10 +43,12 @@ def _without_interval(values: Mapping[str, Any]) -> list[str]:
         parts[" for the second scorer"] = scorers
         parts[" on the epochs scored twice"] = {"figures": scorers["model_on_same"]}
     parts |= {f", difference of {entry['file']}": entry for entry in values["comparisons"]}
-    lines = []
+    lines, every = [], metric_table.listed(metric_table.METRICS)
     for name, part in parts.items():
         missing = without_interval(part["figures"], metric_table.METRICS)
-        lines += [f"No interval of {names}{name}: {reason}." for reason, names in missing.items()]
+        for reason, names in missing.items():
+            of = "s" if names == every else f" of {names}"
+            lines.append(f"No interval{of}{name}: {reason}.")
     return lines
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.metrics import jackknife, metric_table
-from psgimg.finetune.metrics.jackknife import Ends, Interval
+from psgimg.finetune.metrics.jackknife import FEWEST, Ends, Interval
 from psgimg.finetune.metrics.metric_table import Metric
 from psgimg.finetune.metrics.metrics import N_STAGES
 
@@ -140,15 +140,16 @@ def _ends(metric: Metric, value: float, without: Floats, cells: Tables, *, pair:
     """Return the interval of a metric, or of a difference if ``pair``; cells as for :func:`means`."""
     by_subject = cells.sum(axis=0)
     epochs = by_subject.sum(axis=(1, 2))
+    if (n_subjects := int((epochs > 0).sum())) < FEWEST:
+        return Ends(np.nan, np.nan, jackknife.too_few(n_subjects))
     if metric.stage is not None:
-        name, has = STAGE_NAMES[metric.stage], by_subject[:, metric.stage].sum(axis=1) > 0
-        if has.sum() < min(jackknife.FEWEST, (epochs > 0).sum()):
-            reason = f"{name} was scored in {jackknife.too_few(int(has.sum()))}"
-            return Ends(np.nan, np.nan, reason)
+        has = by_subject[:, metric.stage].sum(axis=1) > 0
+        if has.sum() < FEWEST:
+            name, few = STAGE_NAMES[metric.stage], jackknife.too_few(int(has.sum()))
+            return Ends(np.nan, np.nan, f"{name} was scored in {few}")
         epochs = np.where(has, epochs, 0)
     if metric.counts_unscored and (names := _predicted_only(by_subject)):
-        reason = f"{names} was predicted, but scored in no subject"
-        return Ends(np.nan, np.nan, reason)
+        return Ends(np.nan, np.nan, f"{names} was predicted, but scored in no subject")
     reach = 1 - metric.lowest
     within = (-reach, reach) if pair else (metric.lowest, 1.0)
     return jackknife.ends(value, without, epochs, within=within)

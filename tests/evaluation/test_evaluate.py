@@ -16,7 +16,6 @@ from psgimg.finetune.metrics.predictions import PROBABILITIES
 from psgimg.finetune.terminal import evaluate_command
 from sklearn_figures import reference
 
-FEW = 100
 NIGHTS = (
     ("hmc", "1", "1-a", 0),
     ("hmc", "1", "1-b", 40),
@@ -63,7 +62,7 @@ def evaluated(*frames, folder, suffix=".parquet", **options):
         else:
             frame.to_csv(path, index=False)
         paths.append(path)
-    return evaluation.evaluate(EvaluateConfig(tuple(paths), **{"rounds": FEW, **options}))
+    return evaluation.evaluate(EvaluateConfig(tuple(paths), **options))
 
 
 def numbers(column):
@@ -130,7 +129,7 @@ def test_where_two_scored_their_agreement_is_the_ceiling_on_the_same_epochs(fram
     same_as_scikit_learn(value_of(scorers["figures"]), both, "label_2")
     same_as_scikit_learn(value_of(scorers["model_on_same"]), both)
     isruc = values["by_corpus"]["isruc"]["figures"]
-    assert scorers["model_on_same"] == isruc, "the same epochs, subjects and seed"
+    assert scorers["model_on_same"] == isruc, "the same epochs and subjects"
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
@@ -160,7 +159,7 @@ def test_a_plain_table_of_four_columns_is_enough(frame, values, tmp_path):
 def test_epochs_as_whole_floats_and_a_byte_order_mark_are_read(frame, tmp_path):
     frame["epoch"] = frame["epoch"].astype(float)
     frame.to_csv(tmp_path / "p.csv", index=False, encoding="utf-8-sig")
-    found = evaluation.evaluate(EvaluateConfig((tmp_path / "p.csv",), rounds=FEW))
+    found = evaluation.evaluate(EvaluateConfig((tmp_path / "p.csv",)))
     assert found.values["counts"]["epochs"] == len(frame)
 
 
@@ -212,25 +211,58 @@ def test_one_subject_has_figures_and_no_interval(frame, tmp_path):
     accuracy = found.values["pooled"]["figures"]["accuracy"]
     assert accuracy["value"] > 0.5
     assert accuracy["low"] is accuracy["high"] is None
-    assert "No intervals, as there is only one subject to resample." in found.notes
+    assert "No intervals: 1 subject; at least 3 are needed." in found.notes
+
+
+def test_two_subjects_have_figures_and_no_interval_and_three_have(frame, tmp_path):
+    for n_epochs, people, has in ((180, 2, False), (240, 3, True)):
+        found = evaluated(frame[:n_epochs], frame[:n_epochs], folder=tmp_path)
+        assert found.values["counts"]["subjects"] == people
+        low = found.values["pooled"]["figures"]["accuracy"]["low"]
+        assert (low is not None) is has
+        said = f"No intervals: {people} subjects; at least 3 are needed." in found.notes
+        assert said is not has
+
+
+def test_each_metric_without_an_interval_is_noted_with_its_reason(frame, tmp_path):
+    """N3 is found in two of four people only, and W is right throughout in all of them."""
+    rare = (frame["label"] == "N3") & (frame["subject"] == "1")
+    frame.loc[rare, "label"] = "N2"
+    frame.loc[frame["label"] == "W", "prediction"] = "W"
+    frame.loc[(frame["label"] != "W") & (frame["prediction"] == "W"), "prediction"] = None
+    found = evaluated(frame, folder=tmp_path)
+    figures = found.values["pooled"]["figures"]
+    assert figures["f1_N3"]["value"] is not None
+    assert figures["f1_N3"]["low"] is figures["f1_W"]["low"] is None
+    assert figures["f1_N2"]["low"] is not None
+    few = "N3 was scored in 2 subjects; at least 3 are needed"
+    assert figures["f1_N3"]["reason"] == few
+    assert f"No interval of F1 N3: {few}." in found.notes
+    assert "No interval of F1 W: the same in every subject." in found.notes
+    assert "No intervals in hmc: 2 subjects; at least 3 are needed." in found.notes
+    assert figures["macro_f1"]["reason"] is None
 
 
 # Comparisons
 
 
-def test_a_file_compared_with_itself_differs_by_exactly_nothing(frame, tmp_path):
+def test_a_file_compared_with_itself_differs_by_nothing_and_has_no_interval(frame, tmp_path):
     shuffled = frame.sample(frac=1, random_state=3)
-    (found,) = evaluated(frame, shuffled, folder=tmp_path).values["comparisons"]
+    evaluation = evaluated(frame, shuffled, folder=tmp_path)
+    (found,) = evaluation.values["comparisons"]
     assert found["epochs"] == 300
     for figure in found["figures"].values():
-        assert figure["difference"] == figure["low"] == figure["high"] == 0
+        assert figure["difference"] == 0
+        assert figure["low"] is figure["high"] is None
+    same = "difference of p1.parquet: the same in every subject."
+    assert any(note.startswith("No intervals") and note.endswith(same) for note in evaluation.notes)
 
 
 def test_a_difference_is_second_minus_first_on_the_same_epochs(frame, tmp_path):
     other = frame_of()
     other["prediction"] = frame_of(seed=9)["prediction"]
     plain = other[other["corpus"] == "hmc"][["recording", "epoch", "label", "prediction"]]
-    first = frame[frame["corpus"] == "hmc"]
+    first = frame[frame["corpus"] == "hmc"].assign(subject=plain["recording"])  # three of them
     found = evaluated(first, plain.iloc[::-1], folder=tmp_path).values
     figures = found["comparisons"][0]["figures"]
     alone = evaluated(plain, folder=tmp_path).values["pooled"]["figures"]
@@ -246,7 +278,7 @@ def test_files_of_one_name_are_distinguished_by_their_folders(frame, tmp_path):
     for path in paths:
         path.parent.mkdir()
         frame.to_csv(path, index=False)
-    found = evaluation.evaluate(EvaluateConfig(tuple(paths), rounds=FEW)).values
+    found = evaluation.evaluate(EvaluateConfig(tuple(paths))).values
     assert (found["file"], found["comparisons"][0]["file"]) == ("clean/p.csv", "noisy/p.csv")
 
 
@@ -281,15 +313,15 @@ def test_the_command_writes_the_report_and_prints_metrics_differences_and_notes(
     paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
     for path in paths:
         frame.to_csv(path, index=False)
-    given = [*map(str, paths), "--rounds", str(FEW)]
-    done = CliRunner().invoke(evaluate_command.evaluate, given, catch_exceptions=False)
+    done = CliRunner().invoke(evaluate_command.evaluate, [*map(str, paths)], catch_exceptions=False)
     assert done.exit_code == 0
     written = {path.name for path in (tmp_path / "a-evaluation").iterdir()}
     assert {"metrics.json", "report.md", "report.html"} <= written
     said = " ".join(done.output.split())
     assert "300 epochs, 5 recordings, 4 subjects; 95% intervals over subjects in brackets" in said
     assert "120 epochs were scored twice: predictions second scorer" in said
-    assert "+0.000 [+0.000, +0.000]" in said
+    assert "+0.000 [" not in said
+    assert "No intervals, difference of b.csv: the same in every subject." in said
     assert "No valid answer to" in said
     accuracy = json.loads((tmp_path / "a-evaluation" / "metrics.json").read_text())["pooled"]
     accuracy = accuracy["figures"]["accuracy"]
@@ -358,15 +390,6 @@ def test_a_file_without_valid_predictions_is_refused_in_one_line(tmp_path, text,
 def test_answers_that_are_all_invalid_have_metrics_and_are_no_error(tmp_path):
     path = tmp_path / "p.csv"
     path.write_text("recording,epoch,label,prediction,raw\na,0,W,,hm\na,1,N2,,hm\n")
-    found = evaluation.evaluate(EvaluateConfig((path,), rounds=FEW)).values
+    found = evaluation.evaluate(EvaluateConfig((path,))).values
     assert found["pooled"]["figures"]["accuracy"]["value"] == 0
     assert found["counts"]["no_answer"] == 2
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [({"rounds": 5}, "--rounds 5: give 100 or more"), ({"seed": -1}, "--seed -1: give 0 or more")],
-)
-def test_invalid_options_are_refused(tmp_path, options, said):
-    with pytest.raises(BuildError, match=said):
-        EvaluateConfig((tmp_path / "p.csv",), **options)

@@ -82,7 +82,7 @@ def found(tmp_path_factory):
         written(folder, "Łódź 0%_&.csv", rows(0.3, seed=2, name=HOSTILE), corrupted(0.0)),
         written(folder, "noise-10.jsonl", rows(0.6, seed=3, name=HOSTILE), corrupted(-10.0)),
     ]
-    return evaluate(EvaluateConfig(tuple(files), rounds=100))
+    return evaluate(EvaluateConfig(tuple(files)))
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def alone(tmp_path_factory):
     """One subject, no probabilities, no error."""
     folder = tmp_path_factory.mktemp("alone")
     path = written(folder, "alone.csv", rows(0.0, subjects=1, sure=False))
-    return evaluate(EvaluateConfig((path,), rounds=100))
+    return evaluate(EvaluateConfig((path,)))
 
 
 class Elements(HTMLParser):
@@ -171,8 +171,8 @@ def test_one_subject_has_no_interval_and_nothing_of_an_earlier_report_stays(alon
     shutil.copytree(out, folder)
     evaluation_report.write(folder, alone)
     text = (folder / "report.md").read_text()
-    assert "No intervals: there is only one subject." in text
-    assert "No intervals: there is only one subject." in (folder / "table.tex").read_text()
+    assert "- No intervals: 1 subject; at least 3 are needed." in text
+    assert "No intervals: 1 subject; at least 3 are needed." in (folder / "table.tex").read_text()
     assert {path.name for path in folder.glob("*.png")} == {"confusion.png", "hypnogram-only.png"}
     assert "nan" not in text
 
@@ -220,7 +220,7 @@ def test_a_corruption_recorded_by_another_tool_neither_stops_a_report_nor_is_dra
     twin = {**found.values["comparisons"][0], "source": told}
     assert plot_robustness.draw([twin], clean=True) is None
     path = written(tmp_path, "p.csv", rows(0.3), told)
-    evaluation_report.write(tmp_path, evaluate(EvaluateConfig((path,), rounds=100)))
+    evaluation_report.write(tmp_path, evaluate(EvaluateConfig((path,))))
 
 
 def test_a_dollar_in_a_name_is_a_dollar_and_begins_no_formula(found):

@@ -1,9 +1,9 @@
-"""What would flatter a model: errors left out, nights of a person drawn apart, a narrower interval."""
+"""What would flatter a model: errors left out, nights of a person counted apart, a narrower interval."""
 
 import csv
 
+import numpy as np
 import pytest
-from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.evaluation import evaluate
 from psgimg.finetune.evaluation.evaluate import EvaluateConfig
 
@@ -21,7 +21,7 @@ def written(path, nights):
 
 
 def figures(path):
-    return evaluate.evaluate(EvaluateConfig((path,), rounds=1000)).values
+    return evaluate.evaluate(EvaluateConfig((path,))).values
 
 
 def test_an_epoch_without_an_answer_counts_in_the_denominator(tmp_path):
@@ -31,11 +31,20 @@ def test_an_epoch_without_an_answer_counts_in_the_denominator(tmp_path):
     assert (values["counts"]["epochs"], values["counts"]["no_answer"]) == (8, 4)
 
 
-def test_two_nights_of_a_person_are_drawn_as_one(tmp_path):
-    """One subject right in both nights and one wrong: all draws are right, half or wrong."""
-    nights = [(s, f"{s}-{n}", [STAGE_NAMES[2 + i]] * 50) for i, s in enumerate("ab") for n in "12"]
-    figure = figures(written(tmp_path / "p.csv", nights))["pooled"]["figures"]["accuracy"]
-    assert (figure["value"], figure["low"], figure["high"]) == (0.5, 0.0, 1.0)
+def test_many_nights_of_a_person_count_as_one(tmp_path):
+    """Three people in nine nights have the interval of three nights, not of nine."""
+    said = (["N2"] * 45 + ["W"] * 5, ["N2"] * 30 + ["W"] * 20, ["N2"] * 40 + ["W"] * 10)
+    found = [
+        figures(
+            written(
+                tmp_path / f"{n}.csv",
+                [(s, f"{s}-{i}", said[k]) for k, s in enumerate("abc") for i in range(n)],
+            )
+        )["pooled"]["figures"]["accuracy"]
+        for n in (1, 3)
+    ]
+    assert found[0] == found[1]
+    assert found[0]["high"] - found[0]["low"] > 0.4
 
 
 def test_one_person_has_no_interval_whatever_the_nights(tmp_path):
@@ -44,10 +53,13 @@ def test_one_person_has_no_interval_whatever_the_nights(tmp_path):
     assert (figure["value"], figure["low"], figure["high"]) == (0.5, None, None)
 
 
-def test_the_interval_covers_95_percent_of_the_draws(tmp_path):
-    """Eighteen of twenty subjects right: the binomial's 2.5 % and 97.5 % points, not its 5 % and 95 %."""
+def test_the_interval_is_said_to_be_of_95_percent_and_is(tmp_path):
+    """Eighteen of twenty subjects right: Student's t of 19 degrees on the logit of 0.9."""
     nights = [(f"s{i}", f"r{i}", ["N2" if i < 18 else "W"] * 10) for i in range(20)]
     values = figures(written(tmp_path / "p.csv", nights))
     figure = values["pooled"]["figures"]["accuracy"]
-    assert values["interval"] == {"over": "subjects", "rounds": 1000, "seed": 0, "level": 0.95}
-    assert (figure["low"], figure["high"]) == pytest.approx((0.75, 1.0))
+    told = {"over": "subjects", "method": "jackknife-t", "level": 0.95, "fewest": 3}
+    assert values["interval"] == told
+    reach = 2.093 * np.sqrt(0.9 * 0.1 / 19) / (0.9 * 0.1)
+    ends = 1 / (1 + np.exp(-(np.log(9) + np.array([-reach, reach]))))
+    assert (figure["low"], figure["high"]) == pytest.approx(tuple(ends), abs=1e-4)

@@ -37,7 +37,6 @@ from psgimg.finetune.explaining import (  # noqa: E402
     faithfulness,
     margins,
     occlusion,
-    page_intervals,
     page_selection,
     replacement,
 )
@@ -98,9 +97,9 @@ def apart(tmp_path_factory):
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     place = tmp_path_factory.mktemp("caused")
-    write_caused(place / "shhs", n_subjects=4, minutes=30)
+    write_caused(place / "shhs", n_subjects=6, minutes=30)
     (place / "small.yaml").write_text("base: clinical\nwidth_px: 224\nheight_px: 112\n")
-    options = {"style": str(place / "small.yaml"), "splits": "2/1/1", "seed": 3, "trim_min": None}
+    options = {"style": str(place / "small.yaml"), "splits": "2/1/3", "seed": 3, "trim_min": None}
     build(BuildConfig(("shhs",), (str(place / "shhs"),), place / "out", **options), Remembered())
     return place / "out"
 
@@ -216,17 +215,6 @@ def test_a_page_is_filled_with_pages_of_the_other_stages_of_its_own_night(pagese
     assert [pageset.index.label[row] for row in found] == [0, 2, 3, 4]
 
 
-def test_a_mean_has_its_interval_over_groups_and_none_without_two():
-    values = np.r_[np.zeros(50), np.ones(50), np.nan]
-    over_pages = page_intervals.mean(values, np.arange(101))
-    over_subjects = page_intervals.mean(values, np.r_[np.zeros(50), np.ones(51)].astype(int))
-    assert over_pages.value == over_subjects.value == 0.5
-    assert over_pages.low == pytest.approx(0.4, abs=0.02)
-    assert (over_subjects.low, over_subjects.high) == (0, 1)
-    assert np.isnan(page_intervals.mean(values, np.zeros(101, int)).low)
-    assert np.isnan(page_intervals.mean([np.nan], [0]).value)
-
-
 def truth(case, grid, linear):
     """What a cell is worth to a model that adds up: its own ink less that of the fills."""
     inks = [grid.total(cells.ink(pixels, case.ground)) for pixels in (case.pixels, *case.fills)]
@@ -262,21 +250,46 @@ def test_a_correct_explanation_beats_the_controls_and_a_reversed_one_does_not(
         found = a_case(pageset, grid, row)
         found = dataclasses.replace(found, fills=filled(found, row, Stage.N1)[:1])
         worth = truth(found, grid, linear)
-        ends = [linear.margin(found, pixels) for pixels in (found.pixels, found.fills[0])]
         for importance, kept in ((worth, right), (-worth, wrong)):
             kept.append(
                 faithfulness.curves(
-                    found, Stage.N1, found.fills[0], ends, importance, linear, grid, (row,)
+                    found, Stage.N1, found.fills[0], importance, linear, grid, (row,)
                 )
             )
     assert right[0].deletion["ink"][[0, -1]].tolist() == right[0].insertion["ink"][[-1, 0]].tolist()
-    assert faithfulness.verdict(right).believable
-    refused = faithfulness.verdict(wrong)
+    people = [0, 0, 1, 1, 2, 2, 3, 3]
+    assert faithfulness.verdict(right, people).believable
+    refused = faithfulness.verdict(wrong, people)
     assert not refused.believable
     assert "not faithful: no better than a control in deletion against random" in refused.words
-    alone = faithfulness.verdict(right[:1])
+    alone = faithfulness.verdict(right, [0, 0, 0, 0, 1, 1, 1, 1])  # eight pages of two people
     assert not alone.believable
-    assert "can't be assessed from a single page" in alone.words
+    assert alone.words == "Faithfulness can't be assessed: 2 subjects; at least 3 are needed."
+    assert not faithfulness.verdict([], []).believable
+
+
+def test_the_page_that_tests_an_explanation_is_none_of_those_that_made_it(pageset):
+    filled, index = replacement.Pages(pageset, 0), pageset.index
+    people = [key.subject for key in index.recordings]
+    stages = set()
+    for row in pageset.rows.tolist()[::3]:
+        used, tester = filled.donors(row, Stage.N1), filled.test_donor(row, Stage.N1)
+        assert tester not in {*used, row, None}
+        assert index.label[tester] != Stage.N1
+        assert people[index.recording[tester]] != people[index.recording[row]]
+        stages.add(int(index.label[tester]))
+    assert stages == {Stage.W, Stage.N2, Stage.N3, Stage.REM}, "they take turns"
+
+
+def test_in_a_split_of_one_night_the_page_that_tests_is_another_page_of_it(pageset):
+    first = pageset.rows[pageset.index.recording[pageset.rows] == 0]
+    few = [first[pageset.index.label[first] == stage][:2] for stage in (Stage.W, Stage.N1)]
+    night = dataclasses.replace(pageset, rows=np.sort(np.concatenate(few)))
+    filled, row = replacement.Pages(night, 0), int(few[1][0])
+    assert {*filled.donors(row, Stage.N1), filled.test_donor(row, Stage.N1)} == set(few[0].tolist())
+    single = dataclasses.replace(night, rows=np.sort(np.concatenate([few[0][:1], few[1]])))
+    assert replacement.Pages(single, 0).donors(row, Stage.N1) == few[0][:1].tolist()
+    assert replacement.Pages(single, 0).tester(row, Stage.N1) is None, "W has no second page"
 
 
 def test_neighbours_stay_as_they_are(pageset, grid):
@@ -351,6 +364,28 @@ def explained(model, dataset, tmp_path_factory):
     return out, told, explain.explain(config, told)
 
 
+@pytest.mark.parametrize("fill", ["pages", "blank"])
+def test_no_page_that_made_an_explanation_tests_it(model, dataset, tmp_path, monkeypatch, fill):
+    made, tested = [], []
+    occluded, curves = occlusion.density, faithfulness.curves
+
+    def density(case, *others):
+        made.append({pixels.tobytes() for pixels in (case.pixels, *case.fills)})
+        return occluded(case, *others)
+
+    def spied(case, stage, pixels, *others):
+        tested.append(pixels.tobytes())
+        return curves(case, stage, pixels, *others)
+
+    monkeypatch.setattr(occlusion, "density", density)
+    monkeypatch.setattr(faithfulness, "curves", spied)
+    config = ExplainConfig(str(model), str(dataset), tmp_path, pages=5, window=15.0, fill=fill)
+    found = explain.explain(config, Remembered())
+    assert len(made) == len(tested) == found.n_tested == 5
+    assert [len(pages) for pages in made] == [5 if fill == "pages" else 2] * 5
+    assert not any(page in pages for page, pages in zip(tested, made, strict=True))
+
+
 def test_the_lane_and_the_seconds_that_decide_by_construction_win(explained):
     """The burst of C4 alone tells the stage: W in the first 6 s, N1 in the next …"""
     _, told, found = explained
@@ -394,8 +429,9 @@ def test_the_folder_has_the_whole_explanation(explained):
         assert f"({name})" in text
         with Image.open(out / name) as picture:
             picture.verify()
-    assert found.n_subjects == 1
-    assert "no intervals, as there is only one subject" in text
+    assert found.n_subjects == 3
+    assert values["counts"]["tested"] == 10
+    assert "with 95 % intervals over the subjects with this answer" in text
 
 
 def test_the_same_command_gives_the_same_bytes_and_prints_the_result(model, dataset, tmp_path):
@@ -405,7 +441,9 @@ def test_the_same_command_gives_the_same_bytes_and_prints_the_result(model, data
         words = [str(word) for key, value in told.items() for word in (f"--{key}", value)]
         done = CliRunner().invoke(explain_command.explain, [*words, "--out", str(out)])
         assert done.exit_code == 0, done.output
-        assert "faithful" in done.output.lower()
+        one = "Faithfulness can't be assessed: 1 subject; at least 3 are needed."
+        assert one in done.output
+        assert "no intervals: 1 subject; at least 3 are needed" in (out / "report.md").read_text()
         assert "deletion, better than ink by" in done.output
     names = sorted(path.relative_to(outs[0]) for path in outs[0].rglob("*") if path.is_file())
     assert len(names) == 5 + 2
