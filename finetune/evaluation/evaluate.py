@@ -131,7 +131,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         ],
     }
     clinical = [*nights.notes(values), *groups.notes(values["groups"])]
-    values |= {"notes": [*notes(first, values), *clinical]}
+    values |= {"notes": notes(first, values, clinical)}
     return Evaluation(finite(values), first, tuple(others))
 
 

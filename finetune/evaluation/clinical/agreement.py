@@ -23,6 +23,9 @@ from scipy.special import ndtri
 
 Values = npt.NDArray[np.float64]
 
+NO_SPREAD = 1e-6
+"""SDs up to this, in minutes or percent, are rounding errors of identical errors."""
+
 Z = float(ndtri((1 + LEVEL) / 2))
 """1.96: the limits enclose 95 % of a normal distribution."""
 
@@ -55,31 +58,30 @@ def agreement(errors: Values, subject: npt.NDArray[np.int64]) -> Agreement:
     if n < FEWEST:
         nothing = Interval(math.nan, math.nan, math.nan, jackknife.too_few(n))
         return Agreement(bias, mae, math.nan, nothing, nothing)
-    within = np.bincount(person, (errors - means[person]) ** 2, n).astype(np.float64)
-    sd = _sd(means, n_nights, within)
+    centred = means - bias.value  # sums of squares of these lose no digits
+    within = np.bincount(person, (errors - means[person]) ** 2, n)
+    parts = np.stack([np.ones(n), centred, centred**2, n_nights, 1 / n_nights, within])
+    sums = parts.sum(axis=1, keepdims=True)
+    sd = float(_sd(sums)[0])
     ends = (bias.value - Z * sd, bias.value + Z * sd)
-    lower, upper = _limits(ends, bias, sd, _without_each(means, n_nights, within))
+    lower, upper = _limits(ends, bias, sd, _sd(sums - parts))
     return Agreement(bias, mae, sd, lower, upper)
 
 
-def _sd(means: Values, n_nights: npt.NDArray[np.integer], within: Values) -> float:
-    """Return the SD of the error of a single night.
+def _sd(sums: Values) -> Values:
+    """Return (k,) the SD of the error of a single night, in each of some sets of subjects.
 
     Parameters
     ----------
-    means, n_nights, within : (n_subjects,)
-        Mean error, number of nights, and sum of squared deviations from the mean of each subject.
+    sums : (6, k)
+        Over the subjects of each set: their number; sums of their mean errors and of the squares of
+        these; nights; sums of 1 / nights, and of squared deviations from the means.
     """
-    repeated = int(n_nights.sum()) - len(means)
-    share = 1 - float((1 / n_nights).mean())
-    part = share * float(within.sum()) / repeated if repeated else 0.0
-    return math.sqrt(float(means.var(ddof=1)) + part)
-
-
-def _without_each(means: Values, n_nights: npt.NDArray[np.integer], within: Values) -> Values:
-    """Return (n_subjects,) the SD without each subject."""
-    parts = (means, n_nights, within)
-    return np.array([_sd(*(np.delete(part, i) for part in parts)) for i in range(len(means))])
+    n, mean, square, nights, inverse, within = sums
+    between = (square - mean**2 / n) / (n - 1)
+    repeated = np.maximum(np.round(nights - n), 1)  # without repeated nights, ``within`` is 0
+    variance = between + (1 - inverse / n) * within / repeated
+    return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
 
 def _limits(
@@ -87,7 +89,7 @@ def _limits(
 ) -> tuple[Interval, Interval]:
     """Return the lower and the upper limit with their intervals, as far as these are defined."""
     reason = bias.reason
-    if reason is None and not (without > 0).all():
+    if reason is None and not (without > NO_SPREAD * max(1.0, sd)).all():
         reason = "the spread rests on one of the subjects"
     if reason is not None:
         lower, upper = (Interval(end, math.nan, math.nan, reason) for end in ends)
