@@ -192,15 +192,18 @@ def test_with_fewer_than_three_people_there_are_no_limits_whatever_the_nights(n)
         assert f"{n} subject" in entry.reason
 
 
-def test_equal_errors_and_a_spread_by_one_person_have_limits_without_intervals():
+def test_equal_errors_have_limits_without_intervals():
     same = agreement(np.full(5, 2.0), np.arange(5))
     assert (same.lower.value, same.upper.value) == (2, 2)
-    one = agreement(np.array([0, 0, 0, 0, 9.0]), np.arange(5))
-    assert math.isfinite(one.upper.value)
-    assert (same.lower.reason, one.upper.reason) == (
-        "the same in every subject",
-        "the spread rests on one of the subjects",
-    )
+    assert same.lower.reason == same.upper.reason == "the same in every subject"
+
+
+def test_one_outlier_widens_the_intervals_within_reason():
+    """An SD that rests on one of 25 people is known to a factor of three, not of thirty."""
+    errors = np.append(np.tile([-1.0, 1.0], 12), 240)
+    found = agreement(errors, np.arange(25))
+    assert found.sd > 40
+    assert found.upper.high < found.bias.value + 4 * 1.96 * found.sd
 
 
 @pytest.mark.parametrize("n_nights", [1, 3])

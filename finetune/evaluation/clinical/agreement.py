@@ -6,8 +6,11 @@ subjects' means plus the share of the variance within subjects that these means 
 nights of one person are repeated measures (Bland & Altman 2007, doi:10.1080/10543400701329422).
 
 The interval of a limit joins those of the bias and of the SD (MOVER: Zou 2013,
-doi:10.1177/0962280211402548). That of the SD is a jackknife over subjects on the log scale: in simulated
-errors it covers as often as the chi-squared interval where they are normal, and oftener where not.
+doi:10.1177/0962280211402548). That of the SD is Student's t on the log scale, with a standard error from
+how far subjects differ in what they add to the variance, and never below that of normal errors.
+Simulated, the intervals of limits cover 94 to 99 % with normal errors from 3 subjects to 100, and 91 to
+98 % with long tails; where errors are as skewed as a gamma of shape 2, those of the limit on the long
+side cover 85 to 98 %.
 """
 
 from __future__ import annotations
@@ -19,12 +22,9 @@ import numpy as np
 import numpy.typing as npt
 from psgimg.finetune.metrics import jackknife
 from psgimg.finetune.metrics.jackknife import FEWEST, LEVEL, Interval
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 Values = npt.NDArray[np.float64]
-
-NO_SPREAD = 1e-6
-"""SDs up to this, in minutes or percent, are rounding errors of identical errors."""
 
 Z = float(ndtri((1 + LEVEL) / 2))
 """1.96: the limits enclose 95 % of a normal distribution."""
@@ -58,49 +58,39 @@ def agreement(errors: Values, subject: npt.NDArray[np.int64]) -> Agreement:
     if n < FEWEST:
         nothing = Interval(math.nan, math.nan, math.nan, jackknife.too_few(n))
         return Agreement(bias, mae, math.nan, nothing, nothing)
-    centred = means - bias.value  # sums of squares of these lose no digits
-    within = np.bincount(person, (errors - means[person]) ** 2, n)
-    parts = np.stack([np.ones(n), centred, centred**2, n_nights, 1 / n_nights, within])
-    sums = parts.sum(axis=1, keepdims=True)
-    sd = float(_sd(sums)[0])
-    ends = (bias.value - Z * sd, bias.value + Z * sd)
-    lower, upper = _limits(ends, bias, sd, _sd(sums - parts))
-    return Agreement(bias, mae, sd, lower, upper)
+    within = np.bincount(person, (errors - means[person]) ** 2, n).astype(np.float64)
+    added = _added(means - bias.value, n_nights, within)
+    lower, upper = _limits(bias, added)
+    return Agreement(bias, mae, math.sqrt(float(added.mean())), lower, upper)
 
 
-def _sd(sums: Values) -> Values:
-    """Return (k,) the SD of the error of a single night, in each of some sets of subjects.
+def _added(deviations: Values, n_nights: npt.NDArray[np.integer], within: Values) -> Values:
+    """Return (n_subjects,) what each subject adds to the variance of a night's error, their mean.
 
     Parameters
     ----------
-    sums : (6, k)
-        Over the subjects of each set: their number; sums of their mean errors and of the squares of
-        these; nights; sums of 1 / nights, and of squared deviations from the means.
+    deviations, n_nights, within : (n_subjects,)
+        Mean error less the bias, number of nights, and sum of squared deviations from the subject's
+        mean.
     """
-    n, mean, square, nights, inverse, within = sums
-    between = (square - mean**2 / n) / (n - 1)
-    repeated = np.maximum(np.round(nights - n), 1)  # without repeated nights, ``within`` is 0
-    variance = between + (1 - inverse / n) * within / repeated
-    return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
+    n, repeated = len(deviations), int(n_nights.sum()) - len(deviations)
+    share = (1 - float((1 / n_nights).mean())) * n / repeated if repeated else 0.0
+    return np.asarray(deviations**2 * n / (n - 1) + share * within)
 
 
-def _limits(
-    ends: tuple[float, float], bias: Interval, sd: float, without: Values
-) -> tuple[Interval, Interval]:
-    """Return the lower and the upper limit with their intervals, as far as these are defined."""
-    reason = bias.reason
-    if reason is None and not (without > NO_SPREAD * max(1.0, sd)).all():
-        reason = "the spread rests on one of the subjects"
-    if reason is not None:
-        lower, upper = (Interval(end, math.nan, math.nan, reason) for end in ends)
+def _limits(bias: Interval, added: Values) -> tuple[Interval, Interval]:
+    """Return the lower and the upper limit; without an interval where the bias has none."""
+    n, variance = len(added), float(added.mean())
+    sd = math.sqrt(variance)
+    ends = (bias.value - Z * sd, bias.value + Z * sd)
+    if bias.reason is not None:
+        lower, upper = (Interval(end, math.nan, math.nan, bias.reason) for end in ends)
         return lower, upper
-    spread = jackknife.ends(math.log(sd), np.log(without), np.ones(len(without)))
-    if spread.reason is not None:
-        lower, upper = (Interval(end, math.nan, math.nan, spread.reason) for end in ends)
-        return lower, upper
+    error = float(added.std(ddof=1)) / math.sqrt(n) / variance
+    reach = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * max(error, math.sqrt(2 / (n - 1)))
     half = bias.high - bias.value
-    near = math.hypot(half, Z * (sd - math.exp(spread.low)))
-    far = math.hypot(half, Z * (math.exp(spread.high) - sd))
+    near = math.hypot(half, Z * sd * (1 - math.exp(-reach / 2)))
+    far = math.hypot(half, Z * sd * (math.exp(reach / 2) - 1))
     return (
         Interval(ends[0], ends[0] - far, ends[0] + near),
         Interval(ends[1], ends[1] - near, ends[1] + far),

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 N_COLUMNS = 5
+ROOM = 0.16
+"""Share of the width kept free at the right for the values of lines."""
+
 FEWEST_NIGHTS = 3
 """Below this number of nights there is no picture."""
 
@@ -65,8 +68,10 @@ def _panel(
     axes.set_title(f"{measure.short} ({measure.unit})", fontsize=9)
     least = LEAST_HEIGHT[measure.unit]
     low, high = axes.get_ylim()
-    axes.set_ylim(min(low, -least), max(high, least))
-    axes.margins(x=0.12)
+    above = 0.06 * (high - low)  # for the value on the topmost line
+    axes.set_ylim(min(low, -least), max(high + above, least))
+    left, right = axes.get_xlim()
+    axes.set_xlim(left, right + ROOM * (right - left))
     axes.tick_params(labelsize=7.5)
     axes.locator_params(nbins=5)
     plain(axes)
