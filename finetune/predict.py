@@ -118,11 +118,13 @@ def _staged(
 ) -> Predictions:
     """Stage some rows, batch by batch."""
     staged = []
+    lengths_s = pageset.source.epochs_s
     for batch, inputs in ahead(_prepared(pageset, prompting, rows, config.batch_size, predictor)):
         for row, answer in zip(batch, predictor.answer(inputs), strict=True):
             page = pageset.page(row)
             labels = {**page._asdict(), "label": page.stage, "label_2": page.stage_2}
-            staged.append({**labels, "fold": config.fold, **answer.columns()})
+            length = {"epoch_s": lengths_s[page.corpus, page.recording]}
+            staged.append({**labels, "fold": config.fold, **answer.columns(), **length})
         progress.advance(len(batch))
     return Predictions.from_rows(staged)
 

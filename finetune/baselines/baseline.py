@@ -148,6 +148,7 @@ def _rows(splits: Nights, outcome: Outcome, fold: int | None) -> Iterator[dict[s
                 "label_2": None if label_2 == NO_STAGE else STAGE_NAMES[label_2],
                 "fold": fold,
                 **answer.columns(),
+                "epoch_s": night.epoch_s,
             }
 
 

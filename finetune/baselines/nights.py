@@ -40,6 +40,8 @@ class Night:
         -1 where missing.
     drawn
         Derivation in each lane; None if it was not recorded.
+    epoch_s
+        Length of a scored epoch in seconds.
     """
 
     key: RecordingKey
@@ -48,6 +50,7 @@ class Night:
     labels: npt.NDArray[np.int8]
     labels_2: npt.NDArray[np.int8]
     drawn: tuple[str | None, ...]
+    epoch_s: float
 
     def read(self, *, filtered: bool) -> Lanes:
         """Read the lanes of the recording at ``SFREQ_HZ``.
@@ -230,5 +233,6 @@ def _nights(source: Source, index: Index, on_disk: Here) -> tuple[Night, ...]:
     for name, number in sorted(names.items()):
         rows = slice(bounds[number], bounds[number + 1])
         columns = (index.epoch[rows], index.label[rows], index.label_2[rows])
-        nights.append(Night(index.recordings[number], origins[name], *columns, drawn[name]))
+        others = (drawn[name], source.epochs_s[name])
+        nights.append(Night(index.recordings[number], origins[name], *columns, *others))
     return tuple(nights)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,16 @@ from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.metrics.jackknife import FEWEST, too_few
 
 
-def notes(data: Epochs, values: Mapping[str, Any]) -> list[str]:
-    """Return the caveats that apply to some epochs and their metrics, one line each."""
+def notes(data: Epochs, values: Mapping[str, Any], clinical: Sequence[str]) -> list[str]:
+    """Return the caveats that apply to some epochs and their metrics, one line each.
+
+    Parameters
+    ----------
+    data, values
+        The epochs, and their metrics as in ``metrics.json``.
+    clinical
+        Caveats on sleep statistics and groups.
+    """
     counts, lines = values["counts"], []
     if not data.has_subject:
         lines.append("There is no column subject: each recording counts as a subject.")
@@ -29,7 +37,7 @@ def notes(data: Epochs, values: Mapping[str, Any]) -> list[str]:
             f"{counted(sum(gaps), 'epoch')} missing between the first and the last of a recording, "
             f"in {len(gaps)} of {counted(counts['recordings'], 'recording')}; not evaluated."
         )
-    return [*lines, *_without_interval(values), *_on_probabilities(data)]
+    return [*lines, *_without_interval(values), *clinical, *_on_probabilities(data)]
 
 
 def _without_interval(values: Mapping[str, Any]) -> list[str]:

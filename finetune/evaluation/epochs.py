@@ -21,6 +21,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.page_index import RecordingKey
+from psgimg.finetune.evaluation import epoch_lengths
 from psgimg.finetune.metrics import metrics, predictions, table_files
 from psgimg.finetune.metrics.predictions import SCHEMA, Predictions
 
@@ -58,6 +59,7 @@ class Night:
     labels: npt.NDArray[np.int64]
     predictions: npt.NDArray[np.int64]
     probabilities: npt.NDArray[np.float64] | None
+    epoch_s: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +86,8 @@ class Epochs:
         Stages, -1 without a valid answer or a second scorer.
     probabilities : (n, 5) float64 or None
         NaN where an epoch has none; None if no epoch has any.
+    epochs_s : (n_recordings,) float64
+        Length of the epochs of each recording in seconds; NaN where the file does not state it.
     """
 
     path: Path
@@ -97,6 +101,7 @@ class Epochs:
     prediction: npt.NDArray[np.int64]
     label_2: npt.NDArray[np.int64]
     probabilities: npt.NDArray[np.float64] | None
+    epochs_s: npt.NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.label)
@@ -108,9 +113,11 @@ class Epochs:
 
     def nights(self) -> Iterator[Night]:
         """Yield the epochs of each recording, in the order of ``recordings``."""
-        for _, rows in self.parts():
-            probabilities = None if self.probabilities is None else self.probabilities[rows]
-            yield Night(self.epoch[rows], self.label[rows], self.prediction[rows], probabilities)
+        lengths_s = epoch_lengths.assumed(self.epochs_s).tolist()
+        for (_, rows), epoch_s in zip(self.parts(), lengths_s, strict=True):
+            odds = None if self.probabilities is None else self.probabilities[rows]
+            stages = (self.label[rows], self.prediction[rows])
+            yield Night(self.epoch[rows], *stages, odds, epoch_s)
 
     def subjects(self) -> dict[SubjectKey, slice]:
         """Return each subject with the slice of the rows of all its recordings."""
@@ -178,6 +185,7 @@ def read(path: Path) -> Epochs:
         prediction=ordered.predictions,
         label_2=ordered.labels_2,
         probabilities=ordered.probabilities,
+        epochs_s=epoch_lengths.stated(ordered.table, recordings, recording, path),
     )
 
 

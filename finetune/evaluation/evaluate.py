@@ -14,6 +14,9 @@ from psgimg.builder.errors import BuildError
 from psgimg.finetune.evaluation import epochs, joining
 from psgimg.finetune.evaluation.calibration import calibration
 from psgimg.finetune.evaluation.caveats import notes
+from psgimg.finetune.evaluation.clinical import bins, groups, nights, recordings_table, transitions
+from psgimg.finetune.evaluation.clinical.nights import Nights
+from psgimg.finetune.evaluation.clinical.transitions import Places
 from psgimg.finetune.evaluation.epochs import Epochs, Night, SubjectKey, confusions
 from psgimg.finetune.evaluation.interscorer import agreement
 from psgimg.finetune.evaluation.intervals import Tables, as_values, finite, intervals
@@ -21,7 +24,7 @@ from psgimg.finetune.evaluation.paired import compare
 from psgimg.finetune.metrics import metric_table, metrics
 from psgimg.finetune.metrics.jackknife import FEWEST, LEVEL, METHOD
 
-METRICS = "metrics.json"
+METRICS, RECORDINGS = "metrics.json", "recordings.csv"
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,28 @@ class EvaluateConfig:
         Output folder; None names it after the first file, beside it.
     join
         Whether the files have disjoint epochs, such as those of folds, and are evaluated as one.
+    subjects_table
+        Table of subjects, such as BIDS's ``participants.tsv``; None for no groups.
+    by
+        Columns of it to group by, as of :func:`psgimg.finetune.evaluation.clinical.bins.parse`.
     """
 
     files: tuple[Path, ...]
     out: Path | None = None
     join: bool = False
+    subjects_table: Path | None = None
+    by: str | None = None
 
     def __post_init__(self) -> None:
         if not self.files:
             raise BuildError("no predictions file given; name at least one")
+        if (self.subjects_table is None) != (self.by is None):
+            given, other = ("--by", "--subjects-table FILE")
+            if self.by is None:
+                given, other = ("--subjects-table", "--by, such as --by age,sex,ahi")
+            raise BuildError(f"{given} needs {other}")
+        if self.by is not None:
+            bins.parse(self.by)
 
     @property
     def folder(self) -> Path:
@@ -101,6 +117,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     subjects = first.subjects()
     tables = confusions(subjects, first.label, first.prediction)
     names = _names(config.files)
+    compared, places = nights.of(first), transitions.places(first)
     values: dict[str, Any] = {
         "psgimg": version("psgimg"),
         "file": names[0],
@@ -111,21 +128,33 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         "pooled": _pooled(tables),
         "by_corpus": _by_corpus(subjects, tables, first),
         "subjects": _subjects(subjects, tables),
-        "recordings": _recordings(first),
+        "recordings": _recordings(first, compared, places),
+        "nights": nights.summary(first, compared),
+        "transitions": transitions.transitions(first, places),
+        "groups": _groups(first, tables, compared, config),
         "calibration": calibration(first.label, first.probabilities),
         "scorers": agreement(first),
         "comparisons": [
-            {"file": name, "source": other.source} | compare(first, other)
+            {"file": name, "source": other.source}
+            | compare(first, other)
+            | {"nights": nights.figures(nights.of(other))}
             for name, other in zip(names[1:] if others else [], others, strict=True)
         ],
     }
-    values |= {"notes": [*(joined.notes() if joined else ()), *notes(first, values)]}
+    clinical = [*nights.notes(values), *groups.notes(values["groups"])]
+    values |= {"notes": [*(joined.notes() if joined else ()), *notes(first, values, clinical)]}
     return Evaluation(finite(values), first, tuple(others))
 
 
 def write(out: Path, evaluation: Evaluation) -> Path:
-    """Write ``metrics.json`` into a folder; the same predictions give the same bytes."""
+    """Write ``metrics.json`` and ``recordings.csv``; the same predictions give the same bytes.
+
+    Returns
+    -------
+    Path of ``metrics.json``.
+    """
     path = out / METRICS
+    write_text(out / RECORDINGS, recordings_table.text(evaluation.values["recordings"]))
     text = json.dumps(evaluation.values, indent=1, ensure_ascii=False, allow_nan=False)
     write_text(path, f"{text}\n")
     return path
@@ -167,10 +196,21 @@ def _subjects(subjects: dict[SubjectKey, slice], tables: Tables) -> list[dict[st
     return rows
 
 
-def _recordings(data: Epochs) -> list[dict[str, Any]]:
+def _groups(
+    data: Epochs, tables: Tables, compared: Nights, config: EvaluateConfig
+) -> dict[str, Any] | None:
+    """Return the figures by groups of subjects; None without a table of subjects."""
+    if config.subjects_table is None or config.by is None:
+        return None
+    columns = bins.parse(config.by)
+    return groups.by_group(data, tables, compared, config.subjects_table, columns)
+
+
+def _recordings(data: Epochs, compared: Nights, places: Places) -> list[dict[str, Any]]:
     """Return a row per recording; ``missing`` counts absent epochs between its first and last."""
     rows = []
-    for key, where in data.parts():
+    more = zip(transitions.by_recording(data, places), compared.rows(), strict=True)
+    for (key, where), (own, sleep) in zip(data.parts(), more, strict=True):
         table = metrics.confusion(data.label[where], data.prediction[where])
         n, epoch = int(table.sum()), data.epoch[where]
         counts = {
@@ -178,7 +218,7 @@ def _recordings(data: Epochs) -> list[dict[str, Any]]:
             "no_answer": int(table[:, metrics.N_STAGES].sum()),
             "missing": int(epoch[-1] - epoch[0]) + 1 - n,
         }
-        rows.append({**key._asdict(), **counts, **metric_table.summary(table)})
+        rows.append({**key._asdict(), **counts, **metric_table.summary(table), **own, **sleep})
     return rows
 
 

@@ -14,20 +14,26 @@ from psgimg.builder.files import ownership
 from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.evaluation import html, hypnograms, latex, plot_evaluation, plot_robustness
+from psgimg.finetune.evaluation.clinical import plot_agreement
+from psgimg.finetune.evaluation.clinical.measures import MEASURES
 from psgimg.finetune.evaluation.epochs import Epochs, confusions
-from psgimg.finetune.evaluation.evaluate import METRICS, Evaluation
+from psgimg.finetune.evaluation.evaluate import METRICS, RECORDINGS, Evaluation
 from psgimg.finetune.evaluation.intervals import as_values, finite, intervals
 from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.metrics.jackknife import FEWEST
 
 MARKDOWN, HTML, LATEX = "report.md", "report.html", "table.tex"
-TEMPLATE = "evaluation.md.j2"
+TEMPLATE, NIGHTS_TEMPLATE = "evaluation.md.j2", "evaluation-nights.md.j2"
 
 CONFUSION, SECOND = "confusion.png", "scorers.png"
 SUBJECTS, RELIABILITY = "subjects.png", "reliability.png"
 DIFFERENCES, SEVERITY = "differences.png", "severity.png"
+AGREEMENT = "bland-altman.png"
 HYPNOGRAMS = {name: f"hypnogram-{name}.png" for name in ("only", "best", "median", "worst")}
-PICTURES = (CONFUSION, SECOND, SUBJECTS, RELIABILITY, DIFFERENCES, SEVERITY, *HYPNOGRAMS.values())
+PICTURES = (
+    *(CONFUSION, SECOND, SUBJECTS, RELIABILITY, DIFFERENCES, SEVERITY, AGREEMENT),
+    *HYPNOGRAMS.values(),
+)
 
 MOST_RECORDINGS = 40
 """Maximum number of recordings listed in the report; ``metrics.json`` has all of them."""
@@ -45,7 +51,7 @@ def check(out: Path) -> None:
         If it has a file of such a name without the ``metrics.json`` of an earlier evaluation, or is
         a file.
     """
-    names = (METRICS, MARKDOWN, HTML, LATEX, *PICTURES)
+    names = (METRICS, RECORDINGS, MARKDOWN, HTML, LATEX, *PICTURES)
     own = names if ownership.read_mark(out / METRICS) else ()
     ownership.refuse_foreign(out, names, own, "--out")
 
@@ -60,7 +66,9 @@ def write(out: Path, evaluation: Evaluation) -> list[Path]:
     Paths of the written files, the two reports first.
     """
     drawn = _pictures(evaluation)
-    text = templates.render(TEMPLATE, _facts(evaluation.values, drawn))
+    facts = _facts(evaluation.values, drawn)
+    facts["nights_section"] = templates.render(NIGHTS_TEMPLATE, facts).strip()
+    text = templates.render(TEMPLATE, facts)
     others = [_figures(other) for other in evaluation.others]
     contents = {
         MARKDOWN: text.encode(),
@@ -85,6 +93,8 @@ def _pictures(evaluation: Evaluation) -> dict[str, bytes]:
         drawn[SUBJECTS] = plot_evaluation.spread(values["subjects"], pooled["figures"])
     for name, place in hypnograms.selected(values["recordings"]).items():
         drawn[HYPNOGRAMS[name]] = hypnograms.draw(nights[place])
+    if agreement := plot_agreement.draw(values["recordings"], values["nights"]):
+        drawn[AGREEMENT] = agreement
     if values["calibration"]:
         drawn[RELIABILITY] = plot_evaluation.reliability(values["calibration"])
     if values["scorers"]:
@@ -113,6 +123,7 @@ def _facts(values: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, A
     return {
         "v": values,
         "metrics": metric_table.METRICS,
+        "measures": MEASURES,
         "fewest": FEWEST,
         "few": plot_evaluation.FEW,
         "headline": metric_table.headline(),

@@ -15,9 +15,7 @@ from psgimg.finetune.metrics.plotting import VERMILION, figure, png
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-EPOCH_S = 30.0
-"""Assumed length of an epoch: a predictions file has epoch numbers only."""
-TIME = f"hours from the recording's start, assuming {EPOCH_S:g} s epochs"
+TIME = "hours from the recording's start, in epochs of {:g} s"
 
 
 def selected(recordings: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -39,41 +37,40 @@ def selected(recordings: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 def draw(night: Night) -> bytes:
     """Draw a recording as PNG: scored stages, disagreements, predicted stages and hypnodensity."""
-    onsets_s = night.epochs.astype(np.float64) * EPOCH_S
+    epoch_s = night.epoch_s
+    onsets_s = night.epochs.astype(np.float64) * epoch_s
     labels, predictions, probabilities = night.labels, night.predictions, night.probabilities
     has_density = probabilities is not None and bool(np.isfinite(probabilities).any())
     drawn = figure(10, 5.2 if has_density else 4)
     ratios = (3, 0.35, 3, 1.6) if has_density else (3, 0.35, 3)
     panels = drawn.subplots(len(ratios), 1, sharex=True, height_ratios=ratios)
     scored, differ, predicted = panels[:3]
-    hypnogram.draw_hypnogram(scored, onsets_s, labels, EPOCH_S)
-    hypnogram.draw_hypnogram(predicted, onsets_s, predictions, EPOCH_S)
-    _disagreements(differ, onsets_s, labels, predictions)
+    hypnogram.draw_hypnogram(scored, onsets_s, labels, epoch_s)
+    hypnogram.draw_hypnogram(predicted, onsets_s, predictions, epoch_s)
+    _disagreements(differ, night)
     scored.set_ylabel("scored")
     predicted.set_ylabel("predicted")
     if probabilities is not None and has_density:
-        hypnogram.draw_hypnodensity(panels[3], onsets_s, probabilities, EPOCH_S)
+        hypnogram.draw_hypnodensity(panels[3], onsets_s, probabilities, epoch_s)
         hypnogram.draw_colours(panels[3])
         panels[3].set_ylabel("probability")
     for axes in panels:
-        hypnogram.draw_gaps(axes, onsets_s, EPOCH_S)
+        hypnogram.draw_gaps(axes, onsets_s, epoch_s)
     drawn.align_ylabels(panels)
-    hypnogram.draw_hours(panels[-1], onsets_s[0], onsets_s[-1] + EPOCH_S, words=TIME)
-    _epoch_numbers(scored)
+    hypnogram.draw_hours(
+        panels[-1], onsets_s[0], onsets_s[-1] + epoch_s, words=TIME.format(epoch_s)
+    )
+    _epoch_numbers(scored, epoch_s)
     return png(drawn)
 
 
-def _disagreements(
-    axes: Axes,
-    onsets_s: hypnogram.Seconds,
-    labels: hypnogram.Stages,
-    predictions: hypnogram.Stages,
-) -> None:
+def _disagreements(axes: Axes, night: Night) -> None:
     """Mark the epochs on which the stages differ, in black if there was no valid answer."""
-    missing = predictions == NO_ANSWER
-    differ = (predictions != labels) & ~missing
+    missing = night.predictions == NO_ANSWER
+    differ = (night.predictions != night.labels) & ~missing
+    hours = night.epoch_s / 3600
     for mask, colour in ((differ, VERMILION), (missing, hypnogram.INK)):
-        spans = [(onset / 3600, EPOCH_S / 3600) for onset in onsets_s[mask]]
+        spans = [(epoch * hours, hours) for epoch in night.epochs[mask].tolist()]
         axes.broken_barh(spans, (0, 1), facecolors=colour, linewidth=0.3, edgecolors=colour)
     axes.set(ylim=(0, 1), yticks=[])
     axes.set_ylabel("differ", rotation=0, ha="right", va="center")
@@ -81,16 +78,16 @@ def _disagreements(
     axes.spines[:].set_visible(False)
 
 
-def _epoch_numbers(axes: Axes) -> None:
+def _epoch_numbers(axes: Axes, epoch_s: float) -> None:
     """Add a second time axis at the top, in epochs."""
-    top = axes.secondary_xaxis("top", functions=(_epochs, _hours))
+    per_hour = 3600 / epoch_s
+
+    def to_epochs(hours: npt.ArrayLike) -> hypnogram.Seconds:
+        return np.asarray(hours, np.float64) * per_hour
+
+    def to_hours(epochs: npt.ArrayLike) -> hypnogram.Seconds:
+        return np.asarray(epochs, np.float64) / per_hour
+
+    top = axes.secondary_xaxis("top", functions=(to_epochs, to_hours))
     top.set_xlabel("epoch")
     top.tick_params(labelsize=8)
-
-
-def _epochs(hours: npt.ArrayLike) -> hypnogram.Seconds:
-    return np.asarray(hours, np.float64) * 3600 / EPOCH_S
-
-
-def _hours(epochs: npt.ArrayLike) -> hypnogram.Seconds:
-    return np.asarray(epochs, np.float64) * EPOCH_S / 3600

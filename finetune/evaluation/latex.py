@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from psgimg.builder.card.templates import counted, number
+from psgimg.finetune.evaluation.clinical.measures import MEASURES
 from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.metrics.jackknife import too_few
 from psgimg.finetune.metrics.metric_table import Metric
@@ -79,6 +80,7 @@ def tables(values: Mapping[str, Any], others: Sequence[Figures]) -> str:
     environment.filters |= {"n": number, "counted": counted, "tex": escaped}
     environment.filters |= {"first_cell": _first_cell, "figure": _figure}
     environment.filters |= {"ends": _ends, "difference": _difference}
+    environment.filters |= {"minutes": _minutes, "both": _signed_minutes}
     source = resources.files("psgimg.cards").joinpath(TEMPLATE).read_text(encoding="utf-8")
     columns = (*metric_table.headline(), *metric_table.per_stage())
     facts = {
@@ -88,6 +90,7 @@ def tables(values: Mapping[str, Any], others: Sequence[Figures]) -> str:
         "groups": list(_groups(columns)),
         "headline": metric_table.headline(),
         "too_few": too_few,
+        "measures": MEASURES,
     }
     return environment.from_string(source).render(facts)
 
@@ -139,3 +142,20 @@ def _ends(entry: Figure, sign: str = "-") -> str:
 def _difference(entry: Figure) -> str:
     """Format a difference with its interval."""
     return f"{_figure(entry['difference'], '+')} {_ends(entry, '+')}".rstrip()
+
+
+def _minutes(value: float | None, sign: str = "-") -> str:
+    """Format minutes or a percentage with one decimal and a typographic minus sign."""
+    if value is None:
+        return "--"
+    words = f"{round(value, 1) + 0.0:{sign}.1f}"  # no "-0.0"
+    return words.replace("-", "$-$").replace("+", "$+$")
+
+
+def _signed_minutes(entry: Figure) -> str:
+    """Format an error in minutes with its interval."""
+    value = _minutes(entry["value"], "+")
+    if entry["low"] is None:
+        return value
+    low, high = (_minutes(entry[end], "+") for end in ("low", "high"))
+    return rf"{value} {{\scriptsize [{low}, {high}]}}"

@@ -57,6 +57,22 @@ def span(
     return off_s, on_s
 
 
+def notes(off_s: float | None, on_s: float | None) -> list[str]:
+    """Say what takes the place of a time of lights off or lights on that was not given."""
+    lines = []
+    if off_s is None:
+        lines.append(
+            "without --lights-off, sleep statistics count from the start of the recording: SOL, TRT "
+            "and sleep efficiency are not those of the time in bed"
+        )
+    if on_s is None:
+        lines.append(
+            "without --lights-on, sleep statistics count to the end of the recording: WASO, TRT and "
+            "sleep efficiency are not those of the time in bed"
+        )
+    return lines
+
+
 def _seconds(name: str, text: str, start: datetime | None, duration_s: float) -> float:
     time_s = _clock(name, text, start) if ":" in text else _number(name, text)
     if ":" in text and duration_s < time_s <= duration_s + JUST_OUTSIDE_S:

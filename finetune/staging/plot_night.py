@@ -11,9 +11,9 @@ from psgimg.builder import atomic_file
 from psgimg.builder.stages import STAGE_NAMES, Stage
 from psgimg.finetune.metrics import plot_hypnogram as drawing
 from psgimg.finetune.metrics.plotting import figure, png
+from psgimg.finetune.metrics.sleep_statistics import UNSCORED
 from psgimg.finetune.staging import statistics_table
 from psgimg.finetune.staging.staged_night import EPOCH_S, StagedNight
-from psgimg.finetune.staging.statistics import UNSCORED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -225,6 +225,7 @@ def _facts(
 ) -> dict[str, Any]:
     """Return the contents of the statistics file: the statistics and all they depend on."""
     lanes = zip(night.recipe.montage.lanes, night.derivations, strict=True)
+    noted_lights = lights.notes(staged.lights_off_s, staged.lights_on_s)
     return {
         "psgimg": version("psgimg"),
         "versions": versions(),
@@ -238,7 +239,7 @@ def _facts(
         "lanes": {lane.name: drawn.name if drawn else None for lane, drawn in lanes},
         "mains_hz": config.mains_hz,
         "polarity": {"rule": night.recipe.polarity, **pages.polarity.to_dict()},
-        "notes": [*night.notes, *pages.notes],
+        "notes": [*night.notes, *pages.notes, *noted_lights],
         "quality": dict(staged.quality),
         "lights_off_s": staged.lights_off_s,
         "lights_on_s": staged.lights_on_s,

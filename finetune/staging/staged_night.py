@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from psgimg.builder.signals.quality import LaneQuality
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.staging import statistics
-from psgimg.finetune.staging.statistics import UNSCORED, SleepStatistics
+from psgimg.finetune.metrics import sleep_statistics
+from psgimg.finetune.metrics.sleep_statistics import UNSCORED, SleepStatistics
 
 EPOCH_S = 30.0
 
@@ -89,7 +89,7 @@ class StagedNight:
     @cached_property
     def statistics(self) -> SleepStatistics:
         """Sleep statistics from lights off to lights on."""
-        return statistics.statistics(self.stages[self.in_bed], EPOCH_S)
+        return sleep_statistics.statistics(self.stages[self.in_bed], EPOCH_S)
 
     def clock(self, time_s: float) -> str:
         """Return the time of day as ``HH:MM:SS``; time since the start if the start is unknown."""

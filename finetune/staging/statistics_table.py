@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.finetune.metrics.sleep_statistics import UNSCORED
 from psgimg.finetune.staging.staged_night import EPOCH_S, StagedNight
-from psgimg.finetune.staging.statistics import UNSCORED
 
 Lines = list[tuple[str, str]]
 
@@ -30,8 +30,11 @@ def figures(night: StagedNight) -> Lines:
         ("sleep efficiency", _percent(statistics.sleep_efficiency_pct)),
         ("sleep onset latency", _minutes(statistics.sol_min)),
         ("REM latency, from sleep onset", _minutes(statistics.rem_latency_min)),
-        ("WASO, until final awakening", _minutes(statistics.waso_min)),
-        ("wake after final awakening", _minutes(statistics.wake_after_sleep_min)),
+        (
+            "WASO, to lights on" if night.lights_on_s is not None else "WASO, to the end",
+            _minutes(statistics.waso_min),
+        ),
+        ("WASO, to the last sleep", _minutes(statistics.waso_in_spt_min)),
         ("awakenings", str(statistics.awakenings)),
         ("stage shifts", str(statistics.stage_shifts)),
     ]

@@ -27,14 +27,32 @@ from psgimg.builder.command_options import config_option
     is_flag=True,
     help="Evaluate files of disjoint epochs, such as those of all folds, as one.",
 )
-def evaluate(files: tuple[Path, ...], out: Path | None, join: bool) -> None:
+@click.option(
+    "--subjects-table",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="CSV, TSV or Parquet with a row per subject, such as participants.tsv of BIDS.",
+)
+@click.option(
+    "--by",
+    metavar="COLUMN,...",
+    help="Columns of that table to group subjects by: age,sex,ahi, or with edges age:18-40-65.",
+)
+def evaluate(
+    files: tuple[Path, ...],
+    out: Path | None,
+    join: bool,
+    subjects_table: Path | None,
+    by: str | None,
+) -> None:
     """Measure the agreement of predictions with the scored stages: report, figures, table, JSON.
 
     FILE is written by `psgimg predict` or any other tool: Parquet, CSV or JSON Lines with the
     columns recording, epoch, label and prediction (W, N1, N2, N3 or REM; an empty prediction means
-    no valid answer and counts as wrong). The columns corpus, subject, label_2 (a second scorer) and
-    p_W … p_REM (probabilities) are optional. Each OTHER is compared with FILE on the epochs that
-    both contain; with --join, they are evaluated together instead.
+    no valid answer and counts as wrong). The columns corpus, subject, label_2 (a second scorer),
+    p_W … p_REM (probabilities) and epoch_s (length of an epoch in seconds) are optional. Each OTHER
+    is compared with FILE on the epochs that both contain; with --join, they are evaluated together
+    instead.
     """
     from psgimg.builder.console import open_console
     from psgimg.builder.processes import lock
@@ -42,7 +60,7 @@ def evaluate(files: tuple[Path, ...], out: Path | None, join: bool) -> None:
     from psgimg.finetune.evaluation import evaluation_report
     from psgimg.finetune.terminal import show_evaluation
 
-    config = main_path.EvaluateConfig(files, out, join)
+    config = main_path.EvaluateConfig(files, out, join, subjects_table, by)
     evaluation_report.check(config.folder)
     evaluation = main_path.evaluate(config)
     refusal = (

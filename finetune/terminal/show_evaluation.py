@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from psgimg.builder.card.templates import counted
 from psgimg.builder.console import new_table, styled
+from psgimg.finetune.evaluation.clinical.measures import MEASURES
 from psgimg.finetune.evaluation.evaluate import Evaluation
 from psgimg.finetune.metrics import metric_table
 from rich.console import Console
@@ -29,6 +30,7 @@ def show(console: Console, evaluation: Evaluation, out: Path) -> None:
         console.print()
         console.print("On the same epochs:")
         console.print(_differences(comparison, values["file"]))
+    _show_clinical(console, values)
     counts = values["counts"]
     summary = ", ".join(counted(counts[f"{n}s"], n) for n in ("epoch", "recording", "subject"))
     if counts["subjects"] >= values["interval"]["fewest"]:
@@ -38,6 +40,59 @@ def show(console: Console, evaluation: Evaluation, out: Path) -> None:
     for note in evaluation.notes:
         console.print(styled(("·", "yellow"), f" {note}"))
     console.print(styled((str(out), "bold"), f" is ready: {out / 'report.html'}"))
+
+
+def _show_clinical(console: Console, values: Mapping[str, Any]) -> None:
+    """Print errors of sleep statistics, errors at transitions, and the figures of groups."""
+    nights, transitions = values["nights"], values["transitions"]
+    if nights["compared"]:
+        console.print()
+        console.print(
+            f"Sleep statistics of {counted(nights['compared'], 'night')}, predicted − scored:"
+        )
+        console.print(_errors(nights["measures"]))
+    console.print()
+    console.print(_transitions(transitions))
+    for column, by in ((values["groups"] or {}).get("columns") or {}).items():
+        console.print()
+        console.print(_groups(column, by["groups"]))
+
+
+def _errors(measures: Mapping[str, Any]) -> Table:
+    """Return a table of bias and limits of agreement."""
+    table = new_table("", "bias", "limits of agreement", left=("",))
+    for measure in MEASURES:
+        if measure.headline:
+            entry = measures[measure.key]
+            limits = [entry[f"{side}_limit"]["value"] for side in ("lower", "upper")]
+            both = "–" if limits[0] is None else " to ".join(_number(x, "+", 1) for x in limits)
+            bias = _shown(entry["bias"], "+", 1)
+            table.add_row(f"{measure.short}, {measure.unit}", bias, both)
+    return table
+
+
+def _transitions(found: Mapping[str, Any]) -> str:
+    """Return a sentence on accuracy at transitions and inside runs, and on rates of transitions."""
+    at, inside = (_shown(found[place]["accuracy"]) for place in ("at_transition", "inside_run"))
+    scored, predicted = (
+        _number(found["rate_per_hour"][who]["value"], digits=1) for who in ("scored", "predicted")
+    )
+    return (
+        f"Accuracy {at} next to a change of the scorer's stage, {inside} inside runs; transitions "
+        f"an hour: {scored} scored, {predicted} predicted"
+    )
+
+
+def _groups(column: str, groups: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a table with a row for each group of subjects."""
+    headline = metric_table.headline()
+    heads = (*(metric.short for metric in headline), "bias of TST, min")
+    table = new_table(column, "subjects", *heads, left=(column,))
+    for group in groups:
+        figures = [_shown(group["figures"][metric.key]) for metric in headline]
+        bias = _shown(group["nights"]["tst_min"]["bias"], "+", 1)
+        table.add_row(group["group"], str(group["subjects"]), *figures, bias)
+    return table
 
 
 def _figures(columns: Mapping[str, Mapping[str, Figure]]) -> Table:
@@ -59,13 +114,11 @@ def _differences(comparison: Mapping[str, Any], first: str) -> Table:
     return table
 
 
-def _shown(figure: Figure, sign: str = "") -> str:
+def _shown(figure: Figure, sign: str = "", digits: int = 3) -> str:
     """Format a metric and its interval."""
-    value, low, high = (figure[name] for name in ("value", "low", "high"))
-    if low is None:
-        return _number(value, sign)
-    return f"{_number(value, sign)} [{_number(low, sign)}, {_number(high, sign)}]"
+    value, low, high = (_number(figure[name], sign, digits) for name in ("value", "low", "high"))
+    return value if figure["low"] is None else f"{value} [{low}, {high}]"
 
 
-def _number(value: float | None, sign: str = "") -> str:
-    return "–" if value is None else f"{value:{sign}.3f}"
+def _number(value: float | None, sign: str = "", digits: int = 3) -> str:
+    return "–" if value is None else f"{round(value, digits) + 0.0:{sign}.{digits}f}"  # no "-0.0"

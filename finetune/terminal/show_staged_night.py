@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from psgimg.builder.console import new_table, styled
 from psgimg.builder.signals import quality
-from psgimg.finetune.staging import statistics_table
+from psgimg.finetune.staging import lights, statistics_table
 from psgimg.finetune.staging.staged_night import StagedNight
 from rich.console import Console
 
@@ -21,11 +21,8 @@ def show(console: Console, night: StagedNight, out: Path, names: tuple[str, ...]
         table.add_row(name, minutes, f"{share} of TST" if share else "")
     console.print(table)
     console.print(statistics_table.review(night))
-    if night.lights_off_s is None or night.lights_on_s is None:
-        console.print(
-            "Without --lights-off or --lights-on, statistics count from the start or to the end of "
-            "the recording."
-        )
+    for note in lights.notes(night.lights_off_s, night.lights_on_s):
+        console.print(note)
     _show_quality(console, night)
     console.print(styled((str(out), "bold"), f" is ready: {', '.join(names)}"))
 

@@ -108,6 +108,7 @@ def test_predictions_are_of_the_epochs_of_the_split_in_the_order_of_predict(isru
     for name in ("boosting", "yasa"):
         read = predictions.read(isruc / "baselines" / f"{name}.parquet")
         assert read.table.equals(found[name].table)
+        assert set(read.table["epoch_s"].to_pylist()) == {30.0}
         for key in ("corpus", "subject", "recording", "epoch"):
             assert read.table[key].to_pylist() == [row[key] for row in test]
         assert read.labels.tolist() == [row["label"] for row in test]

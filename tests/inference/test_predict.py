@@ -111,6 +111,17 @@ def test_every_page_of_the_split_has_one_row_in_order(whole, dataset):
     assert len(expected) > 2 * PER_PART
 
 
+def test_the_length_of_epochs_is_written_as_the_corpus_has_it(whole, model, tmp_path):
+    assert set(whole[1].table["epoch_s"].to_pylist()) == {30.0}
+    tiny.write_mass(tmp_path / "mass", (2,), minutes=3)  # epochs of 20 s
+    config = BuildConfig(
+        ("mass",), (str(tmp_path / "mass"),), tmp_path / "out", style="paper", splits="0/0/1"
+    )
+    build(config, Remembered())
+    found, _ = run(model, tmp_path / "out", tmp_path / "p.parquet", any_recipe=True)
+    assert set(found.table["epoch_s"].to_pylist()) == {20.0}
+
+
 def test_scores_give_probabilities_and_the_likeliest_stage(whole):
     _, found, _ = whole
     assert (found.probabilities.argmax(axis=1) == found.predictions).all()

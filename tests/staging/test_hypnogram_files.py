@@ -11,9 +11,9 @@ from psgimg.builder.corpora import demo
 from psgimg.builder.corpora.annotations import read_annotated
 from psgimg.builder.recordings import edf, edf_annotations
 from psgimg.builder.stages import STAGE_NAMES, Stage, Unscored
+from psgimg.finetune.metrics.sleep_statistics import UNSCORED
 from psgimg.finetune.staging import hypnogram_files, plot_night
 from psgimg.finetune.staging.staged_night import StagedNight
-from psgimg.finetune.staging.statistics import UNSCORED
 from tiny_edf import Channel, write_psg
 
 START = datetime(2021, 3, 27, 23, 58, 30)

@@ -32,11 +32,11 @@ pytest.importorskip("trl")
 import tiny_models
 from click.testing import CliRunner
 from psgimg.finetune import predict
+from psgimg.finetune.metrics.sleep_statistics import UNSCORED
 from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.predict import PredictConfig
 from psgimg.finetune.staging import inference
 from psgimg.finetune.staging.stage import OUTPUT, StageConfig, stage
-from psgimg.finetune.staging.statistics import UNSCORED
 from psgimg.finetune.terminal import stage_command
 
 NAME = "SN002"

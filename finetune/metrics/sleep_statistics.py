@@ -1,9 +1,9 @@
-"""Statistics: the sleep statistics of an AASM report, computed from a hypnogram. NumPy only.
+"""Sleep statistics: those of an AASM report, computed from a hypnogram. NumPy only.
 
-All values but percentages and counts are in minutes. All but two agree with YASA's
-``Hypnogram.sleep_statistics``: YASA measures REM latency from lights off, whereas the AASM manual (and
-``rem_latency_min``) measures it from sleep onset; and the manual's WASO is ``waso_min`` plus
-``wake_after_sleep_min``.
+All values but percentages and counts are in minutes, and defined as in the AASM manual. Two of YASA's
+``Hypnogram.sleep_statistics`` are defined otherwise: its WASO ends with the last epoch of sleep, as
+``waso_in_spt_min`` does, whereas the manual's (``waso_min``) ends at lights on; and its REM latency
+begins at lights off, whereas the manual's (``rem_latency_min``) begins at sleep onset.
 
 An epoch without a stage is neither sleep nor wake: it counts towards the recording time, towards the
 sleep period if there is sleep before and after it, and towards latencies that span it; it lowers the
@@ -46,9 +46,12 @@ class SleepStatistics:
     rem_latency_min
         First epoch of sleep to the first epoch of REM.
     waso_min
-        Wake within the sleep period.
-    wake_after_sleep_min
-        Wake after the last epoch of sleep.
+        Wake after sleep onset, to lights on, the final awakening included: TRT − SOL − TST where
+        every epoch has a stage.
+    waso_in_spt_min
+        Wake after sleep onset, to the last epoch of sleep (YASA's WASO).
+    wake_after_spt_min
+        Wake from the last epoch of sleep to lights on: the difference of the two.
     awakenings
         Number of wake epochs that follow an epoch of sleep.
     stage_min
@@ -73,7 +76,8 @@ class SleepStatistics:
     sol_min: float
     rem_latency_min: float
     waso_min: float
-    wake_after_sleep_min: float
+    waso_in_spt_min: float
+    wake_after_spt_min: float
     awakenings: int
     stage_min: Mapping[str, float]
     stage_pct: Mapping[str, float]
@@ -114,8 +118,9 @@ def statistics(stages: Stages, epoch_s: float = 30.0) -> SleepStatistics:
         sleep_maintenance_pct=_percent(n_sleep, spt),
         sol_min=_latency(asleep) / per_min,
         rem_latency_min=(_latency(stages == Stage.REM) - _latency(asleep)) / per_min,
-        waso_min=int(awake[first : last + 1].sum()) / per_min if n_sleep else math.nan,
-        wake_after_sleep_min=int(awake[last + 1 :].sum()) / per_min if n_sleep else math.nan,
+        waso_min=int(awake[first:].sum()) / per_min if n_sleep else math.nan,
+        waso_in_spt_min=int(awake[first : last + 1].sum()) / per_min if n_sleep else math.nan,
+        wake_after_spt_min=int(awake[last + 1 :].sum()) / per_min if n_sleep else math.nan,
         awakenings=int(table[1:, Stage.W].sum()),
         stage_min={name: n / per_min for name, n in zip(STAGE_NAMES, counts, strict=True)},
         stage_pct={stage.name: _percent(counts[stage], n_sleep) for stage in Stage if stage},

@@ -1,14 +1,23 @@
 """Sleep statistics: the AASM report's figures, by hand and against YASA on any hypnogram."""
 
+import dataclasses
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.staging.statistics import UNSCORED, statistics, transitions
+from psgimg.finetune.metrics.sleep_statistics import (
+    UNSCORED,
+    SleepStatistics,
+    statistics,
+    transitions,
+)
 
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "staging.md"
 CODES = {"W": 0, "1": 1, "2": 2, "3": 3, "R": 4, "?": UNSCORED}
 
 
@@ -21,7 +30,9 @@ def test_a_night_counted_by_hand():
     assert (found.trt_min, found.tst_min, found.spt_min) == (8, 5.5, 6)
     assert found.sleep_efficiency_pct == pytest.approx(100 * 11 / 16)
     assert found.sleep_maintenance_pct == pytest.approx(100 * 11 / 12)
-    assert (found.sol_min, found.waso_min, found.wake_after_sleep_min) == (1, 0.5, 1)
+    assert found.sol_min == 1
+    assert found.waso_min == 1.5 == found.trt_min - found.sol_min - found.tst_min, "the manual's"
+    assert (found.waso_in_spt_min, found.wake_after_spt_min) == (0.5, 1)
     assert found.rem_latency_min == 5, "from the onset of sleep, as the manual says"
     assert found.latency_min == {"N1": 1, "N2": 2, "N3": 3, "REM": 6}
     assert found.stage_min == {"W": 2.5, "N1": 1, "N2": 2, "N3": 1.5, "REM": 1}
@@ -34,7 +45,8 @@ def test_a_night_counted_by_hand():
 
 def test_epochs_without_a_stage_lower_the_efficiency_and_are_no_wake():
     found = statistics(stages("?W2?2W??"))
-    assert (found.trt_min, found.tst_min, found.spt_min, found.waso_min) == (4, 1, 1.5, 0)
+    assert (found.trt_min, found.tst_min, found.spt_min) == (4, 1, 1.5)
+    assert (found.waso_min, found.waso_in_spt_min) == (0.5, 0)
     assert (found.unscored_min, found.sol_min, found.sleep_efficiency_pct) == (2, 1, 25)
     assert found.awakenings == 1
     assert transitions(stages("2?2")).sum() == 0
@@ -69,7 +81,7 @@ def test_every_figure_agrees_with_yasa(codes, epoch_s):
         "SE": ours.sleep_efficiency_pct,
         "SME": ours.sleep_maintenance_pct,
         "SOL": ours.sol_min,
-        "WASO": ours.waso_min,
+        "WASO": ours.waso_in_spt_min,
         "Lat_REM": ours.latency_min["REM"],
         "SFI": ours.awakenings / (ours.tst_min / 60) if ours.tst_min else math.nan,
         "WAKE": ours.stage_min["W"],
@@ -83,6 +95,23 @@ def test_every_figure_agrees_with_yasa(codes, epoch_s):
         theirs["Lat_REM"] - theirs["SOL"], abs=1e-3, nan_ok=True
     )
     assert ours.unscored_min == pytest.approx(theirs.get("UNS", 0), abs=1e-4)
+
+
+@given(st.lists(st.integers(0, 4), max_size=300))
+def test_waso_is_what_the_manual_says_it_is(codes):
+    """WASO = TRT - SOL - TST (AASM manual, parameters to be reported), and ends at lights on."""
+    found = statistics(np.array(codes, np.int64))
+    if found.tst_min:
+        assert found.waso_min == pytest.approx(found.trt_min - found.sol_min - found.tst_min)
+        assert found.waso_min == found.waso_in_spt_min + found.wake_after_spt_min
+
+
+def test_every_statistic_is_defined_in_the_documents():
+    documented = DOCUMENT.read_text(encoding="utf-8")
+    for field in dataclasses.fields(SleepStatistics):
+        assert f"| `{field.name}` |" in documented
+    told = set(re.findall(r"^\| `(\w+)` \|", documented, re.MULTILINE))
+    assert told == {field.name for field in dataclasses.fields(SleepStatistics)}
 
 
 @given(st.lists(st.integers(-1, 4), min_size=2, max_size=300))
