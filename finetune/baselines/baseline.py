@@ -121,6 +121,7 @@ def _stage(held: Parts, method: Method, task: Task, target: Source) -> Predictio
             "counts": {"pages": n, "no_valid_answer": 0, "with_probabilities": n},
             "learned_from": _counts(task.nights.train) if method.trains else None,
             "watched": _counts(task.nights.validation) if method.validates else None,
+            **method.disclosure(night.key.corpus for night in task.nights.target),
             **outcome.facts,
         }
     )

@@ -33,7 +33,7 @@ from psgimg.finetune.terminal.options import corpus_option
     "--method",
     multiple=True,
     metavar="NAME",
-    help="boosting, cnn or yasa; can be repeated [default: all that can run].",
+    help="boosting, boosting-page, cnn or yasa; can be repeated [default: all that can run].",
 )
 @click.option("--split", default="test", show_default=True, help="Split to stage.")
 @click.option("--on", metavar="DIR|ID", help="Stage the split of another dataset instead.")
@@ -56,8 +56,10 @@ from psgimg.finetune.terminal.options import corpus_option
 def baseline(**options: Any) -> None:
     """Stage from the signals instead of pictures: same recordings, splits and epochs.
 
-    boosting: gradient-boosted trees on YASA's features. cnn: a small braindecode network on the
-    lanes. yasa: YASA's own stager, trained on other data. Compare them with `psgimg evaluate`.
+    boosting: gradient-boosted trees on YASA's features, which know neighbouring epochs and the time
+    of night. boosting-page: the same with one page only, as a model sees it. cnn: a small
+    braindecode network on the lanes of one page. yasa: YASA's own stager, trained on NSRR data.
+    Compare them with `psgimg evaluate`.
     """
     optional_dependencies.quiet_threads()
     from psgimg.finetune.baselines import baseline as main
