@@ -139,10 +139,10 @@ def notes(files: Sequence[tuple[str, Stated | None]]) -> list[str]:
     if len({found for _, found in views}) > 1:
         listed = "; ".join(
             f"{name} saw {found.text if found else 'what its file does not state'}"
-            for name, found in views
+            for name, found in dict.fromkeys(views)
         )
         lines.append(f"Not like for like, to stage an epoch: {listed}.")
-    for name, found in views:
+    for name, found in dict.fromkeys(views):
         if found and (found.whole_night or found.time_of_night):
             lines.append(
                 f"{name} saw {found.text}, which no page shows; psgimg baseline --method "

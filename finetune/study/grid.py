@@ -14,7 +14,8 @@ from psgimg.builder import yaml_file
 from psgimg.builder.command_options import kebab, snake
 from psgimg.builder.errors import BuildError
 
-SECTIONS = ("build", "test_build", "sft", "predict")
+BASELINE = "baseline"
+SECTIONS = ("build", "test_build", "sft", "predict", BASELINE)
 """Options shared by all cells, by command; ``test_build`` overrides ``build`` for a test corpus."""
 
 KEYS = ("name", *SECTIONS, "grid", "cells")
@@ -40,9 +41,9 @@ FACTORS = {
 """Short names of factors, and the option each sets. Others are written as ``sft.learning-rate``."""
 
 DATASET, CORRUPT, ZERO_SHOT = "dataset", "corrupt", "zero_shot"
-SPECIAL = (DATASET, CORRUPT, ZERO_SHOT)
-"""Factors that are not a single option: an existing dataset, corruption of the test pages, and a model
-used without training.
+SPECIAL = (DATASET, CORRUPT, ZERO_SHOT, BASELINE)
+"""Factors that are not a single option: an existing dataset, corruption of the test pages, a model
+used without training, and a method that stages from signals instead of a model.
 """
 
 TRAIN, TEST = "train", "test"

@@ -47,6 +47,11 @@ from psgimg.finetune.terminal.options import corpus_option
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @click.option(
+    "--train-subjects",
+    type=int,
+    help="Number of training subjects, the same ones as of `psgimg sft` [default: all].",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1),
     default=1,
