@@ -9,7 +9,7 @@ import numpy as np
 from psgimg.builder.card.templates import counted
 from psgimg.finetune.evaluation.epochs import Epochs
 from psgimg.finetune.evaluation.intervals import without_interval
-from psgimg.finetune.metrics import metric_table
+from psgimg.finetune.metrics import disclosure, metric_table
 from psgimg.finetune.metrics.jackknife import FEWEST, too_few
 
 
@@ -37,7 +37,9 @@ def notes(data: Epochs, values: Mapping[str, Any], clinical: Sequence[str]) -> l
             f"{counted(sum(gaps), 'epoch')} missing between the first and the last of a recording, "
             f"in {len(gaps)} of {counted(counts['recordings'], 'recording')}; not evaluated."
         )
-    return [*lines, *_without_interval(values), *clinical, *_on_probabilities(data)]
+    files = [(one["file"], one["source"]) for one in (values, *values["comparisons"])]
+    known = disclosure.notes(files)
+    return [*lines, *_without_interval(values), *clinical, *known, *_on_probabilities(data)]
 
 
 def _without_interval(values: Mapping[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ from psgimg.finetune.evaluation.clinical.measures import MEASURES
 from psgimg.finetune.evaluation.epochs import Epochs, confusions
 from psgimg.finetune.evaluation.evaluate import METRICS, RECORDINGS, Evaluation
 from psgimg.finetune.evaluation.intervals import as_values, finite, intervals
-from psgimg.finetune.metrics import metric_table
+from psgimg.finetune.metrics import disclosure, metric_table
 from psgimg.finetune.metrics.jackknife import FEWEST
 
 MARKDOWN, HTML, LATEX = "report.md", "report.html", "table.tex"
@@ -135,6 +135,7 @@ def _facts(values: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, A
         "corpora": corpora,
         "settings": {name: _placeless(settings[name]) for name in SETTINGS if settings.get(name)},
         "split": settings.get("split"),
+        "view": disclosure.common([entry["source"] for entry in (values, *values["comparisons"])]),
         "corruption": _part(values, "corruption"),
         "twins": [_part(entry, "corruption") for entry in values["comparisons"]],
         "synthetic": corpora == ["demo"],

@@ -22,6 +22,7 @@ OWN = {
     "test_build": ("source", *BUILD),
     "sft": ("dataset", "output_dir", "config", "resume_from_checkpoint", "push_to_hub"),
     "predict": ("model", "dataset", "out"),
+    "baseline": ("dataset", "method", "on", "out", "config"),
 }
 """Options that a study sets itself, or that would publish its output."""
 

@@ -14,7 +14,8 @@ from psgimg.builder import yaml_file
 from psgimg.builder.command_options import kebab, snake
 from psgimg.builder.errors import BuildError
 
-SECTIONS = ("build", "test_build", "sft", "predict")
+BASELINE = "baseline"
+SECTIONS = ("build", "test_build", "sft", "predict", BASELINE)
 """Options shared by all cells, by command; ``test_build`` overrides ``build`` for a test corpus."""
 
 KEYS = ("name", *SECTIONS, "grid", "cells")
@@ -44,9 +45,9 @@ FOLD = "fold"
 """The factor whose option the training has as well: a model is tested on the fold it was trained for."""
 
 DATASET, CORRUPT, ZERO_SHOT = "dataset", "corrupt", "zero_shot"
-SPECIAL = (DATASET, CORRUPT, ZERO_SHOT)
-"""Factors that are not a single option: an existing dataset, corruption of the test pages, and a model
-used without training.
+SPECIAL = (DATASET, CORRUPT, ZERO_SHOT, BASELINE)
+"""Factors that are not a single option: an existing dataset, corruption of the test pages, a model
+used without training, and a method that stages from signals instead of a model.
 """
 
 TRAIN, TEST = "train", "test"

@@ -9,24 +9,20 @@ from typing import Any
 
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import quoting
-from psgimg.builder.render.recipe import digest
 from psgimg.builder.render.style import CLINICAL
 from psgimg.finetune.models.manifest import TINY
-from psgimg.finetune.study import command_words, grid
-from psgimg.finetune.study.content_hash import contents
-from psgimg.finetune.study.grid import CORRUPT, DATASET, TEST, TRAIN, ZERO_SHOT, Study
+from psgimg.finetune.study import baseline_cells, command_words, grid, step
+from psgimg.finetune.study.grid import BASELINE, CORRUPT, DATASET, TEST, TRAIN, ZERO_SHOT, Study
+from psgimg.finetune.study.step import Step
 from psgimg.finetune.training.psg_arguments import PsgArguments
-
-FOLDERS = {"build": "builds", "sft": "models", "predict": "predictions", "evaluate": "evaluations"}
-"""Subfolder of the study for the output of each command."""
-
-FINISHED = {"build": "build.json", "sft": "README.md", "predict": "", "evaluate": "metrics.json"}
-"""The file that each command writes last, relative to its output; empty if the output is a file."""
 
 CLEAN = "none"
 """Value of the factor ``corrupt`` for uncorrupted pages."""
 
 SEED = "seed"
+
+LOCAL = ("/", "./", "../", "~")
+"""Beginnings of paths of this machine."""
 
 BASE = "base"
 """Name of a cell without any factor."""
@@ -35,6 +31,7 @@ DEFAULTS = {
     "style": CLINICAL.name,
     CORRUPT: CLEAN,
     ZERO_SHOT: "no",
+    BASELINE: baseline_cells.NONE,
     "train_subjects": "all",
     **{name: str(getattr(PsgArguments(), name)) for name in ("prompt", "context", "sampling")},
 }
@@ -42,37 +39,6 @@ DEFAULTS = {
 
 ZERO_SHOT_OPTIONS = ("model", "prompt", "context")
 """Training options that also apply to prediction with an untrained model."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One command of a study.
-
-    Parameters
-    ----------
-    command
-        Name of the command.
-    words
-        Arguments after ``psgimg``; paths in the study's folder begin with ``@/``.
-    id
-        Unique name, which depends on the settings and on the contents of the files that they name.
-    made
-        Output of the command, relative to the study's folder.
-    needs
-        Steps that must be finished first.
-    """
-
-    command: str
-    words: tuple[str, ...]
-    id: str
-    made: str
-    needs: tuple[Step, ...]
-
-    @property
-    def finished(self) -> str:
-        """The file that exists once the command is finished, relative to the study's folder."""
-        last = FINISHED[self.command]
-        return f"{self.made}/{last}" if last else self.made
 
 
 @dataclass(frozen=True)
@@ -86,9 +52,9 @@ class Cell:
     given
         Factors that the study file sets for this cell; the others have their shared value.
     training
-        The training step; None for a model used without training.
+        The training step; None for a model used without training, and for a baseline.
     prediction, evaluation
-        The prediction and evaluation steps.
+        The prediction and evaluation steps; a baseline learns and predicts in one.
     """
 
     factors: Mapping[str, str | None]
@@ -128,10 +94,10 @@ def steps(cells: Sequence[Cell]) -> list[Step]:
     """Return every step that the cells need, without duplicates, in order of execution."""
     ordered: dict[str, Step] = {}
 
-    def add(step: Step) -> None:
-        for need in step.needs:
+    def add(one: Step) -> None:
+        for need in one.needs:
             add(need)
-        ordered.setdefault(step.id, step)
+        ordered.setdefault(one.id, one)
 
     for cell in cells:
         add(cell.evaluation)
@@ -139,19 +105,26 @@ def steps(cells: Sequence[Cell]) -> list[Step]:
 
 
 def check(study: Study, cells: Sequence[Cell]) -> None:
-    """Refuse training options that `psgimg sft` would refuse. Takes seconds, as TRL is imported.
+    """Refuse options that `psgimg sft` would refuse, and baselines that lack their libraries.
+
+    Takes seconds, as TRL is imported.
 
     Raises
     ------
     BuildError
         With the error message of `psgimg sft` for the first invalid training.
     """
+    for cell in cells:
+        if cell.prediction.command == BASELINE:
+            baseline_cells.check_libraries(study.path, str(cell.factors[BASELINE]))
     trainings = {cell.training.id: cell.training for cell in cells if cell.training}
     command_words.check_sft(study.path, [training.words[1:] for training in trainings.values()])
 
 
 def _cell(study: Study, factors: Mapping[str, Any]) -> Cell:
     """Return the cell of one combination."""
+    if method := baseline_cells.method_of(study.path, factors):
+        return _baseline_cell(study, factors, method)
     chosen = _options(study, factors)
     zero_shot = bool(factors.get(ZERO_SHOT))
     train, test = _datasets(study, factors, chosen)
@@ -170,9 +143,22 @@ def _cell(study: Study, factors: Mapping[str, Any]) -> Cell:
         options = {**own, **options}
     command_words.check_predict(study.path, options)
     prediction = _prediction(options, training or model, test)
-    evaluation = _evaluation(prediction)
     labels = _labels(study, factors, zero_shot)
-    return Cell(labels, tuple(factors), training, prediction, evaluation)
+    return Cell(labels, tuple(factors), training, prediction, step.evaluation(prediction))
+
+
+def _baseline_cell(study: Study, factors: Mapping[str, Any], method: str) -> Cell:
+    """Return the cell of one combination that a baseline stages."""
+    effective = baseline_cells.effective(study, factors, method)
+    chosen = _options(study, effective)
+    data = _datasets(study, effective, chosen)
+    source = None if DATASET in effective else _source(effective, chosen)
+    prediction = baseline_cells.prediction(study.path, method, chosen, data, source)
+    labels = {
+        name: value if baseline_cells.applies(name, method) else None
+        for name, value in _labels(study, factors, False).items()
+    }
+    return Cell(labels, tuple(factors), None, prediction, step.evaluation(prediction))
 
 
 def _options(study: Study, factors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -201,7 +187,7 @@ def _datasets(
         if isinstance(existing, Mapping):
             return existing[TRAIN], existing[TEST]
         return existing, existing
-    source = factors.get("corpus", chosen["build"].get("source"))
+    source = _source(factors, chosen)
     if source is None:
         raise BuildError(
             f"{study.path}: nothing to build; give build: {{source: …}}, or the factor corpus or {DATASET}"
@@ -213,6 +199,10 @@ def _datasets(
     return train_build, test_build
 
 
+def _source(factors: Mapping[str, Any], chosen: Mapping[str, Mapping[str, Any]]) -> Any:
+    return factors.get("corpus", chosen["build"].get("source"))
+
+
 def _built(path: Path, source: Any, given: Mapping[str, Any], corrupt: Any = CLEAN) -> Step:
     own = {"source": source, **{name: value for name, value in given.items() if name != "source"}}
     if corrupt != CLEAN:
@@ -220,46 +210,20 @@ def _built(path: Path, source: Any, given: Mapping[str, Any], corrupt: Any = CLE
     given_words = command_words.words("build", own, source if isinstance(source, str) else None)
     command_words.check_build(path, given_words)
     name = "-".join(source) if isinstance(source, list) else str(source)
-    return _step("build", ["build", *given_words], name)
+    return step.make("build", ["build", *given_words], name)
 
 
 def _training(given: Mapping[str, Any], train: Step | str) -> Step:
     given_words = command_words.words("sft", given)
-    words = ["sft", "--dataset", _place(train), *given_words]
-    return _step("sft", words, Path(str(given["model"])).name, _steps(train))
+    words = ["sft", "--dataset", step.place(train), *given_words]
+    return step.make("sft", words, str(given["model"]), step.only_steps(train))
 
 
 def _prediction(given: Mapping[str, Any], model: Step | str, test: Step | str) -> Step:
-    words = ["predict", "--model", _place(model), "--dataset", _place(test)]
-    name = Path(model).name if isinstance(model, str) else model.id.rpartition("-")[0]
+    words = ["predict", "--model", step.place(model), "--dataset", step.place(test)]
+    name = model if isinstance(model, str) else model.own.rpartition("-")[0]
     words += command_words.words("predict", given)
-    return _step("predict", words, name.removeprefix("sft-"), _steps(model, test), ".parquet")
-
-
-def _evaluation(prediction: Step) -> Step:
-    own = Path(prediction.made).stem
-    made = f"{FOLDERS['evaluate']}/{own}"
-    words = ("evaluate", f"@/{prediction.made}", "--out", f"@/{made}")
-    return Step("evaluate", words, f"evaluate-{own}", made, (prediction,))
-
-
-def _step(
-    command: str, words: list[str], name: str, needs: tuple[Step, ...] = (), suffix: str = ""
-) -> Step:
-    """Return a step whose id is unique to its settings and to the contents of its input files."""
-    key = digest({"words": words, "contents": contents(words)})[:8]
-    own = f"{name.lower()}-{key}"
-    made = f"{FOLDERS[command]}/{own}{suffix}"
-    out = "--output-dir" if command == "sft" else "--out"
-    return Step(command, (*words, out, f"@/{made}"), f"{command}-{own}", made, needs)
-
-
-def _place(source: Step | str) -> str:
-    return source if isinstance(source, str) else f"@/{source.made}"
-
-
-def _steps(*sources: Step | str) -> tuple[Step, ...]:
-    return tuple(step for step in sources if isinstance(step, Step))
+    return step.make("predict", words, name, step.only_steps(model, test), ".parquet")
 
 
 def _labels(study: Study, factors: Mapping[str, Any], zero_shot: bool) -> dict[str, str | None]:
@@ -285,12 +249,15 @@ def label(value: Any, zero_shot: bool = False) -> str:
     if isinstance(value, list):
         return " + ".join(label(one) for one in value)
     text = str(value)
-    return Path(text).name if text.startswith(("/", "./", "../", "~")) else text
+    name, equals, place = text.partition("=")  # of a root: shhs=/data/shhs
+    if equals and place.startswith(LOCAL):
+        return f"{name}={Path(place).name}"
+    return Path(text).name if text.startswith(LOCAL) else text
 
 
 def commands(cells: Sequence[Cell]) -> list[str]:
     """Return every command of the cells in order, as it would be typed in the study's folder."""
-    return [quoting.command(*map(_typed, step.words)) for step in steps(cells)]
+    return [quoting.command(*map(_typed, one.words)) for one in steps(cells)]
 
 
 def _typed(word: str) -> str:

@@ -19,7 +19,8 @@ from psgimg.builder.files import bounded, quoting, secrets
 from psgimg.builder.processes import children
 from psgimg.builder.progress import Progress
 from psgimg.finetune.study.command_words import last_line
-from psgimg.finetune.study.plan import Cell, Step
+from psgimg.finetune.study.plan import Cell
+from psgimg.finetune.study.step import Step
 
 STEPS = "steps"
 """Subfolder with a mark, a log and a lock file per step."""

@@ -17,6 +17,8 @@ from psgimg.finetune.evaluation.intervals import without_interval
 from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.metrics.jackknife import FEWEST, too_few
 from psgimg.finetune.study import plot_settings
+from psgimg.finetune.study.baseline_cells import NONE
+from psgimg.finetune.study.grid import BASELINE
 from psgimg.finetune.study.plan import SEED
 from psgimg.finetune.study.table import DONE, FAILED, WAITING
 
@@ -121,6 +123,9 @@ def page(values: Values, effects: Sequence[Values]) -> str:
             ],
             "effects": effects,
             "unpaired": [e for e in values["effects"] if not e["pairs"] and e["other_epochs"]],
+            "baselines": any(
+                cell["factors"].get(BASELINE, NONE) not in (NONE, None) for cell in values["cells"]
+            ),
             "failed": [cell for cell in values["cells"] if cell["state"] == FAILED],
             "too_few": [too_few(n) for n in sorted(set(subjects)) if n < FEWEST],
             "missing": _missing(values["settings"], effects),

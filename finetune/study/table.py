@@ -10,12 +10,17 @@ from typing import Any
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, secrets
 from psgimg.finetune.evaluation.intervals import finite
-from psgimg.finetune.study import plan, pooling, runs
-from psgimg.finetune.study.grid import FOLD, Study
-from psgimg.finetune.study.plan import SEED, Cell, Step
+from psgimg.finetune.metrics import disclosure
+from psgimg.finetune.study import baseline_cells, plan, pooling, runs
+from psgimg.finetune.study.grid import BASELINE, FOLD, Study
+from psgimg.finetune.study.plan import SEED, Cell
 from psgimg.finetune.study.pooling import Answers
+from psgimg.finetune.study.step import Step
 
 DONE, FAILED, WAITING = "done", "failed", "not run"
+
+MODEL = "the model"
+"""Name of whatever the cells without a baseline used."""
 
 Values = dict[str, Any]
 
@@ -47,6 +52,7 @@ def collect(study: Study, cells: Sequence[Cell], out: Path) -> Values:
             for effect in _effects(factor, cells, finished, answers)
         ],
         "commands": plan.commands(cells),
+        **_disclosed(finished, out),
     }
     return secrets.mask_json(dict(finite(values)))
 
@@ -73,6 +79,25 @@ def _row(cell: Cell, out: Path) -> Values:
         if reason := runs.read_mark(out, step).get("failed"):
             return row | {"state": FAILED, "reason": reason}
     return row
+
+
+def _disclosed(cells: Sequence[Cell], out: Path) -> Values:
+    """Return what the methods of some cells saw of a night and from whom they learned, each once.
+
+    Returns
+    -------
+    ``saw``, what all of them saw, empty if they differ; ``notes``, one line each.
+    """
+    files: dict[tuple[str, str], Any] = {}
+    for cell in cells:
+        source = _metrics(out / cell.evaluation.finished).get("source") or {}
+        method = cell.factors.get(BASELINE) or baseline_cells.NONE
+        name = MODEL if method == baseline_cells.NONE else method
+        people = source.get(disclosure.PEOPLE)
+        files.setdefault((name, f"{disclosure.view(source)} {people}"), source)
+    named = [(name, source) for (name, _), source in files.items()]
+    common = disclosure.common([source for _, source in named])
+    return {"saw": common, "notes": disclosure.notes(named)}
 
 
 def _metrics(path: Path) -> Values:

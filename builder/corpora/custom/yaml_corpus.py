@@ -82,6 +82,7 @@ def load(path: Path) -> Corpus:
         read_hypnogram=partial(scoring_files.read_hypnogram, form),
         notes=file.texts("notes"),
         inverted=inverted,
+        scorers=tuple(layout.scorings) if any(layout.scorings) else (),
         definition=_definition(file, layout, form, channels),
     )
 
