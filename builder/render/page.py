@@ -1,7 +1,7 @@
 """Page: draw the samples of a page as a picture.
 
-``draw`` is the fast renderer used for datasets; ``draw_reference`` draws the same page with
-matplotlib, for tests.
+The compiled rasteriser draws datasets, unless the style asks for matplotlib's Agg backend, to measure
+whether that matters; ``draw_reference`` draws the same page with Agg many times finer, for tests.
 """
 
 from __future__ import annotations
@@ -84,6 +84,9 @@ class Page:
         return png.image_of(self._draw(data_uv))
 
     def _draw(self, data_uv: Samples) -> raster.Bytes:
+        if self.style.renderer == "matplotlib":
+            np.copyto(self._page, self._by_agg(data_uv, scale=1))
+            return self._page
         page = self._page
         np.copyto(page, self._background)
         for trace, ink in self._traces(data_uv):
@@ -95,11 +98,15 @@ class Page:
         return page
 
     def draw_reference(self, data_uv: Samples) -> Image:
-        """Draw the same page with matplotlib's Agg backend, which is slow."""
+        """Draw the same page with matplotlib's Agg backend, supersampled; slow."""
+        return png.image_of(self._by_agg(data_uv, REFERENCE_SCALE))
+
+    def _by_agg(self, data_uv: Samples, scale: int) -> raster.Bytes:
+        """Draw a page with matplotlib at ``scale`` times its size, and reduce it to its size."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        k, dpi = REFERENCE_SCALE, 72  # one point is one pixel
+        k, dpi = scale, 72  # one point is one pixel
         width, height = self.style.width_px, self.style.height_px
         figure = Figure(figsize=(k * width / dpi, k * height / dpi), dpi=dpi)
         canvas: Any = FigureCanvasAgg(figure)  # its methods are untyped
@@ -107,16 +114,16 @@ class Page:
         figure.figimage(np.broadcast_to(ground, (*ground.shape[:2], 3)), resize=False)
         traces = list(self._traces(data_uv))
         for trace, _ in traces:
-            figure.add_artist(self._patch(trace))
+            figure.add_artist(self._patch(trace, k))
         canvas.draw()
         drawn = np.asarray(canvas.buffer_rgba())[:, :, : ground.shape[2]]
         mean = drawn.reshape(height, k, width, k, -1).mean(axis=(1, 3))
         page = png.page_of(np.rint(mean).astype(np.uint8))
         for trace, _ in traces:
             self._mark(page, trace)
-        return png.image_of(page)
+        return page
 
-    def _patch(self, trace: Trace) -> PathPatch:
+    def _patch(self, trace: Trace, scale: int) -> PathPatch:
         """Return a matplotlib patch of a trace, in pixels from the lower left of the enlarged page."""
         from matplotlib.patches import PathPatch
         from matplotlib.path import Path
@@ -128,7 +135,7 @@ class Page:
         if trace.band:
             x = np.concatenate((x, x[::-1]))
             rows = np.concatenate((rows, 2 * trace.box.middle - rows[::-1]))
-        points = np.column_stack((x, self.style.height_px - rows)) * REFERENCE_SCALE
+        points = np.column_stack((x, self.style.height_px - rows)) * scale
         path = Path(points)
         path.should_simplify = False
         ink = tuple(value / 255 for value in trace.box.ink)
@@ -136,7 +143,7 @@ class Page:
             path,
             edgecolor=ink,
             facecolor=ink if trace.band else "none",
-            linewidth=self.style.line_px * REFERENCE_SCALE,
+            linewidth=self.style.line_px * scale,
             joinstyle="round",
             snap=False,
             transform=IdentityTransform(),

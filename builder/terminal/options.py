@@ -58,7 +58,8 @@ style_option = click.option(
     default="clinical",
     show_default=True,
     metavar="NAME|FILE",
-    help="Drawing style: clinical, paper, sleepvlm or a YAML file.",
+    help="Drawing style: clinical, paper, sleepvlm, one of them with changes such as "
+    "clinical:scaling=epoch, or a YAML file.",
 )
 filters_option = click.option(
     "--filters",

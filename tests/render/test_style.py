@@ -4,7 +4,8 @@ import pytest
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.montage import MONTAGES, Kind
 from psgimg.builder.render.layout import boxes
-from psgimg.builder.render.style import CLINICAL, PAPER, PRESETS, SLEEPVLM, colour, load_style
+from psgimg.builder.render.style import CLINICAL, PAPER, PRESETS, SLEEPVLM, colour
+from psgimg.builder.render.style_choice import load_style
 
 
 @pytest.fixture
