@@ -14,6 +14,8 @@ from psgimg.builder.recordings.montage import Kind
 
 Colour = tuple[int, int, int]
 INK = re.compile("#[0-9a-fA-F]{6}")
+CHOICES = {"scaling": ("fixed", "epoch"), "renderer": ("fast", "matplotlib")}
+"""Values of a style that are one of several words."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,7 @@ class Style:
         """Yield a message for each invalid value, with the permitted ones."""
         if not all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in (self.width_px, self.height_px)):
             yield f"{self.width_px}x{self.height_px} px; use {MIN_SIDE_PX} to {MAX_SIDE_PX}"
-        if self.scaling not in ("fixed", "epoch"):
-            yield f"scaling {self.scaling!r}; use fixed or epoch"
-        if self.renderer not in ("fast", "matplotlib"):
-            yield f"renderer {self.renderer!r}; use fast or matplotlib"
+        yield from self._unknown_words()
         if not 0.3 <= self.line_px <= 8:
             yield f"line_px {self.line_px:g}; use 0.3 to 8"
         if not 0 < self.envelope_uv < inf:
@@ -114,6 +113,11 @@ class Style:
         for ink in self.inks:
             if not isinstance(ink, str) or not INK.fullmatch(ink):
                 yield f"ink {ink!r}; use #rrggbb in quotes"
+
+    def _unknown_words(self) -> Iterator[str]:
+        for key, known in CHOICES.items():
+            if (chosen := getattr(self, key)) not in known:
+                yield f"{key} {chosen!r}; use {' or '.join(known)}"
 
     def lane(self, kind: Kind) -> LaneStyle:
         """Return the style of a kind of lane."""

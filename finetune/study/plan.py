@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import quoting
-from psgimg.builder.render.recipe import digest
 from psgimg.builder.render.style import CLINICAL
 from psgimg.finetune.models.manifest import TINY
-from psgimg.finetune.study import command_words, grid
-from psgimg.finetune.study.content_hash import contents
+from psgimg.finetune.study import claims, command_words, grid, step
+from psgimg.finetune.study.claims import Claims
+from psgimg.finetune.study.explanation import explanation
 from psgimg.finetune.study.grid import CORRUPT, DATASET, TEST, TRAIN, ZERO_SHOT, Study
+from psgimg.finetune.study.step import FOLDERS, Step
 from psgimg.finetune.training.psg_arguments import PsgArguments
-
-FOLDERS = {"build": "builds", "sft": "models", "predict": "predictions", "evaluate": "evaluations"}
-"""Subfolder of the study for the output of each command."""
-
-FINISHED = {"build": "build.json", "sft": "README.md", "predict": "", "evaluate": "metrics.json"}
-"""The file that each command writes last, relative to its output; empty if the output is a file."""
 
 CLEAN = "none"
 """Value of the factor ``corrupt`` for uncorrupted pages."""
@@ -45,37 +40,6 @@ ZERO_SHOT_OPTIONS = ("model", "prompt", "context")
 
 
 @dataclass(frozen=True)
-class Step:
-    """One command of a study.
-
-    Parameters
-    ----------
-    command
-        Name of the command.
-    words
-        Arguments after ``psgimg``; paths in the study's folder begin with ``@/``.
-    id
-        Unique name, which depends on the settings and on the contents of the files that they name.
-    made
-        Output of the command, relative to the study's folder.
-    needs
-        Steps that must be finished first.
-    """
-
-    command: str
-    words: tuple[str, ...]
-    id: str
-    made: str
-    needs: tuple[Step, ...]
-
-    @property
-    def finished(self) -> str:
-        """The file that exists once the command is finished, relative to the study's folder."""
-        last = FINISHED[self.command]
-        return f"{self.made}/{last}" if last else self.made
-
-
-@dataclass(frozen=True)
 class Cell:
     """One combination of factors.
 
@@ -89,6 +53,12 @@ class Cell:
         The training step; None for a model used without training.
     prediction, evaluation
         The prediction and evaluation steps.
+    claims
+        The claims that the cell tests; empty for a reference, which belongs to every claim.
+    explanation
+        The step that explains the model; None but for the first cell of a study that asks for it.
+    explanation_claims
+        The claims that the explanation tests; empty if it belongs to every claim.
     """
 
     factors: Mapping[str, str | None]
@@ -96,6 +66,14 @@ class Cell:
     training: Step | None
     prediction: Step
     evaluation: Step
+    claims: Claims = ()
+    explanation: Step | None = None
+    explanation_claims: Claims = ()
+
+    @property
+    def goals(self) -> tuple[Step, ...]:
+        """The steps that nothing else needs."""
+        return (self.evaluation, *([self.explanation] if self.explanation else []))
 
     @property
     def name(self) -> str:
@@ -118,24 +96,21 @@ def plan(study: Study) -> list[Cell]:
         If a cell is found to be invalid before it is run.
     """
     cells: dict[str, Cell] = {}
-    for factors in study.cells:
-        cell = _cell(study, factors)
-        cells.setdefault(cell.prediction.id, cell)
-    return list(cells.values())
+    for factors, names in zip(study.cells, study.claims, strict=True):
+        cell = replace(_cell(study, factors), claims=names)
+        first = cells.get(cell.prediction.id, cell)
+        cells[cell.prediction.id] = replace(first, claims=claims.joined(first.claims, names))
+    first, *others = cells.values()
+    if study.explain is None:
+        return [first, *others]
+    explained = explanation(study.path, study.explain, first.training, first.prediction)
+    names = study.explain_claims
+    return [replace(first, explanation=explained, explanation_claims=names), *others]
 
 
 def steps(cells: Sequence[Cell]) -> list[Step]:
     """Return every step that the cells need, without duplicates, in order of execution."""
-    ordered: dict[str, Step] = {}
-
-    def add(step: Step) -> None:
-        for need in step.needs:
-            add(need)
-        ordered.setdefault(step.id, step)
-
-    for cell in cells:
-        add(cell.evaluation)
-    return list(ordered.values())
+    return step.ordered(goal for cell in cells for goal in cell.goals)
 
 
 def check(study: Study, cells: Sequence[Cell]) -> None:
@@ -219,20 +194,20 @@ def _built(path: Path, source: Any, given: Mapping[str, Any], corrupt: Any = CLE
     given_words = command_words.words("build", own, source if isinstance(source, str) else None)
     command_words.check_build(path, given_words)
     name = "-".join(source) if isinstance(source, list) else str(source)
-    return _step("build", ["build", *given_words], name)
+    return step.make("build", ["build", *given_words], name)
 
 
 def _training(given: Mapping[str, Any], train: Step | str) -> Step:
     given_words = command_words.words("sft", given)
     words = ["sft", "--dataset", _place(train), *given_words]
-    return _step("sft", words, Path(str(given["model"])).name, _steps(train))
+    return step.make("sft", words, Path(str(given["model"])).name, _steps(train))
 
 
 def _prediction(given: Mapping[str, Any], model: Step | str, test: Step | str) -> Step:
     words = ["predict", "--model", _place(model), "--dataset", _place(test)]
     name = Path(model).name if isinstance(model, str) else model.id.rpartition("-")[0]
     words += command_words.words("predict", given)
-    return _step("predict", words, name.removeprefix("sft-"), _steps(model, test), ".parquet")
+    return step.make("predict", words, name.removeprefix("sft-"), _steps(model, test), ".parquet")
 
 
 def _evaluation(prediction: Step) -> Step:
@@ -240,17 +215,6 @@ def _evaluation(prediction: Step) -> Step:
     made = f"{FOLDERS['evaluate']}/{own}"
     words = ("evaluate", f"@/{prediction.made}", "--out", f"@/{made}")
     return Step("evaluate", words, f"evaluate-{own}", made, (prediction,))
-
-
-def _step(
-    command: str, words: list[str], name: str, needs: tuple[Step, ...] = (), suffix: str = ""
-) -> Step:
-    """Return a step whose id is unique to its settings and to the contents of its input files."""
-    key = digest({"words": words, "contents": contents(words)})[:8]
-    own = f"{name.lower()}-{key}"
-    made = f"{FOLDERS[command]}/{own}{suffix}"
-    out = "--output-dir" if command == "sft" else "--out"
-    return Step(command, (*words, out, f"@/{made}"), f"{command}-{own}", made, needs)
 
 
 def _place(source: Step | str) -> str:
@@ -289,7 +253,7 @@ def label(value: Any, zero_shot: bool = False) -> str:
 
 def commands(cells: Sequence[Cell]) -> list[str]:
     """Return every command of the cells in order, as it would be typed in the study's folder."""
-    return [quoting.command(*map(_typed, step.words)) for step in steps(cells)]
+    return [quoting.command(*map(_typed, one.words)) for one in steps(cells)]
 
 
 def _typed(word: str) -> str:

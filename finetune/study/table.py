@@ -10,10 +10,11 @@ from typing import Any
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, secrets
 from psgimg.finetune.evaluation.intervals import finite
-from psgimg.finetune.study import plan, pooling, runs
+from psgimg.finetune.study import plan, pooling, runs, step
 from psgimg.finetune.study.grid import Study
-from psgimg.finetune.study.plan import SEED, Cell, Step
+from psgimg.finetune.study.plan import SEED, Cell
 from psgimg.finetune.study.pooling import Answers
+from psgimg.finetune.study.step import Step
 
 DONE, FAILED, WAITING = "done", "failed", "not run"
 
@@ -54,12 +55,16 @@ def _row(cell: Cell, out: Path) -> Values:
     row: Values = {
         "name": cell.name,
         "factors": dict(cell.factors),
+        "claims": list(cell.claims),
         "state": WAITING,
         "reason": None,
         "cost": {"training": _cost(out, cell.training), "prediction": _cost(out, cell.prediction)},
         "predictions": cell.prediction.made,
         "evaluation": cell.evaluation.made,
     }
+    if cell.explanation:
+        own = {"folder": cell.explanation.made, "claims": list(cell.explanation_claims)}
+        row["explanation"] = own | _state(out, cell.explanation)
     if runs.is_done(out, cell.evaluation):
         metrics = _metrics(out / cell.evaluation.finished)
         return row | {
@@ -67,10 +72,17 @@ def _row(cell: Cell, out: Path) -> Values:
             "counts": metrics["counts"],
             "figures": metrics["pooled"]["figures"],
         }
-    for step in plan.steps([cell]):
-        if reason := runs.read_mark(out, step).get("failed"):
-            return row | {"state": FAILED, "reason": reason}
-    return row
+    return row | _state(out, cell.evaluation)
+
+
+def _state(out: Path, goal: Step) -> Values:
+    """Return whether a step is done, why it or one that it needs failed, or that it was not run."""
+    if runs.is_done(out, goal):
+        return {"state": DONE, "reason": None}
+    for one in step.ordered([goal]):
+        if reason := runs.read_mark(out, one).get("failed"):
+            return {"state": FAILED, "reason": reason}
+    return {"state": WAITING, "reason": None}
 
 
 def _metrics(path: Path) -> Values:
@@ -85,9 +97,9 @@ def _metrics(path: Path) -> Values:
     return values
 
 
-def _cost(out: Path, step: Step | None) -> Values | None:
+def _cost(out: Path, one: Step | None) -> Values | None:
     """Return the seconds of a finished step; ``interrupted`` if earlier attempts are not included."""
-    mark = runs.read_mark(out, step) if step else {}
+    mark = runs.read_mark(out, one) if one else {}
     keys = ("seconds", "cpu_seconds", "interrupted")
     return {key: mark[key] for key in keys} if "seconds" in mark else None
 
@@ -108,6 +120,7 @@ def _setting(group: Sequence[Cell], own: Sequence[Answers]) -> Values:
     return {
         "name": plan.named(_without(group[0], SEED), group[0].given),
         "factors": _without(group[0], SEED),
+        "claims": list(group[0].claims),
         "cells": [cell.prediction.made for cell in group],
         "subjects": _n_subjects(own),
         "figures": {

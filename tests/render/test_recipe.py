@@ -102,18 +102,21 @@ def test_a_recipe_that_lacks_a_value_is_refused():
 
 
 HASHES = {
-    ("aasm", "clinical"): "335ec681afeef368",
-    ("aasm", "paper"): "dfc23914464485c3",
-    ("aasm", "sleepvlm"): "39cf31159f469c59",
-    ("central", "clinical"): "794783a4466a1ea6",
-    ("central", "paper"): "8e0b41de539e65c9",
-    ("central", "sleepvlm"): "1cdfb0ff0e288642",
-    ("central-ecg", "clinical"): "9cd2e8e04e27b486",
-    ("central-ecg", "paper"): "90067066c3bba9c2",
-    ("central-ecg", "sleepvlm"): "19188f1c1390fc46",
-    ("sleep-edf", "clinical"): "71a9002094b7939b",
-    ("sleep-edf", "paper"): "6b45124327efcd83",
-    ("sleep-edf", "sleepvlm"): "4563f26850377d77",
+    ("aasm", "clinical"): "0d4f3ede0e1d6dde",
+    ("aasm", "paper"): "adbbf91f0ed64f4c",
+    ("aasm", "sleepvlm"): "850664072311f28b",
+    ("central", "clinical"): "f0ae772ff9602de4",
+    ("central", "paper"): "586ab4cd91b37a48",
+    ("central", "sleepvlm"): "e5ba68de905f6528",
+    ("central-eeg", "clinical"): "b1b84398f396b5e3",
+    ("central-eeg", "paper"): "23201c3c38be5d16",
+    ("central-eeg", "sleepvlm"): "dc7eb2664f965979",
+    ("central-ecg", "clinical"): "b79ec0148261be65",
+    ("central-ecg", "paper"): "210b1e7c84f18574",
+    ("central-ecg", "sleepvlm"): "25325f21820d8aed",
+    ("sleep-edf", "clinical"): "a75f954bb326e28e",
+    ("sleep-edf", "paper"): "acee9574f964d0d3",
+    ("sleep-edf", "sleepvlm"): "8d171f3e9ab39f78",
 }
 """A hash that changes makes every dataset and model of its recipe one of other pages."""
 
