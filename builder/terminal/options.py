@@ -58,8 +58,7 @@ style_option = click.option(
     default="clinical",
     show_default=True,
     metavar="NAME|FILE",
-    help="Drawing style: clinical, paper, sleepvlm, one of them with changes such as "
-    "clinical:scaling=epoch, or a YAML file.",
+    help="Style: clinical, paper, sleepvlm, NAME:key=value or a YAML file.",
 )
 filters_option = click.option(
     "--filters",

@@ -1,19 +1,15 @@
-"""Claims: which cells of a study test which claim, and the choice of some of them.
+"""Claims: which cells of a study test which claim.
 
 A cell without a claim is a reference: it belongs to every claim.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psgimg.builder.errors import BuildError
-
-if TYPE_CHECKING:
-    from psgimg.finetune.study.plan import Cell
 
 KEY = "claim"
 
@@ -41,29 +37,3 @@ def read(path: Path, place: str, values: Mapping[str, Any]) -> Claims:
 def joined(first: Claims, second: Claims) -> Claims:
     """Return the claims of a cell that a study file lists twice; without any, it has all."""
     return tuple(dict.fromkeys((*first, *second))) if first and second else ()
-
-
-def choose(path: Path, cells: Sequence[Cell], wanted: Sequence[str]) -> list[Cell]:
-    """Return the cells of some claims, with the references; all cells if no claim is wanted.
-
-    Raises
-    ------
-    BuildError
-        If no cell has such a claim.
-    """
-    known = dict.fromkeys(
-        name for cell in cells for name in (*cell.claims, *cell.explanation_claims)
-    )
-    for name in wanted:
-        if name not in known:
-            available = ", ".join(known) or "none; cells name theirs as {claim: resolution, …}"
-            raise BuildError(f"--claim {name}: {path} has no such claim; it has {available}")
-    if not wanted:
-        return list(cells)
-    chosen = [cell for cell in cells if not cell.claims or set(cell.claims) & set(wanted)]
-    return [
-        cell
-        if not cell.explanation_claims or set(cell.explanation_claims) & set(wanted)
-        else replace(cell, explanation=None)
-        for cell in chosen
-    ]

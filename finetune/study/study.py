@@ -14,7 +14,7 @@ from psgimg.builder.processes import lock
 from psgimg.builder.progress import Progress
 from psgimg.finetune import hub
 from psgimg.finetune.models.manifest import TINY
-from psgimg.finetune.study import claims, grid, plan, runs, study_report, table
+from psgimg.finetune.study import grid, plan, runs, selection, study_report, table
 from psgimg.finetune.study.grid import Study
 from psgimg.finetune.study.plan import Cell
 from psgimg.finetune.study.runs import Runner
@@ -86,7 +86,8 @@ def _unfinished(cells: Sequence[Cell], out: Path) -> list[Cell]:
 
 def _own(design: Study, cells: Sequence[Cell], config: StudyConfig) -> Sequence[Cell]:
     """Return the cells that the options choose; the report is of all."""
-    return part_of(claims.choose(design.path, cells, config.claim), config.part)
+    chosen = selection.of_claims(design.path, cells, config.claim)
+    return selection.part_of(chosen, config.part)
 
 
 @contextmanager
@@ -127,9 +128,3 @@ def _require_sources(cells: Sequence[Cell]) -> None:
 def _check(design: Study, cells: Sequence[Cell], out: Path) -> None:
     """Check the options of unfinished trainings, which takes seconds, as TRL is imported."""
     plan.check(design, [c for c in cells if c.training and not runs.is_done(out, c.training)])
-
-
-def part_of(cells: Sequence[Cell], part: tuple[int, int]) -> Sequence[Cell]:
-    """Return the cells of one part (i, n): every n-th, starting with the i-th."""
-    number, n_parts = part
-    return cells[number - 1 :: n_parts]

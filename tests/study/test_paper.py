@@ -18,7 +18,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.montage import MONTAGES
 from psgimg.builder.render import layout
 from psgimg.builder.render.style_choice import load_style
-from psgimg.finetune.study import claims, grid, plan, runs, study, table
+from psgimg.finetune.study import grid, plan, runs, selection, study, table
 from psgimg.finetune.study.study import StudyConfig, planned
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +59,7 @@ def cells_of(folder, **values):
 
 
 def chosen(cells, *wanted):
-    return claims.choose(Path("study.yaml"), cells, wanted)
+    return selection.of_claims(Path("study.yaml"), cells, wanted)
 
 
 # The page
@@ -92,7 +92,7 @@ def test_each_command_for_real_corpora_can_be_planned_and_compares_with_the_firs
     first, *_ = every = planned_cells("paper")
     for words in map(shlex.split, commands):
         wanted = [words[words.index("--claim") + 1]]
-        cells = claims.choose(STUDIES["paper"], every, wanted)
+        cells = selection.of_claims(STUDIES["paper"], every, wanted)
         assert cells[0].prediction == first.prediction
         goals = {goal.command for cell in cells for goal in cell.goals}
         assert len(cells) > 3 or "explain" in goals, words

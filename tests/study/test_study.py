@@ -42,8 +42,9 @@ from psgimg.finetune.study import (
 from psgimg.finetune.study import study as study_module
 from psgimg.finetune.study.plan import Cell
 from psgimg.finetune.study.runs import Runner
+from psgimg.finetune.study.selection import part_of
 from psgimg.finetune.study.step import FOLDERS, Step
-from psgimg.finetune.study.study import StudyConfig, part_of, study
+from psgimg.finetune.study.study import StudyConfig, study
 from psgimg.finetune.terminal import show_study
 from psgimg.finetune.training.psg_arguments import PsgArguments
 from rich.console import Console
