@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import compress
 
+from psgimg.builder.corpora import scorers
 from psgimg.builder.dataset.build_json import DrawnFacts, PlanFacts
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.schema import Row
@@ -60,14 +61,15 @@ def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
             f"{recording.own.recording}: {wrong}",
         )
     edf = open_edf(recording.signal)
-    reference = _reference(recording, spec.scorer)
+    reference = scorers.reference(corpus, recording, spec.scorer)
     hypnogram = _read(corpus, recording, reference)
     second, notes = _second(corpus, recording, hypnogram, reference)
     lanes = resolve(edf, spec.recipe.montage, corpus.channels)
     selection = epoching.select(hypnogram, edf, spec.trim_min)
     rates = [edf.sfreqs_hz[d.plus] if d else None for d in lanes.derivations]
     refused = corrupt.notes(spec.corruptions, spec.recipe.montage, rates, corpus.mains_hz)
-    notes = (*edf.notes, *hypnogram.notes, *notes, *lanes.notes, *refused)
+    scoring = (*hypnogram.notes, *scorers.lost_end(hypnogram, edf), *notes)
+    notes = (*edf.notes, *scoring, *lanes.notes, *refused)
     return Plan(recording, edf, lanes.derivations, hypnogram, second, selection, notes)
 
 
@@ -161,23 +163,15 @@ def _read_facts(plan: Plan, spec: PageSpec, read: ReadLanes) -> DrawnFacts:
     }
 
 
-def _reference(recording: Recording, scorer: str) -> str:
-    if not recording.scorings:
-        raise RecordingError(
-            "no scoring", f"{recording.own.recording} has a signal but no scoring file"
-        )
-    return scorer or next(iter(recording.scorings))
-
-
 def _second(
     corpus: Corpus, recording: Recording, hypnogram: Hypnogram, reference: str
 ) -> tuple[dict[int, Stage], tuple[str, ...]]:
-    """Return the stages of the next scorer by onset, or a note if they can't be used."""
-    others = [name for name in recording.scorings if name != reference]
-    if not others or reference not in recording.scorings:  # one scoring, stored in two forms
-        return {}, ()
+    """Return the stages of the second scorer by onset, or a note if they can't be used."""
+    name, notes = scorers.second(corpus, recording, reference)
+    if name is None:
+        return {}, notes
     try:
-        second = _read(corpus, recording, others[0])
+        second = _read(corpus, recording, name)
     except RecordingError as error:  # the labels do not depend on it
         return {}, (f"second scorer not usable: {error.reason}",)
     if second.epoch_s != hypnogram.epoch_s:

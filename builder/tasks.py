@@ -103,7 +103,7 @@ def _named_in_utf8(found: Iterable[Recording]) -> tuple[list[Recording], list[Se
     """Return the recordings whose names and paths can be stored, and the others as set aside."""
     named, misnamed = [], []
     for one in found:
-        paths = (one.signal, *one.scorings.values(), *one.side_files)
+        paths = fingerprint.files_of(one)
         wrong = [
             text for text in (one.recording, one.subject, *map(str, paths)) if not is_utf8(text)
         ]

@@ -14,6 +14,8 @@ from pathlib import Path
 from psgimg.builder.corpora.annotations import is_stage, read_annotated
 from psgimg.builder.corpora.reading import (
     check_runs,
+    fallback,
+    first_of_each,
     listed,
     matching,
     number,
@@ -47,17 +49,19 @@ FILE = re.compile(
 def recordings(root: Path) -> Iterator[Recording]:
     """Yield the recordings in name order; BuildError if there are none."""
     matches = matching(root, FILE)
-    scorings = {
-        (match["recording"].upper(), match["form"].lower()): path
+    scorings, rivals = first_of_each(
+        ((match["recording"].upper(), match["form"].lower()), path)
         for match, path in matches
         if match["form"]
-    }
+    )
     nights = []
     for match, path in matches:
         name = match["recording"].upper()
-        forms = [scorings[name, form] for form in ("txt", "edf") if (name, form) in scorings]
+        forms = [form for form in ("txt", "edf") if (name, form) in scorings]
         if not match["form"]:
-            nights.append(Recording("hmc", name, name, path, {"": forms[0]} if forms else {}))
+            own = {"": scorings[name, forms[0]]} if forms else {}
+            several = tuple(rivals[name, form] for form in forms[:1] if (name, form) in rivals)
+            nights.append(Recording("hmc", name, name, path, own, rivals=several))
     return listed(nights, root, "files like SN001.edf")
 
 
@@ -65,7 +69,8 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
     """Read the scoring; RecordingError if it can't be read."""
     path = scoring_of(recording, scorer)
     if path.suffix.lower() == ".edf":
-        return read_annotated(path, recording.signal, CODES, epoch_s=EPOCH_S, scorer=scorer)
+        hypnogram = read_annotated(path, recording.signal, CODES, epoch_s=EPOCH_S, scorer=scorer)
+        return fallback(hypnogram, "its EDF form", "txt form")
     events = list(_events(path))
     if not events:
         raise RecordingError("empty scoring", f"{path.name} has no stage; get the file again")

@@ -4,7 +4,7 @@ The archives unpack to ``subgroupI/8/8.rec``, ``subgroupII/3/1/1.rec`` (subject 
 ``subgroupIII/1/1.rec``, next to ``8_1.txt`` and ``8_2.txt`` (and ``.xlsx``) of two experts; some
 unpackers add another folder with the same number. ``.rec`` files are EDF.
 
-Expert 1 is the reference, as in most papers. The text file has the stages; the table next to it, if
+Expert 1 is the reference, as in most papers; a night without a scoring by expert 1 is set aside. The text file has the stages; the table next to it, if
 present, tells which of its zeros are unscored rather than W.
 """
 
@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from psgimg.builder.corpora import isruc_table
-from psgimg.builder.corpora.reading import listed, read_text, score, scoring_of, walk
+from psgimg.builder.corpora.reading import fallback, listed, read_text, score, scoring_of, walk
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.hypnogram import Hypnogram, from_scores
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
@@ -23,6 +24,7 @@ from psgimg.builder.stages import Score, Stage, Unscored
 
 EPOCH_S = 30.0
 EXPERTS = ("1", "2")
+NO_TABLE = "unscored epochs may count as W, as there is no xlsx table beside the expert's txt file"
 
 # Text: one number per line. 5 is REM; 4 does not occur, as the AASM has one deep stage.
 CODES: dict[str, Score] = {
@@ -127,15 +129,17 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
     path = scoring_of(recording, scorer)
     if path.suffix.lower() == ".xlsx":
         scores = isruc_table.scores(isruc_table.stages(path), path.name)
-        return from_scores(scores, epoch_s=EPOCH_S, scorer=scorer)
+        hypnogram = from_scores(scores, epoch_s=EPOCH_S, scorer=scorer)
+        return fallback(hypnogram, "the expert's xlsx table", "txt file of the same expert")
     scores = _read_codes(path)
     table = path.with_suffix(".xlsx")
-    if table.is_file():
+    notes = () if table.is_file() else (NO_TABLE,)
+    if not notes:
         for epoch, stage in isruc_table.stages(table).items():
             # If the table has no stage, the number in the text file is only a placeholder.
             if stage in isruc_table.WITHOUT_STAGE and epoch < len(scores):
                 scores[epoch] = Unscored.UNSCORED
-    return from_scores(scores, epoch_s=EPOCH_S, scorer=scorer)
+    return replace(from_scores(scores, epoch_s=EPOCH_S, scorer=scorer), notes=notes)
 
 
 def _read_codes(path: Path) -> list[Score]:
@@ -200,12 +204,14 @@ CORPUS = Corpus(
     montage="aasm",
     channels=CHANNELS,
     home="ISRUC-Sleep",
+    scorers=EXPERTS,
     names=r"I{1,3}-\d{3}(-\d)?",
     recordings=recordings,
     read_hypnogram=read_hypnogram,
     notes=(
         "No licence is stated, so the corpus counts as restricted.",
-        "Two experts scored each night; expert 1 is the reference.",
+        "Two experts scored each night; expert 1 is the reference. A night without the scoring of "
+        "expert 1 is set aside; expert 2 gives label_2 only, unless --scorer 2 is given for all nights.",
         "The text files write unscored epochs as 0; psgimg can distinguish them from W only if the "
         "expert's xlsx file is in the same folder.",
         "That X1 (24) is the chin EMG and X2 (25) the ECG is convention, not stated in the files.",

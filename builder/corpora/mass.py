@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from psgimg.builder.corpora.annotations import read_annotated
-from psgimg.builder.corpora.reading import listed, matching, scoring_of
+from psgimg.builder.corpora.reading import fallback, first_of_each, listed, matching, scoring_of
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
 from psgimg.builder.stages import Score, Stage, Unscored
@@ -42,15 +42,17 @@ SCORINGS = ("base", "annotations")
 def recordings(root: Path) -> Iterator[Recording]:
     """Yield the recordings in name order; BuildError if there are none."""
     matches = matching(root, FILE)
-    files = {(match["recording"], match["kind"].lower()): path for match, path in matches}
+    files, rivals = first_of_each(
+        ((match["recording"], match["kind"].lower()), path) for match, path in matches
+    )
     nights = []
     for match, path in matches:
         name = match["recording"]
-        scorings = [files[name, kind] for kind in SCORINGS if (name, kind) in files]
+        kinds = [kind for kind in SCORINGS if (name, kind) in files]
         if match["kind"].lower() == "psg":
-            nights.append(
-                Recording("mass", name, name, path, {"": scorings[0]} if scorings else {})
-            )
+            scorings = {"": files[name, kinds[0]]} if kinds else {}
+            several = tuple(rivals[name, kind] for kind in kinds[:1] if (name, kind) in rivals)
+            nights.append(Recording("mass", name, name, path, scorings, rivals=several))
     return listed(nights, root, 'files like "01-01-0001 PSG.edf"')
 
 
@@ -58,7 +60,10 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
     """Read the scoring, on epochs of 20 s or 30 s by subset; RecordingError if it can't be read."""
     path = scoring_of(recording, scorer)
     epoch_s = EPOCH_S[recording.recording[4]]
-    return read_annotated(path, recording.signal, CODES, epoch_s=epoch_s, scorer=scorer)
+    hypnogram = read_annotated(path, recording.signal, CODES, epoch_s=epoch_s, scorer=scorer)
+    if path.stem.lower().endswith("annotations"):
+        return fallback(hypnogram, "the Annotations file of older releases", "Base file")
+    return hypnogram
 
 
 def _channels() -> dict[str, str]:

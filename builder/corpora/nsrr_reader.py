@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder.corpora import nsrr_xml
-from psgimg.builder.corpora.reading import listed, scoring_of, walk
+from psgimg.builder.corpora.reading import fallback, first_of_each, listed, scoring_of, walk
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.recording import Recording
@@ -54,23 +54,29 @@ def recordings(names: Names, root: Path) -> Iterator[Recording]:
     """Yield the recordings of one NSRR corpus in name order; BuildError if there are none."""
     pattern = re.compile(rf"{names.stem}(?:\.edf|{names.scoring})", re.IGNORECASE)
     signals: list[tuple[re.Match[str], Path]] = []
-    scorings: dict[tuple[str, str], Path] = {}
+    annotations: list[tuple[tuple[str, str], Path]] = []
     for path in walk(root):
         match = pattern.fullmatch(path.name)
         if match and match["form"]:
-            scorings[match["recording"].lower(), match["form"].lower()] = path
+            annotations.append(((match["recording"].lower(), match["form"].lower()), path))
         elif match:
             signals.append((match, path))
-    matched = [_recording(names.corpus, match, path, scorings) for match, path in signals]
+    scorings, rivals = first_of_each(annotations)
+    matched = [_recording(names.corpus, match, path, scorings, rivals) for match, path in signals]
     return listed(matched, root, f"files like {names.example}")
 
 
 def _recording(
-    corpus: str, match: re.Match[str], signal: Path, scorings: Mapping[tuple[str, str], Path]
+    corpus: str,
+    match: re.Match[str],
+    signal: Path,
+    scorings: Mapping[tuple[str, str], Path],
+    rivals: Mapping[tuple[str, str], tuple[Path, ...]],
 ) -> Recording:
     name = match["recording"].lower()
     family = match.groupdict().get("family")
-    forms = [scorings[name, form] for form in (*FORMS, "eannot") if (name, form) in scorings]
+    keys = [(name, form) for form in (*FORMS, "eannot") if (name, form) in scorings]
+    forms = [scorings[key] for key in keys]
     return Recording(
         corpus,
         match["subject"].lower(),
@@ -79,6 +85,7 @@ def _recording(
         {"": forms[0]} if forms else {},
         kin=f"family-{family}" if family else "",
         side_files=tuple(forms[1:]),
+        rivals=tuple(rivals[key] for key in keys if key in rivals),
     )
 
 
@@ -100,8 +107,13 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
             )
     elif scorer:
         scoring_of(recording, scorer)  # raises an error that lists the scorers
-    elif _form(path) == "nsrr" and _twin(path, "profusion").is_file() and nsrr_xml.is_legacy(path):
-        path = _twin(path, "profusion")
+    elif _form(path) == "profusion":
+        return fallback(nsrr_xml.read_profusion(path), "its Profusion form", "NSRR form")
+    elif _twin(path, "profusion").is_file() and nsrr_xml.is_legacy(path):
+        hypnogram = nsrr_xml.read_profusion(_twin(path, "profusion"))
+        return fallback(
+            hypnogram, "its Profusion form", "NSRR form but a legacy one, which lost a run"
+        )
     read = nsrr_xml.read_nsrr if _form(path) == "nsrr" else nsrr_xml.read_profusion
     return read(path, scorer=scorer)
 

@@ -9,6 +9,7 @@ form of the latter named stages by an ontology and lacked the last run of the ni
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,12 +92,18 @@ def read_nsrr(path: Path, *, scorer: str = "") -> Hypnogram:
     events = list(_stage_events(root, path.name))
     if not events:
         raise RecordingError("empty scoring", f"{path.name} has no stage; get the file again")
-    return from_events(check_runs(events, EPOCH_S, path.name), epoch_s=EPOCH_S, scorer=scorer)
+    runs = check_runs(events, EPOCH_S, path.name)
+    hypnogram = from_events(runs, epoch_s=EPOCH_S, scorer=scorer)
+    return replace(hypnogram, lost_end=_is_legacy(root))
 
 
 def is_legacy(path: Path) -> bool:
     """Whether a file in NSRR's own format is of the legacy kind, which lacks the last run."""
-    return any(_legacy_stage(concept) for _, concept, _ in _events(_root(path, "PSGAnnotation")))
+    return _is_legacy(_root(path, "PSGAnnotation"))
+
+
+def _is_legacy(root: Element) -> bool:
+    return any(_legacy_stage(concept) for _, concept, _ in _events(root))
 
 
 def _stage_events(root: Element, where: str) -> Iterator[Event]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from psgimg.builder.errors import BuildError, RecordingError, unreadable
 from psgimg.builder.files import bounded, safe_names
 from psgimg.builder.files.bounded import Bound
-from psgimg.builder.recordings.hypnogram import TOLERANCE_S, Event
+from psgimg.builder.recordings.hypnogram import TOLERANCE_S, Event, Hypnogram
 from psgimg.builder.recordings.recording import Recording
 from psgimg.builder.stages import Score
+
+KeyT = TypeVar("KeyT", bound=Hashable)
 
 ARCHIVE_LITTER = ("__MACOSX", "@eaDir")
 """Folders that archivers and file servers create, with files of the same names as the data."""
@@ -105,6 +108,23 @@ def scoring_of(recording: Recording, scorer: str) -> Path:
             "choose another --scorer",
         )
     return scorers[scorer] if scorer in scorers else next(iter(scorers.values()))
+
+
+def fallback(hypnogram: Hypnogram, read: str, absent: str) -> Hypnogram:
+    """Return a hypnogram with a note that it was read from another file than the preferred one."""
+    note = f"scoring read from {read}, as there is no {absent}"
+    return replace(hypnogram, notes=(*hypnogram.notes, note))
+
+
+def first_of_each(
+    files: Iterable[tuple[KeyT, Path]],
+) -> tuple[dict[KeyT, Path], dict[KeyT, tuple[Path, ...]]]:
+    """Return the first file of each key, and all files of the keys that have several (``rivals``)."""
+    groups: dict[KeyT, list[Path]] = {}
+    for key, path in files:
+        groups.setdefault(key, []).append(path)
+    firsts = {key: paths[0] for key, paths in groups.items()}
+    return firsts, {key: tuple(paths) for key, paths in groups.items() if len(paths) > 1}
 
 
 def read_bytes(path: Path, bound: Bound = bounded.TEXT) -> bytes:

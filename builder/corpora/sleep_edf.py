@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from psgimg.builder.corpora.annotations import read_annotated
-from psgimg.builder.corpora.reading import listed, matching, scoring_of
+from psgimg.builder.corpora.reading import first_of_each, listed, matching, scoring_of
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
@@ -46,17 +46,19 @@ ST_SUBJECTS = tuple(f"ST7{n:02d}" for n in range(1, 25) if n not in {3, 23})
 def recordings(root: Path) -> Iterator[Recording]:
     """Yield the recordings in name order; BuildError if there are none."""
     matches = matching(root, FILE)
-    hypnograms = {
-        match["recording"].upper(): path
+    hypnograms, rivals = first_of_each(
+        (match["recording"].upper(), path)
         for match, path in matches
         if match["kind"].lower() != "psg"
-    }
+    )
     nights = []
     for match, path in matches:
         name = match["recording"].upper()
         if match["kind"].lower() == "psg":
             scorings = {"": hypnograms[name]} if name in hypnograms else {}
-            nights.append(Recording("sleep-edf", match["subject"].upper(), name, path, scorings))
+            several = (rivals[name],) if name in rivals else ()
+            subject = match["subject"].upper()
+            nights.append(Recording("sleep-edf", subject, name, path, scorings, rivals=several))
     return listed(nights, root, "files like SC4001E0-PSG.edf")
 
 

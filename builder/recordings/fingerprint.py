@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from psgimg.builder.errors import RecordingError, unreadable
@@ -41,7 +42,8 @@ class Identity:
 
 def files_of(recording: Recording) -> list[Path]:
     """Return the files that a recording is read from, the signal first."""
-    return [recording.signal, *recording.scorings.values(), *recording.side_files]
+    others = (*recording.scorings.values(), *recording.side_files, *chain(*recording.rivals))
+    return [recording.signal, *dict.fromkeys(others)]
 
 
 def identify(recording: Recording) -> Identity:
@@ -119,6 +121,7 @@ def _identity(recording: Recording, files: Mapping[Path, HashedFile]) -> Identit
     signal = files[recording.signal].sha256
     scorings = {scorer: files[path].sha256 for scorer, path in recording.scorings.items()}
     side_files = [files[path].sha256 for path in recording.side_files]
-    content = json.dumps([signal, scorings, side_files])
+    rivals = [[files[path].sha256 for path in group] for group in recording.rivals]
+    content = json.dumps([signal, scorings, side_files, *rivals])
     digest = hashlib.blake2b(content.encode(), digest_size=16)
     return Identity(files, signal, digest.hexdigest())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from psgimg.builder.errors import RecordingError
@@ -45,7 +45,9 @@ class Hypnogram:
     partial
         Number of runs that ended with an incomplete epoch, which was omitted.
     notes
-        Tolerated defects of the scoring, for the report.
+        Tolerated defects of the scoring, and from which of its files it was read, for the report.
+    lost_end
+        Whether the file is of a format that loses the last run of a night.
     """
 
     scores: tuple[Score, ...]
@@ -53,7 +55,8 @@ class Hypnogram:
     epoch_s: float = 30.0
     scorer: str = ""
     partial: int = 0
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    lost_end: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.scores) != len(self.onsets_s):

@@ -36,6 +36,9 @@ class Recording:
         Further files that the reader may use; the recording is redrawn when one changes.
     kin
         Family, where relatives took part: it must stay in one split. Empty for the subject alone.
+    rivals
+        Groups of files that could each be the same scoring. A build sets the recording aside unless
+        the files of each group are copies.
     original
         The recording under the names that its reader gave it, if it is published under others.
     """
@@ -47,6 +50,7 @@ class Recording:
     scorings: Mapping[str, Path]
     kin: str = ""
     side_files: tuple[Path, ...] = ()
+    rivals: tuple[tuple[Path, ...], ...] = ()
     original: Recording | None = None
 
     @property
@@ -110,6 +114,9 @@ class Corpus:
     names
         Regular expression of the names of its subjects and recordings; names that differ are published
         as numbers (``public_names``). Empty if they are letters and a number.
+    scorers
+        Names of its scorers, the reference first and that of ``label_2`` next; empty if each recording
+        has one scoring, by a scorer without a name.
     definition
         How a custom corpus is read, as JSON: ``build.json`` records it, and recordings are added
         to a dataset only under the same definition. Empty for the corpora of psgimg.
@@ -127,4 +134,5 @@ class Corpus:
     notes: tuple[str, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
     names: str = ""
+    scorers: tuple[str, ...] = ()
     definition: Mapping[str, Any] = field(default_factory=dict)

@@ -85,7 +85,7 @@ DATA_OPTIONS = (
         "--scorer",
         default="",
         metavar="NAME",
-        help="Scorer whose stages become the labels.  [default: the first]",
+        help="Scorer whose stages become the labels.  [default: the reference]",
     ),
     click.option(
         "--trim",

@@ -52,6 +52,9 @@ class BaselineConfig:
         Number of recordings read in parallel.
     source
         YAML files that describe corpora of the dataset.
+    train_subjects
+        Number of subjects to train on, those that `psgimg sft` chooses with the same seed; None
+        means all.
     """
 
     dataset: str
@@ -64,10 +67,13 @@ class BaselineConfig:
     seed: int = 0
     workers: int = 1
     source: tuple[str, ...] = ()
+    train_subjects: int | None = None
 
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise BuildError(f"--seed {self.seed}: give 0 or more")
+        if self.train_subjects is not None and self.train_subjects < 1:
+            raise BuildError(f"--train-subjects {self.train_subjects}: give 1 or more")
 
 
 def baseline(config: BaselineConfig, progress: Progress) -> dict[str, Predictions]:
@@ -91,6 +97,7 @@ def baseline(config: BaselineConfig, progress: Progress) -> dict[str, Prediction
     splits = nights.find(training, target, config.root, config.source)
     if config.on is not None:
         _refuse_overlap(splits, config)
+    splits = splits.fewer(config.train_subjects, config.seed)
     chosen, excluded = methods.applicable(available, splits.target, config.method)
     for note in (*notes, *excluded):
         progress.note(note)
@@ -121,6 +128,7 @@ def _stage(held: Parts, method: Method, task: Task, target: Source) -> Predictio
             "counts": {"pages": n, "no_valid_answer": 0, "with_probabilities": n},
             "learned_from": _counts(task.nights.train) if method.trains else None,
             "watched": _counts(task.nights.validation) if method.validates else None,
+            **method.disclosure(night.key.corpus for night in task.nights.target),
             **outcome.facts,
         }
     )
@@ -155,6 +163,7 @@ def _settings(
         **_source(target),
         "recipe_hash": target.build["recipe_hash"],
         "seed": config.seed if method.trains else None,
+        "train_subjects": config.train_subjects if method.trains else None,
     }
 
 

@@ -1,12 +1,13 @@
 """Boosting: gradient-boosted trees on YASA's features, trained on the dataset's own train split.
 
 Vallat & Walker (2021), eLife 10:e70092, with the settings of YASA's published classifiers except for
-their class weights: all pages are weighted equally, as in the other methods.
+their class weights: all pages are weighted equally, as in the other methods. These features know the
+neighbouring epochs and the time of night; ``stage_pages`` has none that does, as a model has one page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,12 +23,24 @@ if TYPE_CHECKING:
 SETTINGS = {"n_estimators": 400, "max_depth": 5, "num_leaves": 90, "colsample_bytree": 0.5}
 
 
+Features = Callable[[Night], "pd.DataFrame"]
+
+
 def stage(task: Task) -> Outcome:
-    """Train on the train split and stage the target split."""
+    """Train on the train split and stage the target split, with all features of YASA."""
+    return _stage(task, features.of_night)
+
+
+def stage_pages(task: Task) -> Outcome:
+    """Train on the train split and stage the target split, each epoch by itself."""
+    return _stage(task, features.of_pages)
+
+
+def _stage(task: Task, of: Features) -> Outcome:
     train = task.nights.train
-    table, labels = _table(task, train), np.concatenate([night.labels for night in train])
+    table, labels = _table(task, train, of), np.concatenate([night.labels for night in train])
     model = fit(table, labels, task.seed, task.workers)
-    frames = nights.process(task.nights.target, features.of_night, "features for staging", task)
+    frames = nights.process(task.nights.target, of, "features for staging", task)
     staged = {night.key: probabilities(model, frame) for night, frame in frames}
     return Outcome(staged, {"method": {**SETTINGS, "features": table.shape[1]}})
 
@@ -78,10 +91,10 @@ def probabilities(model: Any, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
     return values
 
 
-def _table(task: Task, train: Sequence[Night]) -> pd.DataFrame:
+def _table(task: Task, train: Sequence[Night], of: Features) -> pd.DataFrame:
     """Return the features of all nights in their order, with columns sorted by name."""
     import pandas as pd
 
-    frames = dict(nights.process(train, features.of_night, "features for training", task))
+    frames = dict(nights.process(train, of, "features for training", task))
     table: pd.DataFrame = pd.concat([frames[night] for night in train], ignore_index=True)
     return table.sort_index(axis=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,27 @@ import numpy as np
 from psgimg.builder.lane_signals import Lanes
 from psgimg.finetune.baselines import windows
 from psgimg.finetune.baselines.nights import Night
+from psgimg.finetune.metrics.disclosure import View
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+VIEW = View(before=7, after=7, whole_night=True, time_of_night=True)
+"""YASA smooths over 7.5 min around an epoch and over the 2 min before it, scales the result by its
+spread over the recording, and adds the time since the beginning."""
+
+OF_THE_NIGHT = re.compile(r".*_norm|time_.*")
+"""Features that depend on anything but the samples of their own page."""
+
+
+def of_pages(night: Night) -> pd.DataFrame:
+    """Return the features of a night's pages, each from the samples of its own page alone.
+
+    As for the picture, only the filter reaches some seconds beyond.
+    """
+    frame = of_night(night)
+    return frame[[name for name in frame.columns if not OF_THE_NIGHT.fullmatch(name)]]
 
 
 def of_night(night: Night) -> pd.DataFrame:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
 from psgimg.builder.errors import BuildError
-from psgimg.finetune.baselines import boosting, network, yasa_stager
+from psgimg.finetune.baselines import boosting, features, network, yasa_stager
 from psgimg.finetune.baselines.nights import Night, Outcome, Task
+from psgimg.finetune.metrics.disclosure import (
+    ELSEWHERE,
+    LIKE_FOR_LIKE,
+    ONE_PAGE,
+    PEOPLE,
+    VIEW,
+    Elsewhere,
+    View,
+)
 
 REMEDY = "install with: pip install 'psgimg[baselines]'"
 
@@ -27,6 +37,10 @@ class Method:
         Whether it is trained on the train split, and uses the validation split for early stopping.
     modules, libraries
         Modules that it imports, and the distributions that provide them.
+    sees
+        What it sees of a night.
+    elsewhere
+        What it learned from before it was published; None if it learns from the dataset alone.
     """
 
     stage: Callable[[Task], Outcome]
@@ -34,20 +48,37 @@ class Method:
     validates: bool
     modules: tuple[str, ...]
     libraries: tuple[str, ...]
+    sees: View = ONE_PAGE
+    elsewhere: Elsewhere | None = None
 
     def versions(self) -> dict[str, str]:
         """Return the versions of its libraries."""
         return {name: version(name) for name in self.libraries}
 
+    def disclosure(self, corpora: Iterable[str]) -> dict[str, Any]:
+        """Return what it sees and from whom it learned, as JSON values, given the corpora to stage."""
+        told: dict[str, Any] = {VIEW: self.sees.to_dict()}
+        if self.elsewhere:
+            told[ELSEWHERE] = self.elsewhere.to_dict()
+            told[PEOPLE] = self.elsewhere.people_of(corpora)
+        return told
+
 
 _YASA = (("yasa", "lightgbm"), ("yasa", "lightgbm", "scikit-learn", "mne"))
+_CNN = (("braindecode.models", "torch"), ("braindecode", "torch"))
 
 METHODS = {
-    "boosting": Method(boosting.stage, True, False, *_YASA),
-    "cnn": Method(
-        network.stage, True, True, ("braindecode.models", "torch"), ("braindecode", "torch")
+    "boosting": Method(boosting.stage, True, False, *_YASA, sees=features.VIEW),
+    "cnn": Method(network.stage, True, True, *_CNN),
+    "yasa": Method(
+        yasa_stager.stage,
+        False,
+        False,
+        *_YASA,
+        sees=features.VIEW,
+        elsewhere=yasa_stager.LEARNED_FROM,
     ),
-    "yasa": Method(yasa_stager.stage, False, False, *_YASA),
+    LIKE_FOR_LIKE: Method(boosting.stage_pages, True, False, *_YASA),
 }
 
 

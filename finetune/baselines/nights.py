@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,7 +12,7 @@ from psgimg.builder import lane_signals, pool
 from psgimg.builder.errors import BuildError
 from psgimg.builder.lane_signals import Here, Lanes, Origin
 from psgimg.builder.progress import Progress
-from psgimg.finetune.data import page_index, source
+from psgimg.finetune.data import page_index, sampling, source
 from psgimg.finetune.data.page_index import Index, RecordingKey
 from psgimg.finetune.data.source import ALL, Source
 
@@ -90,6 +90,17 @@ class Nights:
     train: tuple[Night, ...]
     validation: tuple[Night, ...]
     target: tuple[Night, ...]
+
+    def fewer(self, n_subjects: int | None, seed: int) -> Nights:
+        """Return them with the nights of some training subjects; None: of all.
+
+        Raises
+        ------
+        BuildError
+            If there are fewer subjects.
+        """
+        chosen = sampling.subjects([night.key for night in self.train], n_subjects, seed)
+        return replace(self, train=tuple(one for one in self.train if one.key[:2] in chosen))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""YASA stager: YASA's own classifiers, pre-trained on about 3000 nights of the NSRR.
+"""YASA stager: YASA's own classifiers, pre-trained on about 3000 nights of seven NSRR corpora.
 
 They are used without further training. They require central EEG, so recordings without C3 or C4 are
 left out.
@@ -12,8 +12,16 @@ import numpy as np
 import numpy.typing as npt
 from psgimg.finetune.baselines import nights, windows
 from psgimg.finetune.baselines.nights import Night, Outcome, Task
+from psgimg.finetune.metrics.disclosure import Elsewhere
 
 CENTRAL_ONLY = "YASA's stager requires central EEG, C3 or C4"
+LEARNED_FROM = Elsewhere(
+    "YASA's stager",
+    ("ccshs", "cfs", "chat", "homepap", "mesa", "mros", "shhs"),
+    "Vallat and Walker 2021, eLife 10:e70092; github.com/raphaelvallat/yasa_classifiers",
+)
+"""Corpora of which YASA's authors drew nights at random to train its classifiers."""
+
 STAGES = ["WAKE", "N1", "N2", "N3", "REM"]
 """YASA's stage names, in the order of ``STAGE_NAMES``."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -89,15 +89,8 @@ def subset(
     BuildError
         If a number is below 1, or there are fewer subjects.
     """
-    for name, value in (("n_subjects", n_subjects), ("max_per_recording", max_per_recording)):
-        if value is not None and value < 1:
-            raise BuildError(f"{name} {value}: must be at least 1")
-    subjects = sorted({key[:2] for key in keys}, key=lambda subject: _digest(seed, *subject))
-    if n_subjects is not None and n_subjects > len(subjects):
-        raise BuildError(
-            f"n_subjects {n_subjects}: there are only {len(subjects)}; use fewer or leave it out"
-        )
-    selected = set(subjects[:n_subjects])
+    _check_number("max_per_recording", max_per_recording)
+    selected = subjects(keys, n_subjects, seed)
     chosen = []
     starts = np.searchsorted(recording, np.arange(len(keys) + 1))
     for key, start, stop in zip(keys, starts[:-1], starts[1:], strict=True):
@@ -109,6 +102,35 @@ def subset(
             rows = np.sort(rng.permutation(rows)[:max_per_recording])
         chosen.append(rows)
     return np.concatenate(chosen).astype(np.int64)
+
+
+def subjects(
+    keys: Iterable[tuple[str, str, str]], n_subjects: int | None, seed: int
+) -> set[tuple[str, str]]:
+    """Return ``n_subjects`` of the subjects of some recordings, the same whoever asks; None: all.
+
+    Parameters
+    ----------
+    keys
+        Corpus, subject and recording.
+
+    Raises
+    ------
+    BuildError
+        If the number is below 1, or there are fewer subjects.
+    """
+    _check_number("n_subjects", n_subjects)
+    ranked = sorted({key[:2] for key in keys}, key=lambda subject: _digest(seed, *subject))
+    if n_subjects is not None and n_subjects > len(ranked):
+        raise BuildError(
+            f"n_subjects {n_subjects}: there are only {len(ranked)}; use fewer or leave it out"
+        )
+    return set(ranked[:n_subjects])
+
+
+def _check_number(name: str, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise BuildError(f"{name} {value}: must be at least 1")
 
 
 def _repeated(rows: Rows, n: int, rng: np.random.Generator) -> Rows:

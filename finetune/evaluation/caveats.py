@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from psgimg.builder.card.templates import counted
 from psgimg.finetune.evaluation.epochs import Epochs
+from psgimg.finetune.metrics import disclosure
 
 FEW_SUBJECTS = 10
 """Below this number, percentile intervals are known to be too narrow."""
@@ -33,7 +34,8 @@ def notes(data: Epochs, values: Mapping[str, Any]) -> list[str]:
         lines.append("No intervals, as there is only one subject to resample.")
     elif counts["subjects"] < FEW_SUBJECTS:
         lines.append(f"With {counts['subjects']} subjects, intervals are rough and too narrow.")
-    return lines + _on_probabilities(data)
+    files = [(one["file"], one["source"]) for one in (values, *values["comparisons"])]
+    return lines + disclosure.notes(files) + _on_probabilities(data)
 
 
 def _on_probabilities(data: Epochs) -> list[str]:

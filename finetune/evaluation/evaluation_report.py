@@ -17,7 +17,7 @@ from psgimg.finetune.evaluation import html, hypnograms, latex, plot_evaluation,
 from psgimg.finetune.evaluation.epochs import Epochs, confusions
 from psgimg.finetune.evaluation.evaluate import METRICS, Evaluation
 from psgimg.finetune.evaluation.intervals import as_values, intervals
-from psgimg.finetune.metrics import metric_table
+from psgimg.finetune.metrics import disclosure, metric_table
 
 MARKDOWN, HTML, LATEX = "report.md", "report.html", "table.tex"
 TEMPLATE = "evaluation.md.j2"
@@ -128,6 +128,7 @@ def _facts(values: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, A
         "corpora": corpora,
         "settings": {name: _placeless(settings[name]) for name in SETTINGS if settings.get(name)},
         "split": settings.get("split"),
+        "view": disclosure.common([entry["source"] for entry in (values, *values["comparisons"])]),
         "corruption": _part(values, "corruption"),
         "twins": [_part(entry, "corruption") for entry in values["comparisons"]],
         "synthetic": corpora == ["demo"],

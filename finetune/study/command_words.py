@@ -25,6 +25,7 @@ OWN = {
     "sft": ("dataset", "output_dir", "config", "resume_from_checkpoint", "push_to_hub"),
     "predict": ("model", "dataset", "out"),
     "explain": ("model", "dataset", "out"),
+    "baseline": ("dataset", "method", "on", "out", "config"),
 }
 """Options that a study sets itself, or that would publish its output."""
 

@@ -19,7 +19,7 @@ def contents(words: Sequence[str]) -> dict[str, str]:
     """Return word → hash for those words that name an existing file, dataset or model."""
     hashes = {}
     for option, word in zip(["", *words], words, strict=False):
-        if hashed := _content(word, option in ("--dataset", "--model")):
+        if hashed := _content(word, option in ("--dataset", "--model", "--on")):
             hashes[word] = hashed
     return hashes
 

@@ -16,7 +16,8 @@ from psgimg.builder.errors import BuildError
 from psgimg.finetune.study import claims
 from psgimg.finetune.study.claims import Claims
 
-SECTIONS = ("build", "test_build", "sft", "predict")
+BASELINE = "baseline"
+SECTIONS = ("build", "test_build", "sft", "predict", BASELINE)
 """Options shared by all cells, by command; ``test_build`` overrides ``build`` for a test corpus."""
 
 EXPLAIN = "explain"
@@ -45,9 +46,9 @@ FACTORS = {
 """Short names of factors, and the option each sets. Others are written as ``sft.learning-rate``."""
 
 DATASET, CORRUPT, ZERO_SHOT = "dataset", "corrupt", "zero_shot"
-SPECIAL = (DATASET, CORRUPT, ZERO_SHOT)
-"""Factors that are not a single option: an existing dataset, corruption of the test pages, and a model
-used without training.
+SPECIAL = (DATASET, CORRUPT, ZERO_SHOT, BASELINE)
+"""Factors that are not a single option: an existing dataset, corruption of the test pages, a model
+used without training, and a method that stages from signals instead of a model.
 """
 
 TRAIN, TEST = "train", "test"

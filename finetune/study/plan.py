@@ -11,17 +11,20 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import quoting
 from psgimg.builder.render.style import CLINICAL
 from psgimg.finetune.models.manifest import TINY
-from psgimg.finetune.study import claims, command_words, grid, step
+from psgimg.finetune.study import baseline_cells, claims, command_words, grid, step
 from psgimg.finetune.study.claims import Claims
 from psgimg.finetune.study.explanation import explanation
-from psgimg.finetune.study.grid import CORRUPT, DATASET, TEST, TRAIN, ZERO_SHOT, Study
-from psgimg.finetune.study.step import FOLDERS, Step
+from psgimg.finetune.study.grid import BASELINE, CORRUPT, DATASET, TEST, TRAIN, ZERO_SHOT, Study
+from psgimg.finetune.study.step import Step
 from psgimg.finetune.training.psg_arguments import PsgArguments
 
 CLEAN = "none"
 """Value of the factor ``corrupt`` for uncorrupted pages."""
 
 SEED = "seed"
+
+LOCAL = ("/", "./", "../", "~")
+"""Beginnings of paths of this machine."""
 
 BASE = "base"
 """Name of a cell without any factor."""
@@ -30,6 +33,7 @@ DEFAULTS = {
     "style": CLINICAL.name,
     CORRUPT: CLEAN,
     ZERO_SHOT: "no",
+    BASELINE: baseline_cells.NONE,
     "train_subjects": "all",
     **{name: str(getattr(PsgArguments(), name)) for name in ("prompt", "context", "sampling")},
 }
@@ -50,9 +54,9 @@ class Cell:
     given
         Factors that the study file sets for this cell; the others have their shared value.
     training
-        The training step; None for a model used without training.
+        The training step; None for a model used without training, and for a baseline.
     prediction, evaluation
-        The prediction and evaluation steps.
+        The prediction and evaluation steps; a baseline learns and predicts in one.
     claims
         The claims that the cell tests; empty for a reference, which belongs to every claim.
     explanation
@@ -114,19 +118,26 @@ def steps(cells: Sequence[Cell]) -> list[Step]:
 
 
 def check(study: Study, cells: Sequence[Cell]) -> None:
-    """Refuse training options that `psgimg sft` would refuse. Takes seconds, as TRL is imported.
+    """Refuse options that `psgimg sft` would refuse, and baselines that lack their libraries.
+
+    Takes seconds, as TRL is imported.
 
     Raises
     ------
     BuildError
         With the error message of `psgimg sft` for the first invalid training.
     """
+    for cell in cells:
+        if cell.prediction.command == BASELINE:
+            baseline_cells.check_libraries(study.path, str(cell.factors[BASELINE]))
     trainings = {cell.training.id: cell.training for cell in cells if cell.training}
     command_words.check_sft(study.path, [training.words[1:] for training in trainings.values()])
 
 
 def _cell(study: Study, factors: Mapping[str, Any]) -> Cell:
     """Return the cell of one combination."""
+    if method := baseline_cells.method_of(study.path, factors):
+        return _baseline_cell(study, factors, method)
     chosen = _options(study, factors)
     zero_shot = bool(factors.get(ZERO_SHOT))
     train, test = _datasets(study, factors, chosen)
@@ -145,9 +156,22 @@ def _cell(study: Study, factors: Mapping[str, Any]) -> Cell:
         options = {**own, **options}
     command_words.check_predict(study.path, options)
     prediction = _prediction(options, training or model, test)
-    evaluation = _evaluation(prediction)
     labels = _labels(study, factors, zero_shot)
-    return Cell(labels, tuple(factors), training, prediction, evaluation)
+    return Cell(labels, tuple(factors), training, prediction, step.evaluation(prediction))
+
+
+def _baseline_cell(study: Study, factors: Mapping[str, Any], method: str) -> Cell:
+    """Return the cell of one combination that a baseline stages."""
+    effective = baseline_cells.effective(study, factors, method)
+    chosen = _options(study, effective)
+    data = _datasets(study, effective, chosen)
+    source = None if DATASET in effective else _source(effective, chosen)
+    prediction = baseline_cells.prediction(study.path, method, chosen, data, source)
+    labels = {
+        name: value if baseline_cells.applies(name, method) else None
+        for name, value in _labels(study, factors, False).items()
+    }
+    return Cell(labels, tuple(factors), None, prediction, step.evaluation(prediction))
 
 
 def _options(study: Study, factors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -175,7 +199,7 @@ def _datasets(
         if isinstance(existing, Mapping):
             return existing[TRAIN], existing[TEST]
         return existing, existing
-    source = factors.get("corpus", chosen["build"].get("source"))
+    source = _source(factors, chosen)
     if source is None:
         raise BuildError(
             f"{study.path}: nothing to build; give build: {{source: …}}, or the factor corpus or {DATASET}"
@@ -185,6 +209,10 @@ def _datasets(
     train_build = _built(study.path, train, chosen["build"])
     test_build = _built(study.path, test, {**chosen["build"], **own}, corrupt)
     return train_build, test_build
+
+
+def _source(factors: Mapping[str, Any], chosen: Mapping[str, Mapping[str, Any]]) -> Any:
+    return factors.get("corpus", chosen["build"].get("source"))
 
 
 def _built(path: Path, source: Any, given: Mapping[str, Any], corrupt: Any = CLEAN) -> Step:
@@ -199,30 +227,15 @@ def _built(path: Path, source: Any, given: Mapping[str, Any], corrupt: Any = CLE
 
 def _training(given: Mapping[str, Any], train: Step | str) -> Step:
     given_words = command_words.words("sft", given)
-    words = ["sft", "--dataset", _place(train), *given_words]
-    return step.make("sft", words, Path(str(given["model"])).name, _steps(train))
+    words = ["sft", "--dataset", step.place(train), *given_words]
+    return step.make("sft", words, str(given["model"]), step.only_steps(train))
 
 
 def _prediction(given: Mapping[str, Any], model: Step | str, test: Step | str) -> Step:
-    words = ["predict", "--model", _place(model), "--dataset", _place(test)]
-    name = Path(model).name if isinstance(model, str) else model.id.rpartition("-")[0]
+    words = ["predict", "--model", step.place(model), "--dataset", step.place(test)]
+    name = model if isinstance(model, str) else model.own.rpartition("-")[0]
     words += command_words.words("predict", given)
-    return step.make("predict", words, name.removeprefix("sft-"), _steps(model, test), ".parquet")
-
-
-def _evaluation(prediction: Step) -> Step:
-    own = Path(prediction.made).stem
-    made = f"{FOLDERS['evaluate']}/{own}"
-    words = ("evaluate", f"@/{prediction.made}", "--out", f"@/{made}")
-    return Step("evaluate", words, f"evaluate-{own}", made, (prediction,))
-
-
-def _place(source: Step | str) -> str:
-    return source if isinstance(source, str) else f"@/{source.made}"
-
-
-def _steps(*sources: Step | str) -> tuple[Step, ...]:
-    return tuple(step for step in sources if isinstance(step, Step))
+    return step.make("predict", words, name, step.only_steps(model, test), ".parquet")
 
 
 def _labels(study: Study, factors: Mapping[str, Any], zero_shot: bool) -> dict[str, str | None]:
@@ -248,7 +261,10 @@ def label(value: Any, zero_shot: bool = False) -> str:
     if isinstance(value, list):
         return " + ".join(label(one) for one in value)
     text = str(value)
-    return Path(text).name if text.startswith(("/", "./", "../", "~")) else text
+    name, equals, place = text.partition("=")  # of a root: shhs=/data/shhs
+    if equals and place.startswith(LOCAL):
+        return f"{name}={Path(place).name}"
+    return Path(text).name if text.startswith(LOCAL) else text
 
 
 def commands(cells: Sequence[Cell]) -> list[str]:

@@ -14,7 +14,15 @@ from psgimg.builder.processes import lock
 from psgimg.builder.progress import Progress
 from psgimg.finetune import hub
 from psgimg.finetune.models.manifest import TINY
-from psgimg.finetune.study import grid, plan, runs, selection, study_report, table
+from psgimg.finetune.study import (
+    baseline_cells,
+    grid,
+    plan,
+    runs,
+    selection,
+    study_report,
+    table,
+)
 from psgimg.finetune.study.grid import Study
 from psgimg.finetune.study.plan import Cell
 from psgimg.finetune.study.runs import Runner
@@ -72,6 +80,8 @@ def study(config: StudyConfig, progress: Progress) -> dict[str, Any]:
     with alone(config):
         steps = plan.steps(own)
         n_done = sum(runs.is_done(config.out, step) for step in steps)
+        for line in baseline_cells.without_effect([cell.factors for cell in own]):
+            progress.note(line)
         progress.note(f"{len(steps)} commands, {n_done} of them done")
         progress.start("running", len(steps) - n_done, "commands")
         Runner(config.out, progress).run(_unfinished(own, config.out))
@@ -121,10 +131,10 @@ def _require_sources(cells: Sequence[Cell]) -> None:
             continue
         for option, value in itertools.pairwise(step.words):
             own = value == TINY or value.startswith("@/")
-            if option in ("--model", "--dataset") and not own:
+            if option in ("--model", "--dataset", "--on") and not own:
                 hub.require(value, "model" if option == "--model" else "dataset")
 
 
 def _check(design: Study, cells: Sequence[Cell], out: Path) -> None:
     """Check the options of unfinished trainings, which takes seconds, as TRL is imported."""
-    plan.check(design, [c for c in cells if c.training and not runs.is_done(out, c.training)])
+    plan.check(design, [c for c in cells if not runs.is_done(out, c.training or c.prediction)])

@@ -15,6 +15,8 @@ from psgimg.builder.card import templates
 from psgimg.builder.files import ownership
 from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.study import plot_settings
+from psgimg.finetune.study.baseline_cells import NONE
+from psgimg.finetune.study.grid import BASELINE
 from psgimg.finetune.study.plan import SEED
 from psgimg.finetune.study.table import DONE, FAILED, WAITING
 
@@ -123,6 +125,9 @@ def page(values: Values, effects: Sequence[Values]) -> str:
             ],
             "effects": effects,
             "unpaired": [e for e in values["effects"] if not e["pairs"] and e["other_epochs"]],
+            "baselines": any(
+                cell["factors"].get(BASELINE, NONE) not in (NONE, None) for cell in values["cells"]
+            ),
             "failed": [cell for cell in values["cells"] if cell["state"] == FAILED],
             "few": min(subjects, default=FEW_SUBJECTS) < FEW_SUBJECTS,
             "single": min(subjects, default=2) < 2,

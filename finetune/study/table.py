@@ -10,13 +10,17 @@ from typing import Any
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, secrets
 from psgimg.finetune.evaluation.intervals import finite
-from psgimg.finetune.study import plan, pooling, runs, step
-from psgimg.finetune.study.grid import Study
+from psgimg.finetune.metrics import disclosure
+from psgimg.finetune.study import baseline_cells, plan, pooling, runs, step
+from psgimg.finetune.study.grid import BASELINE, Study
 from psgimg.finetune.study.plan import SEED, Cell
 from psgimg.finetune.study.pooling import Answers
 from psgimg.finetune.study.step import Step
 
 DONE, FAILED, WAITING = "done", "failed", "not run"
+
+MODEL = "the model"
+"""Name of whatever the cells without a baseline used."""
 
 Values = dict[str, Any]
 
@@ -46,6 +50,7 @@ def collect(study: Study, cells: Sequence[Cell], out: Path) -> Values:
             for effect in _effects(factor, cells, finished, answers)
         ],
         "commands": plan.commands(cells),
+        **_disclosed(finished, out),
     }
     return secrets.mask_json(dict(finite(values)))
 
@@ -83,6 +88,25 @@ def _state(out: Path, goal: Step) -> Values:
         if reason := runs.read_mark(out, one).get("failed"):
             return {"state": FAILED, "reason": reason}
     return {"state": WAITING, "reason": None}
+
+
+def _disclosed(cells: Sequence[Cell], out: Path) -> Values:
+    """Return what the methods of some cells saw of a night and from whom they learned, each once.
+
+    Returns
+    -------
+    ``saw``, what all of them saw, empty if they differ; ``notes``, one line each.
+    """
+    files: dict[tuple[str, str], Any] = {}
+    for cell in cells:
+        source = _metrics(out / cell.evaluation.finished).get("source") or {}
+        method = cell.factors.get(BASELINE) or baseline_cells.NONE
+        name = MODEL if method == baseline_cells.NONE else method
+        people = source.get(disclosure.PEOPLE)
+        files.setdefault((name, f"{disclosure.view(source)} {people}"), source)
+    named = [(name, source) for (name, _), source in files.items()]
+    common = disclosure.common([source for _, source in named])
+    return {"saw": common, "notes": disclosure.notes(named)}
 
 
 def _metrics(path: Path) -> Values:
@@ -147,7 +171,7 @@ def _effect(
         for first in done
         if first.factors[factor] == reference
         for second in done
-        if second.factors[factor] == value and _otherwise_equal(first, second, factor)
+        if second.factors[factor] == value and comparable(first, second, factor)
     ]
     pairs = [(first, second) for first, second in equal if first.epochs == second.epochs]
     differences = pooling.differences(pairs) if pairs else {}
@@ -162,8 +186,13 @@ def _effect(
     }
 
 
-def _otherwise_equal(first: Cell, second: Cell, factor: str) -> bool:
-    """Return whether two cells differ only in a factor; factors without effect on one are ignored."""
+def comparable(first: Cell, second: Cell, factor: str) -> bool:
+    """Return whether two cells differ only in a factor, and do not test different claims.
+
+    A factor without effect on one of them is ignored.
+    """
+    if first.claims and second.claims and not set(first.claims) & set(second.claims):
+        return False
     others = [name for name in first.factors if name != factor]
     values = [(first.factors[name], second.factors[name]) for name in others]
     return all(a == b or a is None or b is None for a, b in values)

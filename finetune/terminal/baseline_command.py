@@ -33,7 +33,7 @@ from psgimg.finetune.terminal.options import corpus_option
     "--method",
     multiple=True,
     metavar="NAME",
-    help="boosting, cnn or yasa; can be repeated [default: all that can run].",
+    help="boosting, boosting-page, cnn or yasa; can be repeated [default: all that can run].",
 )
 @click.option("--split", default="test", show_default=True, help="Split to stage.")
 @click.option("--on", metavar="DIR|ID", help="Stage the split of another dataset instead.")
@@ -47,6 +47,11 @@ from psgimg.finetune.terminal.options import corpus_option
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
 @click.option(
+    "--train-subjects",
+    type=int,
+    help="Number of training subjects, the same ones as of `psgimg sft` [default: all].",
+)
+@click.option(
     "--workers",
     type=click.IntRange(1),
     default=1,
@@ -56,8 +61,10 @@ from psgimg.finetune.terminal.options import corpus_option
 def baseline(**options: Any) -> None:
     """Stage from the signals instead of pictures: same recordings, splits and epochs.
 
-    boosting: gradient-boosted trees on YASA's features. cnn: a small braindecode network on the
-    lanes. yasa: YASA's own stager, trained on other data. Compare them with `psgimg evaluate`.
+    boosting: gradient-boosted trees on YASA's features, which know neighbouring epochs and the time
+    of night. boosting-page: the same with one page only, as a model sees it. cnn: a small
+    braindecode network on the lanes of one page. yasa: YASA's own stager, trained on NSRR data.
+    Compare them with `psgimg evaluate`.
     """
     optional_dependencies.quiet_threads()
     from psgimg.finetune.baselines import baseline as main

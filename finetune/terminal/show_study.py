@@ -8,7 +8,7 @@ from typing import Any
 
 from psgimg.builder.console import new_table, styled
 from psgimg.finetune.metrics import metric_table
-from psgimg.finetune.study import plan, runs, study_report
+from psgimg.finetune.study import baseline_cells, plan, runs, study_report
 from psgimg.finetune.study.plan import Cell
 from rich.console import Console
 
@@ -23,6 +23,8 @@ def show_plan(console: Console, cells: Sequence[Cell], out: Path) -> None:
         done = "done" if runs.is_done(out, cell.evaluation) else ""
         shown.add_row(str(number), *([", ".join(cell.claims)] if claim else []), *values, done)
     console.print(shown)
+    for line in baseline_cells.without_effect([cell.factors for cell in cells]):
+        console.print(line)
     steps = plan.steps(cells)
     for step, command in zip(steps, plan.commands(cells), strict=True):
         mark = "done  " if runs.is_done(out, step) else "      "

@@ -1,17 +1,15 @@
 """Baselines: methods without pictures, on the same epochs as the pages and in the same form."""
 
-import contextlib
-import importlib
 import json
 import shutil
 import sys
-import warnings
 
 import numpy as np
 import pytest
 import tiny
 from builds import rows, run
 from click.testing import CliRunner
+from needed import need
 from progress import Remembered
 from psgimg.builder.errors import BuildError
 from psgimg.builder.lane_signals import Lanes
@@ -26,17 +24,6 @@ from psgimg.finetune.metrics import predictions
 from psgimg.finetune.terminal.baseline_command import baseline as command
 
 SPLIT = {"train": ["I-001", "II-001"], "validation": ["I-002"], "test": ["III-001", "III-002"]}
-
-
-def need(name):
-    """Skip where the extra is not installed."""
-    with pytest.MonkeyPatch.context() as patch:  # antropy would compile for ten seconds and more
-        patch.setattr("numba.core.config.DISABLE_JIT", True)
-        with contextlib.suppress(ImportError), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            importlib.import_module("antropy")
-    if fault := methods.fault(methods.METHODS[name]):
-        pytest.skip(fault)
 
 
 @pytest.fixture(scope="module")

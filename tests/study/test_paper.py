@@ -173,7 +173,7 @@ def test_eeg_alone_on_the_lower_page_is_drawn_as_on_the_whole_one():
     alone = next(
         load_style(cell.factors["style"])
         for cell in planned_cells("paper")
-        if cell.factors["style"].startswith("clinical:height_px")
+        if str(cell.factors["style"]).startswith("clinical:height_px")
     )
     whole = layout.boxes(load_style("clinical"), MONTAGES["central"])
     assert layout.boxes(alone, MONTAGES["central-eeg"]) == whole[:2]
@@ -209,6 +209,28 @@ def test_a_cell_that_is_listed_twice_has_the_claims_of_both(tmp_path):
     assert [cell.claims for cell in cells] == [("a", "b"), ("c",), ()]
     same = cells_of(tmp_path, cells=[{"claim": "a"}, {}])
     assert [cell.claims for cell in same] == [()]
+
+
+def test_only_cells_of_one_claim_are_compared_with_each_other(tmp_path):
+    """A model that was not trained has no training subjects: it would be compared with every number."""
+    few = {"claim": "few", "train_subjects": [1, 2]}
+    cells = cells_of(
+        tmp_path,
+        sft={"model": "m"},
+        cells=[{}, few, {"claim": "untaught", "zero_shot": True}],
+    )
+    reference, one, two, untaught = cells
+    assert untaught.factors["train_subjects"] is None
+    pairs = [c for c in cells if table.comparable(c, untaught, "zero_shot")]
+    assert pairs == [reference, untaught]
+    assert table.comparable(one, two, "train_subjects")
+    assert not table.comparable(one, untaught, "zero_shot")
+    without = cells_of(
+        tmp_path,
+        sft={"model": "m"},
+        cells=[{"train_subjects": [1, 2]}, {"zero_shot": True}],
+    )
+    assert all(table.comparable(cell, without[-1], "zero_shot") for cell in without)
 
 
 @pytest.mark.parametrize("claim", [3, "", "two words", [], [None], {"a": 1}])

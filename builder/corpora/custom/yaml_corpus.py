@@ -80,6 +80,7 @@ def load(path: Path) -> Corpus:
         recordings=partial(corpus_layout.recordings, layout),
         read_hypnogram=partial(scoring_files.read_hypnogram, form),
         notes=file.texts("notes"),
+        scorers=tuple(layout.scorings) if any(layout.scorings) else (),
         definition=_definition(file, layout, form, channels),
     )
 

@@ -1,0 +1,181 @@
+"""Disclosure: what a method sees of a night and from whom it learned, as stated beside its predictions.
+
+Two figures are only like for like if both methods saw as much of a night, and a figure is only one of
+unseen people if the method never learned from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from psgimg.builder.corpora import registry
+
+VIEW, ELSEWHERE, PEOPLE = "sees", "learned_elsewhere", "people_of"
+"""Keys of the JSON file beside the predictions of a baseline."""
+
+LIKE_FOR_LIKE = "boosting-page"
+"""The baseline on YASA's features that sees no more than a page shows."""
+
+SEEN, UNKNOWN = "seen", "unknown"
+"""Values of ``PEOPLE``; a corpus that is not listed was not learned from."""
+
+Stated = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class View:
+    """What a method sees when it stages one epoch.
+
+    Parameters
+    ----------
+    before, after
+        Number of neighbouring epochs.
+    whole_night
+        Whether values are scaled by their spread over the recording.
+    time_of_night
+        Whether the time since the beginning of the recording is an input.
+    """
+
+    before: int = 0
+    after: int = 0
+    whole_night: bool = False
+    time_of_night: bool = False
+
+    @property
+    def text(self) -> str:
+        """The view in words: ``one page``."""
+        if self == ONE_PAGE:
+            return "one page"
+        if self.before == self.after:
+            near = f"{self.before} neighbouring epochs on either side" if self.before else ""
+        else:
+            near = f"{self.before} epochs before and {self.after} after it"
+        night = "the spread of the whole night" if self.whole_night else ""
+        time = "the time of night" if self.time_of_night else ""
+        *first, last = filter(None, ("the epoch", near, night, time))
+        return f"{', '.join(first)} and {last}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the view as JSON values."""
+        return asdict(self)
+
+
+ONE_PAGE = View()
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Data that a published method learned from before it was published.
+
+    Parameters
+    ----------
+    who
+        What learned, as the subject of a sentence.
+    corpora
+        Names of the corpora as psgimg has or would have them.
+    source
+        Where this is stated.
+    """
+
+    who: str
+    corpora: tuple[str, ...]
+    source: str
+
+    def people_of(self, corpora: Iterable[str]) -> dict[str, str]:
+        """Return which of some corpora it has learned from, and of which that can't be known.
+
+        A corpus that psgimg does not know may hold the data of any other.
+        """
+        status = {name: SEEN if name in self.corpora else UNKNOWN for name in sorted(set(corpora))}
+        others = registry.CORPORA
+        return {name: one for name, one in status.items() if one == SEEN or name not in others}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the statement as JSON values."""
+        return {"who": self.who, "corpora": list(self.corpora), "source": self.source}
+
+
+def view(source: Stated | None) -> View | None:
+    """Return what the method of a predictions file sees; None if the file beside it does not say.
+
+    Parameters
+    ----------
+    source
+        Contents of the JSON file beside the predictions. A model sees its page and those of its
+        setting ``context``.
+    """
+    settings = (source or {}).get("settings")
+    stated = (source or {}).get(VIEW)
+    if isinstance(stated, Mapping):
+        try:
+            found = View(**stated)
+        except TypeError:
+            return None
+        kinds = [type(value) for value in asdict(found).values()]
+        return found if kinds == [int, int, bool, bool] else None
+    context = settings.get("context") if isinstance(settings, Mapping) else None
+    return View(context, context) if type(context) is int else None
+
+
+def common(sources: Sequence[Stated | None]) -> str:
+    """Return in words what the methods of all files see; empty if they differ or do not say."""
+    views = {view(source) for source in sources}
+    [only] = views if len(views) == 1 else [None]
+    return only.text if only else ""
+
+
+def notes(files: Sequence[tuple[str, Stated | None]]) -> list[str]:
+    """Return what a reader must know of some predictions files, the first of which others are compared with.
+
+    Parameters
+    ----------
+    files
+        Name and contents of the JSON file beside it, of each.
+    """
+    lines = [line for name, source in files for line in people(name, source)]
+    views = [(name, view(source)) for name, source in files]
+    if len({found for _, found in views}) > 1:
+        listed = "; ".join(
+            f"{name} saw {found.text if found else 'what its file does not state'}"
+            for name, found in dict.fromkeys(views)
+        )
+        lines.append(f"Not like for like, to stage an epoch: {listed}.")
+    for name, found in dict.fromkeys(views):
+        if found and (found.whole_night or found.time_of_night):
+            lines.append(
+                f"{name} saw {found.text}, which no page shows; psgimg baseline --method "
+                f"{LIKE_FOR_LIKE} sees one page, as a model does."
+            )
+    return lines
+
+
+def people(name: str, source: Stated | None) -> list[str]:
+    """Return which corpora a method has learned from elsewhere, or may have, one line each."""
+    values = source or {}
+    elsewhere, listed = values.get(ELSEWHERE), values.get(PEOPLE)
+    if not isinstance(elsewhere, Mapping) or not isinstance(listed, Mapping):
+        return []
+    seen = sorted(corpus for corpus, status in listed.items() if status == SEEN)
+    unknown = sorted(corpus for corpus, status in listed.items() if status == UNKNOWN)
+    who, where = elsewhere.get("who", name), elsewhere.get("source", "source not stated")
+    lines = []
+    if seen:
+        lines.append(
+            f"{name} has seen people of {_and(seen)}: {who} learned from this data ({where}). Its "
+            "figures there are not of unseen people."
+        )
+    if unknown:
+        corpora = elsewhere.get("corpora")
+        them = ", ".join(map(str, corpora)) if isinstance(corpora, list) else "corpora not stated"
+        lines.append(
+            f"Whether {name} has seen people of {_and(unknown)} is not known: {who} learned from "
+            f"{them} ({where}). If it holds data of these, its figures are not of unseen people."
+        )
+    return lines
+
+
+def _and(names: Sequence[str]) -> str:
+    *first, last = (name or "an unnamed corpus" for name in names)
+    return f"{', '.join(first)} and {last}" if first else last
