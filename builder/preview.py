@@ -23,7 +23,7 @@ from psgimg.builder.recordings.recording import Corpus, Recording
 from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.render import named_page
 from psgimg.builder.render.recipe import Recipe
-from psgimg.builder.render.style import load_style
+from psgimg.builder.render.style_choice import load_style
 from psgimg.builder.signals import polarity
 from psgimg.builder.signals.epoching import PAGE_S, Epoch, Paged, count_pages
 from psgimg.builder.signals.filter_settings import load_filters

@@ -39,7 +39,8 @@ from psgimg.builder.recordings.montage import MONTAGES, Montage
 from psgimg.builder.recordings.recording import Recording
 from psgimg.builder.release import audit
 from psgimg.builder.render import layout, recipe
-from psgimg.builder.render.style import Style, load_style
+from psgimg.builder.render.style import Style
+from psgimg.builder.render.style_choice import load_style
 from psgimg.builder.signals import corruption_spec, filter_settings
 from psgimg.builder.stages import Stage, Unscored
 from psgimg.finetune.data import page_index

@@ -24,7 +24,7 @@ from psgimg.builder.recordings.montage_file import load_montage
 from psgimg.builder.recordings.recording import Corpus
 from psgimg.builder.render import layout
 from psgimg.builder.render.recipe import Recipe
-from psgimg.builder.render.style import load_style
+from psgimg.builder.render.style_choice import load_style
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_spec import Corruption
 from psgimg.builder.signals.filter_settings import load_filters

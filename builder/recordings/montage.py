@@ -130,6 +130,7 @@ MONTAGES: Mapping[str, Montage] = {
         Montage("aasm", (_F4, _C4, _O2, _E1, _E2, _CHIN)),
         # Recorded in every NSRR corpus: two central derivations, both eyes, chin.
         Montage("central", (_C4, _C3, _E1, _E2, _CHIN)),
+        Montage("central-eeg", (_C4, _C3)),
         # arXiv 2509.22810 draws EEG, EOG, EMG and ECG.
         Montage("central-ecg", (_C4, _C3, _E1, _E2, _CHIN, _ECG)),
         Montage(

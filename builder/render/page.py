@@ -1,7 +1,7 @@
 """Page: draw the samples of a page as a picture.
 
-``draw`` is the fast renderer used for datasets; ``draw_reference`` draws the same page with
-matplotlib, for tests.
+The compiled rasteriser draws datasets, unless the style asks for matplotlib's Agg backend, to measure
+whether that matters; ``draw_reference`` draws the same page with Agg many times finer, for tests.
 """
 
 from __future__ import annotations
@@ -91,11 +91,13 @@ class Page:
         return png.image_of(self._draw(data_uv))
 
     def _draw(self, data_uv: Samples) -> raster.Bytes:
+        if self.style.renderer == "matplotlib":
+            np.copyto(self._page, self._by_agg(data_uv, scale=1))
+            return self._page
         page = self._page
         np.copyto(page, self._background)
         for lane, trace in self._traces(data_uv):
             ink = self._inks[lane]
-            self.clipped[lane] += bool(trace.above.size or trace.below.size)
             if trace.band:
                 self._brush.band(page, trace.rows, trace.box.middle, ink)
             else:
@@ -105,11 +107,15 @@ class Page:
         return page
 
     def draw_reference(self, data_uv: Samples) -> Image:
-        """Draw the same page with matplotlib's Agg backend, which is slow."""
+        """Draw the same page with matplotlib's Agg backend, supersampled; slow."""
+        return png.image_of(self._by_agg(data_uv, REFERENCE_SCALE))
+
+    def _by_agg(self, data_uv: Samples, scale: int) -> raster.Bytes:
+        """Draw a page with matplotlib at ``scale`` times its size, and reduce it to its size."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        k, dpi = REFERENCE_SCALE, 72  # one point is one pixel
+        k, dpi = scale, 72  # one point is one pixel
         width, height = self.style.width_px, self.style.height_px
         figure = Figure(figsize=(k * width / dpi, k * height / dpi), dpi=dpi)
         canvas: Any = FigureCanvasAgg(figure)  # its methods are untyped
@@ -117,7 +123,7 @@ class Page:
         figure.figimage(np.broadcast_to(ground, (*ground.shape[:2], 3)), resize=False)
         traces = [trace for _, trace in self._traces(data_uv)]
         for trace in traces:
-            figure.add_artist(self._patch(trace))
+            figure.add_artist(self._patch(trace, k))
         canvas.draw()
         drawn = np.asarray(canvas.buffer_rgba())[:, :, : ground.shape[2]]
         mean = drawn.reshape(height, k, width, k, -1).mean(axis=(1, 3))
@@ -125,7 +131,7 @@ class Page:
         for trace in traces:
             self._mark(page, trace)
         self._lay_veil(page)
-        return png.image_of(page)
+        return page
 
     def _veil(self) -> tuple[Columns, Samples, Samples]:
         """Return the pixels under lines over the traces, and what these keep and add of each."""
@@ -148,7 +154,7 @@ class Page:
             flat = page.reshape(len(page), -1)  # a view: pages are contiguous
             flat[:, self._veiled] = np.rint(flat[:, self._veiled] * self._keep + self._add)
 
-    def _patch(self, trace: Trace) -> PathPatch:
+    def _patch(self, trace: Trace, scale: int) -> PathPatch:
         """Return a matplotlib patch of a trace, in pixels from the lower left of the enlarged page."""
         from matplotlib.patches import PathPatch
         from matplotlib.path import Path
@@ -160,7 +166,7 @@ class Page:
         if trace.band:
             x = np.concatenate((x, x[::-1]))
             rows = np.concatenate((rows, 2 * trace.box.middle - rows[::-1]))
-        points = np.column_stack((x, self.style.height_px - rows)) * REFERENCE_SCALE
+        points = np.column_stack((x, self.style.height_px - rows)) * scale
         path = Path(points)
         path.should_simplify = False
         ink = tuple(value / 255 for value in trace.box.ink)
@@ -168,7 +174,7 @@ class Page:
             path,
             edgecolor=ink,
             facecolor=ink if trace.band else "none",
-            linewidth=self.style.line_px * REFERENCE_SCALE,
+            linewidth=self.style.line_px * scale,
             joinstyle="round",
             snap=False,
             transform=IdentityTransform(),
@@ -184,8 +190,9 @@ class Page:
         low_uv, high_uv = data_uv.min(axis=1).tolist(), data_uv.max(axis=1).tolist()
         for i, box in enumerate(self.boxes):
             if not self.absent[i]:
-                band = self.envelopes[i]
-                yield i, self._trace(box, data_uv[i], low_uv[i], high_uv[i], band)
+                trace = self._trace(box, data_uv[i], low_uv[i], high_uv[i], self.envelopes[i])
+                self.clipped[i] += bool(trace.above.size or trace.below.size)
+                yield i, trace
 
     def _trace(
         self, box: Box, samples_uv: Samples, low_uv: float, high_uv: float, band: bool

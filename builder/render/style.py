@@ -1,15 +1,12 @@
-"""Style: size, inks, scales and grid of a page, with the presets and custom YAML files."""
+"""Style: size, inks, scales and grid of a page, with the presets."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from math import inf
-from pathlib import Path
-from typing import Any
 
-from psgimg.builder import yaml_file
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files.picture import MAX_SIDE_PX, MIN_SIDE_PX
 from psgimg.builder.recordings.by_kind import ByKind
@@ -18,6 +15,8 @@ from psgimg.builder.recordings.montage import Kind
 Colour = tuple[int, int, int]
 INK = re.compile("#[0-9a-fA-F]{6}")
 UP = ("positive", "negative")
+CHOICES = {"scaling": ("fixed", "epoch"), "renderer": ("fast", "matplotlib")}
+"""Values of a style that are one of several words."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +78,9 @@ class Style:
         Style of each kind of lane.
     envelope_uv
         Scale of an EMG that was recorded as a level instead of a waveform, in µV.
+    renderer
+        ``fast``: the compiled rasteriser. ``matplotlib``: its Agg backend, which is slow; to measure
+        whether the renderer matters.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Style:
     clip: bool = True
     clip_mark: str = "#000000"
     envelope_uv: float = 5.0
+    renderer: str = "fast"
 
     def __post_init__(self) -> None:
         for fault in self._faults():
@@ -107,8 +110,7 @@ class Style:
         """Yield a message for each invalid value, with the permitted ones."""
         if not all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in (self.width_px, self.height_px)):
             yield f"{self.width_px}x{self.height_px} px; use {MIN_SIDE_PX} to {MAX_SIDE_PX}"
-        if self.scaling not in ("fixed", "epoch"):
-            yield f"scaling {self.scaling!r}; use fixed or epoch"
+        yield from self._unknown_words()
         if not 0.3 <= self.line_px <= 8:
             yield f"line_px {self.line_px:g}; use 0.3 to 8"
         if not 0 < self.envelope_uv < inf:
@@ -135,6 +137,11 @@ class Style:
         for step_s in self.grid_s:
             if not isinstance(step_s, int | float) or not 0.1 <= step_s < inf:
                 yield f"grid_s has {step_s!r}; use seconds, 0.1 or more"
+
+    def _unknown_words(self) -> Iterator[str]:
+        for key, known in CHOICES.items():
+            if (chosen := getattr(self, key)) not in known:
+                yield f"{key} {chosen!r}; use {' or '.join(known)}"
 
     def lane(self, kind: Kind) -> LaneStyle:
         """Return the style of a kind of lane."""
@@ -239,60 +246,3 @@ SLEEPVLM = Style(
 PRESETS: Mapping[str, Style] = {
     style.name: style for style in (CLINICAL, PEDIATRIC, PAPER, SLEEPVLM)
 }
-
-
-def load_style(name: str) -> Style:
-    """Return a preset by name, or load a YAML file: ``base: clinical`` and the values that differ.
-
-    Raises
-    ------
-    BuildError
-        If there is no such preset or file, or the file has an unknown key or an invalid value.
-    """
-    if name in PRESETS:
-        return PRESETS[name]
-    path = Path(name)
-    if path.suffix not in yaml_file.SUFFIXES:
-        raise BuildError(f"no style {name!r}; use {', '.join(PRESETS)} or a .yaml file")
-    values = yaml_file.read(path, "style file")
-    base = PRESETS.get(str(values.pop("base", "clinical")))
-    if base is None:
-        raise BuildError(f"style file {name}: base must be one of {', '.join(PRESETS)}")
-    return _amended(base, {"name": path.stem, **values}, f"style file {name}")
-
-
-def _amended(base: Style, values: Mapping[str, Any], where: str) -> Style:
-    """Return a copy of a style with some values changed; unknown keys are refused."""
-    page = {field.name: getattr(base, field.name) for field in fields(base)}
-    lanes = {kind.value: lane for kind, lane in page.pop("lanes").items()}
-    yaml_file.check_keys(values, {*page, *lanes}, where)
-    changed = {
-        key: _amended_lane(lanes[key], values[key], key, where) for key in lanes if key in values
-    }
-    return replace(
-        base,
-        lanes=ByKind({Kind(key): lane for key, lane in {**lanes, **changed}.items()}),
-        **{key: _like(page[key], values[key], key, where) for key in page if key in values},
-    )
-
-
-def _amended_lane(base: LaneStyle, values: Any, kind: str, where: str) -> LaneStyle:
-    if not isinstance(values, dict):
-        raise BuildError(f"{where}: {kind} is {values!r}; write `{{scale_uv: {base.scale_uv:g}}}`")
-    present = asdict(base)
-    yaml_file.check_keys(values, present, f"{where}, {kind}")
-    changed = {
-        key: _like(present[key], new, key, f"{where}, {kind}") for key, new in values.items()
-    }
-    return replace(base, **changed)
-
-
-def _like(now: Any, value: Any, key: str, where: str) -> Any:
-    """Convert a YAML value to the type that it replaces: lists to tuples, integers to floats."""
-    if isinstance(now, tuple) and isinstance(value, list):
-        return tuple(value)
-    if isinstance(now, float) and type(value) is int:
-        return float(value)
-    if type(value) is not type(now):
-        raise BuildError(f"{where}: {key} is {value!r}; give a value like {now!r}")
-    return value

@@ -59,7 +59,7 @@ style_option = click.option(
     default="clinical",
     show_default=True,
     metavar="NAME|FILE",
-    help="Drawing style: clinical, pediatric, paper, sleepvlm or a YAML file.",
+    help="Style: clinical, pediatric, paper, sleepvlm, NAME:key=value or a YAML file.",
 )
 filters_option = click.option(
     "--filters",

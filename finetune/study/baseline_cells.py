@@ -62,12 +62,13 @@ def applies(factor: str, method: str) -> bool:
 def effective(study: Study, factors: Mapping[str, Any], method: str) -> dict[str, Any]:
     """Return the factors that determine a baseline's predictions.
 
-    All styles of the study have the same signals; the first is used, so that no page is drawn for the
-    baseline alone.
+    All styles of the study have the same signals; that of the first model is used, so that no page is
+    drawn for the baseline alone.
     """
     own = {name: value for name, value in factors.items() if applies(name, method)}
-    styles = [cell[STYLE] for cell in study.cells if STYLE in cell]
-    return {**own, STYLE: styles[0]} if styles and DATASET not in factors else own
+    models = [cell for cell in study.cells if cell.get(BASELINE, NONE) == NONE]
+    style = (models or study.cells)[0].get(STYLE)
+    return own if style is None or DATASET in factors else {**own, STYLE: style}
 
 
 def prediction(

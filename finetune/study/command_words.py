@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -22,6 +24,7 @@ OWN = {
     "test_build": ("source", *BUILD),
     "sft": ("dataset", "output_dir", "config", "resume_from_checkpoint", "push_to_hub"),
     "predict": ("model", "dataset", "out"),
+    "explain": ("model", "dataset", "out"),
     "baseline": ("dataset", "method", "on", "out", "config"),
 }
 """Options that a study sets itself, or that would publish its output."""
@@ -98,10 +101,10 @@ def check_build(path: Path, given: Sequence[str]) -> None:
     BuildError
         With the error message of the command.
     """
-    [point] = entry_points(group="psgimg.commands", name="build")
-    build = point.load()
     try:
-        context = build.make_context("build", list(given), help_option_names=["-h", "--help"])
+        context = _build_command().make_context(
+            "build", list(given), help_option_names=["-h", "--help"]
+        )
         names = {field.name for field in fields(BuildConfig)}
         values = {k: v for k, v in context.params.items() if k in names and v is not None}
         config = BuildConfig(**values)
@@ -109,6 +112,14 @@ def check_build(path: Path, given: Sequence[str]) -> None:
         config.split_policy()
     except (click.ClickException, PsgimgError) as error:
         raise BuildError(f"{path}: build: {_message(error)}") from error
+
+
+@functools.cache
+def _build_command() -> click.Command:
+    """Return the command `psgimg build`; the search for it reads the metadata of every package."""
+    [point] = entry_points(group="psgimg.commands", name="build")
+    command: click.Command = point.load()
+    return command
 
 
 def check_predict(path: Path, options: Mapping[str, Any]) -> None:
@@ -121,17 +132,38 @@ def check_predict(path: Path, options: Mapping[str, Any]) -> None:
     """
     from psgimg.finetune.inference.predict_config import PredictConfig
 
-    names = [f.name for f in fields(PredictConfig) if f.name not in OWN["predict"]]
+    _check_config(path, "predict", PredictConfig, {"out": Path("out.parquet"), **options})
+
+
+def check_explain(path: Path, options: Mapping[str, Any]) -> None:
+    """Refuse options that `psgimg explain` would refuse.
+
+    Raises
+    ------
+    BuildError
+        If an option is unknown, is set by the study itself, or its value is invalid.
+    """
+    from psgimg.finetune.explaining.config import ExplainConfig
+
+    check_names(path, "explain", options)
+    _check_config(path, "explain", ExplainConfig, {"out": Path("out"), **options})
+
+
+def _check_config(
+    path: Path, command: str, config: Callable[..., Any], options: Mapping[str, Any]
+) -> None:
+    """Refuse options that are no fields of a command's config, or that it refuses itself."""
+    names = [name for name in inspect.signature(config).parameters if name not in OWN[command]]
     for name in options:
-        if name not in names:
+        if name not in (*names, "out"):
             raise BuildError(
-                f"{path}: predict: unknown option {kebab(name)}; use one of "
+                f"{path}: {command}: unknown option {kebab(name)}; use one of "
                 f"{', '.join(map(kebab, names))}"
             )
     try:
-        PredictConfig("model", "dataset", Path("out.parquet"), **options)
+        config(model="model", dataset="dataset", **options)
     except (TypeError, PsgimgError) as error:
-        raise BuildError(f"{path}: predict: {_message(error)}") from error
+        raise BuildError(f"{path}: {command}: {_message(error)}") from error
 
 
 def check_sft(path: Path, trainings: Sequence[Sequence[str]]) -> None:

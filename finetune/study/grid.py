@@ -13,12 +13,17 @@ from typing import Any
 from psgimg.builder import yaml_file
 from psgimg.builder.command_options import kebab, snake
 from psgimg.builder.errors import BuildError
+from psgimg.finetune.study import claims
+from psgimg.finetune.study.claims import Claims
 
 BASELINE = "baseline"
 SECTIONS = ("build", "test_build", "sft", "predict", BASELINE)
 """Options shared by all cells, by command; ``test_build`` overrides ``build`` for a test corpus."""
 
-KEYS = ("name", *SECTIONS, "grid", "cells")
+EXPLAIN = "explain"
+"""Options of the explanation of the first cell's model, with the claims that it tests."""
+
+KEYS = ("name", *SECTIONS, EXPLAIN, "grid", "cells")
 
 MAX_CELLS = 2_000
 """Maximum combinations; each is a training of its own."""
@@ -76,6 +81,12 @@ class Study:
     cells
         Factor → value of every distinct combination. A cell lists only what differs from ``options``,
         so a factor may be absent.
+    claims
+        The claims of each cell.
+    explain
+        Options of the explanation of the first cell's model; None if there is to be none.
+    explain_claims
+        The claims that the explanation tests.
     """
 
     path: Path
@@ -83,6 +94,9 @@ class Study:
     options: Mapping[str, Mapping[str, Any]]
     factors: tuple[str, ...]
     cells: tuple[Factors, ...]
+    claims: tuple[Claims, ...]
+    explain: Mapping[str, Any] | None
+    explain_claims: Claims
 
 
 def read(path: Path) -> Study:
@@ -95,16 +109,18 @@ def read(path: Path) -> Study:
     """
     values = _mapping(path, "the file", yaml_file.read(path, ""))
     _check_keys(path, values, KEYS)
-    given = {name: {} if values.get(name) is None else values[name] for name in SECTIONS}
-    options = {name: _mapping(path, kebab(name), given[name]) for name in SECTIONS}
+    options = {name: _section(path, values, name) for name in SECTIONS}
+    explain = _section(path, values, EXPLAIN) if EXPLAIN in values else None
     grid = _listed(path, "grid", _mapping(path, "grid", values.get("grid") or {}))
     some = values.get("cells") or [{}]
     if not isinstance(some, list):
         raise BuildError(f"{path}: cells: expected a list such as `- {{style: paper}}`")
     places = [f"cells {i}" for i in range(1, len(some) + 1)]
+    given = [_mapping(path, place, cell) for place, cell in zip(places, some, strict=True)]
+    claimed = [claims.read(path, place, one) for place, one in zip(places, given, strict=True)]
     own = [
-        _listed(path, place, _mapping(path, place, cell), several=False)
-        for place, cell in zip(places, some, strict=True)
+        _listed(path, place, _without_claim(one), several=False)
+        for place, one in zip(places, given, strict=True)
     ]
     for place, cell in zip(places, own, strict=True):
         if twice := sorted(set(cell) & set(grid)):
@@ -117,9 +133,32 @@ def read(path: Path) -> Study:
             f"{path}: {n_cells:.4g} combinations, more than {MAX_CELLS}; give fewer factors or values, "
             "or several studies"
         )
-    cells = [{**one, **other} for cell in own for one in product(cell) for other in product(grid)]
-    factors = tuple(dict.fromkeys(name for part in (*own, grid) for name in part))
-    return Study(path, _name(path, values), options, factors, tuple(_unique(cells)))
+    cells = [
+        ({**one, **other}, names)
+        for cell, names in zip(own, claimed, strict=True)
+        for one in product(cell)
+        for other in product(grid)
+    ]
+    unique = _unique(cells)
+    return Study(
+        path=path,
+        name=_name(path, values),
+        options=options,
+        factors=tuple(dict.fromkeys(name for part in (*own, grid) for name in part)),
+        cells=tuple(factors for factors, _ in unique),
+        claims=tuple(names for _, names in unique),
+        explain=None if explain is None else _without_claim(explain),
+        explain_claims=claims.read(path, EXPLAIN, explain or {}),
+    )
+
+
+def _section(path: Path, values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the options of a command; none if its key has no value."""
+    return _mapping(path, kebab(name), {} if values.get(name) is None else values[name])
+
+
+def _without_claim(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != claims.KEY}
 
 
 def _n_cells(factors: Mapping[str, list[Any]]) -> int:
@@ -213,6 +252,11 @@ def _check_factor(path: Path, place: str, factor: str) -> None:
                 f"{path}: {place}: {kebab(factor)} has the short name {kebab(short)}; use that"
             )
         return
+    if section == "style" and dot:
+        raise BuildError(
+            f"{path}: {place}: unknown factor {factor}; write it as a value of style, such as "
+            f"clinical:{option or 'scaling'}=…"
+        )
     near = difflib.get_close_matches(factor, [*FACTORS, *SPECIAL], 1)
     remedy = (
         f"did you mean {kebab(near[0])}?"
@@ -244,9 +288,13 @@ def _check_value(path: Path, place: str, factor: str, value: Any) -> None:
         )
 
 
-def _unique(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    unique: list[dict[str, Any]] = []
-    for cell in cells:
-        if cell not in unique:
-            unique.append(cell)
+def _unique(cells: list[tuple[dict[str, Any], Claims]]) -> list[tuple[dict[str, Any], Claims]]:
+    """Return every distinct combination once, with the claims of all its mentions."""
+    unique: list[tuple[dict[str, Any], Claims]] = []
+    for factors, names in cells:
+        place = next((i for i, (own, _) in enumerate(unique) if own == factors), None)
+        if place is None:
+            unique.append((factors, names))
+        else:
+            unique[place] = (factors, claims.joined(unique[place][1], names))
     return unique

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import quoting
 from psgimg.builder.render.style import CLINICAL
 from psgimg.finetune.models.manifest import TINY
-from psgimg.finetune.study import baseline_cells, command_words, grid, step
+from psgimg.finetune.study import baseline_cells, claims, command_words, grid, step
+from psgimg.finetune.study.claims import Claims
+from psgimg.finetune.study.explanation import explanation
 from psgimg.finetune.study.grid import BASELINE, CORRUPT, DATASET, TEST, TRAIN, ZERO_SHOT, Study
 from psgimg.finetune.study.step import Step
 from psgimg.finetune.training.psg_arguments import PsgArguments
@@ -55,6 +57,12 @@ class Cell:
         The training step; None for a model used without training, and for a baseline.
     prediction, evaluation
         The prediction and evaluation steps; a baseline learns and predicts in one.
+    claims
+        The claims that the cell tests; empty for a reference, which belongs to every claim.
+    explanation
+        The step that explains the model; None but for the first cell of a study that asks for it.
+    explanation_claims
+        The claims that the explanation tests; empty if it belongs to every claim.
     """
 
     factors: Mapping[str, str | None]
@@ -62,6 +70,14 @@ class Cell:
     training: Step | None
     prediction: Step
     evaluation: Step
+    claims: Claims = ()
+    explanation: Step | None = None
+    explanation_claims: Claims = ()
+
+    @property
+    def goals(self) -> tuple[Step, ...]:
+        """The steps that nothing else needs."""
+        return (self.evaluation, *([self.explanation] if self.explanation else []))
 
     @property
     def name(self) -> str:
@@ -84,24 +100,21 @@ def plan(study: Study) -> list[Cell]:
         If a cell is found to be invalid before it is run.
     """
     cells: dict[str, Cell] = {}
-    for factors in study.cells:
-        cell = _cell(study, factors)
-        cells.setdefault(cell.prediction.id, cell)
-    return list(cells.values())
+    for factors, names in zip(study.cells, study.claims, strict=True):
+        cell = replace(_cell(study, factors), claims=names)
+        first = cells.get(cell.prediction.id, cell)
+        cells[cell.prediction.id] = replace(first, claims=claims.joined(first.claims, names))
+    first, *others = cells.values()
+    if study.explain is None:
+        return [first, *others]
+    explained = explanation(study.path, study.explain, first.training, first.prediction)
+    names = study.explain_claims
+    return [replace(first, explanation=explained, explanation_claims=names), *others]
 
 
 def steps(cells: Sequence[Cell]) -> list[Step]:
     """Return every step that the cells need, without duplicates, in order of execution."""
-    ordered: dict[str, Step] = {}
-
-    def add(one: Step) -> None:
-        for need in one.needs:
-            add(need)
-        ordered.setdefault(one.id, one)
-
-    for cell in cells:
-        add(cell.evaluation)
-    return list(ordered.values())
+    return step.ordered(goal for cell in cells for goal in cell.goals)
 
 
 def check(study: Study, cells: Sequence[Cell]) -> None:

@@ -50,10 +50,11 @@ class Runner:
     failed: dict[str, str] = field(default_factory=dict)
 
     def run(self, cells: Sequence[Cell]) -> None:
-        """Evaluate every cell; a cell with a failed step is set aside."""
+        """Evaluate every cell, and explain it if asked; a cell with a failed step is set aside."""
         for cell in cells:
-            if reason := self._ensure(cell.evaluation):
-                self.progress.note(f"set aside: {cell.name}: {reason}")
+            for goal in cell.goals:
+                if reason := self._ensure(goal):
+                    self.progress.note(f"set aside: {cell.name}: {reason}")
 
     def _ensure(self, step: Step) -> str | None:
         """Run a step and its prerequisites unless it is finished; return the reason of a failure."""

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder.render.recipe import digest
 from psgimg.finetune.study.content_hash import contents
 
-FOLDERS = {"build": "builds", "sft": "models", "predict": "predictions", "evaluate": "evaluations"}
+FOLDERS = {
+    "build": "builds",
+    "sft": "models",
+    "predict": "predictions",
+    "evaluate": "evaluations",
+    "explain": "explanations",
+}
 """Subfolder of the study for the output of each command; a baseline's is that of predictions."""
 
-FINISHED = {"build": "build.json", "sft": "README.md", "evaluate": "metrics.json"}
+FINISHED = {
+    "build": "build.json",
+    "sft": "README.md",
+    "evaluate": "metrics.json",
+    "explain": "explanation.json",
+}
 """The file that each command writes last, relative to its output; of others the output is a file."""
 
 
@@ -90,3 +102,17 @@ def only_steps(*sources: Step | str) -> tuple[Step, ...]:
 def _own(words: list[str], name: str) -> str:
     key = digest({"words": words, "contents": contents(words)})[:8]
     return f"{Path(name).name.lower()}-{key}"
+
+
+def ordered(goals: Iterable[Step]) -> list[Step]:
+    """Return the steps and all that they need, without duplicates, in order of execution."""
+    found: dict[str, Step] = {}
+
+    def add(step: Step) -> None:
+        for need in step.needs:
+            add(need)
+        found.setdefault(step.id, step)
+
+    for goal in goals:
+        add(goal)
+    return list(found.values())

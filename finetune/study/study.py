@@ -14,7 +14,15 @@ from psgimg.builder.processes import lock
 from psgimg.builder.progress import Progress
 from psgimg.finetune import hub
 from psgimg.finetune.models.manifest import TINY
-from psgimg.finetune.study import baseline_cells, grid, plan, runs, study_report, table
+from psgimg.finetune.study import (
+    baseline_cells,
+    grid,
+    plan,
+    runs,
+    selection,
+    study_report,
+    table,
+)
 from psgimg.finetune.study.grid import Study
 from psgimg.finetune.study.plan import Cell
 from psgimg.finetune.study.runs import Runner
@@ -34,11 +42,14 @@ class StudyConfig:
         Folder of the study.
     part
         (i, n): run only every n-th cell, starting with the i-th, counted from 1.
+    claim
+        Run only the cells that test these claims, and the references; empty for all cells.
     """
 
     file: Path
     out: Path
     part: tuple[int, int] = ALL
+    claim: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         number, n_parts = self.part
@@ -62,7 +73,7 @@ def study(config: StudyConfig, progress: Progress) -> dict[str, Any]:
     study_report.check(config.out)
     design = grid.read(config.file)
     cells = plan.plan(design)
-    own = part_of(cells, config.part)
+    own = _own(design, cells, config)
     todo = _unfinished(own, config.out)
     _require_sources(todo)
     _check(design, todo, config.out)
@@ -80,20 +91,27 @@ def study(config: StudyConfig, progress: Progress) -> dict[str, Any]:
 
 
 def _unfinished(cells: Sequence[Cell], out: Path) -> list[Cell]:
-    return [cell for cell in cells if not runs.is_done(out, cell.evaluation)]
+    return [cell for cell in cells if not all(runs.is_done(out, goal) for goal in cell.goals)]
+
+
+def _own(design: Study, cells: Sequence[Cell], config: StudyConfig) -> Sequence[Cell]:
+    """Return the cells that the options choose; the report is of all."""
+    chosen = selection.of_claims(design.path, cells, config.claim)
+    return selection.part_of(chosen, config.part)
 
 
 @contextmanager
 def alone(config: StudyConfig) -> Iterator[None]:
-    """Refuse the second of two studies in a folder, unless both run a part, and different ones."""
+    """Refuse the second of two studies in a folder, unless each runs other parts or claims."""
     number, n_parts = config.part
+    own = "-".join((f"part-{number}-of-{n_parts}", *sorted(config.claim)))
     refusal = (
         f"another psgimg study is running in {config.out}; wait for it or choose another --out"
     )
     folder = config.out / runs.STEPS
     with (
-        lock.held(folder / "study.lock", refusal, shared=n_parts > 1),
-        lock.held(folder / f"part-{number}-of-{n_parts}.lock", refusal),
+        lock.held(folder / "study.lock", refusal, shared=n_parts > 1 or bool(config.claim)),
+        lock.held(folder / f"{own}.lock", refusal),
     ):
         yield
 
@@ -101,7 +119,7 @@ def alone(config: StudyConfig) -> Iterator[None]:
 def planned(config: StudyConfig) -> Sequence[Cell]:
     """Return the cells that would be run, with the validation of :func:`study`; runs nothing."""
     design = grid.read(config.file)
-    cells = part_of(plan.plan(design), config.part)
+    cells = _own(design, plan.plan(design), config)
     _check(design, cells, config.out)
     return cells
 
@@ -120,9 +138,3 @@ def _require_sources(cells: Sequence[Cell]) -> None:
 def _check(design: Study, cells: Sequence[Cell], out: Path) -> None:
     """Check the options of unfinished trainings, which takes seconds, as TRL is imported."""
     plan.check(design, [c for c in cells if not runs.is_done(out, c.training or c.prediction)])
-
-
-def part_of(cells: Sequence[Cell], part: tuple[int, int]) -> Sequence[Cell]:
-    """Return the cells of one part (i, n): every n-th, starting with the i-th."""
-    number, n_parts = part
-    return cells[number - 1 :: n_parts]

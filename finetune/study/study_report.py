@@ -117,6 +117,8 @@ def page(values: Values, effects: Sequence[Values]) -> str:
             "headline": metric_table.headline(),
             "n": {"done": states[DONE], "failed": states[FAILED], "waiting": states[WAITING]},
             "seeded": SEED in values["factors"],
+            "claimed": any(setting.get("claims") for setting in values["settings"]),
+            "explained": [c["explanation"] for c in values["cells"] if "explanation" in c],
             "rows": [
                 {**setting, "cost": mean_costs([costs[name] for name in setting["cells"]])}
                 for setting in values["settings"]

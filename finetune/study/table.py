@@ -11,7 +11,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, secrets
 from psgimg.finetune.evaluation.intervals import finite
 from psgimg.finetune.metrics import disclosure
-from psgimg.finetune.study import baseline_cells, plan, pooling, runs
+from psgimg.finetune.study import baseline_cells, plan, pooling, runs, step
 from psgimg.finetune.study.grid import BASELINE, FOLD, Study
 from psgimg.finetune.study.plan import SEED, Cell
 from psgimg.finetune.study.pooling import Answers
@@ -62,12 +62,16 @@ def _row(cell: Cell, out: Path) -> Values:
     row: Values = {
         "name": cell.name,
         "factors": dict(cell.factors),
+        "claims": list(cell.claims),
         "state": WAITING,
         "reason": None,
         "cost": {"training": _cost(out, cell.training), "prediction": _cost(out, cell.prediction)},
         "predictions": cell.prediction.made,
         "evaluation": cell.evaluation.made,
     }
+    if cell.explanation:
+        own = {"folder": cell.explanation.made, "claims": list(cell.explanation_claims)}
+        row["explanation"] = own | _state(out, cell.explanation)
     if runs.is_done(out, cell.evaluation):
         metrics = _metrics(out / cell.evaluation.finished)
         return row | {
@@ -75,10 +79,17 @@ def _row(cell: Cell, out: Path) -> Values:
             "counts": metrics["counts"],
             "figures": metrics["pooled"]["figures"],
         }
-    for step in plan.steps([cell]):
-        if reason := runs.read_mark(out, step).get("failed"):
-            return row | {"state": FAILED, "reason": reason}
-    return row
+    return row | _state(out, cell.evaluation)
+
+
+def _state(out: Path, goal: Step) -> Values:
+    """Return whether a step is done, why it or one that it needs failed, or that it was not run."""
+    if runs.is_done(out, goal):
+        return {"state": DONE, "reason": None}
+    for one in step.ordered([goal]):
+        if reason := runs.read_mark(out, one).get("failed"):
+            return {"state": FAILED, "reason": reason}
+    return {"state": WAITING, "reason": None}
 
 
 def _disclosed(cells: Sequence[Cell], out: Path) -> Values:
@@ -112,9 +123,9 @@ def _metrics(path: Path) -> Values:
     return values
 
 
-def _cost(out: Path, step: Step | None) -> Values | None:
+def _cost(out: Path, one: Step | None) -> Values | None:
     """Return the seconds of a finished step; ``interrupted`` if earlier attempts are not included."""
-    mark = runs.read_mark(out, step) if step else {}
+    mark = runs.read_mark(out, one) if one else {}
     keys = ("seconds", "cpu_seconds", "interrupted")
     return {key: mark[key] for key in keys} if "seconds" in mark else None
 
@@ -142,6 +153,7 @@ def _setting(group: Sequence[Cell], own: Sequence[Answers]) -> Values:
     return {
         "name": plan.named(_without(group[0], SEED, FOLD), group[0].given),
         "factors": _without(group[0], SEED, FOLD),
+        "claims": list(group[0].claims),
         "cells": [cell.prediction.made for cell in group],
         "subjects": _n_subjects(own),
         "figures": {
@@ -168,7 +180,7 @@ def _effect(
         for first in done
         if first.factors[factor] == reference
         for second in done
-        if second.factors[factor] == value and _otherwise_equal(first, second, factor)
+        if second.factors[factor] == value and comparable(first, second, factor)
     ]
     pairs = [(first, second) for first, second in equal if first.epochs == second.epochs]
     differences = pooling.differences(pairs) if pairs else {}
@@ -183,8 +195,13 @@ def _effect(
     }
 
 
-def _otherwise_equal(first: Cell, second: Cell, factor: str) -> bool:
-    """Return whether two cells differ only in a factor; factors without effect on one are ignored."""
+def comparable(first: Cell, second: Cell, factor: str) -> bool:
+    """Return whether two cells differ only in a factor, and do not test different claims.
+
+    A factor without effect on one of them is ignored.
+    """
+    if first.claims and second.claims and not set(first.claims) & set(second.claims):
+        return False
     others = [name for name in first.factors if name != factor]
     values = [(first.factors[name], second.factors[name]) for name in others]
     return all(a == b or a is None or b is None for a, b in values)

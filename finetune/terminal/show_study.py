@@ -16,11 +16,12 @@ from rich.console import Console
 def show_plan(console: Console, cells: Sequence[Cell], out: Path) -> None:
     """Print the cells with their factors, and every command; completed ones are marked."""
     factors = list(cells[0].factors)
-    shown = new_table("", *factors, "", left=("", *factors))
+    claim = ["claim"] if any(cell.claims for cell in cells) else []
+    shown = new_table("", *claim, *factors, "", left=("", *claim, *factors))
     for number, cell in enumerate(cells, 1):
         values = [cell.factors[name] or "–" for name in factors]
         done = "done" if runs.is_done(out, cell.evaluation) else ""
-        shown.add_row(str(number), *values, done)
+        shown.add_row(str(number), *([", ".join(cell.claims)] if claim else []), *values, done)
     console.print(shown)
     for line in baseline_cells.without_effect([cell.factors for cell in cells]):
         console.print(line)

@@ -33,7 +33,15 @@ def _part(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, 
     callback=_part,
     help="Run every N-th cell, starting with the I-th, for an array of jobs.",
 )
-def study(file: Path, out: Path | None, dry_run: bool, part: tuple[int, int]) -> None:
+@click.option(
+    "--claim",
+    multiple=True,
+    metavar="NAME",
+    help="Run only the cells that test this claim, and those they are compared with; may be repeated.",
+)
+def study(
+    file: Path, out: Path | None, dry_run: bool, part: tuple[int, int], claim: tuple[str, ...]
+) -> None:
     """Build, train, predict and evaluate over a grid of factors; tabulate with intervals.
 
     STUDY.yaml names the factors (style, corpus, train-subjects, seed …) and their values; see
@@ -44,7 +52,7 @@ def study(file: Path, out: Path | None, dry_run: bool, part: tuple[int, int]) ->
     from psgimg.finetune.study import study as main_path
     from psgimg.finetune.terminal import show_study
 
-    config = main_path.StudyConfig(file, out or Path(f"study-{file.stem}"), part)
+    config = main_path.StudyConfig(file, out or Path(f"study-{file.stem}"), part, claim)
     console = open_console()
     if dry_run:
         show_study.show_plan(console, main_path.planned(config), config.out)
@@ -59,3 +67,6 @@ def _fail_if_set_aside(values: dict[str, Any]) -> None:
     states = [cell["state"] for cell in values["cells"]]
     if n := states.count("failed"):
         raise click.ClickException(f"{n} of {len(states)} cells set aside; run again to retry them")
+    explained = [cell["explanation"] for cell in values["cells"] if "explanation" in cell]
+    if any(one["state"] == "failed" for one in explained):
+        raise click.ClickException("the explanation failed; run again to retry it")

@@ -20,7 +20,7 @@ from psgimg.builder.preview import PreviewConfig, preview
 from psgimg.builder.recordings.channels import standard_channels
 from psgimg.builder.recordings.montage import MONTAGES
 from psgimg.builder.render.recipe import Recipe
-from psgimg.builder.render.style import load_style
+from psgimg.builder.render.style_choice import load_style
 from psgimg.builder.unscored_night import open_night, pages
 from tiny_edf import Channel, channels, night, write_psg
 

@@ -17,7 +17,7 @@ from psgimg.builder.recordings.montage import MONTAGES
 from psgimg.builder.render import named_page
 from psgimg.builder.render.layout import boxes
 from psgimg.builder.render.recipe import Recipe
-from psgimg.builder.render.style import load_style
+from psgimg.builder.render.style_choice import load_style
 from psgimg.builder.unscored_night import open_night, pages
 from tiny_edf import Channel, channels, discontinuous, night, write_psg
 

@@ -15,7 +15,7 @@ from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings.edf import open_edf
 from psgimg.builder.recordings.montage import MONTAGES
 from psgimg.builder.render.recipe import Recipe
-from psgimg.builder.render.style import load_style
+from psgimg.builder.render.style_choice import load_style
 from psgimg.builder.unscored_night import UnscoredPage, open_night, pages
 from raw_edf import RawChannel, onsets, write_raw
 from tiny_edf import Channel, channels, night, write_psg

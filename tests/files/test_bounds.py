@@ -30,7 +30,7 @@ from psgimg.builder.files import bounded, picture
 from psgimg.builder.recordings.hypnogram import Event, from_events, from_scores, max_epochs
 from psgimg.builder.recordings.montage_file import load_montage
 from psgimg.builder.recordings.recording import Recording
-from psgimg.builder.render.style import load_style
+from psgimg.builder.render.style_choice import load_style
 from psgimg.builder.signals.filter_settings import load_filters
 from psgimg.builder.stages import Stage
 from psgimg.finetune.evaluation import epochs

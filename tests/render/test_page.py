@@ -170,6 +170,25 @@ def test_renderers_agree_on_noise(style):
     )
 
 
+@pytest.mark.parametrize("style", PRESETS)
+def test_matplotlib_as_a_style_draws_the_same_page_with_its_own_strokes(demo_night, style):
+    """Ground, ink and place are the same, the shades of dense traces are not; the file is the page."""
+    drawn, samples = demo_night
+    data_uv = samples[len(samples) // 2]
+    own = replace(PRESETS[style], renderer="matplotlib")
+    drawer = page(own)
+    image = drawer.draw(data_uv).copy()
+    fast = drawn[style].draw(data_uv)
+    assert image.shape == fast.shape
+    assert (image != fast).any()
+    assert beyond_reach(image.astype(int), fast.astype(int)) <= REACH_SLACK + FAR
+    empty = np.array([FLAT] * len(drawer.boxes))
+    far_from_ink = np.abs(drawer.draw(empty).astype(int) - drawn[style].draw(empty)).max()
+    assert far_from_ink <= FAR
+    assert np.array_equal(page(own).draw(data_uv), image)
+    assert np.array_equal(decode(drawer.png(data_uv)), image)
+
+
 def test_lanes_that_run_into_each_other_lie_in_lane_order_in_both_renderers():
     """Unclipped, a later lane covers an earlier one: here lane 0 lies on the zero of lane 1."""
     drawer = page(SLEEPVLM)

@@ -11,7 +11,8 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.montage import MONTAGES, Kind
 from psgimg.builder.render.recipe import VERSION, Recipe, digest
-from psgimg.builder.render.style import PRESETS, LaneStyle, load_style
+from psgimg.builder.render.style import PRESETS, LaneStyle
+from psgimg.builder.render.style_choice import load_style
 from psgimg.builder.signals.filter_settings import AASM_BANDS, Band, Filters
 
 RECIPE = Recipe(MONTAGES["central-ecg"], PRESETS["clinical"])

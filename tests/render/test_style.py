@@ -6,15 +6,8 @@ import pytest
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.montage import MONTAGES, Kind
 from psgimg.builder.render.layout import boxes
-from psgimg.builder.render.style import (
-    CLINICAL,
-    PAPER,
-    PEDIATRIC,
-    PRESETS,
-    SLEEPVLM,
-    colour,
-    load_style,
-)
+from psgimg.builder.render.style import CLINICAL, PAPER, PEDIATRIC, PRESETS, SLEEPVLM, colour
+from psgimg.builder.render.style_choice import load_style
 
 
 @pytest.fixture
@@ -189,3 +182,66 @@ def test_lanes_too_low_to_draw_in_are_refused(style_file):
     style = load_style(style_file("height_px: 32\n"))
     with pytest.raises(BuildError, match=r"lane .* would be \d px high, the minimum is 8"):
         boxes(style, MONTAGES["aasm"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "value"),
+    [
+        ("scaling=epoch", "scaling", "epoch"),
+        ("width_px=448", "width_px", 448),
+        ("line_px=2", "line_px", 2.0),
+        ("clip=false", "clip", False),
+        ("rule=", "rule", ""),
+        ("background=#000000", "background", "#000000"),
+        ("renderer=matplotlib", "renderer", "matplotlib"),
+    ],
+)
+@pytest.mark.parametrize("base", PRESETS)
+def test_a_preset_with_a_change_differs_in_that_alone(base, changes, key, value):
+    changed = load_style(f"{base}:{changes}")
+    assert changed == replace(PRESETS[base], name=f"{base}:{changes}", **{key: value})
+
+
+def test_changes_are_those_of_a_file_with_the_same_values(style_file):
+    """Lists and lanes of a kind too."""
+    spec = load_style(
+        "sleepvlm:grid_s=2+10,grid=#111111+#222222,eeg.scale_uv=75,eeg.colours=#ff0000"
+    )
+    path = style_file(
+        "base: sleepvlm\ngrid_s: [2.0, 10.0]\ngrid: ['#111111', '#222222']\n"
+        "eeg: {scale_uv: 75, colours: ['#ff0000']}\n"
+    )
+    assert replace(spec, name="") == replace(load_style(path), name="")
+    plain = load_style("clinical:grid_s=,grid=")
+    assert (plain.grid_s, plain.grid) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("modern:scaling=epoch", ["modern:scaling=epoch", "clinical, paper, sleepvlm"]),
+        ("clinical:", ["'clinical:'", "clinical:scaling=epoch"]),
+        ("clinical:scaling", ["clinical:scaling=epoch"]),
+        ("clinical:scaling=night", ["'night'", "fixed or epoch"]),
+        ("clinical:scaling=epoch,", ["''", "key=value"]),
+        ("clinical:scale=epoch", ["'scale'", "scaling"]),
+        ("clinical:name=mine", ["'name'", "use background"]),
+        ("clinical:width_px=4.5", ["width_px", "'4.5'", "896"]),
+        ("clinical:width_px=1,width_px=2", ["width_px", "twice"]),
+        ("clinical:width_px.a=1", ["width_px", "'a'"]),
+        ("clinical:eeg=75", ["eeg", "eeg.scale_uv=75"]),
+        ("clinical:eeg.scale=75", ["eeg", "'scale'", "scale_uv"]),
+        ("clinical:clip=no", ["clip", "'no'", "true or false"]),
+        ("clinical:grid_s=1+a", ["grid_s", "'a'", "joined by +"]),
+        ("clinical:grid_s=1", ["1 steps", "2 inks"]),
+        ("clinical:line_px=nan", ["line_px nan", "0.3 to 8"]),
+        ("mine.yaml:scaling=epoch", ["mine.yaml:scaling=epoch", "base must be one of clinical"]),
+    ],
+)
+def test_a_bad_change_is_refused_in_one_line_with_what_is_allowed(name, parts):
+    with pytest.raises(BuildError) as caught:
+        load_style(name)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message

@@ -30,12 +30,21 @@ from psgimg.finetune.evaluation.intervals import intervals
 from psgimg.finetune.inference.predict_config import PredictConfig
 from psgimg.finetune.metrics import metric_table, metrics, predictions
 from psgimg.finetune.metrics.predictions import Predictions
-from psgimg.finetune.study import content_hash, grid, plan, pooling, runs, study_report, table
+from psgimg.finetune.study import (
+    content_hash,
+    grid,
+    plan,
+    pooling,
+    runs,
+    study_report,
+    table,
+)
 from psgimg.finetune.study import study as study_module
-from psgimg.finetune.study.plan import Cell, Step
+from psgimg.finetune.study.plan import Cell
 from psgimg.finetune.study.runs import Runner
-from psgimg.finetune.study.step import FOLDERS
-from psgimg.finetune.study.study import StudyConfig, part_of, study
+from psgimg.finetune.study.selection import part_of
+from psgimg.finetune.study.step import FOLDERS, Step
+from psgimg.finetune.study.study import StudyConfig, study
 from psgimg.finetune.terminal import show_study
 from psgimg.finetune.training.psg_arguments import PsgArguments
 from rich.console import Console
@@ -198,7 +207,7 @@ def test_cells_share_what_is_the_same_for_them(tmp_path):
     axes = {"style": ["clinical", "paper"], "mode": ["score", "generate"], "seed": [0, 1]}
     cells = cells_of(tmp_path, grid=axes)
     counts = {name: len(commands(cells, name)) for name in FOLDERS}
-    assert counts == {"build": 2, "sft": 4, "predict": 8, "evaluate": 8}
+    assert counts == {"build": 2, "sft": 4, "predict": 8, "evaluate": 8, "explain": 0}
     for step in plan.steps(cells):
         assert {f"@/{need.made}" for need in step.needs} <= set(step.words)
 

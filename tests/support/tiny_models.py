@@ -1,6 +1,7 @@
 """Vision-language models of several families with few random weights, made from their configs.
 
 The chat templates are those of the families' models on the Hub, which the wheel of trl carries.
+`python tests/support/tiny_models.py FAMILY FOLDER` writes one, in place of a download.
 """
 
 from __future__ import annotations
@@ -304,3 +305,9 @@ FAMILIES = {
     "qwen3_vl": _qwen3_vl,
     "qwen3_5": _qwen3_5,
 }
+
+
+if __name__ == "__main__":
+    import sys
+
+    build(sys.argv[1], Path(sys.argv[2]))

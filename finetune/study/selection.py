@@ -1,0 +1,42 @@
+"""Selection: the cells of a study that one command runs, by claim and by part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from psgimg.builder.errors import BuildError
+from psgimg.finetune.study.plan import Cell
+
+
+def of_claims(path: Path, cells: Sequence[Cell], wanted: Sequence[str]) -> list[Cell]:
+    """Return the cells of some claims, with the references; all cells if no claim is wanted.
+
+    Raises
+    ------
+    BuildError
+        If no cell has such a claim.
+    """
+    known = dict.fromkeys(
+        name for cell in cells for name in (*cell.claims, *cell.explanation_claims)
+    )
+    for name in wanted:
+        if name not in known:
+            available = ", ".join(known) or "none; cells name theirs as {claim: resolution, …}"
+            raise BuildError(f"--claim {name}: {path} has no such claim; it has {available}")
+    if not wanted:
+        return list(cells)
+    chosen = [cell for cell in cells if not cell.claims or set(cell.claims) & set(wanted)]
+    return [
+        cell
+        if not cell.explanation_claims or set(cell.explanation_claims) & set(wanted)
+        else replace(cell, explanation=None)
+        for cell in chosen
+    ]
+
+
+def part_of(cells: Sequence[Cell], part: tuple[int, int]) -> Sequence[Cell]:
+    """Return the cells of one part (i, n): every n-th, starting with the i-th."""
+    number, n_parts = part
+    return cells[number - 1 :: n_parts]
