@@ -265,6 +265,8 @@ def test_a_conversation_has_as_many_placeholders_as_images_and_answers_with_the_
             assert chat["messages"][:-2] == system
             assert (user["role"], assistant["role"]) == ("user", "assistant")
             text = "".join(message["content"] for message in chat["messages"])
+            assert ("is up: a sharp negative wave points" in text) == (prompt == "aasm")
+            assert "{" not in text
             assert text.count("<image>") == len(chat["images"]) == 1
             assert assistant["content"] == STAGE_NAMES[row["label"]]
             assert (tmp_path / "out" / chat["images"][0]).read_bytes() == row["image"]["bytes"]

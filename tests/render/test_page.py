@@ -345,7 +345,7 @@ def test_zero_lies_in_the_middle_of_each_lane():
 def test_time_runs_from_left_to_right():
     """A spike at 10 s stands at a third of the width."""
     spike = FLAT.copy()
-    spike[2000] = 80
+    spike[2000] = -80
     drawer = page(BARE)
     lane = lane_of(drawer.draw(lanes_with(spike)), drawer.boxes[0])
     assert np.argmax(lane[: len(lane) // 2 - 5].sum(axis=0)) == int(2000.5 / N_SAMPLES * 896)
@@ -397,7 +397,7 @@ def marks(drawing, box):
 def test_a_wave_beyond_its_lane_is_cut_and_marked_where_it_was():
     drawer = page(BARE)
     high = FLAT.copy()
-    high[1500:3000] = 1.3 * CLINICAL.lane(Kind.EEG).scale_uv
+    high[1500:3000] = -1.3 * CLINICAL.lane(Kind.EEG).scale_uv
     drawing = drawer.draw(lanes_with(FLAT, high))
     above, below = marks(drawing, drawer.boxes[1])
     assert (above.min(), above.max(), len(above)) == (224, 447, 224)

@@ -88,6 +88,11 @@ def test_each_kind_of_lane_has_a_style_in_every_preset(style):
     assert list(style.lanes) == list(Kind)
 
 
+def test_a_file_says_which_way_is_up_for_each_kind(style_file):
+    style = load_style(style_file("base: sleepvlm\neeg: {up: negative}\n"))
+    assert (style.lane(Kind.EEG).up, style.lane(Kind.EOG).up) == ("negative", "positive")
+
+
 def test_a_file_changes_what_it_names_and_keeps_the_rest(style_file):
     path = style_file("base: clinical\nline_px: 2\ngrid_s: [1]\ngrid: ['#eeeeee']\n")
     style = load_style(path)
@@ -133,6 +138,8 @@ def test_without_a_base_a_file_starts_from_clinical(style_file):
         ("grid_over: [0.5, 2]\n", ["2", "up to 1"]),
         ("rule_over: -0.5\n", ["-0.5", "rule_over", "up to 1"]),
         ("eeg: {scale_uv: 0}\n", ["eeg", "scale_uv"]),
+        ("eog: {up: down}\n", ["eog", "up 'down'", "positive or negative"]),
+        ("up: negative\n", ["'up'"]),
         ("eeg: 75\n", ["eeg", "75"]),
         ("- line_px\n", ["key: value"]),
         ("line_px: [1\n", ["style file"]),
