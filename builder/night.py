@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from itertools import compress
 
 from psgimg.builder.corpora import scorers
-from psgimg.builder.dataset.build_json import DrawnFacts, LaneFacts, PlanFacts
+from psgimg.builder.dataset.build_json import DrawnFacts, PlanFacts
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.schema import Row
 from psgimg.builder.drawing import ReadLanes, draw_pages, read_lanes
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.edf import EdfFile, open_edf
 from psgimg.builder.recordings.hypnogram import Hypnogram
+from psgimg.builder.recordings.lanes.treatment import Treatment
 from psgimg.builder.recordings.montage import Derivation
 from psgimg.builder.recordings.recording import Corpus, Recording
-from psgimg.builder.recordings.usable import Treatment, resolve
+from psgimg.builder.recordings.usable import resolve
 from psgimg.builder.signals import corrupt, epoching, polarity, quality
 from psgimg.builder.signals.corrupt import RecordingContext
 from psgimg.builder.signals.epoching import Selection
@@ -178,22 +179,10 @@ def facts(plan: Plan) -> PlanFacts:
         "unscored_signal_s": _unscored_signal_s(plan),
         "left_out": dict(sorted(plan.selection.left_out.items())),
         "lanes": [derivation.name if derivation else None for derivation in plan.derivations],
-        "treatments": [_treated(one) for one in plan.treatments],
+        "treatments": [one.to_dict() for one in plan.treatments],
         "gaps": len(plan.edf.segments) - 1,
         "notes": list(plan.notes),
     }
-
-
-def _treated(treatment: Treatment) -> LaneFacts:
-    """Return what was done to a lane, without what was not."""
-    facts: LaneFacts = {}
-    if treatment.absent:
-        facts["absent"] = treatment.absent
-    if treatment.inverted:
-        facts["inverted"] = list(treatment.inverted)
-    if treatment.rescaled:
-        facts["rescaled"] = list(treatment.rescaled)
-    return facts
 
 
 def _read_facts(plan: Plan, spec: PageSpec, sign: Polarity, read: ReadLanes) -> DrawnFacts:

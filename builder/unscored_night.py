@@ -111,11 +111,7 @@ def open_night(
     file = open_any(path)
     lanes = usable.choose(file, recipe.montage, channels or {})
     epochs, left_out = _epochs(file)
-    missing = [
-        f"lane {lane.name} is drawn as absent: {how.absent}"
-        for lane, how in zip(recipe.montage.lanes, lanes.treatments, strict=True)
-        if how.absent in (usable.NOT_RECORDED, usable.ELSEWHERE)  # the notes have the others
-    ]
+    missing = [f"lane {name} is not in the file and is drawn as absent" for name in lanes.missing]
     return UnscoredNight(
         path,
         file.start,

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from annotated_types import Ge, Le, Len, Predicate
 from psgimg.builder.dataset.schema import SPLITS, SplitName
 from psgimg.builder.files import safe_names
+from psgimg.builder.recordings.lanes.treatment import TreatmentJson
 from psgimg.builder.signals.corruption_spec import CorruptionJson
 from psgimg.builder.signals.polarity import PolarityJson
 from psgimg.builder.signals.quality import Quality
@@ -131,20 +132,6 @@ class CorpusFacts(CorpusRecord, CorpusCounts):
     """A corpus of the dataset."""
 
 
-class LaneFacts(TypedDict):
-    """What was done to a lane of a recording; without a key, nothing of the kind.
-
-    ``absent`` is why it is not drawn, ``inverted`` why its sign was changed, ``rescaled`` why its
-    values are not those of the file or not on the scale of its kind. ``clipped`` is the number of
-    pages on which a wave is cut at the lane's edge; only pages that were drawn are counted.
-    """
-
-    absent: NotRequired[Line]
-    inverted: NotRequired[list[Line]]
-    rescaled: NotRequired[list[Line]]
-    clipped: NotRequired[Annotated[int, Ge(1)]]
-
-
 class PlanFacts(TypedDict):
     """A recording before it is drawn, without a person's name or a date.
 
@@ -168,7 +155,7 @@ class PlanFacts(TypedDict):
     unscored_signal_s: float
     left_out: dict[Line, Count]
     lanes: list[Line | None]
-    treatments: list[LaneFacts]
+    treatments: list[TreatmentJson]
     gaps: Count
     notes: list[str]
     quality: NotRequired[Quality]

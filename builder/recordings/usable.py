@@ -14,6 +14,13 @@ from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings import channels as labelled
 from psgimg.builder.recordings import montage as montages
 from psgimg.builder.recordings.edf import UV_PER_UNIT, uv_per_unit
+from psgimg.builder.recordings.lanes.treatment import (
+    ELSEWHERE,
+    LEVEL,
+    NOT_RECORDED,
+    TURNED,
+    Treatment,
+)
 from psgimg.builder.recordings.montage import Derivation, Found, Judge, Kind, Montage
 from psgimg.builder.recordings.signal_file import SignalFile
 
@@ -40,29 +47,6 @@ level needs a value every 2 s.
 """
 
 MISSING_UNIT = "unit missing, µV assumed"
-NOT_RECORDED = "not in the file"
-ELSEWHERE = "its electrode stands in another lane"
-TURNED = "recorded the other way round"
-LEVEL = "level of the EMG, on a scale of its own"
-
-
-@dataclass(frozen=True)
-class Treatment:
-    """What was done to a lane, each with the reason; nothing by default.
-
-    Parameters
-    ----------
-    absent
-        Why it is not drawn; "" if it is.
-    inverted
-        Why its sign was changed.
-    rescaled
-        Why its values are not those of the file, or not drawn on the scale of its kind.
-    """
-
-    absent: str = ""
-    inverted: tuple[str, ...] = ()
-    rescaled: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,6 +59,8 @@ class Lanes:
         One per lane; None for an absent lane.
     treatments
         What was done to each lane.
+    missing
+        Names of the lanes that the file has no channel for.
     notes
         Lanes that are absent or show another derivation because a channel can't be used, and
         assumptions about a channel that is drawn. One sentence each, without label or file name.
@@ -82,6 +68,7 @@ class Lanes:
 
     derivations: tuple[Derivation | None, ...]
     treatments: tuple[Treatment, ...]
+    missing: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -167,8 +154,13 @@ def _lanes(file: SignalFile, montage: Montage, found: Found) -> Lanes:
         _drawn(file, lane.kind, drawn) if drawn else Treatment(absent=_absent(faults, elsewhere))
         for lane, drawn, faults, elsewhere in rows
     )
+    missing = tuple(
+        lane.name
+        for lane, how in zip(montage.lanes, treatments, strict=True)
+        if how.absent == NOT_RECORDED
+    )
     notes = (*_replaced(montage, found), *_without_unit(file, found))
-    return Lanes(found.derivations, treatments, notes)
+    return Lanes(found.derivations, treatments, missing, notes)
 
 
 def _drawn(file: SignalFile, kind: Kind, drawn: Derivation) -> Treatment:
@@ -191,9 +183,12 @@ def _why(faults: Faults) -> str:
 
 
 def _replaced(montage: Montage, found: Found) -> Iterator[str]:
-    """Yield a note for each lane whose first choice can't be used."""
-    for lane, drawn, faults in zip(montage.lanes, found.derivations, found.faults, strict=True):
+    """Yield a note for each lane whose first choice can't be used, or stands in another lane."""
+    rows = zip(montage.lanes, found.derivations, found.faults, found.elsewhere, strict=True)
+    for lane, drawn, faults, elsewhere in rows:
         if not faults:
+            if elsewhere:
+                yield f"lane {lane.name} is drawn as absent: {ELSEWHERE}"
             continue
         why = _why(faults)
         if drawn is None:

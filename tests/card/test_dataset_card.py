@@ -563,7 +563,7 @@ def assert_sound(folder: Path, missing: tuple[str, ...] = ()) -> Seen:
 
 def test_the_card_as_html_has_its_pictures_whole_tables_and_no_mark_up_left(out):
     page = assert_sound(out)
-    assert len(page.tables) == 5
+    assert len(page.tables) == 6
     assert "ends <early>" in page.text
 
 

@@ -181,6 +181,8 @@ def test_every_key_that_is_missing_is_named(folder):
 def test_every_value_of_another_type_is_refused(folder, odd):
     whole = full(folder)
     for place in places(whole):
+        if place[-2:] == ("treatments", 0) and isinstance(odd, dict):
+            continue  # keys of a later psgimg: an entry needs none of those it has today
         values = json.loads(json.dumps(whole))
         parent_of(values, place)[place[-1]] = odd
         (folder / "build.json").write_text(json.dumps(values))
