@@ -88,6 +88,7 @@ def _train(options: Arguments, out: Path) -> Path:
     prompt = asked.about(train.build["recipe"])
     page_checks.check_pages(train, validation, psg, training)
     lineage = lineages.of(psg.model, train)
+    page_checks.check_fold(train, psg.model, lineage)
     destination = publish.destination(training, out, lineage)
     draw = functools.partial(_rows_of_pass, train, psg.sampling, training.seed)
     rows = Augmented(train, draw, prompt, psg.context, psg.augment, training.seed)

@@ -123,7 +123,12 @@ class BuildConfig:
     def listed_subjects(self) -> dict[tuple[str, str], SplitName]:
         """The subjects of the user's split file with their splits: (corpus or "", original name)."""
         own = self.split_file if self.named_split is None else None
-        return splits.read_published(own) if own else {}
+        if own is None:
+            return {}
+        listed = splits.read_published(own)
+        if not own.is_dir():
+            return listed
+        return PublicNames.read(own).originals(listed, f"--split-file {own}")
 
     @property
     def named_split(self) -> NamedSplit | None:

@@ -194,6 +194,27 @@ class PublicNames:
                 public[corpus, subject] = split
         return public
 
+    def originals(
+        self, published: Mapping[tuple[str, str], SplitName], where: str
+    ) -> dict[tuple[str, str], SplitName]:
+        """Return the split of a dataset with these names by original names: numbers are its own.
+
+        Raises
+        ------
+        BuildError
+            If it has numbers whose names are not recorded here.
+        """
+        names = {
+            (c, n): name for c in self.numbers for name, n in self._table(c, "subject").items()
+        }
+        for corpus, subject in published:
+            if (corpus, subject) not in names and _is_number("subject", subject):
+                raise BuildError(
+                    f"{where}: the name of its subject {subject} is in {FILE} of the machine that built "
+                    "it; build there, or give a CSV file of names"
+                )
+        return {(c, names.get((c, who), who)): split for (c, who), split in published.items()}
+
     def _table(self, corpus: str, kind: Kind) -> dict[str, str]:
         return self.numbers.get(corpus, {}).get(kind, {})
 

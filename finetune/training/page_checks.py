@@ -11,6 +11,8 @@ from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data import source
 from psgimg.finetune.data.page_set import PageSet
 from psgimg.finetune.metrics import metric_table, metrics
+from psgimg.finetune.models import provenance
+from psgimg.finetune.models.provenance import Lineage
 from psgimg.finetune.training.psg_arguments import PsgArguments
 from psgimg.finetune.training.trainer import subsample
 from trl import SFTConfig
@@ -41,6 +43,24 @@ def check_splits(psg: PsgArguments, training: SFTConfig) -> None:
         raise BuildError(
             f"{pages} has no validation pages; use --eval-strategy no (TRL's eval_strategy no) to "
             "train without validation, or build the dataset with more subjects"
+        )
+
+
+def check_fold(train: PageSet, model: str, lineage: Lineage) -> None:
+    """Refuse a base model that has learned from the people whom the fold holds out.
+
+    Raises
+    ------
+    BuildError
+        If it has.
+    """
+    if (fold := train.source.fold) is None:
+        return
+    tested = {provenance.subject(*who) for who, k in fold.placed.items() if k == fold.number}
+    if seen := tested & set(lineage.subjects):
+        raise BuildError(
+            f"--fold {fold.number}: {model} has already learned from {len(seen)} of the {len(tested)} people "
+            "of this fold; start from another model"
         )
 
 

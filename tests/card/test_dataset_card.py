@@ -293,8 +293,9 @@ def test_an_empty_split_is_named_with_a_remedy(tmp_path):
     add(tmp_path, NIGHTS[0])
     result = finish(tmp_path, [], splits="100/0/0")
     assert result.empty_splits == ["validation", "test"]
-    assert "**Empty: validation, test.** The hash assigned none of these subjects to it" in readme(
-        tmp_path
+    assert (
+        "**Empty: validation, test.** Its share is too small for one of these subjects"
+        in readme(tmp_path)
     )
     assert "No recording was set aside" in readme(tmp_path)
     loaded = load_dataset(str(tmp_path), cache_dir=str(tmp_path / "cache"))

@@ -1,6 +1,7 @@
 """Folds: in each, nobody is tested whom the model has learned from, on disk and on the Hub."""
 
 import csv
+import dataclasses
 import json
 import shutil
 from types import SimpleNamespace
@@ -140,7 +141,7 @@ def test_a_baseline_learns_from_the_folds_parts(dataset, tmp_path):
 def test_a_training_takes_its_pages_from_the_fold(dataset):
     pytest.importorskip("trl")
     from psgimg.finetune import sft
-    from psgimg.finetune.training import run_record
+    from psgimg.finetune.training import page_checks, run_record
     from psgimg.finetune.training.psg_arguments import PsgArguments
 
     psg = PsgArguments(dataset=str(dataset), model="tiny", fold=1)
@@ -154,6 +155,12 @@ def test_a_training_takes_its_pages_from_the_fold(dataset):
     assert folder.fold == {"number": 1, "of": 3}
     tested = {provenance.subject("cfs", who) for who in people(dataset, 1, "test")}
     assert not tested & set(folder.subjects)
+    page_checks.check_fold(train, "base", lineage)
+    seen = dataclasses.replace(lineage, subjects=(*lineage.subjects, min(tested)))
+    with pytest.raises(
+        BuildError, match=r"--fold 1: base has already learned from 1 of the \d people"
+    ):
+        page_checks.check_fold(train, "base", seen)
 
 
 def asked(dataset, folder, fold, trained, learned, **options):

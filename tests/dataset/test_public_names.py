@@ -154,3 +154,12 @@ def test_a_folder_without_odd_names_gets_no_file(tmp_path):
 
     public_names.assign([Source(Fixed(), tmp_path)], tmp_path, (), save=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_split_of_another_dataset_is_read_by_the_names_behind_its_numbers():
+    """Another folder numbers people in its own order: s0001 there may be somebody else here."""
+    names = PublicNames({"lab": {"subject": {"Maria": "s0001"}, "recording": {}, "family": {}}})
+    split = {("lab", "s0001"): "test", ("lab", "P002"): "train"}
+    assert names.originals(split, "it") == {("lab", "Maria"): "test", ("lab", "P002"): "train"}
+    with pytest.raises(BuildError, match="it: the name of its subject s0002 is in"):
+        names.originals({("lab", "s0002"): "test"}, "it")

@@ -241,3 +241,46 @@ def test_corpora_are_permitted_only_by_words_that_state_the_permission(words):
     assert plan.standing(state(), held).permitted == frozenset()
     held[release_notes.KEY] |= {"permission": WRITTEN}
     assert plan.standing(state(), held).permitted == {"shhs"}
+
+
+def folded(recordings, n_folds, folds):
+    """`values` with the folds of some subjects."""
+    local = values(recordings)
+    local["folds"] = n_folds
+    local["placements"]["folds"] = folds
+    return local
+
+
+def test_folds_of_a_repository_grow_and_nobody_changes_theirs():
+    held = released(folded([("a", s, s, "train") for s in "12"], 2, {"a": {"1": 0, "2": 1}}))
+    other = folded([("b", s, s, "test") for s in "12"], 2, {"b": {"1": 1, "2": 0}})
+    grown = released(other, held)
+    assert grown["placements"]["folds"] == {"a": {"1": 0, "2": 1}, "b": {"1": 1, "2": 0}}
+    assert grown["placements"]["splits"]["a"] == {"1": "train", "2": "train"}
+    plain = values([("c", "1", "1", "test")])  # built without --folds
+    grown = released(plain, held)
+    assert grown["folds"] == 2
+    assert grown["placements"]["folds"]["c"]["1"] in (0, 1)
+    moved = folded([("a", s, s, "train") for s in "12"], 2, {"a": {"1": 1, "2": 0}})
+    with pytest.raises(
+        BuildError, match="org/name has a 1 and others in other folds; build into a"
+    ):
+        released(moved, held)
+    renumbered = folded([("b", s, s, "test") for s in "123"], 3, {"b": {"1": 0, "2": 1, "3": 2}})
+    with pytest.raises(BuildError, match=r"org/name is in 2 folds, these pages in 3; .* --replace"):
+        released(renumbered, held)
+    assert released(moved, held, allow_loss=True)["placements"]["folds"]["a"] == {"1": 1, "2": 0}
+
+
+def test_relatives_whom_a_published_split_parts_stand_for_themselves():
+    people = [("cfs", "1", "a", "train"), ("cfs", "2", "b", "test")]
+    local = values(people)
+    for fact in local["recordings"]:
+        fact["kin"] = "family-715"
+    held = released(local)
+    assert release_notes.of(held).people == {"cfs": {"1": "train", "2": "test"}}
+    assert held["parted"] == {"cfs": {"families": 1, "subjects": 2}}
+    assert released(local, held)["parted"] == held["parted"]
+    local["recordings"][0]["split"] = "test"
+    with pytest.raises(BuildError, match="would change their split: cfs 1 is in train"):
+        released(local, held)
