@@ -8,9 +8,9 @@ nights of one person are repeated measures (Bland & Altman 2007, doi:10.1080/105
 The interval of a limit joins those of the bias and of the SD (MOVER: Zou 2013,
 doi:10.1177/0962280211402548). That of the SD is Student's t on the log scale, with a standard error from
 how far subjects differ in what they add to the variance, and never below that of normal errors.
-Simulated, the intervals of limits cover 94 to 99 % with normal errors from 3 subjects to 100, and 91 to
-98 % with long tails; where errors are as skewed as a gamma of shape 2, those of the limit on the long
-side cover 85 to 98 %.
+Simulated (``benchmarks/limits.py``), the intervals of limits cover 95 to 100 % with normal errors and 91 to
+100 % with long tails, from 3 subjects to 100; with errors as skewed as a gamma of shape 2, those of the
+limit on the long side cover 87 to 100 %.
 """
 
 from __future__ import annotations
