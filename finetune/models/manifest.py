@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from annotated_types import Ge, Interval
+from annotated_types import Ge, Gt, Interval, MinLen
 from psgimg.builder import atomic_file
 from psgimg.builder.dataset import json_form
 from psgimg.builder.dataset.build_json import CorpusName, Hash, Line, RecipeJson, Version
@@ -19,8 +19,10 @@ from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded
 from psgimg.builder.render.recipe import digest
+from psgimg.builder.signals.epoching import PAGE_S
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.chat import MAX_CONTEXT
+from psgimg.finetune.lanes.seen import LanesJson, LanesSeen
 from typing_extensions import TypedDict
 
 FILE = "psgimg.json"
@@ -69,6 +71,8 @@ class ManifestJson(TypedDict):
     dataset: dict[str, Line | None]
     base_model: Line
     max_pixels: Annotated[int, Ge(1)] | None
+    lanes: LanesJson
+    epochs_s: Annotated[list[Annotated[float, Gt(0)]], MinLen(1)]
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,11 @@ class ModelFolder:
         The model from which training started.
     max_pixels
         Maximum pixels per page set in the processor; None means the default of the model.
+    lanes
+        Which lanes were absent from its training pages, and which derivations they showed, in all
+        trainings on pages of this recipe.
+    epochs_s
+        Lengths of the scored epochs that it learned, in seconds.
     psgimg, versions
         Versions that wrote the folder.
     """
@@ -108,12 +117,15 @@ class ModelFolder:
     dataset: Mapping[str, str | None]
     base_model: str
     max_pixels: int | None
+    lanes: LanesSeen = dataclasses.field(default_factory=LanesSeen)
+    epochs_s: tuple[float, ...] = (PAGE_S,)
     psgimg: str = dataclasses.field(default_factory=lambda: version("psgimg"))
     versions: Mapping[str, str] = dataclasses.field(default_factory=versions)
 
     def save(self, folder: Path) -> None:
         """Write ``psgimg.json``, complete or not at all."""
         values = dataclasses.asdict(self)
+        values["lanes"] = self.lanes.to_json()
         values["prompt"] = {"name": values.pop("prompt_name"), **values["prompt"]}
         order = ("psgimg", "versions", *values)
         text = json.dumps({key: values[key] for key in order}, indent=1, ensure_ascii=False)
@@ -178,6 +190,8 @@ class ModelFolder:
             dataset=manifest["dataset"],
             base_model=manifest["base_model"],
             max_pixels=manifest["max_pixels"],
+            lanes=LanesSeen.from_json(manifest["lanes"]),
+            epochs_s=tuple(manifest["epochs_s"]),
             psgimg=manifest["psgimg"],
             versions=manifest["versions"],
         )

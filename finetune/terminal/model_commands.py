@@ -63,7 +63,7 @@ class TrainingCommand(click.Command):
 )
 @click.option("--freeze-vision", metavar="BOOL", help="Freeze the vision tower.")
 @click.option("--max-pixels", metavar="N", help="Maximum pixels per page (Qwen, GLM-4V).")
-@click.option("--augment", metavar="HOW", help="none, flip, shift or flip,shift.")
+@click.option("--augment", metavar="HOW", help="none, or flip, shift, lanes, joined by commas.")
 @click.option("--use-peft", metavar="BOOL", help="LoRA adapters [default: true, but for tiny].")
 @click.option(
     "--learning-rate", metavar="X", help="Peak rate [default: 1e-4 with LoRA, 1e-5 without]."
