@@ -74,7 +74,7 @@ class Index:
     onset_s: npt.NDArray[np.float32]
     joined: npt.NDArray[np.bool_]
     recordings: tuple[RecordingKey, ...]
-    lanes: tuple[Drawn, ...]
+    lanes: tuple[Drawn, ...] = ()
 
     def __len__(self) -> int:
         return len(self.label)

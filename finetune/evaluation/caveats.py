@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 from psgimg.builder.card.templates import counted
 from psgimg.finetune.evaluation.epochs import Epochs
+from psgimg.finetune.lanes.seen import described
+
+N_PATTERNS = 3
+"""Number of patterns of absent lanes that a note lists."""
 
 FEW_SUBJECTS = 10
 """Below this number, percentile intervals are known to be too narrow."""
@@ -23,6 +27,15 @@ def notes(data: Epochs, values: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"No valid answer to {counts['no_answer']:,} of {counts['epochs']:,} epochs "
             f"({share:.1%}); these count as wrong."
+        )
+    if data.unseen_lanes:
+        which = ", ".join(
+            f"{described(absent)} {n:,}"
+            for absent, n in list(data.unseen_lanes.items())[:N_PATTERNS]
+        )
+        lines.append(
+            f"In {counted(sum(data.unseen_lanes.values()), 'epoch')} lanes are absent as on no page of "
+            f"the model's training ({which}); what it makes of these is not to be trusted."
         )
     if gaps := [row["missing"] for row in values["recordings"] if row["missing"]]:
         lines.append(

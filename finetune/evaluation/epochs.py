@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,6 +84,8 @@ class Epochs:
         Stages, -1 without a valid answer or a second scorer.
     probabilities : (n, 5) float64 or None
         NaN where an epoch has none; None if no epoch has any.
+    unseen_lanes
+        Absent lanes, as on no training page of the model → number of epochs.
     """
 
     path: Path
@@ -97,6 +99,7 @@ class Epochs:
     prediction: npt.NDArray[np.int64]
     label_2: npt.NDArray[np.int64]
     probabilities: npt.NDArray[np.float64] | None
+    unseen_lanes: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.label)
@@ -178,7 +181,14 @@ def read(path: Path) -> Epochs:
         prediction=ordered.predictions,
         label_2=ordered.labels_2,
         probabilities=ordered.probabilities,
+        unseen_lanes=_unseen(ordered.table),
     )
+
+
+def _unseen(table: pa.Table) -> dict[str, int]:
+    """Count the epochs by the lanes absent as on no training page, the most frequent first."""
+    counts = pc.value_counts(table["unseen_lanes"].drop_null()).to_pylist()
+    return {one["values"]: one["counts"] for one in sorted(counts, key=lambda one: -one["counts"])}
 
 
 def _completed(table: pa.Table, path: Path) -> pa.Table:

@@ -129,10 +129,21 @@ def _facts(values: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, A
         "settings": {name: _placeless(settings[name]) for name in SETTINGS if settings.get(name)},
         "split": settings.get("split"),
         "corruption": _part(values, "corruption"),
+        "without": [_without(entry) for entry in (values, *values["comparisons"])],
         "twins": [_part(entry, "corruption") for entry in values["comparisons"]],
         "synthetic": corpora == ["demo"],
         "restricted": _is_restricted(values, corpora),
     }
+
+
+def _without(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the lanes that `psgimg predict` left out, and of how many epochs it never saw the like."""
+    lanes, unseen = (
+        _part(entry, part).get(name)
+        for part, name in (("settings", "without"), ("counts", "unseen_lanes"))
+    )
+    named = [str(lane) for lane in lanes] if isinstance(lanes, list) else []
+    return {"lanes": named, "unseen": unseen if isinstance(unseen, int) else 0}
 
 
 def _is_restricted(values: Mapping[str, Any], corpora: Sequence[str]) -> bool:

@@ -74,7 +74,8 @@ class LanesSeen:
             return "its folder does not record any"
         ordered = sorted(self.shown.items(), key=lambda entry: (-entry[1], entry[0]))
         listed = [
-            f"{described(absent)} on {counted(n, 'page')}" for absent, n in ordered[:N_LISTED]
+            f"{described(', '.join(absent))} on {counted(n, 'page')}"
+            for absent, n in ordered[:N_LISTED]
         ]
         more = len(ordered) - len(listed)
         return "; ".join([*listed, *([counted(more, "other pattern")] if more else [])])
@@ -132,9 +133,14 @@ class LanesSeen:
         return cls(_whole(shown), {lane: _whole(names) for lane, names in derivations.items()})
 
 
-def described(absent: Sequence[str]) -> str:
-    """Return a pattern in words."""
-    return f"without {', '.join(absent)}" if absent else "complete"
+def described(absent: str) -> str:
+    """Return a pattern, given as a list of names, in words."""
+    return f"without {absent}" if absent else "complete"
+
+
+def unseen(what: str, model: str, seen: LanesSeen) -> str:
+    """Return the sentence that a model was never shown pages like some, without the remedy."""
+    return f"{what}; {model} was never shown such pages in training ({seen.words()})"
 
 
 def _whole(counts: Mapping[Key, float]) -> dict[Key, int]:
