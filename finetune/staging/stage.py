@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,13 @@ from psgimg.finetune.inference import predictors
 from psgimg.finetune.models import identity
 from psgimg.finetune.models.identity import ModelIdentity
 from psgimg.finetune.models.manifest import ModelFolder, versions
-from psgimg.finetune.staging import hypnogram_files, inference, lights, plot_night
+from psgimg.finetune.staging import (
+    against_training,
+    hypnogram_files,
+    inference,
+    lights,
+    plot_night,
+)
 from psgimg.finetune.staging.staged_night import StagedNight
 
 OUTPUT = TABLE, ANNOTATIONS, FIGURES, PICTURE = (
@@ -66,6 +72,11 @@ class StageConfig:
         Number of pages per forward pass.
     trust_remote_code
         Whether to run code that comes with the model.
+    any_lanes
+        Whether to go on if lanes are absent as on no training page, with every epoch marked for review.
+    scoring, scoring_format
+        A scoring whose epochs are staged, instead of every 30 s from the recording's start; and the
+        corpus, or its YAML file, whose format it has, None to recognise it.
     """
 
     night: Path
@@ -78,6 +89,9 @@ class StageConfig:
     review: float = 0.7
     batch_size: int = 16
     trust_remote_code: bool = False
+    any_lanes: bool = False
+    scoring: Path | None = None
+    scoring_format: str | None = None
 
     def __post_init__(self) -> None:
         if self.mains_hz not in MAINS_HZ:
@@ -88,6 +102,10 @@ class StageConfig:
             raise BuildError(f"--review {self.review:g}: give a probability from 0 to 1")
         if self.batch_size < 1:
             raise BuildError(f"--batch-size {self.batch_size}: must be at least 1")
+        if self.scoring_format is not None and self.scoring is None:
+            raise BuildError(
+                f"--scoring-format {self.scoring_format}: give --scoring with the file too"
+            )
 
     @property
     def folder(self) -> Path:
@@ -108,19 +126,28 @@ def stage(config: StageConfig, progress: Progress) -> StagedNight:
     trained = _trained(model_identity, config.model)
     recipe = Recipe.from_dict(trained.recipe)
     night = unscored_night.open_night(
-        config.night, recipe, channels=config.channels or {}, mains_hz=config.mains_hz
+        config.night,
+        recipe,
+        channels=config.channels or {},
+        mains_hz=config.mains_hz,
+        scoring=config.scoring,
+        scoring_format=config.scoring_format,
     )
+    differences = against_training.check(night, trained, config.model, any_lanes=config.any_lanes)
     lights_s = lights.span(config.lights_off, config.lights_on, night.start, night.duration_s)
     _refuse_to_replace(config.folder, config.night)
     with atomic_folder.whole(config.folder, config.night, lambda: OUTPUT, "staging") as room:
-        for note in night.notes:
+        for note in (*night.notes, *differences.notes):
             progress.note(note)
         progress.start("reading signals")
         pages = unscored_night.pages(night)
         for note in pages.notes:
             progress.note(note)
-        staged = _staged(night, pages, trained, lights_s, config, progress)
-        notes = [*night.notes, *pages.notes]
+        staged = replace(
+            _staged(night, pages, trained, lights_s, config, progress),
+            unseen_lanes=differences.unseen_lanes,
+        )
+        notes = [*night.notes, *differences.notes, *pages.notes]
         _write(room, staged, _facts(staged, night, notes, model_identity, trained, config))
     return staged
 
@@ -177,7 +204,8 @@ def _staged(
     predictor = predictors.scoring(
         loaded.model, loaded.processor, trained.prompt.answers, progress.note
     )
-    probabilities = np.full((night.n_epochs, len(STAGE_NAMES)), np.nan)
+    probabilities = np.full((len(night.grid), len(STAGE_NAMES)), np.nan)
+    rows = {number: row for row, number in enumerate(night.grid.epochs)}
     masses = []
     for batch in inference.answers(
         pages, predictor, trained.prompt, trained.context, config.batch_size
@@ -185,7 +213,7 @@ def _staged(
         for page, answer in batch:
             assert answer.probabilities is not None
             assert answer.log_mass is not None
-            probabilities[page.epoch] = answer.probabilities
+            probabilities[rows[page.epoch]] = answer.probabilities
             masses.append(np.exp(answer.log_mass))
         progress.advance(len(batch))
     if np.mean(masses) < EXPECTED_MASS:
@@ -202,6 +230,7 @@ def _staged(
         review_below=config.review,
         unscored=night.left_out,
         quality=pages.quality,
+        grid=None if config.scoring is None else night.grid,
     )
 
 
@@ -235,6 +264,12 @@ def _facts(
         "prompt": trained.prompt_name,
         "context": trained.context,
         "lanes": {lane.name: drawn.name if drawn else None for lane, drawn in lanes},
+        "lanes_seen_in_training": not staged.unseen_lanes,
+        "grid": {
+            "of": "recording" if config.scoring is None else config.scoring.name,
+            "epoch_s": staged.epoch_s,
+            "first_s": float(staged.onsets_s[0]) if len(staged) else None,
+        },
         "mains_hz": config.mains_hz,
         "notes": list(notes),
         "quality": dict(staged.quality),
