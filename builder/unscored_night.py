@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil
+from math import ceil, floor
 from pathlib import Path
 
 from psgimg.builder.corpora import scoring_grid
@@ -22,7 +22,6 @@ from psgimg.builder.signals import quality
 from psgimg.builder.signals.epoching import (
     MIN_SHARE,
     PAGE_S,
-    count_pages,
     missing_signal,
     require_pages,
 )
@@ -51,9 +50,10 @@ class Grid:
         return len(self.epochs)
 
     @classmethod
-    def regular(cls, n_epochs: int) -> Grid:
-        """Return epochs of the length of a page from the recording's start on."""
-        return cls(tuple(range(n_epochs)), tuple(PAGE_S * i for i in range(n_epochs)))
+    def regular(cls, n_epochs: int, epoch_s: float = PAGE_S) -> Grid:
+        """Return epochs that follow each other from the recording's start on."""
+        numbers = range(n_epochs)
+        return cls(tuple(numbers), tuple(epoch_s * i for i in numbers), epoch_s)
 
     @classmethod
     def of(cls, scoring: Hypnogram, duration_s: float, where: str) -> tuple[Grid, int]:
@@ -150,6 +150,7 @@ def open_night(
     *,
     channels: Mapping[str, str] | None = None,
     mains_hz: float = 50.0,
+    epoch_s: float = PAGE_S,
     scoring: Path | None = None,
     scoring_format: str | None = None,
 ) -> UnscoredNight:
@@ -162,6 +163,8 @@ def open_night(
         difference of two channels. Other lanes are matched by the labels in the file.
     mains_hz
         Mains frequency where the recording was made: 50 or 60.
+    epoch_s
+        Length of the epochs, if there is no scoring.
     scoring, scoring_format
         Scoring whose epochs are drawn, and its format (:mod:`psgimg.builder.corpora.scoring_grid`).
 
@@ -173,7 +176,7 @@ def open_night(
     """
     file = open_any(path)
     lanes = usable.choose(file, recipe.montage, channels or {})
-    grid, candidates, told = _grid(file, scoring, scoring_format)
+    grid, candidates, told = _grid(file, epoch_s, scoring, scoring_format)
     epochs, left_out = _epochs(file, candidates)
     missing = [f"lane {name} is not in the file and is drawn as absent" for name in lanes.missing]
     return UnscoredNight(
@@ -229,12 +232,14 @@ def pages(night: UnscoredNight) -> NightPages:
 
 
 def _grid(
-    file: SignalFile, scoring: Path | None, form: str | None
+    file: SignalFile, epoch_s: float, scoring: Path | None, form: str | None
 ) -> tuple[Grid, list[UnscoredPage], tuple[str, ...]]:
     """Return the epochs of a recording, those whose pages are tried, and notes."""
     if scoring is None:
-        tried = range(ceil((file.duration_s - TOLERANCE_S) / PAGE_S))  # the last may be incomplete
-        return Grid.regular(count_pages(file.duration_s)), [UnscoredPage(i) for i in tried], ()
+        tried = range(ceil((file.duration_s - TOLERANCE_S) / epoch_s))  # the last may be incomplete
+        n_whole = floor((file.duration_s + TOLERANCE_S) / epoch_s)
+        pages = [UnscoredPage(number, epoch_s=epoch_s) for number in tried]
+        return Grid.regular(n_whole, epoch_s), pages, ()
     read = scoring_grid.read(scoring, file.path, file.start, form)
     grid, n_outside = Grid.of(read, file.duration_s, scoring.name)
     places = zip(grid.epochs, grid.onsets_s, strict=True)

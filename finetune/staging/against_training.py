@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from psgimg.builder.errors import BuildError
+from psgimg.builder.signals.epoching import PAGE_S
 from psgimg.builder.unscored_night import UnscoredNight
 from psgimg.finetune.lanes import pattern
 from psgimg.finetune.lanes.seen import described, unseen
@@ -26,6 +27,11 @@ class Differences:
 
     unseen_lanes: str
     notes: tuple[str, ...]
+
+
+def epoch_s(trained: ModelFolder) -> float:
+    """Return the length of the epochs to stage where no scoring gives it: that which was learned."""
+    return PAGE_S if PAGE_S in trained.epochs_s else trained.epochs_s[0]
 
 
 def check(

@@ -130,6 +130,7 @@ def stage(config: StageConfig, progress: Progress) -> StagedNight:
         recipe,
         channels=config.channels or {},
         mains_hz=config.mains_hz,
+        epoch_s=against_training.epoch_s(trained),
         scoring=config.scoring,
         scoring_format=config.scoring_format,
     )
@@ -230,7 +231,8 @@ def _staged(
         review_below=config.review,
         unscored=night.left_out,
         quality=pages.quality,
-        grid=None if config.scoring is None else night.grid,
+        grid=night.grid,
+        scoring=config.scoring.name if config.scoring else "",
     )
 
 
@@ -266,7 +268,7 @@ def _facts(
         "lanes": {lane.name: drawn.name if drawn else None for lane, drawn in lanes},
         "lanes_seen_in_training": not staged.unseen_lanes,
         "grid": {
-            "of": "recording" if config.scoring is None else config.scoring.name,
+            "of": staged.scoring or "recording",
             "epoch_s": staged.epoch_s,
             "first_s": float(staged.onsets_s[0]) if len(staged) else None,
         },

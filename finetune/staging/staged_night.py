@@ -39,6 +39,8 @@ class StagedNight:
         Derivation in each recorded lane → share of the staged epochs with each defect of the signal.
     grid
         The epochs; None for epochs of 30 s that follow each other from the recording's start.
+    scoring
+        Name of the scoring whose epochs they are; else "".
     unseen_lanes
         The absent lanes if the model was never shown pages without just these, for which every epoch
         should be reviewed; else "".
@@ -53,6 +55,7 @@ class StagedNight:
     unscored: Mapping[str, int]
     quality: Mapping[str, LaneQuality] = field(default_factory=dict)
     grid: Grid | None = None
+    scoring: str = ""
     unseen_lanes: str = ""
 
     def __len__(self) -> int:

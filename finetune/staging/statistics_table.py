@@ -14,7 +14,7 @@ Lines = list[tuple[str, str]]
 def times(night: StagedNight) -> Lines:
     """Return the limits of the period that the statistics cover."""
     off, on = night.lights_off_s, night.lights_on_s
-    what = "recording" if night.grid is None else "scoring"
+    what = "scoring" if night.scoring else "recording"
     onsets_s = night.onsets_s[night.in_bed]
     begin_s = float(onsets_s[0]) if len(onsets_s) else night.end_s
     end_s = float(onsets_s[-1]) + night.epoch_s if len(onsets_s) else night.end_s

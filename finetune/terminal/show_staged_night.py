@@ -24,7 +24,7 @@ def show(console: Console, night: StagedNight, out: Path, names: tuple[str, ...]
     if night.lights_off_s is None or night.lights_on_s is None:
         console.print(
             "Without --lights-off or --lights-on, statistics count from the start or to the end of "
-            f"the {'recording' if night.grid is None else 'scoring'}."
+            f"the {'scoring' if night.scoring else 'recording'}."
         )
     _show_quality(console, night)
     console.print(styled((str(out), "bold"), f" is ready: {', '.join(names)}"))
