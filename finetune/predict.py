@@ -205,10 +205,10 @@ def _facts(predictions: Predictions, pageset: PageSet, config: PredictConfig) ->
         "versions": versions() if config.endpoint is None else {},
         "policy": pageset.build["policy"],
         "corruption": pageset.build.get(corruption_spec.KEY),
+        "unseen_lanes": len(predictions) - predictions.table["unseen_lanes"].null_count,
         "counts": {
             "pages": len(predictions),
             "no_valid_answer": int((predictions.predictions < 0).sum()),
-            "unseen_lanes": len(predictions) - predictions.table["unseen_lanes"].null_count,
             "with_probabilities": 0
             if probabilities is None
             else int(np.isfinite(probabilities[:, 0]).sum()),

@@ -138,10 +138,8 @@ def _facts(values: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, A
 
 def _without(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return the lanes that `psgimg predict` left out, and of how many epochs it never saw the like."""
-    lanes, unseen = (
-        _part(entry, part).get(name)
-        for part, name in (("settings", "without"), ("counts", "unseen_lanes"))
-    )
+    lanes = _part(entry, "settings").get("without")
+    unseen = (entry["source"] or {}).get("unseen_lanes")
     named = [str(lane) for lane in lanes] if isinstance(lanes, list) else []
     return {"lanes": named, "unseen": unseen if isinstance(unseen, int) else 0}
 

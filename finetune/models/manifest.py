@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NotRequired, cast
 
 from annotated_types import Ge, Gt, Interval, MinLen
 from psgimg.builder import atomic_file
@@ -28,6 +28,9 @@ from typing_extensions import TypedDict
 FILE = "psgimg.json"
 TINY = "tiny"
 """Name of the model that is created from scratch, in place of a folder or an id on the Hub."""
+
+NOT_NEEDED = {"lanes", "epochs_s"}
+"""Keys without which a manifest can be read; see ``ManifestJson``."""
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 
@@ -57,7 +60,10 @@ class PromptJson(TypedDict):
 
 
 class ManifestJson(TypedDict):
-    """The keys of ``psgimg.json`` with their types; see ``ModelFolder`` for their meaning."""
+    """The keys of ``psgimg.json`` with their types; see ``ModelFolder`` for their meaning.
+
+    Without ``lanes``, only pages with all lanes count as seen in training.
+    """
 
     psgimg: Version
     versions: dict[str, str]
@@ -71,8 +77,8 @@ class ManifestJson(TypedDict):
     dataset: dict[str, Line | None]
     base_model: Line
     max_pixels: Annotated[int, Ge(1)] | None
-    lanes: LanesJson
-    epochs_s: Annotated[list[Annotated[float, Gt(0)]], MinLen(1)]
+    lanes: NotRequired[LanesJson]
+    epochs_s: NotRequired[Annotated[list[Annotated[float, Gt(0)]], MinLen(1)]]
 
 
 @dataclass(frozen=True)
@@ -160,7 +166,7 @@ class ModelFolder:
         BuildError
             If a key is missing, a value is of the wrong type, or the recipe does not match its hash.
         """
-        names = ManifestJson.__annotations__.keys()
+        names = ManifestJson.__annotations__.keys() - NOT_NEEDED
         if not isinstance(values, dict) or not names <= set(values):
             missing = ", ".join(sorted(names - set(values))) if isinstance(values, dict) else "all"
             raise BuildError(f"{where}: no {missing}; restore the file as written by `psgimg sft`")
@@ -190,8 +196,8 @@ class ModelFolder:
             dataset=manifest["dataset"],
             base_model=manifest["base_model"],
             max_pixels=manifest["max_pixels"],
-            lanes=LanesSeen.from_json(manifest["lanes"]),
-            epochs_s=tuple(manifest["epochs_s"]),
+            lanes=LanesSeen.from_json(manifest.get("lanes", LanesSeen().to_json())),
+            epochs_s=tuple(manifest.get("epochs_s", (PAGE_S,))),
             psgimg=manifest["psgimg"],
             versions=manifest["versions"],
         )

@@ -221,7 +221,7 @@ def test_any_lanes_marks_every_such_prediction_and_the_report_says_so(plain, dat
     assert any("never shown such pages" in note for note in told.notes)
     beside = json.loads(out.with_name("p.parquet.json").read_text())
     assert beside["settings"]["without"] == ["chin"]
-    assert beside["counts"]["unseen_lanes"] == len(found)
+    assert beside["unseen_lanes"] == len(found)
     notes = evaluate(EvaluateConfig((out,), rounds=100)).notes
     assert any(f"without chin {len(found)}" in note for note in notes)
     whole, _ = run(plain, dataset, tmp_path / "whole.csv")
