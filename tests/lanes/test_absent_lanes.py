@@ -134,6 +134,8 @@ def test_the_folder_records_each_pattern_as_often_as_it_was_shown(taught, datase
     assert sum(record.lanes.shown.values()) == 3 * len(pages)
     assert len(record.lanes.shown) > 3
     assert record.epochs_s == (30.0,)
+    card = (taught / "README.md").read_text()
+    assert f"| none | {record.lanes.shown[()]} |\n" in card
 
 
 def test_a_further_training_keeps_the_patterns_of_its_base(taught, dataset, tmp_path):
@@ -263,7 +265,13 @@ def test_each_lane_out_gives_a_file_and_a_line_of_the_report_for_each(coping, da
     evaluation_report.write(tmp_path / "report", evaluation)
     text = (tmp_path / "report" / "report.md").read_text()
     section = text[text.index("### Lanes left out") :]
-    assert all(f"| {lane} |" in section for lane in LANES)
+    table = section[section.index("| left out |") :].split("\n\n")[0].splitlines()
+    assert [row.split("|")[1].strip() for row in table[2:]] == ["–", *LANES]
+    assert [row.split("|")[-2].strip() for row in table[2:-1]] == [
+        "0",
+        *[str(len(evaluation.first))] * 5,
+    ]
+    assert table[-1].split("|")[-2].strip() == "0", "pages without the chin were shown"
 
 
 @pytest.mark.parametrize(
