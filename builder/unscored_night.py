@@ -3,42 +3,113 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil
+from math import ceil, floor
 from pathlib import Path
 
+from psgimg.builder.corpora import scoring_grid
 from psgimg.builder.drawing import draw_pages
-from psgimg.builder.errors import BuildError
+from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings import usable
 from psgimg.builder.recordings.channels import standard_channels
-from psgimg.builder.recordings.hypnogram import TOLERANCE_S
+from psgimg.builder.recordings.hypnogram import TOLERANCE_S, Hypnogram
 from psgimg.builder.recordings.mne_reader import open_any
 from psgimg.builder.recordings.montage import Derivation
 from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.signals import polarity, quality
-from psgimg.builder.signals.epoching import PAGE_S, count_pages, missing_signal, require_pages
+from psgimg.builder.signals.epoching import (
+    MIN_SHARE,
+    PAGE_S,
+    missing_signal,
+    require_pages,
+)
 from psgimg.builder.signals.polarity import Polarity
 from psgimg.builder.signals.quality import Quality
 
 
 @dataclass(frozen=True)
+class Grid:
+    """The epochs of a recording, in time order.
+
+    Parameters
+    ----------
+    epochs
+        Number of each epoch, counted from the recording's start in lengths of an epoch.
+    onsets_s
+        Start of each epoch in seconds from the recording's start.
+    epoch_s
+        Length of an epoch in seconds.
+    """
+
+    epochs: tuple[int, ...]
+    onsets_s: tuple[float, ...]
+    epoch_s: float = PAGE_S
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    @classmethod
+    def regular(cls, n_epochs: int, epoch_s: float = PAGE_S) -> Grid:
+        """Return epochs that follow each other from the recording's start on."""
+        numbers = range(n_epochs)
+        return cls(tuple(numbers), tuple(epoch_s * i for i in numbers), epoch_s)
+
+    @classmethod
+    def of(cls, scoring: Hypnogram, duration_s: float, where: str) -> tuple[Grid, int]:
+        """Return the epochs of a scoring that lie within a recording, and the number of the others.
+
+        Raises
+        ------
+        RecordingError
+            If most of them lie outside.
+        """
+        last_s = duration_s - scoring.epoch_s + TOLERANCE_S
+        inside = [onset_s for onset_s, _ in scoring if -TOLERANCE_S <= onset_s <= last_s]
+        n_outside = len(scoring) - len(inside)
+        if not inside or n_outside > (1 - MIN_SHARE) * len(scoring):
+            raise RecordingError(
+                "scoring of another time",
+                f"{where}: {n_outside} of {len(scoring)} epochs lie outside the recording, which lasts "
+                f"{duration_s:g} s; check that both files belong to the same night",
+            )
+        numbers = tuple(scoring.index(onset_s) for onset_s in inside)
+        return cls(numbers, tuple(inside), scoring.epoch_s), n_outside
+
+
+@dataclass(frozen=True)
 class UnscoredPage:
-    """A 30-s page of an unscored recording, numbered from the recording's start."""
+    """The page of an epoch of an unscored recording.
+
+    Parameters
+    ----------
+    epoch
+        Number of the epoch, counted from the recording's start.
+    at_s
+        Start of the epoch in seconds; None if all epochs follow each other from the start.
+    epoch_s
+        Length of the epoch, which is in the middle of the page.
+    """
 
     epoch: int
+    at_s: float | None = None
+    epoch_s: float = PAGE_S
 
     @property
     def onset_s(self) -> float:
         """Start of the epoch in seconds from the recording's start."""
-        return PAGE_S * self.epoch
+        return self.epoch_s * self.epoch if self.at_s is None else self.at_s
 
     @property
     def page_start_s(self) -> float:
-        """Start of the page in seconds; a page shows exactly its epoch."""
-        return self.onset_s
+        """Start of the page in seconds."""
+        return self.onset_s - (PAGE_S - self.epoch_s) / 2
+
+    def follows(self, other: UnscoredPage) -> bool:
+        """Whether the epoch starts where another one ends."""
+        return abs(self.onset_s - other.onset_s - self.epoch_s) <= TOLERANCE_S
 
 
 @dataclass(frozen=True)
@@ -51,8 +122,11 @@ class UnscoredNight:
         Date and time of the first sample from the file's header, or None. Never published.
     derivations
         Derivation of each lane of the recipe's montage; None if the file has none.
+    grid
+        All epochs, with and without a page: from the first sample to the last, gaps included, or those
+        of a scoring.
     epochs
-        The pages that can be drawn, in time order; numbers are skipped in gaps.
+        The pages that can be drawn, in time order.
     left_out
         Number of epochs whose page is not fully covered by signal, by reason.
     notes
@@ -64,16 +138,12 @@ class UnscoredNight:
     duration_s: float
     recipe: Recipe
     derivations: tuple[Derivation | None, ...]
+    grid: Grid
     epochs: tuple[UnscoredPage, ...]
     left_out: Mapping[str, int]
     notes: tuple[str, ...]
     mains_hz: float
     file: SignalFile
-
-    @property
-    def n_epochs(self) -> int:
-        """Number of whole epochs from the first sample to the last, including gaps."""
-        return count_pages(self.duration_s)
 
 
 MAINS_HZ = (50.0, 60.0)
@@ -91,6 +161,9 @@ def open_night(
     *,
     channels: Mapping[str, str] | None = None,
     mains_hz: float = 50.0,
+    epoch_s: float = PAGE_S,
+    scoring: Path | None = None,
+    scoring_format: str | None = None,
 ) -> UnscoredNight:
     """Read the header of a recording, choose its channels, and list its pages.
 
@@ -101,16 +174,21 @@ def open_night(
         difference of two channels. Other lanes are matched by the labels in the file.
     mains_hz
         Mains frequency where the recording was made: 50 or 60.
+    epoch_s
+        Length of the epochs, if there is no scoring.
+    scoring, scoring_format
+        Scoring whose epochs are drawn, and its format (:mod:`psgimg.builder.corpora.scoring_grid`).
 
     Raises
     ------
     BuildError, RecordingError
-        If the file can't be read, a given lane or label does not exist or can't be used, or there
-        is no EEG lane.
+        If a file can't be read, a given lane or label does not exist or can't be used, there is no
+        EEG lane, or the scoring is of another time.
     """
     file = open_any(path)
     lanes = usable.choose(file, recipe.montage, channels or {})
-    epochs, left_out = _epochs(file)
+    grid, candidates, told = _grid(file, epoch_s, scoring, scoring_format)
+    epochs, left_out = _epochs(file, candidates)
     missing = [f"lane {name} is not in the file and is drawn as absent" for name in lanes.missing]
     return UnscoredNight(
         path,
@@ -118,9 +196,10 @@ def open_night(
         file.duration_s,
         recipe,
         lanes.derivations,
+        grid,
         epochs,
         left_out,
-        (*file.notes, *lanes.notes, *missing),
+        (*file.notes, *lanes.notes, *missing, *told),
         mains_hz,
         file,
     )
@@ -172,12 +251,34 @@ def pages(night: UnscoredNight) -> NightPages:
     return NightPages(zip(night.epochs, drawn.pictures, strict=True), measured, found, notes)
 
 
-def _epochs(file: SignalFile) -> tuple[tuple[UnscoredPage, ...], dict[str, int]]:
+def _grid(
+    file: SignalFile, epoch_s: float, scoring: Path | None, form: str | None
+) -> tuple[Grid, list[UnscoredPage], tuple[str, ...]]:
+    """Return the epochs of a recording, those whose pages are tried, and notes."""
+    if scoring is None:
+        tried = range(ceil((file.duration_s - TOLERANCE_S) / epoch_s))  # the last may be incomplete
+        n_whole = floor((file.duration_s + TOLERANCE_S) / epoch_s)
+        pages = [UnscoredPage(number, epoch_s=epoch_s) for number in tried]
+        return Grid.regular(n_whole, epoch_s), pages, ()
+    read = scoring_grid.read(scoring, file.path, file.start, form)
+    grid, n_outside = Grid.of(read, file.duration_s, scoring.name)
+    places = zip(grid.epochs, grid.onsets_s, strict=True)
+    pages = [UnscoredPage(number, onset_s, grid.epoch_s) for number, onset_s in places]
+    notes = [*read.notes]
+    if n_outside:
+        notes.append(f"epochs of the scoring outside the recording, left out: {n_outside}")
+    if read.partial:
+        notes.append(f"incomplete epochs of the scoring, left out: {read.partial}")
+    return grid, pages, tuple(notes)
+
+
+def _epochs(
+    file: SignalFile, candidates: Sequence[UnscoredPage]
+) -> tuple[tuple[UnscoredPage, ...], dict[str, int]]:
     """Return the pages with gapless signal, and the number of the others by reason."""
     left_out: Counter[str] = Counter()
     epochs = []
-    for number in range(ceil((file.duration_s - TOLERANCE_S) / PAGE_S)):
-        page = UnscoredPage(number)
+    for page in candidates:
         if reason := missing_signal(file, page.page_start_s):
             left_out[reason] += 1
         else:

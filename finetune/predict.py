@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -14,14 +16,14 @@ from psgimg.builder.signals import corruption_spec
 from psgimg.finetune import hub, optional_dependencies
 from psgimg.finetune.data import page_set
 from psgimg.finetune.data.page_set import PageSet
-from psgimg.finetune.inference import partial_file, predictors
+from psgimg.finetune.inference import page_lanes, partial_file, predictors
 from psgimg.finetune.inference.predict_config import PredictConfig, Question, question
 from psgimg.finetune.inference.predictors import Predictor
 from psgimg.finetune.inference.prefetch import ahead
 from psgimg.finetune.metrics.predictions import Predictions
 from psgimg.finetune.models.manifest import versions
 
-__all__ = ["PredictConfig", "predict"]
+__all__ = ["PredictConfig", "predict", "without_each_lane"]
 
 PER_PART = 256
 """Pages per part: the most that a killed command loses."""
@@ -37,12 +39,72 @@ def predict(config: PredictConfig, progress: Progress) -> Predictions:
     BuildError
         If the command fails. Finished parts are kept, and the same command resumes from there.
     """
+    [predictions] = _predict([config], _pages(config), progress)
+    return predictions
+
+
+def without_each_lane(
+    config: PredictConfig, progress: Progress
+) -> list[tuple[PredictConfig, Predictions]]:
+    """Stage the pages of a split as they are, and then again without each lane in turn.
+
+    Returns
+    -------
+    The options and the predictions of each file; the first one is of the pages as they are.
+
+    Raises
+    ------
+    BuildError
+        As ``predict``; nothing is staged if a lane's absence is refused.
+    """
+    pageset = _pages(config)
+    lanes, notes = page_lanes.in_turn(pageset)
+    for note in notes:
+        progress.note(note)
+    whole = dataclasses.replace(config, each_lane_out=False)
+    out = config.out
+    configs = [whole] + [
+        dataclasses.replace(
+            whole, without=(lane,), out=out.with_name(f"{out.stem}-without-{lane}{out.suffix}")
+        )
+        for lane in lanes
+    ]
+    return list(zip(configs, _predict(configs, pageset, progress), strict=True))
+
+
+def _pages(config: PredictConfig) -> PageSet:
     if config.endpoint is None:
         hub.require(config.model, "model")
-    pageset = page_set.load(
+    return page_set.load(
         config.dataset, config.corpus, config.split, config.revision, fold=config.fold
     )
-    prompting = question(config, pageset)
+
+
+def _predict(
+    configs: Sequence[PredictConfig], pageset: PageSet, progress: Progress
+) -> list[Predictions]:
+    """Write several files of predictions, with one model, which is loaded when it is needed first."""
+    prompted = [question(config, pageset) for config in configs]
+    with ExitStack() as stack:
+
+        @functools.cache
+        def load() -> Predictor:
+            return stack.enter_context(_predictor(configs[0], prompted[0], progress))
+
+        return [
+            _file(config, prompting, pageset, load, progress)
+            for config, prompting in zip(configs, prompted, strict=True)
+        ]
+
+
+def _file(
+    config: PredictConfig,
+    prompting: Question,
+    pageset: PageSet,
+    load: Callable[[], Predictor],
+    progress: Progress,
+) -> Predictions:
+    """Write one file of predictions, or resume it."""
     rows = chosen(pageset, config.limit)
     with partial_file.hold(config.out, prompting.settings(config, pageset, len(rows))) as held:
         if (earlier := held.finished()) is not None:
@@ -53,14 +115,13 @@ def predict(config: PredictConfig, progress: Progress) -> Predictions:
         n_pages = sum(len(split[i]) for i in todo)
         if n_kept := len(rows) - n_pages:
             progress.note(f"{n_kept} pages are kept from an earlier run")
-        progress.start("predicting", n_pages, "pages")
+        missing = f" without {', '.join(config.without)}" if config.without else ""
+        progress.start(f"predicting{missing}", n_pages, "pages")
         for message in prompting.notes:
             progress.note(message)
-        if todo:
-            with _predictor(config, prompting, progress) as predictor:
-                for i in todo:
-                    part = _staged(config, pageset, prompting, split[i], predictor, progress)
-                    held.write(i, part)
+        for i in todo:
+            part = _staged(config, pageset, prompting, split[i], load(), progress)
+            held.write(i, part)
         predictions = held.join(len(split))
         held.seal(_facts(predictions, pageset, config))
         return predictions
@@ -123,8 +184,12 @@ def _staged(
         for row, answer in zip(batch, predictor.answer(inputs), strict=True):
             page = pageset.page(row)
             labels = {**page._asdict(), "label": page.stage, "label_2": page.stage_2}
-            length = {"epoch_s": lengths_s[page.corpus, page.recording]}
-            staged.append({**labels, "fold": config.fold, **answer.columns(), **length})
+            recorded = {
+                "fold": config.fold,
+                "epoch_s": lengths_s[page.corpus, page.recording],
+                "unseen_lanes": prompting.lanes.unseen[pageset.index.recording[row]],
+            }
+            staged.append({**labels, **answer.columns(), **recorded})
         progress.advance(len(batch))
     return Predictions.from_rows(staged)
 
@@ -136,7 +201,7 @@ def _prepared(
     for start in range(0, len(rows), size):
         batch = rows[start : start + size].tolist()
         chats = pageset.chat_rows(batch, prompting.prompt, prompting.context)
-        yield batch, predictor.prepare(chats)
+        yield batch, predictor.prepare(prompting.lanes.shown(chats))
 
 
 def _facts(predictions: Predictions, pageset: PageSet, config: PredictConfig) -> dict[str, Any]:
@@ -147,6 +212,7 @@ def _facts(predictions: Predictions, pageset: PageSet, config: PredictConfig) ->
         "versions": versions() if config.endpoint is None else {},
         "policy": pageset.build["policy"],
         "corruption": pageset.build.get(corruption_spec.KEY),
+        "unseen_lanes": len(predictions) - predictions.table["unseen_lanes"].null_count,
         "counts": {
             "pages": len(predictions),
             "no_valid_answer": int((predictions.predictions < 0).sum()),

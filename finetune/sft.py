@@ -118,7 +118,8 @@ def _train(options: Arguments, out: Path) -> Path:
     trainer.save_model(str(out))
     if trainer.is_world_process_zero():
         durable.sync_tree(out)  # before the manifest, which marks the folder as complete
-        run_record.folder(psg, train, prompt, lineage).save(out)
+        lanes = rows.lanes_shown(run_record.learned(training, trainer.state))
+        run_record.folder(psg, train, prompt, lineage, lanes).save(out)
         values = run_record.values(options, validation, facts, lineage, trainer.state)
         drawn = rows.shown(math.ceil((trainer.state.epoch or 0.0) - 1e-6))
         values |= run_record.progress(training, trainer.state, train, drawn)

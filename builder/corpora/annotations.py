@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from psgimg.builder.corpora.reading import check_runs, score
@@ -68,12 +68,24 @@ def start_shift_s(scoring: Path, signal: Path) -> float:
     """
     from psgimg.builder.recordings import edf
 
-    shift = edf.start_datetime(scoring) - edf.start_datetime(signal)
-    shift_s = ((shift + CENTURY / 2) % CENTURY - CENTURY / 2).total_seconds()
-    if abs(shift_s) > LONGEST_SHIFT_S:
+    starts = edf.start_datetime(scoring), edf.start_datetime(signal)
+    return shift_s(scoring.name, starts[0], signal.name, starts[1])
+
+
+def shift_s(scoring: str, its_start: datetime, signal: str, start: datetime) -> float:
+    """Return the start of a scoring in seconds after that of its signal, given both and their names.
+
+    Raises
+    ------
+    RecordingError
+        As ``start_shift_s``.
+    """
+    shift = its_start - start.replace(tzinfo=None)
+    seconds = ((shift + CENTURY / 2) % CENTURY - CENTURY / 2).total_seconds()
+    if abs(seconds) > LONGEST_SHIFT_S:
         raise RecordingError(
             "scoring of another time",
-            f"{scoring.name} starts {shift_s / 3600:.1f} h apart from {signal.name}; check that "
+            f"{scoring} starts {seconds / 3600:.1f} h apart from {signal}; check that "
             "the two belong together",
         )
-    return shift_s
+    return seconds

@@ -204,7 +204,7 @@ class Page:
         scale_uv = self.style.envelope_uv if band else box.style.scale_uv
         if self.style.scaling == "epoch":
             centre_uv = 0.0 if band else (low_uv + high_uv) / 2
-            scale_uv = (high_uv if band else high_uv - centre_uv) or 1.0
+            scale_uv = (max(high_uv, -low_uv) if band else high_uv - centre_uv) or 1.0
         centred = samples_uv - np.float32(centre_uv) if centre_uv else samples_uv
         inverted = box.style.up == "negative" and not band
         px_per_uv = box.px_per_uv(scale_uv)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from psgimg.builder.dataset.schema import FEATURES, schema
 from psgimg.builder.errors import BuildError
@@ -17,6 +18,7 @@ from psgimg.builder.files import bounded
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.source import Source
+from psgimg.finetune.lanes.pattern import Drawn
 
 IDENTITY = ("corpus", "subject", "recording")
 TYPES: dict[str, type[np.generic]] = {
@@ -61,6 +63,8 @@ class Index:
         Whether an epoch starts where the epoch of the previous page of its recording ends.
     recordings
         The recordings, in the order of their pages.
+    lanes
+        Derivations drawn on the pages of each recording, from top to bottom; None if absent.
     """
 
     label: npt.NDArray[np.int8]
@@ -70,6 +74,7 @@ class Index:
     onset_s: npt.NDArray[np.float32]
     joined: npt.NDArray[np.bool_]
     recordings: tuple[RecordingKey, ...]
+    lanes: tuple[Drawn, ...] = ()
 
     def __len__(self) -> int:
         return len(self.label)
@@ -111,11 +116,12 @@ def read(source: Source) -> Index:
     BuildError
         If a shard can't be read, its columns or stage names are not psgimg's, or its number of
         rows is not that in ``build.json``; if a row has a missing or invalid stage, the rows of a
-        recording are not contiguous or not in order of time, or the length of its epochs is
-        unknown. The message names the shard and the row.
+        recording are not contiguous, not in order of time or of different lanes, or the length of
+        its epochs is unknown. The message names the shard and the row.
     """
     parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in ("recording", *TYPES)}
-    recordings: dict[RecordingKey, None] = {}
+    recordings: dict[RecordingKey, Drawn] = {}
+    n_lanes = len(source.build["recipe"]["montage"]["lanes"])
     for path, n_rows in source.shards:
         where = f"{source}, {path.name}"
         table = _table(path, n_rows, where)
@@ -125,17 +131,20 @@ def read(source: Source) -> Index:
         for name, dtype in TYPES.items():
             parts[name].append(table[name].to_numpy().astype(dtype))
         _check_order(parts["onset_s"][-1], starts, where)
+        _check_lanes(table["lanes"], starts, n_lanes, where)
         for row in np.flatnonzero(starts):
             key = RecordingKey(*(table[name][int(row)].as_py() for name in IDENTITY))
             if key in recordings:
                 raise BuildError(
                     f"{where}: the rows of {key.recording} are not contiguous; {REMEDY}"
                 )
-            recordings[key] = None
+            recordings[key] = tuple(table["lanes"][int(row)].as_py())
     columns = {name: np.concatenate(values) for name, values in parts.items()}
     epoch_s = _epochs_s(source, recordings)[columns["recording"]]
     joined = join(columns["recording"], columns["onset_s"], epoch_s)
-    return Index(**columns, joined=joined, recordings=tuple(recordings))
+    return Index(
+        **columns, joined=joined, recordings=tuple(recordings), lanes=tuple(recordings.values())
+    )
 
 
 def join(
@@ -165,7 +174,7 @@ def _table(path: Path, n_rows: int, where: str) -> pa.Table:
         with pq.ParquetFile(path, read_dictionary=list(IDENTITY)) as file:
             if (found := file.metadata.num_rows) != n_rows:  # nothing is read, however many
                 raise BuildError(f"{where} has {found} rows, but {n_rows} in build.json; {REMEDY}")
-            table = file.read(columns=[*IDENTITY, *TYPES])
+            table = file.read(columns=[*IDENTITY, *TYPES, "lanes"])
     except (pa.ArrowException, OSError) as error:
         cause = " ".join(str(error).split())
         raise BuildError(f"{where} can't be read ({cause}); build or download it again") from error
@@ -221,6 +230,24 @@ def _check_order(
     for row in np.flatnonzero(~((np.diff(onset_s) > 0) | starts[1:]))[:1] + 1:
         raise BuildError(
             f"{where}, row {row}: starts at {onset_s[row]:g} s, not after the previous row; {REMEDY}"
+        )
+
+
+def _check_lanes(
+    lanes: pa.ChunkedArray, starts: npt.NDArray[np.bool_], n_lanes: int, where: str
+) -> None:
+    """Reject rows without the lanes of the montage, and those that change within a recording."""
+    counts = pc.fill_null(pc.list_value_length(lanes), -1).to_numpy()
+    for row in np.flatnonzero(counts != n_lanes)[:1]:
+        raise BuildError(
+            f"{where}, row {row}: {max(counts[row], 0)} lanes, but {n_lanes} in the recipe; {REMEDY}"
+        )
+    names = pc.dictionary_encode(pc.list_flatten(lanes)).combine_chunks().indices
+    drawn = pc.fill_null(names, -1).to_numpy().reshape(-1, n_lanes)
+    changed = (drawn[1:] != drawn[:-1]).any(axis=1) & ~starts[1:]
+    for row in np.flatnonzero(changed)[:1] + 1:
+        raise BuildError(
+            f"{where}, row {row}: other lanes than on the pages before of its recording; {REMEDY}"
         )
 
 

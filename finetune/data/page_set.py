@@ -22,6 +22,7 @@ from psgimg.finetune.data import page_index, sampling
 from psgimg.finetune.data.chat import ChatRow, chat_row, check_context
 from psgimg.finetune.data.page_index import NO_STAGE, Index
 from psgimg.finetune.data.source import Source, find
+from psgimg.finetune.lanes.pattern import Drawn
 
 if TYPE_CHECKING:
     import datasets
@@ -107,6 +108,10 @@ class PageSet:
             STAGE_NAMES[first],
             None if second == NO_STAGE else STAGE_NAMES[second],
         )
+
+    def lanes(self, row: int) -> Drawn:
+        """Return the derivations drawn on a row's page, from top to bottom; None if absent."""
+        return self.index.lanes[self.index.recording[row]]
 
     def neighbours(self, row: int, k: int) -> tuple[list[int | None], list[int | None]]:
         """See :meth:`psgimg.finetune.data.page_index.Index.neighbours`."""

@@ -9,8 +9,12 @@ import numpy as np
 from psgimg.builder.card.templates import counted
 from psgimg.finetune.evaluation.epochs import Epochs
 from psgimg.finetune.evaluation.intervals import without_interval
+from psgimg.finetune.lanes.seen import described
 from psgimg.finetune.metrics import disclosure, metric_table
 from psgimg.finetune.metrics.jackknife import FEWEST, too_few
+
+N_PATTERNS = 3
+"""Number of patterns of absent lanes that a note lists."""
 
 
 def notes(data: Epochs, values: Mapping[str, Any], clinical: Sequence[str]) -> list[str]:
@@ -31,6 +35,15 @@ def notes(data: Epochs, values: Mapping[str, Any], clinical: Sequence[str]) -> l
         lines.append(
             f"No valid answer to {counts['no_answer']:,} of {counts['epochs']:,} epochs "
             f"({share:.1%}); these count as wrong."
+        )
+    if data.unseen_lanes:
+        which = ", ".join(
+            f"{described(absent)} {n:,}"
+            for absent, n in list(data.unseen_lanes.items())[:N_PATTERNS]
+        )
+        lines.append(
+            f"In {counted(sum(data.unseen_lanes.values()), 'epoch')} lanes are absent as on no page of "
+            f"the model's training ({which}); what it makes of these is not to be trusted."
         )
     if gaps := [row["missing"] for row in values["recordings"] if row["missing"]]:
         lines.append(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,6 +88,8 @@ class Epochs:
         NaN where an epoch has none; None if no epoch has any.
     epochs_s : (n_recordings,) float64
         Length of the epochs of each recording in seconds; NaN where the file does not state it.
+    unseen_lanes
+        Absent lanes, as on no training page of the model → number of epochs.
     """
 
     path: Path
@@ -102,6 +104,7 @@ class Epochs:
     label_2: npt.NDArray[np.int64]
     probabilities: npt.NDArray[np.float64] | None
     epochs_s: npt.NDArray[np.float64]
+    unseen_lanes: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.label)
@@ -186,7 +189,14 @@ def read(path: Path) -> Epochs:
         label_2=ordered.labels_2,
         probabilities=ordered.probabilities,
         epochs_s=epoch_lengths.stated(ordered.table, recordings, recording, path),
+        unseen_lanes=_unseen(ordered.table),
     )
+
+
+def _unseen(table: pa.Table) -> dict[str, int]:
+    """Count the epochs by the lanes absent as on no training page, the most frequent first."""
+    counts = pc.value_counts(table["unseen_lanes"].drop_null()).to_pylist()
+    return {one["values"]: one["counts"] for one in sorted(counts, key=lambda one: -one["counts"])}
 
 
 def _completed(table: pa.Table, path: Path) -> pa.Table:

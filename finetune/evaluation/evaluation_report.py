@@ -137,10 +137,19 @@ def _facts(values: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, A
         "split": settings.get("split"),
         "view": disclosure.common([entry["source"] for entry in (values, *values["comparisons"])]),
         "corruption": _part(values, "corruption"),
+        "without": [_without(entry) for entry in (values, *values["comparisons"])],
         "twins": [_part(entry, "corruption") for entry in values["comparisons"]],
         "synthetic": corpora == ["demo"],
         "restricted": _is_restricted(values, corpora),
     }
+
+
+def _without(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the lanes that `psgimg predict` left out, and of how many epochs it never saw the like."""
+    lanes = _part(entry, "settings").get("without")
+    unseen = (entry["source"] or {}).get("unseen_lanes")
+    named = [str(lane) for lane in lanes] if isinstance(lanes, list) else []
+    return {"lanes": named, "unseen": unseen if isinstance(unseen, int) else 0}
 
 
 def _is_restricted(values: Mapping[str, Any], corpora: Sequence[str]) -> bool:

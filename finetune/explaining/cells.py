@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import BuildError
-from psgimg.builder.render import layout, png
+from psgimg.builder.render import ground, layout
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.signals.epoching import PAGE_S
 
@@ -93,12 +93,7 @@ class Grid:
 
     def ground(self, absent: Sequence[bool]) -> Pixels:
         """Return a page without signals: grid, guides and rules, with absent lanes hatched."""
-        style = self.recipe.style
-        boxes = layout.boxes(style, self.recipe.montage)
-        page = layout.background(style, boxes, tuple(absent))
-        if style.grey:  # as pages are stored: in 16 grey levels
-            page = png.image_of(png.page_of(page[:, :, :1]))
-        return np.ascontiguousarray(np.broadcast_to(page, (*page.shape[:2], 3)))
+        return ground.ground(self.recipe.style, self.recipe.montage, absent)
 
     def spread(self, cells: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
         """Expand (n_lanes, n_windows) values to (height, width) pixels."""

@@ -48,6 +48,8 @@ class ExplainConfig:
         Whether to run code that comes with the model.
     any_recipe
         Whether to allow pages drawn by another recipe than the model's training pages.
+    any_lanes
+        Whether to allow pages with lanes absent as on none of the model's training pages.
     """
 
     model: str
@@ -66,6 +68,7 @@ class ExplainConfig:
     dtype: str = "auto"
     trust_remote_code: bool = False
     any_recipe: bool = False
+    any_lanes: bool = False
 
     def __post_init__(self) -> None:
         cells.check_window(self.window)

@@ -91,6 +91,7 @@ def _predict_config(config: ExplainConfig) -> PredictConfig:
         dtype=config.dtype,
         trust_remote_code=config.trust_remote_code,
         any_recipe=config.any_recipe,
+        any_lanes=config.any_lanes,
     )
 
 

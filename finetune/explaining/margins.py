@@ -11,7 +11,7 @@ from PIL import Image
 from psgimg.builder.errors import BuildError
 from psgimg.finetune.data.chat import ChatRow
 from psgimg.finetune.data.page_set import Page, PageSet
-from psgimg.finetune.explaining import cells, page_selection
+from psgimg.finetune.explaining import cells
 from psgimg.finetune.explaining.cells import Floats, Grid, Mask, Pixels
 from psgimg.finetune.inference.predict_config import Question
 from psgimg.finetune.inference.prefetch import ahead, batches
@@ -70,7 +70,8 @@ def cases(pageset: PageSet, rows: Sequence[int], query: Question, grid: Grid) ->
     BuildError
         If the size of a picture differs from the dataset's recipe.
     """
-    for row, drawn in zip(rows, page_selection.lanes(pageset, rows), strict=True):
+    for row in rows:
+        drawn = pageset.lanes(row)
         [chat] = pageset.chat_rows([row], query.prompt, query.context)
         before, _ = pageset.neighbours(row, query.context)
         place = sum(neighbour is not None for neighbour in before)

@@ -1,8 +1,6 @@
-"""Page selection: pages to explain, spread evenly over stages and recordings, and their lanes."""
+"""Page selection: pages to explain, spread evenly over stages and recordings."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,22 +21,6 @@ def chosen(pageset: PageSet, n: int, seed: int) -> Rows:
     of_both = recording * (stage.max() + 1) + stage
     rows, stage = (values[np.argsort(_earlier(of_both), kind="stable")] for values in (rows, stage))
     return rows[np.lexsort((stage, _earlier(stage)))][:n]
-
-
-def lanes(pageset: PageSet, rows: Sequence[int]) -> list[tuple[str | None, ...]]:
-    """Return the derivations drawn on each row's page, from top to bottom; None if absent."""
-    import pyarrow.parquet as pq
-
-    derivations: dict[int, tuple[str | None, ...]] = {}
-    first = 0
-    for path, n_rows in pageset.source.shards:
-        inside = [row for row in rows if first <= row < first + n_rows]
-        if inside:
-            with pq.ParquetFile(path) as file:
-                column = file.read(columns=["lanes"])["lanes"]
-            derivations |= {row: tuple(column[row - first].as_py()) for row in inside}
-        first += n_rows
-    return [derivations[row] for row in rows]
 
 
 def _earlier(keys: Rows) -> Rows:

@@ -16,9 +16,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 from psgimg.finetune.data.page_set import PageSet
-from psgimg.finetune.explaining import page_selection
 from psgimg.finetune.explaining.cells import Pixels
 from psgimg.finetune.explaining.margins import Case
+from psgimg.finetune.lanes import pattern
 
 FILLS = ("pages", "blank")
 
@@ -37,9 +37,7 @@ class Pages:
     def __init__(self, pageset: PageSet, seed: int) -> None:
         self._pages, self._seed = pageset, seed
         index = pageset.index
-        starts = np.searchsorted(index.recording, np.arange(len(index.recordings))).tolist()
-        drawn = page_selection.lanes(pageset, starts)
-        self._absent = [tuple(name is None for name in lanes) for lanes in drawn]
+        self._absent = [pattern.absent(lanes) for lanes in index.lanes]
         self._subjects = [(key.corpus, key.subject) for key in index.recordings]
 
     def __call__(self, case: Case, row: int, stage: int) -> tuple[Pixels, ...]:

@@ -16,8 +16,10 @@ from psgimg.builder.render.recipe import digest
 from psgimg.finetune import hub
 from psgimg.finetune.data.chat import check_context
 from psgimg.finetune.data.page_set import PageSet
-from psgimg.finetune.inference import fold_checks
+from psgimg.finetune.inference import fold_checks, page_lanes
 from psgimg.finetune.inference.local_network import is_local
+from psgimg.finetune.inference.page_lanes import PageLanes
+from psgimg.finetune.lanes.seen import LanesSeen
 from psgimg.finetune.models import identity, provenance
 from psgimg.finetune.models.identity import ModelIdentity
 
@@ -52,6 +54,12 @@ class PredictConfig:
         Precision, as in :func:`psgimg.finetune.models.loading.load_for_inference`.
     any_recipe
         Accept pages drawn by another recipe than that of the model.
+    any_lanes
+        Accept pages with lanes absent as on no training page of the model.
+    without
+        Names of lanes that are left out of all pages.
+    each_lane_out
+        Repeat the predictions without each lane in turn, each in a file of its own.
     send_restricted
         Send pictures of restricted corpora to a server outside the local network.
 
@@ -78,6 +86,9 @@ class PredictConfig:
     dtype: str = "auto"
     trust_remote_code: bool = False
     any_recipe: bool = False
+    any_lanes: bool = False
+    without: Sequence[str] = ()
+    each_lane_out: bool = False
     send_restricted: bool = False
 
     def __post_init__(self) -> None:
@@ -87,6 +98,8 @@ class PredictConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise BuildError(f"{flag(name)} {value}: must be at least 1")
+        if self.each_lane_out and self.without:
+            raise BuildError("--each-lane-out and --without: use only one of them")
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,8 @@ class Question:
         Neighbouring pages shown on either side.
     identity
         Identity of the model.
+    lanes
+        Which lanes of the pages it sees.
     notes
         Notices for the user, a line each.
     """
@@ -109,6 +124,7 @@ class Question:
     name: str
     context: int
     identity: ModelIdentity
+    lanes: PageLanes
     notes: tuple[str, ...]
 
     def settings(self, config: PredictConfig, pageset: PageSet, n_pages: int) -> dict[str, Any]:
@@ -137,6 +153,7 @@ class Question:
                 "answers": dict(self.prompt.answers),
             },
             "context": self.context,
+            "without": list(config.without),
             "limit": config.limit,
             "pages": n_pages,
             "max_new_tokens": config.max_new_tokens,
@@ -151,8 +168,9 @@ def question(config: PredictConfig, pageset: PageSet) -> Question:
     ------
     BuildError
         If the prompt or model does not exist; if the pages are drawn by another recipe than that of
-        the model, unless ``any_recipe``; or if pictures of restricted corpora would leave the local
-        network, unless ``send_restricted``.
+        the model, unless ``any_recipe``; if lanes are absent as on no page that it was trained on,
+        unless ``any_lanes``, or can't be left out; or if pictures of restricted corpora would leave the
+        local network, unless ``send_restricted``.
     """
     if config.endpoint is not None and not config.send_restricted:
         _check_may_send(config.endpoint, pageset.restricted)
@@ -166,7 +184,8 @@ def question(config: PredictConfig, pageset: PageSet) -> Question:
         context = config.context or 0
         check_context(context)
         asked = prompts.load(name).about(pageset.build["recipe"])
-        return Question(asked, name, context, model_identity, (note,))
+        lanes = _lanes(config, pageset, None)
+        return Question(asked, name, context, model_identity, lanes, (note,))
     notes = []
     if folder.recipe_hash != pageset.build["recipe_hash"]:
         mismatch = (
@@ -195,8 +214,14 @@ def question(config: PredictConfig, pageset: PageSet) -> Question:
     check_context(context)
     if context != folder.context:
         notes.append(f"{context} pages on either side; the model was trained with {folder.context}")
-    return Question(
-        prompt, config.prompt or folder.prompt_name, context, model_identity, tuple(notes)
+    lanes = _lanes(config, pageset, folder.lanes)
+    name = config.prompt or folder.prompt_name
+    return Question(prompt, name, context, model_identity, lanes, (*notes, *lanes.notes))
+
+
+def _lanes(config: PredictConfig, pageset: PageSet, seen: LanesSeen | None) -> PageLanes:
+    return page_lanes.of(
+        pageset, seen, config.without, any_lanes=config.any_lanes, model=config.model
     )
 
 

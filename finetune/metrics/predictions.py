@@ -3,9 +3,10 @@
 Columns: ``corpus``, ``subject``, ``recording``, ``epoch``, ``label`` and ``prediction`` (a stage, or
 null or empty without a valid answer). Optional: ``label_2`` (a second scorer's stage), ``raw`` (the
 text of the answer), ``p_W``, ``p_N1``, ``p_N2``, ``p_N3``, ``p_REM``, ``log_mass`` (log of the
-total probability of the five answers), ``fold`` (of a cross-validation, from 0) and ``epoch_s``
-(length of the epochs in seconds, the same in a whole recording). Parquet, CSV or JSON lines, by the
-file's suffix. Any other column is ignored.
+total probability of the five answers), ``fold`` (of a cross-validation, from 0), ``epoch_s``
+(length of the epochs in seconds, the same in a whole recording) and ``unseen_lanes`` (the page's absent
+lanes, if the model was never shown a page without just these; else null). Parquet, CSV or JSON lines, by
+the file's suffix. Any other column is ignored.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ SCHEMA = pa.schema(
         *((name, pa.string()) for name in ("label", "label_2", "prediction", "raw")),
         *((name, pa.float64()) for name in (*PROBABILITIES, "log_mass", "epoch_s")),
         ("fold", pa.int32()),
+        ("unseen_lanes", pa.string()),
     ]
 )
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, NotRequired, cast
 
-from annotated_types import Ge, Interval
+from annotated_types import Ge, Gt, Interval, MinLen
 from psgimg.builder import atomic_file
 from psgimg.builder.dataset import json_form
 from psgimg.builder.dataset.build_json import CorpusName, Hash, Line, RecipeJson, Version
@@ -19,13 +19,18 @@ from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded
 from psgimg.builder.render.recipe import digest
+from psgimg.builder.signals.epoching import PAGE_S
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.chat import MAX_CONTEXT
+from psgimg.finetune.lanes.seen import LanesJson, LanesSeen
 from typing_extensions import TypedDict
 
 FILE = "psgimg.json"
 TINY = "tiny"
 """Name of the model that is created from scratch, in place of a folder or an id on the Hub."""
+
+NOT_NEEDED = {"lanes", "epochs_s"}
+"""Keys without which a manifest can be read; see ``ManifestJson``."""
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
 
@@ -62,7 +67,10 @@ class FoldJson(TypedDict):
 
 
 class ManifestJson(TypedDict):
-    """The keys of ``psgimg.json`` with their types; see ``ModelFolder`` for their meaning."""
+    """The keys of ``psgimg.json`` with their types; see ``ModelFolder`` for their meaning.
+
+    Without ``lanes``, only pages with all lanes count as seen in training.
+    """
 
     psgimg: Version
     versions: dict[str, str]
@@ -77,6 +85,8 @@ class ManifestJson(TypedDict):
     base_model: Line
     max_pixels: Annotated[int, Ge(1)] | None
     fold: FoldJson | None
+    lanes: NotRequired[LanesJson]
+    epochs_s: NotRequired[Annotated[list[Annotated[float, Gt(0)]], MinLen(1)]]
 
 
 @dataclass(frozen=True)
@@ -104,6 +114,11 @@ class ModelFolder:
     fold
         ``number`` of the fold whose people are for testing, and how many there are (``of``); None if
         it was trained on the train split.
+    lanes
+        Which lanes were absent from its training pages, and which derivations they showed, in all
+        trainings on pages of this recipe.
+    epochs_s
+        Lengths of the scored epochs that it learned, in seconds.
     psgimg, versions
         Versions that wrote the folder.
     """
@@ -120,12 +135,15 @@ class ModelFolder:
     base_model: str
     max_pixels: int | None
     fold: Mapping[str, int] | None = None
+    lanes: LanesSeen = dataclasses.field(default_factory=LanesSeen)
+    epochs_s: tuple[float, ...] = (PAGE_S,)
     psgimg: str = dataclasses.field(default_factory=lambda: version("psgimg"))
     versions: Mapping[str, str] = dataclasses.field(default_factory=versions)
 
     def save(self, folder: Path) -> None:
         """Write ``psgimg.json``, complete or not at all."""
         values = dataclasses.asdict(self)
+        values["lanes"] = self.lanes.to_json()
         values["prompt"] = {"name": values.pop("prompt_name"), **values["prompt"]}
         order = ("psgimg", "versions", *values)
         text = json.dumps({key: values[key] for key in order}, indent=1, ensure_ascii=False)
@@ -160,7 +178,7 @@ class ModelFolder:
         BuildError
             If a key is missing, a value is of the wrong type, or the recipe does not match its hash.
         """
-        names = ManifestJson.__annotations__.keys()
+        names = ManifestJson.__annotations__.keys() - NOT_NEEDED
         if not isinstance(values, dict) or not names <= set(values):
             missing = ", ".join(sorted(names - set(values))) if isinstance(values, dict) else "all"
             raise BuildError(f"{where}: no {missing}; restore the file as written by `psgimg sft`")
@@ -191,6 +209,8 @@ class ModelFolder:
             base_model=manifest["base_model"],
             max_pixels=manifest["max_pixels"],
             fold=cast("Mapping[str, int] | None", manifest["fold"]),
+            lanes=LanesSeen.from_json(manifest.get("lanes", LanesSeen().to_json())),
+            epochs_s=tuple(manifest.get("epochs_s", (PAGE_S,))),
             psgimg=manifest["psgimg"],
             versions=manifest["versions"],
         )

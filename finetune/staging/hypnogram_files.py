@@ -10,7 +10,7 @@ from pathlib import Path
 
 from psgimg.builder import atomic_file
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.staging.staged_night import EPOCH_S, StagedNight
+from psgimg.finetune.staging.staged_night import StagedNight
 
 COLUMNS = (
     "epoch",
@@ -43,18 +43,18 @@ def write_table(path: Path, night: StagedNight) -> None:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(COLUMNS)
-    for epoch, (onset_s, stage) in enumerate(zip(night.onsets_s, night.names, strict=True)):
-        values = [_decimals(value) for value in night.probabilities[epoch]]
-        review = ("yes" if night.review[epoch] else "no") if stage else ""
+    for row, (onset_s, stage) in enumerate(zip(night.onsets_s, night.names, strict=True)):
+        values = [_decimals(value) for value in night.probabilities[row]]
+        review = ("yes" if night.review[row] else "no") if stage else ""
         clock = "" if night.start is None else night.clock(onset_s)
         rows.writerow(
             [
-                epoch,
-                f"{onset_s:g}",
+                night.epochs[row],
+                f"{onset_s:.10g}",
                 clock,
                 stage,
                 *values,
-                _decimals(night.confidence[epoch]),
+                _decimals(night.confidence[row]),
                 review,
             ]
         )
@@ -64,18 +64,18 @@ def write_table(path: Path, night: StagedNight) -> None:
 def write_annotations(path: Path, night: StagedNight) -> None:
     """Write an annotations-only EDF+ file with the start time of the recording.
 
-    Each epoch has its own 30-s annotation, so that a reviewer can change one without affecting its
+    Each epoch has its own annotation, so that a reviewer can change one without affecting its
     neighbours; epochs without a stage are ``Sleep stage ?``. Epochs of low confidence are also
     annotated with ``Review stage``; lights off and on are annotated if their times are known.
     """
     import edfio
 
     annotations = [
-        edfio.EdfAnnotation(float(onset_s), EPOCH_S, TEXTS[name])
+        edfio.EdfAnnotation(float(onset_s), night.epoch_s, TEXTS[name])
         for onset_s, name in zip(night.onsets_s, night.names, strict=True)
     ]
     annotations += [
-        edfio.EdfAnnotation(float(onset_s), EPOCH_S, REVIEW)
+        edfio.EdfAnnotation(float(onset_s), night.epoch_s, REVIEW)
         for onset_s in night.onsets_s[night.review]
     ]
     lights = ((night.lights_off_s, LIGHTS_OFF), (night.lights_on_s, LIGHTS_ON))

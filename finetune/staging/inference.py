@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import chain, count, groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
 from psgimg.builder.dataset.prompts import Prompt
@@ -79,6 +79,14 @@ def questions(
 
 def _runs(pages: Iterable[Drawn]) -> Iterator[Iterator[Drawn]]:
     """Group pages into runs of adjacent epochs."""
-    places = count()
-    for _, run in groupby(pages, key=lambda drawn: drawn[0].epoch - next(places)):
+    number, before = 0, None
+
+    def run_of(drawn: Drawn) -> int:
+        nonlocal number, before
+        page = drawn[0]
+        number += before is not None and not page.follows(before)
+        before = page
+        return number
+
+    for _, run in groupby(pages, key=run_of):
         yield run

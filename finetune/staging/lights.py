@@ -62,12 +62,12 @@ def notes(off_s: float | None, on_s: float | None) -> list[str]:
     lines = []
     if off_s is None:
         lines.append(
-            "without --lights-off, sleep statistics count from the start of the recording: SOL, TRT "
+            "without --lights-off, sleep statistics count from the first epoch: SOL, TRT "
             "and sleep efficiency are not those of the time in bed"
         )
     if on_s is None:
         lines.append(
-            "without --lights-on, sleep statistics count to the end of the recording: WASO, TRT and "
+            "without --lights-on, sleep statistics count to the last epoch: WASO, TRT and "
             "sleep efficiency are not those of the time in bed"
         )
     return lines

@@ -13,7 +13,7 @@ from psgimg.finetune.metrics import plot_hypnogram as drawing
 from psgimg.finetune.metrics.plotting import figure, png
 from psgimg.finetune.metrics.sleep_statistics import UNSCORED
 from psgimg.finetune.staging import statistics_table
-from psgimg.finetune.staging.staged_night import EPOCH_S, StagedNight
+from psgimg.finetune.staging.staged_night import StagedNight
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,14 +54,14 @@ def _curves(figure: SubFigure, night: StagedNight) -> None:
         3, 1, sharex=True, height_ratios=[1, 0.07, 0.62], gridspec_kw={"hspace": 0.02}
     )
     scored = night.stages != UNSCORED
-    drawing.draw_hypnogram(stages, night.onsets_s, night.stages, EPOCH_S)
-    drawing.draw_hypnodensity(density, night.onsets_s, night.probabilities, EPOCH_S)
+    drawing.draw_hypnogram(stages, night.onsets_s, night.stages, night.epoch_s)
+    drawing.draw_hypnodensity(density, night.onsets_s, night.probabilities, night.epoch_s)
     density.set_ylabel("probability")
     _draw_review(review, night)
-    before_start = -EPOCH_S  # so that a gap at the very start is hatched too
+    before_start = -night.epoch_s  # so that a gap at the very start is hatched too
     onsets_s = np.insert(night.onsets_s[scored], 0, before_start)
     for axes in (stages, density):
-        drawing.draw_gaps(axes, onsets_s, EPOCH_S, EPOCH_S * len(night))
+        drawing.draw_gaps(axes, onsets_s, night.epoch_s, night.end_s)
     begin_s, end_s = _shown(night)
     _draw_lights(stages, night, begin_s, end_s)
     stages.tick_params(axis="x", labelbottom=False, length=0)
@@ -71,7 +71,7 @@ def _curves(figure: SubFigure, night: StagedNight) -> None:
 
 def _draw_review(axes: Axes, night: StagedNight) -> None:
     """Draw a bar for each epoch of low confidence."""
-    spans = [(onset_s / 3600, EPOCH_S / 3600) for onset_s in night.onsets_s[night.review]]
+    spans = [(onset_s / 3600, night.epoch_s / 3600) for onset_s in night.onsets_s[night.review]]
     axes.broken_barh(spans, (0, 1), color=REVIEW_COLOUR, linewidth=0.4)
     axes.set_ylim(0, 1)
     axes.set_yticks([0.5], ["review"], color=REVIEW_COLOUR)
@@ -102,7 +102,7 @@ def _draw_lights(axes: Axes, night: StagedNight, begin_s: float, end_s: float) -
 
 def _shown(night: StagedNight) -> tuple[float, float]:
     """Return the limits of the time axis in seconds."""
-    off_s, on_s, length_s = night.lights_off_s, night.lights_on_s, EPOCH_S * len(night)
+    off_s, on_s, length_s = night.lights_off_s, night.lights_on_s, night.end_s
     begin_s = 0.0 if off_s is None else max(0.0, off_s - MARGIN_S)
     return begin_s, length_s if on_s is None else min(length_s, on_s + MARGIN_S)
 

@@ -22,7 +22,13 @@ from psgimg.finetune.inference import predictors
 from psgimg.finetune.models import identity
 from psgimg.finetune.models.identity import ModelIdentity
 from psgimg.finetune.models.manifest import ModelFolder, versions
-from psgimg.finetune.staging import hypnogram_files, inference, lights, plot_night
+from psgimg.finetune.staging import (
+    against_training,
+    hypnogram_files,
+    inference,
+    lights,
+    plot_night,
+)
 from psgimg.finetune.staging.staged_night import StagedNight
 
 OUTPUT = TABLE, ANNOTATIONS, FIGURES, PICTURE = (
@@ -67,6 +73,11 @@ class StageConfig:
         Number of pages per forward pass.
     trust_remote_code
         Whether to run code that comes with the model.
+    any_lanes
+        Whether to go on if lanes are absent as on no training page, with every epoch marked for review.
+    scoring, scoring_format
+        A scoring whose epochs are staged, instead of every 30 s from the recording's start; and the
+        corpus, or its YAML file, whose format it has, None to recognise it.
     """
 
     night: Path
@@ -80,6 +91,9 @@ class StageConfig:
     review: float = 0.7
     batch_size: int = 16
     trust_remote_code: bool = False
+    any_lanes: bool = False
+    scoring: Path | None = None
+    scoring_format: str | None = None
 
     def __post_init__(self) -> None:
         unscored_night.require_mains(self.mains_hz)
@@ -87,6 +101,10 @@ class StageConfig:
             raise BuildError(f"--review {self.review:g}: give a probability from 0 to 1")
         if self.batch_size < 1:
             raise BuildError(f"--batch-size {self.batch_size}: must be at least 1")
+        if self.scoring_format is not None and self.scoring is None:
+            raise BuildError(
+                f"--scoring-format {self.scoring_format}: give --scoring with the file too"
+            )
 
     @property
     def folder(self) -> Path:
@@ -109,19 +127,30 @@ def stage(config: StageConfig, progress: Progress) -> StagedNight:
     if config.polarity is not None:
         recipe = replace(recipe, polarity=config.polarity)
     night = unscored_night.open_night(
-        config.night, recipe, channels=config.channels or {}, mains_hz=config.mains_hz
+        config.night,
+        recipe,
+        channels=config.channels or {},
+        mains_hz=config.mains_hz,
+        epoch_s=against_training.epoch_s(trained),
+        scoring=config.scoring,
+        scoring_format=config.scoring_format,
     )
+    differences = against_training.check(night, trained, config.model, any_lanes=config.any_lanes)
     lights_s = lights.span(config.lights_off, config.lights_on, night.start, night.duration_s)
     _refuse_to_replace(config.folder, config.night)
     with atomic_folder.whole(config.folder, config.night, lambda: OUTPUT, "staging") as room:
-        for note in night.notes:
+        for note in (*night.notes, *differences.notes):
             progress.note(note)
         progress.start("reading signals")
         pages = unscored_night.pages(night)
         for note in pages.notes:
             progress.note(note)
-        staged = _staged(night, pages, trained, lights_s, config, progress)
-        facts = _facts(staged, night, pages, model_identity, trained, config)
+        staged = replace(
+            _staged(night, pages, trained, lights_s, config, progress),
+            unseen_lanes=differences.unseen_lanes,
+        )
+        notes = [*night.notes, *differences.notes, *pages.notes, *lights.notes(*lights_s)]
+        facts = _facts(staged, night, pages, notes, model_identity, trained, config)
         _write(room, staged, facts)
     return staged
 
@@ -178,7 +207,8 @@ def _staged(
     predictor = predictors.scoring(
         loaded.model, loaded.processor, trained.prompt.answers, progress.note
     )
-    probabilities = np.full((night.n_epochs, len(STAGE_NAMES)), np.nan)
+    probabilities = np.full((len(night.grid), len(STAGE_NAMES)), np.nan)
+    rows = {number: row for row, number in enumerate(night.grid.epochs)}
     masses = []
     for batch in inference.answers(
         pages, predictor, trained.prompt, trained.context, config.batch_size
@@ -186,7 +216,7 @@ def _staged(
         for page, answer in batch:
             assert answer.probabilities is not None
             assert answer.log_mass is not None
-            probabilities[page.epoch] = answer.probabilities
+            probabilities[rows[page.epoch]] = answer.probabilities
             masses.append(np.exp(answer.log_mass))
         progress.advance(len(batch))
     if np.mean(masses) < EXPECTED_MASS:
@@ -203,6 +233,8 @@ def _staged(
         review_below=config.review,
         unscored=night.left_out,
         quality=pages.quality,
+        grid=night.grid,
+        scoring=config.scoring.name if config.scoring else "",
     )
 
 
@@ -219,13 +251,13 @@ def _facts(
     staged: StagedNight,
     night: UnscoredNight,
     pages: NightPages,
+    notes: list[str],
     model_identity: ModelIdentity,
     trained: ModelFolder,
     config: StageConfig,
 ) -> dict[str, Any]:
     """Return the contents of the statistics file: the statistics and all they depend on."""
     lanes = zip(night.recipe.montage.lanes, night.derivations, strict=True)
-    noted_lights = lights.notes(staged.lights_off_s, staged.lights_on_s)
     return {
         "psgimg": version("psgimg"),
         "versions": versions(),
@@ -237,9 +269,15 @@ def _facts(
         "prompt": trained.prompt_name,
         "context": trained.context,
         "lanes": {lane.name: drawn.name if drawn else None for lane, drawn in lanes},
+        "lanes_seen_in_training": not staged.unseen_lanes,
+        "grid": {
+            "of": staged.scoring or "recording",
+            "epoch_s": staged.epoch_s,
+            "first_s": float(staged.onsets_s[0]) if len(staged) else None,
+        },
         "mains_hz": config.mains_hz,
         "polarity": {"rule": night.recipe.polarity, **pages.polarity.to_dict()},
-        "notes": [*night.notes, *pages.notes, *noted_lights],
+        "notes": notes,
         "quality": dict(staged.quality),
         "lights_off_s": staged.lights_off_s,
         "lights_on_s": staged.lights_on_s,

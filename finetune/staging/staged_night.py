@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from psgimg.builder.signals.quality import LaneQuality
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.builder.unscored_night import Grid
 from psgimg.finetune.metrics import sleep_statistics
 from psgimg.finetune.metrics.sleep_statistics import UNSCORED, SleepStatistics
-
-EPOCH_S = 30.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +37,13 @@ class StagedNight:
         Reason → number of epochs without a stage.
     quality
         Derivation in each recorded lane → share of the staged epochs with each defect of the signal.
+    grid
+        The epochs; None for epochs of 30 s that follow each other from the recording's start.
+    scoring
+        Name of the scoring whose epochs they are; else "".
+    unseen_lanes
+        The absent lanes if the model was never shown pages without just these, for which every epoch
+        should be reviewed; else "".
     """
 
     name: str
@@ -48,14 +54,37 @@ class StagedNight:
     review_below: float
     unscored: Mapping[str, int]
     quality: Mapping[str, LaneQuality] = field(default_factory=dict)
+    grid: Grid | None = None
+    scoring: str = ""
+    unseen_lanes: str = ""
 
     def __len__(self) -> int:
         return len(self.probabilities)
 
+    @cached_property
+    def own_grid(self) -> Grid:
+        """The epochs."""
+        return self.grid or Grid.regular(len(self))
+
+    @property
+    def epoch_s(self) -> float:
+        """Length of an epoch in seconds."""
+        return self.own_grid.epoch_s
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """Numbers of the epochs, counted from the recording's start."""
+        return self.own_grid.epochs
+
     @property
     def onsets_s(self) -> npt.NDArray[np.float64]:
         """(n,) seconds from the recording's start to each epoch."""
-        return EPOCH_S * np.arange(len(self), dtype=np.float64)
+        return np.array(self.own_grid.onsets_s, np.float64)
+
+    @property
+    def end_s(self) -> float:
+        """End of the last epoch in seconds from the recording's start."""
+        return float(self.onsets_s[-1]) + self.epoch_s if len(self) else 0.0
 
     @cached_property
     def confidence(self) -> npt.NDArray[np.float64]:
@@ -77,19 +106,28 @@ class StagedNight:
     @cached_property
     def review(self) -> npt.NDArray[np.bool_]:
         """(n,) whether an epoch should be reviewed by a scorer."""
-        return self.confidence < self.review_below  # False where it is NaN
+        below = np.inf if self.unseen_lanes else self.review_below
+        return self.confidence < below  # False where it is NaN
 
     @property
     def in_bed(self) -> slice:
         """Epochs from lights off to lights on: those that are in between by more than half."""
-        first = 0 if self.lights_off_s is None else round(self.lights_off_s / EPOCH_S)
-        stop = len(self) if self.lights_on_s is None else round(self.lights_on_s / EPOCH_S)
-        return slice(first, min(stop, len(self)))
+        middles_s = self.onsets_s + self.epoch_s / 2
+        off_s, on_s = self.lights_off_s, self.lights_on_s
+        first = 0 if off_s is None else int(np.searchsorted(middles_s, off_s, "right"))
+        stop = len(self) if on_s is None else int(np.searchsorted(middles_s, on_s, "left"))
+        return slice(first, max(first, stop))
 
     @cached_property
     def statistics(self) -> SleepStatistics:
         """Sleep statistics from lights off to lights on."""
-        return sleep_statistics.statistics(self.stages[self.in_bed], EPOCH_S)
+        return sleep_statistics.statistics(self._without_gaps(self.in_bed), self.epoch_s)
+
+    def _without_gaps(self, part: slice) -> npt.NDArray[np.int64]:
+        """Return the stages of some epochs, with the time between them as epochs without a stage."""
+        stages, onsets_s = self.stages[part], self.onsets_s[part]
+        gaps = np.rint(np.diff(onsets_s) / self.epoch_s).astype(int) - 1
+        return np.insert(stages, np.repeat(np.arange(1, len(stages)), gaps), UNSCORED)
 
     def clock(self, time_s: float) -> str:
         """Return the time of day as ``HH:MM:SS``; time since the start if the start is unknown."""

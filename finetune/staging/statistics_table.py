@@ -6,7 +6,7 @@ import math
 
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.metrics.sleep_statistics import UNSCORED
-from psgimg.finetune.staging.staged_night import EPOCH_S, StagedNight
+from psgimg.finetune.staging.staged_night import StagedNight
 
 Lines = list[tuple[str, str]]
 
@@ -14,10 +14,13 @@ Lines = list[tuple[str, str]]
 def times(night: StagedNight) -> Lines:
     """Return the limits of the period that the statistics cover."""
     off, on = night.lights_off_s, night.lights_on_s
-    span = night.in_bed
+    what = "scoring" if night.scoring else "recording"
+    onsets_s = night.onsets_s[night.in_bed]
+    begin_s = float(onsets_s[0]) if len(onsets_s) else night.end_s
+    end_s = float(onsets_s[-1]) + night.epoch_s if len(onsets_s) else night.end_s
     return [
-        ("recording starts" if off is None else "lights off", night.clock(EPOCH_S * span.start)),
-        ("recording ends" if on is None else "lights on", night.clock(EPOCH_S * span.stop)),
+        (f"{what} starts" if off is None else "lights off", night.clock(begin_s)),
+        (f"{what} ends" if on is None else "lights on", night.clock(end_s)),
     ]
 
 
@@ -62,10 +65,10 @@ def review(night: StagedNight) -> str:
     n_low = int(night.review[night.in_bed].sum())
     share = f" ({100 * n_low / n_staged:.1f} %)" if n_staged else ""
     are = "is" if n_low == 1 else "are"
-    return (
-        f"{n_low:,} of {n_staged:,} epochs{share} {are} marked for review: confidence below "
-        f"{night.review_below:g}"
-    )
+    why = f"confidence below {night.review_below:g}"
+    if night.unseen_lanes:
+        why = f"the model was never shown pages without just {night.unseen_lanes}"
+    return f"{n_low:,} of {n_staged:,} epochs{share} {are} marked for review: {why}"
 
 
 def _minutes(value: float) -> str:

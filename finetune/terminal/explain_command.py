@@ -10,6 +10,7 @@ from psgimg.builder.command_options import config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.terminal.options import (
+    any_lanes_option,
     any_recipe_option,
     corpus_option,
     dtype_option,
@@ -66,6 +67,7 @@ from psgimg.finetune.terminal.options import (
 @dtype_option
 @trust_option
 @any_recipe_option
+@any_lanes_option
 def explain(**options: Any) -> None:
     """Show which lanes and which seconds a model's answers depend on.
 

@@ -14,6 +14,7 @@ from psgimg.builder.console import ProgressBar, open_console, styled
 from psgimg.builder.files import quoting
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.terminal.options import (
+    any_lanes_option,
     any_recipe_option,
     batch_size_option,
     corpus_option,
@@ -65,7 +66,7 @@ class TrainingCommand(click.Command):
 )
 @click.option("--freeze-vision", metavar="BOOL", help="Freeze the vision tower.")
 @click.option("--max-pixels", metavar="N", help="Maximum pixels per page (Qwen, GLM-4V).")
-@click.option("--augment", metavar="HOW", help="none, flip, shift or flip,shift.")
+@click.option("--augment", metavar="HOW", help="none, or flip, shift, lanes, joined by commas.")
 @click.option("--use-peft", metavar="BOOL", help="LoRA adapters [default: true, but for tiny].")
 @click.option(
     "--learning-rate", metavar="X", help="Peak rate [default: 1e-4 with LoRA, 1e-5 without]."
@@ -170,6 +171,18 @@ def _given(words: Sequence[str], name: str) -> str | None:
 @dtype_option
 @trust_option
 @any_recipe_option
+@any_lanes_option
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="LANE",
+    help="Draw a lane as absent on all pages; may be repeated.",
+)
+@click.option(
+    "--each-lane-out",
+    is_flag=True,
+    help="Predict again without each lane in turn, into OUT-without-LANE.",
+)
 @click.option(
     "--send-restricted",
     is_flag=True,
@@ -184,10 +197,15 @@ def predict(**options: Any) -> None:
     from psgimg.finetune import predict as predictor
     from psgimg.finetune.terminal import show_predictions
 
-    console = open_console()
+    console, config = open_console(), predictor.PredictConfig(**options)
+    if config.each_lane_out:
+        with ProgressBar(console) as progress:
+            files = predictor.without_each_lane(config, progress)
+        show_predictions.show_each_lane_out(console, files)
+        return
     with ProgressBar(console) as progress:
-        predictions = predictor.predict(predictor.PredictConfig(**options), progress)
-    show_predictions.show_predictions(console, predictions, options["out"])
+        predictions = predictor.predict(config, progress)
+    show_predictions.show_predictions(console, predictions, config.out)
 
 
 @click.command()

@@ -35,3 +35,8 @@ trust_option = click.option(
 any_recipe_option = click.option(
     "--any-recipe", is_flag=True, help="Accept pages drawn by another recipe than the model's."
 )
+any_lanes_option = click.option(
+    "--any-lanes",
+    is_flag=True,
+    help="Accept pages with lanes absent as on no training page; they are marked.",
+)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from psgimg.builder.console import new_table, styled
 from psgimg.builder.files import quoting
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.finetune.inference.predict_config import PredictConfig
 from psgimg.finetune.metrics import metric_table, metrics
 from psgimg.finetune.metrics.predictions import Predictions
 from rich.console import Console
@@ -23,3 +25,19 @@ def show_predictions(console: Console, predictions: Predictions, out: Path) -> N
     console.print(f"{len(predictions):,} pages: {', '.join(figures)}")
     following = quoting.command("evaluate", out)
     console.print(styled((str(out), "bold"), f" is ready. Next: {following}"))
+
+
+def show_each_lane_out(
+    console: Console, files: Sequence[tuple[PredictConfig, Predictions]]
+) -> None:
+    """Print the metrics with all lanes and without each, and the command that compares them."""
+    shown = new_table(
+        "without", *(metric.short for metric in metric_table.headline()), left=("without",)
+    )
+    for config, predictions in files:
+        table = metrics.confusion(predictions.labels, predictions.predictions)
+        figures = [f"{metric.of(table):.3f}" for metric in metric_table.headline()]
+        shown.add_row(", ".join(config.without) or "–", *figures)
+    console.print(shown)
+    following = quoting.command("evaluate", *(config.out for config, _ in files))
+    console.print(f"{len(files)} files are ready. Next: {following}")

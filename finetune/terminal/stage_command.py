@@ -57,6 +57,22 @@ from psgimg.finetune.terminal.options import batch_size_option, trust_option
     metavar="P",
     help="Mark epochs below this confidence for review.",
 )
+@click.option(
+    "--scoring",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Stage the epochs of an existing scoring; its stages are not used.",
+)
+@click.option(
+    "--scoring-format",
+    metavar="NAME|FILE",
+    help="Corpus, or YAML file of your own, whose scorings look like it [default: recognised].",
+)
+@click.option(
+    "--any-lanes",
+    is_flag=True,
+    help="Accept lanes absent as on no training page; every epoch is marked for review.",
+)
 @batch_size_option
 @trust_option
 def stage(night: Path, **options: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from psgimg.builder.command_options import flag
 from psgimg.builder.errors import BuildError
-from psgimg.finetune.data import chat
+from psgimg.finetune.data import augment, chat
 from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.models.manifest import TINY
 from psgimg.finetune.training.psg_arguments import PsgArguments
@@ -58,10 +58,10 @@ def check(psg: PsgArguments, training: SFTConfig, model: ModelConfig) -> None:
         )
     if (model.load_in_4bit or model.load_in_8bit) and not model.use_peft:
         raise BuildError("weights in 4 or 8 bit can't be trained; leave out --use-peft false")
-    if "flip" in psg.augment and psg.context:
+    if augment.FLIP in augment.ways(psg.augment) and psg.context:
         raise BuildError(
-            f"--augment {psg.augment}: a mirrored page has its neighbours on the wrong side; use "
-            "--augment shift or none, or --context 0"
+            f"--augment {psg.augment}: a mirrored page has its neighbours on the wrong side; leave "
+            "flip out, or use --context 0"
         )
     if psg.validation_pages < 1:
         raise BuildError(

@@ -43,7 +43,7 @@ SUBSETS = {
 """Label on the card → name in psgimg's arguments; None means not set."""
 
 MOST_ROWS = 12
-"""Maximum number of evaluations that the card lists."""
+"""Maximum number of evaluations, and of patterns of absent lanes, that the card lists."""
 
 
 def write(folder: Path, home: str | None = None) -> None:
@@ -140,9 +140,17 @@ def text(manifest: ModelFolder, record: Mapping[str, Any], adapter: bool, home: 
         "fold": manifest.fold,
         "recipe": manifest.recipe,
         "recipe_hash": manifest.recipe_hash,
+        "lanes": [(", ".join(absent) or "none", n) for absent, n in _patterns(manifest)],
+        "n_patterns": len(manifest.lanes.shown),
         "settings": _settings(record),
     }
     return templates.render(TEMPLATE, values)
+
+
+def _patterns(manifest: ModelFolder) -> list[tuple[tuple[str, ...], int]]:
+    """Return the patterns of absent lanes that were shown most often, with their pages."""
+    shown = sorted(manifest.lanes.shown.items(), key=lambda entry: (-entry[1], entry[0]))
+    return shown[:MOST_ROWS]
 
 
 def _head(manifest: ModelFolder, adapter: bool, home: str, figures: Mapping[Metric, float]) -> str:

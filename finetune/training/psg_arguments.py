@@ -59,9 +59,12 @@ class PsgArguments:
         default=None,
         metadata={"help": "Maximum pixels per page; larger pages are scaled down (Qwen, GLM-4V)."},
     )
-    augment: Literal["none", "flip", "shift", "flip,shift"] = field(
+    augment: str = field(
         default="none",
-        metadata={"help": "Mirror pages in time, shift them cyclically in time, or both."},
+        metadata={
+            "help": "Mirror pages in time (flip), shift them cyclically in time (shift), leave lanes out "
+            "(lanes): one or more, joined by commas."
+        },
     )
 
     @property

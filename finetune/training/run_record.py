@@ -15,6 +15,7 @@ from psgimg.builder.files.safe_names import expanded
 from psgimg.builder.render.recipe import digest
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.page_set import PageSet
+from psgimg.finetune.lanes.seen import LanesSeen
 from psgimg.finetune.models import manifest as folders
 from psgimg.finetune.models import provenance
 from psgimg.finetune.models.manifest import ModelFolder
@@ -45,8 +46,16 @@ def settings(options: Arguments, train: PageSet, prompt: Prompt) -> dict[str, An
     }
 
 
-def folder(psg: PsgArguments, train: PageSet, prompt: Prompt, lineage: Lineage) -> ModelFolder:
-    """Return the manifest of the trained model, to be saved as ``psgimg.json``."""
+def folder(
+    psg: PsgArguments, train: PageSet, prompt: Prompt, lineage: Lineage, lanes: LanesSeen
+) -> ModelFolder:
+    """Return the manifest of the trained model, to be saved as ``psgimg.json``.
+
+    Parameters
+    ----------
+    lanes
+        The lanes of the pages shown in this training.
+    """
     source, build = train.source, train.build
     return ModelFolder(
         prompt=prompt,
@@ -65,7 +74,15 @@ def folder(psg: PsgArguments, train: PageSet, prompt: Prompt, lineage: Lineage) 
         base_model=name(psg.model),
         max_pixels=psg.max_pixels,
         fold=source.fold.values() if source.fold else None,
+        lanes=lineage.lanes + lanes,
+        epochs_s=lineage.epochs_s,
     )
+
+
+def learned(training: SFTConfig, state: TrainerState) -> float:
+    """Return the training passes, a fraction of the last included, up to the weights that are kept."""
+    passes, best = state.epoch or 0.0, _best(training, state)
+    return passes if best is None else passes * best / max(state.global_step, 1)
 
 
 def values(

@@ -255,7 +255,7 @@ def test_an_unknown_option_of_the_file_is_refused_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("augment: mirror", "--augment mirror: use one of none | flip | shift | flip,shift"),
+        ("augment: mirror", "--augment mirror: use none, or one or more of flip, shift, lanes"),
         ("sampling: 3", "--sampling 3: use one of natural"),
         ("validation_pages: null", "--validation-pages None: must be an integer"),
         ("context: 1.5", "--context 1.5: must be an integer"),
