@@ -11,42 +11,37 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import re
 import shlex
-import subprocess
-import sys
 import tempfile
-import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow.parquet as pq
-import real_night_page
-from psgimg.builder import atomic_file, lane_signals
+from psgimg.builder import atomic_file
 from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.dataset import build_report
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.metrics import metric_table, metrics, predictions
+from psgimg.finetune.metrics import metric_table, metrics
+from real_nights import one_night_page
+from real_nights.steps import (
+    BANDS_HZ,
+    COMMON,
+    N_TREES,
+    Values,
+    band_powers,
+    figures,
+    forest,
+    machine,
+    psgimg,
+    subjects,
+    table_of,
+)
 
 RECORDING = "SC4001"
 BLOCK, N_FOLDS = 42, 5
 """Pages per block and number of folds; every fifth block is held out, shifted by one block per fold."""
-
-COMMON = (
-    "--eval-strategy no --save-strategy no --use-peft false --freeze-vision false "
-    "--augment flip,shift --learning-rate 1e-3 --per-device-train-batch-size 16 "
-    "--weight-decay 0.05 --adam-beta2 0.99 --warmup-steps 10 "
-    "--bf16 false --gradient-checkpointing false --dtype float32"
-)
-"""Defaults of `--model tiny`; a model from a folder would otherwise be trained like a large one."""
 
 RECIPES = {
     "4 passes": "--num-train-epochs 4 --sampling natural",
@@ -54,16 +49,7 @@ RECIPES = {
 }
 CHOSEN = "4 passes"
 
-BANDS_HZ = ((0.5, 4.0), (4.0, 8.0), (8.0, 12.0), (12.0, 16.0), (16.0, 30.0))
-"""Delta, theta, alpha, sigma, beta."""
-
-N_TREES = 500
-SEED = 0
-PACKAGES = ("psgimg", "torch", "transformers", "trl", "scikit-learn", "scipy", "numpy")
 GOALS = {"demo_accuracy": 0.90, "demo_cpu_minutes": 10, "night_accuracy": 0.82}
-
-Values = dict[str, Any]
-Features = npt.NDArray[np.float64]
 
 
 def main() -> None:
@@ -176,10 +162,10 @@ def trained(work: Path, folds: list[Path], recipe: str, parallel: int) -> Values
 
 def baseline(folds: list[Path], root: Path) -> Values:
     """Return the baseline: a random forest on band powers of the same pages, in the same folds."""
-    from sklearn.ensemble import RandomForestClassifier
-
-    build = build_report.read(folds[0])
-    powers = band_powers(PageSpec.from_build(build), root)
+    sleep_edf = corpus("sleep-edf")
+    recording = next(one for one in sleep_edf.recordings(root) if one.recording == RECORDING)
+    spec = PageSpec.from_build(build_report.read(folds[0]))
+    powers = band_powers(spec, sleep_edf, recording)
     results = []
     for folder in folds:
         parts = []
@@ -190,66 +176,9 @@ def baseline(folds: list[Path], root: Path) -> Values:
                 np.stack([powers[i] for i in rows["epoch"].to_pylist()]),
                 rows["label"].to_numpy(),
             ]
-        forest = RandomForestClassifier(N_TREES, random_state=SEED).fit(parts[0], parts[1])
-        table = metrics.confusion(parts[3], forest.predict(parts[2]))
+        table = metrics.confusion(parts[3], forest(parts[0], parts[1], parts[2]))
         results.append((table, figures(table)))
     return {"trees": N_TREES, "bands_hz": BANDS_HZ, **over_folds(*zip(*results, strict=True))}
-
-
-def band_powers(spec: PageSpec, root: Path) -> dict[int, Features]:
-    """Return log band power of EEG and EOG and the log level of the EMG by epoch, from lanes in µV."""
-    from scipy.signal import welch
-
-    sleep_edf = corpus("sleep-edf")
-    recording = next(one for one in sleep_edf.recordings(root) if one.recording == RECORDING)
-    origin = lane_signals.Origin(sleep_edf, recording, spec)
-    sfreq_hz = spec.recipe.sfreq_hz
-    read = lane_signals.read(origin, sfreq_hz=sfreq_hz, filtered=True)
-    waves = [not level for level in read.signals.envelopes]
-    features = {}
-    for epoch, page_uv in zip(read.epochs, read.pages_uv(), strict=True):
-        hz, density = welch(page_uv[waves], sfreq_hz, nperseg=round(4 * sfreq_hz))
-        bands = [density[:, (hz >= low) & (hz < high)].mean(1) for low, high in BANDS_HZ]
-        level = np.abs(page_uv[np.logical_not(waves)]).mean(1)
-        features[epoch.index] = np.log10(np.concatenate([*bands, level]) + 1e-6)
-    return features
-
-
-def psgimg(work: Path, words: str) -> Values:
-    """Run a command on one thread; return its wall-clock and CPU seconds, cached in the work folder."""
-    name = re.sub(r"[^a-z0-9-]+", "-", re.sub(r"^(\w+).* --out\w* (\S+).*", r"\1-\2", words))
-    log, kept = work / f"{name}.log", work / f"{name}.json"
-    if kept.exists() and (cached := json.loads(kept.read_text()))["words"] == words:
-        return dict(cached["took"])
-    own = {"OMP_NUM_THREADS": "1", "HF_DATASETS_CACHE": str(work / "cache"), "HF_HUB_OFFLINE": "1"}
-    command = [str(Path(sys.executable).with_name("psgimg")), *shlex.split(words)]
-    start = time.perf_counter()
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            command, cwd=work, env={**os.environ, **own}, stdout=stream, stderr=stream
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"psgimg {words}\n{log.read_text()[-2000:]}")
-    took = {
-        "seconds": round(time.perf_counter() - start, 1),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
-    }
-    atomic_file.write_text(kept, json.dumps({"words": words, "took": took}))
-    return took
-
-
-def table_of(path: Path) -> metrics.Table:
-    """Return the confusion table of a predictions file."""
-    predicted = predictions.read(path)
-    return metrics.confusion(predicted.labels, predicted.predictions)
-
-
-def figures(table: metrics.Table) -> Values:
-    """Return the metrics of a table, its number of pages, and the table."""
-    rounded = {name: round(value, 4) for name, value in metric_table.summary(table).items()}
-    return {**rounded, "pages": int(table.sum()), "table": table.tolist()}
 
 
 def over_folds(tables: tuple[metrics.Table, ...], folds: tuple[Values, ...]) -> Values:
@@ -258,23 +187,6 @@ def over_folds(tables: tuple[metrics.Table, ...], folds: tuple[Values, ...]) -> 
     means = {name: round(float(np.mean([one[name] for one in folds])), 4) for name in names}
     together: metrics.Table = np.sum(tables, axis=0)
     return {"mean": means, "together": figures(together), "folds": list(folds)}
-
-
-def subjects(build: Values) -> dict[str, int]:
-    """Return the number of subjects by split."""
-    people = {(fact["split"], fact["subject"]) for fact in build["recordings"]}
-    return dict(Counter(split for split, _ in sorted(people)))
-
-
-def machine(note: str) -> Values:
-    """Return the machine and the versions that the times refer to."""
-    return {
-        "note": note,
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "cpus": os.cpu_count(),
-        "versions": {name: version(name) for name in PACKAGES},
-    }
 
 
 def write(out: Path, new: Values) -> None:
@@ -287,7 +199,7 @@ def write(out: Path, new: Values) -> None:
     if {"demo", "night", "mark", "recipes"} <= set(values):
         path = out.parent / "studies" / "real.json"
         study = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-        atomic_file.write_text(out.with_suffix(".md"), real_night_page.page(values, CHOSEN, study))
+        atomic_file.write_text(out.with_suffix(".md"), one_night_page.page(values, CHOSEN, study))
 
 
 if __name__ == "__main__":

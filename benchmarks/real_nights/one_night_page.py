@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.metrics import metric_table
 
-Values = dict[str, Any]
-
-KEYS = tuple(metric.key for metric in metric_table.headline())
-LABELS = tuple(metric.short for metric in metric_table.headline())
+from real_nights import two_nights_page
+from real_nights.tables import KEYS, LABELS, Values, confusion, figures, machine, span, table
 
 FETCH = "psgimg build --source sleep-edf --subjects SC400 --fetch"
 COMMAND = "python benchmarks/real_night.py --root physionet-sleep-data --out docs/results.json"
@@ -56,9 +52,10 @@ def page(values: Values, chosen: str, study: Values | None) -> str:
         "## Limitations\n",
         LIMITATIONS + "\n",
         _tried(recipes, values["mark"], shown),
+        *([two_nights_page.section(values["two_nights"])] if "two_nights" in values else []),
         *([_study(study)] if study else []),
         f"## Preliminary trials\n\n{BEFORE}\n",
-        _machine(values["machine"]),
+        "## The machine\n\n" + machine(values["machine"]),
     ]
     return "\n".join(parts)
 
@@ -89,12 +86,7 @@ def _overview(values: Values, shown: str) -> str:
             _met(pictures["accuracy"] >= baseline["accuracy"]),
         ),
     ]
-    return _table(("", "accuracy", "target", ""), rows)
-
-
-def _figures(one: Values) -> tuple[str, ...]:
-    """Return the headline metrics with three decimals."""
-    return tuple(f"{one[key]:.3f}" for key in KEYS)
+    return table(("", "accuracy", "target", ""), rows)
 
 
 def _met(reached: bool) -> str:
@@ -103,7 +95,7 @@ def _met(reached: bool) -> str:
 
 def _demo(demo: Values) -> str:
     pages, people = demo["splits"], demo["subjects"]
-    rows = [_figures(demo)]
+    rows = [figures(demo)]
     training, prediction = demo["sft"], demo["predict"]
     commands = "\n".join(demo["commands"])
     return (
@@ -112,7 +104,7 @@ def _demo(demo: Values) -> str:
         f"Trained from random weights on {pages['train']} pages of {people['train']} synthetic "
         f"subjects; tested on the {pages['test']} pages of the test split ({people['test']} unseen "
         "synthetic subject).\n\n"
-        f"{_table(LABELS, rows)}\n"
+        f"{table(LABELS, rows)}\n"
         f"Training took {training['seconds']:.0f} s of wall-clock time and "
         f"{training['cpu_seconds']:.0f} CPU seconds for the whole command (start-up, model, four "
         f"validations, card); prediction took {prediction['seconds']:.0f} s and "
@@ -138,7 +130,7 @@ def _night(values: Values, shown: str) -> str:
             "shown. Only the signal filters, which run over the whole night, extend across the edges of "
             "blocks, for both methods below.\n",
             f"**Pictures**: the demo's model, fine-tuned with `psgimg sft --model demo-model` and "
-            f"`{pictures['options']}`; {_span(s['cpu_seconds'] for s in seconds)} CPU seconds per "
+            f"`{pictures['options']}`; {span(s['cpu_seconds'] for s in seconds)} CPU seconds per "
             "fold.\n",
             f"**Baseline**: no pictures. Log power in {len(baseline['bands_hz'])} bands "
             f"({', '.join(f'{low:g}–{high:g}' for low, high in baseline['bands_hz'])} Hz) of the three "
@@ -148,7 +140,7 @@ def _night(values: Values, shown: str) -> str:
             _uncertainty(pictures["together"]),
             _stages(pictures, baseline),
             "Pictures, all folds pooled: scored stages in rows, predicted stages in columns.\n",
-            _confusion(pictures["together"]["table"]),
+            confusion(pictures["together"]["table"]),
         ]
     )
 
@@ -158,11 +150,11 @@ def _folds(pictures: Values, baseline: Values) -> str:
     head = ("fold", "pages", *(f"{way}: {name}" for way in ways for name in LABELS))
     rows = []
     for number, pair in enumerate(zip(pictures["folds"], baseline["folds"], strict=True), 1):
-        values = [figure for one in pair for figure in _figures(one)]
+        values = [figure for one in pair for figure in figures(one)]
         rows.append((str(number), str(pair[0]["pages"]), *values))
-    means = [f"**{figure}**" for one in (pictures, baseline) for figure in _figures(one["mean"])]
+    means = [f"**{figure}**" for one in (pictures, baseline) for figure in figures(one["mean"])]
     rows.append(("**mean**", "", *means))
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _uncertainty(together: Values) -> str:
@@ -180,30 +172,22 @@ def _stages(pictures: Values, baseline: Values) -> str:
         (way, *(f"{one['together'][f'f1_{stage}']:.3f}" for stage in STAGE_NAMES))
         for way, one in (("pictures", pictures), ("baseline", baseline))
     ]
-    return "F1 by stage, all folds pooled:\n\n" + _table(("", *STAGE_NAMES), rows)
-
-
-def _confusion(table: Sequence[Sequence[int]]) -> str:
-    rows = [
-        (f"**{stage}**", *map(str, counts))
-        for stage, counts in zip(STAGE_NAMES, table, strict=True)
-    ]
-    return _table(("", *STAGE_NAMES, "no answer"), rows)
+    return "F1 by stage, all folds pooled:\n\n" + table(("", *STAGE_NAMES), rows)
 
 
 def _tried(recipes: Values, baseline: Values, shown: str) -> str:
     rows: list[Sequence[str]] = []
     for name, one in recipes.items():
         folds = " ".join(f"{fold['accuracy']:.3f}" for fold in one["folds"])
-        cpu = _span(fold["sft"]["cpu_seconds"] for fold in one["folds"])
+        cpu = span(fold["sft"]["cpu_seconds"] for fold in one["folds"])
         rows.append(
-            (f"{name} (above)" if name == shown else name, *_figures(one["mean"]), folds, cpu)
+            (f"{name} (above)" if name == shown else name, *figures(one["mean"]), folds, cpu)
         )
-    rows.append(("baseline", *_figures(baseline["mean"]), "", ""))
+    rows.append(("baseline", *figures(baseline["mean"]), "", ""))
     return (
         "## All runs\n\nEvery recipe of the script in the order in which it was run, none left out. "
         "Means over folds.\n\n"
-        + _table(
+        + table(
             ("recipe", *LABELS, "accuracy by fold", "CPU seconds per fold"),
             rows,
         )
@@ -227,25 +211,5 @@ def _study(study: Values) -> str:
         "## A small study\n\n```sh\npsgimg study docs/studies/real.yaml\n```\n\n"
         f"{study['name']}: folds counted from 0, the recipe above, one seed; no intervals, as there is "
         "only one subject. Without training on this night, the model is shown lanes that it has never "
-        "seen.\n\n" + _table((*names, *LABELS), rows)
+        "seen.\n\n" + table((*names, *LABELS), rows)
     )
-
-
-def _machine(machine: Values) -> str:
-    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
-    return (
-        "## The machine\n\n"
-        f"Python {machine['python']}, {machine['system']}, {machine['cpus']} CPUs, no GPU, one thread "
-        f"per process; {versions}.\n" + (f"\n{machine['note']}\n" if machine["note"] else "")
-    )
-
-
-def _span(values: Iterable[float]) -> str:
-    ordered = sorted(values)
-    return f"{ordered[0]:.0f} to {ordered[-1]:.0f}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, [":--" if i == 0 else "--:" for i in range(len(head))], *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

@@ -1,0 +1,1 @@
+"""Real nights: the steps and the page of `real_night.py` and `two_nights.py`."""
