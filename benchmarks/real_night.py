@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -45,7 +46,7 @@ BLOCK, N_FOLDS = 42, 5
 
 RECIPES = {
     "4 passes": "--num-train-epochs 4 --sampling natural",
-    "6 passes": "--num-train-epochs 6 --sampling natural",
+    "4 passes, lanes left out": "--num-train-epochs 4 --sampling natural --augment flip,shift,lanes",
 }
 CHOSEN = "4 passes"
 
@@ -143,21 +144,39 @@ def night(folds: list[Path]) -> Values:
 
 def trained(work: Path, folds: list[Path], recipe: str, parallel: int) -> Values:
     """Step 3: fine-tune the demo's model on each fold, and test it on the held-out blocks."""
-    options, suffix = f"{RECIPES[recipe]} {COMMON}", recipe.replace(" ", "-")
+    options = f"{COMMON} {RECIPES[recipe]}"  # of an option given twice, the last one counts
+    suffix = re.sub("[^a-z0-9]+", "-", recipe)
 
     def one(folder: Path) -> tuple[metrics.Table, Values]:
         out = f"{folder.name}-{suffix}"
         words = f"--dataset {folder.name} --model demo-model --output-dir {out}"
         done = psgimg(work, f"sft {words} {options}")
-        psgimg(
-            work, f"predict --model {out} --dataset {folder.name} --split test --out {out}.parquet"
-        )
+        pages = f"--dataset {folder.name} --split test --any-lanes --each-lane-out"
+        psgimg(work, f"predict --model {out} {pages} --out {out}.parquet")
         table = table_of(work / f"{out}.parquet")
         return table, {**figures(table), "sft": done}
 
     with ThreadPoolExecutor(parallel) as threads:
         results = list(threads.map(one, folds))
-    return {"options": options, **over_folds(*zip(*results, strict=True))}
+    names = [f"{folder.name}-{suffix}" for folder in folds]
+    return {
+        "options": options,
+        **over_folds(*zip(*results, strict=True)),
+        "without": without(work, names),
+    }
+
+
+def without(work: Path, names: list[str]) -> Values:
+    """Return the metrics of the pages of all folds with each lane left out in turn."""
+    lanes = [
+        path.stem.removeprefix(f"{names[0]}-without-")
+        for path in sorted(work.glob(f"{names[0]}-without-*.parquet"))
+    ]
+    tables = {
+        lane: sum(table_of(work / f"{name}-without-{lane}.parquet") for name in names)
+        for lane in lanes
+    }
+    return {lane: figures(table) for lane, table in tables.items()}
 
 
 def baseline(folds: list[Path], root: Path) -> Values:

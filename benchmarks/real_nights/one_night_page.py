@@ -51,6 +51,7 @@ def page(values: Values, chosen: str, study: Values | None) -> str:
         _night(values, shown),
         "## Limitations\n",
         LIMITATIONS + "\n",
+        _lanes_left_out(recipes),
         _tried(recipes, values["mark"], shown),
         *([two_nights_page.section(values["two_nights"])] if "two_nights" in values else []),
         *([_study(study)] if study else []),
@@ -173,6 +174,26 @@ def _stages(pictures: Values, baseline: Values) -> str:
         for way, one in (("pictures", pictures), ("baseline", baseline))
     ]
     return "F1 by stage, all folds pooled:\n\n" + table(("", *STAGE_NAMES), rows)
+
+
+def _lanes_left_out(recipes: Values) -> str:
+    """Return the section on pages with a lane left out, by each recipe."""
+    lanes = list(next(iter(recipes.values()))["without"])
+    rows = [
+        (
+            name,
+            f"{one['together']['accuracy']:.3f}",
+            *(f"{one['without'][lane]['accuracy']:.3f}" for lane in lanes),
+        )
+        for name, one in recipes.items()
+    ]
+    return (
+        "## A lane left out\n\nAccuracy over all folds when a lane is drawn as absent "
+        "(`psgimg predict --any-lanes --each-lane-out`). A model taught with all lanes is asked "
+        "something that it has never seen, which `predict` and `stage` refuse without "
+        "`--any-lanes`; one taught with `--augment lanes` has seen pages without every lane.\n\n"
+        + table(("recipe", "all lanes", *(f"without {lane}" for lane in lanes)), rows)
+    )
 
 
 def _tried(recipes: Values, baseline: Values, shown: str) -> str:
