@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -122,10 +122,14 @@ config_option = click.option(
 """``--config FILE``: reads the defaults of a command's options from a YAML file."""
 
 
-def _by_lane(
-    _ctx: click.Context, _param: click.Parameter, assignments: tuple[str, ...]
-) -> dict[str, str]:
-    """Return the channel label of each lane."""
+def by_lane(assignments: Iterable[str]) -> dict[str, str]:
+    """Return the channel label of each lane, from the values of ``--channel``.
+
+    Raises
+    ------
+    BuildError
+        If a value is not an assignment, or a lane is given twice.
+    """
     labels: dict[str, str] = {}
     for assignment in assignments:
         lane, equals, label = assignment.partition("=")
@@ -141,8 +145,7 @@ channel_option = click.option(
     "--channel",
     "channels",
     multiple=True,
-    callback=_by_lane,
     metavar='LANE="LABEL"',
     help='Channel of a lane, such as C4-M1="EEG C4-A1"; "A,B" means A minus B. Can be repeated.',
 )
-"""``--channel``: assigns the channels of a recording that belongs to no corpus."""
+"""``--channel``: assigns the channels of a recording that belongs to no corpus; see ``by_lane``."""

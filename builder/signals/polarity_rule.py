@@ -5,7 +5,7 @@ from __future__ import annotations
 from psgimg.builder.errors import BuildError
 
 BLINKS, RECORDED, INVERTED = "blinks", "recorded", "inverted"
-RULES = (BLINKS, RECORDED, INVERTED)
+RULES = (RECORDED, BLINKS, INVERTED)
 """``blinks``: the recording's blinks, and without decisive ones what its corpus states. ``recorded``:
 what its corpus states, which for all corpora of psgimg is: as recorded. ``inverted``: every recording
 is turned over."""

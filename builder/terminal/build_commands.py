@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder.command_options import channel_option, config_option
+from psgimg.builder.command_options import by_lane, channel_option, config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.terminal import publish_commands
@@ -172,7 +172,7 @@ def sources() -> None:
     show_default=True,
     help="Output PNG file; the page with its lanes named is written beside it.",
 )
-def preview(edf: Path | None, **options: Any) -> None:
+def preview(edf: Path | None, channels: tuple[str, ...], **options: Any) -> None:
     """Draw one page of a file or of a corpus recording, or report why a build would not.
 
     EDF stands for a file in any format that MNE reads.
@@ -180,7 +180,8 @@ def preview(edf: Path | None, **options: Any) -> None:
     from psgimg.builder.preview import PreviewConfig, preview
     from psgimg.builder.terminal import show_build
 
-    show_build.show_page(open_console(), preview(PreviewConfig(edf, **options)))
+    config = PreviewConfig(edf, channels=by_lane(channels), **options)
+    show_build.show_page(open_console(), preview(config))
 
 
 def _fetch(source: tuple[str, ...], subjects: tuple[str, ...], root: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder.command_options import channel_option, config_option
+from psgimg.builder.command_options import by_lane, channel_option, config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.builder.signals.polarity_rule import RULES
 from psgimg.finetune import optional_dependencies
@@ -75,7 +75,7 @@ from psgimg.finetune.terminal.options import batch_size_option, trust_option
 )
 @batch_size_option
 @trust_option
-def stage(night: Path, **options: Any) -> None:
+def stage(night: Path, channels: tuple[str, ...], **options: Any) -> None:
     """Stage a recording that belongs to no corpus: hypnogram, sleep statistics, figure.
 
     NIGHT is a file in any format that MNE reads. Its pages are drawn by the recipe of the model.
@@ -84,7 +84,7 @@ def stage(night: Path, **options: Any) -> None:
     from psgimg.finetune.staging import stage as stager
     from psgimg.finetune.terminal import show_staged_night
 
-    config = stager.StageConfig(night, **options)
+    config = stager.StageConfig(night, channels=by_lane(channels), **options)
     console = open_console()
     with ProgressBar(console) as progress:
         staged = stager.stage(config, progress)

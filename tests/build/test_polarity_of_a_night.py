@@ -217,7 +217,7 @@ def test_an_unknown_rule_is_refused_with_those_there_are():
     done = CliRunner().invoke(command_line(), words)
     assert done.exit_code == 2
     assert all(rule in done.output for rule in ("blinks", "recorded", "inverted"))
-    with pytest.raises(BuildError, match=r"polarity 'upwards': use blinks, recorded, inverted"):
+    with pytest.raises(BuildError, match=r"polarity 'upwards': use recorded, blinks, inverted"):
         BuildConfig(("demo",), polarity="upwards").recipe()
 
 

@@ -421,7 +421,16 @@ def test_the_command_writes_to_the_working_directory_and_prints_statistics(
 ):
     night, before, found, _ = staged
     monkeypatch.chdir(tmp_path)
-    options = ["--channel", "C4=EEG C4-M1", "--lights-off", "22:00:30", "--lights-on", "330"]
+    options = [
+        "--polarity",
+        "recorded",
+        "--channel",
+        "C4=EEG C4-M1",
+        "--lights-off",
+        "22:00:30",
+        "--lights-on",
+        "330",
+    ]
     result = CliRunner().invoke(stage_command.stage, [str(night), "--model", str(model), *options])
     assert result.exception is None, result.output
     out = tmp_path / f"{night.stem}-stages"
@@ -431,6 +440,7 @@ def test_the_command_writes_to_the_working_directory_and_prints_statistics(
     assert "marked for review" in result.output
     facts = json.loads((out / "statistics.json").read_text())
     assert (facts["lights_off_s"], facts["lights_on_s"]) == (30, 330)
+    assert (facts["polarity"]["rule"], facts["polarity"]["turned"]) == ("recorded", False)
     assert facts["statistics"]["trt_min"] == 5
     assert (out / "hypnogram.csv").read_bytes() == (before / "hypnogram.csv").read_bytes()
     assert len(found) == N_EPOCHS
