@@ -24,9 +24,9 @@ ROOT = Path(__file__).resolve().parents[2]
 EDITS = {
     "recordings/montage.py": ('    EEG = "eeg"\n', '    RESP = "resp"\n    EEG = "eeg"\n'),
     "render/style.py": (
-        "            Kind.EEG: LaneStyle(scale_uv=100.0",
+        "            Kind.EEG: LaneStyle(scale_uv=150.0",
         "            Kind.RESP: LaneStyle(scale_uv=500.0),\n"
-        "            Kind.EEG: LaneStyle(scale_uv=100.0",
+        "            Kind.EEG: LaneStyle(scale_uv=150.0",
     ),
     "signals/filter_settings.py": (
         "        Kind.EEG: Band",
