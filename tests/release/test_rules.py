@@ -277,7 +277,7 @@ def test_relatives_whom_a_published_split_parts_stand_for_themselves():
     local = values(people)
     for fact in local["recordings"]:
         fact["kin"] = "family-715"
-    held = released(local)
+    held = copy.deepcopy(released(local))
     assert release_notes.of(held).people == {"cfs": {"1": "train", "2": "test"}}
     assert held["parted"] == {"cfs": {"families": 1, "subjects": 2}}
     assert released(local, held)["parted"] == held["parted"]

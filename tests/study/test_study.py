@@ -523,6 +523,32 @@ def test_settings_are_means_over_seeds_with_intervals_over_subjects(tabled):
     assert first["subjects"] == second["subjects"] == 3
 
 
+def test_the_folds_of_a_cross_validation_are_one_setting_of_all_people(tmp_path):
+    asked = grid.read(written(tmp_path, grid={"fold": [0, 1, 2], "seed": [0, 1]}))
+    cells = plan.plan(asked)
+    for cell in cells:
+        fold = cell.factors["fold"]
+        words = (cell.training.words, cell.prediction.words)
+        assert [one[one.index("--fold") + 1] for one in words] == [fold, fold]
+
+    def rows(cell):
+        tested = {f"s{k}" for k in range(6) if k % 3 == int(cell.factors["fold"])}
+        found = answers(n_subjects=6, seed=int(cell.factors["seed"]))
+        return [row for row in found if row["subject"] in tested]
+
+    finished(tmp_path, cells, rows)
+    values = table.collect(asked, cells, tmp_path)
+    (setting,) = values["settings"]
+    assert setting["subjects"] == 6
+    assert len(setting["cells"]) == 6
+    assert values["effects"] == []
+    whole = [answers(n_subjects=6, seed=seed) for seed in (0, 1)]
+    right = [np.mean([row["label"] == row["prediction"] for row in one]) for one in whole]
+    assert setting["figures"]["accuracy"]["seeds"] == pytest.approx(right)
+    with pytest.raises(BuildError, match="sft has the fold 1 and predict the fold 0"):
+        cells_of(tmp_path, sft={"model": "tiny", "fold": 1}, predict={"fold": 0})
+
+
 def test_a_metric_that_is_added_to_the_table_is_in_the_study(tabled, tmp_path, monkeypatch):
     asked, cells, out, _ = tabled
     extra = extra_metric.add(monkeypatch)
