@@ -135,20 +135,18 @@ def notes(files: Sequence[tuple[str, Stated | None]]) -> list[str]:
         Name and contents of the JSON file beside it, of each.
     """
     lines = [line for name, source in files for line in people(name, source)]
-    views = [(name, view(source)) for name, source in files]
+    views = dict.fromkeys((name, view(source)) for name, source in files)
+    wide = [(n, v) for n, v in views if v and (v.whole_night or v.time_of_night)]
+    remedy = f"psgimg baseline --method {LIKE_FOR_LIKE} sees one page, as a model does."
     if len({found for _, found in views}) > 1:
         listed = "; ".join(
             f"{name} saw {found.text if found else 'what its file does not state'}"
-            for name, found in dict.fromkeys(views)
+            for name, found in views
         )
-        lines.append(f"Not like for like, to stage an epoch: {listed}.")
-    for name, found in dict.fromkeys(views):
-        if found and (found.whole_night or found.time_of_night):
-            lines.append(
-                f"{name} saw {found.text}, which no page shows; psgimg baseline --method "
-                f"{LIKE_FOR_LIKE} sees one page, as a model does."
-            )
-    return lines
+        offered = any(found == ONE_PAGE and LIKE_FOR_LIKE in name for name, found in views)
+        more = f" {remedy}" if wide and not offered else ""
+        return [*lines, f"Not like for like, to stage an epoch: {listed}.{more}"]
+    return lines + [f"{n} saw {v.text}, which no page shows; {remedy}" for n, v in wide]
 
 
 def people(name: str, source: Stated | None) -> list[str]:
