@@ -140,17 +140,17 @@ def text(manifest: ModelFolder, record: Mapping[str, Any], adapter: bool, home: 
         "fold": manifest.fold,
         "recipe": manifest.recipe,
         "recipe_hash": manifest.recipe_hash,
-        "lanes": [(", ".join(absent) or "none", n) for absent, n in _patterns(manifest)],
-        "n_patterns": len(manifest.lanes.shown),
+        **_lanes(manifest),
         "settings": _settings(record),
     }
     return templates.render(TEMPLATE, values)
 
 
-def _patterns(manifest: ModelFolder) -> list[tuple[tuple[str, ...], int]]:
-    """Return the patterns of absent lanes that were shown most often, with their pages."""
+def _lanes(manifest: ModelFolder) -> dict[str, Any]:
+    """Return the patterns of absent lanes that were shown most often, and the number of all."""
     shown = sorted(manifest.lanes.shown.items(), key=lambda entry: (-entry[1], entry[0]))
-    return shown[:MOST_ROWS]
+    listed = [(", ".join(absent) or "none", n) for absent, n in shown[:MOST_ROWS]]
+    return {"lanes": listed, "n_patterns": len(shown)}
 
 
 def _head(manifest: ModelFolder, adapter: bool, home: str, figures: Mapping[Metric, float]) -> str:
