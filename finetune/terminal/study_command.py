@@ -60,13 +60,18 @@ def study(
     with ProgressBar(console) as progress:
         values = main_path.study(config, progress)
     show_study.show_study(console, values, config.out)
-    _fail_if_set_aside(values)
+    _fail_if_set_aside(values, claim)
 
 
-def _fail_if_set_aside(values: dict[str, Any]) -> None:
-    states = [cell["state"] for cell in values["cells"]]
-    if n := states.count("failed"):
-        raise click.ClickException(f"{n} of {len(states)} cells set aside; run again to retry them")
-    explained = [cell["explanation"] for cell in values["cells"] if "explanation" in cell]
-    if any(one["state"] == "failed" for one in explained):
+def _fail_if_set_aside(values: dict[str, Any], wanted: tuple[str, ...]) -> None:
+    """Exit with 1 if a cell or the explanation failed; with ``--claim``, one of these claims."""
+
+    def belongs(claims: list[str]) -> bool:
+        return not (wanted and claims) or bool(set(wanted) & set(claims))
+
+    cells = [cell for cell in values["cells"] if belongs(cell["claims"])]
+    if n := [cell["state"] for cell in cells].count("failed"):
+        raise click.ClickException(f"{n} of {len(cells)} cells set aside; run again to retry them")
+    explained = [cell["explanation"] for cell in cells if "explanation" in cell]
+    if any(one["state"] == "failed" and belongs(one["claims"]) for one in explained):
         raise click.ClickException("the explanation failed; run again to retry it")

@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import builds
+import click
 import numpy as np
 import pytest
 import yaml
@@ -20,6 +21,7 @@ from psgimg.builder.render import layout
 from psgimg.builder.render.style_choice import load_style
 from psgimg.finetune.study import grid, plan, runs, selection, study, table
 from psgimg.finetune.study.study import StudyConfig, planned
+from psgimg.finetune.terminal import study_command
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "paper.md"
@@ -294,6 +296,24 @@ def test_an_explanation_that_failed_is_in_the_table_with_its_reason(tmp_path):
         [row] = table.collect(design, cells, tmp_path)["cells"]
         assert (row["explanation"]["state"], row["state"]) == (state, "not run")
         assert row["explanation"]["reason"] == failed.get("failed")
+
+
+def test_a_claims_command_fails_for_its_own_cells_and_references_only():
+    def cell(state, *claims, **more):
+        return {"state": state, "claims": list(claims), **more}
+
+    explained = {"explanation": {"state": "failed", "claims": ["why"]}}
+    cells = [cell("done", **explained), cell("failed", "a"), cell("done", "b")]
+    fails = study_command._fail_if_set_aside
+    fails({"cells": cells}, ("b",))
+    with pytest.raises(click.ClickException, match="1 of 2 cells set aside"):
+        fails({"cells": cells}, ("a",))
+    with pytest.raises(click.ClickException, match="1 of 3 cells set aside"):
+        fails({"cells": cells}, ())
+    with pytest.raises(click.ClickException, match="the explanation failed"):
+        fails({"cells": cells}, ("why",))
+    with pytest.raises(click.ClickException, match="1 of 2 cells set aside"):
+        fails({"cells": [cell("failed"), cells[2]]}, ("b",))
 
 
 def test_two_claims_run_in_one_folder_at_once_but_not_the_same_twice(tmp_path):
