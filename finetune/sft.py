@@ -98,7 +98,6 @@ def _train(options: Arguments, out: Path) -> Path:
     # The model and its processor
     model, processor = _model(options, train, prompt)
 
-    # Training
     with checkpoints.one_line_errors(out, training), compatibility.without_deprecations():
         trainer = StagingTrainer(
             model=model,
@@ -125,8 +124,7 @@ def _train(options: Arguments, out: Path) -> Path:
         values |= run_record.progress(training, trainer.state, train, drawn)
         report.write(out, values, trainer.state.log_history)
         model_card.write(out, destination.repo_id if destination else None)
-        if destination:
-            publish.publish(out, destination)
+        publish.publish(out, destination)
     trainer.accelerator.wait_for_everyone()  # a process that exits early would block the others
     trainer.end()
     return out
