@@ -15,7 +15,7 @@ from psgimg.builder.drawing import ReadLanes, draw_pages, read_lanes
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.edf import EdfFile, open_edf
 from psgimg.builder.recordings.hypnogram import Hypnogram
-from psgimg.builder.recordings.lanes.treatment import Treatment
+from psgimg.builder.recordings.lanes.treatment import UPSIDE_DOWN, Treatment
 from psgimg.builder.recordings.montage import Derivation
 from psgimg.builder.recordings.recording import Corpus, Recording
 from psgimg.builder.recordings.usable import resolve
@@ -193,6 +193,12 @@ def _read_facts(plan: Plan, spec: PageSpec, sign: Polarity, read: ReadLanes) -> 
         spec.min_quality, montage.lanes, read.names, measured, plan.recording.signal.name
     )
     planned = facts(plan)
+    if sign.turned:
+        for lane, drawn, treated in zip(
+            montage.lanes, plan.derivations, planned["treatments"], strict=True
+        ):
+            if drawn and lane.kind in polarity.TURNED:
+                treated["inverted"] = [*treated.get("inverted", []), UPSIDE_DOWN]
     planned["notes"] += [*sign.notes, *quality.notes(montage.lanes, read.names, measured)]
     return {
         **planned,

@@ -342,14 +342,18 @@ def test_the_command_line_shows_the_cells_of_a_claim():
 
 
 def test_the_demos_second_corpus_is_of_people_left_out_of_training():
-    split = (ROOT / "docs/studies/paper-demo-split.csv").read_text(encoding="utf-8")
+    split = (ROOT / "docs/studies/paper-demo/split.csv").read_text(encoding="utf-8")
     parts = dict(line.split(",") for line in split.splitlines()[1:])
     values = yaml.safe_load(STUDIES["paper-demo"].read_text(encoding="utf-8"))
     own, other = values["build"]["subjects"], values["test-build"]["subjects"]
     assert not set(own) & set(other)
     assert set(own) | set(other) == set(parts)
     assert {parts[name] for name in other} == {"test"}
-    pattern = yaml.safe_load((ROOT / "docs/studies/demo-elsewhere.yaml").read_text())["fields"]
+    pattern = yaml.safe_load((ROOT / "docs/studies/paper-demo/elsewhere.yaml").read_text())[
+        "fields"
+    ]
     assert [name for name in parts if re.fullmatch(pattern["subject"], name)] == other
     assert np.unique(list(parts.values())).tolist() == ["test", "train"]
-    assert BuildConfig(("docs/studies/demo-elsewhere.yaml",)).corpora[0].name == "demo-elsewhere"
+    assert (
+        BuildConfig(("docs/studies/paper-demo/elsewhere.yaml",)).corpora[0].name == "demo-elsewhere"
+    )

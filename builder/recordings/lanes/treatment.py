@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 NOT_RECORDED = "not in the file"
 ELSEWHERE = "its electrode stands in another lane"
 TURNED = "recorded the other way round"
+UPSIDE_DOWN = "stored upside down"
 LEVEL = "level of the EMG, on a scale of its own"
 
 Reason = Annotated[str, Predicate(safe_names.is_line)]
