@@ -112,6 +112,7 @@ def test_the_report_says_what_was_joined_and_which_fold_is_missing(frame, tmp_pa
         "differing": [],
     }
     report = (out / "report.md").read_text()
+    assert report.startswith("# Evaluation of `p0.parquet` and 1 file joined to it\n\nPredicted")
     assert "Joined from 2 files of disjoint epochs, of the folds 0, 2." in report
     assert "The folds 1 of 3 are missing" in report
     assert values["counts"]["subjects"] == 2
