@@ -97,10 +97,14 @@ def apart(tmp_path_factory):
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     place = tmp_path_factory.mktemp("caused")
-    write_caused(place / "shhs", n_subjects=6, minutes=30)
+    write_caused(place / "shhs", n_subjects=9, minutes=30)
+    parts = ("train", "validation", "test", "train", *["test"] * 5)
+    rows = [f"shhs,{200001 + i},{part}\n" for i, part in enumerate(parts)]
+    (place / "split.csv").write_text("corpus,subject,split\n" + "".join(rows))
     (place / "small.yaml").write_text("base: clinical\nwidth_px: 224\nheight_px: 112\n")
-    options = {"style": str(place / "small.yaml"), "splits": "2/1/3", "seed": 3, "trim_min": None}
-    build(BuildConfig(("shhs",), (str(place / "shhs"),), place / "out", **options), Remembered())
+    options = {"style": str(place / "small.yaml"), "split_file": place / "split.csv"}
+    roots, out = (str(place / "shhs"),), place / "out"
+    build(BuildConfig(("shhs",), roots, out, trim_min=None, **options), Remembered())
     return place / "out"
 
 
@@ -360,7 +364,7 @@ def model(dataset, tmp_path_factory):
 @pytest.fixture(scope="module")
 def explained(model, dataset, tmp_path_factory):
     out, told = tmp_path_factory.mktemp("explained") / "out", Remembered()
-    config = ExplainConfig(str(model), str(dataset), out, pages=10, window=6.0)
+    config = ExplainConfig(str(model), str(dataset), out, pages=20, window=6.0)
     return out, told, explain.explain(config, told)
 
 
@@ -389,7 +393,7 @@ def test_no_page_that_made_an_explanation_tests_it(model, dataset, tmp_path, mon
 def test_the_lane_and_the_seconds_that_decide_by_construction_win(explained):
     """The burst of C4 alone tells the stage: W in the first 6 s, N1 in the next …"""
     _, told, found = explained
-    assert (told.total, told.n_done) == (10, 10)
+    assert (told.total, told.n_done) == (20, 20)
     assert all(page.right for page in found.pages)
     cause = found.lanes.index(LANE)
     for number, name in enumerate(STAGE_NAMES):
@@ -412,9 +416,10 @@ def test_the_folder_has_the_whole_explanation(explained):
     assert values["faithfulness"]["believable"] is True
     assert {stage["most"] for stage in values["stages"].values()} == {LANE}
     rows = pq.read_table(out / "cells.parquet").to_pylist()
-    assert len(rows) == 10 * 5 * 5, "pages, lanes, windows"
+    assert len(rows) == 20 * 5 * 5, "pages, lanes, windows"
     for page in values["pages"]:
-        own = [row for row in rows if row["lane"] == LANE and row["epoch"] == page["epoch"]]
+        same = {"lane": LANE, **{key: page[key] for key in ("recording", "epoch")}}
+        own = [row for row in rows if same.items() <= row.items()]
         assert sum(row["attribution"] for row in own) == pytest.approx(
             page["lanes"][LANE], abs=1e-3
         )
@@ -429,8 +434,8 @@ def test_the_folder_has_the_whole_explanation(explained):
         assert f"({name})" in text
         with Image.open(out / name) as picture:
             picture.verify()
-    assert found.n_subjects == 3
-    assert values["counts"]["tested"] == 10
+    assert found.n_subjects == 6
+    assert values["counts"]["tested"] == 20
     assert "with 95 % intervals over the subjects with this answer" in text
 
 
