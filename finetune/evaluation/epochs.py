@@ -295,7 +295,4 @@ def _source(path: Path) -> Mapping[str, Any] | None:
 
 
 def _slices(ends: npt.NDArray[np.integer]) -> Iterator[slice]:
-    start = 0
-    for end in ends.tolist():
-        yield slice(start, end)
-        start = end
+    return map(slice, [0, *ends.tolist()[:-1]], ends.tolist())

@@ -53,14 +53,16 @@ def destination(training: Any, out: Path, lineage: Lineage) -> Destination | Non
     return result
 
 
-def publish(folder: Path, destination: Destination) -> None:
-    """Push a model folder to the Hub.
+def publish(folder: Path, destination: Destination | None) -> None:
+    """Push a model folder to the Hub, if it has a destination.
 
     Raises
     ------
     BuildError
         If the Hub or the policy of the corpora refuses it.
     """
+    if destination is None:
+        return
     with ProgressBar(open_console()) as progress:
 
         def show(transfer: Transfer, left: tuple[str, ...]) -> None:
