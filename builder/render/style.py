@@ -170,7 +170,7 @@ def colour(ink: str) -> Colour:
 
 
 # EEG and eyes have the same limits, as on a technologist's screen. At ±150 µV, 3 % of the N3 pages of
-# a real night (SC4001 of Sleep-EDF) are clipped in any lane; at ±100 µV, 46 % were. A spindle of
+# a real night (SC4001 of Sleep-EDF) are clipped in any lane; at ±100 µV, 51 % would be. A spindle of
 # 30 µV is still 8 px high on a page of six lanes. The guides are 75 µV apart, the amplitude criterion
 # for a slow wave.
 CLINICAL = Style(
@@ -200,8 +200,8 @@ PEDIATRIC = replace(
     lanes=ByKind(
         {
             **CLINICAL.lanes,
-            Kind.EEG: replace(CLINICAL.lane(Kind.EEG), scale_uv=250.0),
-            Kind.EOG: replace(CLINICAL.lane(Kind.EOG), scale_uv=250.0),
+            Kind.EEG: replace(CLINICAL.lane(Kind.EEG), scale_uv=300.0),
+            Kind.EOG: replace(CLINICAL.lane(Kind.EOG), scale_uv=300.0),
         }
     ),
 )

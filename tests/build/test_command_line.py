@@ -191,7 +191,7 @@ def test_the_command_line_wins_over_the_config_file(corpus, tmp_path):
     [
         (["build"], "no --source"),
         (["build", "--source", "shh"], "did you mean shhs"),
-        (["build", "--source", "demo", "--style", "fancy"], "clinical, paper, sleepvlm"),
+        (["build", "--source", "demo", "--style", "fancy"], "clinical, pediatric, paper, sleepvlm"),
         (["build", "--source", "demo", "--montage", "fancy"], "aasm, central"),
         (["build", "--source", "demo", "--trim", "soon"], "is not a number of minutes"),
         (["build", "--source", "demo", "--trim", "inf"], "is not a number of minutes"),

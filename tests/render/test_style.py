@@ -226,7 +226,7 @@ def test_changes_are_those_of_a_file_with_the_same_values(style_file):
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
-        ("modern:scaling=epoch", ["modern:scaling=epoch", "clinical, paper, sleepvlm"]),
+        ("modern:scaling=epoch", ["modern:scaling=epoch", "clinical, pediatric, paper, sleepvlm"]),
         ("clinical:", ["'clinical:'", "clinical:scaling=epoch"]),
         ("clinical:scaling", ["clinical:scaling=epoch"]),
         ("clinical:scaling=night", ["'night'", "fixed or epoch"]),
