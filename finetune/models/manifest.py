@@ -84,7 +84,7 @@ class ManifestJson(TypedDict):
     dataset: dict[str, Line | None]
     base_model: Line
     max_pixels: Annotated[int, Ge(1)] | None
-    fold: FoldJson | None
+    fold: NotRequired[FoldJson | None]
     lanes: NotRequired[LanesJson]
     epochs_s: NotRequired[Annotated[list[Annotated[float, Gt(0)]], MinLen(1)]]
 
@@ -208,7 +208,7 @@ class ModelFolder:
             dataset=manifest["dataset"],
             base_model=manifest["base_model"],
             max_pixels=manifest["max_pixels"],
-            fold=cast("Mapping[str, int] | None", manifest["fold"]),
+            fold=cast("Mapping[str, int] | None", manifest.get("fold")),
             lanes=LanesSeen.from_json(manifest.get("lanes", LanesSeen().to_json())),
             epochs_s=tuple(manifest.get("epochs_s", (PAGE_S,))),
             psgimg=manifest["psgimg"],

@@ -94,9 +94,7 @@ def text(manifest: ModelFolder, record: Mapping[str, Any], adapter: bool, home: 
         Whether the folder holds an adapter instead of full weights.
     """
     log = record["log"]
-    evaluated = [entry for entry in log if _is_evaluation(entry)]
-    best = [entry for entry in evaluated if entry["step"] == record["best_step"]]
-    last = (best or evaluated or [{}])[-1]
+    last = _evaluation_of_the_weights(record)
     figures = {
         metric: last[f"eval_{metric.key}"]
         for metric in metric_table.overall()
@@ -184,6 +182,14 @@ def _head(manifest: ModelFolder, adapter: bool, home: str, figures: Mapping[Metr
         eval_results=results or None,
     )
     return str(data.to_yaml())
+
+
+def _evaluation_of_the_weights(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the logged evaluation of the weights that were kept; empty if there was none."""
+    evaluated = [entry for entry in record["log"] if _is_evaluation(entry)]
+    best = [entry for entry in evaluated if entry["step"] == record["best_step"]]
+    last: Mapping[str, Any] = (best or evaluated or [{}])[-1]
+    return last
 
 
 def _is_evaluation(entry: Mapping[str, Any]) -> bool:

@@ -186,7 +186,9 @@ def test_a_seed_below_0_is_refused_before_anything_is_read():
 
 def test_yasa_is_left_out_with_a_note_without_central_eeg():
     read = {name: methods.METHODS[name] for name in ("boosting", "yasa")}
-    night = nights.Night(None, None, None, None, None, ("Fpz-Cz", "Pz-Oz", "EOGh", "Chin"))
+    night = nights.Night(
+        None, None, None, None, None, ("Fpz-Cz", "Pz-Oz", "EOGh", "Chin"), epoch_s=30.0
+    )
     left, (note,) = methods.applicable(read, [night], ())
     assert list(left) == ["boosting"]
     assert "none of 1 recordings" in note

@@ -82,8 +82,8 @@ def test_a_file_of_ones_own_is_read_by_the_corpus_file_that_describes_it(signal,
     with pytest.raises(RecordingError, match="--scoring-format"):
         scoring_grid.read(path, signal, START)
     (tmp_path / "lab.yaml").write_text(
-        "{name: lab, title: Lab, recordings: '{recording}.edf', mains_hz: 50, montage: central,\n"
-        "scoring: {format: txt, file: '{recording}.txt'}, stages: {wach: W, leicht: N1, tief: N3},\n"
+        "{name: lab, title: Lab, recordings: '{subject}.edf', mains_hz: 50, montage: central,\n"
+        "scoring: {format: txt, file: '{subject}.txt'}, stages: {wach: W, leicht: N1, tief: N3},\n"
         "channels: {EEG C4-M1: C4-M1}, terms: {licence: own, licence_url: 'https://example.org',\n"
         "access: none, citation: none}}\n"
     )

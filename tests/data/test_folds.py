@@ -17,6 +17,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.finetune.baselines import nights
 from psgimg.finetune.data import page_set, source
 from psgimg.finetune.inference.predict_config import PredictConfig, question
+from psgimg.finetune.lanes.seen import LanesSeen
 from psgimg.finetune.models import provenance
 from psgimg.finetune.models.manifest import ModelFolder
 
@@ -151,7 +152,7 @@ def test_a_training_takes_its_pages_from_the_fold(dataset):
         found = {subject for _, subject in provenance.subjects(pages)}
         assert found == people(dataset, 1, split)
     lineage = provenance.of("tiny", train)
-    folder = run_record.folder(psg, train, prompts.load("closed"), lineage)
+    folder = run_record.folder(psg, train, prompts.load("closed"), lineage, LanesSeen())
     assert folder.fold == {"number": 1, "of": 3}
     tested = {provenance.subject("cfs", who) for who in people(dataset, 1, "test")}
     assert not tested & set(folder.subjects)

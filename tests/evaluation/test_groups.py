@@ -232,7 +232,9 @@ def test_the_options_are_refused_in_one_line(tmp_path, monkeypatch, given, said)
 def test_a_table_separated_otherwise_is_told_so(tmp_path):
     (tmp_path / "people.csv").write_text("subject;age\n001;25\n")
     predictions().to_parquet(tmp_path / "p.parquet")
-    config = EvaluateConfig((tmp_path / "p.parquet",), None, tmp_path / "people.csv", "age")
+    config = EvaluateConfig(
+        (tmp_path / "p.parquet",), subjects_table=tmp_path / "people.csv", by="age"
+    )
     with pytest.raises(BuildError, match="columns are separated by ';', not by ','"):
         main_path.evaluate(config)
 

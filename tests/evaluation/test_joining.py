@@ -53,7 +53,7 @@ def parts(frame):
 
 
 def joined(paths):
-    return evaluation.evaluate(EvaluateConfig(paths, join=True, rounds=100)).values
+    return evaluation.evaluate(EvaluateConfig(paths, join=True)).values
 
 
 def figures(values):
@@ -63,14 +63,14 @@ def figures(values):
 
 def test_files_of_people_joined_are_the_file_of_all(frame, tmp_path):
     (whole,) = written(tmp_path, [frame])
-    expected = figures(evaluation.evaluate(EvaluateConfig((whole,), rounds=100)).values)
+    expected = figures(evaluation.evaluate(EvaluateConfig((whole,))).values)
     paths = written(tmp_path, parts(frame))
     assert figures(joined(paths)) == figures(joined(paths[::-1])) == expected
 
 
 def test_a_night_may_be_in_several_files_if_its_epochs_are_not(frame, tmp_path):
     (whole,) = written(tmp_path, [frame])
-    expected = figures(evaluation.evaluate(EvaluateConfig((whole,), rounds=100)).values)
+    expected = figures(evaluation.evaluate(EvaluateConfig((whole,))).values)
     odd = frame["epoch"] % 2 == 1
     assert figures(joined(written(tmp_path, [frame[odd], frame[~odd]]))) == expected
 

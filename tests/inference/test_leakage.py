@@ -13,6 +13,7 @@ from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.finetune.data import page_set
 from psgimg.finetune.inference.predict_config import PredictConfig, question
+from psgimg.finetune.lanes.seen import LanesSeen
 from psgimg.finetune.models import provenance
 from psgimg.finetune.models.manifest import ModelFolder
 
@@ -132,7 +133,7 @@ def test_a_model_carries_the_subjects_it_learned_from(dataset):
     train = page_set.load(str(dataset), None, "train")
     lineage = provenance.of("tiny", train)
     psg = PsgArguments(dataset=str(dataset), model="tiny")
-    folder = run_record.folder(psg, train, prompts.load("closed"), lineage)
+    folder = run_record.folder(psg, train, prompts.load("closed"), lineage, LanesSeen())
     assert (
         folder.subjects
         == lineage.subjects

@@ -224,7 +224,7 @@ def test_any_lanes_marks_every_such_prediction_and_the_report_says_so(plain, dat
     beside = json.loads(out.with_name("p.parquet.json").read_text())
     assert beside["settings"]["without"] == ["chin"]
     assert beside["unseen_lanes"] == len(found)
-    notes = evaluate(EvaluateConfig((out,), rounds=100)).notes
+    notes = evaluate(EvaluateConfig((out,))).notes
     assert any(f"without chin {len(found)}" in note for note in notes)
     whole, _ = run(plain, dataset, tmp_path / "whole.csv")
     assert whole.table["unseen_lanes"].null_count == len(whole)
@@ -261,7 +261,7 @@ def test_each_lane_out_gives_a_file_and_a_line_of_the_report_for_each(coping, da
     assert "psgimg evaluate" in result.output
     for lane in LANES:
         assert lane in result.output
-    evaluation = evaluate(EvaluateConfig(tuple(files), rounds=100))
+    evaluation = evaluate(EvaluateConfig(tuple(files)))
     evaluation_report.write(tmp_path / "report", evaluation)
     text = (tmp_path / "report" / "report.md").read_text()
     section = text[text.index("### Lanes left out") :]

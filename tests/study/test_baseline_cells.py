@@ -223,7 +223,7 @@ def finish_cell(out, cell):
         beside = methods.METHODS[method].disclosure(["shhs"])
     wrong = 2 + len(method)
     finish(out, cell.prediction, lambda path: answered(path, wrong, beside))
-    config = evaluate.EvaluateConfig((out / cell.prediction.made,), rounds=200)
+    config = evaluate.EvaluateConfig((out / cell.prediction.made,))
     finish(out, cell.evaluation, lambda path: evaluate.write(path, evaluate.evaluate(config)))
 
 
