@@ -29,7 +29,7 @@ FILE = "psgimg.json"
 TINY = "tiny"
 """Name of the model that is created from scratch, in place of a folder or an id on the Hub."""
 
-NOT_NEEDED = {"lanes", "epochs_s"}
+NOT_NEEDED = {"fold", "lanes", "epochs_s"}
 """Keys without which a manifest can be read; see ``ManifestJson``."""
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
