@@ -43,7 +43,7 @@ Features = npt.NDArray[np.float64]
 
 def psgimg(work: Path, words: str) -> Values:
     """Run a command on one thread; return its wall-clock and CPU seconds, cached in the work folder."""
-    name = re.sub(r"[^a-z0-9-]+", "-", re.sub(r"^(\w+).* --out\w* (\S+).*", r"\1-\2", words))
+    name = re.sub(r"[^a-z0-9-]+", "-", re.sub(r"^(\w+).* --out[\w-]* (\S+).*", r"\1-\2", words))
     log, kept = work / f"{name}.log", work / f"{name}.json"
     if kept.exists() and (cached := json.loads(kept.read_text()))["words"] == words:
         return dict(cached["took"])

@@ -70,7 +70,7 @@ def bursts(places, sfreq_hz, uv, hz):
 def write_caused(root, n_subjects, minutes):
     """SHHS nights in which one channel says everything and the others always look the same."""
     truth = tiny.write_shhs(root, n_subjects, visits=(1,), minutes=minutes)
-    shapes = {"EEG": (60, 8), "EOG": (90, 6), "EMG": (30, 30)}
+    shapes = {"EEG": (90, 8), "EOG": (90, 6), "EMG": (30, 30)}
     for recording, scores in truth.items():
         path = root / "polysomnography" / "edfs" / "shhs1" / f"{recording}.edf"
         edf = edfio.read_edf(path)
