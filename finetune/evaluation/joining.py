@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.recording import Policy
+from psgimg.finetune.data.page_index import RecordingKey
 from psgimg.finetune.evaluation import epochs
 from psgimg.finetune.evaluation.epochs import Epochs
 from psgimg.finetune.metrics.metrics import N_STAGES
@@ -157,7 +160,26 @@ def _concatenated(files: Sequence[Epochs]) -> Epochs:
         )[order]
         if some
         else None,
+        epochs_s=_lengths(files, recordings),
+        unseen_lanes=sum((Counter(one.unseen_lanes) for one in files), Counter()),
     )
+
+
+def _lengths(
+    files: Sequence[Epochs], recordings: Sequence[RecordingKey]
+) -> npt.NDArray[np.float64]:
+    """Return the length of the epochs of each recording in seconds; NaN where no file states it."""
+    stated: dict[RecordingKey, float] = {}
+    for one in files:
+        for key, length_s in zip(one.recordings, one.epochs_s.tolist(), strict=True):
+            if np.isnan(length_s):
+                continue
+            if (other := stated.setdefault(key, length_s)) != length_s:
+                raise BuildError(
+                    f"--join: the epochs of recording {key.recording} last {length_s:g} s in "
+                    f"{one.path}, and {other:g} s in another file; join files of the same epochs"
+                )
+    return np.array([stated.get(key, np.nan) for key in recordings])
 
 
 def _common(sources: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:

@@ -166,7 +166,11 @@ def test_every_key_that_is_missing_is_named(folder):
     free |= {("placements", "splits"), ("placements", "splits", "hmc")}
     n_tried = 0
     for place in places(whole):
-        if isinstance(place[-1], str) and place[:-1] not in free and place not in (quality, polarity):
+        if (
+            isinstance(place[-1], str)
+            and place[:-1] not in free
+            and place not in (quality, polarity)
+        ):
             values = json.loads(json.dumps(whole))
             parent_of(values, place).pop(place[-1])
             (folder / "build.json").write_text(json.dumps(values))

@@ -29,6 +29,8 @@ def frame():
             "label": label,
             "prediction": np.where(random.random(60) < 0.6, label, "N2"),
             "label_2": second if corpus == "isruc" else None,
+            "epoch_s": 30.0 if corpus == "isruc" else 20.0,
+            "unseen_lanes": "chin" if recording == NIGHTS[0][2] else None,
         }
         frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)
@@ -57,7 +59,7 @@ def joined(paths):
 
 
 def figures(values):
-    keys = ("counts", "pooled", "by_corpus", "subjects", "recordings", "scorers")
+    keys = ("counts", "pooled", "by_corpus", "subjects", "recordings", "scorers", "nights")
     return {key: values[key] for key in keys}
 
 
@@ -73,6 +75,20 @@ def test_a_night_may_be_in_several_files_if_its_epochs_are_not(frame, tmp_path):
     expected = figures(evaluation.evaluate(EvaluateConfig((whole,))).values)
     odd = frame["epoch"] % 2 == 1
     assert figures(joined(written(tmp_path, [frame[odd], frame[~odd]]))) == expected
+
+
+def test_lanes_that_a_model_had_never_seen_are_still_noted(frame, tmp_path):
+    (whole,) = written(tmp_path, [frame])
+    (note,) = [n for n in evaluation.evaluate(EvaluateConfig((whole,))).notes if "chin" in n]
+    assert note in joined(written(tmp_path, parts(frame)))["notes"]
+
+
+def test_epochs_of_two_lengths_in_one_night_are_refused(frame, tmp_path):
+    odd = frame["epoch"] % 2 == 1
+    with pytest.raises(BuildError, match=r"last 30 s in .*, and 25 s in another file"):
+        joined(
+            written(tmp_path, [frame[odd].assign(epoch_s=25.0), frame[~odd].assign(epoch_s=30.0)])
+        )
 
 
 def test_an_epoch_in_two_files_is_refused_with_its_name_and_both_files(frame, tmp_path):
