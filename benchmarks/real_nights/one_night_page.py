@@ -180,19 +180,16 @@ def _lanes_left_out(recipes: Values) -> str:
     """Return the section on pages with a lane left out, by each recipe."""
     lanes = list(next(iter(recipes.values()))["without"])
     rows = [
-        (
-            name,
-            f"{one['together']['accuracy']:.3f}",
-            *(f"{one['without'][lane]['accuracy']:.3f}" for lane in lanes),
-        )
+        (name, *(f"{one['without'][lane]['accuracy']:.3f}" for lane in lanes))
         for name, one in recipes.items()
     ]
+    pages = next(iter(recipes.values()))["without"][""]["pages"]
     return (
-        "## A lane left out\n\nAccuracy over all folds when a lane is drawn as absent "
-        "(`psgimg predict --any-lanes --each-lane-out`). A model taught with all lanes is asked "
-        "something that it has never seen, which `predict` and `stage` refuse without "
+        f"## A lane left out\n\nAccuracy on the {pages} held-out pages of two folds when a lane is "
+        "drawn as absent (`psgimg predict --any-lanes --each-lane-out`). A model taught with all lanes "
+        "is asked something that it has never seen, which `predict` and `stage` refuse without "
         "`--any-lanes`; one taught with `--augment lanes` has seen pages without every lane.\n\n"
-        + table(("recipe", "all lanes", *(f"without {lane}" for lane in lanes)), rows)
+        + table(("recipe", *(f"without {lane}" if lane else "all lanes" for lane in lanes)), rows)
     )
 
 
@@ -207,7 +204,7 @@ def _tried(recipes: Values, baseline: Values, shown: str) -> str:
     rows.append(("baseline", *figures(baseline["mean"]), "", ""))
     return (
         "## All runs\n\nEvery recipe of the script in the order in which it was run, none left out. "
-        "Means over folds.\n\n"
+        "Means over the folds that are listed.\n\n"
         + table(
             ("recipe", *LABELS, "accuracy by fold", "CPU seconds per fold"),
             rows,

@@ -25,7 +25,7 @@ STYLE = "style"
 LEARNING = ("seed", "train_subjects")
 """Options of the training of a model that the training of a baseline has too."""
 
-PAGES = ("split", "corpus")
+PAGES = ("split", "corpus", "fold")
 """Options of the predictions of a model, by which a baseline stages the same pages."""
 
 Options = Mapping[str, Mapping[str, Any]]

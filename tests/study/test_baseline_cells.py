@@ -94,6 +94,14 @@ def test_what_decides_signals_or_epochs_is_a_factor_of_a_baseline(tmp_path):
     assert "--on" not in cells[0].prediction.words
 
 
+def test_a_baseline_learns_from_and_stages_the_fold_of_its_cell(tmp_path):
+    axes = {"baseline": ["none", "boosting-page"], "fold": [0, 1]}
+    cells = cells_of(tmp_path, build={"source": "demo", "folds": 3}, grid=axes)
+    own = staged(cells)
+    assert [value_of(cell.prediction, "--fold") for cell in own] == [["0"], ["1"]]
+    assert [cell.factors["fold"] for cell in own] == ["0", "1"]
+
+
 def test_a_study_of_baselines_needs_no_model(tmp_path):
     [cell] = cells_of(tmp_path, sft={}, cells=[{"baseline": "cnn"}])
     assert [step.command for step in plan.steps([cell])] == ["build", "baseline", "evaluate"]
