@@ -154,7 +154,7 @@ def _from_corpus(config: PreviewConfig, recipe: Recipe) -> _Night:
 
 
 def _find(source: Source, name: str) -> Recording:
-    available = {r.recording: r for r in source.corpus.recordings(source.root)}
+    available = {r.recording: r for r in source.recordings()}
     if name not in available:
         named = ", ".join(list(available)[:N_NAMED]) + (" …" if len(available) > N_NAMED else "")
         raise BuildError(

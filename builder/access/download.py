@@ -60,7 +60,7 @@ class Fetched:
     n_bytes: int
 
 
-class Refusal(RecordingError):
+class RefusedError(RecordingError):
     """A file that the server will not give to this user, now or later."""
 
 
@@ -205,12 +205,14 @@ class Host:
         what = file.name if file else "the list of files"
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if response.is_redirect or response.status_code in (401, 403):
-            raise Refusal(NO_ACCESS, f"{self.name} does not give {what} to you: {self._remedy}")
+            raise RefusedError(
+                NO_ACCESS, f"{self.name} does not give {what} to you: {self._remedy}"
+            )
         if response.status_code in (404, 410):
-            raise Refusal(WITHDRAWN, f"{self.name} has no {what} any more; build without it")
+            raise RefusedError(WITHDRAWN, f"{self.name} has no {what} any more; build without it")
         response.raise_for_status()
         if kind in HTML:
-            raise Refusal(
+            raise RefusedError(
                 NO_ACCESS, f"{self.name} sent a web page instead of {what}: {self._remedy}"
             )
 
@@ -227,7 +229,7 @@ class Host:
         retrying = http_retry.retrying(
             patience_s,
             before_sleep=self._waiting,
-            sleep=lambda seconds: None if self._closed.wait(seconds) else None,
+            sleep=self._sleep,
         )
         try:
             return retrying(request)
@@ -238,6 +240,9 @@ class Host:
         raise RecordingError(
             UNREACHABLE, f"{self.name} ({host}) {reason}; run the same command again later"
         )
+
+    def _sleep(self, seconds: float) -> None:
+        self._closed.wait(seconds)
 
     def _waiting(self, state: tenacity.RetryCallState) -> None:
         if self._notify and state.outcome and state.next_action:

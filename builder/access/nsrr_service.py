@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,13 @@ ADDRESS_VARIABLE = "PSGIMG_NSRR_URL"
 ADDRESS = "https://sleepdata.org"
 MEDIUM = "psgimg"
 TOKEN_PAGE = "https://sleepdata.org/token"
+
+SLUGS = ("shhs", "mesa", "mros", "cfs", "wsc")
+"""Corpora of psgimg that are datasets of the NSRR, under the same names."""
+
+TOP = "polysomnography"
+UNUSED = "rpoint"
+"""Part of the names of folders that hold no signal and no scoring."""
 
 _TOKEN = Bound("a token", 1_000, b"\n\r", 10, "lines")
 
@@ -47,36 +55,56 @@ class Nsrr:
             notify=notify,
         )
 
-    def files(self, slug: str, folder: str) -> list[RemoteFile]:
-        """Return the files in a folder of a dataset, in name order; empty if there is no such folder.
+    def files(self, corpus: str) -> list[RemoteFile]:
+        """Return the files of a dataset with recordings and scorings, in name order.
 
         Raises
         ------
         RecordingError
             If the server refuses or can't be reached, or answers in another form.
         """
-        url = f"{self._address}/api/v1/datasets/{slug}/files.json"
+        found: list[RemoteFile] = []
+        folders = [TOP]
+        while folders:
+            for row in self._rows(corpus, folders.pop()):
+                if row.is_file:
+                    found.append(row.file)
+                elif UNUSED not in row.file.name:
+                    folders.append(str(row.file.path))
+        return sorted(found, key=lambda file: file.path)
+
+    def _rows(self, corpus: str, folder: str) -> list[_Row]:
+        url = f"{self._address}/api/v1/datasets/{corpus}/files.json"
         rows = self.host.json(url, {"path": folder})
         try:
-            found = [
-                self._file(slug, row) for row in rows if row["is_file"] and not row["archived"]
+            return [
+                _Row(bool(row["is_file"]), self._file(corpus, row))
+                for row in rows
+                if not row.get("archived")
             ]
-        except (TypeError, KeyError, ValueError) as error:
+        except (TypeError, KeyError, ValueError, AttributeError):
             raise RecordingError(
                 "unreadable answer",
-                f"the NSRR lists the files of {slug}/{folder} in an unknown form ({error}); update psgimg",
+                f"the NSRR lists the files of {corpus}/{folder} in an unknown form; update psgimg",
             ) from None
-        return sorted(found, key=lambda file: file.path)
 
     def _file(self, slug: str, row: Any) -> RemoteFile:
         path = relative(str(row["full_path"]), "the NSRR")
-        size, md5 = row["file_size"], row["file_checksum_md5"]
+        size, md5 = row.get("file_size"), row.get("file_checksum_md5")
         return RemoteFile(
             path,
             f"{self._address}/datasets/{slug}/files/m/{MEDIUM}/{path}",
             None if size is None else int(size),
             (("md5", str(md5)),) if md5 else (),
         )
+
+
+@dataclass(frozen=True)
+class _Row:
+    """An entry of a list: a file, or a folder in place of one."""
+
+    is_file: bool
+    file: RemoteFile
 
 
 def token(file: Path | None) -> str:

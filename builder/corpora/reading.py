@@ -12,6 +12,7 @@ from psgimg.builder.errors import BuildError, RecordingError, unreadable
 from psgimg.builder.files import bounded, safe_names
 from psgimg.builder.files.bounded import Bound
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S, Event
+from psgimg.builder.recordings.listing import Listing, Place
 from psgimg.builder.recordings.recording import Recording
 from psgimg.builder.stages import Score
 
@@ -35,8 +36,8 @@ def check_name(name: str, where: str) -> str:
     return name
 
 
-def walk(root: Path) -> Iterator[Path]:
-    """Yield every file under a folder, in name order.
+def walk(place: Place) -> Iterator[Path]:
+    """Yield every file of a corpus: under a folder, in name order, and those that can be fetched.
 
     Links to folders are followed once; hidden files and folders are skipped.
 
@@ -45,6 +46,14 @@ def walk(root: Path) -> Iterator[Path]:
     BuildError
         If the folder does not exist, or it or a subfolder can't be listed.
     """
+    if isinstance(place, Listing):
+        present = set(_walk(place.root)) if place.root.is_dir() else set()
+        yield from sorted(present | {place.root / path for path in place.expected})
+        return
+    yield from _walk(place)
+
+
+def _walk(root: Path) -> Iterator[Path]:
     if not root.is_dir():
         raise BuildError(f"folder {root} not found; give --root the folder of the corpus")
     entered: set[Path] = set()
@@ -58,13 +67,13 @@ def walk(root: Path) -> Iterator[Path]:
         yield from (Path(folder) / name for name in sorted(names) if not _litter(name))
 
 
-def matching(root: Path, pattern: re.Pattern[str]) -> list[tuple[re.Match[str], Path]]:
+def matching(root: Place, pattern: re.Pattern[str]) -> list[tuple[re.Match[str], Path]]:
     """Return the files whose whole name matches a pattern, with the match."""
     candidates = ((pattern.fullmatch(path.name), path) for path in walk(root))
     return [(match, path) for match, path in candidates if match]
 
 
-def listed(recordings: Sequence[Recording], root: Path, expected: str) -> Iterator[Recording]:
+def listed(recordings: Sequence[Recording], root: Place, expected: str) -> Iterator[Recording]:
     """Return the recordings in name order, duplicates included: a build sets those aside.
 
     Parameters

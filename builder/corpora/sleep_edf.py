@@ -16,6 +16,7 @@ from psgimg.builder.corpora.annotations import read_annotated
 from psgimg.builder.corpora.reading import listed, matching, scoring_of
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.hypnogram import Hypnogram
+from psgimg.builder.recordings.listing import Place
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
 from psgimg.builder.stages import Score, Stage, Unscored
 
@@ -43,7 +44,7 @@ ST_SUBJECTS = tuple(f"ST7{n:02d}" for n in range(1, 25) if n not in {3, 23})
 """Telemetry subjects; MNE numbers them 0 to 21 in this order (its ``temazepam_records.csv``)."""
 
 
-def recordings(root: Path) -> Iterator[Recording]:
+def recordings(root: Place) -> Iterator[Recording]:
     """Yield the recordings in name order; BuildError if there are none."""
     matches = matching(root, FILE)
     hypnograms = {

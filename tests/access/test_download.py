@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 import pytest
 from file_server import FileServer
 from psgimg.builder.access import download
-from psgimg.builder.access.download import Host, Refusal
+from psgimg.builder.access.download import Host, RefusedError
 from psgimg.builder.access.remote_file import RemoteFile
 from psgimg.builder.errors import BuildError, RecordingError
 
@@ -110,7 +110,7 @@ def test_content_other_than_published_is_asked_for_once_more_and_then_refused(
 )
 def test_a_refusal_is_one_line_and_final(server, host, tmp_path, fault, reason):
     server.faults["/night.edf"] = [fault]
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(RefusedError) as caught:
         host.fetch(remote(server), tmp_path)
     assert caught.value.reason == reason
     assert "night.edf" in str(caught.value)

@@ -1,0 +1,146 @@
+"""Services: which corpora can be fetched from where, and the list of their files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from psgimg.builder import atomic_file
+from psgimg.builder.access import nsrr_service
+from psgimg.builder.access.download import CONNECTIONS, Host, Notify
+from psgimg.builder.access.ledger import Ledger
+from psgimg.builder.access.nsrr_service import Nsrr
+from psgimg.builder.access.remote_file import RemoteFile, relative
+from psgimg.builder.access.stock import Stock
+from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
+
+LIST = ".cache/huggingface/psgimg-list-{corpus}.json"
+"""Where the list of a corpus's files is kept, in the folder of the dataset; never sent anywhere."""
+
+
+@dataclass(frozen=True)
+class FetchConfig:
+    """Options of ``--fetch``; see the help of the command."""
+
+    keep: bool = False
+    token_file: Path | None = None
+    connections: int = CONNECTIONS
+
+
+class Service(Protocol):
+    """A service that distributes a corpus."""
+
+    host: Host
+
+    def files(self, corpus: str) -> list[RemoteFile]:
+        """Return the files of a corpus."""
+
+
+@contextmanager
+def stocked(
+    corpora: Mapping[str, Path], out: Path, config: FetchConfig, notify: Notify
+) -> Iterator[dict[str, Stock]]:
+    """Yield the stock of each corpus: its files on disk and on its server.
+
+    Parameters
+    ----------
+    corpora
+        Name of each corpus to fetch, and its folder.
+    out
+        Folder of the dataset, which keeps the lists and the hashes of what was fetched.
+
+    Raises
+    ------
+    BuildError
+        If a corpus can't be fetched, or its list can't be had.
+    """
+    with ExitStack() as stack:
+        services = {name: _service(name, config, notify, stack) for name in corpora}
+        ledger = Ledger(out)
+        yield {
+            name: Stock(
+                name,
+                services[name].host,
+                root,
+                _files(name, services[name], out),
+                ledger,
+                keep=config.keep,
+            )
+            for name, root in corpora.items()
+        }
+
+
+def can_fetch(corpus: str) -> bool:
+    """Return whether a corpus can be fetched."""
+    return corpus in nsrr_service.SLUGS
+
+
+def _service(corpus: str, config: FetchConfig, notify: Notify, stack: ExitStack) -> Service:
+    if not can_fetch(corpus):
+        raise BuildError(
+            f"{corpus} can't be fetched; `psgimg sources` says how to get it, and which corpora can be"
+        )
+    token = nsrr_service.token(config.token_file)
+    service = Nsrr(token, connections=config.connections, notify=notify)
+    stack.enter_context(service.host)
+    return service
+
+
+def _files(corpus: str, service: Service, out: Path) -> list[RemoteFile]:
+    """Return the kept list of a corpus's files, or ask for it once and keep it."""
+    path = out / LIST.format(corpus=corpus)
+    try:
+        return [_from_json(values) for values in bounded.read_json(path)]
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BuildError(
+            f"{path} is damaged ({error}); delete it, and it is asked for again"
+        ) from error
+    files = service.files(corpus)
+    atomic_file.write_text(path, json.dumps([_to_json(file) for file in files], indent=0))
+    return files
+
+
+def forget(corpora: Iterable[str], out: Path) -> None:
+    """Delete the kept lists of corpora whose files are no longer as listed: the next run asks anew."""
+    for corpus in corpora:
+        (out / LIST.format(corpus=corpus)).unlink(missing_ok=True)
+
+
+def require_space(root: Path, n_bytes: int) -> None:
+    """Refuse to begin if the disk can't hold the recordings that are there at the same time.
+
+    Raises
+    ------
+    BuildError
+        If it can't.
+    """
+    free = shutil.disk_usage(_existing(root)).free
+    if n_bytes > free:
+        raise BuildError(
+            f"{root} has {free / 1e9:.1f} GB free, but the recordings that are there at the same time "
+            f"take up to {n_bytes / 1e9:.1f} GB; free some space, or give fewer --workers"
+        )
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+
+
+def _to_json(file: RemoteFile) -> list[object]:
+    return [str(file.path), file.url, file.size, [list(pair) for pair in file.checksums]]
+
+
+def _from_json(values: list[object]) -> RemoteFile:
+    path, url, size, checksums = values
+    pairs = tuple((str(name), str(digest)) for name, digest in checksums)  # type: ignore[attr-defined]
+    if not (size is None or isinstance(size, int)):
+        raise TypeError(f"size {size!r}")
+    return RemoteFile(relative(str(path), "the kept list"), str(url), size, pairs)
