@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder.access.download import Host, Notify
+from psgimg.builder.access.host import Host, Notify
+from psgimg.builder.access.incoming import Fetched
 from psgimg.builder.access.remote_file import RemoteFile, relative
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.files import bounded
@@ -24,9 +25,6 @@ ADDRESS_VARIABLE = "PSGIMG_NSRR_URL"
 ADDRESS = "https://sleepdata.org"
 MEDIUM = "psgimg"
 TOKEN_PAGE = "https://sleepdata.org/token"
-
-SLUGS = ("shhs", "mesa", "mros", "cfs", "wsc")
-"""Corpora of psgimg that are datasets of the NSRR, under the same names."""
 
 TOP = "polysomnography"
 UNUSED = "rpoint"
@@ -40,11 +38,16 @@ class Nsrr:
 
     Parameters
     ----------
+    dataset
+        Its name there.
     token
         From https://sleepdata.org/token; shown in no message.
     """
 
-    def __init__(self, token: str, *, connections: int, notify: Notify | None = None) -> None:
+    def __init__(
+        self, dataset: str, token: str, *, connections: int, notify: Notify | None = None
+    ) -> None:
+        self._dataset = dataset
         self._address = os.environ.get(ADDRESS_VARIABLE, ADDRESS).rstrip("/")
         remedy = f"check the token ({TOKEN_PAGE}) and that your data request for this dataset is approved"
         self.host = Host(
@@ -55,7 +58,11 @@ class Nsrr:
             notify=notify,
         )
 
-    def files(self, corpus: str) -> list[RemoteFile]:
+    def fetch(self, file: RemoteFile, root: Path) -> Fetched:
+        """Bring a file to its place under ``root``; see ``Host.fetch``."""
+        return self.host.fetch(file, root)
+
+    def files(self) -> list[RemoteFile]:
         """Return the files of a dataset with recordings and scorings, in name order.
 
         Raises
@@ -66,34 +73,34 @@ class Nsrr:
         found: list[RemoteFile] = []
         folders = [TOP]
         while folders:
-            for row in self._rows(corpus, folders.pop()):
+            for row in self._rows(folders.pop()):
                 if row.is_file:
                     found.append(row.file)
                 elif UNUSED not in row.file.name:
                     folders.append(str(row.file.path))
         return sorted(found, key=lambda file: file.path)
 
-    def _rows(self, corpus: str, folder: str) -> list[_Row]:
-        url = f"{self._address}/api/v1/datasets/{corpus}/files.json"
+    def _rows(self, folder: str) -> list[_Row]:
+        url = f"{self._address}/api/v1/datasets/{self._dataset}/files.json"
         rows = self.host.json(url, {"path": folder})
         try:
             return [
-                _Row(bool(row["is_file"]), self._file(corpus, row))
+                _Row(bool(row["is_file"]), self._file(row))
                 for row in rows
                 if not row.get("archived")
             ]
         except (TypeError, KeyError, ValueError, AttributeError):
             raise RecordingError(
                 "unreadable answer",
-                f"the NSRR lists the files of {corpus}/{folder} in an unknown form; update psgimg",
+                f"the NSRR lists the files of {self._dataset}/{folder} in an unknown form; update psgimg",
             ) from None
 
-    def _file(self, slug: str, row: Any) -> RemoteFile:
+    def _file(self, row: Any) -> RemoteFile:
         path = relative(str(row["full_path"]), "the NSRR")
         size, md5 = row.get("file_size"), row.get("file_checksum_md5")
         return RemoteFile(
             path,
-            f"{self._address}/datasets/{slug}/files/m/{MEDIUM}/{path}",
+            f"{self._address}/datasets/{self._dataset}/files/m/{MEDIUM}/{path}",
             None if size is None else int(size),
             (("md5", str(md5)),) if md5 else (),
         )

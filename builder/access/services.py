@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,16 @@ from typing import Protocol
 
 from psgimg.builder import atomic_file
 from psgimg.builder.access import nsrr_service
-from psgimg.builder.access.download import CONNECTIONS, Host, Notify
+from psgimg.builder.access.host import CONNECTIONS, Host, Notify
+from psgimg.builder.access.incoming import Fetched
 from psgimg.builder.access.ledger import Ledger
 from psgimg.builder.access.nsrr_service import Nsrr
+from psgimg.builder.access.openneuro_service import OpenNeuro
+from psgimg.builder.access.physionet_service import PhysioNet, Project
 from psgimg.builder.access.remote_file import RemoteFile, relative
 from psgimg.builder.access.stock import Stock
-from psgimg.builder.errors import BuildError
+from psgimg.builder.access.zenodo_service import Zenodo
+from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.files import bounded
 
 LIST = ".cache/huggingface/psgimg-list-{corpus}.json"
@@ -38,8 +42,76 @@ class Service(Protocol):
 
     host: Host
 
-    def files(self, corpus: str) -> list[RemoteFile]:
-        """Return the files of a corpus."""
+    def files(self) -> list[RemoteFile]:
+        """Return the files of the corpus; RecordingError if they can't be had."""
+
+    def fetch(self, file: RemoteFile, root: Path) -> Fetched:
+        """Bring a file to its place under ``root``; see ``Host.fetch``."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How a corpus is distributed.
+
+    Parameters
+    ----------
+    open_service
+        Returns the service, given the options and what to call when it keeps a request waiting.
+    n_gb
+        Size of all of it as the service states it, in GB; None if no statement is known.
+    """
+
+    open_service: Callable[[FetchConfig, Notify], Service]
+    n_gb: float | None = None
+
+
+def _nsrr(dataset: str, n_gb: float | None = None) -> Distribution:
+    def service(config: FetchConfig, notify: Notify) -> Service:
+        token = nsrr_service.token(config.token_file)
+        return Nsrr(dataset, token, connections=config.connections, notify=notify)
+
+    return Distribution(service, n_gb)
+
+
+def _physionet(slug: str, version: str, n_gb: float | None = None) -> Distribution:
+    def service(config: FetchConfig, notify: Notify) -> Service:
+        project = Project(slug, version)
+        return PhysioNet(project, connections=config.connections, notify=notify)
+
+    return Distribution(service, n_gb)
+
+
+def _openneuro(dataset: str, wanted: str, n_gb: float | None = None) -> Distribution:
+    def service(config: FetchConfig, notify: Notify) -> Service:
+        return OpenNeuro(dataset, wanted, connections=config.connections, notify=notify)
+
+    return Distribution(service, n_gb)
+
+
+def _zenodo(record: int, archive: str, n_gb: float | None = None) -> Distribution:
+    def service(config: FetchConfig, notify: Notify) -> Service:
+        return Zenodo(record, archive, connections=config.connections, notify=notify)
+
+    return Distribution(service, n_gb)
+
+
+DISTRIBUTIONS: Mapping[str, Distribution] = {
+    "shhs": _nsrr("shhs", 356),
+    "mesa": _nsrr("mesa", 385),
+    "mros": _nsrr("mros"),
+    "cfs": _nsrr("cfs"),
+    "wsc": _nsrr("wsc"),
+    "sleep-edf": _physionet("sleep-edfx", "1.0.0", 8.1),
+    "hmc": _physionet("hmc-sleep-staging", "1.1"),
+    "cinc2018": _physionet("challenge-2018", "1.0.0"),
+    "cap": _physionet("capslpdb", "1.0.0"),
+    "boas": _openneuro(
+        "ds005555", r"[^/]+\.(tsv|json)|sub-\d+/eeg/sub-\d+_task-Sleep_acq-psg_.*", 22.5
+    ),
+    "dod-h": _zenodo(15900394, "dodh.zip", 21.9),
+    "dod-o": _zenodo(15900394, "dodo.zip", 36.2),
+}
+"""Corpora that can be fetched."""
 
 
 @contextmanager
@@ -66,7 +138,7 @@ def stocked(
         yield {
             name: Stock(
                 name,
-                services[name].host,
+                services[name],
                 root,
                 _files(name, services[name], out),
                 ledger,
@@ -78,7 +150,7 @@ def stocked(
 
 def can_fetch(corpus: str) -> bool:
     """Return whether a corpus can be fetched."""
-    return corpus in nsrr_service.SLUGS
+    return corpus in DISTRIBUTIONS
 
 
 def _service(corpus: str, config: FetchConfig, notify: Notify, stack: ExitStack) -> Service:
@@ -86,8 +158,7 @@ def _service(corpus: str, config: FetchConfig, notify: Notify, stack: ExitStack)
         raise BuildError(
             f"{corpus} can't be fetched; `psgimg sources` says how to get it, and which corpora can be"
         )
-    token = nsrr_service.token(config.token_file)
-    service = Nsrr(token, connections=config.connections, notify=notify)
+    service = DISTRIBUTIONS[corpus].open_service(config, notify)
     stack.enter_context(service.host)
     return service
 
@@ -103,7 +174,10 @@ def _files(corpus: str, service: Service, out: Path) -> list[RemoteFile]:
         raise BuildError(
             f"{path} is damaged ({error}); delete it, and it is asked for again"
         ) from error
-    files = service.files(corpus)
+    try:
+        files = service.files()
+    except RecordingError as error:
+        raise BuildError(f"{corpus} can't be fetched: {error.detail}") from error
     atomic_file.write_text(path, json.dumps([_to_json(file) for file in files], indent=0))
     return files
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 from pathlib import Path
+from typing import Protocol
 
-from psgimg.builder.access.download import Host
+from psgimg.builder.access.incoming import Fetched
 from psgimg.builder.access.ledger import Ledger
 from psgimg.builder.access.remote_file import RemoteFile
 from psgimg.builder.errors import RecordingError, unreadable
@@ -19,6 +20,13 @@ from psgimg.builder.recordings.recording import Recording
 
 NOWHERE = Stamp(0, 0, 0, 0)
 """Stamp of a file that is not on disk."""
+
+
+class Supplier(Protocol):
+    """What brings a file."""
+
+    def fetch(self, file: RemoteFile, root: Path) -> Fetched:
+        """Bring a file to its place under ``root``; see ``Host.fetch``."""
 
 
 class Stock:
@@ -37,14 +45,14 @@ class Stock:
     def __init__(
         self,
         corpus: str,
-        host: Host,
+        service: Supplier,
         root: Path,
         files: Collection[RemoteFile],
         ledger: Ledger,
         *,
         keep: bool,
     ) -> None:
-        self._corpus, self._host, self._root = corpus, host, root
+        self._corpus, self._service, self._root = corpus, service, root
         self._ledger, self._keep = ledger, keep
         self._remote = {root / file.path: file for file in files}
         self._brought: set[Path] = set()
@@ -56,9 +64,9 @@ class Stock:
         return any(not path.exists() and path in self._remote for path in files_of(recording))
 
     def n_bytes(self, recording: Recording) -> int:
-        """Return the size of what must be fetched for a recording, as far as the server tells."""
-        missing = [path for path in files_of(recording) if not path.exists()]
-        return sum(self._remote[path].size or 0 for path in missing if path in self._remote)
+        """Return the bytes to fetch for a recording, as far as the server tells."""
+        missing = [self._remote.get(path) for path in files_of(recording) if not path.exists()]
+        return sum(file.size or 0 for file in missing if file)
 
     def recall(self, recording: Recording) -> Identity | None:
         """Return the hashes of a recording's files if all are known; nothing is read or fetched."""
@@ -101,7 +109,7 @@ class Stock:
                 return hash_cache.read(path)
             with self._lock:
                 self._brought.add(path)
-            fetched = self._host.fetch(file, self._root)
+            fetched = self._service.fetch(file, self._root)
             self._ledger.add(self._corpus, file, fetched.sha256)
             return hash_cache.remember(path, fetched.sha256)
         except FileChangedError:

@@ -47,8 +47,10 @@ def walk(place: Place) -> Iterator[Path]:
         If the folder does not exist, or it or a subfolder can't be listed.
     """
     if isinstance(place, Listing):
-        present = set(_walk(place.root)) if place.root.is_dir() else set()
-        yield from sorted(present | {place.root / path for path in place.expected})
+        present = list(_walk(place.root)) if place.root.is_dir() else []
+        names = {path.name.lower() for path in present}  # in whatever folder: it is used as it is
+        afar = [path for path in place.expected if path.name.lower() not in names]
+        yield from sorted([*present, *(place.root / path for path in afar)])
         return
     yield from _walk(place)
 

@@ -7,8 +7,9 @@ from pathlib import PurePosixPath
 
 import pytest
 from file_server import FileServer
-from psgimg.builder.access import download
-from psgimg.builder.access.download import Host, RefusedError
+from psgimg.builder.access import host as hosts
+from psgimg.builder.access import incoming
+from psgimg.builder.access.host import Host, RefusedError
 from psgimg.builder.access.remote_file import RemoteFile
 from psgimg.builder.errors import BuildError, RecordingError
 
@@ -26,7 +27,7 @@ def server():
 
 @pytest.fixture
 def host(monkeypatch):
-    monkeypatch.setattr(download, "PAUSE_S", 0.0)
+    monkeypatch.setattr(hosts, "PAUSE_S", 0.0)
     with Host("the service", "ask for access", secret={"auth_token": SECRET}) as host:
         yield host
 
@@ -98,7 +99,7 @@ def test_content_other_than_published_is_asked_for_once_more_and_then_refused(
     server.faults["/night.edf"] = [fault]
     assert host.fetch(remote(server), tmp_path).path.read_bytes() == CONTENT
     server.faults["/night.edf"] = [fault] * 2
-    with pytest.raises(RecordingError, match="night.edf: .*twice") as caught:
+    with pytest.raises(RecordingError, match=r"night\.edf: .*twice") as caught:
         host.fetch(remote(server), tmp_path / "again")
     assert caught.value.reason == "damaged in transfer"
     assert list((tmp_path / "again" / "edfs").iterdir()) == []
@@ -118,7 +119,7 @@ def test_a_refusal_is_one_line_and_final(server, host, tmp_path, fault, reason):
 
 
 def test_a_server_that_stays_away_is_told_without_the_secret(host, tmp_path, monkeypatch):
-    monkeypatch.setattr(download, "FIRST_PATIENCE_S", 0.2)
+    monkeypatch.setattr(hosts, "FIRST_PATIENCE_S", 0.2)
     gone = FileServer()
     gone.close()
     with pytest.raises(RecordingError, match="run the same command again later") as caught:
@@ -142,13 +143,13 @@ def test_a_host_is_asked_for_four_files_at_a_time(server, host, tmp_path):
     for thread in threads:
         thread.join()
     assert len(list((tmp_path / "edfs").iterdir())) == 12
-    assert server.at_most <= download.CONNECTIONS
+    assert server.at_most <= hosts.CONNECTIONS
 
 
 def test_a_full_disk_ends_the_command_and_keeps_what_came(server, host, tmp_path, monkeypatch):
-    def full(self, response):
+    def full(self, chunks):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(download._Incoming, "take", full)
+    monkeypatch.setattr(incoming.Incoming, "append", full)
     with pytest.raises(BuildError, match="the disk is full"):
         host.fetch(remote(server), tmp_path)

@@ -4,12 +4,12 @@ import pytest
 import tiny
 from builds import content, run
 from nsrr_server import TOKEN, NsrrServer
-from psgimg.builder.access import download
+from progress import Remembered
+from psgimg.builder.access import host as hosts
 from psgimg.builder.access.services import FetchConfig
 from psgimg.builder.build import build
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
-from progress import Remembered
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def server(corpus, monkeypatch):
     server = NsrrServer("shhs", corpus)
     monkeypatch.setenv("PSGIMG_NSRR_URL", server.url)
     monkeypatch.setenv("NSRR_TOKEN", TOKEN)
-    monkeypatch.setattr(download, "PAUSE_S", 0.0)
+    monkeypatch.setattr(hosts, "PAUSE_S", 0.0)
     yield server
     server.close()
 
@@ -47,7 +47,9 @@ def test_the_bytes_are_those_of_a_build_from_files(server, corpus, tmp_path):
     run(tmp_path / "local" / "psg-images", corpus)
     server.faults[server.address("polysomnography/edfs/shhs1/shhs1-200001.edf")] = ["drop", 503]
     fetched(tmp_path / "afar" / "psg-images", tmp_path / "nights")
-    assert published(tmp_path / "afar" / "psg-images") == published(tmp_path / "local" / "psg-images")
+    assert published(tmp_path / "afar" / "psg-images") == published(
+        tmp_path / "local" / "psg-images"
+    )
 
 
 def test_nothing_that_was_fetched_stays(server, tmp_path):
@@ -78,5 +80,5 @@ def test_a_night_that_is_refused_is_named_and_the_same_command_goes_on_with_it(s
 
 def test_without_a_token_the_command_says_where_to_get_one(server, tmp_path, monkeypatch):
     monkeypatch.delenv("NSRR_TOKEN")
-    with pytest.raises(BuildError, match="sleepdata.org/token"):
+    with pytest.raises(BuildError, match=r"sleepdata\.org/token"):
         fetched(tmp_path / "out", tmp_path / "nights")

@@ -74,7 +74,10 @@ class FileHandler(BaseHTTPRequestHandler):
         begin, status, headers = 0, 200, {"ETag": etag}
         asked = self.headers.get("Range")
         if asked and self.server.ranges and self.headers.get("If-Range", etag) == etag:
-            begin = int(asked.removeprefix("bytes=").rstrip("-"))
+            first, _, last = asked.removeprefix("bytes=").partition("-")
+            begin = int(first)
+            if last:
+                content = content[: int(last) + 1]
             if begin >= len(content):
                 return self.reply(416, b"", {"Content-Range": f"bytes */{len(content)}"})
             status = 206

@@ -1,6 +1,7 @@
 """sleepdata.org as its own source describes it, with one dataset and one valid token."""
 
 import hashlib
+
 from file_server import FileHandler, FileServer
 
 TOKEN = "4127-aBcdEfgHijKlmNopQrsTuv"
@@ -36,7 +37,7 @@ class NsrrHandler(FileHandler):
 
     def rows(self, folder):
         inside = [name for name in self.server.tree if name.startswith(f"{folder}/")]
-        children = sorted({f"{folder}/{name[len(folder) + 1:].split('/')[0]}" for name in inside})
+        children = sorted({f"{folder}/{name[len(folder) + 1 :].split('/')[0]}" for name in inside})
         return [self.row(child) for child in children]
 
     def row(self, path):
@@ -49,6 +50,8 @@ class NsrrHandler(FileHandler):
             "file_name": path.rpartition("/")[2],
             "is_file": file is not None,
             "file_size": len(content),
-            "file_checksum_md5": hashlib.md5(content).hexdigest() if file and self.server.md5 else None,
+            "file_checksum_md5": hashlib.md5(content).hexdigest()
+            if file and self.server.md5
+            else None,
             "archived": False,
         }
