@@ -30,9 +30,6 @@ from psgimg.builder.files import bounded
 T = TypeVar("T")
 Notify = Callable[[str], None]
 
-CONNECTIONS = 4
-"""Simultaneous requests to a host, whatever the number of workers."""
-
 PAUSE_S = 0.15
 """Shortest time between the beginnings of two requests to a host."""
 
@@ -76,7 +73,7 @@ class Host:
         *,
         secret: Mapping[str, str] | None = None,
         redirects: bool = False,
-        connections: int = CONNECTIONS,
+        connections: int,
         notify: Notify | None = None,
     ) -> None:
         self.name, self._remedy = name, remedy

@@ -1,6 +1,6 @@
 """Ledger: the SHA-256 of files that were fetched, drawn and deleted again.
 
-    OUT/.cache/huggingface/psgimg-fetched.jsonl     a line per file; never sent anywhere
+    ROOT/.psgimg/fetched.jsonl     a line per file
 
 A file is known by its path and by what the server says of its content. If the server's list changes,
 it is another file. A lost or damaged ledger only means that files are fetched again.
@@ -17,32 +17,38 @@ from pathlib import Path
 from psgimg.builder.access.remote_file import RemoteFile
 from psgimg.builder.files import durable
 
-FILE = ".cache/huggingface/psgimg-fetched.jsonl"
+FILE = "fetched.jsonl"
 
 
 class Ledger:
-    """The hashes of what was fetched for the dataset in a folder."""
+    """The hashes of what was fetched into the folder of a corpus.
 
-    def __init__(self, out: Path) -> None:
-        self._path = out / FILE
+    Parameters
+    ----------
+    state
+        Folder in it that keeps them.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self._path = state / FILE
         self._lock = threading.Lock()
-        self._known: dict[tuple[str, str, str], str] = {}
+        self._known: dict[tuple[str, str], str] = {}
         try:
             lines = self._path.read_bytes().split(b"\n")
         except OSError:
             lines = []
         for line in lines:
             with contextlib.suppress(ValueError, TypeError):
-                corpus, path, version, sha256 = json.loads(line)
-                self._known[corpus, path, version] = sha256
+                path, version, sha256 = json.loads(line)
+                self._known[path, version] = sha256
 
-    def get(self, corpus: str, file: RemoteFile) -> str | None:
+    def get(self, file: RemoteFile) -> str | None:
         """Return the hash of a file if it was fetched before and the server's list has not changed."""
-        return self._known.get((corpus, str(file.path), file.version))
+        return self._known.get((str(file.path), file.version))
 
-    def add(self, corpus: str, file: RemoteFile, sha256: str) -> None:
+    def add(self, file: RemoteFile, sha256: str) -> None:
         """Record a file that came in whole."""
-        entry = (corpus, str(file.path), file.version)
+        entry = (str(file.path), file.version)
         with self._lock:
             if self._known.get(entry) == sha256:
                 return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,8 @@ from typing import Protocol
 
 from psgimg.builder import atomic_file
 from psgimg.builder.access import nsrr_service
-from psgimg.builder.access.host import CONNECTIONS, Host, Notify
+from psgimg.builder.access.fetch_config import FetchConfig
+from psgimg.builder.access.host import Host, Notify
 from psgimg.builder.access.incoming import Fetched
 from psgimg.builder.access.ledger import Ledger
 from psgimg.builder.access.nsrr_service import Nsrr
@@ -24,17 +25,9 @@ from psgimg.builder.access.zenodo_service import Zenodo
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.files import bounded
 
-LIST = ".cache/huggingface/psgimg-list-{corpus}.json"
-"""Where the list of a corpus's files is kept, in the folder of the dataset; never sent anywhere."""
-
-
-@dataclass(frozen=True)
-class FetchConfig:
-    """Options of ``--fetch``; see the help of the command."""
-
-    keep: bool = False
-    token_file: Path | None = None
-    connections: int = CONNECTIONS
+STATE = ".psgimg"
+"""Folder in that of a corpus: the list of its files, and the hashes of what was fetched."""
+LIST = "files.json"
 
 
 class Service(Protocol):
@@ -116,16 +109,15 @@ DISTRIBUTIONS: Mapping[str, Distribution] = {
 
 @contextmanager
 def stocked(
-    corpora: Mapping[str, Path], out: Path, config: FetchConfig, notify: Notify
+    corpora: Mapping[str, Path], config: FetchConfig, notify: Notify
 ) -> Iterator[dict[str, Stock]]:
     """Yield the stock of each corpus: its files on disk and on its server.
 
     Parameters
     ----------
     corpora
-        Name of each corpus to fetch, and its folder.
-    out
-        Folder of the dataset, which keeps the lists and the hashes of what was fetched.
+        Name of each corpus to fetch, and its folder, which keeps the list of files and the hashes of
+        what was fetched.
 
     Raises
     ------
@@ -134,14 +126,12 @@ def stocked(
     """
     with ExitStack() as stack:
         services = {name: _service(name, config, notify, stack) for name in corpora}
-        ledger = Ledger(out)
         yield {
             name: Stock(
-                name,
                 services[name],
                 root,
-                _files(name, services[name], out),
-                ledger,
+                _files(name, services[name], root / STATE / LIST),
+                Ledger(root / STATE),
                 keep=config.keep,
             )
             for name, root in corpora.items()
@@ -163,9 +153,8 @@ def _service(corpus: str, config: FetchConfig, notify: Notify, stack: ExitStack)
     return service
 
 
-def _files(corpus: str, service: Service, out: Path) -> list[RemoteFile]:
+def _files(corpus: str, service: Service, path: Path) -> list[RemoteFile]:
     """Return the kept list of a corpus's files, or ask for it once and keep it."""
-    path = out / LIST.format(corpus=corpus)
     try:
         return [_from_json(values) for values in bounded.read_json(path)]
     except FileNotFoundError:
@@ -182,10 +171,9 @@ def _files(corpus: str, service: Service, out: Path) -> list[RemoteFile]:
     return files
 
 
-def forget(corpora: Iterable[str], out: Path) -> None:
-    """Delete the kept lists of corpora whose files are no longer as listed: the next run asks anew."""
-    for corpus in corpora:
-        (out / LIST.format(corpus=corpus)).unlink(missing_ok=True)
+def forget(root: Path) -> None:
+    """Delete the kept list of a corpus whose files are no longer as listed: the next run asks anew."""
+    (root / STATE / LIST).unlink(missing_ok=True)
 
 
 def require_space(root: Path, n_bytes: int) -> None:

@@ -34,6 +34,8 @@ class Stock:
 
     Parameters
     ----------
+    service
+        What brings a file.
     root
         Folder of the corpus. Files that are in it are used as they are, and never deleted.
     files
@@ -44,7 +46,6 @@ class Stock:
 
     def __init__(
         self,
-        corpus: str,
         service: Supplier,
         root: Path,
         files: Collection[RemoteFile],
@@ -52,7 +53,7 @@ class Stock:
         *,
         keep: bool,
     ) -> None:
-        self._corpus, self._service, self._root = corpus, service, root
+        self._service, self._root = service, root
         self._ledger, self._keep = ledger, keep
         self._remote = {root / file.path: file for file in files}
         self._brought: set[Path] = set()
@@ -73,7 +74,7 @@ class Stock:
         known: dict[Path, HashedFile] = {}
         for path in files_of(recording):
             file = self._remote.get(path)
-            sha256 = self._ledger.get(self._corpus, file) if file else None
+            sha256 = self._ledger.get(file) if file else None
             if path.exists() or sha256 is None:
                 return None
             known[path] = HashedFile(sha256, NOWHERE, settled=False)
@@ -110,7 +111,7 @@ class Stock:
             with self._lock:
                 self._brought.add(path)
             fetched = self._service.fetch(file, self._root)
-            self._ledger.add(self._corpus, file, fetched.sha256)
+            self._ledger.add(file, fetched.sha256)
             return hash_cache.remember(path, fetched.sha256)
         except FileChangedError:
             raise RecordingError(

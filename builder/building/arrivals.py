@@ -7,14 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
-from psgimg.builder.access.remote_file import UNREACHABLE
+from psgimg.builder.access.remote_file import DAMAGED, UNREACHABLE, WITHDRAWN
 from psgimg.builder.access.stock import Stock
 from psgimg.builder.building import outcomes
 from psgimg.builder.building.outcomes import Failed
 from psgimg.builder.dataset.shards import Key
 from psgimg.builder.errors import RecordingError
-from psgimg.builder.pool import Ready
+from psgimg.builder.processes.pool import Ready
 from psgimg.builder.tasks import Task
+
+CHANGED = (DAMAGED, WITHDRAWN)
+"""Reasons that may mean that a server's list has changed."""
 
 MANY = 5
 """Recordings one after another whose server does not answer: further ones are not asked for."""
@@ -51,6 +54,8 @@ class Arrivals:
         self._coming: dict[Future[Task], Task] = {}
         self._here: dict[Key, Task] = {}
         self._ahead, self._lost = ahead, 0
+        self.changed: set[str] = set()
+        """Corpora whose list on the server may have changed."""
 
     def __bool__(self) -> bool:
         return bool(self._waiting or self._coming)
@@ -66,6 +71,8 @@ class Arrivals:
             come = done.result()
         except RecordingError as error:
             self._lost = self._lost + 1 if error.reason == UNREACHABLE else 0
+            if error.reason in CHANGED:
+                self.changed.add(task.recording.corpus)
             return Ready(outcomes.failed(task, error))
         self._lost = 0
         return come

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeVar
 
-from psgimg.builder import pool
 from psgimg.builder.corpora.presence import Presence, system_error
 from psgimg.builder.dataset import build_report
 from psgimg.builder.dataset.build_report import SetAside
 from psgimg.builder.dataset.shards import Key
-from psgimg.builder.pool import Feed
+from psgimg.builder.processes import pool
+from psgimg.builder.processes.pool import Feed
 from psgimg.builder.tasks import Task
 
 

@@ -36,7 +36,7 @@ def opened(
         yield located, {}
         return
     roots = sources.to_fetch(fetched, config.root, among=config.corpora)
-    with services.stocked(roots, config.out, config.fetch, progress.note) as stocks:
+    with services.stocked(roots, config.fetch, progress.note) as stocks:
         afar = [Source(one, roots[one.name], listing=stocks[one.name].listing) for one in fetched]
         order = [one.name for one in config.corpora]
         yield sorted([*located, *afar], key=lambda one: order.index(one.corpus.name)), stocks
@@ -80,3 +80,5 @@ def arriving(
         yield arrivals
     finally:
         arrivals.close()
+        for corpus in arrivals.changed:
+            services.forget(stocks[corpus].listing.root)

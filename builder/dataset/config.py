@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import cast
 
-from psgimg.builder.access.services import FetchConfig
+from psgimg.builder.access.fetch_config import FetchConfig
 from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import splits
 from psgimg.builder.dataset.build_json import Fixed, RecipeJson

@@ -48,7 +48,9 @@ class BucketServer(FileServer):
                 self.files[f"/{prefix}/{path.relative_to(root).as_posix()}"] = path.read_bytes()
 
     def put_sums(self, prefix):
-        inside = [(key, content) for key, content in self.files.items() if key.startswith(f"/{prefix}/")]
+        inside = [
+            (key, content) for key, content in self.files.items() if key.startswith(f"/{prefix}/")
+        ]
         lines = [
             f"{hashlib.sha256(content).hexdigest()} {key.removeprefix(f'/{prefix}/')}\n"
             for key, content in inside
