@@ -15,9 +15,9 @@ from psgimg.builder.files import ownership
 from psgimg.builder.night import Plan
 from psgimg.builder.recordings import montage, usable
 from psgimg.builder.recordings.channels import standard_channels
-from psgimg.builder.recordings.mne_reader import open_any
 from psgimg.builder.recordings.montage import Derivation
 from psgimg.builder.recordings.montage_file import load_montage
+from psgimg.builder.recordings.open_signal import open_signal
 from psgimg.builder.recordings.recording import Corpus, Recording
 from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.render.recipe import Recipe
@@ -129,7 +129,7 @@ def _recipe(config: PreviewConfig, corpus: Corpus | None) -> Recipe:
 
 def _from_file(path: Path, epoch: int, recipe: Recipe, corpus: Corpus | None) -> _Night:
     """Open a file with one of its pages, which needs no stage."""
-    file = open_any(path)
+    file = open_signal(path)
     channels = corpus.channels if corpus else standard_channels(file.labels)
     lanes = usable.resolve(file, recipe.montage, channels)
     n_pages = count_pages(file.duration_s)

@@ -12,8 +12,8 @@ from pathlib import Path
 from psgimg.builder.drawing import draw_pages
 from psgimg.builder.recordings import usable
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S
-from psgimg.builder.recordings.mne_reader import open_any
 from psgimg.builder.recordings.montage import Derivation
+from psgimg.builder.recordings.open_signal import open_signal
 from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.signals import quality
@@ -96,7 +96,7 @@ def open_night(
         If the file can't be read, a given lane or label does not exist or can't be used, or there
         is no EEG lane.
     """
-    file = open_any(path)
+    file = open_signal(path)
     lanes = usable.choose(file, recipe.montage, channels or {})
     epochs, left_out = _epochs(file)
     missing = [f"lane {name} is not in the file and is drawn as absent" for name in lanes.missing]
