@@ -9,6 +9,7 @@ from psgimg.builder.errors import unreadable
 from psgimg.builder.recordings.edf import open_edf
 from psgimg.builder.recordings.mne_reader import open_mne
 from psgimg.builder.recordings.signal_file import SignalFile
+from psgimg.builder.recordings.wfdb_reader import is_wfdb, open_wfdb
 
 EDF_VERSION = re.compile(rb"0[ \0]{7}")
 """First bytes of every EDF, whatever its suffix."""
@@ -18,7 +19,7 @@ EDF_SUFFIXES = (".edf", ".rec")
 
 
 def open_signal(path: Path) -> SignalFile:
-    """Open a recording: EDF with ``edf.py``, other formats with MNE.
+    """Open a recording: EDF with ``edf.py``, WFDB with wfdb, other formats with MNE.
 
     Raises
     ------
@@ -32,4 +33,6 @@ def open_signal(path: Path) -> SignalFile:
         is_edf = False
     except OSError as error:
         raise unreadable(path.name, error) from error
-    return open_edf(path) if is_edf or path.suffix.lower() in EDF_SUFFIXES else open_mne(path)
+    if is_edf or path.suffix.lower() in EDF_SUFFIXES:
+        return open_edf(path)
+    return open_wfdb(path) if is_wfdb(path) else open_mne(path)
