@@ -91,8 +91,7 @@ def fork_for_spawn() -> None:
     """Have pools and studies fork where they start new interpreters, which takes seconds."""
     import multiprocessing
 
-    from psgimg.builder import pool
-    from psgimg.builder.processes import children
+    from psgimg.builder.processes import children, pool
 
     forking = SimpleNamespace(get_context=lambda _: multiprocessing.get_context("fork"))
     pool.multiprocessing = forking  # type: ignore[assignment]

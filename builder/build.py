@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder import atomic_file, night
-from psgimg.builder.building import changes, outcomes
+from psgimg.builder.access.stock import Stock
+from psgimg.builder.building import changes, outcomes, supply
 from psgimg.builder.building.outcomes import Failed
 from psgimg.builder.card import croissant, dataset_card
-from psgimg.builder.corpora import sources
 from psgimg.builder.corpora.presence import Presence
 from psgimg.builder.corpora.sources import Source
 from psgimg.builder.dataset import (
@@ -53,12 +53,11 @@ def build(config: BuildConfig, progress: Progress) -> Report:
         If the build can't continue. Finished recordings are kept, and running the same command
         again resumes the build.
     """
-    located = sources.locate(config.corpora, config.root)
     own_files.refuse_foreign(config.out, _beside())
-    with _locked(config.out):
+    with _locked(config.out), supply.opened(config, progress) as (found, stocks):
         done = shards.finished(config.out)
         built = [one.facts for one in done.values()]
-        located = _with_public_names(config, located, built, progress)
+        located = _with_public_names(config, found, built, progress)
         settings.refuse_others(config)
         earlier = build_report.read_earlier(config.out)
         policy = config.split_policy().keeping(placements.in_splits(earlier))
@@ -69,11 +68,11 @@ def build(config: BuildConfig, progress: Progress) -> Report:
         }
         _note_new_folds(config, earlier, progress)
         people = dict(zip(done, placements.persons(built), strict=True))
-        planned = make_tasks(config, located, policy, published, people)
+        planned = make_tasks(config, located, policy, published, people, stocks)
         tasks, set_aside = planned.tasks, planned.set_aside
         presence = Presence(located)
-        todo, refused = changes.to_draw(config, tasks, done, presence, progress)
-        refused += _draw_new(todo, config.workers, presence, progress)
+        todo, refused = changes.to_draw(config, tasks, done, presence, progress, stocks)
+        refused += _draw_new(config, todo, done, presence, stocks, progress)
         set_aside += refused
         used = {task.key for task in tasks} - {entry.key for entry in refused}
         for entry in set_aside:
@@ -129,15 +128,23 @@ def draw(task: Task) -> Drawn | Failed:
 
 
 def _draw_new(
-    tasks: Sequence[Task], workers: int, presence: Presence, progress: Progress
+    config: BuildConfig,
+    tasks: Sequence[Task],
+    done: Mapping[Key, Done],
+    presence: Presence,
+    stocks: Mapping[str, Stock],
+    progress: Progress,
 ) -> list[SetAside]:
     """Draw recordings, and return those that can't be used."""
     progress.start("drawing", len(tasks), "recordings")
     set_aside = []
-    for outcome in outcomes.run(draw, tasks, workers, presence):
-        if isinstance(outcome, Failed):
-            set_aside.append(outcome.entry)
-        progress.advance(1, outcome.n_pictures)
+    with supply.arriving(config, tasks, done, stocks) as arrivals:
+        for outcome in outcomes.run(draw, tasks, config.workers, presence, arrivals):
+            if isinstance(outcome, Failed):
+                set_aside.append(outcome.entry)
+            if arrivals:
+                arrivals.drawn(outcome.key)
+            progress.advance(1, outcome.n_pictures)
     return set_aside
 
 

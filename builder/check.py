@@ -5,13 +5,15 @@ With ``signal``, the samples are read as well, so that the verdict and the quali
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from psgimg.builder import night
-from psgimg.builder.building import outcomes
+from psgimg.builder.access.stock import Stock
+from psgimg.builder.building import outcomes, supply
 from psgimg.builder.building.outcomes import Failed
-from psgimg.builder.corpora import sources
 from psgimg.builder.corpora.presence import Presence
+from psgimg.builder.corpora.sources import Source
 from psgimg.builder.dataset import public_names
 from psgimg.builder.dataset.build_json import PlanFacts, PlannedRecording
 from psgimg.builder.dataset.build_report import SetAside
@@ -48,22 +50,36 @@ def check(
     BuildError
         If a corpus is not there, or vanishes meanwhile.
     """
-    found = sources.locate(config.corpora, config.root)
+    with supply.opened(config, progress) as (found, stocks):
+        return _checked(config, found, stocks, progress, signal=signal)
+
+
+def _checked(
+    config: BuildConfig,
+    found: Sequence[Source],
+    stocks: Mapping[str, Stock],
+    progress: Progress,
+    *,
+    signal: bool,
+) -> tuple[list[PlannedRecording], list[SetAside]]:
     located, names = public_names.assign(found, config.out, (), config.listed_subjects, save=False)
     policy = config.split_policy(names)
-    planned = make_tasks(config, located, policy)
+    planned = make_tasks(config, located, policy, stocks=stocks)
     tasks, set_aside = planned.tasks, planned.set_aside
     facts: list[PlannedRecording] = []
     progress.start("reading signals" if signal else "checking", len(tasks), "recordings")
     work, workers = (_inspect, config.workers) if signal else (_plan, 1)
-    for outcome in outcomes.run(work, tasks, workers, Presence(located)):
-        progress.advance()
-        if isinstance(outcome, Failed):
-            set_aside.append(outcome.entry)
-            continue
-        checked = outcome.facts
-        split = planned.placed.get((checked["corpus"], checked["subject"]))
-        facts.append({**checked, "split": split})
+    with supply.arriving(config, tasks, {}, stocks) as arrivals:
+        for outcome in outcomes.run(work, tasks, workers, Presence(located), arrivals):
+            progress.advance()
+            if arrivals:
+                arrivals.drawn(outcome.key)
+            if isinstance(outcome, Failed):
+                set_aside.append(outcome.entry)
+                continue
+            checked = outcome.facts
+            split = planned.placed.get((checked["corpus"], checked["subject"]))
+            facts.append({**checked, "split": split})
     place = {task.key: i for i, task in enumerate(tasks)}
     facts.sort(key=lambda fact: place[fact["corpus"], fact["recording"]])  # of parallel workers
     return facts, sorted(set_aside) if signal else set_aside

@@ -13,11 +13,12 @@ from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.schema import Row
 from psgimg.builder.drawing import ReadLanes, draw_pages, read_lanes
 from psgimg.builder.errors import RecordingError
-from psgimg.builder.recordings.edf import EdfFile, open_edf
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.lanes.treatment import UPSIDE_DOWN, Treatment
 from psgimg.builder.recordings.montage import Derivation
+from psgimg.builder.recordings.open_signal import open_signal
 from psgimg.builder.recordings.recording import Corpus, Recording
+from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.recordings.usable import resolve
 from psgimg.builder.signals import corrupt, epoching, polarity, quality
 from psgimg.builder.signals.corrupt import RecordingContext
@@ -41,7 +42,7 @@ class Plan:
     """
 
     recording: Recording
-    edf: EdfFile
+    edf: SignalFile
     derivations: tuple[Derivation | None, ...]
     treatments: tuple[Treatment, ...]
     hypnogram: Hypnogram
@@ -63,7 +64,7 @@ def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
             "listed as wrong by the distributor",
             f"{recording.own.recording}: {wrong}",
         )
-    edf = open_edf(recording.signal)
+    edf = open_signal(recording.signal)
     reference = scorers.reference(corpus, recording, spec.scorer)
     hypnogram = _read(corpus, recording, reference)
     second, notes = _second(corpus, recording, hypnogram, reference)

@@ -16,9 +16,9 @@ from psgimg.builder.files import ownership
 from psgimg.builder.night import Plan
 from psgimg.builder.recordings import montage, usable
 from psgimg.builder.recordings.channels import standard_channels
-from psgimg.builder.recordings.mne_reader import open_any
 from psgimg.builder.recordings.montage import Derivation
 from psgimg.builder.recordings.montage_file import load_montage
+from psgimg.builder.recordings.open_signal import open_signal
 from psgimg.builder.recordings.recording import Corpus, Recording
 from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.render import named_page
@@ -174,7 +174,7 @@ def _recipe(config: PreviewConfig, corpus: Corpus | None) -> Recipe:
 
 def _from_file(path: Path, config: PreviewConfig, recipe: Recipe, corpus: Corpus | None) -> _Night:
     """Open a file with one of its pages, which needs no stage."""
-    file, epoch = open_any(path), config.epoch
+    file, epoch = open_signal(path), config.epoch
     channels = corpus.channels if corpus else standard_channels(file.labels)
     if config.channels:
         lanes = usable.choose(file, recipe.montage, config.channels)
@@ -206,7 +206,7 @@ def _from_corpus(config: PreviewConfig, recipe: Recipe) -> _Night:
 
 
 def _find(source: Source, name: str) -> Recording:
-    available = {r.recording: r for r in source.corpus.recordings(source.root)}
+    available = {r.recording: r for r in source.recordings()}
     if name not in available:
         named = ", ".join(list(available)[:N_NAMED]) + (" …" if len(available) > N_NAMED else "")
         raise BuildError(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder import build
+from psgimg.builder.access.fetch_config import FetchConfig
 from psgimg.builder.building import pinning
 from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import corpus_record, shards
@@ -43,6 +44,8 @@ class RebuildConfig:
     source
         Corpora of the export to rebuild; empty for all. A corpus that was built from a YAML file is
         given by a file with the same definition.
+    fetch
+        How recordings that are not on disk are fetched; None if all are.
     """
 
     export: Path
@@ -50,6 +53,7 @@ class RebuildConfig:
     out: Path = Path("psg-images")
     source: tuple[str, ...] = ()
     workers: int = 1
+    fetch: FetchConfig | None = None
 
 
 @dataclass(frozen=True, order=True)
@@ -152,6 +156,7 @@ def _build_config(
         out=config.out,
         folds=export.values["folds"],
         workers=config.workers,
+        fetch=config.fetch,
         pinned=pinning.pinned(export, facts),
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from psgimg.builder.access.stock import Stock
 from psgimg.builder.corpora import sources
 from psgimg.builder.corpora.presence import Presence
 from psgimg.builder.corpora.sources import Source
@@ -75,6 +76,7 @@ def make_tasks(
     policy: SplitPolicy,
     published: Collection[Key] = (),
     finished: Mapping[Key, Person] = MappingProxyType({}),
+    stocks: Mapping[str, Stock] | None = None,
 ) -> Planned:
     """Return a task for each recording that can be read, those set aside, and everyone's split.
 
@@ -91,6 +93,8 @@ def make_tasks(
     finished
         Recordings that are in the folder, published or not, and whose they are; they stay even if a
         file of theirs is missing now.
+    stocks
+        Corpus → its files on a server.
 
     Raises
     ------
@@ -100,7 +104,7 @@ def make_tasks(
     spec = config.page_spec()
     recordings, misnamed = _named_in_utf8(_wanted(config, located))
     corpora = {source.corpus.name: source.corpus for source in located}
-    readable, missing = _readable(recordings, Presence(located))
+    readable, missing = _readable(recordings, Presence(located), stocks or {})
     known, copies = _first_of_each_name(readable)
     ranked = sorted((one for one, _ in known.values()), key=lambda one: one.key not in published)
     later = twins.find(ranked, {key: one for key, (_, one) in known.items() if one})
@@ -155,12 +159,16 @@ def _named_in_utf8(found: Iterable[Recording]) -> tuple[list[Recording], list[Se
 
 
 def _readable(
-    recordings: Iterable[Recording], presence: Presence
+    recordings: Iterable[Recording], presence: Presence, stocks: Mapping[str, Stock]
 ) -> tuple[list[tuple[Recording, Identity | None]], list[SetAside]]:
     """Return the recordings whose files are all there, with their identity if known, and the others."""
     cache = HashCache.load()
     readable, missing = [], []
     for recording in recordings:
+        stock = stocks.get(recording.corpus)
+        if stock and stock.is_remote(recording):
+            readable.append((recording, stock.recall(recording)))
+            continue
         try:
             readable.append((recording, fingerprint.recall(recording, cache)))
         except RecordingError as error:

@@ -15,8 +15,8 @@ from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings import usable
 from psgimg.builder.recordings.channels import standard_channels
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S, Hypnogram
-from psgimg.builder.recordings.mne_reader import open_any
 from psgimg.builder.recordings.montage import Derivation
+from psgimg.builder.recordings.open_signal import open_signal
 from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.signals import polarity, quality
@@ -185,7 +185,7 @@ def open_night(
         If a file can't be read, a given lane or label does not exist or can't be used, there is no
         EEG lane, or the scoring is of another time.
     """
-    file = open_any(path)
+    file = open_signal(path)
     lanes = usable.choose(file, recipe.montage, channels or {})
     grid, candidates, told = _grid(file, epoch_s, scoring, scoring_format)
     epochs, left_out = _epochs(file, candidates)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from psgimg.builder.access.stock import Stock
 from psgimg.builder.building import outcomes
 from psgimg.builder.building.outcomes import Failed
 from psgimg.builder.corpora.presence import Presence
@@ -33,12 +34,16 @@ def to_draw(
     done: Mapping[Key, Done],
     presence: Presence,
     progress: Progress,
+    stocks: Mapping[str, Stock],
 ) -> tuple[list[Task], list[SetAside]]:
     """Return the recordings that are new or have changed since they were drawn, and those set aside.
 
-    A finished recording that can't be read at present stays, as its pictures are right.
+    A finished recording that can't be read at present stays, as its pictures are right; so does one
+    that was fetched, if nothing tells that it has changed on its server.
     """
-    known, failed = _identified(_unknown(config, tasks, done), config.workers, presence, progress)
+    afar = {task.key for task in tasks if _is_afar(task, stocks)}
+    unknown = [task for task in _unknown(config, tasks, done) if task.key not in afar]
+    known, failed = _identified(unknown, config.workers, presence, progress)
     keys = {task.key for task in tasks}
     used = {one.facts["signal"]: key[1] for key, one in done.items() if key not in keys}
     todo, set_aside = [], []
@@ -49,7 +54,8 @@ def to_draw(
             if kept is None or failure.error is None:
                 set_aside.append(failure.entry)
         elif identity is None:
-            todo.append(task)
+            if kept is None or task.key not in afar:
+                todo.append(task)
         elif kept is None or _has_changed(kept, task, identity):
             try:
                 refuse_other_signal(config.pinned, task.recording, identity.signal)
@@ -76,6 +82,12 @@ def _has_changed(kept: Done, task: Task, identity: Identity) -> bool:
         identity.fingerprint,
         task.recording.split_key,
     )
+
+
+def _is_afar(task: Task, stocks: Mapping[str, Stock]) -> bool:
+    """Return whether a recording must be fetched to be read."""
+    stock = stocks.get(task.recording.corpus)
+    return stock is not None and stock.is_remote(task.recording.own)
 
 
 def _unknown(config: BuildConfig, tasks: Sequence[Task], done: Mapping[Key, Done]) -> list[Task]:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeVar
 
-from psgimg.builder import pool
 from psgimg.builder.corpora.presence import Presence, system_error
 from psgimg.builder.dataset import build_report
 from psgimg.builder.dataset.build_report import SetAside
 from psgimg.builder.dataset.shards import Key
+from psgimg.builder.processes import pool
+from psgimg.builder.processes.pool import Feed
 from psgimg.builder.tasks import Task
 
 
@@ -52,8 +53,14 @@ def run(
     tasks: Sequence[Task],
     workers: int,
     presence: Presence,
+    feed: Feed[Task, Failed] | None = None,
 ) -> Iterator[OutcomeT | Failed]:
     """Yield the outcome of each task as soon as it is known.
+
+    Parameters
+    ----------
+    feed
+        The same tasks as their files arrive, if they are fetched.
 
     Raises
     ------
@@ -61,7 +68,8 @@ def run(
         If a corpus is no longer there.
     """
     recordings = {task.key: task.recording for task in tasks}
-    for outcome in pool.run(work, tasks, workers, crashed=_crashed):
+    source: Sequence[Task] | Feed[Task, OutcomeT | Failed] = feed or tasks
+    for outcome in pool.run(work, source, workers, crashed=_crashed):
         if isinstance(outcome, Failed):
             presence.failed(recordings[outcome.key], outcome.error)
         else:

@@ -21,6 +21,7 @@ from psgimg.builder.corpora.reading import (
 )
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events
+from psgimg.builder.recordings.listing import Place
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
 from psgimg.builder.stages import Score, Stage, Unscored
 
@@ -41,7 +42,7 @@ FIELDS = ("start", "duration", "stage")
 FOLDER = re.compile(r"tp\w+", re.IGNORECASE)
 
 
-def recordings(root: Path) -> Iterator[Recording]:
+def recordings(root: Place) -> Iterator[Recording]:
     """Yield the recordings in name order; BuildError if there are none."""
     nights = []
     for path in walk(root):

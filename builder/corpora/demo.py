@@ -12,9 +12,10 @@ import numpy as np
 from psgimg.builder import atomic_file
 from psgimg.builder.corpora.annotations import read_annotated
 from psgimg.builder.corpora.physiology import CHIN_SFREQ_HZ, SFREQ_HZ
-from psgimg.builder.corpora.reading import scoring_of
+from psgimg.builder.corpora.reading import scoring_of, walk
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.hypnogram import Hypnogram
+from psgimg.builder.recordings.listing import Place
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
 from psgimg.builder.stages import Score, Stage, Unscored
 
@@ -98,10 +99,12 @@ def write(root: Path, n_subjects: int = N_SUBJECTS) -> None:
         _write_night(root, number)
 
 
-def recordings(root: Path) -> Iterator[Recording]:
+def recordings(root: Place) -> Iterator[Recording]:
     """Yield the recordings that ``write`` wrote under ``root``, in name order."""
     empty = True
-    for signal in sorted(root.glob(f"{NAME}-*{SIGNAL_SUFFIX}")):
+    for signal in walk(root):
+        if not (signal.name.startswith(f"{NAME}-") and signal.name.endswith(SIGNAL_SUFFIX)):
+            continue
         subject = signal.name.removesuffix(SIGNAL_SUFFIX)
         scoring = signal.with_name(subject + SCORING_SUFFIX)
         if scoring.exists():

@@ -25,6 +25,7 @@ from psgimg.builder.corpora.reading import (
 )
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events
+from psgimg.builder.recordings.listing import Place
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
 from psgimg.builder.stages import Score, Stage, Unscored
 
@@ -46,7 +47,7 @@ FILE = re.compile(
 )
 
 
-def recordings(root: Path) -> Iterator[Recording]:
+def recordings(root: Place) -> Iterator[Recording]:
     """Yield the recordings in name order; BuildError if there are none."""
     matches = matching(root, FILE)
     scorings, rivals = first_of_each(

@@ -19,6 +19,7 @@ from psgimg.builder.corpora import isruc_table
 from psgimg.builder.corpora.reading import fallback, listed, read_text, score, scoring_of, walk
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.hypnogram import Hypnogram, from_scores
+from psgimg.builder.recordings.listing import Place
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
 from psgimg.builder.stages import Score, Stage, Unscored
 
@@ -40,7 +41,7 @@ SUBGROUP = re.compile(r"(?:isruc|(?:sub)?group)[-_ a-z]*?(?P<which>III|II|I|3|2|
 NUMBERS = {"1": "I", "2": "II", "3": "III"}
 
 
-def recordings(root: Path) -> Iterator[Recording]:
+def recordings(root: Place) -> Iterator[Recording]:
     """Yield the recordings in name order (``I-008``, ``II-003-1``, ``III-001``).
 
     Raises

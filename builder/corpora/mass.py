@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from psgimg.builder.corpora.annotations import read_annotated
 from psgimg.builder.corpora.reading import fallback, first_of_each, listed, matching, scoring_of
 from psgimg.builder.recordings.hypnogram import Hypnogram
+from psgimg.builder.recordings.listing import Place
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
 from psgimg.builder.stages import Score, Stage, Unscored
 
@@ -39,7 +39,7 @@ SCORINGS = ("base", "annotations")
 """Kinds of scoring file, the newer one first."""
 
 
-def recordings(root: Path) -> Iterator[Recording]:
+def recordings(root: Place) -> Iterator[Recording]:
     """Yield the recordings in name order; BuildError if there are none."""
     matches = matching(root, FILE)
     files, rivals = first_of_each(

@@ -20,6 +20,7 @@ from psgimg.builder.corpora import nsrr_xml
 from psgimg.builder.corpora.reading import fallback, first_of_each, listed, scoring_of, walk
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.hypnogram import Hypnogram
+from psgimg.builder.recordings.listing import Place
 from psgimg.builder.recordings.recording import Recording
 
 FORMS = ("nsrr", "profusion")
@@ -50,7 +51,7 @@ class Names:
     scoring: str = XML_SCORING
 
 
-def recordings(names: Names, root: Path) -> Iterator[Recording]:
+def recordings(names: Names, root: Place) -> Iterator[Recording]:
     """Yield the recordings of one NSRR corpus in name order; BuildError if there are none."""
     pattern = re.compile(rf"{names.stem}(?:\.edf|{names.scoring})", re.IGNORECASE)
     signals: list[tuple[re.Match[str], Path]] = []

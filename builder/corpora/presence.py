@@ -62,7 +62,8 @@ class Presence:
     """
 
     def __init__(self, located: Sequence[Source]) -> None:
-        self._roots = {source.corpus.name: source.root for source in located}
+        self._roots = {one.corpus.name: one.root for one in located}
+        self._fetched = {one.corpus.name for one in located if one.listing}
         self._streaks = {name: _Streak() for name in self._roots}
 
     def readable(self, recording: Recording) -> None:
@@ -82,6 +83,8 @@ class Presence:
         BuildError
             If the corpus is no longer there.
         """
+        if recording.corpus in self._fetched:  # its folder is filled and emptied night by night
+            return
         if error in (None, *ABSENT):  # a reader may look for files that never existed
             error = _error(recording)
         if error is None:
@@ -104,6 +107,8 @@ class Presence:
             If it is not.
         """
         root = self._roots[corpus]
+        if corpus in self._fetched:
+            return
         try:
             with os.scandir(root) as entries:
                 reason = "" if next(entries, None) else "it is empty"

@@ -13,6 +13,7 @@ from psgimg.builder.errors import BuildError, RecordingError, unreadable
 from psgimg.builder.files import bounded, safe_names
 from psgimg.builder.files.bounded import Bound
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S, Event, Hypnogram
+from psgimg.builder.recordings.listing import Listing, Place
 from psgimg.builder.recordings.recording import Recording
 from psgimg.builder.stages import Score
 
@@ -38,8 +39,8 @@ def check_name(name: str, where: str) -> str:
     return name
 
 
-def walk(root: Path) -> Iterator[Path]:
-    """Yield every file under a folder, in name order.
+def walk(place: Place) -> Iterator[Path]:
+    """Yield every file of a corpus: under a folder, in name order, and those that can be fetched.
 
     Links to folders are followed once; hidden files and folders are skipped.
 
@@ -48,6 +49,16 @@ def walk(root: Path) -> Iterator[Path]:
     BuildError
         If the folder does not exist, or it or a subfolder can't be listed.
     """
+    if isinstance(place, Listing):
+        present = list(_walk(place.root)) if place.root.is_dir() else []
+        names = {path.name.lower() for path in present}  # in whatever folder: it is used as it is
+        afar = [path for path in place.expected if path.name.lower() not in names]
+        yield from sorted([*present, *(place.root / path for path in afar)])
+        return
+    yield from _walk(place)
+
+
+def _walk(root: Path) -> Iterator[Path]:
     if not root.is_dir():
         raise BuildError(f"folder {root} not found; give --root the folder of the corpus")
     entered: set[Path] = set()
@@ -61,13 +72,13 @@ def walk(root: Path) -> Iterator[Path]:
         yield from (Path(folder) / name for name in sorted(names) if not _litter(name))
 
 
-def matching(root: Path, pattern: re.Pattern[str]) -> list[tuple[re.Match[str], Path]]:
+def matching(root: Place, pattern: re.Pattern[str]) -> list[tuple[re.Match[str], Path]]:
     """Return the files whose whole name matches a pattern, with the match."""
     candidates = ((pattern.fullmatch(path.name), path) for path in walk(root))
     return [(match, path) for match, path in candidates if match]
 
 
-def listed(recordings: Sequence[Recording], root: Path, expected: str) -> Iterator[Recording]:
+def listed(recordings: Sequence[Recording], root: Place, expected: str) -> Iterator[Recording]:
     """Return the recordings in name order, duplicates included: a build sets those aside.
 
     Parameters

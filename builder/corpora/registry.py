@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from psgimg.builder import yaml_file
-from psgimg.builder.corpora import dcsm, demo, hmc, isruc, mass, nsrr, sleep_edf
+from psgimg.builder.corpora import cap, cinc2018, dcsm, demo, hmc, isruc, mass, nsrr, sleep_edf
 from psgimg.builder.corpora.custom import plugins, yaml_corpus
 from psgimg.builder.corpora.custom.plugins import Installed
 from psgimg.builder.errors import BuildError
@@ -24,6 +24,8 @@ CORPORA: dict[str, Corpus] = {
         mass.CORPUS,
         hmc.CORPUS,
         dcsm.CORPUS,
+        cinc2018.CORPUS,
+        cap.CORPUS,
     )
 }
 """Built-in corpora by name."""

@@ -9,13 +9,12 @@ folder of MNE's downloader can be read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 from psgimg.builder.corpora.annotations import read_annotated
 from psgimg.builder.corpora.reading import first_of_each, listed, matching, scoring_of
-from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.hypnogram import Hypnogram
+from psgimg.builder.recordings.listing import Place
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
 from psgimg.builder.stages import Score, Stage, Unscored
 
@@ -38,12 +37,8 @@ FILE = re.compile(
     re.IGNORECASE,
 )
 
-SC_SUBJECTS = tuple(f"SC4{n:02d}" for n in range(83) if n not in {39, 68, 69, 78, 79})
-ST_SUBJECTS = tuple(f"ST7{n:02d}" for n in range(1, 25) if n not in {3, 23})
-"""Telemetry subjects; MNE numbers them 0 to 21 in this order (its ``temazepam_records.csv``)."""
 
-
-def recordings(root: Path) -> Iterator[Recording]:
+def recordings(root: Place) -> Iterator[Recording]:
     """Yield the recordings in name order; BuildError if there are none."""
     matches = matching(root, FILE)
     hypnograms, rivals = first_of_each(
@@ -66,49 +61,6 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
     """Read the hypnogram; RecordingError if it can't be read."""
     path = scoring_of(recording, scorer)
     return read_annotated(path, recording.signal, CODES, epoch_s=EPOCH_S, scorer=scorer)
-
-
-def fetch(subjects: Sequence[str], root: Path) -> None:
-    """Download missing recordings with MNE into ``root/physionet-sleep-data``.
-
-    Parameters
-    ----------
-    subjects
-        Names of subjects (``SC400``, ``ST701``); empty for all, about 8 GB. For telemetry
-        subjects, MNE provides only the placebo night.
-
-    Raises
-    ------
-    BuildError
-        If a subject does not exist, or the download fails.
-    """
-    wanted = [name.upper() for name in subjects] or [*SC_SUBJECTS, *ST_SUBJECTS]
-    unknown = sorted(set(wanted) - {*SC_SUBJECTS, *ST_SUBJECTS})
-    if unknown:
-        raise BuildError(
-            f"sleep-edf has no subject {', '.join(unknown)}; choose from {SC_SUBJECTS[0]} to "
-            f"{SC_SUBJECTS[-1]} and {ST_SUBJECTS[0]} to {ST_SUBJECTS[-1]} (some numbers are missing)"
-        )
-    cassette = [int(name[3:]) for name in wanted if name in SC_SUBJECTS]
-    telemetry = [ST_SUBJECTS.index(name) for name in wanted if name in ST_SUBJECTS]
-    try:
-        _download(cassette, telemetry, root)
-    except (OSError, ValueError, RuntimeError, ImportError) as error:  # of requests, pooch, MNE
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise BuildError(
-            f"download of sleep-edf failed ({reason}); try again, or get it from "
-            f"{CORPUS.terms.licence_url} and give --root"
-        ) from error
-
-
-def _download(cassette: list[int], telemetry: list[int], root: Path) -> None:
-    from mne.datasets.sleep_physionet import age, temazepam  # heavy
-
-    root.mkdir(parents=True, exist_ok=True)
-    if cassette:  # "ignore": three subjects have only one night, and MNE would refuse them
-        age.fetch_data(cassette, path=root, on_missing="ignore", verbose="error")
-    if telemetry:
-        temazepam.fetch_data(telemetry, path=root, verbose="error")
 
 
 CORPUS = Corpus(

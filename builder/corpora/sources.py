@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from psgimg.builder.corpora import demo
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files.quoting import require_utf8
 from psgimg.builder.files.safe_names import expanded
+from psgimg.builder.recordings.listing import Listing
 from psgimg.builder.recordings.recording import Corpus, Recording
 
 
@@ -22,11 +23,29 @@ class Source:
     ----------
     published
         Its recordings under their public names; None before these are assigned.
+    listing
+        Its files, with those that can be fetched; None if all are on disk.
     """
 
     corpus: Corpus
     root: Path
     published: tuple[Recording, ...] | None = None
+    listing: Listing | None = None
+
+    def recordings(self) -> Iterator[Recording]:
+        """Return the recordings as the corpus's reader finds them; BuildError if there are none."""
+        return self.corpus.recordings(self.listing or self.root)
+
+
+def to_fetch(
+    corpora: Sequence[Corpus], roots: Sequence[str], among: Sequence[Corpus]
+) -> dict[str, Path]:
+    """Return the folder of each corpus that is fetched; it need not exist yet. See ``locate``."""
+    given = _given([corpus.name for corpus in among], roots)
+    return {
+        corpus.name: given.get(corpus.name) or _in_environment(corpus) or Path(corpus.home)
+        for corpus in corpora
+    }
 
 
 def root_variable(name: str) -> str:
@@ -34,18 +53,25 @@ def root_variable(name: str) -> str:
     return f"PSGIMG_{name.upper().replace('-', '_')}_ROOT"
 
 
-def locate(corpora: Sequence[Corpus], roots: Sequence[str]) -> list[Source]:
+def locate(
+    corpora: Sequence[Corpus], roots: Sequence[str], among: Sequence[Corpus] = ()
+) -> list[Source]:
     """Locate each corpus by ``--root``, its environment variable, or the downloader's folder.
 
     The downloader's folder is in the working directory. For a corpus described by a YAML file, it
     is the ``root`` in the file, by default the file's own folder.
+
+    Parameters
+    ----------
+    among
+        All corpora of the command, to which ``roots`` belong; ``corpora`` if empty.
 
     Raises
     ------
     BuildError
         If a corpus is not found; the message states how to get it and its terms.
     """
-    given = _given([corpus.name for corpus in corpora], roots)
+    given = _given([corpus.name for corpus in among or corpora], roots)
     return [Source(corpus, _root(corpus, given.get(corpus.name))) for corpus in corpora]
 
 
@@ -63,7 +89,7 @@ def recordings(source: Source, subjects: Sequence[str], limit: int) -> list[Reco
     chosen = set(subjects)
     selected = [
         recording
-        for recording in source.published or source.corpus.recordings(source.root)
+        for recording in source.published or source.recordings()
         if not chosen or chosen & {recording.subject, recording.own.subject}
     ]
     for recording in selected:

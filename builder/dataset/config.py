@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import cast
 
+from psgimg.builder.access.fetch_config import FetchConfig
 from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import splits
 from psgimg.builder.dataset.build_json import Fixed, Placements, RecipeJson
@@ -71,6 +72,8 @@ class BuildConfig:
         Minutes kept around sleep; None keeps all.
     min_quality
         Least share of usable epochs, 0 to 1, that one EEG lane of a recording must have.
+    fetch
+        How recordings that are not on disk are fetched; None if all are.
     pinned
         Replaces the options for pages, split and choice of recordings when a dataset is rebuilt.
     """
@@ -93,6 +96,7 @@ class BuildConfig:
     min_quality: float = 0.0
     limit: int = 0
     workers: int = 1
+    fetch: FetchConfig | None = None
     pinned: Pinned | None = None
 
     def __post_init__(self) -> None:

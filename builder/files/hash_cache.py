@@ -94,6 +94,21 @@ def read(path: Path) -> HashedFile:
     return hashed
 
 
+def remember(path: Path, sha256: str) -> HashedFile:
+    """Remember the hash of a file that was hashed while it was written.
+
+    Raises
+    ------
+    OSError
+        If the file can't be reached.
+    """
+    stamp = Stamp.of(path.stat())
+    hashed = HashedFile(sha256, stamp, stamp.is_settled(time.time_ns()))
+    if hashed.settled:
+        _remember(path, hashed)
+    return hashed
+
+
 def is_unchanged(path: Path, before: HashedFile) -> bool:
     """Return whether a file has the content that was hashed; it is read again only if in doubt.
 

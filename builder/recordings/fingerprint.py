@@ -54,7 +54,7 @@ def identify(recording: Recording) -> Identity:
     RecordingError
         If one of them can't be read, or changed meanwhile.
     """
-    return _identity(recording, {path: _hashed(path) for path in files_of(recording)})
+    return of(recording, {path: _hashed(path) for path in files_of(recording)})
 
 
 def recall(recording: Recording, cache: HashCache) -> Identity | None:
@@ -76,7 +76,7 @@ def recall(recording: Recording, cache: HashCache) -> Identity | None:
             complete = False
         else:
             known[path] = hashed
-    return _identity(recording, known) if complete else None
+    return of(recording, known) if complete else None
 
 
 def require_unchanged(identity: Identity) -> None:
@@ -117,7 +117,8 @@ def _changed(path: Path) -> RecordingError:
     )
 
 
-def _identity(recording: Recording, files: Mapping[Path, HashedFile]) -> Identity:
+def of(recording: Recording, files: Mapping[Path, HashedFile]) -> Identity:
+    """Return the identity of a recording, given the hash of every one of its files."""
     signal = files[recording.signal].sha256
     scorings = {scorer: files[path].sha256 for scorer, path in recording.scorings.items()}
     side_files = [files[path].sha256 for path in recording.side_files]

@@ -6,7 +6,6 @@ GDF), it resamples all of them to the highest rate.
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,14 +19,10 @@ import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.recordings import mne_breaks
-from psgimg.builder.recordings.edf import open_edf, require_rate, uv_per_unit, without_range
+from psgimg.builder.recordings.edf import require_rate, uv_per_unit, without_range
 from psgimg.builder.recordings.edf_channels import Channel
 from psgimg.builder.recordings.edf_header import EdfHeader, read_header
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
-from psgimg.builder.recordings.signal_file import SignalFile
-
-EDF_VERSION = re.compile(rb"0[ \0]{7}")
-"""First bytes of every EDF, whatever its suffix (``.edf``, ``.rec``)."""
 
 VOLT = 107
 """FIFF_UNIT_V, MNE's code for a channel in volts."""
@@ -141,24 +136,6 @@ class MneFile:
                 "recording as EDF",
             )
         return joined
-
-
-def open_any(path: Path) -> SignalFile:
-    """Open a recording in any supported format: EDF with ``edf.py``, others with MNE.
-
-    Raises
-    ------
-    RecordingError
-        If the file can't be read, or its format is unknown to MNE.
-    """
-    try:
-        with path.open("rb") as file:
-            is_edf = EDF_VERSION.fullmatch(file.read(8)) is not None
-    except IsADirectoryError:  # some formats are folders
-        is_edf = False
-    except OSError as error:
-        raise unreadable(path.name, error) from error
-    return open_edf(path) if is_edf or path.suffix.lower() == ".edf" else open_mne(path)
 
 
 def open_mne(path: Path) -> MneFile:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder.recordings.hypnogram import Hypnogram
+from psgimg.builder.recordings.listing import Place
 
 
 class Policy(Enum):
@@ -103,8 +104,8 @@ class Corpus:
     home
         Folder that the distributor's downloader creates in the working directory.
     recordings
-        Function that yields the recordings under a root folder, in name order. Raises BuildError
-        if the folder holds none of this corpus.
+        Function that yields the recordings under a root folder, or in a list of files that can be
+        fetched into it, in name order. Raises BuildError if there is none of this corpus.
     read_hypnogram
         Function that reads the scoring of a recording by one of its scorers.
     notes
@@ -131,7 +132,7 @@ class Corpus:
     montage: str
     channels: Mapping[str, str]
     home: str
-    recordings: Callable[[Path], Iterator[Recording]]
+    recordings: Callable[[Place], Iterator[Recording]]
     read_hypnogram: Callable[[Recording, str], Hypnogram]
     notes: tuple[str, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)

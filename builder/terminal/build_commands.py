@@ -14,12 +14,18 @@ from psgimg.builder.terminal import publish_commands
 from psgimg.builder.terminal.options import (
     DEFAULT_NAME,
     data_options,
+    fetch_options,
     filters_option,
+    limit_option,
     montage_option,
     out_option,
     polarity_option,
     publish_options,
+    root_option,
+    source_option,
     style_option,
+    subjects_option,
+    token_option,
     workers_option,
 )
 
@@ -42,13 +48,12 @@ from psgimg.builder.terminal.options import (
     "repeated. Kinds: lost, flat, polarity, hum, emg, pops, scale, noise.",
 )
 @workers_option
-@click.option("--fetch", is_flag=True, help="Download --subjects first (sleep-edf only).")
+@fetch_options
 @click.option(
     "--push", is_flag=True, help="Publish the dataset on the Hub afterwards; see `psgimg push`."
 )
 @publish_options
 def build(
-    fetch: bool,
     push: bool,
     workers: int | None,
     repo_id: str,
@@ -74,8 +79,6 @@ def build(
         check_ready(release, config.source, open_console().print, twin)
     elif public or permission or replace or repo_id != DEFAULT_NAME:
         raise click.UsageError("--repo-id, --public, --permission and --replace go with --push")
-    if fetch:
-        _fetch(config.source, config.subjects, config.root)
     console = open_console()
     with ProgressBar(console) as progress:
         report = builder.build(config, progress)
@@ -96,6 +99,7 @@ def build(
     help="Also read the signals, and list the quality of their lanes; takes seconds per recording.",
 )
 @workers_option
+@fetch_options
 def check(signal: bool, workers: int | None, **options: Any) -> None:
     """List the recordings that a build would draw, and those it would set aside, with reasons.
 
@@ -118,6 +122,36 @@ def check(signal: bool, workers: int | None, **options: Any) -> None:
     show_build.show_set_aside(console, set_aside)
     show_build.show_notes(console, plans)
     console.print(f"{len(plans)} recordings would be built, {len(set_aside)} set aside")
+
+
+@click.command()
+@config_option
+@source_option
+@root_option
+@subjects_option
+@limit_option
+@token_option
+def fetch(
+    source: tuple[str, ...],
+    root: tuple[str, ...],
+    subjects: tuple[str, ...],
+    limit: int,
+    token_file: Path | None,
+) -> None:
+    """Download recordings of a corpus; run the same command again to go on.
+
+    `psgimg sources` lists the corpora that can be fetched, their size and terms.
+    """
+    from psgimg.builder import fetch as fetching
+    from psgimg.builder.access.fetch_config import FetchConfig
+    from psgimg.builder.terminal import show_fetch
+
+    config = FetchConfig(keep=True, token_file=token_file)
+    with ProgressBar(open_console()) as progress:
+        brought = fetching.fetch(source, root, subjects, limit, config, progress)
+    show_fetch.show_brought(open_console(), brought)
+    if brought.lost:
+        raise SystemExit(1)
 
 
 @click.command()
@@ -182,15 +216,3 @@ def preview(edf: Path | None, channels: tuple[str, ...], **options: Any) -> None
 
     config = PreviewConfig(edf, channels=by_lane(channels), **options)
     show_build.show_page(open_console(), preview(config))
-
-
-def _fetch(source: tuple[str, ...], subjects: tuple[str, ...], root: tuple[str, ...]) -> None:
-    from psgimg.builder.corpora import sleep_edf
-    from psgimg.builder.corpora import sources as corpus_folders
-
-    if source != (sleep_edf.CORPUS.name,) or not subjects:
-        raise click.ClickException(
-            "--fetch needs --source sleep-edf and --subjects, such as --subjects SC400,SC401"
-        )
-    place = corpus_folders.stated(sleep_edf.CORPUS, root)
-    sleep_edf.fetch(list(subjects), place or Path())

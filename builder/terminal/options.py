@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,28 @@ def minutes(value: Any) -> float | None:
 DEFAULT_NAME = "psg-images"
 """Default name of the dataset's folder and of its repository."""
 
+source_option = click.option(
+    "--source",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="Name of a corpus (`psgimg sources`), or a YAML file of your own; may be repeated.",
+)
+subjects_option = click.option(
+    "--subjects", type=names, default="", metavar="A,B,…", help="Use only these subjects."
+)
+limit_option = click.option(
+    "--limit",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Use only the first N recordings of each source.",
+)
+token_option = click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="File with a token of the NSRR (or set NSRR_TOKEN).",
+)
 root_option = click.option(
     "--root",
     multiple=True,
@@ -79,12 +102,7 @@ polarity_option = click.option(
 
 DATA_OPTIONS = (
     config_option,
-    click.option(
-        "--source",
-        multiple=True,
-        metavar="NAME|FILE",
-        help="Name of a corpus (`psgimg sources`), or a YAML file of your own; may be repeated.",
-    ),
+    source_option,
     root_option,
     montage_option,
     style_option,
@@ -111,16 +129,8 @@ DATA_OPTIONS = (
         metavar="SHARE",
         help="Set recordings aside with fewer usable epochs, such as 0.5, in every EEG lane.",
     ),
-    click.option(
-        "--subjects", type=names, default="", metavar="A,B,…", help="Use only these subjects."
-    ),
-    click.option(
-        "--limit",
-        type=click.IntRange(0),
-        default=0,
-        metavar="N",
-        help="Use only the first N recordings of each source.",
-    ),
+    subjects_option,
+    limit_option,
     click.option(
         "--splits",
         default="80/10/10",
@@ -145,6 +155,32 @@ def data_options(command: Any) -> Any:
     for option in reversed(DATA_OPTIONS):
         command = option(command)
     return command
+
+
+FETCH_OPTIONS = (
+    click.option(
+        "--fetch", is_flag=True, help="Download what is not on disk, and delete it once it is used."
+    ),
+    click.option("--keep", is_flag=True, help="Keep what --fetch downloads."),
+    token_option,
+)
+"""Options of the commands that can fetch recordings."""
+
+
+def fetch_options(command: Any) -> Any:
+    """Add the options of fetching to a command; it receives ``fetch``, a FetchConfig or None."""
+
+    @functools.wraps(command)
+    def with_config(fetch: bool, keep: bool, token_file: Path | None, **options: Any) -> Any:
+        from psgimg.builder.access.fetch_config import FetchConfig
+
+        if (keep or token_file) and not fetch:
+            raise click.UsageError("--keep and --token-file go with --fetch")
+        return command(fetch=FetchConfig(keep, token_file) if fetch else None, **options)
+
+    for option in reversed(FETCH_OPTIONS):
+        with_config = option(with_config)
+    return with_config
 
 
 PUBLISH_OPTIONS = (

@@ -13,6 +13,7 @@ from psgimg.builder.console import ProgressBar, open_console, styled
 from psgimg.builder.progress import Progress
 from psgimg.builder.terminal.options import (
     DEFAULT_NAME,
+    fetch_options,
     out_option,
     publish_options,
     root_option,
@@ -131,6 +132,7 @@ def _export(
 )
 @out_option
 @workers_option
+@fetch_options
 def rebuild(labels: Path, workers: int | None, **options: Any) -> None:
     """Recreate a dataset from its labels-only export and your own recordings.
 

@@ -17,6 +17,7 @@ from psgimg.builder.preview import PreviewPage
 from psgimg.builder.recordings.recording import Corpus
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.builder.terminal import show_fetch
 from rich.console import Console
 
 T = TypeVar("T")
@@ -134,6 +135,8 @@ def show_corpora(
         console.print(styled((corpus.name, "bold"), terms))
         console.print(styled("    ", where))
         console.print(styled("    ", (corpus.terms.access, "dim")))
+        if how := show_fetch.how_to_fetch(corpus.name):
+            console.print(styled("    ", (how, "dim")))
     for fault in faults:
         console.print(styled((fault, "yellow")))
     console.print()

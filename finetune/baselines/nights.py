@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder import lane_signals, pool
+from psgimg.builder import lane_signals
 from psgimg.builder.errors import BuildError
 from psgimg.builder.lane_signals import Here, Lanes, Origin
+from psgimg.builder.processes import pool
 from psgimg.builder.progress import Progress
 from psgimg.finetune.data import page_index, sampling, source
 from psgimg.finetune.data.page_index import Index, RecordingKey

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from builds import content, opened, run
 from progress import Remembered
-from psgimg.builder import lane_signals, pool
+from psgimg.builder import lane_signals
 from psgimg.builder.build import build
 from psgimg.builder.check import check
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
 from psgimg.builder.exports import labels_only
 from psgimg.builder.preview import PreviewConfig, preview
+from psgimg.builder.processes import pool
 from psgimg.builder.rebuild import RebuildConfig, rebuild
 from psgimg.builder.stages import Stage
 from tiny import write_hmc, write_sleep_edf

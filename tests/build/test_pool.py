@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from pool_work import double, fragile, lost, refuse, refuse_or_sleep
-from psgimg.builder import pool
+from psgimg.builder.processes import pool
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -33,7 +33,7 @@ def test_an_error_ends_the_run(workers):
 SLEEPER = """
 import sys, time
 from pathlib import Path
-from psgimg.builder import pool
+from psgimg.builder.processes import pool
 
 def work(task):
     import os

@@ -13,8 +13,9 @@ from edf_fields import set_field
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.edf import EdfFile
 from psgimg.builder.recordings.edf_records import GAPS
-from psgimg.builder.recordings.mne_reader import MneFile, open_any
+from psgimg.builder.recordings.mne_reader import MneFile
 from psgimg.builder.recordings.montage import MONTAGES, Derivation, Kind
+from psgimg.builder.recordings.open_signal import open_signal
 from psgimg.builder.recordings.usable import judge
 from psgimg.builder.signals.filter_settings import Filters
 from psgimg.builder.signals.filtering import read_signals
@@ -115,7 +116,7 @@ WRITERS = [write_fif, write_brainvision, write_bdf, write_eeglab]
 
 @pytest.mark.parametrize("write", WRITERS)
 def test_every_format_gives_microvolts_at_its_own_rate(tmp_path, wave_uv, write):
-    file = open_any(write(tmp_path, wave_uv))
+    file = open_signal(write(tmp_path, wave_uv))
     assert isinstance(file, MneFile)
     assert file.labels == tuple(LABELS)
     assert file.sfreqs_hz == (Fraction(SFREQ_HZ),) * 3
@@ -127,16 +128,16 @@ def test_every_format_gives_microvolts_at_its_own_rate(tmp_path, wave_uv, write)
 
 @pytest.mark.parametrize("write", [write_fif, write_brainvision, write_bdf])
 def test_the_start_is_that_of_the_header(tmp_path, wave_uv, write):
-    assert open_any(write(tmp_path, wave_uv)).start == START.replace(tzinfo=None)
+    assert open_signal(write(tmp_path, wave_uv)).start == START.replace(tzinfo=None)
 
 
 def test_a_format_without_a_date_has_no_start(tmp_path, wave_uv):
-    assert open_any(write_eeglab(tmp_path, wave_uv)).start is None
+    assert open_signal(write_eeglab(tmp_path, wave_uv)).start is None
 
 
 @pytest.mark.parametrize("write", [write_fif, write_brainvision])
 def test_what_is_no_voltage_is_not_read_as_one(tmp_path, wave_uv, write):
-    file = open_any(write(tmp_path, wave_uv))
+    file = open_signal(write(tmp_path, wave_uv))
     fault = file.fault(2)
     assert fault is not None
     assert (file.fault(0), fault.reason) == (None, "unit is not a voltage")
@@ -157,7 +158,7 @@ def test_units_are_those_of_the_header_whatever_mne_makes_of_them(tmp_path):
         for i, unit in enumerate(units)
     ]
     edfio.Bdf(signals).write(tmp_path / "a.bdf")
-    file = open_any(tmp_path / "a.bdf")
+    file = open_signal(tmp_path / "a.bdf")
     expected_uv = [7, 7e3, 7e6, 7, 7e-3]  # the last two spellings MNE leaves as they are
     assert [file.read_uv(i)[7] for i in range(5)] == pytest.approx(expected_uv, rel=1e-3)
     for channel in range(5, 8):
@@ -181,7 +182,7 @@ def bdf_with(path, rates_hz, **changes):
     edfio.Bdf(signals).write(path)
     for name, text in changes.items():
         set_field(path, f"ch{len(rates_hz) - 1}", name, text)
-    return open_any(path)
+    return open_signal(path)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +210,7 @@ def test_limits_of_a_bdf_have_24_bits_and_may_have_a_comma(tmp_path, limits):
 
 def test_equal_labels_of_a_bdf_are_those_of_the_file(tmp_path):
     bdf_with(tmp_path / "a.bdf", (256, 256), pmin="0", pmax="0", label="ch0")
-    file = open_any(tmp_path / "a.bdf")
+    file = open_signal(tmp_path / "a.bdf")
     assert file.labels == ("ch0", "ch0")
     assert (file.fault(0), file.fault(1).reason) == (None, "channel without range")
 
@@ -218,7 +219,7 @@ def test_a_bdf_without_a_duration_of_records_is_refused_as_an_edf_is(tmp_path):
     bdf_with(tmp_path / "a.bdf", (256,))
     set_fields(tmp_path / "a.bdf", {244: b"0       "})
     with pytest.raises(RecordingError, match=r"no sampling rate: a\.bdf: the duration of a record"):
-        open_any(tmp_path / "a.bdf")
+        open_signal(tmp_path / "a.bdf")
 
 
 @pytest.mark.parametrize(
@@ -243,7 +244,7 @@ def test_time_that_mne_marks_as_skipped_is_a_gap(tmp_path, wave_uv):
         mne.Annotations([30, 70, 90], [20, 5, 10], ["BAD_ACQ_SKIP", "BAD_EMG", "x"])
     )
     raw.save(tmp_path / "night_raw.fif", verbose="error")
-    file = open_any(tmp_path / "night_raw.fif")
+    file = open_signal(tmp_path / "night_raw.fif")
     assert [(s.onset_s, s.length_s(file.record_s)) for s in file.segments] == [(0, 30), (50, 70)]
     assert file.duration_s == 120
     kept = np.r_[wave_uv[0, : 30 * SFREQ_HZ], wave_uv[0, 50 * SFREQ_HZ :]]
@@ -259,19 +260,19 @@ def test_skipped_time_that_mne_misplaces_is_refused(tmp_path, wave_uv):
         raw.set_annotations(mne.Annotations([0, 30], [10, 20], ["BAD_ACQ_SKIP"] * 2, date))
         raw.save(path, overwrite=True, verbose="error")
         if segments:
-            assert [segment.onset_s for segment in open_any(path).segments] == segments
+            assert [segment.onset_s for segment in open_signal(path).segments] == segments
         else:
             with pytest.raises(
                 RecordingError, match="without a date, MNE can't locate its interruptions"
             ):
-                open_any(path)
+                open_signal(path)
 
 
 def test_joined_files_are_not_filtered_across_their_border(tmp_path, wave_uv):
     half = 60 * SFREQ_HZ
     parts = [raw_of(wave_uv[:, :half]), raw_of(wave_uv[:, half:])]
     mne.concatenate_raws(parts, verbose="error").save(tmp_path / "a_raw.fif", verbose="error")
-    file = open_any(tmp_path / "a_raw.fif")
+    file = open_signal(tmp_path / "a_raw.fif")
     assert [(s.onset_s, s.first, s.stop) for s in file.segments] == [
         (0, 0, half),
         (60, half, 2 * half),
@@ -279,12 +280,12 @@ def test_joined_files_are_not_filtered_across_their_border(tmp_path, wave_uv):
 
 
 def test_a_new_segment_of_brainvision_is_a_border(tmp_path, wave_uv):
-    file = open_any(write_brainvision(tmp_path, wave_uv, breaks_s=[45]))
+    file = open_signal(write_brainvision(tmp_path, wave_uv, breaks_s=[45]))
     assert [segment.onset_s for segment in file.segments] == [0, 45]
 
 
 def test_what_was_cut_out_in_eeglab_moves_the_rest_in_time(tmp_path, wave_uv):
-    file = open_any(write_eeglab(tmp_path, wave_uv, cuts_s=[(40, 90), (80, 10)]))
+    file = open_signal(write_eeglab(tmp_path, wave_uv, cuts_s=[(40, 90), (80, 10)]))
     assert [segment.onset_s for segment in file.segments] == [0, 130, 180]
     assert file.duration_s == pytest.approx(220)
     assert len(file.read_uv(0)) == wave_uv.shape[1]
@@ -317,7 +318,7 @@ def write_bdf_plus(path, times_s, flag):
 @pytest.mark.parametrize("flag", [b"BDF+C", b"BDF+D"])
 def test_gaps_between_the_records_of_a_bdf_count_whatever_its_header_says(tmp_path, flag):
     path = write_bdf_plus(tmp_path / "a.bdf", [*range(30), *range(130, 160)], flag)
-    file = open_any(path)
+    file = open_signal(path)
     assert [(s.onset_s, s.first, s.stop) for s in file.segments] == [
         (0, 0, 3000),
         (130, 3000, 6000),
@@ -330,20 +331,20 @@ def test_a_bdf_whose_samples_begin_elsewhere_is_refused(tmp_path):
     path = write_bdf_plus(tmp_path / "a.bdf", range(30), b"BDF+C")
     set_fields(path, {184: b"512     "})
     with pytest.raises(RecordingError, match=r"wrong header size: a\.bdf: bytes 184-191"):
-        open_any(path)
+        open_signal(path)
 
 
 def test_a_bdf_that_is_called_edf_is_refused(tmp_path):
     path = write_bdf_plus(tmp_path / "a.edf", range(30), b"BDF+C")
     with pytest.raises(RecordingError, match=r"a\.edf is BDF; rename it to \.bdf"):
-        open_any(path)
+        open_signal(path)
 
 
 def test_less_than_a_second_between_gaps_is_left_out(tmp_path, wave_uv):
     raw = raw_of(wave_uv)
     raw.set_annotations(mne.Annotations([30, 40.5], [10, 10], ["BAD_ACQ_SKIP"] * 2))
     raw.save(tmp_path / "night_raw.fif", verbose="error")
-    file = open_any(tmp_path / "night_raw.fif")
+    file = open_signal(tmp_path / "night_raw.fif")
     assert [segment.onset_s for segment in file.segments] == [0, 50.5]
     assert len(file.read_uv(0)) == sum(s.stop - s.first for s in file.segments)
 
@@ -353,7 +354,7 @@ def test_signals_of_a_fif_with_a_gap_are_read_like_any_other(tmp_path, wave_uv):
     raw.set_annotations(mne.Annotations([30], [20], ["BAD_ACQ_SKIP"]))
     raw.save(tmp_path / "night_raw.fif", verbose="error")
     signals = read_signals(
-        open_any(tmp_path / "night_raw.fif"),
+        open_signal(tmp_path / "night_raw.fif"),
         MONTAGES["central"],
         [Derivation("C4-M1", 0), None, Derivation("E1-M2", 1), None, None],
         filters=Filters(),
@@ -368,13 +369,13 @@ def test_edf_is_known_by_its_content_whatever_its_suffix(tmp_path):
     signal = edfio.EdfSignal(np.arange(3000.0), 100, label="C4", physical_dimension="uV")
     edfio.Edf([signal]).write(tmp_path / "night.edf")
     path = (tmp_path / "night.edf").rename(tmp_path / "night.rec")
-    assert isinstance(open_any(path), EdfFile)
+    assert isinstance(open_signal(path), EdfFile)
 
 
 def test_defects_that_mne_tolerates_are_noted(tmp_path, wave_uv):
     path = write_bdf(tmp_path, wave_uv)
     path.write_bytes(path.read_bytes()[: -50 * 3 * 3 * SFREQ_HZ])
-    file = open_any(path)
+    file = open_signal(path)
     assert file.duration_s == pytest.approx(70)
     assert any("header" in note and str(tmp_path) not in note for note in file.notes)
 
@@ -382,7 +383,7 @@ def test_defects_that_mne_tolerates_are_noted(tmp_path, wave_uv):
 def test_samples_without_value_are_refused(tmp_path, wave_uv):
     wave_uv[0, 500] = np.nan
     with pytest.raises(RecordingError, match="'EEG C4-A1' has samples that are not finite numbers"):
-        open_any(write_fif(tmp_path, wave_uv)).read_uv(0)
+        open_signal(write_fif(tmp_path, wave_uv)).read_uv(0)
 
 
 @pytest.mark.parametrize(
@@ -399,7 +400,7 @@ def test_samples_without_value_are_refused(tmp_path, wave_uv):
 def test_a_file_that_cant_be_read_is_one_line(tmp_path, name, content, says):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(RecordingError, match=says) as caught:
-        open_any(tmp_path / name)
+        open_signal(tmp_path / name)
     assert "\n" not in str(caught.value)
 
 
@@ -407,12 +408,12 @@ def test_a_brainvision_header_without_its_samples_says_so(tmp_path, wave_uv):
     path = write_brainvision(tmp_path, wave_uv)
     (tmp_path / "night.eeg").unlink()
     with pytest.raises(RecordingError, match=r"night\.vhdr: .*check that it exists|can't read"):
-        open_any(path)
+        open_signal(path)
 
 
 def test_a_missing_file_is_one_line(tmp_path):
     with pytest.raises(RecordingError, match=r"unreadable file: night\.fif: No such file"):
-        open_any(tmp_path / "night.fif")
+        open_signal(tmp_path / "night.fif")
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -428,7 +429,7 @@ def test_a_damaged_file_is_one_line_whatever_the_library_raises(tmp_path, wave_u
         content[at] = rng.integers(256)
     damaged.write_bytes(content)
     with suppress(RecordingError):
-        file = open_any(path)
+        file = open_signal(path)
         assert file.start is None or isinstance(file.start, datetime)
         for channel in range(len(file.labels)):
             if file.fault(channel) is None:
@@ -447,16 +448,16 @@ def test_any_error_of_a_library_is_one_line(tmp_path, wave_uv, monkeypatch, erro
     with pytest.raises(
         RecordingError, match=r"MNE can't read it .first line second line.; export it"
     ):
-        open_any(path)
+        open_signal(path)
 
 
 def test_a_recording_that_claims_to_last_for_years_is_refused(tmp_path, wave_uv):
     path = write_eeglab(tmp_path, wave_uv, cuts_s=[(40, 1e9)])
     with pytest.raises(RecordingError, match=r"implausible duration: night\.set would last"):
-        open_any(path)
+        open_signal(path)
 
 
 def test_edf_with_nuls_for_padding_is_known_by_its_content(tmp_path):
     path = write_raw(tmp_path / "night.rec", header=RawHeader(pad=b"\0"))
     path.write_bytes(b"0".ljust(8, b"\0") + path.read_bytes()[8:])
-    assert isinstance(open_any(path), EdfFile)
+    assert isinstance(open_signal(path), EdfFile)

@@ -10,6 +10,7 @@ from pathlib import Path
 from psgimg.builder.corpora.custom.path_patterns import Files, PathPattern
 from psgimg.builder.corpora.reading import listed, walk
 from psgimg.builder.errors import BuildError
+from psgimg.builder.recordings.listing import Place, folder_of
 from psgimg.builder.recordings.recording import Recording
 
 LONGEST_NAME = 100
@@ -34,7 +35,7 @@ class CorpusLayout:
     scorings: Mapping[str, PathPattern | None]
 
 
-def recordings(layout: CorpusLayout, root: Path) -> Iterator[Recording]:
+def recordings(layout: CorpusLayout, root: Place) -> Iterator[Recording]:
     """Yield the recordings in name order.
 
     Raises
@@ -43,7 +44,7 @@ def recordings(layout: CorpusLayout, root: Path) -> Iterator[Recording]:
         If there are none, a name is unusable or ambiguous, or two files could be the scoring of a
         recording.
     """
-    files = Files(root, walk(root))
+    files = Files(folder_of(root), walk(root))
     matched = [(layout.signals.match(name), path) for name, path in files.paths.items()]
     signals = [(values, path) for values, path in matched if values is not None]
     scorings = [_scorings(layout, values, path, files) for values, path in signals]

@@ -1,0 +1,1 @@
+"""Access: fetch recordings from the services that distribute them."""

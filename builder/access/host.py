@@ -1,0 +1,313 @@
+"""Host: requests to one server, few at a time, repeated while they can succeed later.
+
+No message, and no exception behind one, shows an address with its secret.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import httpx2
+import tenacity
+from psgimg.builder import http_retry
+from psgimg.builder.access.incoming import DamagedError, Fetched, Incoming, receiving
+from psgimg.builder.access.remote_file import (
+    DAMAGED,
+    NO_ACCESS,
+    UNREACHABLE,
+    WITHDRAWN,
+    RemoteFile,
+)
+from psgimg.builder.errors import RecordingError
+from psgimg.builder.files import bounded
+
+T = TypeVar("T")
+Notify = Callable[[str], None]
+
+PAUSE_S = 0.15
+"""Shortest time between the beginnings of two requests to a host."""
+
+PATIENCE_S = 600.0
+"""How long a request is repeated without a byte coming: the server is busy, down, or drops it."""
+FIRST_PATIENCE_S = 30.0
+"""The same for a server that has not answered yet, or no longer does: it may stay away."""
+
+TIMEOUT = httpx2.Timeout(60, connect=20)
+CHUNK = 1 << 16
+PARTIAL, BEYOND_THE_END = 206, 416
+HTML = ("text/html", "application/xhtml+xml")
+IDENTITY = {"Accept-Encoding": "identity"}
+
+
+class RefusedError(RecordingError):
+    """A file that the server will not give to this user, now or later."""
+
+
+class Host:
+    """Client of one host: at most ``connections`` requests at a time, with pauses, a context manager.
+
+    Parameters
+    ----------
+    name
+        The service as users know it, for messages.
+    remedy
+        What a user without access does, in a few words.
+    secret
+        Query parameters that prove who asks. They are added to each request and nothing else.
+    redirects
+        Whether a redirect leads to the file. Where it does not, it leads to a page for signing in.
+    notify
+        Called with a line of text while the server keeps a request waiting.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        remedy: str,
+        *,
+        secret: Mapping[str, str] | None = None,
+        redirects: bool = False,
+        connections: int,
+        notify: Notify | None = None,
+    ) -> None:
+        self.name, self._remedy = name, remedy
+        self._secret = dict(secret or {})
+        self._notify = notify
+        self._slots = threading.BoundedSemaphore(connections)
+        self._turn, self._next_s = threading.Lock(), 0.0
+        self._closed = threading.Event()
+        self._answers, self._heard_s = False, 0.0
+        self._client = httpx2.Client(
+            timeout=TIMEOUT,
+            follow_redirects=redirects,
+            limits=httpx2.Limits(max_connections=connections),
+            headers={"User-Agent": "psgimg"},
+        )
+
+    def __enter__(self) -> Host:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._closed.set()
+        self._client.close()
+
+    def json(self, url: str, parameters: Mapping[str, str] | None = None) -> Any:
+        """Return the answer to a request as JSON.
+
+        Raises
+        ------
+        RecordingError
+            If the server refuses or stays down, or the answer is not JSON.
+        """
+        content = self._content(url, parameters or {})
+        try:
+            return bounded.loads(content, self.name)
+        except ValueError:
+            raise RecordingError(
+                "unreadable answer",
+                f"{self.name} answered something other than JSON; try again later",
+            ) from None
+
+    def text(self, url: str, parameters: Mapping[str, str] | None = None) -> str:
+        """Return the answer to a request as text; see :meth:`json`."""
+        return self._content(url, parameters or {}).decode("utf-8", "replace")
+
+    def piece(self, url: str, first: int, last: int) -> bytes:
+        """Return some bytes of a file, both ends included.
+
+        Raises
+        ------
+        RecordingError
+            If the server refuses or stays down, or has no Range requests.
+        """
+
+        def ask() -> bytes:
+            headers = {**IDENTITY, "Range": f"bytes={first}-{last}"}
+            with self._answer(url, {}, headers, "the archive") as response:
+                if response.status_code != PARTIAL or _first_byte(response) != first:
+                    raise RecordingError(
+                        "no Range requests",
+                        f"{self.name} does not send parts of an archive; download it whole, unpack it, "
+                        "and give --root",
+                    )
+                content = b"".join(response.iter_raw())
+            if len(content) != last - first + 1:
+                raise httpx2.RemoteProtocolError("a part of the archive was cut off")
+            return content
+
+        return self._repeated(url, ask)
+
+    def fetch(self, file: RemoteFile, root: Path) -> Fetched:
+        """Bring a file to its place under ``root``, where it did not exist before.
+
+        Raises
+        ------
+        RecordingError
+            If the server refuses the file, does not have it, stays down, or sends twice what does
+            not fit its own size or checksum.
+        BuildError
+            If the disk is full or can't be written.
+        """
+        with receiving(file, root) as incoming:
+            with suppress(DamagedError):
+                return self._whole(incoming)
+            try:
+                return self._whole(incoming)
+            except DamagedError as error:
+                raise RecordingError(
+                    DAMAGED,
+                    f"{file.name}: {error}, twice, from {self.name}; try again later, or report it "
+                    "there",
+                ) from None
+
+    def _whole(self, incoming: Incoming) -> Fetched:
+        """Receive a file until the server has no more of it, and give it its name."""
+        validators: list[str] = []
+        self._repeated(incoming.file.url, lambda: self._receive(incoming, validators))
+        return incoming.finish()
+
+    def _receive(self, incoming: Incoming, validators: list[str]) -> None:
+        """Request the rest of a file, and append what comes.
+
+        Parameters
+        ----------
+        validators
+            Identifies the version that has begun to come; empty if the server did not tell.
+        """
+        headers = dict(IDENTITY)
+        if begin := incoming.n_bytes:
+            headers["Range"] = f"bytes={begin}-"
+            headers |= {"If-Range": validators[-1]} if validators else {}
+        with self._answer(incoming.file.url, {}, headers, incoming.file.name) as response:
+            if response.status_code == BEYOND_THE_END:
+                if begin == incoming.file.size:
+                    return
+                incoming.begin_anew()
+                raise httpx2.RemoteProtocolError("the file has become shorter")
+            if response.status_code != PARTIAL:
+                incoming.begin_anew()
+            elif _first_byte(response) != begin:
+                raise httpx2.RemoteProtocolError("the server sent another part of the file")
+            etag = response.headers.get("ETag", "")
+            validators[:] = [etag] if etag and not etag.startswith("W/") else []
+            incoming.append(self._heard(response.iter_raw()))
+
+    def _content(self, url: str, parameters: Mapping[str, str]) -> bytes:
+        def ask() -> bytes:
+            content = bytearray()
+            with self._answer(url, parameters, {}, "the list of files") as response:
+                for chunk in self._heard(response.iter_bytes(CHUNK)):
+                    content += chunk
+                    if len(content) > bounded.JSON.n_bytes:
+                        raise RecordingError(
+                            "unreadable answer",
+                            f"{self.name} sends a list without end; try again later",
+                        )
+            return bytes(content)
+
+        return self._repeated(url, ask)
+
+    @contextmanager
+    def _answer(
+        self, url: str, parameters: Mapping[str, str], headers: Mapping[str, str], what: str
+    ) -> Iterator[httpx2.Response]:
+        """Yield the answer to a request if it is data, or nothing further than what has come."""
+        asked = {**parameters, **self._secret}
+        with (
+            self._connection(),
+            self._client.stream("GET", url, params=asked or None, headers=headers) as response,
+        ):
+            self._heard_s = time.monotonic()
+            self._answers = self._answers or response.status_code < 500
+            if response.status_code != BEYOND_THE_END:
+                self._require_data(response, what)
+            yield response
+
+    def _require_data(self, response: httpx2.Response, what: str) -> None:
+        """Refuse what is not data; errors that may pass are raised as those of the client."""
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if response.is_redirect or response.status_code in (401, 403):
+            raise RefusedError(
+                NO_ACCESS, f"{self.name} does not give {what} to you: {self._remedy}"
+            )
+        if response.status_code in (404, 410):
+            raise RefusedError(WITHDRAWN, f"{self.name} has no {what} any more; build without it")
+        response.raise_for_status()
+        if kind in HTML:
+            raise RefusedError(
+                NO_ACCESS, f"{self.name} sent a web page instead of {what}: {self._remedy}"
+            )
+
+    def _repeated(self, url: str, request: Callable[[], T]) -> T:
+        """Make a request until it succeeds or is refused."""
+        start_s = time.monotonic()
+
+        def patience_s() -> float:
+            if self._closed.is_set():
+                return 0.0
+            patience_s = PATIENCE_S if self._answers else FIRST_PATIENCE_S
+            return max(self._heard_s - start_s, 0.0) + patience_s
+
+        retrying = http_retry.retrying(patience_s, before_sleep=self._waiting, sleep=self._sleep)
+        try:
+            return retrying(request)
+        except httpx2.HTTPError as error:
+            self._answers = False
+            host, reason = httpx2.URL(url).host, _reason(error)
+        raise RecordingError(
+            UNREACHABLE, f"{self.name} ({host}) {reason}; run the same command again later"
+        )
+
+    def _sleep(self, seconds: float) -> None:
+        self._closed.wait(seconds)
+
+    def _waiting(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if self._notify and error and state.next_action:
+            reason = _reason(http_retry.root_cause(error))
+            self._notify(f"{self.name} {reason}; trying again in {state.next_action.sleep:.0f} s")
+
+    def _heard(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield what comes, and remember when."""
+        for chunk in chunks:
+            self._heard_s = time.monotonic()
+            yield chunk
+
+    @contextmanager
+    def _connection(self) -> Iterator[None]:
+        """Hold one of the connections, and wait for this request's turn."""
+        with self._slots:
+            with self._turn:
+                now_s = time.monotonic()
+                begin_s = max(now_s, self._next_s)
+                self._next_s = begin_s + PAUSE_S
+            self._closed.wait(begin_s - now_s)
+            yield
+
+
+def _first_byte(response: httpx2.Response) -> int:
+    """Return the place in the file at which a partial answer begins; -1 if it does not say."""
+    unit, _, span = response.headers.get("Content-Range", "").partition(" ")
+    first = span.partition("-")[0]
+    return int(first) if unit == "bytes" and first.isascii() and first.isdigit() else -1
+
+
+def _reason(error: BaseException) -> str:
+    """Return what a server does, without its address."""
+    response = http_retry.response_of(error)
+    if response is not None:
+        return f"answers {response.status_code} {response.reason_phrase}".rstrip()
+    if isinstance(error, httpx2.TimeoutException):
+        return "does not answer"
+    return f"drops the connection ({type(error).__name__})"

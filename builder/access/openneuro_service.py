@@ -1,0 +1,77 @@
+"""OpenNeuro service: the files of a dataset in its public bucket, listed as S3 lists them."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib import resources
+from pathlib import Path, PurePosixPath
+
+from psgimg.builder.access import s3_listing
+from psgimg.builder.access.host import Host, Notify
+from psgimg.builder.access.incoming import Fetched
+from psgimg.builder.access.remote_file import RemoteFile, relative
+from psgimg.builder.access.s3_listing import Stored
+
+ADDRESS_VARIABLE = "PSGIMG_OPENNEURO_URL"
+ADDRESS = "https://s3.amazonaws.com/openneuro.org"
+
+
+class OpenNeuro:
+    """A dataset of OpenNeuro, such as ``ds005555``.
+
+    Parameters
+    ----------
+    wanted
+        Regular expression of the paths to list, relative to the dataset.
+    """
+
+    def __init__(
+        self, dataset: str, wanted: str, *, connections: int, notify: Notify | None = None
+    ) -> None:
+        self._address = os.environ.get(ADDRESS_VARIABLE, ADDRESS).rstrip("/")
+        self._dataset, self._wanted = dataset, re.compile(wanted)
+        self.host = Host(
+            "OpenNeuro",
+            f"see https://openneuro.org/datasets/{dataset}",
+            redirects=True,
+            connections=connections,
+            notify=notify,
+        )
+
+    def fetch(self, file: RemoteFile, root: Path) -> Fetched:
+        """Bring a file to its place under ``root``; see ``Host.fetch``."""
+        return self.host.fetch(file, root)
+
+    def files(self) -> list[RemoteFile]:
+        """Return the files of the dataset.
+
+        Raises
+        ------
+        RecordingError
+            If the server refuses or can't be reached, or answers in another form.
+        """
+        published = _published(self._dataset)
+        files = [
+            self._file(stored, published)
+            for stored in s3_listing.listed(self.host, self._address, f"{self._dataset}/")
+        ]
+        wanted = [file for file in files if self._wanted.fullmatch(str(file.path))]
+        return sorted(wanted, key=lambda file: file.path)
+
+    def _file(self, stored: Stored, published: dict[PurePosixPath, str]) -> RemoteFile:
+        path = relative(stored.key.removeprefix(f"{self._dataset}/"), "OpenNeuro")
+        if sha256 := published.get(path):
+            checksums: tuple[tuple[str, str], ...] = (("sha256", sha256),)
+        else:
+            checksums = (("md5", stored.md5),) if stored.md5 else ()
+        return RemoteFile(path, f"{self._address}/{stored.key}", stored.size, checksums)
+
+
+def _published(dataset: str) -> dict[PurePosixPath, str]:
+    """Return the SHA-256 of the signals of a dataset as psgimg knows them; empty if it does not."""
+    file = resources.files("psgimg.builder.access") / "lists" / f"{dataset}_sha256.tsv"
+    if not file.is_file():
+        return {}
+    rows = [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()]
+    return {PurePosixPath(path): sha256 for path, _, sha256 in rows}

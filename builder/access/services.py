@@ -1,0 +1,208 @@
+"""Services: which corpora can be fetched from where, and the list of their files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from psgimg.builder import atomic_file
+from psgimg.builder.access import nsrr_service
+from psgimg.builder.access.fetch_config import FetchConfig
+from psgimg.builder.access.host import Host, Notify
+from psgimg.builder.access.incoming import Fetched
+from psgimg.builder.access.ledger import Ledger
+from psgimg.builder.access.nsrr_service import Nsrr
+from psgimg.builder.access.openneuro_service import OpenNeuro
+from psgimg.builder.access.physionet_service import PhysioNet, Project
+from psgimg.builder.access.remote_file import RemoteFile, relative
+from psgimg.builder.access.stock import Stock
+from psgimg.builder.access.zenodo_service import Zenodo
+from psgimg.builder.errors import BuildError, RecordingError
+from psgimg.builder.files import bounded
+
+STATE = ".psgimg"
+"""Folder in that of a corpus: the list of its files, and the hashes of what was fetched."""
+LIST = "files.json"
+
+
+class Service(Protocol):
+    """A service that distributes a corpus."""
+
+    host: Host
+
+    def files(self) -> list[RemoteFile]:
+        """Return the files of the corpus; RecordingError if they can't be had."""
+
+    def fetch(self, file: RemoteFile, root: Path) -> Fetched:
+        """Bring a file to its place under ``root``; see ``Host.fetch``."""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """How a corpus is distributed.
+
+    Parameters
+    ----------
+    open_service
+        Returns the service, given the options and what to call when it keeps a request waiting.
+    n_gb
+        Size of all of it as the service states it, in GB; None if no statement is known.
+    """
+
+    open_service: Callable[[FetchConfig, Notify], Service]
+    n_gb: float | None = None
+
+
+def _nsrr(dataset: str, n_gb: float | None = None) -> Distribution:
+    def service(config: FetchConfig, notify: Notify) -> Service:
+        token = nsrr_service.token(config.token_file)
+        return Nsrr(dataset, token, connections=config.connections, notify=notify)
+
+    return Distribution(service, n_gb)
+
+
+def _physionet(slug: str, version: str, n_gb: float | None = None) -> Distribution:
+    def service(config: FetchConfig, notify: Notify) -> Service:
+        project = Project(slug, version)
+        return PhysioNet(project, connections=config.connections, notify=notify)
+
+    return Distribution(service, n_gb)
+
+
+def _openneuro(dataset: str, wanted: str, n_gb: float | None = None) -> Distribution:
+    def service(config: FetchConfig, notify: Notify) -> Service:
+        return OpenNeuro(dataset, wanted, connections=config.connections, notify=notify)
+
+    return Distribution(service, n_gb)
+
+
+def _zenodo(record: int, archive: str, n_gb: float | None = None) -> Distribution:
+    def service(config: FetchConfig, notify: Notify) -> Service:
+        return Zenodo(record, archive, connections=config.connections, notify=notify)
+
+    return Distribution(service, n_gb)
+
+
+DISTRIBUTIONS: Mapping[str, Distribution] = {
+    "shhs": _nsrr("shhs", 356),
+    "mesa": _nsrr("mesa", 385),
+    "mros": _nsrr("mros"),
+    "cfs": _nsrr("cfs"),
+    "wsc": _nsrr("wsc"),
+    "sleep-edf": _physionet("sleep-edfx", "1.0.0", 8.1),
+    "hmc": _physionet("hmc-sleep-staging", "1.1"),
+    "cinc2018": _physionet("challenge-2018", "1.0.0"),
+    "cap": _physionet("capslpdb", "1.0.0"),
+    "boas": _openneuro(
+        "ds005555", r"[^/]+\.(tsv|json)|sub-\d+/eeg/sub-\d+_task-Sleep_acq-psg_.*", 22.5
+    ),
+    "dod-h": _zenodo(15900394, "dodh.zip", 21.9),
+    "dod-o": _zenodo(15900394, "dodo.zip", 36.2),
+}
+"""Corpora that can be fetched."""
+
+
+@contextmanager
+def stocked(
+    corpora: Mapping[str, Path], config: FetchConfig, notify: Notify
+) -> Iterator[dict[str, Stock]]:
+    """Yield the stock of each corpus: its files on disk and on its server.
+
+    Parameters
+    ----------
+    corpora
+        Name of each corpus to fetch, and its folder, which keeps the list of files and the hashes of
+        what was fetched.
+
+    Raises
+    ------
+    BuildError
+        If a corpus can't be fetched, or its list can't be had.
+    """
+    with ExitStack() as stack:
+        services = {name: _service(name, config, notify, stack) for name in corpora}
+        yield {
+            name: Stock(
+                services[name],
+                root,
+                _files(name, services[name], root / STATE / LIST),
+                Ledger(root / STATE),
+                keep=config.keep,
+            )
+            for name, root in corpora.items()
+        }
+
+
+def can_fetch(corpus: str) -> bool:
+    """Return whether a corpus can be fetched."""
+    return corpus in DISTRIBUTIONS
+
+
+def _service(corpus: str, config: FetchConfig, notify: Notify, stack: ExitStack) -> Service:
+    if not can_fetch(corpus):
+        raise BuildError(
+            f"{corpus} can't be fetched; `psgimg sources` says how to get it, and which corpora can be"
+        )
+    service = DISTRIBUTIONS[corpus].open_service(config, notify)
+    stack.enter_context(service.host)
+    return service
+
+
+def _files(corpus: str, service: Service, path: Path) -> list[RemoteFile]:
+    """Return the kept list of a corpus's files, or ask for it once and keep it."""
+    try:
+        return [_from_json(values) for values in bounded.read_json(path)]
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise BuildError(
+            f"{path} is damaged ({error}); delete it, and it is asked for again"
+        ) from error
+    try:
+        files = service.files()
+    except RecordingError as error:
+        raise BuildError(f"{corpus} can't be fetched: {error.detail}") from error
+    atomic_file.write_text(path, json.dumps([_to_json(file) for file in files], indent=0))
+    return files
+
+
+def forget(root: Path) -> None:
+    """Delete the kept list of a corpus whose files are no longer as listed: the next run asks anew."""
+    (root / STATE / LIST).unlink(missing_ok=True)
+
+
+def require_space(root: Path, n_bytes: int) -> None:
+    """Refuse to begin if the disk can't hold the recordings that are there at the same time.
+
+    Raises
+    ------
+    BuildError
+        If it can't.
+    """
+    free = shutil.disk_usage(_existing(root)).free
+    if n_bytes > free:
+        raise BuildError(
+            f"{root} has {free / 1e9:.1f} GB free, but the recordings that are there at the same time "
+            f"take up to {n_bytes / 1e9:.1f} GB; free some space, or give fewer --workers"
+        )
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+
+
+def _to_json(file: RemoteFile) -> list[object]:
+    return [str(file.path), file.url, file.size, [list(pair) for pair in file.checksums]]
+
+
+def _from_json(values: list[object]) -> RemoteFile:
+    path, url, size, checksums = values
+    pairs = tuple((str(name), str(digest)) for name, digest in checksums)  # type: ignore[attr-defined]
+    if not (size is None or isinstance(size, int)):
+        raise TypeError(f"size {size!r}")
+    return RemoteFile(relative(str(path), "the kept list"), str(url), size, pairs)

@@ -1,0 +1,108 @@
+"""Zenodo service: single members of an archive of a record, by Range requests.
+
+The archives hold a night per member and are tens of GB; only the members that are drawn are read.
+Python's :mod:`zipfile` unpacks them and checks their CRC-32.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from psgimg.builder.access.host import Host, Notify
+from psgimg.builder.access.incoming import DamagedError, Fetched, receiving
+from psgimg.builder.access.range_file import RangeFile
+from psgimg.builder.access.remote_file import DAMAGED, RemoteFile, relative
+from psgimg.builder.errors import RecordingError
+
+ADDRESS_VARIABLE = "PSGIMG_ZENODO_URL"
+ADDRESS = "https://zenodo.org"
+
+CHUNK = 1 << 20
+
+
+class Zenodo:
+    """An archive of a record of Zenodo.
+
+    Parameters
+    ----------
+    record
+        Number of the record.
+    archive
+        Name of the zip file in it.
+    """
+
+    def __init__(
+        self, record: int, archive: str, *, connections: int, notify: Notify | None = None
+    ) -> None:
+        self._address = os.environ.get(ADDRESS_VARIABLE, ADDRESS).rstrip("/")
+        self._record, self._archive = record, archive
+        self.host = Host(
+            "Zenodo",
+            f"see https://zenodo.org/records/{record}",
+            redirects=True,
+            connections=connections,
+            notify=notify,
+        )
+
+    def files(self) -> list[RemoteFile]:
+        """Return the members of the archive.
+
+        Raises
+        ------
+        RecordingError
+            If the server refuses or can't be reached, the record has no such archive, or the server
+            has no Range requests.
+        """
+        url, size = self._located()
+        with self._opened(url, size) as archive:
+            members = [one for one in archive.infolist() if not one.is_dir()]
+        return [
+            RemoteFile(
+                relative(one.filename, "Zenodo"),
+                f"{url}#{one.filename}",
+                one.file_size,
+                (("crc32", f"{one.CRC:08x}"),),
+            )
+            for one in sorted(members, key=lambda one: one.filename)
+        ]
+
+    def fetch(self, file: RemoteFile, root: Path) -> Fetched:
+        """Bring a member of the archive to its place under ``root``; see ``Host.fetch``."""
+        url, size = self._located()
+        with receiving(file, root) as incoming, self._opened(url, size) as archive:
+            incoming.begin_anew()  # what is packed can't be continued
+            try:
+                with archive.open(file.url.partition("#")[2]) as member:
+                    incoming.append(iter(lambda: member.read(CHUNK), b""))
+                return incoming.finish()
+            except (KeyError, zipfile.BadZipFile, EOFError, DamagedError) as error:
+                raise RecordingError(
+                    DAMAGED, f"{file.name} in {self._archive} of Zenodo can't be unpacked ({error})"
+                ) from None
+
+    def _located(self) -> tuple[str, int]:
+        """Return address and size of the archive."""
+        record = self.host.json(f"{self._address}/api/records/{self._record}")
+        try:
+            entry: Any = next(one for one in record["files"] if one["key"] == self._archive)
+            return str(entry["links"]["self"]), int(entry["size"])
+        except (KeyError, TypeError, ValueError, StopIteration):
+            raise RecordingError(
+                "unreadable answer",
+                f"record {self._record} of Zenodo has no {self._archive} any more; update psgimg",
+            ) from None
+
+    def _opened(self, url: str, size: int) -> zipfile.ZipFile:
+        def read_range(first: int, last: int) -> bytes:
+            return self.host.piece(url, first, last)
+
+        try:
+            return zipfile.ZipFile(io.BufferedReader(RangeFile(size, read_range)))
+        except zipfile.BadZipFile:
+            raise RecordingError(
+                DAMAGED, f"{self._archive} of Zenodo is not a zip archive; try again later"
+            ) from None

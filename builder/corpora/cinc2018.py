@@ -1,0 +1,130 @@
+"""CinC 2018: the training set of the PhysioNet/CinC Challenge 2018, "You Snooze You Win".
+
+A folder ``training/tr03-0005/`` per person has ``tr03-0005.hea``, ``.mat`` and ``.arousal``, in WFDB
+format. Notes of ``.arousal`` mark each change of stage, among the beginnings and ends of events
+(``(resp_hypopnea``). Nothing before the first note is scored. Where the last stage ends is not told;
+it is taken to last until the end of the signal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from psgimg.builder.corpora.reading import check_runs, listed, matching, scoring_of
+from psgimg.builder.errors import RecordingError, unreadable
+from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events
+from psgimg.builder.recordings.listing import Place
+from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
+from psgimg.builder.stages import Score, Stage
+
+EPOCH_S = 30.0
+
+# Notes of the 994 scored records; every other note is an event.
+CODES: dict[str, Score] = {
+    "W": Stage.W,
+    "N1": Stage.N1,
+    "N2": Stage.N2,
+    "N3": Stage.N3,
+    "R": Stage.REM,
+}
+
+FILE = re.compile(r"(?P<recording>tr\d{2}-\d{4})\.(?P<form>hea|mat|arousal)", re.IGNORECASE)
+
+
+def recordings(root: Place) -> Iterator[Recording]:
+    """Yield the recordings in name order; BuildError if there are none."""
+    files = {
+        (match["recording"].lower(), match["form"].lower()): path
+        for match, path in matching(root, FILE)
+    }
+    nights = []
+    for (name, form), path in files.items():
+        if form == "mat":
+            scoring = files.get((name, "arousal"))
+            header = files.get((name, "hea"), path.with_suffix(".hea"))
+            scorings = {"": scoring} if scoring else {}
+            nights.append(Recording("cinc2018", name, name, path, scorings, side_files=(header,)))
+    return listed(nights, root, "files like tr03-0005.mat")
+
+
+def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
+    """Read the scoring; RecordingError if it can't be read."""
+    path = scoring_of(recording, scorer)
+    changes = list(_changes(path))
+    if not changes:
+        raise RecordingError("empty scoring", f"{path.name} has no stage; get the file again")
+    ends = [*(onset_s for onset_s, _ in changes[1:]), _duration_s(recording.signal)]
+    runs = [
+        Event(onset_s, end_s - onset_s, score)
+        for (onset_s, score), end_s in zip(changes, ends, strict=True)
+    ]
+    return from_events(check_runs(runs, EPOCH_S, path.name), epoch_s=EPOCH_S, scorer=scorer)
+
+
+def _changes(path: Path) -> Iterator[tuple[float, Score]]:
+    """Yield each change of stage: seconds from the first sample, and the stage that begins."""
+    from psgimg.builder.recordings.wfdb_reader import require_wfdb
+
+    wfdb = require_wfdb()
+    try:
+        read = wfdb.rdann(str(path.absolute().with_suffix("")), path.suffix[1:])
+    except OSError as error:
+        raise unreadable(path.name, error) from error
+    except Exception as error:  # it checks little, and raises what its parts raise
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise RecordingError(
+            "unreadable scoring", f"{path.name}: wfdb can't read it ({reason}); get it again"
+        ) from error
+    for sample, note in zip(read.sample, read.aux_note, strict=True):
+        text = note.strip().rstrip("\0")
+        if text in CODES:
+            yield float(sample) / float(read.fs), CODES[text]
+
+
+def _duration_s(signal: Path) -> float:
+    from psgimg.builder.recordings.wfdb_reader import open_wfdb
+
+    return open_wfdb(signal).duration_s
+
+
+CORPUS = Corpus(
+    name="cinc2018",
+    title="You Snooze You Win: the PhysioNet/CinC Challenge 2018, training set",
+    terms=Terms(
+        policy=Policy.OPEN,
+        licence="ODC-By 1.0",
+        licence_url="https://physionet.org/content/challenge-2018/1.0.0/",
+        access="Open, without login: https://physionet.org/content/challenge-2018/1.0.0/.",
+        citation=(
+            "Ghassemi MM et al. You Snooze, You Win: the PhysioNet/Computing in Cardiology "
+            "Challenge 2018. Computing in Cardiology 2018;45. Goldberger AL et al. PhysioBank, "
+            "PhysioToolkit, and PhysioNet. Circulation 2000;101(23):e215-e220."
+        ),
+    ),
+    mains_hz=60.0,
+    montage="aasm",
+    channels={
+        "F3-M2": "F3-M2",
+        "F4-M1": "F4-M1",
+        "C3-M2": "C3-M2",
+        "C4-M1": "C4-M1",
+        "O1-M2": "O1-M2",
+        "O2-M1": "O2-M1",
+        "E1-M2": "E1-M2",
+        "Chin1-Chin2": "Chin1-Chin2",
+        "ECG": "ECG",
+    },
+    home="physionet.org/files/challenge-2018/1.0.0",
+    names=r"tr\d{2}-\d{4}",
+    recordings=recordings,
+    read_hypnogram=read_hypnogram,
+    notes=(
+        "One eye was recorded, E1.",
+        "Nothing before the first mark of a stage is scored; in tr03-0314, tr05-0326 and tr07-0602 "
+        "the first marks are lost. The last stage is taken to last until the end of the signal.",
+        "The stages of the test set are not published.",
+        "No signal of this corpus was available when the reader was written.",
+    ),
+)

@@ -1,0 +1,106 @@
+"""Fetch: bring recordings of corpora to disk, to be built from later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from psgimg.builder.access import services
+from psgimg.builder.access.fetch_config import FetchConfig
+from psgimg.builder.access.stock import Stock
+from psgimg.builder.corpora import registry, sources
+from psgimg.builder.corpora.sources import Source
+from psgimg.builder.errors import BuildError, RecordingError
+from psgimg.builder.progress import Progress
+from psgimg.builder.recordings.recording import Recording
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What is on disk now.
+
+    Parameters
+    ----------
+    folders
+        Folder of each corpus.
+    n_recordings, n_bytes
+        Number of recordings that are there, and the bytes that came for them.
+    lost
+        Recording → why it could not be had.
+    """
+
+    folders: Mapping[str, Path]
+    n_recordings: int
+    n_bytes: int
+    lost: Mapping[str, str]
+
+
+def fetch(
+    source: tuple[str, ...],
+    root: tuple[str, ...],
+    subjects: tuple[str, ...],
+    limit: int,
+    config: FetchConfig,
+    progress: Progress,
+) -> Brought:
+    """Bring recordings to the folders of their corpora; what is there already stays.
+
+    Raises
+    ------
+    BuildError
+        If a corpus is unknown or can't be fetched, or the disk can't hold it.
+    """
+    corpora = registry.corpora(source)
+    roots = sources.to_fetch(corpora, root, among=corpora)
+    lost: dict[str, str] = {}
+    with services.stocked(roots, config, progress.note) as stocks:
+        wanted = [
+            (stocks[corpus.name], recording)
+            for corpus in corpora
+            for recording in _recordings(
+                Source(corpus, roots[corpus.name], listing=stocks[corpus.name].listing),
+                subjects,
+                limit,
+            )
+        ]
+        n_bytes = sum(stock.n_bytes(recording) for stock, recording in wanted)
+        for folder in roots.values():
+            services.require_space(folder, n_bytes)
+        progress.start("fetching", len(wanted), "recordings")
+        for recording, reason in _brought(wanted, config.connections):
+            progress.advance()
+            if reason:
+                lost[recording.recording] = reason
+    return Brought(roots, len(wanted) - len(lost), n_bytes, dict(sorted(lost.items())))
+
+
+def _recordings(source: Source, subjects: tuple[str, ...], limit: int) -> list[Recording]:
+    found = sources.recordings(source, subjects, limit)
+    present = {recording.subject for recording in found}
+    if (missing := sorted(set(subjects) - present)) and not limit:
+        raise BuildError(
+            f"{source.corpus.name} has no subject {', '.join(missing)}; its first is "
+            f"{sources.recordings(source, (), 1)[0].subject}"
+        )
+    return found
+
+
+def _brought(
+    wanted: Sequence[tuple[Stock, Recording]], connections: int
+) -> Iterator[tuple[Recording, str]]:
+    """Yield each recording as it comes, with the reason if it could not be had."""
+    with ThreadPoolExecutor(connections, thread_name_prefix="fetch") as threads:
+        coming = {threads.submit(stock.bring, one): one for stock, one in wanted}
+        try:
+            for future in as_completed(coming):
+                try:
+                    future.result()
+                except RecordingError as error:
+                    yield coming[future], error.detail
+                else:
+                    yield coming[future], ""
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise

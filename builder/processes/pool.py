@@ -1,0 +1,156 @@
+"""Pool: run tasks one after another in this process, or in parallel in worker processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from psgimg.builder.processes import parent
+
+T = TypeVar("T")
+R = TypeVar("R")
+T_co = TypeVar("T_co", covariant=True)
+R_co = TypeVar("R_co", covariant=True)
+
+QUEUED_PER_WORKER = 2
+POLL_S = 0.05
+"""How often to look whether another task has come."""
+
+OF_PARENT = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+"""Signals that a worker leaves to its parent."""
+
+
+class Feed(Protocol[T_co, R_co]):
+    """Tasks that come one after another, such as those whose files are being fetched."""
+
+    def __bool__(self) -> bool:
+        """Whether anything is still to come."""
+
+    def take(self, *, wait: bool) -> T_co | Ready[R_co] | None:
+        """Return the next task, or the result of one that needs no work; None if none is there yet.
+
+        Parameters
+        ----------
+        wait
+            Whether to wait for it.
+        """
+
+
+@dataclass(frozen=True)
+class Ready(Generic[R_co]):
+    """The result of a task for which there is nothing to do any more."""
+
+    value: R_co
+
+
+class _Listed(Generic[T]):
+    """Tasks that are all known from the beginning."""
+
+    def __init__(self, tasks: Iterable[T]) -> None:
+        self._queue = deque(tasks)
+
+    def __bool__(self) -> bool:
+        return bool(self._queue)
+
+    def take(self, *, wait: bool) -> T | None:
+        """Return the next task; see ``Feed``."""
+        del wait  # nothing is ever waited for
+        return self._queue.popleft() if self._queue else None
+
+
+def run(
+    work: Callable[[T], R],
+    tasks: Sequence[T] | Feed[T, R],
+    workers: int,
+    *,
+    crashed: Callable[[T], R],
+) -> Iterator[R]:
+    """Yield the results of ``work(task)`` in the order in which they are ready.
+
+    A worker that dies (out of memory, a crash in a library) affects only its own task: the tasks
+    that were in progress are repeated one by one, and a task that kills its worker again yields
+    ``crashed(task)``. An exception raised by ``work`` ends the run.
+    """
+    if isinstance(tasks, Sequence):
+        workers = min(workers, len(tasks)) or 1
+        feed: Feed[T, R] = _Listed(tasks)
+    else:
+        feed = tasks
+    if workers == 1:
+        while feed:
+            task = feed.take(wait=True)
+            if task is not None:
+                yield task.value if isinstance(task, Ready) else work(task)
+        return
+    while feed:
+        suspects = yield from _run_pool(work, feed, workers)
+        for suspect in suspects:
+            if (yield from _run_pool(work, _Listed([suspect]), 1)):
+                yield crashed(suspect)
+
+
+def _run_pool(
+    work: Callable[[T], R], tasks: Feed[T, R], workers: int
+) -> Generator[R, None, list[T]]:
+    """Process the tasks, and return those that were in progress when a worker died."""
+    context = multiprocessing.get_context("spawn")
+    in_progress: dict[Future[R], T] = {}
+    with _left_to_parent():  # the pool starts multiprocessing's resource tracker
+        pool = ProcessPoolExecutor(
+            workers, mp_context=context, initializer=parent.end_with, initargs=(os.getpid(),)
+        )
+    taken: T | Ready[R] | None = None
+    try:
+        while tasks or in_progress or taken is not None:
+            while len(in_progress) < workers * QUEUED_PER_WORKER:
+                taken = taken or (tasks.take(wait=not in_progress) if tasks else None)
+                if taken is None:
+                    break
+                if isinstance(taken, Ready):
+                    yield taken.value
+                else:
+                    with _left_to_parent():
+                        in_progress[pool.submit(work, taken)] = taken
+                taken = None  # only after `submit`, which a broken pool refuses: none is lost
+            ready, _ = wait(in_progress, POLL_S if tasks else None, FIRST_COMPLETED)
+            for future in ready:
+                result = future.result()
+                del in_progress[future]
+                yield result
+    except BrokenProcessPool:
+        waiting = [taken] if taken is not None and not isinstance(taken, Ready) else []
+        return [*in_progress.values(), *waiting]
+    finally:
+        _end(pool)
+    return []
+
+
+@contextmanager
+def _left_to_parent() -> Iterator[None]:
+    """Have processes that start meanwhile block signals meant for the whole command.
+
+    A terminal sends Ctrl-C to the workers too; it is the parent that handles it and ends them.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, OF_PARENT)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Terminate the pool's processes, so that none keeps writing after an error or Ctrl-C."""
+    processes = list((pool._processes or {}).values())  # `shutdown` forgets them
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join()

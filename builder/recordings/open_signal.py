@@ -1,0 +1,38 @@
+"""Open signal: open a recording in any format that psgimg reads."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from psgimg.builder.errors import unreadable
+from psgimg.builder.recordings.edf import open_edf
+from psgimg.builder.recordings.mne_reader import open_mne
+from psgimg.builder.recordings.signal_file import SignalFile
+from psgimg.builder.recordings.wfdb_reader import is_wfdb, open_wfdb
+
+EDF_VERSION = re.compile(rb"0[ \0]{7}")
+"""First bytes of every EDF, whatever its suffix."""
+
+EDF_SUFFIXES = (".edf", ".rec")
+"""Suffixes of files that are EDF, or a damaged one."""
+
+
+def open_signal(path: Path) -> SignalFile:
+    """Open a recording: EDF with ``edf.py``, WFDB with wfdb, other formats with MNE.
+
+    Raises
+    ------
+    RecordingError
+        If the file can't be read, or its format is unknown to MNE.
+    """
+    try:
+        with path.open("rb") as file:
+            is_edf = EDF_VERSION.fullmatch(file.read(8)) is not None
+    except IsADirectoryError:  # some formats are folders
+        is_edf = False
+    except OSError as error:
+        raise unreadable(path.name, error) from error
+    if is_edf or path.suffix.lower() in EDF_SUFFIXES:
+        return open_edf(path)
+    return open_wfdb(path) if is_wfdb(path) else open_mne(path)

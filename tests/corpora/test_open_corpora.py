@@ -1,0 +1,85 @@
+"""CinC 2018 and CAP, each on nights in the official layout."""
+
+import pytest
+from builds import rows, run
+from psgimg.builder.corpora import cap, cinc2018
+from psgimg.builder.errors import RecordingError
+from psgimg.builder.recordings.open_signal import open_signal
+from psgimg.builder.stages import Stage
+from tiny_open import CAP_LABELS, CINC_LABELS, MIDNIGHT, write_cap, write_cinc
+
+
+def one(corpus, root):
+    (recording,) = corpus.CORPUS.recordings(root)
+    return recording, corpus.read_hypnogram(recording, "")
+
+
+def test_stages_of_cinc_begin_with_their_first_note_and_last_to_the_end(tmp_path):
+    truth = write_cinc(tmp_path, begin_s=60)
+    recording, hypnogram = one(cinc2018, tmp_path)
+    assert hypnogram.scores == truth
+    assert hypnogram.onsets_s[0] == 60
+    assert hypnogram.onsets_s[-1] + 30 == open_signal(recording.signal).duration_s
+
+
+def test_a_record_of_cinc_without_stages_is_set_aside(tmp_path):
+    write_cinc(tmp_path)
+    (tmp_path / "training/tr03-0005/tr03-0005.arousal").unlink()
+    (recording,) = cinc2018.CORPUS.recordings(tmp_path)
+    with pytest.raises(RecordingError, match="no scoring file"):
+        cinc2018.read_hypnogram(recording, "")
+
+
+def test_signals_in_wfdb_are_read_in_microvolts(tmp_path):
+    write_cinc(tmp_path)
+    file = open_signal(tmp_path / "training/tr03-0005/tr03-0005.mat")
+    assert file.labels == CINC_LABELS
+    assert float(file.sfreqs_hz[0]) == 200
+    assert 39 < file.read_uv(0).std() < 41  # 400 steps of 0.1 µV
+    assert file.fault(CINC_LABELS.index("SaO2")) is not None
+
+
+def test_cinc_is_built(tmp_path):
+    write_cinc(tmp_path / "cinc")
+    report, _ = run(tmp_path / "out", tmp_path / "cinc", "cinc2018", trim_min=None)
+    (fact,) = report.values["recordings"]
+    assert fact["lanes"] == ["F4-M1", "C4-M1", "O2-M1", "E1-M2", None, "Chin1-Chin2"]
+    assert len(rows(tmp_path / "out")) == 18
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {"position": False},
+        {"dots": True},
+        {"spaced": True},
+        {"start": MIDNIGHT},
+        {"later_s": 0},
+    ],
+)
+def test_scorings_of_cap_are_read_in_every_form(tmp_path, odd):
+    truth = write_cap(tmp_path, **odd)
+    _, hypnogram = one(cap, tmp_path)
+    assert hypnogram.scores == truth
+    assert hypnogram.onsets_s[0] == odd.get("later_s", 45)
+    assert all(hypnogram.contiguous(i) for i in range(1, len(truth)))
+
+
+def test_an_unknown_stage_of_cap_is_refused_by_name(tmp_path):
+    write_cap(tmp_path)
+    path = tmp_path / "n1.txt"
+    path.write_text(path.read_text().replace("SLEEP-S2", "SLEEP-S7", 1).replace("SLEEP-S7\n", ""))
+    path.write_text(path.read_text() + "S7\tUnknown Position\t23:59:00\tSLEEP-S7\t30\tROC-LOC\n")
+    (recording,) = cap.CORPUS.recordings(tmp_path)
+    with pytest.raises(RecordingError, match="SLEEP-S7"):
+        cap.read_hypnogram(recording, "")
+
+
+def test_cap_is_built(tmp_path):
+    truth = write_cap(tmp_path / "cap")
+    report, _ = run(tmp_path / "out", tmp_path / "cap", "cap", trim_min=None)
+    (fact,) = report.values["recordings"]
+    assert fact["lanes"][0] == "C4-M1"
+    assert "C4-A1" in CAP_LABELS
+    assert len(rows(tmp_path / "out")) == sum(isinstance(score, Stage) for score in truth)
