@@ -111,6 +111,9 @@ class Corpus:
     names
         Regular expression of the names of its subjects and recordings; names that differ are published
         as numbers (``public_names``). Empty if they are letters and a number.
+    consensus
+        The scorer whose stages are made from those of the others: nobody, so that it has no vote and
+        is no second scorer. Empty if all scorers are people.
     definition
         How a custom corpus is read, as JSON: ``build.json`` records it, and recordings are added
         to a dataset only under the same definition. Empty for the corpora of psgimg.
@@ -128,4 +131,5 @@ class Corpus:
     notes: tuple[str, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
     names: str = ""
+    consensus: str = ""
     definition: Mapping[str, Any] = field(default_factory=dict)
