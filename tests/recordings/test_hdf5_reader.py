@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 from psgimg.builder.errors import RecordingError
-from psgimg.builder.recordings.hdf5_reader import read_integers
+from psgimg.builder.recordings.formats.hdf5_reader import read_integers
 from psgimg.builder.recordings.open_signal import open_signal
 from tiny_dod import write_h5
 

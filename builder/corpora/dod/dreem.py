@@ -73,7 +73,7 @@ def _datasets(name: str, path: Path, root: Place) -> str:
 
 def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
     """Read the scoring; RecordingError if it can't be read."""
-    from psgimg.builder.recordings.hdf5_reader import read_integers
+    from psgimg.builder.recordings.formats.hdf5_reader import read_integers
 
     path = scoring_of(recording, scorer)
     codes = read_integers(recording.signal, HYPNOGRAM)
