@@ -40,8 +40,9 @@ class Identity:
 
 
 def files_of(recording: Recording) -> list[Path]:
-    """Return the files that a recording is read from, the signal first."""
-    return [recording.signal, *recording.scorings.values(), *recording.side_files]
+    """Return the files that a recording is read from, each once, the signal first."""
+    files = [recording.signal, *recording.scorings.values(), *recording.side_files]
+    return list(dict.fromkeys(files))  # a signal file may hold a scoring as well
 
 
 def identify(recording: Recording) -> Identity:

@@ -17,6 +17,7 @@ from psgimg.builder.corpora.dod import dreem, scorers
 from psgimg.builder.dataset import schema
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.exports import imagefolder, labels_only, webdataset
+from psgimg.builder.recordings.fingerprint import files_of
 from psgimg.builder.stages import Stage
 from tiny_dod import (
     BAD_O,
@@ -55,6 +56,13 @@ def test_the_reference_is_the_consensus_in_the_file(tmp_path):
         hypnogram = dreem.read_hypnogram(recording, scorer)
         assert hypnogram.scores == truth
         assert hypnogram.scorer == "consensus"
+
+
+def test_a_file_with_signals_and_scoring_is_hashed_and_fetched_once(tmp_path):
+    write_dod(tmp_path)
+    files = files_of(listed(tmp_path)[NIGHT_H])
+    assert len(files) == 6
+    assert [path.suffix for path in files] == [".h5", *[".json"] * 5]
 
 
 @pytest.mark.parametrize(("before", "after"), [(3, 2), (0, 2), (3, 0), (0, 0)])
