@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import compress
 
@@ -13,6 +13,7 @@ from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.schema import Row
 from psgimg.builder.drawing import ReadLanes, draw_pages, read_lanes
 from psgimg.builder.errors import RecordingError
+from psgimg.builder.recordings import votes
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.lanes.treatment import UPSIDE_DOWN, Treatment
 from psgimg.builder.recordings.montage import Derivation
@@ -36,6 +37,8 @@ class Plan:
     ----------
     second
         Stages of a second scorer by onset in milliseconds.
+    votes
+        Number of scorers for each stage by onset in milliseconds; empty unless there are more than two.
     notes
         Tolerated irregularities, lanes whose channel can't be used, and corruptions that can't be
         applied.
@@ -46,7 +49,8 @@ class Plan:
     derivations: tuple[Derivation | None, ...]
     treatments: tuple[Treatment, ...]
     hypnogram: Hypnogram
-    second: dict[int, Stage]
+    second: Mapping[int, Stage]
+    votes: Mapping[int, list[int]]
     selection: Selection
     notes: tuple[str, ...]
 
@@ -68,11 +72,12 @@ def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
     reference = scorers.reference(corpus, recording, spec.scorer)
     hypnogram = _read(corpus, recording, reference)
     second, notes = _second(corpus, recording, hypnogram, reference)
+    counted, lost = _votes(corpus, recording, hypnogram, reference)
     lanes = resolve(edf, spec.recipe.montage, corpus.channels)
     selection = epoching.select(hypnogram, edf, spec.trim_min)
     rates = [edf.sfreqs_hz[d.plus] if d else None for d in lanes.derivations]
     refused = corrupt.notes(spec.corruptions, spec.recipe.montage, rates, corpus.mains_hz)
-    scoring = (*hypnogram.notes, *scorers.lost_end(hypnogram, edf), *notes)
+    scoring = (*hypnogram.notes, *scorers.lost_end(hypnogram, edf), *notes, *lost)
     notes = (*edf.notes, *scoring, *lanes.notes, *refused)
     return Plan(
         recording,
@@ -80,7 +85,8 @@ def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
         lanes.derivations,
         lanes.treatments,
         hypnogram,
-        second,
+        votes.stages(second or ()),
+        counted,
         selection,
         notes,
     )
@@ -176,7 +182,9 @@ def facts(plan: Plan) -> PlanFacts:
         "epoch_s": plan.hypnogram.epoch_s,
         "duration_s": round(plan.edf.duration_s, 3),
         "stages": {name: counts[Stage[name]] for name in STAGE_NAMES},
-        "second": sum(_ms(epoch.onset_s) in plan.second for epoch in plan.selection.epochs),
+        "second": sum(
+            votes.milliseconds(epoch.onset_s) in plan.second for epoch in plan.selection.epochs
+        ),
         "unscored_signal_s": _unscored_signal_s(plan),
         "left_out": dict(sorted(plan.selection.left_out.items())),
         "lanes": [derivation.name if derivation else None for derivation in plan.derivations],
@@ -212,19 +220,48 @@ def _read_facts(plan: Plan, spec: PageSpec, sign: Polarity, read: ReadLanes) -> 
 
 def _second(
     corpus: Corpus, recording: Recording, hypnogram: Hypnogram, reference: str
-) -> tuple[dict[int, Stage], tuple[str, ...]]:
-    """Return the stages of the second scorer by onset, or a note if they can't be used."""
+) -> tuple[Hypnogram | None, tuple[str, ...]]:
+    """Return the scoring of the second scorer, or a note if it can't be used."""
     name, notes = scorers.second(corpus, recording, reference)
     if name is None:
-        return {}, notes
+        return None, notes
+    second, notes = _other(corpus, recording, hypnogram, name)
+    if second is None:
+        return None, tuple(f"second scorer not usable: {note}" for note in notes)
+    return second, tuple(f"second {note}" for note in notes)
+
+
+def _votes(
+    corpus: Corpus, recording: Recording, hypnogram: Hypnogram, reference: str
+) -> tuple[Mapping[int, list[int]], tuple[str, ...]]:
+    """Return the votes of all people who scored a recording, with a note on each who has none."""
+    people = votes.people(corpus, recording)
+    if len(people) < votes.FEWEST:
+        return {}, ()
+    scorings, lost = [], []
+    for name in people:
+        if name == reference:
+            scorings.append(hypnogram)
+            continue
+        one, notes = _other(corpus, recording, hypnogram, name)
+        if one is None:
+            lost += [f"votes without those of scorer {name}: {note}" for note in notes]
+        else:
+            scorings.append(one)
+    return votes.count(scorings), tuple(lost)
+
+
+def _other(
+    corpus: Corpus, recording: Recording, hypnogram: Hypnogram, scorer: str
+) -> tuple[Hypnogram | None, tuple[str, ...]]:
+    """Return the scoring of another scorer and notes on it; None and why if it can't be used."""
     try:
-        second = _read(corpus, recording, name)
+        other = _read(corpus, recording, scorer)
     except RecordingError as error:  # the labels do not depend on it
-        return {}, (f"second scorer not usable: {error.reason}",)
-    if second.epoch_s != hypnogram.epoch_s:
-        return {}, ("second scorer not usable: other epoch length",)
-    stages = {_ms(onset_s): stage for onset_s, stage in second if isinstance(stage, Stage)}
-    return stages, tuple(f"second {note}" for note in second.notes)
+        return None, (error.reason,)
+    if other.epoch_s != hypnogram.epoch_s:
+        return None, ("other epoch length",)
+    return other, other.notes
 
 
 def _read(corpus: Corpus, recording: Recording, scorer: str) -> Hypnogram:
@@ -249,15 +286,11 @@ def _unscored_signal_s(plan: Plan) -> float:
     return round(max(0.0, signal_s - covered_s), 3)
 
 
-def _ms(onset_s: float) -> int:
-    """Return an onset in whole milliseconds, by which epochs of two scorers are matched."""
-    return round(1000 * onset_s)
-
-
 def _rows(plan: Plan, pictures: Iterable[bytes], lanes: list[str | None]) -> Iterator[Row]:
     recording = plan.recording
     for epoch, picture in zip(plan.selection.epochs, pictures, strict=True):
-        second = plan.second.get(_ms(epoch.onset_s))
+        onset_ms = votes.milliseconds(epoch.onset_s)
+        second = plan.second.get(onset_ms)
         yield {
             "image": {"bytes": picture, "path": None},
             "label": int(epoch.stage),
@@ -267,5 +300,6 @@ def _rows(plan: Plan, pictures: Iterable[bytes], lanes: list[str | None]) -> Ite
             "epoch": epoch.index,
             "onset_s": epoch.onset_s,
             "label_2": None if second is None else int(second),
+            "votes": plan.votes.get(onset_ms),
             "lanes": lanes,
         }

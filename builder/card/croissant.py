@@ -47,7 +47,12 @@ CONTEXT: dict[str, Any] = {
     **{term: f"cr:{term}" for term in _PLAIN},
 }
 
-TYPES = {"string": "sc:Text", "int32": "sc:Integer", "float32": "sc:Float"}
+TYPES = {
+    "string": "sc:Text",
+    "int8": "sc:Integer",
+    "int32": "sc:Integer",
+    "float32": "sc:Float",
+}
 MEANING = {
     "image": "The page, PNG.",
     "label": "Stage by the reference scorer, by its number in the record set `stages`.",
@@ -57,6 +62,7 @@ MEANING = {
     "epoch": "Number from the recording's start, in units of the scoring's epoch length.",
     "onset_s": "Start of the scored epoch, in seconds from the recording's start.",
     "label_2": "Stage by a second scorer; null where there is none.",
+    "votes": "Number of scorers for each stage, W, N1, N2, N3, REM; null unless there are more than two.",
     "lanes": "Derivations drawn, from top to bottom; null for a lane that was not recorded or not usable.",
 }
 STAGES = {
@@ -291,5 +297,6 @@ def _column(name: str, column: str) -> dict[str, Any]:
         # a reader would need the whole dataset in memory.
         return {**field, "dataType": ["sc:Integer", "cr:Label"]}
     if kind == "List":
-        return {**field, "dataType": "sc:Text", "isArray": True, "arrayShape": "-1"}
+        item = TYPES[feature["feature"]["dtype"]]
+        return {**field, "dataType": item, "isArray": True, "arrayShape": "-1"}
     return {**field, "dataType": TYPES[feature["dtype"]]}

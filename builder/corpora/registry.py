@@ -11,6 +11,7 @@ from psgimg.builder import yaml_file
 from psgimg.builder.corpora import cap, cinc2018, dcsm, demo, hmc, isruc, mass, nsrr, sleep_edf
 from psgimg.builder.corpora.custom import plugins, yaml_corpus
 from psgimg.builder.corpora.custom.plugins import Installed
+from psgimg.builder.corpora.dod import dreem
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.recording import Corpus, Policy
 
@@ -26,6 +27,7 @@ CORPORA: dict[str, Corpus] = {
         dcsm.CORPUS,
         cinc2018.CORPUS,
         cap.CORPUS,
+        *dreem.CORPORA,
     )
 }
 """Built-in corpora by name."""

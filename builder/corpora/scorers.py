@@ -10,9 +10,9 @@ from __future__ import annotations
 import filecmp
 
 from psgimg.builder.errors import RecordingError, unreadable
-from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.recording import Corpus, Recording
+from psgimg.builder.recordings.signal_file import SignalFile
 
 NO_SECOND = "no scoring by the second scorer"
 LOST_END = "the signal goes on after the scoring, whose format (legacy NSRR) lost the last run of the night"
@@ -52,10 +52,11 @@ def reference(corpus: Corpus, recording: Recording, chosen: str) -> str:
 def second(corpus: Corpus, recording: Recording, first: str) -> tuple[str | None, tuple[str, ...]]:
     """Return the scorer of ``label_2``, given that of the labels, or None with any note why.
 
-    It is the first other scorer of the corpus, never the next one whose file happens to be there.
+    It is the first other person of the corpus, never the next one whose file happens to be there.
     """
     scorings = recording.scorings
-    others = [name for name in corpus.scorers or scorings if name != first]
+    people = [name for name in corpus.scorers or scorings if name != corpus.consensus]
+    others = [name for name in people if name != first]
     if not others or first not in scorings:  # one scoring, stored in two forms
         return None, ()
     return (others[0], ()) if others[0] in scorings else (None, (NO_SECOND,))

@@ -28,6 +28,7 @@ FEATURES: dict[str, dict[str, Any]] = {
     "epoch": {"dtype": "int32", "_type": "Value"},
     "onset_s": {"dtype": "float32", "_type": "Value"},
     "label_2": _CLASS_LABEL,
+    "votes": {"feature": {"dtype": "int8", "_type": "Value"}, "_type": "List"},
     "lanes": {"feature": _STRING, "_type": "List"},
 }
 
@@ -48,6 +49,7 @@ class Row(TypedDict):
     epoch: int
     onset_s: float
     label_2: int | None
+    votes: list[int] | None
     lanes: list[str | None]
 
 
@@ -64,6 +66,7 @@ def schema(metadata: dict[str, str] | None = None) -> pa.Schema:
         "epoch": pa.int32(),
         "onset_s": pa.float32(),
         "label_2": pa.int64(),
+        "votes": pa.list_(pa.int8()),
         "lanes": pa.list_(pa.string()),
     }
     huggingface = json.dumps({"info": {"features": FEATURES}})

@@ -5,7 +5,8 @@
 Format: https://github.com/webdataset/webdataset#the-webdataset-format; read by that package and by
 ``load_dataset("webdataset", …)`` (https://huggingface.co/docs/hub/datasets-webdataset). The latter
 infers the types of the JSON from a split's first five samples, so that no value may be null in only
-some samples: a missing ``label_2`` is -1, the code of datasets for a missing class.
+some samples: a missing ``label_2`` is -1, the code of datasets for a missing class, and missing
+``votes`` are none for any stage.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from psgimg.builder.stages import STAGE_NAMES
 FORMAT = "webdataset"
 SHARD_BYTES = 1_000_000_000
 NO_LABEL = -1
+NO_VOTES = [0] * len(STAGE_NAMES)
 
 
 def write(folder: Path, out: Path, split: str = ALL, progress: Progress = SILENT) -> None:
@@ -68,6 +70,7 @@ def label(row: Row) -> dict[str, Any]:
         "epoch": row["epoch"],
         "onset_s": row["onset_s"],
         "label_2": NO_LABEL if row["label_2"] is None else row["label_2"],
+        "votes": NO_VOTES if row["votes"] is None else row["votes"],
         "lanes": row["lanes"],
     }
 

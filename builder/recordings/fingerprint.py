@@ -41,9 +41,9 @@ class Identity:
 
 
 def files_of(recording: Recording) -> list[Path]:
-    """Return the files that a recording is read from, the signal first."""
+    """Return the files that a recording is read from, each once, the signal first."""
     others = (*recording.scorings.values(), *recording.side_files, *chain(*recording.rivals))
-    return [recording.signal, *dict.fromkeys(others)]
+    return list(dict.fromkeys([recording.signal, *others]))  # which may hold a scoring as well
 
 
 def identify(recording: Recording) -> Identity:

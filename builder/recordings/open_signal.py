@@ -7,6 +7,7 @@ from pathlib import Path
 
 from psgimg.builder.errors import unreadable
 from psgimg.builder.recordings.edf import open_edf
+from psgimg.builder.recordings.formats.hdf5_reader import SIGNATURE, open_hdf5
 from psgimg.builder.recordings.mne_reader import open_mne
 from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.recordings.wfdb_reader import is_wfdb, open_wfdb
@@ -19,7 +20,7 @@ EDF_SUFFIXES = (".edf", ".rec")
 
 
 def open_signal(path: Path) -> SignalFile:
-    """Open a recording: EDF with ``edf.py``, WFDB with wfdb, other formats with MNE.
+    """Open a recording: EDF with ``edf.py``, HDF5 with h5py, WFDB with wfdb, others with MNE.
 
     Raises
     ------
@@ -28,11 +29,13 @@ def open_signal(path: Path) -> SignalFile:
     """
     try:
         with path.open("rb") as file:
-            is_edf = EDF_VERSION.fullmatch(file.read(8)) is not None
+            begin = file.read(8)
     except IsADirectoryError:  # some formats are folders
-        is_edf = False
+        begin = b""
     except OSError as error:
         raise unreadable(path.name, error) from error
-    if is_edf or path.suffix.lower() in EDF_SUFFIXES:
+    if begin == SIGNATURE:
+        return open_hdf5(path)
+    if EDF_VERSION.fullmatch(begin) or path.suffix.lower() in EDF_SUFFIXES:
         return open_edf(path)
     return open_wfdb(path) if is_wfdb(path) else open_mne(path)

@@ -120,6 +120,9 @@ class Corpus:
     scorers
         Names of its scorers, the reference first and that of ``label_2`` next; empty if each recording
         has one scoring, by a scorer without a name.
+    consensus
+        The scorer whose stages are made from those of the others: nobody, so that it has no vote and
+        is no second scorer. Empty if all scorers are people.
     definition
         How a custom corpus is read, as JSON: ``build.json`` records it, and recordings are added
         to a dataset only under the same definition. Empty for the corpora of psgimg.
@@ -139,6 +142,7 @@ class Corpus:
     names: str = ""
     inverted: bool | frozenset[str] = False
     scorers: tuple[str, ...] = ()
+    consensus: str = ""
     definition: Mapping[str, Any] = field(default_factory=dict)
 
     def stores_inverted(self, recording: Recording) -> bool:

@@ -16,7 +16,7 @@ from psgimg.builder.recordings.segments import Segment
 class SignalFile(Protocol):
     """A file whose header has been read and checked; samples are read channel by channel.
 
-    Implemented by ``edf.EdfFile`` and ``mne_reader.MneFile``.
+    Implemented by the readers of each format, such as ``edf.EdfFile``; ``open_signal`` chooses.
     """
 
     @property

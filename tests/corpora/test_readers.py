@@ -121,7 +121,7 @@ def test_only_corpora_whose_open_licence_is_known_are_open() -> None:
 
 def test_channel_tables_hold_each_label_once_and_derivations_in_standard_names() -> None:
     electrodes = {"F3", "F4", "C3", "C4", "O1", "O2", "Fz", "Cz", "Oz", "Fpz", "Pz", "M1", "M2"}
-    electrodes |= {"E1", "E2", "Chin1", "Chin2", "Chin3", "ECG1", "ECG2"}
+    electrodes |= {"Fp1", "Fp2", "E1", "E2", "Chin1", "Chin2", "Chin3", "ECG1", "ECG2"}
     references = electrodes | {"LER", "CLE", "PG1", "REF"}
     for name, entry in CORPORA.items():
         plain = ["".join(label.split()).replace(".", "").lower() for label in entry.channels]
@@ -137,7 +137,7 @@ def test_an_unknown_corpus_is_refused_with_a_guess() -> None:
     with pytest.raises(BuildError, match=r"no corpus 'sleep_edf'.*did you mean sleep-edf"):
         corpus("sleep_edf")
     with pytest.raises(
-        BuildError, match=r"choose from demo, .*dcsm; for a custom corpus, give its YAML file"
+        BuildError, match=r"choose from demo, .*dcsm.*; for a custom corpus, give its YAML file"
     ):
         corpus("xyzzy")
 

@@ -183,6 +183,7 @@ def labels_of(row):
         **{column: row[column] for column in COLUMNS},
         "stage": STAGE_NAMES[row["label"]],
         "label_2": second,
+        "votes": [0] * 5 if row["votes"] is None else row["votes"],
     }
 
 

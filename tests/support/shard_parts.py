@@ -14,6 +14,7 @@ def rows(recording, n=3):
             "epoch": i,
             "onset_s": 30.0 * i,
             "label_2": None,
+            "votes": None,
             "lanes": ["C4-M1", None],
         }
         for i in range(n)

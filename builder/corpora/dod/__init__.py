@@ -1,0 +1,1 @@
+"""DOD: the Dreem Open Datasets, each night scored by five people."""

@@ -1,0 +1,1 @@
+"""Formats of recordings other than EDF."""

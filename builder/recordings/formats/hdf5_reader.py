@@ -1,0 +1,226 @@
+"""HDF5 reader: recordings in the layout of Dreem, ``signals/<kind>/<label>`` beside ``hypnogram``.
+
+Each kind, such as ``eeg``, is a group with the attributes ``fs`` in Hz and ``unit``; each channel is
+a list of samples. Times of day are not read: the file states UTC at most.
+
+The package h5py reads the files; it comes with ``psgimg[corpora]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from math import gcd, lcm
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from psgimg.builder.errors import BuildError, RecordingError, unreadable
+from psgimg.builder.recordings.edf import uv_per_unit
+from psgimg.builder.recordings.segments import Segment, require_plausible_span
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+"""First bytes of the files; those of MATLAB and EEGLAB in HDF5 have a block of text before it."""
+
+SIGNALS = "signals"
+
+MOST_INTEGERS = 1_000_000
+"""A longer list is no scoring."""
+
+
+@dataclass(frozen=True)
+class Hdf5File:
+    """A recording in HDF5: a ``SignalFile`` without gaps.
+
+    Parameters
+    ----------
+    places
+        Path of each channel in the file.
+    """
+
+    path: Path
+    labels: tuple[str, ...]
+    places: tuple[str, ...]
+    sfreqs_hz: tuple[Fraction, ...]
+    record_s: Fraction
+    segments: tuple[Segment, ...]
+    units: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def recorded_hz(self) -> tuple[Fraction, ...]:
+        """Sampling frequency at which each channel was recorded."""
+        return self.sfreqs_hz
+
+    @property
+    def duration_s(self) -> float:
+        """Time from the first sample to the end of the last one."""
+        return self.segments[-1].stop_s(self.record_s)
+
+    @property
+    def start(self) -> datetime | None:
+        """None: no local time is stated."""
+        return None
+
+    def unit(self, channel: int) -> str:
+        """Return the physical unit as spelt in the file."""
+        return self.units[channel]
+
+    def fault(self, channel: int) -> RecordingError | None:
+        """Return why a channel can't be read in µV, judged by its unit; None if it can."""
+        try:
+            self._uv_per_unit(channel)
+        except RecordingError as error:
+            return error
+        return None
+
+    def read_uv(self, channel: int) -> npt.NDArray[np.float64]:
+        """Return all samples of a channel in µV, shape (n_samples,)."""
+        scale = self._uv_per_unit(channel)
+        n_samples = int(self.segments[-1].stop * self.record_s * self.sfreqs_hz[channel])
+        with opened(self.path) as file:
+            samples: npt.NDArray[np.float64] = file[self.places[channel]][:n_samples].astype(float)
+        if not np.isfinite(samples).all():
+            raise RecordingError(
+                "samples missing",
+                f"{self.path.name}, channel {self.labels[channel]}, has samples that are not "
+                "numbers; leave this recording out",
+            )
+        samples *= scale
+        return samples
+
+    def _uv_per_unit(self, channel: int) -> float:
+        return uv_per_unit(self.units[channel], f"{self.path.name}, {self.labels[channel]}")
+
+
+def open_hdf5(path: Path) -> Hdf5File:
+    """Read the list of channels of a recording.
+
+    Raises
+    ------
+    RecordingError
+        If the file can't be read, has another layout or states no sampling frequency.
+    BuildError
+        If h5py is not installed.
+    """
+    with opened(path) as file:
+        channels = list(_channels(file, path.name))
+    if not channels:
+        raise RecordingError("no signals", f"{path.name} has no samples; get the file again")
+    rates = tuple(channel.sfreq_hz for channel in channels)
+    record_s = _record_s(rates)
+    n_records = min(int(one.n_samples / one.sfreq_hz / record_s) for one in channels)
+    if not n_records:
+        raise RecordingError("no signals", f"{path.name} has no samples; get the file again")
+    segments = (Segment(0.0, 0, n_records),)
+    require_plausible_span(segments, record_s, path.name)
+    return Hdf5File(
+        path,
+        tuple(channel.place.rpartition("/")[2] for channel in channels),
+        tuple(channel.place for channel in channels),
+        rates,
+        record_s,
+        segments,
+        tuple(channel.unit for channel in channels),
+    )
+
+
+def read_integers(path: Path, place: str) -> list[int]:
+    """Return a list of whole numbers in a file.
+
+    Raises
+    ------
+    RecordingError
+        If the file can't be read, or has no such list, or one of other values.
+    BuildError
+        If h5py is not installed.
+    """
+    with opened(path) as file:
+        found = file.get(place)
+        shape: tuple[int, ...] = getattr(found, "shape", ())
+        values = (
+            np.asarray(found) if len(shape) == 1 and shape[0] <= MOST_INTEGERS else np.array("")
+        )
+    if values.dtype.kind not in "iuf" or not (values == np.floor(values)).all():
+        raise RecordingError(
+            "unreadable scoring",
+            f"{path.name} has no list of whole numbers {place!r}; get the file again",
+        )
+    return [int(value) for value in values]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open a file for reading, without a lock; all errors of h5py become one line."""
+    try:
+        import h5py  # heavy
+    except ImportError as error:
+        raise BuildError(
+            'this corpus is in HDF5, which needs a package; type: pip install "psgimg[corpora]"'
+        ) from error
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            yield file
+    except OSError as error:
+        if error.strerror:
+            raise unreadable(path.name, error) from error
+        raise _damaged(path, error) from error
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+@dataclass(frozen=True)
+class _Channel:
+    place: str
+    sfreq_hz: Fraction
+    unit: str
+    n_samples: int
+
+
+def _channels(file: Any, name: str) -> Iterator[_Channel]:
+    """Yield the channels of all kinds, in the order of their names."""
+    kinds = file.get(SIGNALS)
+    if not hasattr(kinds, "items"):
+        raise RecordingError(
+            "unknown layout",
+            f"{name} has no group {SIGNALS!r}, so that it is not a recording in the layout of Dreem; "
+            "export it as EDF",
+        )
+    for kind, group in kinds.items():
+        for label, samples in group.items() if hasattr(group, "items") else ():
+            if len(getattr(samples, "shape", ())) != 1 or samples.dtype.kind not in "iuf":
+                continue
+            place = f"{SIGNALS}/{kind}/{label}"
+            sfreq_hz = _sfreq_hz(group.attrs.get("fs"), f"{name}, {place}")
+            yield _Channel(place, sfreq_hz, _text(group.attrs.get("unit", "")), samples.shape[0])
+
+
+def _sfreq_hz(stated: Any, where: str) -> Fraction:
+    values = np.ravel([] if stated is None else stated)
+    if len(values) != 1 or values.dtype.kind not in "iuf" or not 0 < values[0] < 10**6:
+        raise RecordingError(
+            "no sampling frequency",
+            f"{where}: its group has no valid attribute 'fs'; get the file again",
+        )
+    return Fraction(float(values[0])).limit_denominator(10**6)
+
+
+def _text(value: Any) -> str:
+    value = np.ravel(value)[0] if np.size(value) else ""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _record_s(rates: tuple[Fraction, ...]) -> Fraction:
+    """Return the shortest time that is a whole number of samples of every channel."""
+    return Fraction(lcm(*(r.denominator for r in rates)), gcd(*(r.numerator for r in rates)))
+
+
+def _damaged(path: Path, error: Exception) -> RecordingError:
+    reason = " ".join(str(error).split())[:120] or type(error).__name__
+    return RecordingError(
+        "unreadable recording", f"{path.name}: h5py can't read it ({reason}); get it again"
+    )
