@@ -33,6 +33,8 @@ class Plan:
     ----------
     second
         Stages of a second scorer by onset in milliseconds.
+    mains_hz
+        Mains frequency at the place of recording.
     notes
         Tolerated irregularities, lanes whose channel can't be used, and corruptions that can't be
         applied.
@@ -44,6 +46,7 @@ class Plan:
     hypnogram: Hypnogram
     second: dict[int, Stage]
     selection: Selection
+    mains_hz: float
     notes: tuple[str, ...]
 
 
@@ -64,15 +67,18 @@ def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
     reference = _reference(recording, spec.scorer)
     hypnogram = _read(corpus, recording, reference)
     second, notes = _second(corpus, recording, hypnogram, reference)
-    lanes = resolve(edf, spec.recipe.montage, corpus.channels)
+    inputs = corpus.inputs_of(recording, edf.labels)
+    lanes = resolve(edf, spec.recipe.montage, inputs.channels)
     selection = epoching.select(hypnogram, edf, spec.trim_min)
     rates = [edf.sfreqs_hz[d.plus] if d else None for d in lanes.derivations]
-    refused = corrupt.notes(spec.corruptions, spec.recipe.montage, rates, corpus.mains_hz)
-    notes = (*edf.notes, *hypnogram.notes, *notes, *lanes.notes, *refused)
-    return Plan(recording, edf, lanes.derivations, hypnogram, second, selection, notes)
+    refused = corrupt.notes(spec.corruptions, spec.recipe.montage, rates, inputs.mains_hz)
+    notes = (*edf.notes, *hypnogram.notes, *notes, *inputs.notes, *lanes.notes, *refused)
+    return Plan(
+        recording, edf, lanes.derivations, hypnogram, second, selection, inputs.mains_hz, notes
+    )
 
 
-def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFacts]:
+def draw(plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFacts]:
     """Draw a planned recording and return its rows in time order, and its facts for the report.
 
     Corruption changes the pictures only; labels and facts are those of the original recording.
@@ -87,8 +93,8 @@ def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFa
         plan.derivations,
         plan.selection.epochs,
         spec.recipe,
-        mains_hz=corpus.mains_hz,
-        corrupt=corruptor(corpus, plan, spec),
+        mains_hz=plan.mains_hz,
+        corrupt=corruptor(plan, spec),
     )
     read = _read_facts(plan, spec, drawn.lanes)
     rows = list(_rows(plan, drawn.pictures, list(drawn.lanes.names)))
@@ -107,7 +113,7 @@ def inspect(plan: Plan, spec: PageSpec) -> DrawnFacts:
     return _read_facts(plan, spec, lanes)
 
 
-def corruptor(corpus: Corpus, plan: Plan, spec: PageSpec) -> Corruptor | None:
+def corruptor(plan: Plan, spec: PageSpec) -> Corruptor | None:
     """Return the function that corrupts the lanes of a planned recording; None if there is none."""
     if not spec.corruptions:
         return None
@@ -117,7 +123,7 @@ def corruptor(corpus: Corpus, plan: Plan, spec: PageSpec) -> Corruptor | None:
         plan.edf.segments,
         plan.edf.record_s,
         plan.selection.span_s,
-        corpus.mains_hz,
+        plan.mains_hz,
         spec.recipe.filters,
     )
     return corrupt.corruptor(spec.corruptions, context)
@@ -139,6 +145,7 @@ def facts(plan: Plan) -> PlanFacts:
         "second": sum(_ms(epoch.onset_s) in plan.second for epoch in plan.selection.epochs),
         "unscored_signal_s": _unscored_signal_s(plan),
         "left_out": dict(sorted(plan.selection.left_out.items())),
+        "mains_hz": plan.mains_hz,
         "lanes": [derivation.name if derivation else None for derivation in plan.derivations],
         "gaps": len(plan.edf.segments) - 1,
         "notes": list(plan.notes),

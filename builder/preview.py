@@ -130,7 +130,8 @@ def _recipe(config: PreviewConfig, corpus: Corpus | None) -> Recipe:
 def _from_file(path: Path, epoch: int, recipe: Recipe, corpus: Corpus | None) -> _Night:
     """Open a file with one of its pages, which needs no stage."""
     file = open_signal(path)
-    channels = corpus.channels if corpus else standard_channels(file.labels)
+    own = corpus.channels if corpus else {}  # a BIDS dataset has none for all its files
+    channels = own or standard_channels(file.labels)
     lanes = usable.resolve(file, recipe.montage, channels)
     n_pages = count_pages(file.duration_s)
     if epoch >= n_pages:
@@ -150,7 +151,7 @@ def _from_corpus(config: PreviewConfig, recipe: Recipe) -> _Night:
     recording = _find(source, config.recording)
     plan = night.plan(source.corpus, recording, PageSpec(recipe))
     epoch = _epoch(plan, config.epoch)
-    return _Night(plan.edf, plan.derivations, epoch, source.corpus.mains_hz, plan.notes)
+    return _Night(plan.edf, plan.derivations, epoch, plan.mains_hz, plan.notes)
 
 
 def _find(source: Source, name: str) -> Recording:

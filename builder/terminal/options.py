@@ -25,6 +25,15 @@ def minutes(value: Any) -> float | None:
     )
 
 
+class _FirstName(click.Option):
+    """An option with two names, of which the help lists the first: both would widen its column."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the first name with the help."""
+        record = super().get_help_record(ctx)
+        return record and (f"{self.opts[0]} {self.metavar}", record[1])
+
+
 DEFAULT_NAME = "psg-images"
 """Default name of the dataset's folder and of its repository."""
 
@@ -101,9 +110,12 @@ DATA_OPTIONS = (
     filters_option,
     click.option(
         "--scorer",
+        "--stage-column",
+        "scorer",
         default="",
         metavar="NAME",
-        help="Scorer whose stages become the labels.  [default: the first]",
+        cls=_FirstName,
+        help="Scorer, or --stage-column, whose stages become the labels.  [default: the first]",
     ),
     click.option(
         "--trim",

@@ -1,0 +1,149 @@
+"""Stage columns: which columns of a table of events hold the stages of a scorer.
+
+A column counts if its values are words or codes of a known vocabulary, or have a legend (``Levels``)
+that names stages. Other events may share the column. Numbers without a legend count only in a column
+that is named after stages: in many others, 0 and 1 mean something else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psgimg.builder.corpora.bids import vocabulary
+from psgimg.builder.corpora.bids.bids_table import BidsTable
+from psgimg.builder.errors import RecordingError
+from psgimg.builder.stages import Score, Stage
+
+MIXED = "trial_type"
+"""The column of BIDS for events of every kind."""
+
+_NAMED_SO = re.compile(r"stag|hypno|scor|sleep", re.IGNORECASE)
+_AUTOMATIC = re.compile(
+    r"(^|[_\W])(ai|auto\w*|algo\w*|model|pred\w*|yasa|usleep)($|[_\W])", re.IGNORECASE
+)
+_NO_STAGES = (
+    *("onset", "duration", "sample", "begsample", "endsample", "offset", "response_time"),
+    *("stim_file", "hed", "channel", "identifier"),
+)
+
+
+@dataclass(frozen=True)
+class StageColumn:
+    """A column with stages.
+
+    Parameters
+    ----------
+    scores
+        Value → score, of those that are known.
+    """
+
+    name: str
+    scores: Mapping[str, Score]
+
+
+def find(
+    table: BidsTable, levels: Mapping[str, Any], own: Mapping[str, Score]
+) -> list[StageColumn]:
+    """Return the columns with stages, those of people before those of programs.
+
+    A column that gives every row the same score as an earlier one is left out: it is the same scoring,
+    not that of a second scorer.
+
+    Parameters
+    ----------
+    levels
+        Column → its ``Levels``.
+    own
+        Words that the user defines; then no others count.
+
+    Raises
+    ------
+    RecordingError
+        If a legend is ambiguous.
+    """
+    found: dict[tuple[Score | None, ...], StageColumn] = {}
+    names = [name for name in table.columns if name.lower() not in _NO_STAGES]
+    for name in sorted(names, key=lambda name: bool(_AUTOMATIC.search(name))):
+        values = table.values(name)
+        scores = _scores(name, values, levels, own, table.name)
+        if _is_scoring(name, values, scores):
+            given = tuple(scores.get(value) for value in values)
+            found.setdefault(given, StageColumn(name, scores))
+    return list(found.values())
+
+
+def named(
+    name: str, table: BidsTable, levels: Mapping[str, Any], own: Mapping[str, Score]
+) -> StageColumn:
+    """Return the column that the user, or the description of a dataset, names.
+
+    Raises
+    ------
+    RecordingError
+        If there is none, or it has no stage.
+    """
+    column = table.find(name)
+    if column is None:
+        raise RecordingError(
+            "scorer missing",
+            f"{table.name} has no column {name!r}; name another --stage-column, out of "
+            f"{', '.join(table.columns)}",
+        )
+    values = table.values(column)
+    scores = _scores(column, values, levels, own, table.name)
+    if not any(isinstance(score, Stage) for score in scores.values()):
+        raise no_stages(f"{table.name}, column {column}, has no known stage", values)
+    return StageColumn(column, scores)
+
+
+def no_stages(what: str, values: Collection[str]) -> RecordingError:
+    """Return the error for a table or a column without stages."""
+    shown = ", ".join(repr(value[:40]) for value in list(dict.fromkeys(filter(None, values)))[:5])
+    listed = f" but {shown}" if shown else ""
+    return RecordingError(
+        "no known stage",
+        f"{what}{listed}; numbers need `Levels` in the JSON beside the table, or name the column with "
+        "--stage-column, or define the words under stages in a YAML file",
+    )
+
+
+def _scores(
+    name: str,
+    values: Sequence[str],
+    levels: Mapping[str, Any],
+    own: Mapping[str, Score],
+    where: str,
+) -> dict[str, Score]:
+    """Return the known values of a column: by the user's words, the legend, or a vocabulary."""
+    if own:
+        return {value: own[value] for value in set(values) if value in own}
+    legend = levels.get(name)
+    if isinstance(legend, dict):
+        meant = vocabulary.legend(legend, f"{where}, column {name}")
+        if any(isinstance(score, Stage) for score in meant.values()):
+            own_words = vocabulary.words(
+                value for value in values if not vocabulary.is_number(value)
+            )
+            explained = {
+                value: meant[vocabulary.code(value)]
+                for value in set(values)
+                if vocabulary.code(value) in meant
+            }
+            return own_words | explained
+    return vocabulary.words(values) or vocabulary.codes(values)
+
+
+def _is_scoring(name: str, values: Sequence[str], scores: Mapping[str, Score]) -> bool:
+    """Whether a column that nobody named holds stages, beside other events or not."""
+    staged = {value for value in scores if isinstance(scores[value], Stage)}
+    present = [value for value in values if value]
+    if len(set(map(scores.get, staged))) < 2 and not (staged and set(present) <= set(scores)):
+        return False
+    n_known = sum(value in scores for value in present)
+    named_so = bool(_NAMED_SO.search(name))
+    if all(vocabulary.is_number(value) for value in staged):
+        return named_so and 2 * n_known > len(present)
+    return named_so or name.lower() == MIXED or 2 * n_known > len(present)
