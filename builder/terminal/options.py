@@ -115,7 +115,7 @@ DATA_OPTIONS = (
         default="",
         metavar="NAME",
         cls=_FirstName,
-        help="Scorer, or --stage-column, whose stages become the labels.  [default: the first]",
+        help="Scorer (of BIDS: --stage-column) whose stages become the labels.  [default: the first]",
     ),
     click.option(
         "--trim",

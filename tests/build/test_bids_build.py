@@ -23,6 +23,7 @@ def test_the_named_column_labels_the_pages_and_rebuild_uses_it_again(tmp_path):
     source = ("--source", "bids", "--root", tmp_path / "in", "--stage-column", "second")
     command("build", *source, "--trim", "none", "--out", tmp_path / "out", "--workers", 1)
     assert [row["label"] for row in rows(tmp_path / "out")] == [1, 1, 3, 4]
+    assert {row["recording"] for row in rows(tmp_path / "out")} == {"sub-1-task-sleep"}
     assert [row["label_2"] for row in rows(tmp_path / "out")] == [0, 1, 2, 4]
     command("export", tmp_path / "out", "--labels-only", "--out", tmp_path / "labels")
     again = ("--root", tmp_path / "in", "--out", tmp_path / "again", "--workers", 1)

@@ -83,6 +83,14 @@ def test_codes_mean_what_their_levels_say(tmp_path):
     assert open_signal(recording.signal).labels[0] == "F4-M1"
 
 
+def test_a_scoring_is_not_put_on_another_device_of_that_night(tmp_path):
+    bids.write_surrey(tmp_path)
+    base = bids.place(tmp_path, "sub-001_ses-001_task-sleep_acq-cEEGrid", ses="ses-001")
+    bids.signal(base, night(14, 7), channels(["L1", "R1"], 128))
+    scored = [one.recording for one in registry.corpus("bids").recordings(tmp_path) if one.scorings]
+    assert scored == ["sub-001-ses-001-task-sleep-acq-PSG"]
+
+
 def test_codes_without_levels_that_have_no_0_are_refused(tmp_path):
     bids.write_surrey(tmp_path, levels=None)
     with pytest.raises(RecordingError, match="none with known stages; numbers need `Levels`"):
@@ -131,8 +139,9 @@ def test_a_row_without_duration_is_an_epoch(tmp_path, length):
 
 def test_a_column_of_other_numbers_is_no_scoring(tmp_path):
     base = one_night(tmp_path, ["W", "N1", "R"])
-    rows = [(30 * i, 30, 0, w, v) for i, (w, v) in enumerate(zip("WRW", "010", strict=True))]
-    bids.events(base, ("onset", "duration", "offset", "trial_type", "value"), rows)
+    rows = [(30 * i, 30, 0, w, v, v) for i, (w, v) in enumerate(zip("WRW", "010", strict=True))]
+    columns = ("onset", "duration", "offset", "trial_type", "value", "stage_confidence")
+    bids.events(base, columns, rows)
     assert list(only(tmp_path)[0].scorings) == ["trial_type"]
 
 

@@ -50,6 +50,7 @@ BIDS = Corpus(
     montage="aasm",
     channels={},
     home="bids",
+    names=bids_layout.NAMES,
     recordings=partial(bids_layout.recordings, ANY),
     read_hypnogram=partial(bids_scoring.read_hypnogram, ANY),
     inputs=partial(sidecars.inputs, ANY),

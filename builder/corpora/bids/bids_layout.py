@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,10 @@ from psgimg.builder.recordings.recording import Recording
 SIGNALS = (".edf", ".bdf", ".vhdr", ".set")
 BESIDE = {".vhdr": (".eeg", ".vmrk"), ".set": (".fdt",)}
 """Files that belong to one of these; the first has the samples, if it is there."""
+
+NAMES = r"sub-[A-Za-z]?\d{1,6}(-ses-[a-z]{0,8}\d{1,3})?(-(task|acq)-[A-Za-z]{1,20}\d{0,2}|-run-\d{1,3})*"
+"""Names of recordings that may be published: labels of ``task-`` and ``acq-`` are the dataset's, not a
+person's; a longer number in ``ses-`` could be a date."""
 
 _SCORING = re.compile(r"scor|stag|hypno")
 
@@ -47,24 +52,38 @@ class _Files:
     paths: tuple[Path, ...]
 
     @cached_property
-    def named(self) -> tuple[BidsFile, ...]:
-        """The files with names of BIDS, except those in folders without raw recordings."""
-        raw = (path for path in self.paths if not bids_file.is_outside(path, self.base))
-        return tuple(file for file in map(parse, raw) if file)
+    def by_person(self) -> dict[str, list[BidsFile]]:
+        """Label of ``sub-``, or nothing → files with names of BIDS, except those without raw recordings."""
+        found: defaultdict[str, list[BidsFile]] = defaultdict(list)
+        for path in self.paths:
+            if not bids_file.is_outside(path, self.base) and (file := parse(path)):
+                found[file.entities.get("sub", "")].append(file)
+        return dict(found)
 
     @cached_property
     def by_name(self) -> dict[tuple[Path, str], Path]:
         """Folder and name in lower case → file."""
         return {(path.parent, path.name.lower()): path for path in self.paths}
 
+    @cached_property
+    def source_tables(self) -> list[Path]:
+        """The tables in ``sourcedata`` that are named after a scoring."""
+        return [
+            path
+            for path in self.paths
+            if path.relative_to(self.base).parts[0].lower() == "sourcedata"
+            and path.suffix.lower() in (".tsv", ".csv")
+            and _SCORING.search(path.stem.lower())
+        ]
+
     def signals(self, form: BidsForm) -> Iterator[BidsFile]:
         """Yield the signal files to use."""
         wanted = {"task": form.task.lower(), "acq": form.acq.lower()}
         stated = {key: label for key, label in wanted.items() if label}
-        for file in self.named:
-            of_person = file.has("eeg", *SIGNALS) and file.entities.get("sub")
-            if of_person and stated.items() <= file.entities.items():
-                yield file
+        for sub, files in self.by_person.items():
+            for file in files if sub else ():
+                if file.has("eeg", *SIGNALS) and stated.items() <= file.entities.items():
+                    yield file
 
     def beside(self, signal: BidsFile) -> list[Path]:
         """Return the further files that hold the signal, the one with the samples first."""
@@ -74,20 +93,18 @@ class _Files:
 
     def events(self, signal: BidsFile) -> list[Path]:
         """Return the tables of events that may hold the stages of a signal, the likeliest first."""
+        sub = signal.entities["sub"]
+        own = self.by_person[sub]
+        rest = _without_acq(signal)
+        n_signals = sum(file.has("eeg", *SIGNALS) and _without_acq(file) == rest for file in own)
         ranked = [
             (rank, file.path)
-            for file in self.named
-            if file.has("events", ".tsv") and (rank := _fits(file, signal)) is not None
+            for file in own
+            if file.has("events", ".tsv")
+            and (rank := _fits(file, signal, alone=n_signals == 1)) is not None
         ]
-        name = re.compile(rf"(.*[^a-z0-9])?sub-{re.escape(signal.entities['sub'])}([^a-z0-9].*)?")
-        tables = [
-            path
-            for path in self.paths
-            if path.relative_to(self.base).parts[0].lower() == "sourcedata"
-            and path.suffix.lower() in (".tsv", ".csv")
-            and name.fullmatch(path.stem.lower())
-            and _SCORING.search(path.stem.lower())
-        ]
+        name = re.compile(rf"(.*[^a-z0-9])?sub-{re.escape(sub)}([^a-z0-9].*)?")
+        tables = [path for path in self.source_tables if name.fullmatch(path.stem.lower())]
         return [path for _, path in sorted(ranked)] + sorted(tables)
 
     def sidecars(self, signal: BidsFile, events: Path | None) -> list[Path]:
@@ -95,7 +112,7 @@ class _Files:
         scoring = parse(events) if events else None
         found = [
             file.path
-            for file in self.named
+            for file in (*self.by_person.get("", ()), *self.by_person[signal.entities["sub"]])
             if (file.has("eeg", ".json") and _inherits(signal, file))
             or (file.has("channels", ".tsv") and _inherits(signal, file))
             or (scoring and file.has("events", ".json") and _inherits(scoring, file))
@@ -109,23 +126,31 @@ def _inherits(file: BidsFile, sidecar: BidsFile) -> bool:
     return above and sidecar.entities.items() <= file.entities.items()
 
 
-def _fits(events: BidsFile, signal: BidsFile) -> int | None:
+def _without_acq(file: BidsFile) -> dict[str, str]:
+    return {key: label for key, label in file.entities.items() if key != "acq"}
+
+
+def _fits(events: BidsFile, signal: BidsFile, *, alone: bool) -> int | None:
     """Return how far a table of events is from a signal: 0 for the same name; None if it is of another.
 
-    Where a scoring has an ``acq-`` of its own, such as ``acq-scoring``, it belongs to the recording of
-    that night.
+    A scoring with an ``acq-`` of its own, such as ``acq-scoring``, belongs to the polysomnogram, and not
+    to another device of that night, whose clock differs.
+
+    Parameters
+    ----------
+    alone
+        Whether the signal is the only one of that night.
     """
     if events.entities == signal.entities:
         return 0
-    label = events.entities.get("acq", "")
-    rest = {key: value for key, value in events.entities.items() if key != "acq"}
-    if events.entities.get("sub") != signal.entities["sub"] or not (
-        rest.items() <= signal.entities.items()
-    ):
+    if not _without_acq(events).items() <= signal.entities.items():
         return None
-    if not label or label == signal.entities.get("acq"):
+    label, own = events.entities.get("acq", ""), signal.entities.get("acq", "")
+    if label in ("", own):
         return 1
-    return 2 if _SCORING.search(label) else None
+    if _SCORING.search(label) and (alone or own in label or own == "psg"):
+        return 2
+    return None
 
 
 def _recording(

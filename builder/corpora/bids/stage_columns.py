@@ -24,6 +24,11 @@ _NAMED_SO = re.compile(r"stag|hypno|scor|sleep", re.IGNORECASE)
 _AUTOMATIC = re.compile(
     r"(^|[_\W])(ai|auto\w*|algo\w*|model|pred\w*|yasa|usleep)($|[_\W])", re.IGNORECASE
 )
+_ABOUT_STAGES = re.compile(
+    r"conf|prob|certain|agree|quality|(^|[_\W])(id|n|count|time|dur\w*)$", re.IGNORECASE
+)
+"""Columns that are named after stages but hold something else about them."""
+
 _NO_STAGES = (
     *("onset", "duration", "sample", "begsample", "endsample", "offset", "response_time"),
     *("stim_file", "hed", "channel", "identifier"),
@@ -65,7 +70,11 @@ def find(
         If a legend is ambiguous.
     """
     found: dict[tuple[Score | None, ...], StageColumn] = {}
-    names = [name for name in table.columns if name.lower() not in _NO_STAGES]
+    names = [
+        name
+        for name in table.columns
+        if name.lower() not in _NO_STAGES and not _ABOUT_STAGES.search(name)
+    ]
     for name in sorted(names, key=lambda name: bool(_AUTOMATIC.search(name))):
         values = table.values(name)
         scores = _scores(name, values, levels, own, table.name)
@@ -101,7 +110,8 @@ def named(
 
 def no_stages(what: str, values: Collection[str]) -> RecordingError:
     """Return the error for a table or a column without stages."""
-    shown = ", ".join(repr(value[:40]) for value in list(dict.fromkeys(filter(None, values)))[:5])
+    codes = [value for value in dict.fromkeys(values) if vocabulary.looks_like_stage(value)]
+    shown = ", ".join(repr(value[:40]) for value in codes[:5])  # others may be a technician's notes
     listed = f" but {shown}" if shown else ""
     return RecordingError(
         "no known stage",

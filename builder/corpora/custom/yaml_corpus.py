@@ -98,6 +98,7 @@ def _bids(file: Section, path: Path) -> Corpus:
         recordings=partial(bids_layout.recordings, form),
         read_hypnogram=partial(bids_scoring.read_hypnogram, form),
         inputs=partial(sidecars.inputs, form),
+        names=bids_layout.NAMES,
         notes=file.texts("notes"),
         definition=bids_dataset.definition(form, {score: word for word, score in SCORES.items()}),
     )
