@@ -43,7 +43,10 @@ BIDS = Corpus(
         policy=Policy.RESTRICTED,
         licence="that of the dataset, in its dataset_description.json",
         licence_url="https://bids.neuroimaging.io/",
-        access="Give --root the folder with dataset_description.json.",
+        access=(
+            "By dataset, such as from https://openneuro.org or https://nemar.org; --root is the folder "
+            "with dataset_description.json."
+        ),
         citation="That of the dataset, in its dataset_description.json.",
     ),
     mains_hz=sidecars.DEFAULT_MAINS_HZ,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,8 @@ def read_table(path: Path) -> BidsTable:
     RecordingError
         If it can't be read, or a row has more or fewer values than the header.
     """
-    lines = [line for line in read_text(path).splitlines() if line.strip()]
+    text = read_text(path)  # splitlines would also divide a note at a form feed
+    lines = [line for line in re.split(r"\r\n|\n|\r", text) if line.strip()]
     rows = list(_split(lines))
     columns = rows[0]
     for number, row in enumerate(rows[1:], start=2):
