@@ -145,6 +145,16 @@ def test_a_column_of_other_numbers_is_no_scoring(tmp_path):
     assert list(only(tmp_path)[0].scorings) == ["trial_type"]
 
 
+def test_a_legend_tells_which_column_has_the_stages(tmp_path):
+    base = one_night(tmp_path, ["start", "stop", "start", "stop", "start"])
+    rows = [(30 * i, 30, "epoch", code) for i, code in enumerate((5, 3, 4, 2, 1))]
+    bids.events(base, ("onset", "duration", "trial_type", "value"), rows)
+    levels = {"1": "REM", "2": "N3", "3": "N1", "4": "N2", "5": "W"}
+    described = base.with_name(f"{base.name}_events.json")
+    bids.sidecar(described, value={"Levels": levels}, trial_type={"Levels": {"epoch": "an epoch"}})
+    assert only(tmp_path)[1].scores == tuple(Stage)
+
+
 def test_a_column_that_repeats_a_scoring_is_no_second_scorer(tmp_path):
     base = one_night(tmp_path, ["W", "N1", "R"])
     rows = [(0, 30, "Wake", "W"), (30, 30, "N1", "N1"), (60, 30, "REM", "R")]
@@ -171,12 +181,14 @@ def test_a_column_can_be_named(tmp_path):
     ],
 )  # fmt: skip
 def test_levels_in_words(text, score):
-    assert vocabulary.legend({"5": text}, "here") == {"5": score}
+    others = {"0": "W", "1": "N1", "2": "N2"}
+    assert vocabulary.legend({**others, "5": text}, "here")["5"] == score
 
 
 def test_levels_that_name_two_stages_are_refused():
-    with pytest.raises(RecordingError, match="'N1 or N2', which names several stages"):
-        vocabulary.legend({"5": "N1 or N2"}, "here")
+    with pytest.raises(RecordingError, match="level '5' names several stages"):
+        vocabulary.legend({"0": "Wake", "1": "REM", "5": "N1 or N2"}, "here")
+    assert vocabulary.legend({"1": "arousal from N1 or N2", "0": "none"}, "here") == {}
 
 
 @pytest.mark.parametrize(

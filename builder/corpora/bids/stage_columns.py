@@ -78,7 +78,8 @@ def find(
     for name in sorted(names, key=lambda name: bool(_AUTOMATIC.search(name))):
         values = table.values(name)
         scores = _scores(name, values, levels, own, table.name)
-        if _is_scoring(name, values, scores):
+        explained = bool(_legend(name, levels, table.name)) and not own
+        if _is_scoring(name, values, scores, explained=explained):
             given = tuple(scores.get(value) for value in values)
             found.setdefault(given, StageColumn(name, scores))
     return list(found.values())
@@ -130,25 +131,34 @@ def _scores(
     """Return the known values of a column: by the user's words, the legend, or a vocabulary."""
     if own:
         return {value: own[value] for value in set(values) if value in own}
-    legend = levels.get(name)
-    if isinstance(legend, dict):
-        meant = vocabulary.legend(legend, f"{where}, column {name}")
-        if any(isinstance(score, Stage) for score in meant.values()):
-            own_words = vocabulary.words(
-                value for value in values if not vocabulary.is_number(value)
-            )
-            explained = {
-                value: meant[vocabulary.code(value)]
-                for value in set(values)
-                if vocabulary.code(value) in meant
-            }
-            return own_words | explained
+    if meant := _legend(name, levels, where):
+        spelt = vocabulary.words(value for value in values if not vocabulary.is_number(value))
+        codes = {value: vocabulary.code(value) for value in values}
+        return spelt | {value: meant[code] for value, code in codes.items() if code in meant}
     return vocabulary.words(values) or vocabulary.codes(values)
 
 
-def _is_scoring(name: str, values: Sequence[str], scores: Mapping[str, Score]) -> bool:
-    """Whether a column that nobody named holds stages, beside other events or not."""
+def _legend(name: str, levels: Mapping[str, Any], where: str) -> dict[str, Score]:
+    """Return the legend of a column; nothing if it has none that names stages."""
+    legend = levels.get(name)
+    if not isinstance(legend, dict):
+        return {}
+    return vocabulary.legend(legend, f"{where}, column {name}")
+
+
+def _is_scoring(
+    name: str, values: Sequence[str], scores: Mapping[str, Score], *, explained: bool
+) -> bool:
+    """Whether a column that nobody named holds stages, beside other events or not.
+
+    Parameters
+    ----------
+    explained
+        Whether a legend says what the values mean.
+    """
     staged = {value for value in scores if isinstance(scores[value], Stage)}
+    if explained:
+        return bool(staged)
     present = [value for value in values if value]
     if len(set(map(scores.get, staged))) < 2 and not (staged and set(present) <= set(scores)):
         return False

@@ -94,21 +94,33 @@ def codes(values: Iterable[str]) -> dict[str, Score]:
 def legend(levels: Mapping[str, object], where: str) -> dict[str, Score]:
     """Return the scores of the ``Levels`` of a column, ``{"2": "REM"}``; other levels as unscored.
 
+    Nothing, if they name fewer than two stages: then they are about something else.
+
     Raises
     ------
     RecordingError
-        If the text of a level names several stages.
+        If the text of a level names several stages, among others that name one each.
     """
-    return {code(str(key)): _described(text, where) for key, text in levels.items()}
+    named = {code(str(key)): _described(text) for key, text in levels.items()}
+    stages = {score for one in named.values() for score in one if len(one) == 1}
+    if len(stages & set(Stage)) < 2:
+        return {}
+    for key, one in named.items():
+        if len(one) > 1:
+            raise RecordingError(
+                "ambiguous Levels",
+                f"{where}: level {key[:20]!r} names several stages; correct it",
+            )
+    return {key: next(iter(one), Unscored.UNSCORED) for key, one in named.items()}
 
 
-def _described(value: object, where: str) -> Score:
-    """Return the stage that the text of a level names; unscored if it names none."""
+def _described(value: object) -> set[Score]:
+    """Return the scores that the text of a level names; movement only if it names no stage."""
     if isinstance(value, dict):
         value = value.get("Description", "")
     text = str(value)
     if (score := _word(text)) is not None:
-        return score
+        return {score}
     found: set[Score] = set()
     spaced = " ".join(text.lower().replace("_", " ").split())
     for match in _IN_TEXT.finditer(spaced.replace("rapid eye movement", "rem")):
@@ -116,13 +128,7 @@ def _described(value: object, where: str) -> Score:
             found.add(NUMBERED[match["number"]])
         else:
             found.add(WORDS[(match["word"] or match["rem"]).removesuffix(" sleep")])
-    found = {score for score in found if isinstance(score, Stage)} or found
-    if len(found) > 1:
-        raise RecordingError(
-            "ambiguous Levels",
-            f"{where}: the Levels have {text[:60]!r}, which names several stages; correct it",
-        )
-    return found.pop() if found else Unscored.UNSCORED
+    return {score for score in found if isinstance(score, Stage)} or found
 
 
 def _word(text: str) -> Score | None:
