@@ -146,7 +146,7 @@ class PlanFacts(TypedDict):
     lanes: list[Line | None]
     gaps: Count
     notes: list[str]
-    mains_hz: NotRequired[float]
+    mains_hz: float
     quality: NotRequired[Quality]
 
 

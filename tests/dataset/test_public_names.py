@@ -71,6 +71,10 @@ FORMS = {
     "mass": ("01-05-0001", "01-05-0001"),
     "hmc": ("SN001", "SN001"),
     "dcsm": ("tp8cbd54f0_4751_4e2c_8a3b_0123456789ab",) * 2,
+    "cinc2018": ("tr03-0005", "tr03-0005"),
+    "cap": ("n1", "n1"),
+    "bids": ("sub-I001", "sub-I001-ses-night1-task-sleep-acq-psg-run-1"),
+    "boas": ("pid-12", "sub-12"),
 }
 
 
