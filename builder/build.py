@@ -118,7 +118,7 @@ def draw(task: Task) -> Drawn | Failed:
     try:
         identity = task.identity or fingerprint.identify(recording)
         plan = night.plan(task.corpus, recording, task.spec)
-        rows, facts = night.draw(task.corpus, plan, task.spec)
+        rows, facts = night.draw(plan, task.spec)
         fingerprint.require_unchanged(identity)
     except Exception as error:  # a bug that affects one night must not stop the others
         return outcomes.failed(task, error)

@@ -96,6 +96,6 @@ def _inspect(task: Task) -> Checked | Failed:
     """Read a recording as a build does; runs in a worker process."""
     try:
         plan = night.plan(task.corpus, task.recording, task.spec)
-        return Checked(night.inspect(task.corpus, plan, task.spec))
+        return Checked(night.inspect(plan, task.spec))
     except Exception as error:  # as in a build, the others continue
         return outcomes.failed(task, error)

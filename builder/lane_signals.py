@@ -181,12 +181,12 @@ def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes:
         signals = read_signals(
             plan.edf,
             recipe.montage,
-            night.upright(source, plan, origin.spec).derivations,
+            night.upright(plan, origin.spec).derivations,
             filters=recipe.filters if filtered else UNFILTERED,
-            mains_hz=source.mains_hz,
+            mains_hz=plan.mains_hz,
             sfreq_hz=sfreq_hz,
             span_s=plan.selection.span_s,
-            corrupt=night.corruptor(source, plan, origin.spec),
+            corrupt=night.corruptor(plan, origin.spec),
         )
     except RecordingError as error:
         raise BuildError(f"{recording.recording}: {error}") from error

@@ -39,6 +39,10 @@ class Plan:
         Stages of a second scorer by onset in milliseconds.
     votes
         Number of scorers for each stage by onset in milliseconds; empty unless there are more than two.
+    channels, mains_hz
+        What each label in the file records, and the mains frequency at the place of recording.
+    inverted
+        Whether the corpus states that the recording is stored upside down.
     notes
         Tolerated irregularities, lanes whose channel can't be used, and corruptions that can't be
         applied.
@@ -52,6 +56,9 @@ class Plan:
     second: Mapping[int, Stage]
     votes: Mapping[int, list[int]]
     selection: Selection
+    channels: Mapping[str, str]
+    mains_hz: float
+    inverted: bool
     notes: tuple[str, ...]
 
 
@@ -73,12 +80,13 @@ def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
     hypnogram = _read(corpus, recording, reference)
     second, notes = _second(corpus, recording, hypnogram, reference)
     counted, lost = _votes(corpus, recording, hypnogram, reference)
-    lanes = resolve(edf, spec.recipe.montage, corpus.channels)
+    inputs = corpus.inputs_of(recording, edf.labels)
+    lanes = resolve(edf, spec.recipe.montage, inputs.channels)
     selection = epoching.select(hypnogram, edf, spec.trim_min)
     rates = [edf.sfreqs_hz[d.plus] if d else None for d in lanes.derivations]
-    refused = corrupt.notes(spec.corruptions, spec.recipe.montage, rates, corpus.mains_hz)
+    refused = corrupt.notes(spec.corruptions, spec.recipe.montage, rates, inputs.mains_hz)
     scoring = (*hypnogram.notes, *scorers.lost_end(hypnogram, edf), *notes, *lost)
-    notes = (*edf.notes, *scoring, *lanes.notes, *refused)
+    notes = (*edf.notes, *scoring, *inputs.notes, *lanes.notes, *refused)
     return Plan(
         recording,
         edf,
@@ -88,11 +96,14 @@ def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
         votes.stages(second or ()),
         counted,
         selection,
+        inputs.channels,
+        inputs.mains_hz,
+        corpus.stores_inverted(recording),
         notes,
     )
 
 
-def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFacts]:
+def draw(plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFacts]:
     """Draw a planned recording and return its rows in time order, and its facts for the report.
 
     Corruption changes the pictures only; labels and facts are those of the original recording, except
@@ -103,14 +114,14 @@ def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFa
     RecordingError
         If no EEG lane has a signal or the least quality, which only its samples show.
     """
-    signed = upright(corpus, plan, spec)
+    signed = upright(plan, spec)
     drawn = draw_pages(
         plan.edf,
         signed.derivations,
         plan.selection.epochs,
         spec.recipe,
-        mains_hz=corpus.mains_hz,
-        corrupt=corruptor(corpus, plan, spec),
+        mains_hz=plan.mains_hz,
+        corrupt=corruptor(plan, spec),
     )
     read = _read_facts(plan, spec, signed.polarity, drawn.lanes)
     rows = list(_rows(plan, drawn.pictures, list(drawn.lanes.names)))
@@ -120,7 +131,7 @@ def draw(corpus: Corpus, plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFa
     return rows, read
 
 
-def inspect(corpus: Corpus, plan: Plan, spec: PageSpec) -> DrawnFacts:
+def inspect(plan: Plan, spec: PageSpec) -> DrawnFacts:
     """Return the facts that ``draw`` would return, without drawing a page.
 
     Raises
@@ -128,7 +139,7 @@ def inspect(corpus: Corpus, plan: Plan, spec: PageSpec) -> DrawnFacts:
     RecordingError
         As ``draw``.
     """
-    signed = upright(corpus, plan, spec)
+    signed = upright(plan, spec)
     lanes = read_lanes(plan.edf, signed.derivations, plan.selection.epochs, spec.recipe.montage)
     return _read_facts(plan, spec, signed.polarity, lanes)
 
@@ -141,19 +152,19 @@ class Signed:
     polarity: Polarity
 
 
-def upright(corpus: Corpus, plan: Plan, spec: PageSpec) -> Signed:
+def upright(plan: Plan, spec: PageSpec) -> Signed:
     """Decide whether a planned recording is stored upside down, which reads its frontal EEG."""
     found = polarity.decide(
         spec.recipe.polarity,
         plan.edf,
-        corpus.channels,
+        plan.channels,
         plan.derivations,
-        stated=corpus.stores_inverted(plan.recording),
+        stated=plan.inverted,
     )
     return Signed(found.turn(spec.recipe.montage, plan.derivations), found)
 
 
-def corruptor(corpus: Corpus, plan: Plan, spec: PageSpec) -> Corruptor | None:
+def corruptor(plan: Plan, spec: PageSpec) -> Corruptor | None:
     """Return the function that corrupts the lanes of a planned recording; None if there is none."""
     if not spec.corruptions:
         return None
@@ -163,7 +174,7 @@ def corruptor(corpus: Corpus, plan: Plan, spec: PageSpec) -> Corruptor | None:
         plan.edf.segments,
         plan.edf.record_s,
         plan.selection.span_s,
-        corpus.mains_hz,
+        plan.mains_hz,
         spec.recipe.filters,
     )
     return corrupt.corruptor(spec.corruptions, context)
@@ -187,6 +198,7 @@ def facts(plan: Plan) -> PlanFacts:
         ),
         "unscored_signal_s": _unscored_signal_s(plan),
         "left_out": dict(sorted(plan.selection.left_out.items())),
+        "mains_hz": plan.mains_hz,
         "lanes": [derivation.name if derivation else None for derivation in plan.derivations],
         "treatments": [one.to_dict() for one in plan.treatments],
         "gaps": len(plan.edf.segments) - 1,

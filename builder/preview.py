@@ -175,7 +175,8 @@ def _recipe(config: PreviewConfig, corpus: Corpus | None) -> Recipe:
 def _from_file(path: Path, config: PreviewConfig, recipe: Recipe, corpus: Corpus | None) -> _Night:
     """Open a file with one of its pages, which needs no stage."""
     file, epoch = open_signal(path), config.epoch
-    channels = corpus.channels if corpus else standard_channels(file.labels)
+    own = corpus.channels if corpus else {}  # a BIDS dataset has none for all its files
+    channels = own or standard_channels(file.labels)
     if config.channels:
         lanes = usable.choose(file, recipe.montage, config.channels)
     else:
@@ -201,8 +202,8 @@ def _from_corpus(config: PreviewConfig, recipe: Recipe) -> _Night:
     spec = PageSpec(recipe)
     plan = night.plan(source.corpus, recording, spec)
     epoch = _epoch(plan, config.epoch)
-    sign = night.upright(source.corpus, plan, spec).polarity
-    return _Night(plan.edf, plan.derivations, sign, epoch, source.corpus.mains_hz, plan.notes)
+    sign = night.upright(plan, spec).polarity
+    return _Night(plan.edf, plan.derivations, sign, epoch, plan.mains_hz, plan.notes)
 
 
 def _find(source: Source, name: str) -> Recording:

@@ -88,7 +88,9 @@ def test_its_file_and_commands_make_a_dataset_with_the_stages_of_the_tables(here
 def test_every_other_piece_of_yaml_of_the_page_is_taken(here):
     whole = yaml.safe_load(blocks("yaml")[0])
     for piece in blocks("yaml")[1:]:
-        (here / "changed.yaml").write_text(yaml.safe_dump(whole | yaml.safe_load(piece)))
+        values = yaml.safe_load(piece)
+        whole_file = values if "bids" in values else whole | values
+        (here / "changed.yaml").write_text(yaml.safe_dump(whole_file))
         corpus("changed.yaml")
 
 

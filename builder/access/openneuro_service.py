@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +16,9 @@ from psgimg.builder.access.s3_listing import Stored
 
 ADDRESS_VARIABLE = "PSGIMG_OPENNEURO_URL"
 ADDRESS = "https://s3.amazonaws.com/openneuro.org"
+
+Published = Mapping[PurePosixPath, tuple[int, str]]
+"""Size and SHA-256 of files."""
 
 
 class OpenNeuro:
@@ -59,19 +63,23 @@ class OpenNeuro:
         wanted = [file for file in files if self._wanted.fullmatch(str(file.path))]
         return sorted(wanted, key=lambda file: file.path)
 
-    def _file(self, stored: Stored, published: dict[PurePosixPath, str]) -> RemoteFile:
+    def _file(self, stored: Stored, published: Published) -> RemoteFile:
         path = relative(stored.key.removeprefix(f"{self._dataset}/"), "OpenNeuro")
-        if sha256 := published.get(path):
+        size, sha256 = published.get(path, (-1, ""))
+        if size == stored.size:
             checksums: tuple[tuple[str, str], ...] = (("sha256", sha256),)
         else:
             checksums = (("md5", stored.md5),) if stored.md5 else ()
         return RemoteFile(path, f"{self._address}/{stored.key}", stored.size, checksums)
 
 
-def _published(dataset: str) -> dict[PurePosixPath, str]:
-    """Return the SHA-256 of the signals of a dataset as psgimg knows them; empty if it does not."""
+def _published(dataset: str) -> Published:
+    """Return size and SHA-256 of the signals of a dataset as psgimg knows them; empty if it does not.
+
+    A file of another size is of another version of the dataset, for which they don't hold.
+    """
     file = resources.files("psgimg.builder.access") / "lists" / f"{dataset}_sha256.tsv"
     if not file.is_file():
         return {}
     rows = [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()]
-    return {PurePosixPath(path): sha256 for path, _, sha256 in rows}
+    return {PurePosixPath(path): (int(size), sha256) for path, size, sha256 in rows}

@@ -52,10 +52,14 @@ class Distribution:
         Returns the service, given the options and what to call when it keeps a request waiting.
     n_gb
         Size of all of it as the service states it, in GB; None if no statement is known.
+    index
+        Files without which its recordings can't be listed, such as who took part; they are brought
+        first, and stay.
     """
 
     open_service: Callable[[FetchConfig, Notify], Service]
     n_gb: float | None = None
+    index: tuple[str, ...] = ()
 
 
 def _nsrr(dataset: str, n_gb: float | None = None) -> Distribution:
@@ -75,10 +79,12 @@ def _physionet(slug: str, version: str, n_gb: float | None = None) -> Distributi
 
 
 def _openneuro(dataset: str, wanted: str, n_gb: float | None = None) -> Distribution:
+    """Return the distribution of a BIDS dataset, whose people are in ``participants.tsv``."""
+
     def service(config: FetchConfig, notify: Notify) -> Service:
         return OpenNeuro(dataset, wanted, connections=config.connections, notify=notify)
 
-    return Distribution(service, n_gb)
+    return Distribution(service, n_gb, index=("participants.tsv",))
 
 
 def _zenodo(record: int, archive: str, n_gb: float | None = None) -> Distribution:
@@ -126,14 +132,14 @@ def stocked(
     """
     with ExitStack() as stack:
         services = {name: _service(name, config, notify, stack) for name in corpora}
+        lists = {
+            name: _files(name, services[name], root / STATE / LIST)
+            for name, root in corpora.items()
+        }
+        for name, root in corpora.items():
+            _bring_index(name, services[name], root, lists[name])
         yield {
-            name: Stock(
-                services[name],
-                root,
-                _files(name, services[name], root / STATE / LIST),
-                Ledger(root / STATE),
-                keep=config.keep,
-            )
+            name: Stock(services[name], root, lists[name], Ledger(root / STATE), keep=config.keep)
             for name, root in corpora.items()
         }
 
@@ -169,6 +175,17 @@ def _files(corpus: str, service: Service, path: Path) -> list[RemoteFile]:
         raise BuildError(f"{corpus} can't be fetched: {error.detail}") from error
     atomic_file.write_text(path, json.dumps([_to_json(file) for file in files], indent=0))
     return files
+
+
+def _bring_index(corpus: str, service: Service, root: Path, files: list[RemoteFile]) -> None:
+    """Bring the files that a corpus's reader needs to list recordings, unless they are there."""
+    index = DISTRIBUTIONS[corpus].index
+    for file in files:
+        if str(file.path) in index and not (root / file.path).exists():
+            try:
+                service.fetch(file, root)
+            except RecordingError as error:
+                raise BuildError(f"{corpus} can't be fetched: {error.detail}") from error
 
 
 def forget(root: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from psgimg.builder import yaml_file
 from psgimg.builder.corpora import cap, cinc2018, dcsm, demo, hmc, isruc, mass, nsrr, sleep_edf
+from psgimg.builder.corpora.bids import bids_corpora
 from psgimg.builder.corpora.custom import plugins, yaml_corpus
 from psgimg.builder.corpora.custom.plugins import Installed
 from psgimg.builder.corpora.dod import dreem
@@ -28,6 +29,7 @@ CORPORA: dict[str, Corpus] = {
         cinc2018.CORPUS,
         cap.CORPUS,
         *dreem.CORPORA,
+        *bids_corpora.CORPORA,
     )
 }
 """Built-in corpora by name."""

@@ -158,6 +158,7 @@ class PlanFacts(TypedDict):
     treatments: list[TreatmentJson]
     gaps: Count
     notes: list[str]
+    mains_hz: float
     quality: NotRequired[Quality]
     polarity: NotRequired[PolarityJson]
 

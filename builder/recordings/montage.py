@@ -142,6 +142,8 @@ MONTAGES: Mapping[str, Montage] = {
                 _CHIN,
             ),
         ),
+        # Most nights of BOAS have one channel for both eyes.
+        Montage("boas", (_F4, _C4, _O2, Lane("EOG", Kind.EOG, ("EOGh", "E1-E2")), _CHIN)),
     )
 }
 

@@ -19,6 +19,10 @@ EDF_SUFFIXES = (".edf", ".rec")
 """Suffixes of files that are EDF, or a damaged one."""
 
 
+HEADERS = {".eeg": ".vhdr", ".fdt": ".set"}
+"""Files of BrainVision and EEGLAB that hold samples alone, opened through the header beside them."""
+
+
 def open_signal(path: Path) -> SignalFile:
     """Open a recording: EDF with ``edf.py``, HDF5 with h5py, WFDB with wfdb, others with MNE.
 
@@ -27,6 +31,8 @@ def open_signal(path: Path) -> SignalFile:
     RecordingError
         If the file can't be read, or its format is unknown to MNE.
     """
+    header = path.with_suffix(HEADERS.get(path.suffix.lower(), path.suffix))
+    path = header if header.exists() else path
     try:
         with path.open("rb") as file:
             begin = file.read(8)

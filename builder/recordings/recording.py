@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -82,6 +82,23 @@ class Terms:
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """What the channels of one recording are.
+
+    Parameters
+    ----------
+    channels, mains_hz
+        As in ``Corpus``.
+    notes
+        Assumptions, one sentence each.
+    """
+
+    channels: Mapping[str, str]
+    mains_hz: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Corpus:
     """A corpus: its naming, its terms, and the two functions that read it.
 
@@ -108,6 +125,10 @@ class Corpus:
         fetched into it, in name order. Raises BuildError if there is none of this corpus.
     read_hypnogram
         Function that reads the scoring of a recording by one of its scorers.
+    inputs
+        Function that returns the channels and the mains frequency of a recording, given the labels in
+        its file, where they differ between recordings and are stated beside each; None if
+        ``channels`` and ``mains_hz`` hold for all.
     notes
         Known limitations, one sentence each, for the card.
     absent
@@ -137,6 +158,7 @@ class Corpus:
     home: str
     recordings: Callable[[Place], Iterator[Recording]]
     read_hypnogram: Callable[[Recording, str], Hypnogram]
+    inputs: Callable[[Recording, Sequence[str]], Inputs] | None = None
     notes: tuple[str, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
     names: str = ""
@@ -150,3 +172,15 @@ class Corpus:
         if isinstance(self.inverted, bool):
             return self.inverted
         return recording.own.recording in self.inverted
+
+    def inputs_of(self, recording: Recording, labels: Sequence[str]) -> Inputs:
+        """Return what the channels of a recording are, given the labels in its file.
+
+        Raises
+        ------
+        RecordingError
+            If a file that states it can't be read.
+        """
+        if self.inputs is None:
+            return Inputs(self.channels, self.mains_hz)
+        return self.inputs(recording.own, labels)

@@ -26,6 +26,15 @@ def minutes(value: Any) -> float | None:
     )
 
 
+class _FirstName(click.Option):
+    """An option with two names, of which the help lists the first: both would widen its column."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the first name with the help."""
+        record = super().get_help_record(ctx)
+        return record and (f"{self.opts[0]} {self.metavar}", record[1])
+
+
 DEFAULT_NAME = "psg-images"
 """Default name of the dataset's folder and of its repository."""
 
@@ -110,9 +119,13 @@ DATA_OPTIONS = (
     polarity_option,
     click.option(
         "--scorer",
+        "--stage-column",
+        "scorer",
         default="",
         metavar="NAME",
-        help="Scorer whose stages become the labels.  [default: the reference]",
+        cls=_FirstName,
+        help="Scorer (of BIDS: --stage-column) whose stages become the labels.  [default: the "
+        "reference]",
     ),
     click.option(
         "--trim",

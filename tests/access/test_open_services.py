@@ -8,8 +8,10 @@ import zipfile
 import pytest
 from open_servers import BucketServer, ZenodoServer
 from psgimg.builder.access import host as hosts
+from psgimg.builder.access import s3_listing
 from psgimg.builder.access.openneuro_service import OpenNeuro
 from psgimg.builder.access.physionet_service import PhysioNet, Project
+from psgimg.builder.access.s3_listing import Stored
 from psgimg.builder.access.zenodo_service import Zenodo
 from psgimg.builder.errors import RecordingError
 
@@ -76,13 +78,18 @@ def test_openneuro_lists_page_by_page_what_is_wanted(bucket, tmp_path):
     assert dict(files[0].checksums)["md5"] == hashlib.md5(fetched.path.read_bytes()).hexdigest()
 
 
-def test_the_signals_of_boas_have_published_checksums(bucket):
-    bucket.files["/ds005555/sub-1/eeg/sub-1_task-Sleep_acq-psg_eeg.edf"] = b"another file"
+@pytest.mark.parametrize(("size", "algorithm"), [(154652160, "sha256"), (12, "md5")])
+def test_the_signals_of_boas_have_published_checksums(bucket, monkeypatch, size, algorithm):
+    """A file of another size is of another version of the dataset; the server's checksum holds then."""
+    key = "ds005555/sub-1/eeg/sub-1_task-Sleep_acq-psg_eeg.edf"
+    stored = Stored(key, size, "0" * 32)
+    monkeypatch.setattr(s3_listing, "listed", lambda *_: iter([stored]))
     service = OpenNeuro("ds005555", ".*", connections=4)
     with service.host:
         (file,) = service.files()
-    assert file.checksums[0][0] == "sha256"
-    assert file.checksums[0][1].startswith("871ad6c6f024")
+    ((name, digest),) = file.checksums
+    assert name == algorithm
+    assert digest.startswith("871ad6c6f024" if algorithm == "sha256" else "0" * 32)
 
 
 @pytest.fixture

@@ -86,8 +86,8 @@ def test_a_file_that_changes_while_its_night_is_drawn_leaves_no_picture_under_it
     middle = len(right) // 2
     other = right[:middle] + bytes([right[middle] ^ 1]) + right[middle + 1 :]
 
-    def changing(corpus, plan, spec):
-        drawn = draw(corpus, plan, spec)
+    def changing(plan, spec):
+        drawn = draw(plan, spec)
         if plan.recording.recording == "shhs1-200001":
             times = path.stat()
             path.write_bytes(other)
@@ -109,9 +109,9 @@ def test_a_file_that_is_written_anew_with_the_same_content_costs_nothing(
 ):
     path, draw = found(corpus, "shhs1-200001.edf"), night.draw
 
-    def touching(corpus, plan, spec):
+    def touching(plan, spec):
         path.write_bytes(path.read_bytes())
-        return draw(corpus, plan, spec)
+        return draw(plan, spec)
 
     monkeypatch.setattr(night, "draw", touching)
     run(tmp_path / "out", corpus, **SMALL)

@@ -54,7 +54,7 @@ def same_as_built(source, root, recipe, trim_min):
     known = corpus(source)
     recording = next(iter(known.recordings(root)))
     spec = PageSpec(recipe, trim_min=trim_min)
-    rows, _ = corpus_night.draw(known, corpus_night.plan(known, recording, spec), spec)
+    rows, _ = corpus_night.draw(corpus_night.plan(known, recording, spec), spec)
     built = {row["onset_s"]: row["image"]["bytes"] for row in rows}
     for page, picture in pages(open_night(recording.signal, recipe)):
         if page.onset_s in built:

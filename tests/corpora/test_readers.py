@@ -116,12 +116,13 @@ def test_entries_state_terms_and_known_values(name: str) -> None:
 
 def test_only_corpora_whose_open_licence_is_known_are_open() -> None:
     open_ones = {name for name, entry in CORPORA.items() if entry.terms.policy is Policy.OPEN}
-    assert open_ones == {"demo", "sleep-edf", "hmc"}
+    assert open_ones == {"demo", "sleep-edf", "hmc", "cinc2018", "cap", "boas"}
 
 
 def test_channel_tables_hold_each_label_once_and_derivations_in_standard_names() -> None:
     electrodes = {"F3", "F4", "C3", "C4", "O1", "O2", "Fz", "Cz", "Oz", "Fpz", "Pz", "M1", "M2"}
-    electrodes |= {"Fp1", "Fp2", "E1", "E2", "Chin1", "Chin2", "Chin3", "ECG1", "ECG2"}
+    electrodes |= {"Fp1", "Fp2", "P3", "P4"}
+    electrodes |= {"E1", "E2", "Chin1", "Chin2", "Chin3", "ECG1", "ECG2"}
     references = electrodes | {"LER", "CLE", "PG1", "REF"}
     for name, entry in CORPORA.items():
         plain = ["".join(label.split()).replace(".", "").lower() for label in entry.channels]

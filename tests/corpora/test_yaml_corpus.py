@@ -264,7 +264,7 @@ def test_two_files_that_could_be_the_scoring_of_a_night_are_refused(tmp_path):
 
 TERMS = DESCRIPTION["terms"]
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "unknown key": ({"chanels": {}}, "unknown key chanels; choose from channels, "),
+    "unknown key": ({"chanels": {}}, "unknown key chanels; choose from bids, channels, "),
     "missing key": ({"title": None}, "title is missing"),
     "name": ({"name": "My Lab"}, "'My Lab' is not a valid corpus name; use lower-case letters"),
     "name of every config": ({"name": "all"}, "'all' is not a valid corpus name"),

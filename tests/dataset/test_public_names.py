@@ -75,6 +75,8 @@ FORMS = {
     "dod-h": ("095d6e40-5f19-55b6-a0ec-6e0ad3793da0",) * 2,
     "dod-o": ("03341d0d-5927-5838-8a5f-1b8ef39d8f57",) * 2,
     "dcsm": ("tp8cbd54f0_4751_4e2c_8a3b_0123456789ab",) * 2,
+    "bids": ("sub-I001", "sub-I001-ses-night1-task-sleep-acq-psg-run-1"),
+    "boas": ("pid-12", "sub-12"),
 }
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder import yaml_file
-from psgimg.builder.corpora.custom import corpus_layout, scoring_files
+from psgimg.builder.corpora.bids import bids_layout, bids_scoring, sidecars
+from psgimg.builder.corpora.custom import bids_dataset, corpus_layout, scoring_files
 from psgimg.builder.corpora.custom.corpus_layout import CorpusLayout
 from psgimg.builder.corpora.custom.path_patterns import PathPattern, check_field
 from psgimg.builder.corpora.custom.scoring_files import (
@@ -34,7 +35,7 @@ from psgimg.builder.stages import STAGE_NAMES, Score, Stage, Unscored
 KEYS = (
     *("name", "title", "terms", "notes"),
     *("root", "recordings", "fields", "scoring", "stages", "ignore", "epoch_s"),
-    *("channels", "mains_hz", "montage", "inverted"),
+    *("channels", "mains_hz", "montage", "inverted", bids_dataset.KEY),
 )
 SCORING = ("format", "file", "columns")
 TERMS = ("licence", "licence_url", "access", "citation")
@@ -59,17 +60,11 @@ def load(path: Path) -> Corpus:
     BuildError
         If the file can't be read or has an invalid value; the message states file, key and remedy.
     """
-    where = f"corpus file {path.name}"
-    file = Section(yaml_file.read(path, "corpus file"), where, KEYS)
+    file = Section(yaml_file.read(path, "corpus file"), f"corpus file {path.name}", KEYS)
+    if bids_dataset.KEY in file:
+        return _bids(file, path)
     layout, form = _layout(file), _form(file, path.name)
-    channels = file.table("channels")
-    for label, derivation in channels.items():
-        if not DERIVATION.fullmatch(derivation):
-            raise BuildError(
-                f"{where}: channel {label!r} is {derivation!r}, not a derivation; write it like C4-M1, "
-                "Chin, or C4-REF for an input against a common reference"
-            )
-    inverted = _inverted(file)
+    channels, inverted = _channels(file), _inverted(file)
     return Corpus(
         name=layout.corpus,
         title=file.text("title"),
@@ -85,6 +80,42 @@ def load(path: Path) -> Corpus:
         scorers=tuple(layout.scorings) if any(layout.scorings) else (),
         definition=_definition(file, layout, form, channels),
     )
+
+
+def _bids(file: Section, path: Path) -> Corpus:
+    """Return the corpus of a dataset in the layout of BIDS, whose sidecars state what the file omits."""
+    name = check_name(file.text("name"), file.where)
+    stages = _stages(file) if "stages" in file else {}
+    channels = _channels(file) if "channels" in file else {}
+    mains_hz = _one_of(file, "mains_hz", MAINS_HZ) if "mains_hz" in file else None
+    form = bids_dataset.read(file, name, stages, channels, mains_hz)
+    return Corpus(
+        name=name,
+        title=file.text("title"),
+        terms=_terms(file),
+        mains_hz=mains_hz or sidecars.DEFAULT_MAINS_HZ,
+        montage=_montage(file.text("montage", DEFAULT_MONTAGE), path.parent),
+        channels=channels,
+        home=str(path.parent / expanded(file.text("root", "."))),
+        recordings=partial(bids_layout.recordings, form),
+        read_hypnogram=partial(bids_scoring.read_hypnogram, form),
+        inputs=partial(sidecars.inputs, form),
+        names=bids_layout.NAMES,
+        notes=file.texts("notes"),
+        definition=bids_dataset.definition(form, {score: word for word, score in SCORES.items()}),
+    )
+
+
+def _channels(file: Section) -> dict[str, str]:
+    """Return the label of each channel with its derivation."""
+    channels = file.table("channels")
+    for label, derivation in channels.items():
+        if not DERIVATION.fullmatch(derivation):
+            raise BuildError(
+                f"{file.where}: channel {label!r} is {derivation!r}, not a derivation; write it like C4-M1, "
+                "Chin, or C4-REF for an input against a common reference"
+            )
+    return channels
 
 
 def _montage(name: str, folder: Path) -> str:

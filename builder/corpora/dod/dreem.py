@@ -165,6 +165,7 @@ def _corpus(
         names=NAME,
         recordings=_reader(which),
         read_hypnogram=read_hypnogram,
+        scorers=(CONSENSUS, *"12345"),
         consensus=CONSENSUS,
         absent=absent,
         notes=(*NOTES, *notes),
