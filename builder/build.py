@@ -54,7 +54,8 @@ def build(config: BuildConfig, progress: Progress) -> Report:
         again resumes the build.
     """
     own_files.refuse_foreign(config.out, _beside())
-    with _locked(config.out), supply.opened(config, progress) as (found, stocks):
+    opened = supply.opened(config.corpora, config.root, config.fetch, progress)
+    with _locked(config.out), opened as (found, stocks):
         done = shards.finished(config.out)
         built = [one.facts for one in done.values()]
         located = _with_public_names(config, found, built, progress)
@@ -138,12 +139,12 @@ def _draw_new(
     """Draw recordings, and return those that can't be used."""
     progress.start("drawing", len(tasks), "recordings")
     set_aside = []
-    with supply.arriving(config, tasks, done, stocks) as arrivals:
+    with supply.arriving_tasks(config, tasks, done, stocks, progress) as arrivals:
         for outcome in outcomes.run(draw, tasks, config.workers, presence, arrivals):
             if isinstance(outcome, Failed):
                 set_aside.append(outcome.entry)
             if arrivals:
-                arrivals.drawn(outcome.key)
+                arrivals.used(outcome.key)
             progress.advance(1, outcome.n_pictures)
     return set_aside
 

@@ -50,7 +50,8 @@ def check(
     BuildError
         If a corpus is not there, or vanishes meanwhile.
     """
-    with supply.opened(config, progress) as (found, stocks):
+    opened = supply.opened(config.corpora, config.root, config.fetch, progress)
+    with opened as (found, stocks):
         return _checked(config, found, stocks, progress, signal=signal)
 
 
@@ -69,11 +70,11 @@ def _checked(
     facts: list[PlannedRecording] = []
     progress.start("reading signals" if signal else "checking", len(tasks), "recordings")
     work, workers = (_inspect, config.workers) if signal else (_plan, 1)
-    with supply.arriving(config, tasks, {}, stocks) as arrivals:
+    with supply.arriving_tasks(config, tasks, {}, stocks, progress) as arrivals:
         for outcome in outcomes.run(work, tasks, workers, Presence(located), arrivals):
             progress.advance()
             if arrivals:
-                arrivals.drawn(outcome.key)
+                arrivals.used(outcome.key)
             if isinstance(outcome, Failed):
                 set_aside.append(outcome.entry)
                 continue

@@ -10,6 +10,7 @@ from pathlib import Path
 from psgimg.builder.access import services
 from psgimg.builder.access.fetch_config import FetchConfig
 from psgimg.builder.access.stock import Stock
+from psgimg.builder.building.arrivals import CHANGED
 from psgimg.builder.corpora import registry, sources
 from psgimg.builder.corpora.sources import Source
 from psgimg.builder.errors import BuildError, RecordingError
@@ -65,15 +66,18 @@ def fetch(
                 limit,
             )
         ]
-        n_bytes = sum(stock.n_bytes(recording) for stock, recording in wanted)
+        sizes = {recording.key: stock.n_bytes(recording) for stock, recording in wanted}
         for folder in roots.values():
-            services.require_space(folder, n_bytes)
+            services.require_space(folder, sum(sizes.values()), "choose some --subjects")
         progress.start("fetching", len(wanted), "recordings")
-        for recording, reason in _brought(wanted, config.connections):
+        for recording, error in _brought(wanted, config.connections):
             progress.advance()
-            if reason:
-                lost[recording.recording] = reason
-    return Brought(roots, len(wanted) - len(lost), n_bytes, dict(sorted(lost.items())))
+            if error:
+                sizes[recording.key] = 0
+                lost[recording.recording] = error.detail
+                if error.reason in CHANGED:
+                    services.forget(recording.corpus, roots[recording.corpus])
+    return Brought(roots, len(wanted) - len(lost), sum(sizes.values()), dict(sorted(lost.items())))
 
 
 def _recordings(source: Source, subjects: tuple[str, ...], limit: int) -> list[Recording]:
@@ -89,8 +93,8 @@ def _recordings(source: Source, subjects: tuple[str, ...], limit: int) -> list[R
 
 def _brought(
     wanted: Sequence[tuple[Stock, Recording]], connections: int
-) -> Iterator[tuple[Recording, str]]:
-    """Yield each recording as it comes, with the reason if it could not be had."""
+) -> Iterator[tuple[Recording, RecordingError | None]]:
+    """Yield each recording as it comes, with the error if it could not be had."""
     with ThreadPoolExecutor(connections, thread_name_prefix="fetch") as threads:
         coming = {threads.submit(stock.bring, one): one for stock, one in wanted}
         try:
@@ -98,9 +102,11 @@ def _brought(
                 try:
                     future.result()
                 except RecordingError as error:
-                    yield coming[future], error.detail
+                    yield coming[future], error
                 else:
-                    yield coming[future], ""
+                    yield coming[future], None
         except BaseException:
+            for stock, _ in wanted:
+                stock.stop()
             threads.shutdown(wait=False, cancel_futures=True)
             raise

@@ -7,14 +7,17 @@ corruption.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder import night
+from psgimg.builder.access.stock import Stock
 from psgimg.builder.corpora import registry, sources
+from psgimg.builder.corpora.sources import Source
 from psgimg.builder.dataset.build_json import BuildFacts
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.public_names import PublicNames
@@ -37,11 +40,32 @@ UNFILTERED = Filters(ByKind(dict.fromkeys(Kind, _OPEN)), notch=False)
 
 @dataclass(frozen=True)
 class Origin:
-    """A recording of a dataset, located on disk, with the specification of its pages."""
+    """A recording of a dataset, located on disk, with the specification of its pages.
+
+    Parameters
+    ----------
+    signal
+        Hash of its signal as in ``build.json``; empty if it is of no dataset.
+    """
 
     corpus: Corpus
     recording: Recording
     spec: PageSpec
+    signal: str = ""
+
+    def require_same(self, signal: str) -> None:
+        """Check that the signal found is that of the dataset.
+
+        Raises
+        ------
+        BuildError
+            If it is another.
+        """
+        if signal != self.signal:
+            raise BuildError(
+                f"{self.recording.signal.name} differs from the file that the dataset was built from; is "
+                f"this another release of {self.corpus.name}, or a damaged copy? Get the file again"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,16 +120,30 @@ def on_disk(names: Collection[str], roots: Sequence[str], files: Sequence[str] =
     BuildError
         If a corpus is unknown or its folder is not found.
     """
+    return listed(sources.locate(corpora(names, files), roots))
+
+
+def corpora(names: Collection[str], files: Sequence[str]) -> list[Corpus]:
+    """Return corpora by name, those that files describe included; see ``on_disk``."""
     described = {corpus.name: corpus for corpus in registry.corpora(files)}
-    corpora = [described.get(name) or registry.corpus(name) for name in sorted(names)]
+    return [described.get(name) or registry.corpus(name) for name in sorted(names)]
+
+
+def listed(found: Iterable[Source]) -> Here:
+    """Return every recording of some sources, on disk or to be fetched."""
     located: dict[Key, tuple[Corpus, Recording]] = {}
-    for source in sources.locate(corpora, roots):
+    for source in found:
         for recording in sources.recordings(source, (), 0):
             located.setdefault((recording.corpus, recording.recording), (source.corpus, recording))
     return located
 
 
-def find(build: BuildFacts, here: Here, wanted: Collection[Key]) -> dict[Key, Origin]:
+def find(
+    build: BuildFacts,
+    here: Here,
+    wanted: Collection[Key],
+    stocks: Mapping[str, Stock] = MappingProxyType({}),
+) -> dict[Key, Origin]:
     """Match recordings of a dataset to those on disk, by name and by the hash of the signal.
 
     Parameters
@@ -116,6 +154,8 @@ def find(build: BuildFacts, here: Here, wanted: Collection[Key]) -> dict[Key, Or
         Result of ``on_disk``.
     wanted
         (corpus, recording) of the recordings to match.
+    stocks
+        Corpus → its files on a server. What is to be fetched is compared once it has come.
 
     Raises
     ------
@@ -131,20 +171,19 @@ def find(build: BuildFacts, here: Here, wanted: Collection[Key]) -> dict[Key, Or
             f"their corpus, such as {first} of {name}; use the --root that the dataset was built from"
         )
     signals = {(fact["corpus"], fact["recording"]): fact["signal"] for fact in build["recordings"]}
-    cache = HashCache.load()
+    cache, spec = HashCache.load(), PageSpec.from_build(build)
+    origins = {}
     for key in sorted(wanted):
         if fingerprint.is_sampled(signals[key]):
             raise BuildError(
                 "the dataset was built by an earlier psgimg, whose hashes can't show that a recording "
                 "is the same; build it again with the command on its card"
             )
-        if _signal(here[key][1], cache) != signals[key]:
-            raise BuildError(
-                f"{here[key][1].signal.name} differs from the file that the dataset was built from; "
-                f"is this another release of {key[0]}, or a damaged copy? Get the file again"
-            )
-    spec = PageSpec.from_build(build)
-    return {key: Origin(*here[key], spec) for key in sorted(wanted)}
+        origin = origins[key] = Origin(*here[key], spec, signals[key])
+        stock = stocks.get(key[0])
+        if stock is None or not stock.is_remote(origin.recording.own):
+            origin.require_same(_signal(origin.recording, cache))
+    return origins
 
 
 def _under_public_names(build: BuildFacts, here: Here) -> Here:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder import atomic_file, night
-from psgimg.builder.corpora import registry, sources
+from psgimg.builder.access.fetch_config import FetchConfig
+from psgimg.builder.building import supply
+from psgimg.builder.corpora import registry
 from psgimg.builder.corpora.sources import Source
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.drawing import draw_pages
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import ownership
 from psgimg.builder.night import Plan
+from psgimg.builder.progress import BYTES, SILENT, Progress
 from psgimg.builder.recordings import montage, usable
 from psgimg.builder.recordings.channels import standard_channels
 from psgimg.builder.recordings.montage import Derivation
@@ -57,6 +61,8 @@ class PreviewConfig:
         Lane to channel label, as for staging; only for a file of no corpus.
     mains_hz
         Mains frequency, 50 or 60; None for that of the corpus, or 50.
+    fetch
+        How the recording is fetched if it is not on disk; None if it is.
     out
         File of the page; ``named`` is written beside it.
     """
@@ -72,6 +78,7 @@ class PreviewConfig:
     polarity: str = BLINKS
     channels: Mapping[str, str] | None = None
     mains_hz: float | None = None
+    fetch: FetchConfig | None = None
     out: Path = Path("page.png")
 
     def __post_init__(self) -> None:
@@ -81,6 +88,8 @@ class PreviewConfig:
             raise BuildError(
                 "--channel and --mains go with a file; a recording of a corpus has those of its corpus"
             )
+        if self.edf is not None and self.fetch:
+            raise BuildError("--fetch brings a recording of a corpus, not a file; leave it out")
         if self.source and self.channels:
             raise BuildError(
                 "--channel assigns the channels of a file that belongs to no corpus; leave out --source"
@@ -113,7 +122,7 @@ class _Night:
     notes: tuple[str, ...]
 
 
-def preview(config: PreviewConfig) -> PreviewPage:
+def preview(config: PreviewConfig, progress: Progress = SILENT) -> PreviewPage:
     """Draw one page to ``config.out``.
 
     A page that a build would not draw is refused with the build's reason, except for wakefulness
@@ -129,18 +138,19 @@ def preview(config: PreviewConfig) -> PreviewPage:
         _refuse_no_picture(path)
     corpus = registry.corpus(config.source) if config.source else None
     recipe = _recipe(config, corpus)
-    if config.edf is None:
-        opened = _from_corpus(config, recipe)
-    else:
-        opened = _from_file(config.edf, config, recipe, corpus)
-    drawn = draw_pages(
-        opened.file,
-        opened.polarity.turn(recipe.montage, opened.derivations),
-        [opened.page],
-        recipe,
-        mains_hz=opened.mains_hz,
-    )
-    page = next(drawn.pictures)
+    with ExitStack() as stack:
+        if config.edf is None:
+            opened = stack.enter_context(_from_corpus(config, recipe, progress))
+        else:
+            opened = _from_file(config.edf, config, recipe, corpus)
+        drawn = draw_pages(
+            opened.file,
+            opened.polarity.turn(recipe.montage, opened.derivations),
+            [opened.page],
+            recipe,
+            mains_hz=opened.mains_hz,
+        )
+        page = next(drawn.pictures)
     read = drawn.lanes
     figure = named_page.named(page, recipe.style, recipe.montage, read.names, read.envelopes)
     for path, png in ((config.out, page), (beside, figure)):
@@ -192,18 +202,23 @@ def _from_file(path: Path, config: PreviewConfig, recipe: Recipe, corpus: Corpus
     return _Night(file, lanes.derivations, sign, UnscoredPage(epoch), mains_hz, notes)
 
 
-def _from_corpus(config: PreviewConfig, recipe: Recipe) -> _Night:
+@contextmanager
+def _from_corpus(config: PreviewConfig, recipe: Recipe, progress: Progress) -> Iterator[_Night]:
     """Open a scored recording with one of its pages, planned as in a build."""
     if not (config.source and config.recording):
         raise BuildError("give an EDF file, or --source NAME --recording NAME")
     corpora = registry.corpora([config.source])
-    source = sources.locate(corpora, [config.root] if config.root else [])[0]
-    recording = _find(source, config.recording)
-    spec = PageSpec(recipe)
-    plan = night.plan(source.corpus, recording, spec)
-    epoch = _epoch(plan, config.epoch)
-    sign = night.upright(plan, spec).polarity
-    return _Night(plan.edf, plan.derivations, sign, epoch, plan.mains_hz, plan.notes)
+    roots = [config.root] if config.root else []
+    with supply.opened(corpora, roots, config.fetch, progress) as ([source], stocks):
+        recording = _find(source, config.recording)
+        if stock := stocks.get(source.corpus.name):
+            progress.start("fetching", stock.n_bytes(recording), BYTES)
+            stock.bring(recording)
+        spec = PageSpec(recipe)
+        plan = night.plan(source.corpus, recording, spec)
+        epoch = _epoch(plan, config.epoch)
+        sign = night.upright(plan, spec).polarity
+        yield _Night(plan.edf, plan.derivations, sign, epoch, plan.mains_hz, plan.notes)
 
 
 def _find(source: Source, name: str) -> Recording:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import httpx2
 import tenacity
 from psgimg.builder import http_retry
+from psgimg.builder.access.connections import Connections
 from psgimg.builder.access.incoming import DamagedError, Fetched, Incoming, receiving
 from psgimg.builder.access.remote_file import (
     DAMAGED,
@@ -38,7 +39,7 @@ PATIENCE_S = 600.0
 FIRST_PATIENCE_S = 30.0
 """The same for a server that has not answered yet, or no longer does: it may stay away."""
 
-TIMEOUT = httpx2.Timeout(60, connect=20)
+TIMEOUT = httpx2.Timeout(60, connect=5)
 CHUNK = 1 << 16
 PARTIAL, BEYOND_THE_END = 206, 416
 HTML = ("text/html", "application/xhtml+xml")
@@ -81,7 +82,7 @@ class Host:
         self._notify = notify
         self._slots = threading.BoundedSemaphore(connections)
         self._turn, self._next_s = threading.Lock(), 0.0
-        self._closed = threading.Event()
+        self._closed, self._connections = threading.Event(), Connections()
         self._answers, self._heard_s = False, 0.0
         self._client = httpx2.Client(
             timeout=TIMEOUT,
@@ -99,8 +100,13 @@ class Host:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._closed.set()
+        self.stop()
         self._client.close()
+
+    def stop(self) -> None:
+        """End all requests at once, those of other threads; what has come stays."""
+        self._closed.set()
+        self._connections.end()
 
     def json(self, url: str, parameters: Mapping[str, str] | None = None) -> Any:
         """Return the answer to a request as JSON.
@@ -167,8 +173,8 @@ class Host:
             except DamagedError as error:
                 raise RecordingError(
                     DAMAGED,
-                    f"{file.name}: {error}, twice, from {self.name}; try again later, or report it "
-                    "there",
+                    f"{file.name}: {error}, twice, from {self.name}; run the same command again, which "
+                    "asks for a new list of files, or report it there",
                 ) from None
 
     def _whole(self, incoming: Incoming) -> Fetched:
@@ -186,6 +192,8 @@ class Host:
             Identifies the version that has begun to come; empty if the server did not tell.
         """
         headers = dict(IDENTITY)
+        if incoming.n_bytes and not (validators or incoming.is_proven):
+            incoming.begin_anew()  # nothing would show that both pieces are of one version
         if begin := incoming.n_bytes:
             headers["Range"] = f"bytes={begin}-"
             headers |= {"If-Range": validators[-1]} if validators else {}
@@ -199,8 +207,7 @@ class Host:
                 incoming.begin_anew()
             elif _first_byte(response) != begin:
                 raise httpx2.RemoteProtocolError("the server sent another part of the file")
-            etag = response.headers.get("ETag", "")
-            validators[:] = [etag] if etag and not etag.startswith("W/") else []
+            validators[:] = _validators(response)
             incoming.append(self._heard(response.iter_raw()))
 
     def _content(self, url: str, parameters: Mapping[str, str]) -> bytes:
@@ -226,7 +233,13 @@ class Host:
         asked = {**parameters, **self._secret}
         with (
             self._connection(),
-            self._client.stream("GET", url, params=asked or None, headers=headers) as response,
+            self._client.stream(
+                "GET",
+                url,
+                params=asked or None,
+                headers=headers,
+                extensions={"trace": self._connections.trace},
+            ) as response,
         ):
             self._heard_s = time.monotonic()
             self._answers = self._answers or response.status_code < 500
@@ -292,7 +305,8 @@ class Host:
                 now_s = time.monotonic()
                 begin_s = max(now_s, self._next_s)
                 self._next_s = begin_s + PAUSE_S
-            self._closed.wait(begin_s - now_s)
+            if self._closed.wait(begin_s - now_s):
+                raise httpx2.ConnectError("the command is ending")
             yield
 
 
@@ -301,6 +315,12 @@ def _first_byte(response: httpx2.Response) -> int:
     unit, _, span = response.headers.get("Content-Range", "").partition(" ")
     first = span.partition("-")[0]
     return int(first) if unit == "bytes" and first.isascii() and first.isdigit() else -1
+
+
+def _validators(response: httpx2.Response) -> list[str]:
+    """Return what identifies the version of a file, for ``If-Range``; empty if nothing does."""
+    etag, date = (response.headers.get(name, "") for name in ("ETag", "Last-Modified"))
+    return [etag] if etag and not etag.startswith("W/") else [date] if date else []
 
 
 def _reason(error: BaseException) -> str:

@@ -46,7 +46,12 @@ class Incoming:
         self.file, self.n_bytes = file, 0
         self._target, self._part = target, target.with_name(f".{target.name}.part")
         self._checksums = [pair for pair in file.checksums if pair[0] in ALGORITHMS]
-        self.begin_anew(keep=bool(self._checksums))
+        self.begin_anew(keep=self.is_proven)
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether a checksum will show that pieces of the file belong together."""
+        return bool(self._checksums)
 
     def begin_anew(self, *, keep: bool = False) -> None:
         """Discard what has come, unless it can be continued."""
@@ -113,12 +118,16 @@ def receiving(file: RemoteFile, root: Path) -> Iterator[Incoming]:
         durable.make_folder(target.parent)
         yield Incoming(file, target)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise BuildError(
-                f"the disk is full at {target.parent}; free some space, then run the same command "
-                "again: what has come stays"
-            ) from error
-        raise BuildError(
-            f"can't write {target}: {error.strerror or error}; fix its permissions or choose another "
-            "--root"
-        ) from error
+        raise unwritable(target, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> BuildError:
+    """Return the error for a file in the folder of a corpus that can't be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return BuildError(
+            f"the disk is full at {path.parent}; free some space, then run the same command again: "
+            "what has come stays"
+        )
+    return BuildError(
+        f"can't write {path}: {error.strerror or error}; fix its permissions or choose another --root"
+    )

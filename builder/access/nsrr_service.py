@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from psgimg.builder.access.addresses import address
 from psgimg.builder.access.host import Host, Notify
 from psgimg.builder.access.incoming import Fetched
-from psgimg.builder.access.remote_file import RemoteFile, relative
+from psgimg.builder.access.remote_file import NO_ACCESS, RemoteFile, relative
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.files import bounded
 from psgimg.builder.files.bounded import Bound
@@ -48,11 +49,11 @@ class Nsrr:
         self, dataset: str, token: str, *, connections: int, notify: Notify | None = None
     ) -> None:
         self._dataset = dataset
-        self._address = os.environ.get(ADDRESS_VARIABLE, ADDRESS).rstrip("/")
-        remedy = f"check the token ({TOKEN_PAGE}) and that your data request for this dataset is approved"
+        self.address = address(ADDRESS_VARIABLE, ADDRESS, secret=True)
+        self._remedy = f"check the token ({TOKEN_PAGE}) and that your data request for this dataset is approved"
         self.host = Host(
             "the NSRR",
-            remedy,
+            self._remedy,
             secret={"auth_token": token},
             connections=connections,
             notify=notify,
@@ -60,7 +61,8 @@ class Nsrr:
 
     def fetch(self, file: RemoteFile, root: Path) -> Fetched:
         """Bring a file to its place under ``root``; see ``Host.fetch``."""
-        return self.host.fetch(file, root)
+        # The token goes to no address that was read from a file.
+        return self.host.fetch(replace(file, url=self._url(file.path)), root)
 
     def files(self) -> list[RemoteFile]:
         """Return the files of a dataset with recordings and scorings, in name order.
@@ -78,10 +80,14 @@ class Nsrr:
                     found.append(row.file)
                 elif UNUSED not in row.file.name:
                     folders.append(str(row.file.path))
+        if not found:
+            raise RecordingError(
+                NO_ACCESS, f"the NSRR lists no files of {self._dataset} for you: {self._remedy}"
+            )
         return sorted(found, key=lambda file: file.path)
 
     def _rows(self, folder: str) -> list[_Row]:
-        url = f"{self._address}/api/v1/datasets/{self._dataset}/files.json"
+        url = f"{self.address}/api/v1/datasets/{self._dataset}/files.json"
         rows = self.host.json(url, {"path": folder})
         try:
             return [
@@ -95,12 +101,15 @@ class Nsrr:
                 f"the NSRR lists the files of {self._dataset}/{folder} in an unknown form; update psgimg",
             ) from None
 
+    def _url(self, path: PurePosixPath) -> str:
+        return f"{self.address}/datasets/{self._dataset}/files/m/{MEDIUM}/{path}"
+
     def _file(self, row: Any) -> RemoteFile:
         path = relative(str(row["full_path"]), "the NSRR")
         size, md5 = row.get("file_size"), row.get("file_checksum_md5")
         return RemoteFile(
             path,
-            f"{self._address}/datasets/{self._dataset}/files/m/{MEDIUM}/{path}",
+            self._url(path),
             None if size is None else int(size),
             (("md5", str(md5)),) if md5 else (),
         )

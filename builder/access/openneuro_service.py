@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path, PurePosixPath
 
 from psgimg.builder.access import s3_listing
+from psgimg.builder.access.addresses import address
 from psgimg.builder.access.host import Host, Notify
 from psgimg.builder.access.incoming import Fetched
 from psgimg.builder.access.remote_file import RemoteFile, relative
@@ -33,7 +33,7 @@ class OpenNeuro:
     def __init__(
         self, dataset: str, wanted: str, *, connections: int, notify: Notify | None = None
     ) -> None:
-        self._address = os.environ.get(ADDRESS_VARIABLE, ADDRESS).rstrip("/")
+        self.address = address(ADDRESS_VARIABLE, ADDRESS)
         self._dataset, self._wanted = dataset, re.compile(wanted)
         self.host = Host(
             "OpenNeuro",
@@ -58,7 +58,7 @@ class OpenNeuro:
         published = _published(self._dataset)
         files = [
             self._file(stored, published)
-            for stored in s3_listing.listed(self.host, self._address, f"{self._dataset}/")
+            for stored in s3_listing.listed(self.host, self.address, f"{self._dataset}/")
         ]
         wanted = [file for file in files if self._wanted.fullmatch(str(file.path))]
         return sorted(wanted, key=lambda file: file.path)
@@ -70,7 +70,7 @@ class OpenNeuro:
             checksums: tuple[tuple[str, str], ...] = (("sha256", sha256),)
         else:
             checksums = (("md5", stored.md5),) if stored.md5 else ()
-        return RemoteFile(path, f"{self._address}/{stored.key}", stored.size, checksums)
+        return RemoteFile(path, f"{self.address}/{stored.key}", stored.size, checksums)
 
 
 def _published(dataset: str) -> Published:

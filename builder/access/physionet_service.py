@@ -6,12 +6,12 @@ and has no login.
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder.access import s3_listing
+from psgimg.builder.access.addresses import address
 from psgimg.builder.access.host import Host, Notify
 from psgimg.builder.access.incoming import Fetched
 from psgimg.builder.access.remote_file import NO_ACCESS, WITHDRAWN, RemoteFile, relative
@@ -36,8 +36,8 @@ class PhysioNet:
     """A project of PhysioNet."""
 
     def __init__(self, project: Project, *, connections: int, notify: Notify | None = None) -> None:
-        own = os.environ.get(ADDRESS_VARIABLE, "")
-        bases = [own.rstrip("/")] if own else ADDRESSES
+        self.address = address(ADDRESS_VARIABLE, ADDRESSES[0])
+        bases = ADDRESSES if self.address == ADDRESSES[0] else [self.address]
         self._roots = [f"{base}/{project.slug}/{project.version}" for base in bases]
         self._project = project
         self.host = Host(

@@ -14,7 +14,7 @@ from psgimg.builder import atomic_file
 from psgimg.builder.access import nsrr_service
 from psgimg.builder.access.fetch_config import FetchConfig
 from psgimg.builder.access.host import Host, Notify
-from psgimg.builder.access.incoming import Fetched
+from psgimg.builder.access.incoming import Fetched, unwritable
 from psgimg.builder.access.ledger import Ledger
 from psgimg.builder.access.nsrr_service import Nsrr
 from psgimg.builder.access.openneuro_service import OpenNeuro
@@ -23,17 +23,19 @@ from psgimg.builder.access.remote_file import RemoteFile, relative
 from psgimg.builder.access.stock import Stock
 from psgimg.builder.access.zenodo_service import Zenodo
 from psgimg.builder.errors import BuildError, RecordingError
-from psgimg.builder.files import bounded
+from psgimg.builder.files import bounded, durable
+from psgimg.builder.processes import lock
 
 STATE = ".psgimg"
 """Folder in that of a corpus: the list of its files, and the hashes of what was fetched."""
-LIST = "files.json"
 
 
 class Service(Protocol):
     """A service that distributes a corpus."""
 
     host: Host
+    address: str
+    """Where it is asked; a list from elsewhere does not hold."""
 
     def files(self) -> list[RemoteFile]:
         """Return the files of the corpus; RecordingError if they can't be had."""
@@ -132,14 +134,15 @@ def stocked(
     """
     with ExitStack() as stack:
         services = {name: _service(name, config, notify, stack) for name in corpora}
-        lists = {
-            name: _files(name, services[name], root / STATE / LIST)
-            for name, root in corpora.items()
-        }
+        for root in {root.resolve(): root for root in corpora.values()}.values():
+            stack.enter_context(_alone(root))
+        lists = {name: _files(name, services[name], root) for name, root in corpora.items()}
         for name, root in corpora.items():
             _bring_index(name, services[name], root, lists[name])
         yield {
-            name: Stock(services[name], root, lists[name], Ledger(root / STATE), keep=config.keep)
+            name: stack.enter_context(
+                Stock(services[name], root, lists[name], Ledger(root / STATE), keep=config.keep)
+            )
             for name, root in corpora.items()
         }
 
@@ -147,6 +150,19 @@ def stocked(
 def can_fetch(corpus: str) -> bool:
     """Return whether a corpus can be fetched."""
     return corpus in DISTRIBUTIONS
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Refuse a second command that fetches into a folder: they would delete each other's files."""
+    state = root / STATE
+    try:
+        durable.make_folder(state)
+    except OSError as error:
+        raise unwritable(state, error) from error
+    refusal = f"another command is fetching into {root}; wait for it, or give another --root"
+    with lock.held(state / "lock", refusal, remedy="fix its permissions or choose another --root"):
+        yield
 
 
 def _service(corpus: str, config: FetchConfig, notify: Notify, stack: ExitStack) -> Service:
@@ -159,13 +175,16 @@ def _service(corpus: str, config: FetchConfig, notify: Notify, stack: ExitStack)
     return service
 
 
-def _files(corpus: str, service: Service, path: Path) -> list[RemoteFile]:
+def _files(corpus: str, service: Service, root: Path) -> list[RemoteFile]:
     """Return the kept list of a corpus's files, or ask for it once and keep it."""
+    path = _list(corpus, root)
     try:
-        return [_from_json(values) for values in bounded.read_json(path)]
+        address, *kept = bounded.read_json(path)
+        if address == service.address:
+            return [_from_json(values) for values in kept]
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise BuildError(
             f"{path} is damaged ({error}); delete it, and it is asked for again"
         ) from error
@@ -173,7 +192,11 @@ def _files(corpus: str, service: Service, path: Path) -> list[RemoteFile]:
         files = service.files()
     except RecordingError as error:
         raise BuildError(f"{corpus} can't be fetched: {error.detail}") from error
-    atomic_file.write_text(path, json.dumps([_to_json(file) for file in files], indent=0))
+    try:
+        entries = [service.address, *map(_to_json, files)]
+        atomic_file.write_text(path, json.dumps(entries, indent=0))
+    except OSError as error:
+        raise unwritable(path, error) from error
     return files
 
 
@@ -188,13 +211,22 @@ def _bring_index(corpus: str, service: Service, root: Path, files: list[RemoteFi
                 raise BuildError(f"{corpus} can't be fetched: {error.detail}") from error
 
 
-def forget(root: Path) -> None:
+def forget(corpus: str, root: Path) -> None:
     """Delete the kept list of a corpus whose files are no longer as listed: the next run asks anew."""
-    (root / STATE / LIST).unlink(missing_ok=True)
+    _list(corpus, root).unlink(missing_ok=True)
 
 
-def require_space(root: Path, n_bytes: int) -> None:
+def _list(corpus: str, root: Path) -> Path:
+    return root / STATE / f"{corpus}.json"
+
+
+def require_space(root: Path, n_bytes: int, remedy: str) -> None:
     """Refuse to begin if the disk can't hold the recordings that are there at the same time.
+
+    Parameters
+    ----------
+    remedy
+        What to give instead, so that there are fewer of them.
 
     Raises
     ------
@@ -204,8 +236,8 @@ def require_space(root: Path, n_bytes: int) -> None:
     free = shutil.disk_usage(_existing(root)).free
     if n_bytes > free:
         raise BuildError(
-            f"{root} has {free / 1e9:.1f} GB free, but the recordings that are there at the same time "
-            f"take up to {n_bytes / 1e9:.1f} GB; free some space, or give fewer --workers"
+            f"the disk of {root} has {free / 1e9:.1f} GB free, but the recordings that are there at the "
+            f"same time take up to {n_bytes / 1e9:.1f} GB; free some space, or {remedy}"
         )
 
 

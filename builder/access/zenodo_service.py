@@ -7,11 +7,12 @@ Python's :mod:`zipfile` unpacks them and checks their CRC-32.
 from __future__ import annotations
 
 import io
-import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
+from psgimg.builder.access.addresses import address
 from psgimg.builder.access.host import Host, Notify
 from psgimg.builder.access.incoming import DamagedError, Fetched, receiving
 from psgimg.builder.access.range_file import RangeFile
@@ -22,6 +23,8 @@ ADDRESS_VARIABLE = "PSGIMG_ZENODO_URL"
 ADDRESS = "https://zenodo.org"
 
 CHUNK = 1 << 20
+DAMAGES = (KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error, DamagedError)
+"""What a member that can't be unpacked causes."""
 
 
 class Zenodo:
@@ -38,7 +41,7 @@ class Zenodo:
     def __init__(
         self, record: int, archive: str, *, connections: int, notify: Notify | None = None
     ) -> None:
-        self._address = os.environ.get(ADDRESS_VARIABLE, ADDRESS).rstrip("/")
+        self.address = address(ADDRESS_VARIABLE, ADDRESS)
         self._record, self._archive = record, archive
         self.host = Host(
             "Zenodo",
@@ -79,14 +82,14 @@ class Zenodo:
                 with archive.open(file.url.partition("#")[2]) as member:
                     incoming.append(iter(lambda: member.read(CHUNK), b""))
                 return incoming.finish()
-            except (KeyError, zipfile.BadZipFile, EOFError, DamagedError) as error:
+            except DAMAGES as error:
                 raise RecordingError(
                     DAMAGED, f"{file.name} in {self._archive} of Zenodo can't be unpacked ({error})"
                 ) from None
 
     def _located(self) -> tuple[str, int]:
         """Return address and size of the archive."""
-        record = self.host.json(f"{self._address}/api/records/{self._record}")
+        record = self.host.json(f"{self.address}/api/records/{self._record}")
         try:
             entry: Any = next(one for one in record["files"] if one["key"] == self._archive)
             return str(entry["links"]["self"]), int(entry["size"])

@@ -54,7 +54,7 @@ def to_draw(
             if kept is None or failure.error is None:
                 set_aside.append(failure.entry)
         elif identity is None:
-            if kept is None or task.key not in afar:
+            if kept is None or task.key not in afar or _has_other_version(task, stocks):
                 todo.append(task)
         elif kept is None or _has_changed(kept, task, identity):
             try:
@@ -88,6 +88,12 @@ def _is_afar(task: Task, stocks: Mapping[str, Stock]) -> bool:
     """Return whether a recording must be fetched to be read."""
     stock = stocks.get(task.recording.corpus)
     return stock is not None and stock.is_remote(task.recording.own)
+
+
+def _has_other_version(task: Task, stocks: Mapping[str, Stock]) -> bool:
+    """Return whether the server lists another version of a recording than was fetched before."""
+    stock = stocks.get(task.recording.corpus)
+    return stock is not None and stock.has_changed(task.recording.own)
 
 
 def _unknown(config: BuildConfig, tasks: Sequence[Task], done: Mapping[Key, Done]) -> list[Task]:

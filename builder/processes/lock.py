@@ -13,7 +13,13 @@ from psgimg.builder.errors import BuildError
 
 
 @contextmanager
-def held(path: Path, refusal: str, *, shared: bool = False) -> Iterator[None]:
+def held(
+    path: Path,
+    refusal: str,
+    *,
+    shared: bool = False,
+    remedy: str = "choose another --out or fix its permissions",
+) -> Iterator[None]:
     """Hold a lock file; it is deleted at the end, and a killed process holds nothing.
 
     Parameters
@@ -24,6 +30,8 @@ def held(path: Path, refusal: str, *, shared: bool = False) -> Iterator[None]:
         Message of the error if another process holds the lock.
     shared
         Whether other processes may hold it at the same time, if they share it too.
+    remedy
+        What to do if the file can't be written.
 
     Raises
     ------
@@ -35,10 +43,7 @@ def held(path: Path, refusal: str, *, shared: bool = False) -> Iterator[None]:
     except BlockingIOError:
         raise BuildError(refusal) from None
     except OSError as error:
-        raise BuildError(
-            f"can't write {path}: {error.strerror or error}; choose another --out or fix its "
-            "permissions"
-        ) from error
+        raise BuildError(f"can't write {path}: {error.strerror or error}; {remedy}") from error
     owner = os.getpid()
     _close_in_forks()
     _open.add(descriptor)

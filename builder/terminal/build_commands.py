@@ -199,6 +199,7 @@ def sources() -> None:
     default=None,
     help="Mains frequency of a file: 50 or 60 Hz.  [default: that of --source, or 50]",
 )
+@fetch_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -215,4 +216,7 @@ def preview(edf: Path | None, channels: tuple[str, ...], **options: Any) -> None
     from psgimg.builder.terminal import show_build
 
     config = PreviewConfig(edf, channels=by_lane(channels), **options)
-    show_build.show_page(open_console(), preview(config))
+    console = open_console()
+    with ProgressBar(console) as progress:
+        page = preview(config, progress)
+    show_build.show_page(console, page)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from psgimg.builder.access.fetch_config import FetchConfig
 from psgimg.builder.errors import BuildError
 from psgimg.builder.progress import Progress
 from psgimg.builder.render.recipe import digest
@@ -57,6 +58,8 @@ class BaselineConfig:
     train_subjects
         Number of subjects to train on, those that `psgimg sft` chooses with the same seed; None
         means all.
+    fetch
+        How recordings that are not on disk are fetched; None if all are.
     """
 
     dataset: str
@@ -71,6 +74,7 @@ class BaselineConfig:
     workers: int = 1
     source: tuple[str, ...] = ()
     train_subjects: int | None = None
+    fetch: FetchConfig | None = None
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -98,21 +102,35 @@ def baseline(config: BaselineConfig, progress: Progress) -> dict[str, Prediction
     own = config.fold if config.on is None else None
     target = source.find(config.on or config.dataset, config.corpus, config.split, fold=own)
     _refuse_other_lanes(training[0], target)
-    splits = nights.find(training, target, config.root, config.source)
-    if config.on is not None:
-        _refuse_overlap(splits, config)
-    splits = splits.fewer(config.train_subjects, config.seed)
-    chosen, excluded = methods.applicable(available, splits.target, config.method)
-    for note in (*notes, *excluded):
-        progress.note(note)
-    task = Task(splits, config.seed, config.workers, progress)
+    with nights.found(training, target, config.root, config.source, config.fetch, progress) as (
+        everyone,
+        stocks,
+    ):
+        if config.on is not None:
+            _refuse_overlap(everyone, config)
+        splits = everyone.fewer(config.train_subjects, config.seed)
+        chosen, excluded = methods.applicable(available, splits.target, config.method)
+        for note in (*notes, *excluded):
+            progress.note(note)
+        task = Task(splits, config.seed, config.workers, progress, config.fetch, stocks)
+        return _staged(chosen, config, training, target, task)
+
+
+def _staged(
+    chosen: Mapping[str, Method],
+    config: BaselineConfig,
+    training: Sequence[Source],
+    target: Source,
+    task: Task,
+) -> dict[str, Predictions]:
+    """Return the predictions of each method, of finished files where there are some."""
     results = {}
     for name, method in chosen.items():
         path = config.out / f"{name}.parquet"
         with partial_file.hold(path, _settings(name, method, config, training, target)) as held:
             earlier = held.finished()
             if earlier is not None:
-                progress.note(f"{path} is finished; nothing is recomputed")
+                task.progress.note(f"{path} is finished; nothing is recomputed")
             results[name] = earlier or _stage(held, method, task, target)
     return results
 

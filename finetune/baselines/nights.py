@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder import lane_signals
-from psgimg.builder.errors import BuildError
+from psgimg.builder.access.fetch_config import FetchConfig
+from psgimg.builder.access.stock import Stock
+from psgimg.builder.building import supply
+from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.lane_signals import Here, Lanes, Origin
 from psgimg.builder.processes import pool
 from psgimg.builder.progress import Progress
+from psgimg.builder.recordings.recording import Recording
 from psgimg.finetune.data import page_index, sampling, source
 from psgimg.finetune.data.page_index import Index, RecordingKey
 from psgimg.finetune.data.source import Source
@@ -121,12 +127,16 @@ class Task:
         Number of processes that read recordings, and of threads used for training.
     progress
         Receives progress and notes.
+    fetch, stocks
+        How recordings that are not on disk are fetched, and the files of each corpus that is.
     """
 
     nights: Nights
     seed: int
     workers: int
     progress: Progress
+    fetch: FetchConfig | None = None
+    stocks: Mapping[str, Stock] = MappingProxyType({})
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,10 +155,16 @@ class Outcome:
     facts: Mapping[str, Any]
 
 
-def find(
-    training: Sequence[Source], target: Source, roots: Sequence[str], files: Sequence[str] = ()
-) -> Nights:
-    """Locate the recordings of some splits on disk.
+@contextmanager
+def found(
+    training: Sequence[Source],
+    target: Source,
+    roots: Sequence[str],
+    files: Sequence[str],
+    fetch: FetchConfig | None,
+    progress: Progress,
+) -> Iterator[tuple[Nights, Mapping[str, Stock]]]:
+    """Yield the nights of some splits, located on disk or on servers, and what is fetched.
 
     Parameters
     ----------
@@ -158,6 +174,8 @@ def find(
         The split to stage, of this dataset or of another with the same lanes.
     roots, files
         Folders of corpora, as for ``--root``, and YAML files that describe corpora.
+    fetch
+        How recordings that are not on disk are fetched; None if all are.
 
     Raises
     ------
@@ -166,10 +184,12 @@ def find(
     """
     splits = [*training, target]
     indices = [page_index.read(split) for split in splits]
-    corpora = {key.corpus for index in indices for key in index.recordings}
-    on_disk = lane_signals.on_disk(corpora, roots, files)
-    nights = [_nights(*pair, on_disk) for pair in zip(splits, indices, strict=True)]
-    return Nights(nights[0], nights[1] if len(training) > 1 else (), nights[-1])
+    names = {key.corpus for index in indices for key in index.recordings}
+    corpora = lane_signals.corpora(names, files)
+    with supply.opened(corpora, roots, fetch, progress) as (located, stocks):
+        here = lane_signals.listed(located)
+        nights = [_nights(*pair, here, stocks) for pair in zip(splits, indices, strict=True)]
+        yield Nights(nights[0], nights[1] if len(training) > 1 else (), nights[-1]), stocks
 
 
 def training_sources(dataset: str, config: str | None, fold: int | None = None) -> list[Source]:
@@ -202,24 +222,44 @@ def process(
     Raises
     ------
     BuildError
-        If a worker process dies twice on the same recording.
+        If a worker process dies twice on the same recording, or one can't be fetched.
     """
     task.progress.start(what, len(nights), "recordings")
     jobs = [_Job(i, night, work) for i, night in enumerate(nights)]
-    for i, result in pool.run(_done, jobs, task.workers, crashed=_crashed):
-        yield nights[i], result
-        task.progress.advance()
+    with supply.arriving(
+        jobs, task.stocks, _bring, _lost, task.fetch, task.workers, task.progress
+    ) as arrivals:
+        for i, result in pool.run(_done, arrivals or jobs, task.workers, crashed=_crashed):
+            if arrivals is not None:
+                arrivals.used(i)
+            yield nights[i], result
+            task.progress.advance()
 
 
 @dataclass(frozen=True)
 class _Job:
-    number: int
+    key: int
     night: Night
     work: Callable[[Night], Any]
 
+    @property
+    def recording(self) -> Recording:
+        return self.night.origin.recording
+
+
+def _bring(job: _Job, stock: Stock) -> _Job:
+    """Have a night's files fetched if they are not on disk, and compare them with the dataset's."""
+    if stock.is_remote(job.recording.own):
+        job.night.origin.require_same(stock.bring(job.recording.own).signal)
+    return job
+
+
+def _lost(job: _Job, error: RecordingError) -> tuple[int, Any]:
+    raise BuildError(f"{job.night.key.recording} can't be fetched: {error.detail}") from error
+
 
 def _done(job: _Job) -> tuple[int, Any]:
-    return job.number, job.work(job.night)
+    return job.key, job.work(job.night)
 
 
 def _crashed(job: _Job) -> tuple[int, Any]:
@@ -228,14 +268,16 @@ def _crashed(job: _Job) -> tuple[int, Any]:
     )
 
 
-def _nights(source: Source, index: Index, on_disk: Here) -> tuple[Night, ...]:
+def _nights(
+    source: Source, index: Index, here: Here, stocks: Mapping[str, Stock]
+) -> tuple[Night, ...]:
     """Return the nights of a split in order of corpus and recording."""
     names = {
         (key.corpus, key.recording): number
         for number, key in enumerate(index.recordings)
         if source.has(key.corpus, key.subject)
     }
-    origins = lane_signals.find(source.build, on_disk, names)
+    origins = lane_signals.find(source.build, here, names, stocks)
     drawn = {
         (fact["corpus"], fact["recording"]): tuple(fact["lanes"])
         for fact in source.build["recordings"]

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from psgimg.builder.command_options import config_option
 from psgimg.builder.console import ProgressBar, open_console
+from psgimg.builder.terminal.options import fetch_options
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.terminal.options import corpus_option, fold_option
 
@@ -59,13 +60,14 @@ from psgimg.finetune.terminal.options import corpus_option, fold_option
     show_default=True,
     help="Recordings processed in parallel.",
 )
+@fetch_options
 def baseline(**options: Any) -> None:
     """Stage from the signals instead of pictures: same recordings, splits and epochs.
 
     boosting: gradient-boosted trees on YASA's features, which know neighbouring epochs and the time
     of night. boosting-page: the same with one page only, as a model sees it. cnn: a small
     braindecode network on the lanes of one page. yasa: YASA's own stager, trained on NSRR data.
-    Compare them with `psgimg evaluate`.
+    Compare them with `psgimg evaluate`. With --fetch each method downloads anew; --keep avoids it.
     """
     optional_dependencies.quiet_threads()
     from psgimg.finetune.baselines import baseline as main

@@ -43,7 +43,7 @@ def test_the_command_of_a_newcomer_gives_the_bytes_of_a_build_from_files(
     here = tmp_path / "afar" / "psg-images"
     assert published(here) == published(tmp_path / "local" / "psg-images")
     left = {path.name for path in (tmp_path / "afar" / "ds005555").rglob("*") if path.is_file()}
-    assert left == {"participants.tsv", "files.json", "fetched.jsonl"}
+    assert left == {"participants.tsv", "boas.json", "fetched.jsonl"}
     assert not [path for path, *_ in bucket.seen if "headband" in path]
 
 

@@ -236,15 +236,18 @@ def test_a_corrupted_twin_is_staged_by_a_model_of_uncorrupted_signals(isruc, tre
     assert beside["corruption"]["kind"] == "noise"
 
 
+def found(pages, root):
+    training = nights.training_sources(str(pages), None)
+    target = nights.source.find(str(pages), None, "test")
+    with nights.found(training, target, [str(root)], (), None, Remembered()) as (here, _):
+        return here
+
+
 def test_a_scoring_of_another_release_is_refused(isruc, tmp_path):
     shutil.copytree(isruc / "root", tmp_path / "root")
     scoring = tmp_path / "root" / "subgroupIII" / "1" / "1_1.txt"
     scoring.write_text(scoring.read_text().replace("2", "3"))
-    nights_of = nights.find(
-        nights.training_sources(str(isruc / "pages"), None),
-        nights.source.find(str(isruc / "pages"), None, "test"),
-        [str(tmp_path / "root")],
-    )
+    nights_of = found(isruc / "pages", tmp_path / "root")
     with pytest.raises(
         BuildError,
         match=r"^III-001: the .* epochs of its scoring differ from .*; use the release of isruc",
@@ -268,11 +271,7 @@ def test_the_command_says_in_one_line_where_recordings_are_missing(isruc, tmp_pa
 
 
 def test_several_workers_read_the_same_pages(isruc, tmp_path):
-    here = nights.find(
-        nights.training_sources(str(isruc / "pages"), None),
-        nights.source.find(str(isruc / "pages"), None, "test"),
-        [str(isruc / "root")],
-    )
+    here = found(isruc / "pages", isruc / "root")
     held = [
         store.fill(tmp_path / str(n), here.target, "", Task(here, 0, n, Remembered()))
         for n in (1, 2)

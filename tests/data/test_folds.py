@@ -133,7 +133,9 @@ def test_a_baseline_learns_from_the_folds_parts(dataset, tmp_path):
     found = nights.training_sources(str(dataset), None, 2)
     target = source.find(str(dataset), None, "test", fold=2)
     assert [one.split for one in (*found, target)] == list(PARTS)
-    own = nights.find([*found], target, (str(dataset.parent / "cfs"),))
+    root = str(dataset.parent / "cfs")
+    with nights.found(found, target, (root,), (), None, Remembered()) as (own, _):
+        pass
     for part, split in zip((own.train, own.validation, own.target), PARTS, strict=True):
         assert {night.key.subject for night in part} == people(dataset, 2, split)
         assert all(len(night.epochs) == len(night.labels) > 0 for night in part)

@@ -1,0 +1,45 @@
+"""Connections: the sockets of a client, so that requests in other threads can be ended at once."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from psgimg.builder.files import secrets
+
+OPENED = ("connect_tcp.complete", "start_tls.complete")
+"""Events of the client after which there is a new socket."""
+
+
+class Connections:
+    """The open connections of a client, which reports them by :meth:`trace`."""
+
+    def __init__(self) -> None:
+        self._streams: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._ended = False
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Remember a connection that the client has opened; its ``trace`` extension."""
+        if event.endswith(OPENED):
+            self._streams.add(info["return_value"])
+            if self._ended:
+                self.end()
+
+    def end(self) -> None:
+        """End every connection, now and later: who waits for bytes gets an error at once."""
+        self._ended = True
+        for stream in list(self._streams):
+            with suppress(OSError):
+                stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+
+def _without_secrets(record: logging.LogRecord) -> bool:
+    record.msg, record.args = secrets.mask(record.getMessage()), ()
+    return True
+
+
+logging.getLogger("httpx2").addFilter(_without_secrets)  # which logs whole addresses at level INFO
