@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 
 import httpx2
 from psgimg.builder.errors import BuildError
+
+_HOST = re.compile(r"[\w.:-]+")
 
 
 def address(variable: str, default: str, *, secret: bool = False) -> str:
@@ -31,7 +34,8 @@ def address(variable: str, default: str, *, secret: bool = False) -> str:
         url = httpx2.URL(text)
     except httpx2.InvalidURL:
         url = httpx2.URL("")
-    if url.scheme not in ("http", "https") or not url.host or url.query or url.userinfo:
+    is_plain = _HOST.fullmatch(url.host) and not (url.query or url.userinfo)
+    if url.scheme not in ("http", "https") or not is_plain:
         raise BuildError(f"{variable} is not an address such as {default}; correct or unset it")
     if secret and url.scheme == "http" and not _is_here(url.host):
         raise BuildError(f"{variable} would send your token unencrypted; use an address with https")

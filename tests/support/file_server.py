@@ -12,7 +12,7 @@ class FileServer(ThreadingHTTPServer):
     """Serves ``files`` (path → bytes); ``faults`` (path → list of faults) come first, one a request.
 
     A fault is ``503``, ``429``, ``302``, ``404``, ``html``, ``drop`` (half, then the connection ends),
-    ``wrong`` (other bytes), ``more`` (bytes without end) or ``hang``.
+    ``wrong`` (other bytes), ``more`` (bytes without end) or ``hang`` (half, then nothing).
     """
 
     daemon_threads = True
@@ -20,6 +20,7 @@ class FileServer(ThreadingHTTPServer):
     def __init__(self, handler=None):
         super().__init__(("127.0.0.1", 0), handler or FileHandler)
         self.files, self.ranges, self.redirect_to = {}, True, "/login"
+        self.tags, self.hanging, self.ending = True, threading.Event(), threading.Event()
         self.faults, self.seen = defaultdict(list), []
         self.lock, self.at_once, self.at_most = threading.Lock(), 0, 0
         self.sent = 0
@@ -30,6 +31,7 @@ class FileServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def close(self):
+        self.ending.set()
         self.shutdown()
         self.server_close()
 
@@ -71,7 +73,7 @@ class FileHandler(BaseHTTPRequestHandler):
 
     def serve(self, content, fault):
         etag = f'"{hashlib.md5(content).hexdigest()}"'
-        begin, status, headers = 0, 200, {"ETag": etag}
+        begin, status, headers = 0, 200, {"ETag": etag} if self.server.tags else {}
         asked = self.headers.get("Range")
         if asked and self.server.ranges and self.headers.get("If-Range", etag) == etag:
             first, _, last = asked.removeprefix("bytes=").partition("-")
@@ -83,6 +85,13 @@ class FileHandler(BaseHTTPRequestHandler):
             status = 206
             headers["Content-Range"] = f"bytes {begin}-{len(content) - 1}/{len(content)}"
         body = content[begin:]
+        if fault == "hang":
+            self.begin(status, len(body), headers)
+            self.wfile.write(body[: len(body) // 2])
+            self.wfile.flush()
+            self.server.hanging.set()
+            self.server.ending.wait()
+            return None
         if fault == "drop":
             self.begin(status, len(body), headers)
             self.wfile.write(body[: max(len(body) // 2, 1)])
