@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder import atomic_file, night
 from psgimg.builder.access.stock import Stock
-from psgimg.builder.building import changes, outcomes, supply
+from psgimg.builder.building import changes, expected_size, outcomes, supply
 from psgimg.builder.building.outcomes import Failed
 from psgimg.builder.card import croissant, dataset_card
 from psgimg.builder.corpora.presence import Presence
@@ -44,8 +44,18 @@ class Drawn:
     n_pictures: int
 
 
-def build(config: BuildConfig, progress: Progress) -> Report:
+def build(
+    config: BuildConfig,
+    progress: Progress,
+    expect: Callable[[int, int], None] = lambda n_recordings, n_bytes: None,
+) -> Report:
     """Build a dataset, or resume or extend one; finished recordings are kept.
+
+    Parameters
+    ----------
+    expect
+        Called before the first page is drawn, with the recordings that the dataset will have and its
+        expected size in bytes; may refuse it.
 
     Raises
     ------
@@ -73,6 +83,9 @@ def build(config: BuildConfig, progress: Progress) -> Report:
         tasks, set_aside = planned.tasks, planned.set_aside
         presence = Presence(located)
         todo, refused = changes.to_draw(config, tasks, done, presence, progress, stocks)
+        n_expected = len({*done, *(task.key for task in todo)})
+        size = expected_size.n_bytes(n_expected, done.values(), config.page_spec().recipe.style)
+        expect(n_expected, size)
         refused += _draw_new(config, todo, done, presence, stocks, progress)
         set_aside += refused
         used = {task.key for task in tasks} - {entry.key for entry in refused}

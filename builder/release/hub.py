@@ -7,7 +7,7 @@ remedy; outages are waited out (``retry.py``).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
@@ -86,6 +86,7 @@ class Hub:
         account = call_with_retries(self.api.whoami, "the token", notify, SHORT_S)
         self.user = str(account["name"])
         self._owners = {self.user, *(str(org["name"]) for org in account.get("orgs", []))}
+        self._paying = frozenset(_paying(account))
         role = account.get("auth", {}).get("accessToken", {}).get("role")
         if role == "read":
             raise BuildError(
@@ -97,7 +98,8 @@ class Hub:
         """Return a repository, existing or not; a name without owner belongs to the user."""
         name = re.sub(r"^(https?://[^/]+/)?(datasets/)?", "", repo_id).strip("/")
         name = name if "/" in name else f"{self.user}/{name}"
-        return Repo(self.api, name, kind, frozenset(self._owners), self._notify)
+        owners = frozenset(self._owners)
+        return Repo(self.api, name, kind, owners, self._notify, self._paying)
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,8 @@ class Repo:
     owners: frozenset[str]
     """Users and organisations in whose name this user may create repositories."""
     notify: Notify
+    paying: frozenset[str] = frozenset()
+    """Those of them who have a paid plan, as the Hub says."""
 
     @property
     def address(self) -> str:
@@ -255,6 +259,15 @@ class Repo:
     def submit(self, call: Callable[[], T]) -> T:
         """Make a writing call with retries."""
         return call_with_retries(call, self.id, self.notify)
+
+
+def _paying(account: Mapping[str, Any]) -> Iterator[str]:
+    """Yield who of a user and the user's organisations has a paid plan, by ``whoami``."""
+    if account.get("isPro"):
+        yield str(account["name"])
+    for org in account.get("orgs", []):
+        if org.get("isEnterprise") or org.get("plan"):
+            yield str(org["name"])
 
 
 def _stored(entry: RepoFile) -> Stored:

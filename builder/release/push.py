@@ -15,7 +15,7 @@ from psgimg.builder.dataset.build_json import CorpusPolicy
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.release_json import ReleasedJson
 from psgimg.builder.progress import BYTES, Progress
-from psgimg.builder.release import merge, plan, verify
+from psgimg.builder.release import merge, plan, storage, verify
 from psgimg.builder.release.audit import audit
 from psgimg.builder.release.hub import Hub, Repo, State, quiet
 from psgimg.builder.release.plan import Plan
@@ -53,6 +53,36 @@ class Pushed:
 
 
 @dataclass(frozen=True)
+class Ready:
+    """Where a release will go once it is built; ``exists`` if the repository is there already."""
+
+    repo: Repo
+    exists: bool
+    visibility: Visibility
+
+    def expect(self, n_recordings: int, n_bytes: int, notify: Notify) -> None:
+        """Say how large the release will be, and refuse it if the Hub says that it does not fit.
+
+        The Hub is asked before anything is drawn. A repository that does not exist can't be asked
+        about; it is created, private, for a release so large that drawing it in vain costs days.
+
+        Raises
+        ------
+        BuildError
+            If the Hub has no room for it.
+        """
+        room = "" if self.visibility.public else storage.caution(self.repo)
+        notify(
+            f"the release will have about {n_bytes / 1e9:,.2f} GB, {n_recordings:,} recordings, in "
+            f"{self.repo.id} ({self.visibility}){room}"
+        )
+        if not self.exists and n_bytes >= storage.LARGE_BYTES:
+            self.repo.prepare(self.visibility)
+        if self.exists or n_bytes >= storage.LARGE_BYTES:
+            storage.require(self.repo, n_bytes)
+
+
+@dataclass(frozen=True)
 class _Place:
     """The target of a release: its repository, current contents and required visibility."""
 
@@ -71,7 +101,7 @@ def check_ready(
     sources: Iterable[str],
     notify: Notify,
     corrupted: CorruptionJson | None = None,
-) -> None:
+) -> Ready:
     """Refuse before the build what would be refused after it: token, name, policy.
 
     Parameters
@@ -80,6 +110,11 @@ def check_ready(
         Corpora of the build, as passed to ``--source``.
     corrupted
         Corruptions in ``build.json``, for a corrupted twin.
+
+    Returns
+    -------
+    Ready
+        Where the release will go.
     """
     terms: dict[str, CorpusPolicy] = {
         corpus.name: {"policy": corpus.terms.policy.value} for corpus in registry.corpora(sources)
@@ -87,6 +122,7 @@ def check_ready(
     place = _place(config, terms, notify)
     if place.held is not None:
         merge.refuse_other_signals(corrupted, place.held, place.repo.id)
+    return Ready(place.repo, place.state is not None, place.visibility)
 
 
 def push(config: PushConfig, progress: Progress, show: Callable[[Plan], None]) -> Pushed | None:

@@ -94,6 +94,14 @@ def _status_line(error: BaseException) -> str:
     return f"HTTP {status}" if status else type(root_cause(error)).__name__
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether the Hub refuses a call because there is no room for more."""
+    root = root_cause(error)
+    text = str(getattr(root, "server_message", None) or root)
+    full = re.search(r"quota|storage limit|storage space", text, re.IGNORECASE)
+    return status_of(error) in (402, 413) or full is not None
+
+
 def _explained(error: BaseException, what: str) -> str:
     """Return one line for an error of the Hub, with the remedy and without the token."""
     status = status_of(error)
@@ -106,7 +114,7 @@ def _explained(error: BaseException, what: str) -> str:
             f"{what}: the Hub can't be reached ({text}); run the same command again later: files that "
             "have arrived are not sent again"
         )
-    if status in (402, 413) or re.search(r"quota|storage limit|storage space", text, re.IGNORECASE):
+    if is_full(error):
         return (
             f"{what}: the storage on the Hub is full ({text}); free some or choose an owner with more, "
             "then run the same command again: nothing was published"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from typing import Any
@@ -76,12 +77,16 @@ def build(
 
         release = publish_commands.release_config(config.out, repo_id, public, permission, replace)
         twin = config.fixed().get(corruption_spec.KEY)
-        check_ready(release, config.source, open_console().print, twin)
+        ready = check_ready(release, config.source, open_console().print, twin)
     elif public or permission or replace or repo_id != DEFAULT_NAME:
         raise click.UsageError("--repo-id, --public, --permission and --replace go with --push")
     console = open_console()
     with ProgressBar(console) as progress:
-        report = builder.build(config, progress)
+        if push:
+            expect = functools.partial(ready.expect, notify=progress.note)
+            report = builder.build(config, progress, expect)
+        else:
+            report = builder.build(config, progress)
     show_build.show_report(console, report)
     lanes = [lane["name"] for lane in report.values["recipe"]["montage"]["lanes"]]
     show_lanes.show(console, lanes, report.values["recordings"])
