@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -136,7 +135,7 @@ class Task:
     workers: int
     progress: Progress
     fetch: FetchConfig | None = None
-    stocks: Mapping[str, Stock] = MappingProxyType({})
+    stocks: Mapping[str, Stock] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

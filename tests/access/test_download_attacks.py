@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -23,6 +24,7 @@ from psgimg.builder.access.host import Host
 from psgimg.builder.access.ledger import Ledger
 from psgimg.builder.access.remote_file import RemoteFile
 from psgimg.builder.access.stock import Stock
+from psgimg.builder.building.arrivals import Arrivals
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings.recording import Recording
 
@@ -176,6 +178,41 @@ def test_a_server_that_refuses_one_after_another_is_left_alone(served, server, t
         assert caught.value.reason == "no access"
     assert len(server.seen) == 20
     assert "n24 was not asked for, after 20 others in vain" in caught.value.detail
+
+
+@dataclass(frozen=True)
+class Job:
+    key: int
+    recording: Recording
+
+
+def test_no_more_than_stated_is_on_disk_at_the_same_time(served, tmp_path):
+    service = served(12)
+    jobs = [Job(i, night(tmp_path, i)) for i in range(12)]
+    most = 0
+
+    def bring(job, stock):
+        stock.bring(job.recording)
+        return job
+
+    with service.stock(tmp_path) as stock:
+        arrivals = Arrivals(jobs, {"one": stock}, bring, None, connections=4, ahead=3)
+        while arrivals:
+            time.sleep(0.02)  # so that the threads could run ahead
+            job = arrivals.take(wait=True)
+            most = max(most, len(list(tmp_path.glob("*.edf"))))
+            arrivals.used(job.key)
+        arrivals.close()
+    assert 1 < most <= 3
+    assert not list(tmp_path.glob("*.edf"))
+
+
+def test_a_folder_that_can_not_be_written_ends_the_command(nsrr, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        BuildError, match=r"can't write .*fix its permissions or choose another --root"
+    ):
+        fetched(tmp_path / "file" / "root")
 
 
 def test_a_file_on_disk_that_is_not_the_servers_is_refused(served, tmp_path):
