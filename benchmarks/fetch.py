@@ -67,7 +67,7 @@ def measure(place: Path, n_nights: int, workers: int, faults: bool) -> dict[str,
     afar_s = _build(root, place / "afar", workers, environment, "--fetch")
     peak_bytes = watch.end()
     if faults:
-        edfs[n_nights // 2].unlink()
+        edfs[n_nights // 2].write_bytes(b"")  # set aside too, so that the same people are placed
     local_s = _build(full, place / "local", workers, environment)
     report = json.loads((place / "afar" / "build.json").read_text(encoding="utf-8"))
     server.close()

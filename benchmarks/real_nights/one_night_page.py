@@ -9,7 +9,7 @@ from psgimg.builder.stages import STAGE_NAMES
 from real_nights import two_nights_page
 from real_nights.tables import KEYS, LABELS, Values, confusion, figures, machine, span, table
 
-FETCH = "psgimg build --source sleep-edf --subjects SC400 --fetch"
+FETCH = "psgimg fetch --source sleep-edf --subjects SC400"
 COMMAND = "python benchmarks/real_night.py --root physionet-sleep-data --out docs/results.json"
 
 LIMITATIONS = """\

@@ -57,11 +57,14 @@ class Distribution:
     index
         Files without which its recordings can't be listed, such as who took part; they are brought
         first, and stay.
+    needs
+        What a user needs beside a network; empty for an open corpus.
     """
 
     open_service: Callable[[FetchConfig, Notify], Service]
     n_gb: float | None = None
     index: tuple[str, ...] = ()
+    needs: str = ""
 
 
 def _nsrr(dataset: str, n_gb: float | None = None) -> Distribution:
@@ -69,7 +72,7 @@ def _nsrr(dataset: str, n_gb: float | None = None) -> Distribution:
         token = nsrr_service.token(config.token_file)
         return Nsrr(dataset, token, connections=config.connections, notify=notify)
 
-    return Distribution(service, n_gb)
+    return Distribution(service, n_gb, needs="approved access and a token in NSRR_TOKEN")
 
 
 def _physionet(slug: str, version: str, n_gb: float | None = None) -> Distribution:

@@ -34,4 +34,5 @@ def how_to_fetch(corpus: str) -> str:
         return ""
     found = services.DISTRIBUTIONS[corpus]
     size = f" ({found.n_gb:g} GB in all)" if found.n_gb else ""
-    return f"psgimg build --source {corpus} --fetch downloads it night by night{size}"
+    needs = f", with {found.needs}" if found.needs else ""
+    return f"psgimg build --source {corpus} --fetch downloads it night by night{size}{needs}"
