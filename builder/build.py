@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder import atomic_file, night
+from psgimg.builder.access import supply
 from psgimg.builder.access.stock import Stock
-from psgimg.builder.building import changes, expected_size, outcomes, supply
+from psgimg.builder.building import arriving, changes, expected_size, outcomes
 from psgimg.builder.building.outcomes import Failed
 from psgimg.builder.card import croissant, dataset_card
 from psgimg.builder.corpora.presence import Presence
@@ -152,7 +153,7 @@ def _draw_new(
     """Draw recordings, and return those that can't be used."""
     progress.start("drawing", len(tasks), "recordings")
     set_aside = []
-    with supply.arriving_tasks(config, tasks, done, stocks, progress) as arrivals:
+    with arriving.tasks(config, tasks, done, stocks, progress) as arrivals:
         for outcome in outcomes.run(draw, tasks, config.workers, presence, arrivals):
             if isinstance(outcome, Failed):
                 set_aside.append(outcome.entry)

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from psgimg.builder import night
+from psgimg.builder.access import supply
 from psgimg.builder.access.stock import Stock
-from psgimg.builder.building import outcomes, supply
+from psgimg.builder.building import arriving, outcomes
 from psgimg.builder.building.outcomes import Failed
 from psgimg.builder.corpora.presence import Presence
 from psgimg.builder.corpora.sources import Source
@@ -70,7 +71,7 @@ def _checked(
     facts: list[PlannedRecording] = []
     progress.start("reading signals" if signal else "checking", len(tasks), "recordings")
     work, workers = (_inspect, config.workers) if signal else (_plan, 1)
-    with supply.arriving_tasks(config, tasks, {}, stocks, progress) as arrivals:
+    with arriving.tasks(config, tasks, {}, stocks, progress) as arrivals:
         for outcome in outcomes.run(work, tasks, workers, Presence(located), arrivals):
             progress.advance()
             if arrivals:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder.access import services
+from psgimg.builder.access.arrivals import CHANGED
 from psgimg.builder.access.fetch_config import FetchConfig
 from psgimg.builder.access.stock import Stock
-from psgimg.builder.building.arrivals import CHANGED
 from psgimg.builder.corpora import registry, sources
 from psgimg.builder.corpora.sources import Source
 from psgimg.builder.errors import BuildError, RecordingError

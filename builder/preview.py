@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder import atomic_file, night
+from psgimg.builder.access import supply
 from psgimg.builder.access.fetch_config import FetchConfig
-from psgimg.builder.building import supply
 from psgimg.builder.corpora import registry
 from psgimg.builder.corpora.sources import Source
 from psgimg.builder.dataset.page_spec import PageSpec

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from urllib.parse import urlsplit
 
-import httpx2
 from psgimg.builder.errors import BuildError
 
 _HOST = re.compile(r"[\w.:-]+")
@@ -31,13 +31,14 @@ def address(variable: str, default: str, *, secret: bool = False) -> str:
     if not text:
         return default
     try:
-        url = httpx2.URL(text)
-    except httpx2.InvalidURL:
-        url = httpx2.URL("")
-    is_plain = _HOST.fullmatch(url.host) and not (url.query or url.userinfo)
+        url = urlsplit(text)
+    except ValueError:
+        url = urlsplit("")
+    host = url.hostname or ""
+    is_plain = _HOST.fullmatch(host) and not (url.query or url.fragment or "@" in url.netloc)
     if url.scheme not in ("http", "https") or not is_plain:
         raise BuildError(f"{variable} is not an address such as {default}; correct or unset it")
-    if secret and url.scheme == "http" and not _is_here(url.host):
+    if secret and url.scheme == "http" and not _is_here(host):
         raise BuildError(f"{variable} would send your token unencrypted; use an address with https")
     return text
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from psgimg.builder.access.fetch_options import fetch_options, token_option
 from psgimg.builder.command_options import by_lane, channel_option, config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.builder.signals import corruption_spec
@@ -15,7 +16,6 @@ from psgimg.builder.terminal import publish_commands
 from psgimg.builder.terminal.options import (
     DEFAULT_NAME,
     data_options,
-    fetch_options,
     filters_option,
     limit_option,
     montage_option,
@@ -26,7 +26,6 @@ from psgimg.builder.terminal.options import (
     source_option,
     style_option,
     subjects_option,
-    token_option,
     workers_option,
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from pathlib import Path
 from typing import Any
@@ -53,12 +52,6 @@ limit_option = click.option(
     default=0,
     metavar="N",
     help="Use only the first N recordings of each source.",
-)
-token_option = click.option(
-    "--token-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="File with a token of the NSRR (or set NSRR_TOKEN).",
 )
 root_option = click.option(
     "--root",
@@ -168,32 +161,6 @@ def data_options(command: Any) -> Any:
     for option in reversed(DATA_OPTIONS):
         command = option(command)
     return command
-
-
-FETCH_OPTIONS = (
-    click.option(
-        "--fetch", is_flag=True, help="Download what is not on disk, and delete it once it is used."
-    ),
-    click.option("--keep", is_flag=True, help="Keep what --fetch downloads."),
-    token_option,
-)
-"""Options of the commands that can fetch recordings."""
-
-
-def fetch_options(command: Any) -> Any:
-    """Add the options of fetching to a command; it receives ``fetch``, a FetchConfig or None."""
-
-    @functools.wraps(command)
-    def with_config(fetch: bool, keep: bool, token_file: Path | None, **options: Any) -> Any:
-        from psgimg.builder.access.fetch_config import FetchConfig
-
-        if (keep or token_file) and not fetch:
-            raise click.UsageError("--keep and --token-file go with --fetch")
-        return command(fetch=FetchConfig(keep, token_file) if fetch else None, **options)
-
-    for option in reversed(FETCH_OPTIONS):
-        with_config = option(with_config)
-    return with_config
 
 
 PUBLISH_OPTIONS = (

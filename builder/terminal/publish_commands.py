@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from psgimg.builder.access.fetch_options import fetch_options
 from psgimg.builder.command_options import config_option
 from psgimg.builder.console import ProgressBar, open_console, styled
 from psgimg.builder.progress import Progress
 from psgimg.builder.terminal.options import (
     DEFAULT_NAME,
-    fetch_options,
     out_option,
     publish_options,
     root_option,

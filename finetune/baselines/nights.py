@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder import lane_signals
+from psgimg.builder.access import supply
 from psgimg.builder.access.fetch_config import FetchConfig
 from psgimg.builder.access.stock import Stock
-from psgimg.builder.building import supply
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.lane_signals import Here, Lanes, Origin
 from psgimg.builder.processes import pool

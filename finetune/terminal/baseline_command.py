@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from psgimg.builder.access.fetch_options import fetch_options
 from psgimg.builder.command_options import config_option
 from psgimg.builder.console import ProgressBar, open_console
-from psgimg.builder.terminal.options import fetch_options
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.terminal.options import corpus_option, fold_option
 

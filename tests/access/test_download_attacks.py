@@ -19,12 +19,12 @@ from psgimg.builder import fetch as fetching
 from psgimg.builder.access import host as hosts
 from psgimg.builder.access import services
 from psgimg.builder.access.addresses import address
+from psgimg.builder.access.arrivals import Arrivals
 from psgimg.builder.access.fetch_config import FetchConfig
 from psgimg.builder.access.host import Host
 from psgimg.builder.access.ledger import Ledger
 from psgimg.builder.access.remote_file import RemoteFile
 from psgimg.builder.access.stock import Stock
-from psgimg.builder.building.arrivals import Arrivals
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings.recording import Recording
 

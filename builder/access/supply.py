@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from psgimg.builder.access import services
+from psgimg.builder.access.arrivals import Arrivals, JobT, R
 from psgimg.builder.access.fetch_config import FetchConfig
 from psgimg.builder.access.stock import Stock
-from psgimg.builder.building import outcomes
-from psgimg.builder.building.arrivals import Arrivals, JobT, R
-from psgimg.builder.building.outcomes import Failed
 from psgimg.builder.corpora import sources
 from psgimg.builder.corpora.sources import Source
-from psgimg.builder.dataset.config import BuildConfig
-from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.progress import Progress
 from psgimg.builder.recordings.recording import Corpus
-from psgimg.builder.tasks import Task, refuse_other_signal, refuse_used_signal
 
 
 @contextmanager
@@ -113,36 +107,3 @@ def _require_space(
                 f"{len(sizes):,} recordings of {corpus} are fetched, {sum(sizes) / 1e9:.2f} GB; at most "
                 f"{at_once / 1e9:.2f} GB of them are in {stock.listing.root} at the same time"
             )
-
-
-@contextmanager
-def arriving_tasks(
-    config: BuildConfig,
-    tasks: Sequence[Task],
-    done: Mapping[Key, Done],
-    stocks: Mapping[str, Stock],
-    progress: Progress,
-) -> Iterator[Arrivals[Task, Failed] | None]:
-    """Yield the feed of the recordings of a build; see ``arriving``.
-
-    Parameters
-    ----------
-    done
-        What is finished; a recording with the signal of one that is no longer on disk is refused.
-    """
-    keys = {task.key for task in tasks}
-    used = {one.facts["signal"]: key[1] for key, one in done.items() if key not in keys}
-
-    def bring(task: Task, stock: Stock) -> Task:
-        if task.identity is not None and not stock.is_remote(task.recording.own):
-            stock.require_listed(task.identity)
-            return task
-        identity = stock.bring(task.recording.own)
-        refuse_other_signal(config.pinned, task.recording, identity.signal)
-        refuse_used_signal(used, task.recording, identity.signal)
-        return replace(task, identity=identity)
-
-    with arriving(
-        tasks, stocks, bring, outcomes.failed, config.fetch, config.workers, progress
-    ) as arrivals:
-        yield arrivals
