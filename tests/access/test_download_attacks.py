@@ -292,15 +292,22 @@ def test_a_list_without_md5_is_proven_by_size(nsrr, tmp_path):
     assert "bytes came instead of" in lost[NIGHTS[0]]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_an_ended_command_goes_on_where_it_was(nsrr, tmp_path, number):
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [
+        (["fetch"], signal.SIGINT),
+        (["fetch"], signal.SIGKILL),
+        (["build", "--fetch", "--workers", "2", "--out", "out"], signal.SIGINT),
+    ],
+)
+def test_an_ended_command_goes_on_where_it_was(nsrr, tmp_path, words, number):
     edf = paths(Path(), NIGHTS[0])[0].as_posix()
     half = nsrr.tree[edf].stat().st_size // 2
     nsrr.faults[nsrr.address(edf)] = ["hang"]
     root = tmp_path / "root"
-    command = [*PSGIMG, "fetch", "--source", "shhs", "--root", str(root)]
+    command = [*PSGIMG, *words, "--source", "shhs", "--root", str(root)]
     part = paths(root, NIGHTS[0])[0].with_name(f".{NIGHTS[0]}.edf.part")
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as running:
         assert nsrr.hanging.wait(60)
         while not (part.exists() and part.stat().st_size):
             time.sleep(0.02)

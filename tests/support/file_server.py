@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 from collections import defaultdict
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -52,7 +53,8 @@ class FileHandler(BaseHTTPRequestHandler):
             server.at_most = max(server.at_most, server.at_once)
             fault = server.faults[path].pop(0) if server.faults[path] else None
         try:
-            self.answer(path, query, fault)
+            with suppress(ConnectionError):  # a client that has what it wants, or was ended
+                self.answer(path, query, fault)
         finally:
             with server.lock:
                 server.at_once -= 1
