@@ -11,7 +11,7 @@ from psgimg.builder.errors import BuildError
 
 COMMANDS = command_line().commands
 FROM_A_FILE = (
-    *("build", "check", "preview", "push", "export", "rebuild"),
+    *("build", "check", "fetch", "preview", "push", "export", "rebuild"),
     *("predict", "stage", "evaluate", "explain", "baseline"),
 )
 """Commands of click's that take ``--config``; `sft` hands it to TRL's parser."""
