@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from psgimg.builder.citing.reference import Reference
 from psgimg.builder.corpora import eannot
 from psgimg.builder.corpora.nsrr_reader import EANNOT_SCORING, Names, read_hypnogram, recordings
 from psgimg.builder.recordings.recording import Corpus, Policy, Terms
@@ -15,13 +16,20 @@ _ACCESS = (
     "Personal data use agreement with NSRR for a named project, which takes about two weeks: "
     "https://sleepdata.org/datasets/{name}. Then `nsrr download {name}` with your token."
 )
-_NSRR = (
-    "Zhang GQ et al. The National Sleep Research Resource: towards a sleep data commons. "
-    "J Am Med Inform Assoc 2018;25(10):1351-1358."
+_NSRR = Reference(
+    "zhang2018",
+    ("Zhang GQ",),
+    "The National Sleep Research Resource: towards a sleep data commons",
+    2018,
+    "J Am Med Inform Assoc",
+    "25",
+    "10",
+    "1351-1358",
+    et_al=True,
 )
 
 
-def _terms(name: str, citation: str) -> Terms:
+def _terms(name: str, reference: Reference) -> Terms:
     # The agreement is personal and tied to a project. No source known to us settles whether
     # pictures made from the signals may be shared, so they are restricted.
     return Terms(
@@ -29,7 +37,7 @@ def _terms(name: str, citation: str) -> Terms:
         licence="NSRR data access and use agreement",
         licence_url=f"https://sleepdata.org/datasets/{name}",
         access=_ACCESS.format(name=name),
-        citation=f"{citation} {_NSRR}",
+        references=(reference, _NSRR),
     )
 
 
@@ -59,8 +67,17 @@ SHHS = Corpus(
     title="Sleep Heart Health Study (visits 1 and 2)",
     terms=_terms(
         "shhs",
-        "Quan SF et al. The Sleep Heart Health Study: design, rationale, and methods. "
-        "Sleep 1997;20(12):1077-1085.",
+        Reference(
+            "quan1997",
+            ("Quan SF",),
+            "The Sleep Heart Health Study: design, rationale, and methods",
+            1997,
+            "Sleep",
+            "20",
+            "12",
+            "1077-1085",
+            et_al=True,
+        ),
     ),
     mains_hz=60.0,
     montage="central",
@@ -95,8 +112,18 @@ MESA = Corpus(
     title="Multi-Ethnic Study of Atherosclerosis, sleep exam",
     terms=_terms(
         "mesa",
-        "Chen X et al. Racial/ethnic differences in sleep disturbances: the Multi-Ethnic Study of "
-        "Atherosclerosis (MESA). Sleep 2015;38(6):877-888.",
+        Reference(
+            "chen2015",
+            ("Chen X",),
+            "Racial/ethnic differences in sleep disturbances: the Multi-Ethnic Study of "
+            "Atherosclerosis (MESA)",
+            2015,
+            "Sleep",
+            "38",
+            "6",
+            "877-888",
+            et_al=True,
+        ),
     ),
     mains_hz=60.0,
     montage="aasm",
@@ -146,9 +173,19 @@ MROS = Corpus(
     title="Osteoporotic Fractures in Men Study, sleep visits 1 and 2",
     terms=_terms(
         "mros",
-        "Blackwell T et al. Associations between sleep architecture and sleep-disordered breathing "
-        "and cognition in older community-dwelling men: the Osteoporotic Fractures in Men Sleep "
-        "Study. J Am Geriatr Soc 2011;59(12):2217-2225.",
+        Reference(
+            "blackwell2011",
+            ("Blackwell T",),
+            "Associations between sleep architecture and sleep-disordered breathing "
+            "and cognition in older community-dwelling men: the Osteoporotic Fractures in Men Sleep "
+            "Study",
+            2011,
+            "J Am Geriatr Soc",
+            "59",
+            "12",
+            "2217-2225",
+            et_al=True,
+        ),
     ),
     mains_hz=60.0,
     montage="central",
@@ -195,8 +232,17 @@ CFS = Corpus(
     title="Cleveland Family Study, visit 5",
     terms=_terms(
         "cfs",
-        "Redline S et al. The familial aggregation of obstructive sleep apnea. "
-        "Am J Respir Crit Care Med 1995;151(3):682-687.",
+        Reference(
+            "redline1995",
+            ("Redline S",),
+            "The familial aggregation of obstructive sleep apnea",
+            1995,
+            "Am J Respir Crit Care Med",
+            "151",
+            "3",
+            "682-687",
+            et_al=True,
+        ),
     ),
     mains_hz=60.0,
     montage="central",
@@ -232,8 +278,18 @@ WSC = Corpus(
     title="Wisconsin Sleep Cohort",
     terms=_terms(
         "wsc",
-        "Young T et al. Burden of sleep apnea: rationale, design, and major findings of the "
-        "Wisconsin Sleep Cohort study. WMJ 2009;108(5):246-249.",
+        Reference(
+            "young2009",
+            ("Young T",),
+            "Burden of sleep apnea: rationale, design, and major findings of the "
+            "Wisconsin Sleep Cohort study",
+            2009,
+            "WMJ",
+            "108",
+            "5",
+            "246-249",
+            et_al=True,
+        ),
     ),
     mains_hz=60.0,
     montage="aasm",

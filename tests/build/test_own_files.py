@@ -46,6 +46,8 @@ REPLACED = [
     "README.md",
     "preview.png",
     "croissant.json",
+    "LICENSES.csv",
+    "CITATION.bib",
     "build.json",
     "folds.csv",
     "card/W.png",
