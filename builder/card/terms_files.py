@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from psgimg.builder.card import card_metadata, release_notes
 from psgimg.builder.citing import bibtex
@@ -31,9 +31,18 @@ BY_PERMISSION = "By permission, as stated by the publisher: {}"
 _FORMULA = ("=", "+", "-", "@", "\t")
 
 
-def texts(values: DatasetFacts) -> dict[str, str]:
-    """Return the text of each file, given the contents of ``build.json`` or ``rebuild.json``."""
-    corpora = card_metadata.with_rows(Report(values))
+def texts(values: DatasetFacts, only: Collection[str] | None = None) -> dict[str, str]:
+    """Return the text of each file.
+
+    Parameters
+    ----------
+    values
+        Contents of ``build.json`` or ``rebuild.json``.
+    only
+        The corpora to list, for an export without the others; None for all that have rows.
+    """
+    present = card_metadata.with_rows(Report(values))
+    corpora = {name: entry for name, entry in present.items() if only is None or name in only}
     return {LICENCES: _licences(values, corpora), CITATION: _citation(corpora)}
 
 

@@ -66,7 +66,7 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
 
 def _changes(path: Path) -> Iterator[tuple[float, Score]]:
     """Yield each change of stage: seconds from the first sample, and the stage that begins."""
-    from psgimg.builder.recordings.wfdb_reader import require_wfdb
+    from psgimg.builder.recordings.formats.wfdb_reader import require_wfdb
 
     wfdb = require_wfdb()
     try:
@@ -85,7 +85,7 @@ def _changes(path: Path) -> Iterator[tuple[float, Score]]:
 
 
 def _duration_s(signal: Path) -> float:
-    from psgimg.builder.recordings.wfdb_reader import open_wfdb
+    from psgimg.builder.recordings.formats.wfdb_reader import open_wfdb
 
     return open_wfdb(signal).duration_s
 

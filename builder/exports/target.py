@@ -53,7 +53,8 @@ def new(source: Source, out: Path, form: str, **facts: Any) -> Iterator[Path]:
     _refuse_additions(out)
     with atomic_folder.whole(out, source.folder, lambda: _entries(out, form), form) as draft:
         yield draft
-        for name, text in terms_files.texts(source.values).items():
+        held = {shard["corpus"] for shard in source.shards}
+        for name, text in terms_files.texts(source.values, held).items():
             (draft / name).write_text(text, encoding="utf-8", newline="\n")
         _mark(draft, form, source, facts)
 

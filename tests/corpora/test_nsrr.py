@@ -10,7 +10,7 @@ import pytest
 import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from psgimg.builder.corpora import nsrr_xml
+from psgimg.builder.corpora.nsrr import nsrr_xml
 from psgimg.builder.corpora.registry import CORPORA, corpus
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.recording import Recording

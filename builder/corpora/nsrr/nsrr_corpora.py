@@ -8,8 +8,13 @@ from __future__ import annotations
 from functools import partial
 
 from psgimg.builder.citing.reference import Reference
-from psgimg.builder.corpora import eannot
-from psgimg.builder.corpora.nsrr_reader import EANNOT_SCORING, Names, read_hypnogram, recordings
+from psgimg.builder.corpora.nsrr import eannot
+from psgimg.builder.corpora.nsrr.nsrr_reader import (
+    EANNOT_SCORING,
+    Names,
+    read_hypnogram,
+    recordings,
+)
 from psgimg.builder.recordings.recording import Corpus, Policy, Terms
 
 _ACCESS = (
