@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 
 from psgimg.builder.card import card_metadata, release_notes
 from psgimg.builder.citing import bibtex
+from psgimg.builder.citing.reference import ReferenceJson
 from psgimg.builder.dataset.build_json import CorpusFacts, DatasetFacts
 from psgimg.builder.dataset.build_report import Report
 
@@ -83,7 +84,7 @@ def _cell(text: str) -> str:
 def _citation(corpora: Mapping[str, CorpusFacts]) -> str:
     """Return one entry for each publication, with the corpora that it is cited for as keywords."""
     cited: dict[str, list[str]] = {}
-    references = {}
+    references: dict[str, ReferenceJson] = {}
     entries = []
     for name, corpus in sorted(corpora.items()):
         for reference in corpus.get("references", ()):
