@@ -37,9 +37,12 @@ def reference(corpus: Corpus, recording: Recording, chosen: str) -> str:
     if not own.scorings:
         raise RecordingError("no scoring", f"{own.recording} has a signal but no scoring file")
     _refuse_rivals(own)
-    if not corpus.scorers:
-        return chosen or _only(corpus, own)
-    wanted = chosen or corpus.scorers[0]
+    if chosen and not corpus.scorers:  # its reader knows whether there is such a scorer
+        return chosen
+    named = corpus.scorers or own.scorers
+    if not named:
+        return _only(corpus, own)
+    wanted = chosen or named[0]
     if wanted not in own.scorings:
         present = ", ".join(map(repr, own.scorings))
         role = "chosen by --scorer" if chosen else f"the reference of {corpus.name}"
@@ -57,7 +60,8 @@ def second(corpus: Corpus, recording: Recording, first: str) -> tuple[str | None
     It is the first other person of the corpus, never the next one whose file happens to be there.
     """
     scorings = recording.scorings
-    people = [name for name in corpus.scorers or scorings if name != corpus.consensus]
+    named = corpus.scorers or recording.scorers or scorings
+    people = [name for name in named if name != corpus.consensus]
     others = [name for name in people if name != first]
     if not others or first not in scorings:  # one scoring, stored in two forms
         return None, ()

@@ -41,6 +41,9 @@ class Recording:
     rivals
         Groups of files that could each be the same scoring. A build sets the recording aside unless
         the files of each group are copies.
+    scorers
+        Names of the scorers of its dataset, the reference first, if they differ between datasets and
+        ``Corpus.scorers`` can't name them.
     original
         The recording under the names that its reader gave it, if it is published under others.
     """
@@ -53,6 +56,7 @@ class Recording:
     kin: str = ""
     side_files: tuple[Path, ...] = ()
     rivals: tuple[tuple[Path, ...], ...] = ()
+    scorers: tuple[str, ...] = ()
     original: Recording | None = None
 
     @property

@@ -52,7 +52,7 @@ limit_option = click.option(
     type=click.IntRange(0),
     default=0,
     metavar="N",
-    help="Use only the first N recordings of each source.",
+    help="Use the first N recordings of each source.",
 )
 token_option = click.option(
     "--token-file",
@@ -78,7 +78,7 @@ workers_option = click.option(
     type=click.IntRange(1),
     default=None,
     metavar="N",
-    help="Number of worker processes.  [default: one per CPU core]",
+    help="Number of processes.  [default: one per core]",
 )
 montage_option = click.option(
     "--montage",
@@ -172,7 +172,7 @@ def data_options(command: Any) -> Any:
 
 FETCH_OPTIONS = (
     click.option(
-        "--fetch", is_flag=True, help="Download what is not on disk, and delete it once it is used."
+        "--fetch", is_flag=True, help="Download what is not on disk; delete it after use."
     ),
     click.option("--keep", is_flag=True, help="Keep what --fetch downloads."),
     token_option,

@@ -90,6 +90,7 @@ BOAS = Corpus(
     names=r"sub-\d{1,3}|pid-\d{1,4}",
     recordings=partial(bids_layout.recordings, BOAS_FORM),
     read_hypnogram=partial(bids_scoring.read_hypnogram, BOAS_FORM),
+    scorers=("stage_hum", "stage_ai"),
     notes=(
         "Labels are the consensus of three scorers; where they disagreed, a fourth decided. The second "
         "scorer is a program (stage_ai), not a person.",

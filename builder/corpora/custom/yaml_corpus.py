@@ -102,6 +102,7 @@ def _bids(file: Section, path: Path) -> Corpus:
         inputs=partial(sidecars.inputs, form),
         names=bids_layout.NAMES,
         notes=file.texts("notes"),
+        scorers=form.columns,
         definition=bids_dataset.definition(form, {score: word for word, score in SCORES.items()}),
     )
 
