@@ -23,7 +23,7 @@ FILES = (LICENCES, CITATION)
 COLUMNS = ("corpus", "version", "licence", "address", "citation", "may_be_published")
 
 NOT_STATED = "not stated"
-PUBLIC_DOMAIN = ("CC0-1.0", "CC0 1.0")
+PUBLIC_DOMAIN = "CC0-1.0"
 FREE = "Pictures and stages, in public, without conditions."
 ATTRIBUTED = "Pictures and stages, in public, with the licence and the citation."
 NOTHING = "Nothing in public: pictures and stages only to people who were granted access to the recordings."
@@ -51,7 +51,7 @@ def may_be_published(values: DatasetFacts, name: str) -> str:
     """Return what may be published of a corpus: nothing, unless psgimg lists its terms as open."""
     entry = values["corpora"][name]
     if not card_metadata.restricted({name: entry}):
-        return FREE if entry["licence"] in PUBLIC_DOMAIN else ATTRIBUTED
+        return FREE if entry["licence"] == PUBLIC_DOMAIN else ATTRIBUTED
     release = release_notes.of(values)
     if release and release.permission and name in release.permitted:
         return BY_PERMISSION.format(release.permission)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from builds import rows, run
+from psgimg.builder.corpora import scoring_grid
 from psgimg.builder.corpora.hsp import hsp, hsp_channels
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.recording import Recording
@@ -37,13 +38,19 @@ def test_codes_run_backwards_in_whatever_unit_and_range(tmp_path, unit, span):
     assert read(path) == stages
 
 
+def test_a_scoring_on_its_own_lies_where_the_corpus_reads_it(tmp_path):
+    write_stages(tmp_path / "night.edf", "stage_caisr", [5, 9, 1])
+    found = scoring_grid.read(tmp_path / "night.edf", tmp_path / "signal.edf", None, "hsp")
+    assert found.onsets_s == (0, 30, 60)
+
+
 @pytest.mark.parametrize(
     ("written", "match"),
     [
         ({"codes": [5, 6, 1]}, "stage_expert, epoch 1 has '6'"),
         ({"codes": [5, 2.5, 1]}, "epoch 1 has '2.5"),
         ({"codes": [5, 4, 1], "rate_s": 10}, "not one sample per 30 s"),
-        ({"codes": [5, 4, 1], "label": "stage_human"}, "0 channels 'stage_expert'"),
+        ({"codes": [5, 4, 1], "label": "stage_human"}, "0 channels stage_expert, not one"),
     ],
 )
 def test_a_scoring_of_another_form_is_refused(tmp_path, written, match):

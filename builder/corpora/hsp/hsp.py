@@ -9,7 +9,7 @@ codes run backwards, from N3 as 1 to wakefulness as 5.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from psgimg.builder.citing.reference import Reference
@@ -69,19 +69,21 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
     """Read the scoring; RecordingError if it can't be read."""
     path = scoring_of(recording, scorer)
     by = next(name for name, file in recording.scorings.items() if file == path)
-    return from_scores(_scores(path, f"stage_{by}"), epoch_s=float(EPOCH_S), scorer=scorer)
+    wanted = [f"stage_{name}" for name in ([by] if by else SCORERS)]  # a file on its own: either
+    return from_scores(_scores(path, wanted), epoch_s=float(EPOCH_S), scorer=scorer)
 
 
-def _scores(path: Path, label: str) -> Iterator[Score]:
-    """Yield the score of each epoch, from the samples of a channel."""
+def _scores(path: Path, wanted: Sequence[str]) -> Iterator[Score]:
+    """Yield the score of each epoch, from the samples of the only channel with one of some labels."""
     file = edf.open_edf(path)
-    places = [i for i, one in enumerate(file.labels) if one.strip().lower() == label]
+    places = [i for i, one in enumerate(file.labels) if one.strip().lower() in wanted]
     if len(places) != 1:
         raise RecordingError(
             "unreadable scoring",
-            f"{path.name} has {len(places)} channels {label!r}, not one; its channels are "
-            f"{', '.join(file.labels)}; get the file again",
+            f"{path.name} has {len(places)} channels {' or '.join(wanted)}, not one; its channels "
+            f"are {', '.join(file.labels)}; get the file again",
         )
+    label = file.labels[places[0]]
     rate_hz = file.sfreqs_hz[places[0]]
     if rate_hz * EPOCH_S != 1 or len(file.segments) != 1:
         raise RecordingError(
