@@ -13,6 +13,7 @@ from psgimg.builder.corpora.bids import bids_corpora
 from psgimg.builder.corpora.custom import plugins, yaml_corpus
 from psgimg.builder.corpora.custom.plugins import Installed
 from psgimg.builder.corpora.dod import dreem
+from psgimg.builder.corpora.hsp import hsp
 from psgimg.builder.corpora.nsrr import nsrr_corpora
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.recording import Corpus, Policy
@@ -29,6 +30,7 @@ CORPORA: dict[str, Corpus] = {
         dcsm.CORPUS,
         cinc2018.CORPUS,
         cap.CORPUS,
+        hsp.CORPUS,
         *dreem.CORPORA,
         *bids_corpora.CORPORA,
     )

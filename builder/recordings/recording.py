@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from psgimg.builder.citing.reference import Reference
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.listing import Place
 
@@ -76,13 +77,37 @@ class Recording:
 
 @dataclass(frozen=True)
 class Terms:
-    """Terms of use of a corpus, as shown on the card and by ``psgimg sources``."""
+    """Terms of use of a corpus, as shown on the card and by ``psgimg sources``.
+
+    Parameters
+    ----------
+    policy
+        Whether pictures may be shared.
+    licence, licence_url
+        Name of the licence, and the address of the page that states it.
+    access
+        How the recordings are got.
+    citation
+        What to cite, in words; made of ``references`` if they are given.
+    references
+        What to cite, as data.
+    version
+        Version of the recordings as its distributor numbers them; empty if it does not, or the
+        reader takes any.
+    """
 
     policy: Policy
     licence: str
     licence_url: str
     access: str
-    citation: str
+    citation: str = ""
+    references: tuple[Reference, ...] = ()
+    version: str = ""
+
+    def __post_init__(self) -> None:
+        if self.references:
+            words = " ".join(reference.text for reference in self.references)
+            object.__setattr__(self, "citation", words)
 
 
 @dataclass(frozen=True)
