@@ -13,7 +13,7 @@ from psgimg.builder.access import supply
 from psgimg.builder.access.stock import Stock
 from psgimg.builder.building import arriving, changes, expected_size, outcomes
 from psgimg.builder.building.outcomes import Failed
-from psgimg.builder.card import croissant, dataset_card
+from psgimg.builder.card import croissant, dataset_card, terms_files
 from psgimg.builder.corpora.presence import Presence
 from psgimg.builder.corpora.sources import Source
 from psgimg.builder.dataset import (
@@ -183,6 +183,8 @@ def _publish(
     dataset_card.write(config.out, report)
     described = build_report.text(croissant.croissant(report.values))
     atomic_file.write_text(config.out / croissant.FILE, described)
+    for name, text in terms_files.texts(report.values).items():
+        atomic_file.write_text(config.out / name, text)
     build_report.write(config.out, report, _companions(config.out))
     return report
 
@@ -213,14 +215,14 @@ def _without_twins(
 
 def _beside() -> list[str]:
     """Return the paths of all files that a build may write beside the shards."""
-    reports = [build_report.FILE, build_report.FOLDS_FILE, croissant.FILE]
+    reports = [build_report.FILE, build_report.FOLDS_FILE, croissant.FILE, *terms_files.FILES]
     return [*reports, dataset_card.FILE, dataset_card.SHEET, *dataset_card.picture_files()]
 
 
 def _companions(out: Path) -> list[str]:
-    """Return the paths of the files beside the shards: card, Croissant file and pictures."""
+    """Return the paths of the files beside the shards: card, Croissant file, terms and pictures."""
     pictures = [name for name in dataset_card.picture_files() if (out / name).exists()]
-    return [dataset_card.FILE, dataset_card.SHEET, croissant.FILE, *pictures]
+    return [dataset_card.FILE, dataset_card.SHEET, croissant.FILE, *terms_files.FILES, *pictures]
 
 
 @contextmanager

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import compress
 
-from psgimg.builder.corpora import scorers
+from psgimg.builder.corpora import scorers, votes
 from psgimg.builder.dataset.build_json import DrawnFacts, PlanFacts
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.schema import Row
 from psgimg.builder.drawing import ReadLanes, draw_pages, read_lanes
 from psgimg.builder.errors import RecordingError
-from psgimg.builder.recordings import votes
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.lanes.treatment import UPSIDE_DOWN, Treatment
 from psgimg.builder.recordings.montage import Derivation
@@ -77,9 +76,9 @@ def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
         )
     edf = open_signal(recording.signal)
     reference = scorers.reference(corpus, recording, spec.scorer)
-    hypnogram = _read(corpus, recording, reference)
-    second, notes = _second(corpus, recording, hypnogram, reference)
-    counted, lost = _votes(corpus, recording, hypnogram, reference)
+    hypnogram = scorers.read(corpus, recording, reference)
+    second, notes = scorers.read_second(corpus, recording, hypnogram, reference)
+    counted, lost = scorers.read_votes(corpus, recording, hypnogram, reference)
     inputs = corpus.inputs_of(recording, edf.labels)
     lanes = resolve(edf, spec.recipe.montage, inputs.channels)
     selection = epoching.select(hypnogram, edf, spec.trim_min)
@@ -228,62 +227,6 @@ def _read_facts(plan: Plan, spec: PageSpec, sign: Polarity, read: ReadLanes) -> 
         "flat": [name for name in compress(read.names, read.flat) if name],
         "envelopes": [name for name in compress(read.names, read.envelopes) if name],
     }
-
-
-def _second(
-    corpus: Corpus, recording: Recording, hypnogram: Hypnogram, reference: str
-) -> tuple[Hypnogram | None, tuple[str, ...]]:
-    """Return the scoring of the second scorer, or a note if it can't be used."""
-    name, notes = scorers.second(corpus, recording, reference)
-    if name is None:
-        return None, notes
-    second, notes = _other(corpus, recording, hypnogram, name)
-    if second is None:
-        return None, tuple(f"second scorer not usable: {note}" for note in notes)
-    return second, tuple(f"second {note}" for note in notes)
-
-
-def _votes(
-    corpus: Corpus, recording: Recording, hypnogram: Hypnogram, reference: str
-) -> tuple[Mapping[int, list[int]], tuple[str, ...]]:
-    """Return the votes of all people who scored a recording, with a note on each who has none."""
-    people = votes.people(corpus, recording)
-    if len(people) < votes.FEWEST:
-        return {}, ()
-    scorings, lost = [], []
-    for name in people:
-        if name == reference:
-            scorings.append(hypnogram)
-            continue
-        one, notes = _other(corpus, recording, hypnogram, name)
-        if one is None:
-            lost += [f"votes without those of scorer {name}: {note}" for note in notes]
-        else:
-            scorings.append(one)
-    return votes.count(scorings), tuple(lost)
-
-
-def _other(
-    corpus: Corpus, recording: Recording, hypnogram: Hypnogram, scorer: str
-) -> tuple[Hypnogram | None, tuple[str, ...]]:
-    """Return the scoring of another scorer and notes on it; None and why if it can't be used."""
-    try:
-        other = _read(corpus, recording, scorer)
-    except RecordingError as error:  # the labels do not depend on it
-        return None, (error.reason,)
-    if other.epoch_s != hypnogram.epoch_s:
-        return None, ("other epoch length",)
-    return other, other.notes
-
-
-def _read(corpus: Corpus, recording: Recording, scorer: str) -> Hypnogram:
-    try:
-        return corpus.read_hypnogram(recording.own, scorer)
-    except OSError as error:
-        raise RecordingError(
-            "unreadable file",
-            f"{recording.own.recording}: a scoring file can't be read ({error.strerror}); check its permissions",
-        ) from error
 
 
 def _unscored_signal_s(plan: Plan) -> float:

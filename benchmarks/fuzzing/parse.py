@@ -17,15 +17,15 @@ import pydantic
 import yaml
 from psgimg.builder import cli
 from psgimg.builder.corpora import dcsm as dcsm_corpus
-from psgimg.builder.corpora import eannot as luna
 from psgimg.builder.corpora import hmc as hmc_corpus
 from psgimg.builder.corpora import isruc as isruc_corpus
 from psgimg.builder.corpora import mass as mass_corpus
-from psgimg.builder.corpora import nsrr_xml
 from psgimg.builder.corpora import sleep_edf as sleep_edf_corpus
 from psgimg.builder.corpora.custom import scoring_files, yaml_corpus
 from psgimg.builder.corpora.custom.path_patterns import PathPattern
 from psgimg.builder.corpora.custom.scoring_files import ScoringForm
+from psgimg.builder.corpora.nsrr import eannot as luna
+from psgimg.builder.corpora.nsrr import nsrr_xml
 from psgimg.builder.dataset import build_report, placements, prompts, shards, splits, validate
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.errors import BuildError, RecordingError

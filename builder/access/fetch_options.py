@@ -18,7 +18,7 @@ token_option = click.option(
 
 FETCH_OPTIONS = (
     click.option(
-        "--fetch", is_flag=True, help="Download what is not on disk, and delete it once it is used."
+        "--fetch", is_flag=True, help="Download what is not on disk; delete it after use."
     ),
     click.option("--keep", is_flag=True, help="Keep what --fetch downloads."),
     token_option,

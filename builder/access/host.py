@@ -16,15 +16,17 @@ from typing import Any, TypeVar
 import httpx2
 import tenacity
 from psgimg.builder import http_retry
+from psgimg.builder.access.answer import (
+    BEYOND_THE_END,
+    PARTIAL,
+    first_byte,
+    reason_of,
+    require_data,
+    validators_of,
+)
 from psgimg.builder.access.connections import Connections
 from psgimg.builder.access.incoming import DamagedError, Fetched, Incoming, receiving
-from psgimg.builder.access.remote_file import (
-    DAMAGED,
-    NO_ACCESS,
-    UNREACHABLE,
-    WITHDRAWN,
-    RemoteFile,
-)
+from psgimg.builder.access.remote_file import DAMAGED, UNREACHABLE, RemoteFile
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.files import bounded
 
@@ -41,13 +43,7 @@ FIRST_PATIENCE_S = 30.0
 
 TIMEOUT = httpx2.Timeout(60, connect=5)
 CHUNK = 1 << 16
-PARTIAL, BEYOND_THE_END = 206, 416
-HTML = ("text/html", "application/xhtml+xml")
 IDENTITY = {"Accept-Encoding": "identity"}
-
-
-class RefusedError(RecordingError):
-    """A file that the server will not give to this user, now or later."""
 
 
 class Host:
@@ -141,7 +137,7 @@ class Host:
         def ask() -> bytes:
             headers = {**IDENTITY, "Range": f"bytes={first}-{last}"}
             with self._answer(url, {}, headers, "the archive") as response:
-                if response.status_code != PARTIAL or _first_byte(response) != first:
+                if response.status_code != PARTIAL or first_byte(response) != first:
                     raise RecordingError(
                         "no Range requests",
                         f"{self.name} does not send parts of an archive; download it whole, unpack it, "
@@ -205,9 +201,9 @@ class Host:
                 raise httpx2.RemoteProtocolError("the file has become shorter")
             if response.status_code != PARTIAL:
                 incoming.begin_anew()
-            elif _first_byte(response) != begin:
+            elif first_byte(response) != begin:
                 raise httpx2.RemoteProtocolError("the server sent another part of the file")
-            validators[:] = _validators(response)
+            validators[:] = validators_of(response)
             incoming.append(self._heard(response.iter_raw()))
 
     def _content(self, url: str, parameters: Mapping[str, str]) -> bytes:
@@ -244,23 +240,8 @@ class Host:
             self._heard_s = time.monotonic()
             self._answers = self._answers or response.status_code < 500
             if response.status_code != BEYOND_THE_END:
-                self._require_data(response, what)
+                require_data(response, what, self.name, self._remedy)
             yield response
-
-    def _require_data(self, response: httpx2.Response, what: str) -> None:
-        """Refuse what is not data; errors that may pass are raised as those of the client."""
-        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if response.is_redirect or response.status_code in (401, 403):
-            raise RefusedError(
-                NO_ACCESS, f"{self.name} does not give {what} to you: {self._remedy}"
-            )
-        if response.status_code in (404, 410):
-            raise RefusedError(WITHDRAWN, f"{self.name} has no {what} any more; build without it")
-        response.raise_for_status()
-        if kind in HTML:
-            raise RefusedError(
-                NO_ACCESS, f"{self.name} sent a web page instead of {what}: {self._remedy}"
-            )
 
     def _repeated(self, url: str, request: Callable[[], T]) -> T:
         """Make a request until it succeeds or is refused."""
@@ -277,7 +258,7 @@ class Host:
             return retrying(request)
         except httpx2.HTTPError as error:
             self._answers = False
-            host, reason = httpx2.URL(url).host, _reason(error)
+            host, reason = httpx2.URL(url).host, reason_of(error)
         raise RecordingError(
             UNREACHABLE, f"{self.name} ({host}) {reason}; run the same command again later"
         )
@@ -288,7 +269,7 @@ class Host:
     def _waiting(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         if self._notify and error and state.next_action:
-            reason = _reason(http_retry.root_cause(error))
+            reason = reason_of(http_retry.root_cause(error))
             self._notify(f"{self.name} {reason}; trying again in {state.next_action.sleep:.0f} s")
 
     def _heard(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -308,26 +289,3 @@ class Host:
             if self._closed.wait(begin_s - now_s):
                 raise httpx2.ConnectError("the command is ending")
             yield
-
-
-def _first_byte(response: httpx2.Response) -> int:
-    """Return the place in the file at which a partial answer begins; -1 if it does not say."""
-    unit, _, span = response.headers.get("Content-Range", "").partition(" ")
-    first = span.partition("-")[0]
-    return int(first) if unit == "bytes" and first.isascii() and first.isdigit() else -1
-
-
-def _validators(response: httpx2.Response) -> list[str]:
-    """Return what identifies the version of a file, for ``If-Range``; empty if nothing does."""
-    etag, date = (response.headers.get(name, "") for name in ("ETag", "Last-Modified"))
-    return [etag] if etag and not etag.startswith("W/") else [date] if date else []
-
-
-def _reason(error: BaseException) -> str:
-    """Return what a server does, without its address."""
-    response = http_retry.response_of(error)
-    if response is not None:
-        return f"answers {response.status_code} {response.reason_phrase}".rstrip()
-    if isinstance(error, httpx2.TimeoutException):
-        return "does not answer"
-    return f"drops the connection ({type(error).__name__})"

@@ -105,6 +105,7 @@ DISTRIBUTIONS: Mapping[str, Distribution] = {
     "mros": _nsrr("mros"),
     "cfs": _nsrr("cfs"),
     "wsc": _nsrr("wsc"),
+    **{name: _nsrr(name) for name in ("ccshs", "chat", "sof", "abc", "homepap")},
     "sleep-edf": _physionet("sleep-edfx", "1.0.0", 8.1),
     "hmc": _physionet("hmc-sleep-staging", "1.1"),
     "cinc2018": _physionet("challenge-2018", "1.0.0"),

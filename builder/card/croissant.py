@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from psgimg.builder.card import card_metadata, release_notes
+from psgimg.builder.card import card_metadata, croissant_records, release_notes
 from psgimg.builder.corpora import demo
 from psgimg.builder.dataset.build_json import BuildFacts, ShardEntry
 from psgimg.builder.dataset.build_report import Report
-from psgimg.builder.dataset.schema import FEATURES, SPLITS
+from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.signals import corruption_spec
-from psgimg.builder.stages import STAGE_NAMES
 
 FILE = "croissant.json"
 PARQUET = "application/x-parquet"
@@ -47,37 +46,6 @@ CONTEXT: dict[str, Any] = {
     **{term: f"cr:{term}" for term in _PLAIN},
 }
 
-TYPES = {
-    "string": "sc:Text",
-    "int8": "sc:Integer",
-    "int32": "sc:Integer",
-    "float32": "sc:Float",
-}
-MEANING = {
-    "image": "The page, PNG.",
-    "label": "Stage by the reference scorer, by its number in the record set `stages`.",
-    "corpus": "Name of the corpus.",
-    "subject": "A person, unique within the corpus; neither a name nor a date.",
-    "recording": "One night, unique within the corpus.",
-    "epoch": "Number from the recording's start, in units of the scoring's epoch length.",
-    "onset_s": "Start of the scored epoch, in seconds from the recording's start.",
-    "label_2": "Stage by a second scorer; null where there is none.",
-    "votes": "Number of scorers for each stage, W, N1, N2, N3, REM; null unless there are more than two.",
-    "lanes": "Derivations drawn, from top to bottom; null for a lane that was not recorded or not usable.",
-}
-STAGES = {
-    "W": "wakefulness",
-    "N1": "non-REM sleep, stage 1",
-    "N2": "non-REM sleep, stage 2",
-    "N3": "non-REM sleep, stage 3: slow-wave sleep",
-    "REM": "REM sleep",
-}
-SPLIT_CLASSES = {
-    "train": "cr:TrainingSplit",
-    "validation": "cr:ValidationSplit",
-    "test": "cr:TestSplit",
-}
-
 
 def croissant(values: BuildFacts) -> dict[str, Any]:
     """Describe a dataset from the contents of its ``build.json``.
@@ -105,11 +73,7 @@ def croissant(values: BuildFacts) -> dict[str, Any]:
         **_about(report),
         **_terms(report),
         "distribution": [*map(_file_object, shards), *file_sets],
-        "recordSet": [
-            _splits(report),
-            _stages(),
-            *map(_pages, names),
-        ],
+        "recordSet": croissant_records.record_sets(list(names), report.empty_splits),
     }
 
 
@@ -215,88 +179,3 @@ def _file_set(name: str, members: Sequence[str], shards: Sequence[ShardEntry]) -
             if (corpus, split) in held
         ],
     }
-
-
-def _splits(report: Report) -> dict[str, Any]:
-    fields = [_field("splits/name", "sc:Text"), _field("splits/url", ["sc:URL", "cr:Split"])]
-    return {
-        "@type": "cr:RecordSet",
-        "@id": "splits",
-        "name": "splits",
-        "description": "The splits; all nights of a person are in the same one.",
-        "dataType": "cr:Split",
-        "key": {"@id": "splits/name"},
-        "field": fields,
-        "data": [
-            {"splits/name": split, "splits/url": SPLIT_CLASSES[split]}
-            for split in SPLITS
-            if split not in report.empty_splits
-        ],
-    }
-
-
-def _stages() -> dict[str, Any]:
-    fields = [
-        _field("stages/index", "sc:Integer"),
-        _field("stages/name", ["sc:Text", "sc:name"]),
-        _field("stages/description", "sc:Text"),
-    ]
-    return {
-        "@type": "cr:RecordSet",
-        "@id": "stages",
-        "name": "stages",
-        "description": "The five stages of the AASM manual.",
-        "dataType": "sc:Enumeration",
-        "key": {"@id": "stages/index"},
-        "field": fields,
-        "data": [
-            {"stages/index": i, "stages/name": name, "stages/description": STAGES[name]}
-            for i, name in enumerate(STAGE_NAMES)
-        ],
-    }
-
-
-def _field(identity: str, data_type: str | list[str]) -> dict[str, Any]:
-    return {"@type": "cr:Field", "@id": identity, "name": identity, "dataType": data_type}
-
-
-def _pages(name: str) -> dict[str, Any]:
-    """Return the record set of a config's rows; ``split`` is taken from the shard's name."""
-    files = {"@id": f"{name}-files"}
-    split = {
-        **_field(f"{name}/split", "sc:Text"),
-        "description": "Split of the subject.",
-        "references": {"field": {"@id": "splits/name"}},
-        "source": {
-            "fileSet": files,
-            "extract": {"fileProperty": "filename"},
-            "transform": {"regex": f"({'|'.join(SPLITS)}).*"},
-        },
-    }
-    return {
-        "@type": "cr:RecordSet",
-        "@id": name,
-        "name": name,
-        "description": "One record per scored epoch.",
-        "key": [{"@id": f"{name}/{column}"} for column in ("corpus", "recording", "epoch")],
-        "field": [split, *(_column(name, column) for column in FEATURES)],
-    }
-
-
-def _column(name: str, column: str) -> dict[str, Any]:
-    """Return a column of the dataset as a field."""
-    feature = FEATURES[column]
-    kind = feature["_type"]
-    source: dict[str, Any] = {"fileSet": {"@id": f"{name}-files"}, "extract": {"column": column}}
-    field = {**_field(f"{name}/{column}", ""), "description": MEANING[column], "source": source}
-    if kind == "Image":
-        source["transform"] = {"jsonPath": "bytes"}
-        return {**field, "dataType": "sc:ImageObject"}
-    if kind == "ClassLabel":
-        # No `references` to `stages`: with a second join mlcroissant 1.1 can't select a split, and
-        # a reader would need the whole dataset in memory.
-        return {**field, "dataType": ["sc:Integer", "cr:Label"]}
-    if kind == "List":
-        item = TYPES[feature["feature"]["dtype"]]
-        return {**field, "dataType": item, "isArray": True, "arrayShape": "-1"}
-    return {**field, "dataType": TYPES[feature["dtype"]]}

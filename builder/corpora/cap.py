@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from psgimg.builder.citing.reference import PHYSIONET, Reference
 from psgimg.builder.corpora.reading import (
     check_runs,
     listed,
@@ -176,11 +177,22 @@ CORPUS = Corpus(
         licence="ODC-By 1.0",
         licence_url="https://physionet.org/content/capslpdb/1.0.0/",
         access="Open, without login: https://physionet.org/content/capslpdb/1.0.0/.",
-        citation=(
-            "Terzano MG et al. Atlas, rules, and recording techniques for the scoring of cyclic "
-            "alternating pattern (CAP) in human sleep. Sleep Med 2001;2(6):537-553. Goldberger AL "
-            "et al. PhysioBank, PhysioToolkit, and PhysioNet. Circulation 2000;101(23):e215-e220."
+        references=(
+            Reference(
+                "terzano2001",
+                ("Terzano MG",),
+                "Atlas, rules, and recording techniques for the scoring of cyclic alternating pattern "
+                "(CAP) in human sleep",
+                2001,
+                "Sleep Med",
+                "2",
+                "6",
+                "537-553",
+                et_al=True,
+            ),
+            PHYSIONET,
         ),
+        version="1.0.0",
     ),
     mains_hz=50.0,
     montage="central",

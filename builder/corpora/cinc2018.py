@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from psgimg.builder.citing.reference import PHYSIONET, Reference
 from psgimg.builder.corpora.reading import check_runs, listed, matching, scoring_of
 from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events
@@ -65,7 +66,7 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
 
 def _changes(path: Path) -> Iterator[tuple[float, Score]]:
     """Yield each change of stage: seconds from the first sample, and the stage that begins."""
-    from psgimg.builder.recordings.wfdb_reader import require_wfdb
+    from psgimg.builder.recordings.formats.wfdb_reader import require_wfdb
 
     wfdb = require_wfdb()
     try:
@@ -84,7 +85,7 @@ def _changes(path: Path) -> Iterator[tuple[float, Score]]:
 
 
 def _duration_s(signal: Path) -> float:
-    from psgimg.builder.recordings.wfdb_reader import open_wfdb
+    from psgimg.builder.recordings.formats.wfdb_reader import open_wfdb
 
     return open_wfdb(signal).duration_s
 
@@ -97,11 +98,19 @@ CORPUS = Corpus(
         licence="ODC-By 1.0",
         licence_url="https://physionet.org/content/challenge-2018/1.0.0/",
         access="Open, without login: https://physionet.org/content/challenge-2018/1.0.0/.",
-        citation=(
-            "Ghassemi MM et al. You Snooze, You Win: the PhysioNet/Computing in Cardiology "
-            "Challenge 2018. Computing in Cardiology 2018;45. Goldberger AL et al. PhysioBank, "
-            "PhysioToolkit, and PhysioNet. Circulation 2000;101(23):e215-e220."
+        references=(
+            Reference(
+                "ghassemi2018",
+                ("Ghassemi MM",),
+                "You Snooze, You Win: the PhysioNet/Computing in Cardiology Challenge 2018",
+                2018,
+                "Computing in Cardiology",
+                "45",
+                et_al=True,
+            ),
+            PHYSIONET,
         ),
+        version="1.0.0",
     ),
     mains_hz=60.0,
     montage="aasm",

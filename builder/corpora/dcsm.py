@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from psgimg.builder.citing.reference import Reference
 from psgimg.builder.corpora.reading import (
     check_runs,
     listed,
@@ -90,9 +91,16 @@ CORPUS = Corpus(
             "Open download of one zip file: https://erda.ku.dk/public/archives/"
             "db553715ecbe1f3ac66c1dc569826eef/published-archive.html."
         ),
-        citation=(
-            "Perslev M, Darkner S, Kempfner L, Nikolic M, Jennum PJ, Igel C. U-Sleep: resilient "
-            "high-frequency sleep staging. npj Digital Medicine 2021;4:72."
+        references=(
+            Reference(
+                "perslev2021",
+                ("Perslev M", "Darkner S", "Kempfner L", "Nikolic M", "Jennum PJ", "Igel C"),
+                "U-Sleep: resilient high-frequency sleep staging",
+                2021,
+                "npj Digital Medicine",
+                "4",
+                pages="72",
+            ),
         ),
     ),
     mains_hz=50.0,

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from psgimg.builder.citing.reference import PHYSIONET, Reference
 from psgimg.builder.corpora.annotations import is_stage, read_annotated
 from psgimg.builder.corpora.reading import (
     check_runs,
@@ -107,12 +108,28 @@ CORPUS = Corpus(
         licence="CC BY 4.0",
         licence_url="https://physionet.org/content/hmc-sleep-staging/1.1/",
         access="Open, without login: https://physionet.org/content/hmc-sleep-staging/1.1/.",
-        citation=(
-            "Alvarez-Estevez D, Rijsman RM. Inter-database validation of a deep learning approach "
-            "for automatic sleep scoring. PLoS ONE 2021;16(8):e0256111. Database version 1.1: "
-            "doi:10.13026/t79q-fr32. Goldberger AL et al. PhysioBank, PhysioToolkit, and "
-            "PhysioNet. Circulation 2000;101(23):e215-e220."
+        references=(
+            Reference(
+                "alvarezestevez2021",
+                ("Alvarez-Estevez D", "Rijsman RM"),
+                "Inter-database validation of a deep learning approach for automatic sleep scoring",
+                2021,
+                "PLoS ONE",
+                "16",
+                "8",
+                "e0256111",
+            ),
+            Reference(
+                "hmc-sleep-staging",
+                ("Alvarez-Estevez D", "Rijsman RM"),
+                "Haaglanden Medisch Centrum sleep staging database",
+                publisher="PhysioNet",
+                version="1.1",
+                doi="10.13026/t79q-fr32",
+            ),
+            PHYSIONET,
         ),
+        version="1.1",
     ),
     mains_hz=50.0,
     montage="aasm",

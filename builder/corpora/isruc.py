@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from psgimg.builder.citing.reference import Reference
 from psgimg.builder.corpora import isruc_table
 from psgimg.builder.corpora.reading import fallback, listed, read_text, score, scoring_of, walk
 from psgimg.builder.errors import BuildError
@@ -196,9 +197,16 @@ CORPUS = Corpus(
             "https://sleeptight.isr.uc.pt/. "
             "Unpack each subgroup into its own folder (subgroupI, subgroupII, subgroupIII)."
         ),
-        citation=(
-            "Khalighi S, Sousa T, Santos JM, Nunes U. ISRUC-Sleep: a comprehensive public dataset "
-            "for sleep researchers. Comput Methods Programs Biomed 2016;124:180-192."
+        references=(
+            Reference(
+                "khalighi2016",
+                ("Khalighi S", "Sousa T", "Santos JM", "Nunes U"),
+                "ISRUC-Sleep: a comprehensive public dataset for sleep researchers",
+                2016,
+                "Comput Methods Programs Biomed",
+                "124",
+                pages="180-192",
+            ),
         ),
     ),
     mains_hz=50.0,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from psgimg.builder.citing.reference import Reference
 from psgimg.builder.corpora.annotations import read_annotated
 from psgimg.builder.corpora.reading import fallback, first_of_each, listed, matching, scoring_of
 from psgimg.builder.recordings.hypnogram import Hypnogram
@@ -100,10 +101,18 @@ CORPUS = Corpus(
             "Application by each user, with ethics approval, through Borealis: "
             "https://doi.org/10.5683/SP3/9MYUCS."
         ),
-        citation=(
-            "O'Reilly C, Gosselin N, Carrier J, Nielsen T. Montreal Archive of Sleep Studies: an "
-            "open-access resource for instrument benchmarking and exploratory research. "
-            "J Sleep Res 2014;23(6):628-635."
+        references=(
+            Reference(
+                "oreilly2014",
+                ("O'Reilly C", "Gosselin N", "Carrier J", "Nielsen T"),
+                "Montreal Archive of Sleep Studies: an open-access resource for instrument "
+                "benchmarking and exploratory research",
+                2014,
+                "J Sleep Res",
+                "23",
+                "6",
+                "628-635",
+            ),
         ),
     ),
     mains_hz=60.0,

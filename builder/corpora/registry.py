@@ -8,11 +8,13 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from psgimg.builder import yaml_file
-from psgimg.builder.corpora import cap, cinc2018, dcsm, demo, hmc, isruc, mass, nsrr, sleep_edf
+from psgimg.builder.corpora import cap, cinc2018, dcsm, demo, hmc, isruc, mass, sleep_edf
 from psgimg.builder.corpora.bids import bids_corpora
 from psgimg.builder.corpora.custom import plugins, yaml_corpus
 from psgimg.builder.corpora.custom.plugins import Installed
 from psgimg.builder.corpora.dod import dreem
+from psgimg.builder.corpora.hsp import hsp
+from psgimg.builder.corpora.nsrr import nsrr_corpora
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.recording import Corpus, Policy
 
@@ -21,13 +23,14 @@ CORPORA: dict[str, Corpus] = {
     for corpus in (
         demo.CORPUS,
         sleep_edf.CORPUS,
-        *nsrr.CORPORA,
+        *nsrr_corpora.CORPORA,
         isruc.CORPUS,
         mass.CORPUS,
         hmc.CORPUS,
         dcsm.CORPUS,
         cinc2018.CORPUS,
         cap.CORPUS,
+        hsp.CORPUS,
         *dreem.CORPORA,
         *bids_corpora.CORPORA,
     )

@@ -16,8 +16,9 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from psgimg.builder.corpora import dcsm, eannot, hmc, isruc, nsrr_xml, registry
+from psgimg.builder.corpora import dcsm, hmc, isruc, registry
 from psgimg.builder.corpora.annotations import is_stage, shift_s, start_shift_s
+from psgimg.builder.corpora.nsrr import eannot, nsrr_xml
 from psgimg.builder.corpora.reading import check_runs, number, read_bytes, read_text
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.files import bounded

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from psgimg.builder.citing.reference import PHYSIONET, Reference
 from psgimg.builder.corpora.annotations import read_annotated
 from psgimg.builder.corpora.reading import first_of_each, listed, matching, scoring_of
 from psgimg.builder.recordings.hypnogram import Hypnogram
@@ -71,12 +72,21 @@ CORPUS = Corpus(
         licence="ODC-By 1.0",
         licence_url="https://physionet.org/content/sleep-edfx/1.0.0/",
         access="Open, without login: https://physionet.org/content/sleep-edfx/1.0.0/ (8 GB).",
-        citation=(
-            "Kemp B, Zwinderman AH, Tuk B, Kamphuisen HAC, Oberyé JJL. Analysis of a "
-            "sleep-dependent neuronal feedback loop: the slow-wave microcontinuity of the EEG. "
-            "IEEE Trans Biomed Eng 2000;47(9):1185-1194. Goldberger AL et al. PhysioBank, "
-            "PhysioToolkit, and PhysioNet. Circulation 2000;101(23):e215-e220."
+        references=(
+            Reference(
+                "kemp2000",
+                ("Kemp B", "Zwinderman AH", "Tuk B", "Kamphuisen HAC", "Oberyé JJL"),
+                "Analysis of a sleep-dependent neuronal feedback loop: the slow-wave "
+                "microcontinuity of the EEG",
+                2000,
+                "IEEE Trans Biomed Eng",
+                "47",
+                "9",
+                "1185-1194",
+            ),
+            PHYSIONET,
         ),
+        version="1.0.0",
     ),
     mains_hz=50.0,
     montage="sleep-edf",

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal, NotRequired
 
 from annotated_types import Ge, Le, Len, Predicate
+from psgimg.builder.citing.reference import ReferenceJson
 from psgimg.builder.dataset.schema import SPLITS, SplitName
 from psgimg.builder.files import safe_names
 from psgimg.builder.recordings.lanes.treatment import TreatmentJson
@@ -106,7 +107,8 @@ class CorpusPolicy(TypedDict):
 class CorpusRecord(CorpusPolicy):
     """A corpus and its terms.
 
-    ``definition`` determines how a corpus is read that is not one of psgimg's own.
+    ``definition`` determines how a corpus is read that is not one of psgimg's own. ``version`` and
+    ``references`` are absent if they are not known; ``citation`` has the latter in words.
     """
 
     title: str
@@ -114,6 +116,8 @@ class CorpusRecord(CorpusPolicy):
     licence_url: str
     access: str
     citation: str
+    version: NotRequired[str]
+    references: NotRequired[list[ReferenceJson]]
     notes: list[str]
     mains_hz: float
     definition: NotRequired[dict[str, Any]]

@@ -34,6 +34,10 @@ def record(corpus: Corpus) -> CorpusRecord:
         "notes": list(corpus.notes),
         "mains_hz": corpus.mains_hz,
     }
+    if corpus.terms.version:
+        entry["version"] = corpus.terms.version
+    if corpus.terms.references:
+        entry["references"] = [reference.to_dict() for reference in corpus.terms.references]
     return {**entry, "definition": dict(corpus.definition)} if corpus.definition else entry
 
 

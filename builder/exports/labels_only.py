@@ -3,6 +3,7 @@
     OUT/labels.parquet      every row without its image, with its split
     OUT/rebuild.json        recipe, settings, recordings and hashes, for `rebuild`
     OUT/README.md           the card; its YAML header lets `load_dataset` open the labels
+    OUT/LICENSES.csv        terms of each corpus, with OUT/CITATION.bib
 
 It contains neither pixels nor signals. A folder without ``rebuild.json`` is not an export, and
 nothing in it is replaced.
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from psgimg.builder import atomic_file, atomic_folder
-from psgimg.builder.card import labels_card
+from psgimg.builder.card import labels_card, terms_files
 from psgimg.builder.dataset import build_json, build_report, json_form, shards, validate
 from psgimg.builder.dataset.build_json import BuildJson
 from psgimg.builder.dataset.json_form import FormError
@@ -119,6 +120,8 @@ def write(folder: Path, out: Path) -> None:
             },
         }
         _write_text(draft / CARD, labels_card.text(export, TABLE, list(LABEL_FEATURES)))
+        for name, text in terms_files.texts(export).items():
+            _write_text(draft / name, text)
         sealed: RebuildJson = {**export, "sha256": _seal(export)}
         _write_text(draft / FILE, json.dumps(sealed, indent=1, ensure_ascii=False) + "\n")
 
@@ -204,7 +207,9 @@ def _own(out: Path) -> set[str]:
     """Return the entries of an earlier export's folder; none if it is not an export."""
     try:
         values = bounded.read_json(out / FILE)
-        return {FILE, TABLE, CARD} if values["labels"]["path"] == TABLE else set()
+        return (
+            {FILE, TABLE, CARD, *terms_files.FILES} if values["labels"]["path"] == TABLE else set()
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return set()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder import atomic_folder
+from psgimg.builder.card import terms_files
 from psgimg.builder.dataset import validate
 from psgimg.builder.errors import BuildError
 from psgimg.builder.exports.source import Source
@@ -52,6 +53,9 @@ def new(source: Source, out: Path, form: str, **facts: Any) -> Iterator[Path]:
     _refuse_additions(out)
     with atomic_folder.whole(out, source.folder, lambda: _entries(out, form), form) as draft:
         yield draft
+        held = {shard["corpus"] for shard in source.shards}
+        for name, text in terms_files.texts(source.values, held).items():
+            (draft / name).write_text(text, encoding="utf-8", newline="\n")
         _mark(draft, form, source, facts)
 
 

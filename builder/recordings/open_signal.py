@@ -8,9 +8,9 @@ from pathlib import Path
 from psgimg.builder.errors import unreadable
 from psgimg.builder.recordings.edf import open_edf
 from psgimg.builder.recordings.formats.hdf5_reader import SIGNATURE, open_hdf5
-from psgimg.builder.recordings.mne_reader import open_mne
+from psgimg.builder.recordings.formats.mne_reader import open_mne
+from psgimg.builder.recordings.formats.wfdb_reader import is_wfdb, open_wfdb
 from psgimg.builder.recordings.signal_file import SignalFile
-from psgimg.builder.recordings.wfdb_reader import is_wfdb, open_wfdb
 
 EDF_VERSION = re.compile(rb"0[ \0]{7}")
 """First bytes of every EDF, whatever its suffix."""

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from psgimg.builder.citing.reference import Reference
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.listing import Place
 
@@ -40,6 +41,9 @@ class Recording:
     rivals
         Groups of files that could each be the same scoring. A build sets the recording aside unless
         the files of each group are copies.
+    scorers
+        Names of the scorers of its dataset, the reference first, if they differ between datasets and
+        ``Corpus.scorers`` can't name them.
     original
         The recording under the names that its reader gave it, if it is published under others.
     """
@@ -52,6 +56,7 @@ class Recording:
     kin: str = ""
     side_files: tuple[Path, ...] = ()
     rivals: tuple[tuple[Path, ...], ...] = ()
+    scorers: tuple[str, ...] = ()
     original: Recording | None = None
 
     @property
@@ -72,13 +77,37 @@ class Recording:
 
 @dataclass(frozen=True)
 class Terms:
-    """Terms of use of a corpus, as shown on the card and by ``psgimg sources``."""
+    """Terms of use of a corpus, as shown on the card and by ``psgimg sources``.
+
+    Parameters
+    ----------
+    policy
+        Whether pictures may be shared.
+    licence, licence_url
+        Name of the licence, and the address of the page that states it.
+    access
+        How the recordings are got.
+    citation
+        What to cite, in words; made of ``references`` if they are given.
+    references
+        What to cite, as data.
+    version
+        Version of the recordings as its distributor numbers them; empty if it does not, or the
+        reader takes any.
+    """
 
     policy: Policy
     licence: str
     licence_url: str
     access: str
-    citation: str
+    citation: str = ""
+    references: tuple[Reference, ...] = ()
+    version: str = ""
+
+    def __post_init__(self) -> None:
+        if self.references:
+            words = " ".join(reference.text for reference in self.references)
+            object.__setattr__(self, "citation", words)
 
 
 @dataclass(frozen=True)

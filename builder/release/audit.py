@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from psgimg.builder.atomic_file import sha256
-from psgimg.builder.card import card_metadata, dataset_card
+from psgimg.builder.card import card_metadata, dataset_card, terms_files
 from psgimg.builder.dataset import build_report, placements, shards, validate
 from psgimg.builder.dataset.build_json import (
     BuildJson,
@@ -205,7 +205,7 @@ def check_head(text: str, result: Report, where: str) -> None:
 
 def _paths(folder: Path) -> None:
     """Refuse local paths in the files that will be published for reading."""
-    for name in (dataset_card.FILE, build_report.FILE):
+    for name in (dataset_card.FILE, build_report.FILE, *terms_files.FILES):
         text = (folder / name).read_text(encoding="utf-8")
         if match := MACHINE_PATH.search(text):
             raise BuildError(

@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from psgimg.builder.card import contact_sheet, croissant, dataset_card
+from psgimg.builder.card import contact_sheet, croissant, dataset_card, terms_files
 from psgimg.builder.card.release_notes import Release, Revision
 from psgimg.builder.dataset import build_report, build_schema, placements
 from psgimg.builder.dataset.build_report import Report
@@ -158,6 +158,7 @@ def _sources(build: Build, merged: ReleasedJson) -> dict[str, Path | bytes]:
     texts = {
         dataset_card.FILE: dataset_card.text(result, examples),
         croissant.FILE: build_report.text(croissant.croissant(merged)),
+        **terms_files.texts(merged),
     }
     if merged["folds"]:
         texts[build_report.FOLDS_FILE] = placements.folds_text(merged)

@@ -38,7 +38,7 @@ from psgimg.builder.terminal.options import (
     type=int,
     default=0,
     metavar="K",
-    help="Also write folds.csv with K cross-validation folds by subject.",
+    help="Also write folds.csv with K folds by subject.",
 )
 @click.option(
     "--corrupt",
@@ -49,9 +49,7 @@ from psgimg.builder.terminal.options import (
 )
 @workers_option
 @fetch_options
-@click.option(
-    "--push", is_flag=True, help="Publish the dataset on the Hub afterwards; see `psgimg push`."
-)
+@click.option("--push", is_flag=True, help="Publish it on the Hub afterwards; see `psgimg push`.")
 @publish_options
 def build(
     push: bool,

@@ -51,7 +51,7 @@ limit_option = click.option(
     type=click.IntRange(0),
     default=0,
     metavar="N",
-    help="Use only the first N recordings of each source.",
+    help="Use the first N recordings of each source.",
 )
 root_option = click.option(
     "--root",
@@ -71,7 +71,7 @@ workers_option = click.option(
     type=click.IntRange(1),
     default=None,
     metavar="N",
-    help="Number of worker processes.  [default: one per CPU core]",
+    help="Number of processes.  [default: one per core]",
 )
 montage_option = click.option(
     "--montage",

@@ -9,7 +9,8 @@ import pytest
 from file_server import FileServer
 from psgimg.builder.access import host as hosts
 from psgimg.builder.access import incoming
-from psgimg.builder.access.host import Host, RefusedError
+from psgimg.builder.access.answer import RefusedError
+from psgimg.builder.access.host import Host
 from psgimg.builder.access.remote_file import RemoteFile
 from psgimg.builder.errors import BuildError, RecordingError
 

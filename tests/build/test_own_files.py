@@ -46,6 +46,8 @@ REPLACED = [
     "README.md",
     "preview.png",
     "croissant.json",
+    "LICENSES.csv",
+    "CITATION.bib",
     "build.json",
     "folds.csv",
     "card/W.png",
@@ -123,7 +125,7 @@ def test_a_downloaded_dataset_with_notes_is_extended(shhs, built, tmp_path):
 
 def test_what_a_killed_build_left_is_its_own(shhs, built, tmp_path):
     """Killed at every file that is written beside the shards: the same command ends the same."""
-    names = [dataset_card.SHEET, dataset_card.FILE, "croissant.json", "build.json"]
+    names = [dataset_card.SHEET, dataset_card.FILE, "croissant.json", "CITATION.bib", "build.json"]
     killed = (
         "import os, signal, sys; from pathlib import Path\n"
         "from psgimg.builder.build import build\n"

@@ -124,7 +124,8 @@ def copy(shhs, tmp_path):
 
 def test_an_export_holds_no_pixel_no_signal_and_no_folder_of_this_machine(mixed, corpora):
     found = content(mixed / "labels")
-    assert sorted(found) == ["README.md", "labels.parquet", "rebuild.json"]
+    terms = ["CITATION.bib", "LICENSES.csv"]
+    assert sorted(found) == sorted([*terms, "README.md", "labels.parquet", "rebuild.json"])
     for data in found.values():
         assert PNG not in data
         assert str(corpora).encode() not in data

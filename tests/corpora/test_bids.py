@@ -3,7 +3,7 @@
 import pytest
 import tiny_bids as bids
 from builds import rows, run
-from psgimg.builder.corpora import registry
+from psgimg.builder.corpora import registry, scorers
 from psgimg.builder.corpora.bids import sidecars, vocabulary
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings.open_signal import open_signal
@@ -264,6 +264,45 @@ def test_two_datasets_are_not_mixed(tmp_path):
     bids.write_isruc(tmp_path / "b")
     with pytest.raises(BuildError, match="2 BIDS datasets, such as a and b; give --root"):
         list(registry.corpus("bids").recordings(tmp_path))
+
+
+def scored_by(root, *tables):
+    """Write a night for each table, each column with stages of its own."""
+    for number, columns in enumerate(tables, 1):
+        base = bids.place(root, f"sub-{number}_task-sleep")
+        bids.signal(base, night(5, number), seed=number)
+        rows = [
+            (30 * i, 30, *(("W", "N1", "N2", "N3", "R")[(i + j) % 5] for j in range(len(columns))))
+            for i in range(5)
+        ]
+        bids.events(base, ("onset", "duration", *columns), rows)
+
+
+def test_all_labels_of_a_dataset_are_of_one_column_and_of_people_if_there_are_any(tmp_path):
+    both = ("first", "stage_ai")
+    scored_by(tmp_path / "in", both, both, ("stage_ai",), ("second", "first"))
+    report, _ = run(tmp_path / "out", tmp_path / "in", "bids", trim_min=None)
+    built = {fact["recording"]: fact for fact in report.values["recordings"]}
+    assert {fact["scorer"] for fact in built.values()} == {"first"}
+    (aside,) = report.values["set_aside"]
+    assert (aside["recording"], aside["reason"]) == ("sub-3-task-sleep", "scorer missing")
+    second = {row["recording"]: row["label_2"] for row in rows(tmp_path / "out")}
+    assert [second[f"sub-{number}-task-sleep"] is None for number in (1, 2, 4)] == [
+        True,
+        True,
+        False,
+    ]
+    assert [scorers.NO_SECOND in fact["notes"] for fact in built.values()] == [True, True, False]
+
+
+def test_a_column_is_named_in_any_case(tmp_path):
+    scored_by(tmp_path / "in", ("Stadium", "other"))
+    without = dict.fromkeys(("recordings", "scoring", "channels", "mains_hz", "stages"))
+    stated = {"stage_columns": ["stadium", "OTHER"]}
+    path = describe(tmp_path / "my.yaml", **without, bids=stated, montage="aasm")
+    report, _ = run(tmp_path / "out", tmp_path / "in", str(path), trim_min=None)
+    assert [fact["scorer"] for fact in report.values["recordings"]] == ["stadium"]
+    assert report.values["recordings"][0]["second"] == 5
 
 
 def test_a_file_names_a_dataset_and_states_what_its_files_do_not(tmp_path):

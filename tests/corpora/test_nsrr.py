@@ -10,7 +10,8 @@ import pytest
 import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from psgimg.builder.corpora import nsrr_xml
+from psgimg.builder.access import services
+from psgimg.builder.corpora.nsrr import nsrr_corpora, nsrr_xml
 from psgimg.builder.corpora.registry import CORPORA, corpus
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.recording import Recording
@@ -145,11 +146,9 @@ def test_both_forms_of_any_night_give_the_same_epochs(words: list[str]) -> None:
 
 
 def test_nights_that_the_distributor_calls_wrong_are_named_as_the_reader_names_them() -> None:
-    assert {name: len(entry.absent) for name, entry in CORPORA.items() if entry.absent} == {
-        "mesa": 2,
-        "mros": 16,
-    }
-    for name in ("mesa", "mros"):
+    listed = {one.name: len(one.absent) for one in nsrr_corpora.CORPORA if one.absent}
+    assert listed == {"mesa": 2, "mros": 16}
+    for name in listed:
         names = CORPORA[name].recordings.args[0]
         assert all(re.fullmatch(names.stem, night_) for night_ in CORPORA[name].absent)
 
@@ -160,3 +159,28 @@ def test_a_wsc_scoring_with_an_unknown_word_names_its_line(tmp_path: Path) -> No
     night = Recording("wsc", "10119", "wsc-visit1-10119", tmp_path / "x.edf", {"": scoring})
     with pytest.raises(RecordingError, match=r"wsc-visit1-10119-nsrr\.eannot, line 3 has 'n7'"):
         corpus("wsc").read_hypnogram(night, "")
+
+
+def test_every_corpus_of_the_nsrr_can_be_fetched() -> None:
+    hosted = {name for name, entry in CORPORA.items() if "NSRR" in entry.terms.licence}
+    assert hosted >= {"shhs", "ccshs", "chat", "sof", "abc", "homepap"}
+    assert all(services.can_fetch(name) for name in hosted)
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "subject"),
+    [
+        ("chat", "chat-baseline-300001", "300001"),
+        ("chat", "chat-followup-300221", "300221"),
+        ("chat", "chat-nonrandomized-300004", "300004"),
+        ("abc", "abc-month18-900049", "900049"),
+        ("homepap", "homepap-lab-full-1600373", "1600373"),
+    ],
+)
+def test_visits_of_further_corpora_are_nights_of_one_person(
+    name: str, stem: str, subject: str, tmp_path: Path
+) -> None:
+    (tmp_path / f"{stem}.edf").touch()
+    (tmp_path / f"{stem}-nsrr.xml").touch()
+    (night,) = corpus(name).recordings(tmp_path)
+    assert (night.recording, night.subject, list(night.scorings)) == (stem, subject, [""])

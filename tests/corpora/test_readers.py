@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ WRITERS = {
     "sleep-edf": tiny.write_sleep_edf,
     "hmc": tiny.write_hmc,
     "dcsm": tiny.write_dcsm,
+    **{name: partial(tiny.write_further, name) for name in tiny.FURTHER},
 }
 
 

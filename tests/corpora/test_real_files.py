@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from psgimg.builder.corpora import annotations, nsrr_xml, sleep_edf
+from psgimg.builder.corpora import annotations, sleep_edf
+from psgimg.builder.corpora.nsrr import nsrr_xml
 from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.montage import MONTAGES, Kind, resolve

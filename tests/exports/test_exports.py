@@ -1,5 +1,6 @@
 """Exports: what other tools read is the dataset's own pages and labels, and a name tells no stage."""
 
+import csv
 import hashlib
 import json
 import re
@@ -126,6 +127,10 @@ def test_an_export_of_one_split_holds_no_page_of_another_and_progress_counts_it(
     assert counted.n_done == len(wanted) == source.open_folder(built, "validation").n_pages
     names = " ".join(content(tmp_path / "out"))
     assert not re.search(r"train|test|SN001|SN003|I-00", names)
+    with (tmp_path / "out" / "LICENSES.csv").open() as file:
+        listed = {row["corpus"] for row in csv.DictReader(file)}
+    assert listed == {row["corpus"] for row in wanted}
+    assert (tmp_path / "out" / "CITATION.bib").is_file()
 
 
 @pytest.mark.parametrize("name", FORMATS)

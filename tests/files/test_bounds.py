@@ -20,9 +20,10 @@ from limits import refusal
 from PIL import Image
 from psgimg.builder import yaml_file
 from psgimg.builder.command_options import read_file
-from psgimg.builder.corpora import dcsm, eannot, hmc, isruc, nsrr_xml, sleep_edf
+from psgimg.builder.corpora import dcsm, hmc, isruc, sleep_edf
 from psgimg.builder.corpora.custom import scoring_files, yaml_corpus
 from psgimg.builder.corpora.custom.scoring_files import COLUMNS, ScoringForm
+from psgimg.builder.corpora.nsrr import eannot, nsrr_xml
 from psgimg.builder.dataset import prompts, splits, validate
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.exports import labels_only

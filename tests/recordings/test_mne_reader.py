@@ -13,7 +13,7 @@ from edf_fields import set_field
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.edf import EdfFile
 from psgimg.builder.recordings.edf_records import GAPS
-from psgimg.builder.recordings.mne_reader import MneFile
+from psgimg.builder.recordings.formats.mne_reader import MneFile
 from psgimg.builder.recordings.montage import MONTAGES, Derivation, Kind
 from psgimg.builder.recordings.open_signal import open_signal
 from psgimg.builder.recordings.usable import judge

@@ -1,10 +1,12 @@
 """Push: a folder on the Hub and back, with the real clients, and whatever may go wrong on the way."""
 
+import csv
 import json
 import os
 import shutil
 import subprocess
 
+import bibtex_parser
 import datasets
 import numpy as np
 import pytest
@@ -150,6 +152,7 @@ def test_restricted_pictures_become_public_only_with_a_permission(hub, built):
     repo = hub.repo("alice/psg-images")
     assert (repo.private, repo.gated) == (False, "manual")
     assert WRITTEN in text(repo, "README.md")
+    assert f"By permission, as stated by the publisher: {WRITTEN}" in text(repo, "LICENSES.csv")
     assert notes(hub).permission == WRITTEN
 
 
@@ -206,6 +209,14 @@ def test_another_corpus_joins_and_both_load(hub, built):
     assert {s: rows(alone[s]) for s in alone} == {s: rows(mine[s]) for s in mine}
     repo = hub.repo("alice/psg-images")
     assert (repo.private, repo.gated) == (True, "manual"), "the strictest policy of the two"
+    rows_of = {
+        row["corpus"]: row for row in csv.DictReader(text(repo, "LICENSES.csv").splitlines())
+    }
+    assert set(rows_of) == {"hmc", "shhs"}, "that of the folder pushed first too"
+    assert rows_of["shhs"]["may_be_published"].startswith("Nothing in public")
+    assert {"quan1997", "alvarezestevez2021"} <= set(
+        bibtex_parser.entries(text(repo, "CITATION.bib"))
+    )
 
 
 def test_a_new_recipe_replaces_the_pages_and_the_old_revision_still_loads(hub, built):

@@ -269,7 +269,10 @@ def test_a_report_that_was_changed(hub, folder, function, match):
     refused(hub, folder, match)
 
 
-@pytest.mark.parametrize("name", ["README.md", "preview.png", "card/N2.png", "croissant.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "preview.png", "card/N2.png", "croissant.json", "LICENSES.csv", "CITATION.bib"],
+)
 def test_a_file_that_was_changed(hub, folder, name):
     path = folder / name
     path.write_bytes(path.read_bytes() + b" ")

@@ -124,6 +124,39 @@ def write_cfs(root: Path, n_subjects: int = 3, minutes: int = 10) -> Truth:
     return found
 
 
+FURTHER = {
+    "ccshs": (
+        ("", "ccshs-trec-1800005"),
+        ["C3", "C4", "A1", "A2", "LOC", "ROC", "EMG1", "EMG2", "EMG3", "ECG1", "ECG2"],
+    ),
+    "chat": (
+        ("nonrandomized", "chat-baseline-nonrandomized-300673"),
+        ["M1", "M2", "C3", "C4", "O1", "O2", "F3", "F4", "E1", "E2", "Lchin", "Rchin", "Cchin"],
+    ),
+    "sof": (
+        ("", "sof-visit-8-09131"),
+        ["Leg/L", "C3", "C4", "A1", "A2", "ROC", "LOC", "ECG1", "ECG2", "L Chin", "R Chin"],
+    ),
+    "abc": (
+        ("month09", "abc-month09-900001"),
+        ["F3", "F4", "C3", "C4", "O1", "O2", "M1", "M2", "E1", "E2", "Chin1", "Chin2", "Chin3"],
+    ),
+    "homepap": (
+        ("lab/split", "homepap-lab-split-1600002"),
+        ["E1", "E2", "F3", "F4", "C3", "C4", "O1", "O2", "M1", "M2", "Lchin-Cchin", "ECG"],
+    ),
+}
+"""Folder and name of a night of each of these corpora of the NSRR, and its channels."""
+
+
+def write_further(name: str, root: Path, minutes: int = 10) -> Truth:
+    """Write a night of a corpus of ``FURTHER``."""
+    (folder, stem), labels = FURTHER[name]
+    words = night(minutes * 2, len(name), odd="?M")
+    write_nsrr(root, folder, stem, channels(labels, 128), words)
+    return {stem: truth(words)}
+
+
 def write_wsc(root: Path, n_subjects: int = 2, minutes: int = 10) -> Truth:
     """Two visits of a subject, on the old and on the new recording system; ``.eannot`` scorings."""
     words_of = {"W": "wake", "R": "REM", "M": "?", "?": "?"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from psgimg.builder.citing.reference import Reference
 from psgimg.builder.corpora.bids import bids_layout, bids_scoring, sidecars
 from psgimg.builder.corpora.bids.bids_form import BidsForm
 from psgimg.builder.recordings.recording import Corpus, Policy, Terms
@@ -68,12 +69,18 @@ BOAS = Corpus(
     title="Bitbrain Open Access Sleep dataset (BOAS), OpenNeuro ds005555",
     terms=Terms(
         policy=Policy.OPEN,
-        licence="CC0 1.0",
+        licence="CC0-1.0",
         licence_url="https://openneuro.org/datasets/ds005555",
         access="Open, without login: https://openneuro.org/datasets/ds005555.",
-        citation=(
-            "Lopez-Larraz E et al. Bitbrain Open Access Sleep Dataset. OpenNeuro, ds005555. "
-            "https://openneuro.org/datasets/ds005555."
+        references=(
+            Reference(
+                "ds005555",
+                ("Lopez-Larraz E",),
+                "Bitbrain Open Access Sleep Dataset",
+                et_al=True,
+                publisher="OpenNeuro, ds005555",
+                url="https://openneuro.org/datasets/ds005555",
+            ),
         ),
     ),
     mains_hz=50.0,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from psgimg.builder.corpora.bids import bids_file, bids_scoring
+from psgimg.builder.corpora.bids import bids_file, bids_scoring, stage_columns
 from psgimg.builder.corpora.bids.bids_file import BidsFile, parse
 from psgimg.builder.corpora.bids.bids_form import BidsForm
 from psgimg.builder.corpora.bids.people import people
@@ -41,6 +41,7 @@ def recordings(form: BidsForm, root: Place) -> Iterator[Recording]:
     files = _Files(base, tuple(bids_file.within(paths, base)))
     persons = people(base, files.paths, form.person)
     nights = [_recording(form, files, signal, persons) for signal in files.signals(form)]
+    nights = nights if form.columns else _with_scorers(nights)
     return listed(nights, root, "files like sub-1/eeg/sub-1_task-sleep_eeg.edf")
 
 
@@ -167,6 +168,17 @@ def _recording(
         scorings,
         side_files=(*others, *(files.sidecars(signal, table) if form.sidecars else ())),
     )
+
+
+def _with_scorers(nights: Sequence[Recording]) -> list[Recording]:
+    """Return the recordings with the columns of their dataset, the reference of all of them first.
+
+    People come before programs, then the column that most recordings have, then the first one found.
+    """
+    n_nights = Counter(name for night in nights for name in night.scorings)
+    order = sorted(n_nights, key=lambda name: (stage_columns.is_of_program(name), -n_nights[name]))
+    scorers = tuple(filter(None, order))
+    return [night if "" in night.scorings else replace(night, scorers=scorers) for night in nights]
 
 
 def _with_samples_first(header: Path, beside: Sequence[Path]) -> list[Path]:

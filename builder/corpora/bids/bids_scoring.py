@@ -69,14 +69,17 @@ def read_hypnogram(form: BidsForm, recording: Recording, scorer: str) -> Hypnogr
 def columns(
     form: BidsForm, path: Path, signal: Path, side_files: Iterable[Path]
 ) -> tuple[str, ...]:
-    """Return the columns with stages of a table on disk; none if it can't be read."""
+    """Return the columns with stages of a table on disk, first those of ``form``, in its spelling.
+
+    There are none if the table can't be read.
+    """
     try:
         table, levels = tables(path, signal, side_files)
         found = [one.name for one in stage_columns.find(table, levels, form.stages)]
     except RecordingError:  # the build reads it again, and says what is wrong
         return ()
-    stated = [name for name in map(table.find, form.columns) if name]
-    return tuple(dict.fromkeys([*stated, *found]))
+    stated = {table.find(name): name for name in form.columns if table.find(name)}
+    return (*stated.values(), *(name for name in found if name not in stated))
 
 
 def tables(

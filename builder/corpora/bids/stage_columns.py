@@ -75,7 +75,7 @@ def find(
         for name in table.columns
         if name.lower() not in _NO_STAGES and not _ABOUT_STAGES.search(name)
     ]
-    for name in sorted(names, key=lambda name: bool(_AUTOMATIC.search(name))):
+    for name in sorted(names, key=is_of_program):
         values = table.values(name)
         scores = _scores(name, values, levels, own, table.name)
         explained = bool(_legend(name, levels, table.name)) and not own
@@ -83,6 +83,11 @@ def find(
             given = tuple(scores.get(value) for value in values)
             found.setdefault(given, StageColumn(name, scores))
     return list(found.values())
+
+
+def is_of_program(name: str) -> bool:
+    """Whether a column is named after a program rather than a person."""
+    return bool(_AUTOMATIC.search(name))
 
 
 def named(

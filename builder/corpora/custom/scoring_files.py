@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from psgimg.builder.corpora import nsrr_xml
 from psgimg.builder.corpora.annotations import start_shift_s
+from psgimg.builder.corpora.nsrr import nsrr_xml
 from psgimg.builder.corpora.reading import check_runs, number, read_text, scoring_of
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events, from_scores

@@ -102,6 +102,7 @@ def _bids(file: Section, path: Path) -> Corpus:
         inputs=partial(sidecars.inputs, form),
         names=bids_layout.NAMES,
         notes=file.texts("notes"),
+        scorers=form.columns,
         definition=bids_dataset.definition(form, {score: word for word, score in SCORES.items()}),
     )
 
@@ -228,7 +229,8 @@ def _terms(file: Section) -> Terms:
             f"{terms.where}: licence_url is {terms.text('licence_url')!r}; give the address of the page "
             "with the terms, beginning with https://"
         )
-    return Terms(Policy.RESTRICTED, *(terms.text(key) for key in TERMS))
+    licence, licence_url, access, citation = (terms.text(key) for key in TERMS)
+    return Terms(Policy.RESTRICTED, licence, licence_url, access, citation)
 
 
 def _one_of(file: Section, key: str, allowed: tuple[float, ...]) -> float:

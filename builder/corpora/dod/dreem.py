@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from psgimg.builder.citing.reference import Reference
 from psgimg.builder.corpora.dod import scorers
 from psgimg.builder.corpora.reading import listed, matching, score, scoring_of
 from psgimg.builder.errors import RecordingError
@@ -152,10 +153,18 @@ def _corpus(
                 f"Open, without login: dod{which}.zip of https://doi.org/10.5281/zenodo.15900394. The "
                 f"scorings of the five scorers: {SCORERS}, to be put into the same folder."
             ),
-            citation=(
-                "Guillot A, Sauvet F, During EH, Thorey V. Dreem Open Datasets: multi-scored sleep "
-                "datasets to compare human and automated sleep staging. IEEE Trans Neural Syst "
-                "Rehabil Eng 2020;28(9):1955-1965."
+            references=(
+                Reference(
+                    "guillot2020",
+                    ("Guillot A", "Sauvet F", "During EH", "Thorey V"),
+                    "Dreem Open Datasets: multi-scored sleep datasets to compare human and automated "
+                    "sleep staging",
+                    2020,
+                    "IEEE Trans Neural Syst Rehabil Eng",
+                    "28",
+                    "9",
+                    "1955-1965",
+                ),
             ),
         ),
         mains_hz=mains_hz,

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import RecordingError, unreadable
-from psgimg.builder.recordings import mne_breaks
 from psgimg.builder.recordings.edf import require_rate, uv_per_unit, without_range
 from psgimg.builder.recordings.edf_channels import Channel
 from psgimg.builder.recordings.edf_header import EdfHeader, read_header
+from psgimg.builder.recordings.formats import mne_breaks
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
 
 VOLT = 107

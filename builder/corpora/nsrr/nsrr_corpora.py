@@ -1,4 +1,4 @@
-"""SHHS, MESA, MrOS, CFS and WSC: corpora of the National Sleep Research Resource (NSRR).
+"""NSRR corpora: SHHS, MESA, MrOS, CFS and WSC of the National Sleep Research Resource, and the table of all.
 
 Only data; their common reader is in ``nsrr_reader.py``.
 """
@@ -7,60 +7,34 @@ from __future__ import annotations
 
 from functools import partial
 
-from psgimg.builder.corpora import eannot
-from psgimg.builder.corpora.nsrr_reader import EANNOT_SCORING, Names, read_hypnogram, recordings
-from psgimg.builder.recordings.recording import Corpus, Policy, Terms
-
-_ACCESS = (
-    "Personal data use agreement with NSRR for a named project, which takes about two weeks: "
-    "https://sleepdata.org/datasets/{name}. Then `nsrr download {name}` with your token."
+from psgimg.builder.citing.reference import Reference
+from psgimg.builder.corpora.nsrr import eannot, nsrr_further
+from psgimg.builder.corpora.nsrr.nsrr_common import AGAINST_FPZ, ONE_SCORER, R_AND_K, nsrr_terms
+from psgimg.builder.corpora.nsrr.nsrr_reader import (
+    EANNOT_SCORING,
+    Names,
+    read_hypnogram,
+    recordings,
 )
-_NSRR = (
-    "Zhang GQ et al. The National Sleep Research Resource: towards a sleep data commons. "
-    "J Am Med Inform Assoc 2018;25(10):1351-1358."
-)
-
-
-def _terms(name: str, citation: str) -> Terms:
-    # The agreement is personal and tied to a project. No source known to us settles whether
-    # pictures made from the signals may be shared, so they are restricted.
-    return Terms(
-        policy=Policy.RESTRICTED,
-        licence="NSRR data access and use agreement",
-        licence_url=f"https://sleepdata.org/datasets/{name}",
-        access=_ACCESS.format(name=name),
-        citation=f"{citation} {_NSRR}",
-    )
-
-
-_ONE_SCORER = (
-    "One scorer; the NSRR and Profusion files are two exports of the same scoring (the NSRR format "
-    "is preferred, Profusion is used where it is absent or legacy)."
-)
-_R_AND_K = "Stages 3 and 4 of the files are mapped to N3."
-
-# For labels with an electrode alone, nsrr/*-documentation states Fpz as reference.
-_AGAINST_FPZ: dict[str, str] = {
-    "C3": "C3-Fpz",
-    "C4": "C4-Fpz",
-    "A1": "M1-Fpz",
-    "A2": "M2-Fpz",
-    "M1": "M1-Fpz",
-    "M2": "M2-Fpz",
-    "LOC": "E1-Fpz",
-    "ROC": "E2-Fpz",
-    "E1": "E1-Fpz",
-    "E2": "E2-Fpz",
-}
+from psgimg.builder.recordings.recording import Corpus
 
 _SHHS_NAMES = Names("shhs", r"(?P<recording>shhs[12]-(?P<subject>\d{6}))", "shhs1-200001.edf")
 SHHS = Corpus(
     name="shhs",
     title="Sleep Heart Health Study (visits 1 and 2)",
-    terms=_terms(
+    terms=nsrr_terms(
         "shhs",
-        "Quan SF et al. The Sleep Heart Health Study: design, rationale, and methods. "
-        "Sleep 1997;20(12):1077-1085.",
+        Reference(
+            "quan1997",
+            ("Quan SF",),
+            "The Sleep Heart Health Study: design, rationale, and methods",
+            1997,
+            "Sleep",
+            "20",
+            "12",
+            "1077-1085",
+            et_al=True,
+        ),
     ),
     mains_hz=60.0,
     montage="central",
@@ -81,8 +55,8 @@ SHHS = Corpus(
     recordings=partial(recordings, _SHHS_NAMES),
     read_hypnogram=read_hypnogram,
     notes=(
-        _ONE_SCORER,
-        f"Scored by the rules of Rechtschaffen and Kales. {_R_AND_K}",
+        ONE_SCORER,
+        f"Scored by the rules of Rechtschaffen and Kales. {R_AND_K}",
         "Both visits of a person have the same number and stay in one split.",
         "EOG is sampled at 50 Hz (64 Hz in some files of visit 2); the range of the EEG is ±250 µV "
         "and that of the chin EMG ±62.5 µV, so large waves may be clipped in the files.",
@@ -93,10 +67,20 @@ _MESA_NAMES = Names("mesa", r"(?P<recording>mesa-sleep-(?P<subject>\d{4}))", "me
 MESA = Corpus(
     name="mesa",
     title="Multi-Ethnic Study of Atherosclerosis, sleep exam",
-    terms=_terms(
+    terms=nsrr_terms(
         "mesa",
-        "Chen X et al. Racial/ethnic differences in sleep disturbances: the Multi-Ethnic Study of "
-        "Atherosclerosis (MESA). Sleep 2015;38(6):877-888.",
+        Reference(
+            "chen2015",
+            ("Chen X",),
+            "Racial/ethnic differences in sleep disturbances: the Multi-Ethnic Study of "
+            "Atherosclerosis (MESA)",
+            2015,
+            "Sleep",
+            "38",
+            "6",
+            "877-888",
+            et_al=True,
+        ),
     ),
     mains_hz=60.0,
     montage="aasm",
@@ -119,8 +103,8 @@ MESA = Corpus(
     recordings=partial(recordings, _MESA_NAMES),
     read_hypnogram=read_hypnogram,
     notes=(
-        _ONE_SCORER,
-        _R_AND_K,
+        ONE_SCORER,
+        R_AND_K,
         "The distributor replaced the files of 1013, 2852, 2934 and 3003 (events missing or of "
         "another person): use a download made after June 2018.",
     ),
@@ -144,11 +128,21 @@ _MROS_NAMES = Names(
 MROS = Corpus(
     name="mros",
     title="Osteoporotic Fractures in Men Study, sleep visits 1 and 2",
-    terms=_terms(
+    terms=nsrr_terms(
         "mros",
-        "Blackwell T et al. Associations between sleep architecture and sleep-disordered breathing "
-        "and cognition in older community-dwelling men: the Osteoporotic Fractures in Men Sleep "
-        "Study. J Am Geriatr Soc 2011;59(12):2217-2225.",
+        Reference(
+            "blackwell2011",
+            ("Blackwell T",),
+            "Associations between sleep architecture and sleep-disordered breathing "
+            "and cognition in older community-dwelling men: the Osteoporotic Fractures in Men Sleep "
+            "Study",
+            2011,
+            "J Am Geriatr Soc",
+            "59",
+            "12",
+            "2217-2225",
+            et_al=True,
+        ),
     ),
     mains_hz=60.0,
     montage="central",
@@ -156,7 +150,7 @@ MROS = Corpus(
     # contain derivations. Its table gives ROC as the left eye and LOC as the right one; the labels
     # are read literally (left outer canthus), as in CFS and every other corpus.
     channels={
-        **_AGAINST_FPZ,
+        **AGAINST_FPZ,
         "C3-A2": "C3-M2",
         "C4-A1": "C4-M1",
         "L Chin": "Chin1-Fpz",
@@ -171,8 +165,8 @@ MROS = Corpus(
     recordings=partial(recordings, _MROS_NAMES),
     read_hypnogram=read_hypnogram,
     notes=(
-        _ONE_SCORER,
-        _R_AND_K,
+        ONE_SCORER,
+        R_AND_K,
         "Both visits of a person have the same number and stay in one split.",
         "The distributor's table and the labels disagree on which eye is left; the labels are used.",
     ),
@@ -193,16 +187,25 @@ _CFS_NAMES = Names(
 CFS = Corpus(
     name="cfs",
     title="Cleveland Family Study, visit 5",
-    terms=_terms(
+    terms=nsrr_terms(
         "cfs",
-        "Redline S et al. The familial aggregation of obstructive sleep apnea. "
-        "Am J Respir Crit Care Med 1995;151(3):682-687.",
+        Reference(
+            "redline1995",
+            ("Redline S",),
+            "The familial aggregation of obstructive sleep apnea",
+            1995,
+            "Am J Respir Crit Care Med",
+            "151",
+            "3",
+            "682-687",
+            et_al=True,
+        ),
     ),
     mains_hz=60.0,
     montage="central",
     # nsrr/cfs-documentation, montage. The reference of chin and ECG inputs is not stated.
     channels={
-        **_AGAINST_FPZ,
+        **AGAINST_FPZ,
         "EMG1": "Chin1-REF",
         "EMG2": "Chin2-REF",
         "EMG3": "Chin3-REF",
@@ -214,8 +217,8 @@ CFS = Corpus(
     recordings=partial(recordings, _CFS_NAMES),
     read_hypnogram=read_hypnogram,
     notes=(
-        _ONE_SCORER,
-        _R_AND_K,
+        ONE_SCORER,
+        R_AND_K,
         "Relatives took part: a family stays in one split. In releases whose file names lack the "
         "family number this is impossible; there, each subject is split independently.",
     ),
@@ -230,10 +233,20 @@ _WSC_NAMES = Names(
 WSC = Corpus(
     name="wsc",
     title="Wisconsin Sleep Cohort",
-    terms=_terms(
+    terms=nsrr_terms(
         "wsc",
-        "Young T et al. Burden of sleep apnea: rationale, design, and major findings of the "
-        "Wisconsin Sleep Cohort study. WMJ 2009;108(5):246-249.",
+        Reference(
+            "young2009",
+            ("Young T",),
+            "Burden of sleep apnea: rationale, design, and major findings of the "
+            "Wisconsin Sleep Cohort study",
+            2009,
+            "WMJ",
+            "108",
+            "5",
+            "246-249",
+            et_al=True,
+        ),
     ),
     mains_hz=60.0,
     montage="aasm",
@@ -266,4 +279,4 @@ WSC = Corpus(
     ),
 )
 
-CORPORA = (SHHS, MESA, MROS, CFS, WSC)
+CORPORA = (SHHS, MESA, MROS, CFS, WSC, *nsrr_further.CORPORA)

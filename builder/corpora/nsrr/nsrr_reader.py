@@ -1,7 +1,7 @@
 """NSRR reader: recordings and scorings of all corpora of the National Sleep Research Resource.
 
 They have the same tree, ``polysomnography/edfs`` next to ``annotations-events-nsrr`` and
-``annotations-events-profusion``; their differences are in ``nsrr.py``. Files are identified by name
+``annotations-events-profusion``; their differences are in ``nsrr_corpora.py``. Files are identified by name
 alone, so that moved or flattened trees can be read too.
 
 Both annotation folders hold the work of one scorer in two formats. The NSRR format is the default,
@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from psgimg.builder.corpora import nsrr_xml
+from psgimg.builder.corpora.nsrr import nsrr_xml
 from psgimg.builder.corpora.reading import fallback, first_of_each, listed, scoring_of, walk
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.hypnogram import Hypnogram

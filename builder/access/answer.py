@@ -1,0 +1,65 @@
+"""Answer: what the answer of a server says of a file: data, a refusal, or an error that may pass."""
+
+from __future__ import annotations
+
+import httpx2
+from psgimg.builder import http_retry
+from psgimg.builder.access.remote_file import NO_ACCESS, WITHDRAWN
+from psgimg.builder.errors import RecordingError
+
+PARTIAL, BEYOND_THE_END = 206, 416
+HTML = ("text/html", "application/xhtml+xml")
+
+
+class RefusedError(RecordingError):
+    """A file that the server will not give to this user, now or later."""
+
+
+def require_data(response: httpx2.Response, what: str, server: str, remedy: str) -> None:
+    """Refuse an answer that is not data.
+
+    Parameters
+    ----------
+    what
+        What was asked for, for messages.
+    server, remedy
+        The service as users know it, and what a user without access does.
+
+    Raises
+    ------
+    RefusedError
+        If the server does not give it to this user, or no longer has it.
+    httpx2.HTTPStatusError
+        If the server reports another error, which may pass.
+    """
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if response.is_redirect or response.status_code in (401, 403):
+        raise RefusedError(NO_ACCESS, f"{server} does not give {what} to you: {remedy}")
+    if response.status_code in (404, 410):
+        raise RefusedError(WITHDRAWN, f"{server} has no {what} any more; build without it")
+    response.raise_for_status()
+    if kind in HTML:
+        raise RefusedError(NO_ACCESS, f"{server} sent a web page instead of {what}: {remedy}")
+
+
+def first_byte(response: httpx2.Response) -> int:
+    """Return the place in the file at which a partial answer begins; -1 if it does not say."""
+    unit, _, span = response.headers.get("Content-Range", "").partition(" ")
+    first = span.partition("-")[0]
+    return int(first) if unit == "bytes" and first.isascii() and first.isdigit() else -1
+
+
+def validators_of(response: httpx2.Response) -> list[str]:
+    """Return what identifies the version of a file, for ``If-Range``; empty if nothing does."""
+    etag, date = (response.headers.get(name, "") for name in ("ETag", "Last-Modified"))
+    return [etag] if etag and not etag.startswith("W/") else [date] if date else []
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what a server does, without its address."""
+    response = http_retry.response_of(error)
+    if response is not None:
+        return f"answers {response.status_code} {response.reason_phrase}".rstrip()
+    if isinstance(error, httpx2.TimeoutException):
+        return "does not answer"
+    return f"drops the connection ({type(error).__name__})"

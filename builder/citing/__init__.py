@@ -1,0 +1,1 @@
+"""References: what to cite for a corpus, as data, in words and in BibTeX."""

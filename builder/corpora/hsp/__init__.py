@@ -1,0 +1,1 @@
+"""The Human Sleep Project: its nights, and what their channels are called."""
