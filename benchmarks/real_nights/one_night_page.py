@@ -24,9 +24,9 @@ chosen on the demo and on these same folds, in preliminary trials with plain tra
 runs listed here. The best of several runs on the same folds is slightly optimistic."""
 
 BEFORE = """\
-Preliminary trials with plain training loops on the same folds, which this script does not repeat.
-Folds are counted from 1; values are accuracies on the held-out pages after 100 s of training per fold
-unless stated otherwise:
+Preliminary trials with plain training loops on the same folds, which this script does not repeat, on
+the pages of that time: positive up, EEG to ±100 µV. Folds are counted from 1; values are accuracies on
+the held-out pages after 100 s of training per fold unless stated otherwise:
 
 - small networks without a language model, 90 s: a focal network on fold 1: 0.781; a vision
   transformer on fold 1: 0.899; another, 60 s per fold, on all folds: 0.882, 0.833, 0.845, 0.899, 0.929

@@ -21,10 +21,11 @@ their pages. No stage entered the gain, though the pages of SC4001 are those of 
 Epochs of UCDDB 022 that are missing are gaps in its EDF+D file."""
 
 MEANING = """\
-**Two people and two derivations**, one lane without eyes or chin, a tiny model taught on a single
-night: whatever is wrong here may come from the person, the electrode, the amplifier, the scorer, or
-one night being too little. It is a test that nothing leaks from a night to its own figures, not an
-estimate for other people; no intervals, as each row is one subject."""
+**It does not carry over, for the pictures as little as for the band powers.** Two people and two
+derivations, one lane without eyes or chin, a tiny model taught on a single night: whatever is wrong
+here may come from the person, the electrode, the amplifier, the scorer, or one night being too little.
+It shows what one night is worth elsewhere, and is no estimate for other people or larger data; no
+intervals, as each row is one subject."""
 
 
 def section(values: Values) -> str:
