@@ -34,23 +34,9 @@ def built(shhs, tmp_path_factory):
     return out, report
 
 
-WRITERS = {
-    "shhs": tiny.write_shhs,
-    "mesa": tiny.write_mesa,
-    "mros": tiny.write_mros,
-    "cfs": tiny.write_cfs,
-    "wsc": tiny.write_wsc,
-    "isruc": tiny.write_isruc,
-    "mass": tiny.write_mass,
-    "sleep-edf": tiny.write_sleep_edf,
-    "hmc": tiny.write_hmc,
-    "dcsm": tiny.write_dcsm,
-}
-
-
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", tiny.WRITERS)
 def test_every_corpus_goes_from_its_official_layout_to_labelled_rows(name, tmp_path):
-    truth = WRITERS[name](tmp_path / "corpus")
+    truth = tiny.WRITERS[name](tmp_path / "corpus")
     report, _ = run(tmp_path / "out", tmp_path / "corpus", name, trim_min=None)
     facts = {fact["recording"]: fact for fact in report.values["recordings"]}
     assert set(facts) == set(truth)

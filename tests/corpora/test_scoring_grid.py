@@ -8,21 +8,12 @@ from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.edf import open_edf
 from tiny_edf import START, Channel, write_annotations, write_psg
 
-CORPORA = {
-    "shhs": tiny.write_shhs,
-    "mros": tiny.write_mros,
-    "wsc": tiny.write_wsc,
-    "isruc": tiny.write_isruc,
-    "mass": tiny.write_mass,
-    "sleep-edf": tiny.write_sleep_edf,
-    "hmc": tiny.write_hmc,
-    "dcsm": tiny.write_dcsm,
-}
+CORPORA = ("shhs", "mros", "wsc", "isruc", "mass", "sleep-edf", "hmc", "dcsm")
 
 
 @pytest.mark.parametrize("name", CORPORA)
 def test_the_epochs_are_those_that_the_corpus_reads_without_being_told_the_format(name, tmp_path):
-    CORPORA[name](tmp_path, minutes=4)
+    tiny.WRITERS[name](tmp_path, minutes=4)
     corpus = registry.corpus(name)
     n_read = 0
     for recording in corpus.recordings(tmp_path):

@@ -33,6 +33,7 @@ from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.predict import PredictConfig
 from psgimg.finetune.staging.stage import StageConfig, stage
 from psgimg.finetune.terminal import model_commands, stage_command
+from tiny_manifest import manifest
 
 PROMPT = prompts.load("closed")
 LANES = ("F4", "C4", "O2", "E1", "E2", "chin")
@@ -76,21 +77,7 @@ def dataset(tmp_path_factory):
 def model_of(dataset, folder, shown):
     """A model folder as `psgimg sft` writes it after pages with some patterns of absent lanes."""
     tiny_models.build("idefics3", folder, texts=[PROMPT.question])
-    report = build_report.read(dataset)
-    ModelFolder(
-        prompt=PROMPT,
-        prompt_name="closed",
-        context=0,
-        recipe=report["recipe"],
-        recipe_hash=report["recipe_hash"],
-        policy="open",
-        corpora=("hmc",),
-        subjects=(),
-        dataset={"id": "out", "config": None, "revision": None},
-        base_model="tiny",
-        max_pixels=None,
-        lanes=LanesSeen(shown, {"F4": {"F4-M1": 9}}),
-    ).save(folder)
+    manifest(build_report.read(dataset), lanes=LanesSeen(shown, {"F4": {"F4-M1": 9}})).save(folder)
     return folder
 
 

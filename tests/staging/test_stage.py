@@ -38,6 +38,7 @@ from psgimg.finetune.predict import PredictConfig
 from psgimg.finetune.staging import inference
 from psgimg.finetune.staging.stage import OUTPUT, StageConfig, stage
 from psgimg.finetune.terminal import stage_command
+from tiny_manifest import manifest
 
 NAME = "SN002"
 N_EPOCHS = 12
@@ -78,20 +79,7 @@ def model(dataset, tmp_path_factory):
     """A model folder as `psgimg sft` writes it."""
     folder = tmp_path_factory.mktemp("models") / "model"
     tiny_models.build("idefics3", folder, texts=[prompts.load("closed").question])
-    built = build_report.read(dataset)
-    ModelFolder(
-        prompt=prompts.load("closed"),
-        prompt_name="closed",
-        context=CONTEXT,
-        recipe=built["recipe"],
-        recipe_hash=built["recipe_hash"],
-        policy="open",
-        corpora=("hmc",),
-        subjects=(),
-        dataset={"id": "out", "config": None, "revision": None},
-        base_model="tiny",
-        max_pixels=None,
-    ).save(folder)
+    manifest(build_report.read(dataset), context=CONTEXT).save(folder)
     return folder
 
 
