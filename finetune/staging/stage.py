@@ -269,7 +269,7 @@ def _facts(
         "prompt": trained.prompt_name,
         "context": trained.context,
         "lanes": {lane.name: drawn.name if drawn else None for lane, drawn in lanes},
-        "lanes_seen_in_training": not staged.unseen_lanes,
+        "lanes_seen_in_training": staged.unseen_lanes is None,
         "grid": {
             "of": staged.scoring or "recording",
             "epoch_s": staged.epoch_s,
