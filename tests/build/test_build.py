@@ -201,6 +201,18 @@ def test_a_published_split_decides_and_who_is_not_in_it_is_set_aside(shhs, tmp_p
     assert {entry["reason"] for entry in report.values["set_aside"]} == {"not in the split file"}
 
 
+def test_who_is_in_the_published_split_but_unscored_is_set_aside_for_that(shhs, tmp_path):
+    subjects = sorted({name.partition("-")[2] for name in shhs[1]})
+    table, corpus = tmp_path / "split.csv", tmp_path / "corpus"
+    table.write_text("subject,split\n" + "".join(f"{name},test\n" for name in subjects))
+    shutil.copytree(shhs[0], corpus)
+    for scoring in corpus.rglob(f"*{subjects[0]}*.xml"):
+        scoring.unlink()
+    report, _ = run(tmp_path / "out", corpus, split_file=table)
+    reasons = {entry["reason"] for entry in report.values["set_aside"]}
+    assert reasons == {"no scoring"}
+
+
 def test_folds_cover_every_subject_once(shhs, tmp_path):
     run(tmp_path / "out", shhs[0], folds=2)
     lines = (tmp_path / "out" / "folds.csv").read_text().splitlines()
