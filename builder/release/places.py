@@ -122,8 +122,8 @@ def placed(
     for corpus, by in now["folds"].items():
         folds.setdefault(corpus, {}).update(by)
     splits = {name: dict(by) for name, by in before["splits"].items()}
-    for corpus, by in now["splits"].items():
-        splits.setdefault(corpus, {}).update(by)
+    for corpus, own in now["splits"].items():
+        splits.setdefault(corpus, {}).update(own)
     if n_folds:
         everyone = placements.persons(recordings)
         folds = placements.place_folds(everyone, n_folds, local["fixed"]["seed"], folds)
