@@ -10,9 +10,9 @@ from __future__ import annotations
 import filecmp
 
 from psgimg.builder.errors import RecordingError, unreadable
-from psgimg.builder.recordings.edf import EdfFile
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.recording import Corpus, Recording
+from psgimg.builder.recordings.signal_file import SignalFile
 
 NO_SECOND = "no scoring by the second scorer"
 LOST_END = "the signal goes on after the scoring, whose format (legacy NSRR) lost the last run of the night"
@@ -61,7 +61,7 @@ def second(corpus: Corpus, recording: Recording, first: str) -> tuple[str | None
     return (others[0], ()) if others[0] in scorings else (None, (NO_SECOND,))
 
 
-def lost_end(hypnogram: Hypnogram, edf: EdfFile) -> tuple[str, ...]:
+def lost_end(hypnogram: Hypnogram, edf: SignalFile) -> tuple[str, ...]:
     """Return a note if a format that loses the last run left epochs of the signal without a stage."""
     if not hypnogram.lost_end:
         return ()
