@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from psgimg.builder.corpora import dcsm, eannot, hmc, isruc, nsrr_xml, registry
@@ -139,11 +140,14 @@ def _text(path: Path, signal: Path, text: str) -> Hypnogram:
     """Read a scoring of text: a table with a heading, runs, or a stage per line."""
     recording = _alone(path, signal)
     heading = text.strip().splitlines()[0]
-    cells = [cell.strip() for cell in re.split("[,;\t]", heading)]
+    delimiter = max(",;\t", key=heading.count)
+    cells = [cell.strip(' "') for cell in heading.split(delimiter)]
     if set(hmc.COLUMNS) <= set(cells):
         return hmc.read_hypnogram(recording, "")
-    if _column(cells, ONSET) is not None and _column(cells, STAGE) is not None:
-        return _on_grid(list(_table(text, path.name)), path.name)
+    onset, stage = _column(cells, ONSET), _column(cells, STAGE)
+    if onset is not None and stage is not None:
+        columns = _Columns(len(cells), onset, stage, _column(cells, DURATION))
+        return _on_grid(list(_table(text, delimiter, columns, path.name)), path.name)
     if len(cells) == len(dcsm.FIELDS):
         return dcsm.read_hypnogram(recording, "")
     try:
@@ -161,25 +165,31 @@ def _text(path: Path, signal: Path, text: str) -> Hypnogram:
         ) from error
 
 
-def _table(text: str, where: str) -> Iterator[tuple[float, float | None]]:
+class _Columns(NamedTuple):
+    """How many columns a table has, and which of them are read."""
+
+    n: int
+    onset: int
+    stage: int
+    duration: int | None
+
+
+def _table(
+    text: str, delimiter: str, columns: _Columns, where: str
+) -> Iterator[tuple[float, float | None]]:
     """Yield onset and duration of each stage of a table with a heading; None without a duration."""
-    sample = text.lstrip().splitlines()[0]
-    delimiter = max(",;\t", key=sample.count)
     rows = csv.reader(io.StringIO(text.strip(), newline=""), delimiter=delimiter)
-    heading = [cell.strip() for cell in next(rows)]
-    onset, stage = _column(heading, ONSET), _column(heading, STAGE)
-    duration = _column(heading, DURATION)
-    assert onset is not None
-    assert stage is not None
+    next(rows)
     for cells in rows:
         place = f"{where}, line {rows.line_num}"
         if not any(cell.strip() for cell in cells):
             continue
-        if len(cells) < len(heading):
+        if len(cells) < columns.n:
             raise RecordingError("unreadable scoring", f"{place} is incomplete; get the file again")
-        if is_stage(cells[stage]) or STAGE_WORD.fullmatch(cells[stage].strip()):
-            length_s = None if duration is None else number(cells[duration], place)
-            yield number(cells[onset], place), length_s
+        stage = cells[columns.stage]
+        if is_stage(stage) or STAGE_WORD.fullmatch(stage.strip()):
+            length_s = None if columns.duration is None else number(cells[columns.duration], place)
+            yield number(cells[columns.onset], place), length_s
 
 
 def _column(heading: Sequence[str], names: Sequence[str]) -> int | None:

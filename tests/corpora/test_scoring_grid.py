@@ -43,6 +43,7 @@ def signal(tmp_path):
         ("epoch,onset_s,time,stage,p_W\n0,7.5,22:00,W,1\n1,37.5,,,\n", [7.5, 37.5], 30),
         ("wake\nN1\nREM\n", [0, 30, 60], 30),
         ("0\n2\n5\n", [0, 30, 60], 30),
+        ('"onset";"stage, AASM";"stage"\n"0";"a";"W"\n"30";"b";"N2"\n', [0, 30], 30),
     ],
 )
 def test_tables_and_lists_are_recognised(text, onsets_s, epoch_s, signal, tmp_path):
@@ -89,6 +90,7 @@ def test_a_file_of_ones_own_is_read_by_the_corpus_file_that_describes_it(signal,
         ("a.csv", "onset,duration,stage\n0,31,W\n31,30,W\n", "not a multiple of 30 s"),
         ("a.csv", "onset,duration,stage\n0,abc,W\n", "'abc', not a number"),
         ("a.txt", "once upon a time\n", "'once upon a time'"),
+        ("a.csv", "onset_s;stage, AASM\n0;W\n", "'onset_s;stage, AASM'"),
         ("a.txt", "\n", "is empty"),
         ("a.xml", "<Other></Other>", "not <PSGAnnotation>"),
     ],
