@@ -12,9 +12,10 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from psgimg.builder.corpora import dcsm, eannot, hmc, isruc, nsrr_xml, registry
@@ -25,6 +26,9 @@ from psgimg.builder.files import bounded
 from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events
 from psgimg.builder.recordings.recording import Recording
 from psgimg.builder.stages import Unscored
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 EPOCHS_S = (30.0, 20.0)
 """Lengths of epochs; the AASM manual's is tried first."""
@@ -75,7 +79,7 @@ def read(path: Path, signal: Path, start: datetime | None, form: str | None = No
     if first in EDF:
         return _annotated(path, signal, start)
     if first.startswith(EXCEL):
-        return isruc.read_hypnogram(_alone(path, signal), "")
+        return _isruc(path, signal)
     if _is_xml(path):
         profusion = b"<CMPStudyConfig" in read_bytes(path, bounded.XML)
         return nsrr_xml.read_profusion(path) if profusion else nsrr_xml.read_nsrr(path)
@@ -85,6 +89,11 @@ def read(path: Path, signal: Path, start: datetime | None, form: str | None = No
 def _alone(path: Path, signal: Path) -> Recording:
     """Return a recording of no corpus, whose one scoring is a file."""
     return Recording("", path.stem, path.stem, signal, {"": path})
+
+
+def _isruc(path: Path, signal: Path) -> Hypnogram:
+    """Read an expert's file, without the note on its stages."""
+    return replace(isruc.read_hypnogram(_alone(path, signal), ""), notes=())
 
 
 def _as_corpus(path: Path, signal: Path, form: str) -> Hypnogram:
@@ -155,7 +164,7 @@ def _text(path: Path, signal: Path, text: str) -> Hypnogram:
     except RecordingError:
         pass
     try:
-        return isruc.read_hypnogram(recording, "")
+        return _isruc(path, signal)
     except RecordingError as error:
         raise RecordingError(
             "unknown format of scoring",
@@ -179,6 +188,18 @@ def _table(
 ) -> Iterator[tuple[float, float | None]]:
     """Yield onset and duration of each stage of a table with a heading; None without a duration."""
     rows = csv.reader(io.StringIO(text.strip(), newline=""), delimiter=delimiter)
+    try:
+        yield from _table_rows(rows, columns, where)
+    except csv.Error as error:
+        raise RecordingError(
+            "unreadable scoring",
+            f"{where}, line {rows.line_num}: {error}; get the file again",
+        ) from error
+
+
+def _table_rows(
+    rows: Reader, columns: _Columns, where: str
+) -> Iterator[tuple[float, float | None]]:
     next(rows)
     for cells in rows:
         place = f"{where}, line {rows.line_num}"

@@ -91,6 +91,7 @@ def test_a_file_of_ones_own_is_read_by_the_corpus_file_that_describes_it(signal,
         ("a.csv", "onset,duration,stage\n0,abc,W\n", "'abc', not a number"),
         ("a.txt", "once upon a time\n", "'once upon a time'"),
         ("a.csv", "onset_s;stage, AASM\n0;W\n", "'onset_s;stage, AASM'"),
+        ("a.csv", f"onset,stage\n0,{'W' * 200_000}\n", "a.csv, line 2: field larger"),
         ("a.txt", "\n", "is empty"),
         ("a.xml", "<Other></Other>", "not <PSGAnnotation>"),
     ],
@@ -116,4 +117,5 @@ def test_the_real_scorings_of_other_people_are_recognised(real_recordings):
     assert xml
     assert {len(scoring_grid.read(path, night, start)) for path in xml} == {1084}
     expert = sorted((real_recordings / "isruc").glob("*_1.txt"))
+    assert {scoring_grid.read(path, night, start).notes for path in expert} <= {()}
     assert {len(scoring_grid.read(path, night, start)) for path in expert} <= {954}
