@@ -174,6 +174,15 @@ def people(name: str, source: Stated | None) -> list[str]:
     return lines
 
 
+def joined(listed: Iterable[object]) -> dict[str, str]:
+    """Return the statements of several files on their corpora as one; what is known to be seen counts."""
+    status: dict[str, str] = {}
+    for one in listed:
+        for corpus, told in one.items() if isinstance(one, Mapping) else ():
+            status[corpus] = SEEN if SEEN in (told, status.get(corpus)) else UNKNOWN
+    return dict(sorted(status.items()))
+
+
 def _and(names: Sequence[str]) -> str:
     *first, last = (name or "an unnamed corpus" for name in names)
     return f"{', '.join(first)} and {last}" if first else last
