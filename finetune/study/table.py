@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, secrets
 from psgimg.finetune.evaluation.intervals import finite
 from psgimg.finetune.metrics import disclosure
-from psgimg.finetune.study import baseline_cells, plan, pooling, runs, step
+from psgimg.finetune.study import baseline_cells, claims, plan, pooling, runs, step
 from psgimg.finetune.study.grid import BASELINE, FOLD, Study
 from psgimg.finetune.study.plan import SEED, Cell
 from psgimg.finetune.study.pooling import Answers
@@ -153,7 +154,7 @@ def _setting(group: Sequence[Cell], own: Sequence[Answers]) -> Values:
     return {
         "name": plan.named(_without(group[0], SEED, FOLD), group[0].given),
         "factors": _without(group[0], SEED, FOLD),
-        "claims": list(group[0].claims),
+        "claims": list(reduce(claims.joined, (cell.claims for cell in group))),
         "cells": [cell.prediction.made for cell in group],
         "subjects": _n_subjects(own),
         "figures": {
