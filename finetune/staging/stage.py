@@ -136,7 +136,9 @@ def stage(config: StageConfig, progress: Progress) -> StagedNight:
         scoring_format=config.scoring_format,
     )
     differences = against_training.check(night, trained, config.model, any_lanes=config.any_lanes)
-    lights_s = lights.span(config.lights_off, config.lights_on, night.start, night.duration_s)
+    lights_s = lights.span(
+        config.lights_off, config.lights_on, night.start, night.duration_s, night.grid.epoch_s
+    )
     _refuse_to_replace(config.folder, config.night)
     with atomic_folder.whole(config.folder, config.night, lambda: OUTPUT, "staging") as room:
         for note in (*night.notes, *differences.notes):
