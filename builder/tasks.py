@@ -120,7 +120,7 @@ def make_tasks(
         try:
             if first := later.get(key):
                 raise same_signal(recording.recording, first.recording)
-            _refuse_without_split(policy, placed, recording)
+            _refuse_without_split(policy, recording)
         except RecordingError as error:
             set_aside.append(set_aside_for(recording, error))
             continue
@@ -236,13 +236,13 @@ def refuse_other_signal(pinned: Pinned | None, recording: Recording, signal: str
         )
 
 
-def _refuse_without_split(policy: SplitPolicy, placed: SubjectSplits, recording: Recording) -> None:
+def _refuse_without_split(policy: SplitPolicy, recording: Recording) -> None:
     if not policy.is_of(recording.own.recording):
         raise RecordingError(
             "not in the split file",
             f"{recording.own.recording} is not of the visit that the split file is of",
         )
-    if policy.is_listed and (recording.corpus, recording.subject) not in placed:
+    if policy.is_listed and policy.assigned(recording.corpus, recording.subject) is None:
         raise RecordingError(
             "not in the split file",
             f"the split file does not assign subject {recording.own.subject}",

@@ -234,7 +234,7 @@ def lights(path: Path) -> object:
     off, on, duration_s = (*text(path).split("|"), "", "")[:3]
     start = datetime(2001, 1, 1, 22, 30)
     lasting = float(duration_s) if duration_s.isdecimal() else 28800.0
-    return light_times.span(off or None, on or None, start, min(lasting, 1e6))
+    return light_times.span(off or None, on or None, start, min(lasting, 1e6), 30)
 
 
 def shares(path: Path) -> object:

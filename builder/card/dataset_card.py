@@ -29,7 +29,7 @@ from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_kinds import ALL
 from psgimg.builder.signals.corruption_spec import CorruptionJson
 from psgimg.builder.signals.epoching import PAGE_S
-from psgimg.builder.signals.polarity import By
+from psgimg.builder.signals.polarity_rule import By
 from psgimg.builder.signals.quality import GOOD
 from psgimg.builder.stages import STAGE_NAMES
 

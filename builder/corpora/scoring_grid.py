@@ -12,8 +12,10 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from psgimg.builder.corpora import dcsm, hmc, isruc, registry
@@ -25,6 +27,9 @@ from psgimg.builder.files import bounded
 from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events
 from psgimg.builder.recordings.recording import Recording
 from psgimg.builder.stages import Unscored
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 EPOCHS_S = (30.0, 20.0)
 """Lengths of epochs; the AASM manual's is tried first."""
@@ -75,7 +80,7 @@ def read(path: Path, signal: Path, start: datetime | None, form: str | None = No
     if first in EDF:
         return _annotated(path, signal, start)
     if first.startswith(EXCEL):
-        return isruc.read_hypnogram(_alone(path, signal), "")
+        return _isruc(path, signal)
     if _is_xml(path):
         profusion = b"<CMPStudyConfig" in read_bytes(path, bounded.XML)
         return nsrr_xml.read_profusion(path) if profusion else nsrr_xml.read_nsrr(path)
@@ -85,6 +90,11 @@ def read(path: Path, signal: Path, start: datetime | None, form: str | None = No
 def _alone(path: Path, signal: Path) -> Recording:
     """Return a recording of no corpus, whose one scoring is a file."""
     return Recording("", path.stem, path.stem, signal, {"": path})
+
+
+def _isruc(path: Path, signal: Path) -> Hypnogram:
+    """Read an expert's file, without the note on its stages."""
+    return replace(isruc.read_hypnogram(_alone(path, signal), ""), notes=())
 
 
 def _as_corpus(path: Path, signal: Path, form: str) -> Hypnogram:
@@ -140,11 +150,14 @@ def _text(path: Path, signal: Path, text: str) -> Hypnogram:
     """Read a scoring of text: a table with a heading, runs, or a stage per line."""
     recording = _alone(path, signal)
     heading = text.strip().splitlines()[0]
-    cells = [cell.strip() for cell in re.split("[,;\t]", heading)]
+    delimiter = max(",;\t", key=heading.count)
+    cells = [cell.strip(' "') for cell in heading.split(delimiter)]
     if set(hmc.COLUMNS) <= set(cells):
         return hmc.read_hypnogram(recording, "")
-    if _column(cells, ONSET) is not None and _column(cells, STAGE) is not None:
-        return _on_grid(list(_table(text, path.name)), path.name)
+    onset, stage = _column(cells, ONSET), _column(cells, STAGE)
+    if onset is not None and stage is not None:
+        columns = _Columns(len(cells), onset, stage, _column(cells, DURATION))
+        return _on_grid(list(_table(text, delimiter, columns, path.name)), path.name)
     if len(cells) == len(dcsm.FIELDS):
         return dcsm.read_hypnogram(recording, "")
     try:
@@ -152,7 +165,7 @@ def _text(path: Path, signal: Path, text: str) -> Hypnogram:
     except RecordingError:
         pass
     try:
-        return isruc.read_hypnogram(recording, "")
+        return _isruc(path, signal)
     except RecordingError as error:
         raise RecordingError(
             "unknown format of scoring",
@@ -162,25 +175,43 @@ def _text(path: Path, signal: Path, text: str) -> Hypnogram:
         ) from error
 
 
-def _table(text: str, where: str) -> Iterator[tuple[float, float | None]]:
+class _Columns(NamedTuple):
+    """How many columns a table has, and which of them are read."""
+
+    n: int
+    onset: int
+    stage: int
+    duration: int | None
+
+
+def _table(
+    text: str, delimiter: str, columns: _Columns, where: str
+) -> Iterator[tuple[float, float | None]]:
     """Yield onset and duration of each stage of a table with a heading; None without a duration."""
-    sample = text.lstrip().splitlines()[0]
-    delimiter = max(",;\t", key=sample.count)
     rows = csv.reader(io.StringIO(text.strip(), newline=""), delimiter=delimiter)
-    heading = [cell.strip() for cell in next(rows)]
-    onset, stage = _column(heading, ONSET), _column(heading, STAGE)
-    duration = _column(heading, DURATION)
-    assert onset is not None
-    assert stage is not None
+    try:
+        yield from _table_rows(rows, columns, where)
+    except csv.Error as error:
+        raise RecordingError(
+            "unreadable scoring",
+            f"{where}, line {rows.line_num}: {error}; get the file again",
+        ) from error
+
+
+def _table_rows(
+    rows: Reader, columns: _Columns, where: str
+) -> Iterator[tuple[float, float | None]]:
+    next(rows)
     for cells in rows:
         place = f"{where}, line {rows.line_num}"
         if not any(cell.strip() for cell in cells):
             continue
-        if len(cells) < len(heading):
+        if len(cells) < columns.n:
             raise RecordingError("unreadable scoring", f"{place} is incomplete; get the file again")
-        if is_stage(cells[stage]) or STAGE_WORD.fullmatch(cells[stage].strip()):
-            length_s = None if duration is None else number(cells[duration], place)
-            yield number(cells[onset], place), length_s
+        stage = cells[columns.stage]
+        if is_stage(stage) or STAGE_WORD.fullmatch(stage.strip()):
+            length_s = None if columns.duration is None else number(cells[columns.duration], place)
+            yield number(cells[columns.onset], place), length_s
 
 
 def _column(heading: Sequence[str], names: Sequence[str]) -> int | None:

@@ -14,7 +14,7 @@ from psgimg.builder.dataset.schema import SPLITS, SplitName
 from psgimg.builder.files import safe_names
 from psgimg.builder.recordings.lanes.treatment import TreatmentJson
 from psgimg.builder.signals.corruption_spec import CorruptionJson
-from psgimg.builder.signals.polarity import PolarityJson
+from psgimg.builder.signals.polarity_rule import PolarityJson
 from psgimg.builder.signals.quality import Quality
 from typing_extensions import TypedDict
 

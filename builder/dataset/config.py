@@ -232,7 +232,7 @@ class BuildConfig:
             "scorer": spec.scorer,
             "trim_min": spec.trim_min,
             "splits": list(policy.shares),
-            "seed": self.seed,
+            "seed": policy.seed,
             "published_split": sorted([*key, split] for key, split in policy.published.items()),
         }
         if policy.named:

@@ -87,13 +87,14 @@ class SplitPolicy:
     def _listed(self, corpus: str, families: Mapping[str, Iterable[str]]) -> SubjectSplits:
         placed: SubjectSplits = {}
         for kin, members in families.items():
-            own = {name: split for name in members if (split := self._named(corpus, name))}
+            own = {name: split for name in members if (split := self.assigned(corpus, name))}
             if self.named is None:
                 _refuse_parted(corpus, kin, own)
             placed |= {(corpus, name): split for name, split in own.items()}
         return placed
 
-    def _named(self, corpus: str, subject: str) -> SplitName | None:
+    def assigned(self, corpus: str, subject: str) -> SplitName | None:
+        """Return the split that a published split assigns a subject to; None if it does not."""
         key = corpus, subject
         if key in self.before:
             return self.before[key]

@@ -117,12 +117,13 @@ def placed(
             else f"has {' '.join(moved[0])} and others in other folds"
         )
         raise BuildError(f"{repo_id} {who}; {COPY.format(repo_id)}, or add --replace")
-    folds = {name: dict(by) for name, by in before["folds"].items()} if not allow_loss else {}
+    lost = moved or renumbered
+    folds = {} if lost else {name: dict(by) for name, by in before["folds"].items()}
     for corpus, by in now["folds"].items():
         folds.setdefault(corpus, {}).update(by)
     splits = {name: dict(by) for name, by in before["splits"].items()}
-    for corpus, placed in now["splits"].items():
-        splits.setdefault(corpus, {}).update(placed)
+    for corpus, own in now["splits"].items():
+        splits.setdefault(corpus, {}).update(own)
     if n_folds:
         everyone = placements.persons(recordings)
         folds = placements.place_folds(everyone, n_folds, local["fixed"]["seed"], folds)

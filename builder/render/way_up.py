@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+from psgimg.builder.words import listed
 
 NAMES = {"eeg": "the EEG", "eog": "the eye lanes"}
 """Kinds of lane in which the direction of a wave matters for scoring, as a prompt calls them."""
@@ -21,8 +23,8 @@ def in_short(style: Mapping[str, Any]) -> str:
     if len(ways) == 1:
         return f"{next(iter(ways))} is up"
     (first, kinds), *others = ways.items()
-    text = f"{first} is up in {_listed([kind.upper() for kind in kinds])}"
-    return text + "".join(f", {way} in {_listed([k.upper() for k in ks])}" for way, ks in others)
+    text = f"{first} is up in {listed([kind.upper() for kind in kinds])}"
+    return text + "".join(f", {way} in {listed([k.upper() for k in ks])}" for way, ks in others)
 
 
 def for_prompt(style: Mapping[str, Any]) -> str:
@@ -32,7 +34,7 @@ def for_prompt(style: Mapping[str, Any]) -> str:
     points = "upwards" if eeg == "negative" else "downwards"
     same = [NAMES[kind] for kind, way in ways.items() if way == eeg]
     others = [f"in {NAMES[kind]}, {way} is up" for kind, way in ways.items() if way != eeg]
-    text = f"In {_listed(same)}, {eeg} is up: a sharp negative wave points {points}"
+    text = f"In {listed(same)}, {eeg} is up: a sharp negative wave points {points}"
     return "; ".join([text, *others]) + "."
 
 
@@ -46,8 +48,3 @@ def _kinds_by_way(style: Mapping[str, Any]) -> dict[str, list[str]]:
     for kind, lane in style["lanes"].items():
         ways.setdefault(_way(lane), []).append(kind)
     return ways
-
-
-def _listed(words: Sequence[str]) -> str:
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last

@@ -10,11 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
 
-from annotated_types import Ge, Predicate
 from psgimg.builder.errors import RecordingError
-from psgimg.builder.files import safe_names
 from psgimg.builder.recordings import montage as montages
 from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage
 from psgimg.builder.recordings.signal_file import SignalFile
@@ -22,8 +19,7 @@ from psgimg.builder.recordings.usable import judge as usable_in
 from psgimg.builder.signals import blinks
 from psgimg.builder.signals.blinks import Blinks
 from psgimg.builder.signals.deriving import read_derivation
-from psgimg.builder.signals.polarity_rule import BLINKS, INVERTED, RECORDED
-from typing_extensions import TypedDict
+from psgimg.builder.signals.polarity_rule import BLINKS, INVERTED, RECORDED, By, PolarityJson
 
 TURNED = (Kind.EEG, Kind.EOG)
 
@@ -38,22 +34,6 @@ FRONTAL = tuple(
 )
 """The derivations in which blinks point up, most sensitive electrode first. All references are far
 from the eyes; with an unnamed one, the sign of a blink is not known."""
-
-
-By = Literal["blinks", "corpus", "option", ""]
-"""What decided on the sign of a recording; "" if nothing is known of it."""
-
-
-class PolarityJson(TypedDict):
-    """A ``Polarity`` in ``build.json``."""
-
-    turned: bool
-    by: By
-    derivation: Annotated[str, Predicate(safe_names.is_line)] | None
-    blinks_up: Annotated[int, Ge(0)]
-    blinks_down: Annotated[int, Ge(0)]
-    votes_up: Annotated[int, Ge(0)]
-    votes_down: Annotated[int, Ge(0)]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from psgimg.builder.dataset import build_report, build_schema
@@ -57,7 +58,7 @@ class Source:
         shards = _of_config(self.name, self.build["shards"], self.config)
         return list(_splits(shards))
 
-    @property
+    @cached_property
     def epochs_s(self) -> dict[tuple[str, str], float]:
         """Length of the epochs in seconds, by corpus and recording."""
         return {

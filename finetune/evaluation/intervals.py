@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.builder.words import listed
 from psgimg.finetune.metrics import jackknife, metric_table
 from psgimg.finetune.metrics.jackknife import FEWEST, Ends, Interval
 from psgimg.finetune.metrics.metric_table import Metric
@@ -159,4 +160,4 @@ def _predicted_only(tables: Tables) -> str:
     """Return the names of stages that were predicted but never scored; empty if there are none."""
     total = tables.sum(axis=0)
     only = (total.sum(axis=1) == 0) & (total.sum(axis=0)[:N_STAGES] > 0)
-    return " and ".join(name for name, found in zip(STAGE_NAMES, only, strict=True) if found)
+    return listed(name for name, found in zip(STAGE_NAMES, only, strict=True) if found)

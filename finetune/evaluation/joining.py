@@ -16,9 +16,10 @@ from psgimg.builder.recordings.recording import Policy
 from psgimg.finetune.data.page_index import RecordingKey
 from psgimg.finetune.evaluation import epochs
 from psgimg.finetune.evaluation.epochs import Epochs
+from psgimg.finetune.metrics import disclosure
 from psgimg.finetune.metrics.metrics import N_STAGES
 
-EQUAL = ("dataset", "config", "split", "mode", "context", "recipe_hash", "limit")
+EQUAL = ("dataset", "config", "split", "mode", "context", "recipe_hash", "limit", "without")
 """Settings in which joined predictions should not differ, beside their model and fold."""
 
 
@@ -161,7 +162,9 @@ def _concatenated(files: Sequence[Epochs]) -> Epochs:
         if some
         else None,
         epochs_s=_lengths(files, recordings),
-        unseen_lanes=sum((Counter(one.unseen_lanes) for one in files), Counter()),
+        unseen_lanes=dict(
+            sum((Counter(one.unseen_lanes) for one in files), Counter()).most_common()
+        ),
     )
 
 
@@ -197,6 +200,10 @@ def _common(sources: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | Non
         for key, value in settings[0].items()
         if all(s.get(key) == value for s in settings[1:])
     }
+    if disclosure.ELSEWHERE in common:
+        common[disclosure.PEOPLE] = disclosure.joined(
+            source.get(disclosure.PEOPLE) for source in known
+        )
     policies = {source.get("policy", Policy.OPEN.value) for source in known}
     if policies != {Policy.OPEN.value}:
         common["policy"] = Policy.RESTRICTED.value

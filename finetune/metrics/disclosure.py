@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from psgimg.builder import words
 from psgimg.builder.corpora import registry
 
 VIEW, ELSEWHERE, PEOPLE = "sees", "learned_elsewhere", "people_of"
@@ -54,8 +55,7 @@ class View:
             near = f"{self.before} epochs before and {self.after} after it"
         night = "the spread of the whole night" if self.whole_night else ""
         time = "the time of night" if self.time_of_night else ""
-        *first, last = filter(None, ("the epoch", near, night, time))
-        return f"{', '.join(first)} and {last}"
+        return words.listed(filter(None, ("the epoch", near, night, time)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the view as JSON values."""
@@ -174,6 +174,14 @@ def people(name: str, source: Stated | None) -> list[str]:
     return lines
 
 
+def joined(listed: Iterable[object]) -> dict[str, str]:
+    """Return the statements of several files on their corpora as one; what is known to be seen counts."""
+    status: dict[str, str] = {}
+    for one in listed:
+        for corpus, told in one.items() if isinstance(one, Mapping) else ():
+            status[corpus] = SEEN if SEEN in (told, status.get(corpus)) else UNKNOWN
+    return dict(sorted(status.items()))
+
+
 def _and(names: Sequence[str]) -> str:
-    *first, last = (name or "an unnamed corpus" for name in names)
-    return f"{', '.join(first)} and {last}" if first else last
+    return words.listed(name or "an unnamed corpus" for name in names)

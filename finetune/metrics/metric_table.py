@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from psgimg.builder import words
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.metrics import metrics
 from psgimg.finetune.metrics.metrics import Table, Values
@@ -174,5 +175,4 @@ def summary(table: Table) -> dict[str, float]:
 
 def listed(chosen: tuple[Metric, ...]) -> str:
     """Return short names joined for running text: ``accuracy, macro-F1 and kappa``."""
-    *before, last = (metric.short for metric in chosen)
-    return f"{', '.join(before)} and {last}" if before else last
+    return words.listed(metric.short for metric in chosen)

@@ -20,12 +20,12 @@ class Differences:
     Parameters
     ----------
     unseen_lanes
-        The absent lanes if the model was never shown pages without just these; else "".
+        The absent lanes ("" for none) if the model was never shown pages without just these; else None.
     notes
         Notices for the user, a line each.
     """
 
-    unseen_lanes: str
+    unseen_lanes: str | None
     notes: tuple[str, ...]
 
 
@@ -62,7 +62,7 @@ def check(
     notes = list(_derivations(lanes, drawn, trained))
     absent = pattern.names(lanes, pattern.absent(drawn))
     if trained.lanes.has(absent):
-        return Differences("", tuple(notes))
+        return Differences(None, tuple(notes))
     names = ", ".join(absent)
     told = unseen(f"{night.path.name} is {described(names)}", model, trained.lanes)
     if not any_lanes:

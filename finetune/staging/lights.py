@@ -11,13 +11,11 @@ JUST_OUTSIDE_S = 60.0
 """Tolerance of clock times, which are noted without seconds: one up to this much before the
 recording's start counts as the start, one up to this much after its end as the end."""
 
-EPOCH_S = 30.0
-
 DAY_S = 24 * 3600.0
 
 
 def span(
-    off: str | None, on: str | None, start: datetime | None, duration_s: float
+    off: str | None, on: str | None, start: datetime | None, duration_s: float, epoch_s: float
 ) -> tuple[float | None, float | None]:
     """Return seconds from the recording's start to lights off and to lights on, None if not given.
 
@@ -31,6 +29,8 @@ def span(
         Start of the recording; None if unknown.
     duration_s
         Duration of the recording in seconds.
+    epoch_s
+        Length of an epoch in seconds.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def span(
             f"{on_s:g} s; give a lights-off time before the lights-on time"
         )
     begin_s, end_s = off_s or 0.0, duration_s if on_s is None else on_s
-    if (off or on) and end_s - begin_s < EPOCH_S:
+    if (off or on) and end_s - begin_s < epoch_s:
         raise BuildError(
             f"the lights are off from {begin_s:g} to {end_s:g} s of the recording, less than an epoch; "
             "fix --lights-off or --lights-on"

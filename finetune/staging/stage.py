@@ -136,7 +136,9 @@ def stage(config: StageConfig, progress: Progress) -> StagedNight:
         scoring_format=config.scoring_format,
     )
     differences = against_training.check(night, trained, config.model, any_lanes=config.any_lanes)
-    lights_s = lights.span(config.lights_off, config.lights_on, night.start, night.duration_s)
+    lights_s = lights.span(
+        config.lights_off, config.lights_on, night.start, night.duration_s, night.grid.epoch_s
+    )
     _refuse_to_replace(config.folder, config.night)
     with atomic_folder.whole(config.folder, config.night, lambda: OUTPUT, "staging") as room:
         for note in (*night.notes, *differences.notes):
@@ -269,7 +271,7 @@ def _facts(
         "prompt": trained.prompt_name,
         "context": trained.context,
         "lanes": {lane.name: drawn.name if drawn else None for lane, drawn in lanes},
-        "lanes_seen_in_training": not staged.unseen_lanes,
+        "lanes_seen_in_training": staged.unseen_lanes is None,
         "grid": {
             "of": staged.scoring or "recording",
             "epoch_s": staged.epoch_s,

@@ -42,8 +42,8 @@ class StagedNight:
     scoring
         Name of the scoring whose epochs they are; else "".
     unseen_lanes
-        The absent lanes if the model was never shown pages without just these, for which every epoch
-        should be reviewed; else "".
+        The absent lanes ("" for none) if the model was never shown pages without just these, for which
+        every epoch should be reviewed; else None.
     """
 
     name: str
@@ -56,7 +56,7 @@ class StagedNight:
     quality: Mapping[str, LaneQuality] = field(default_factory=dict)
     grid: Grid | None = None
     scoring: str = ""
-    unseen_lanes: str = ""
+    unseen_lanes: str | None = None
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -106,7 +106,7 @@ class StagedNight:
     @cached_property
     def review(self) -> npt.NDArray[np.bool_]:
         """(n,) whether an epoch should be reviewed by a scorer."""
-        below = np.inf if self.unseen_lanes else self.review_below
+        below = self.review_below if self.unseen_lanes is None else np.inf
         return self.confidence < below  # False where it is NaN
 
     @property

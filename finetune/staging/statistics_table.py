@@ -66,8 +66,11 @@ def review(night: StagedNight) -> str:
     share = f" ({100 * n_low / n_staged:.1f} %)" if n_staged else ""
     are = "is" if n_low == 1 else "are"
     why = f"confidence below {night.review_below:g}"
-    if night.unseen_lanes:
-        why = f"the model was never shown pages without just {night.unseen_lanes}"
+    if night.unseen_lanes is not None:
+        which = (
+            f"pages without just {night.unseen_lanes}" if night.unseen_lanes else "complete pages"
+        )
+        why = f"the model was never shown {which}"
     return f"{n_low:,} of {n_staged:,} epochs{share} {are} marked for review: {why}"
 
 

@@ -14,7 +14,7 @@ from psgimg.builder.errors import BuildError, PsgimgError
 from psgimg.finetune.baselines.baseline import BaselineConfig
 from psgimg.finetune.baselines.methods import METHODS, REMEDY
 from psgimg.finetune.study import command_words, grid, step
-from psgimg.finetune.study.command_words import OWN, ROOT
+from psgimg.finetune.study.command_words import OWN, PAGES, ROOT
 from psgimg.finetune.study.grid import BASELINE, CORRUPT, DATASET, TEST, TRAIN, Study
 from psgimg.finetune.study.step import Step
 
@@ -24,9 +24,6 @@ NONE = "none"
 STYLE = "style"
 LEARNING = ("seed", "train_subjects")
 """Options of the training of a model that the training of a baseline has too."""
-
-PAGES = ("split", "corpus", "fold")
-"""Options of the predictions of a model, by which a baseline stages the same pages."""
 
 Options = Mapping[str, Mapping[str, Any]]
 
@@ -134,7 +131,7 @@ def without_effect(cells: Sequence[Mapping[str, str | None]]) -> list[str]:
 
 def _options(method: str, chosen: Options) -> dict[str, Any]:
     """Return the options of `psgimg baseline`: its own, and what it shares with the model's."""
-    shared = {name: chosen["predict"][name] for name in PAGES if name in chosen["predict"]}
+    shared = command_words.pages(chosen["predict"])
     if METHODS[method].trains:
         shared |= {name: chosen["sft"][name] for name in LEARNING if name in chosen["sft"]}
     return {**shared, **chosen[BASELINE]}

@@ -29,6 +29,10 @@ OWN = {
 }
 """Options that a study sets itself, or that would publish its output."""
 
+PAGES = ("split", "corpus", "fold")
+"""Options of the predictions of a model, by which a baseline stages the same pages, and some of these
+are explained."""
+
 CHECK = "from psgimg.finetune.study.check_arguments import main; main()"
 ROOT = "root"
 
@@ -71,6 +75,11 @@ def _words(command: str, name: str, value: Any) -> list[str]:
 
 def _word(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def pages(predict: Mapping[str, Any]) -> dict[str, Any]:
+    """Return which of the options of `psgimg predict` select the pages."""
+    return {name: predict[name] for name in PAGES if name in predict}
 
 
 def check_names(path: Path, section: str, options: Mapping[str, Any]) -> None:

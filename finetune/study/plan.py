@@ -107,7 +107,9 @@ def plan(study: Study) -> list[Cell]:
     first, *others = cells.values()
     if study.explain is None:
         return [first, *others]
-    explained = explanation(study.path, study.explain, first.training, first.prediction)
+    chosen = _options(study, study.cells[0])
+    options = {**command_words.pages(chosen["predict"]), **study.explain}
+    explained = explanation(study.path, options, first.training, first.prediction)
     names = study.explain_claims
     return [replace(first, explanation=explained, explanation_claims=names), *others]
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from psgimg.builder.errors import BuildError
+from psgimg.finetune.study.claims import Claims
 from psgimg.finetune.study.plan import Cell
 
 
@@ -27,12 +28,18 @@ def of_claims(path: Path, cells: Sequence[Cell], wanted: Sequence[str]) -> list[
             raise BuildError(f"--claim {name}: {path} has no such claim; it has {available}")
     if not wanted:
         return list(cells)
-    chosen = [cell for cell in cells if not cell.claims or set(cell.claims) & set(wanted)]
+
+    def is_wanted(claims: Claims) -> bool:
+        return not claims or not set(claims).isdisjoint(wanted)
+
+    asked = [
+        cell if is_wanted(cell.explanation_claims) else replace(cell, explanation=None)
+        for cell in cells
+    ]
     return [
         cell
-        if not cell.explanation_claims or set(cell.explanation_claims) & set(wanted)
-        else replace(cell, explanation=None)
-        for cell in chosen
+        for cell in asked
+        if is_wanted(cell.claims) or (cell.explanation and cell.explanation_claims)
     ]
 
 

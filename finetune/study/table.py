@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, secrets
 from psgimg.finetune.evaluation.intervals import finite
 from psgimg.finetune.metrics import disclosure
-from psgimg.finetune.study import baseline_cells, plan, pooling, runs, step
+from psgimg.finetune.study import baseline_cells, claims, plan, pooling, runs, step
+from psgimg.finetune.study.claims import Claims
 from psgimg.finetune.study.grid import BASELINE, FOLD, Study
 from psgimg.finetune.study.plan import SEED, Cell
 from psgimg.finetune.study.pooling import Answers
@@ -150,10 +152,11 @@ def _settings(cells: Sequence[Cell], answers: Mapping[str, Answers]) -> list[Val
 
 def _setting(group: Sequence[Cell], own: Sequence[Answers]) -> Values:
     """Return the mean over the seeds of a setting, and the value of each."""
+    tested: Claims = reduce(claims.joined, (cell.claims for cell in group))
     return {
         "name": plan.named(_without(group[0], SEED, FOLD), group[0].given),
         "factors": _without(group[0], SEED, FOLD),
-        "claims": list(group[0].claims),
+        "claims": list(tested),
         "cells": [cell.prediction.made for cell in group],
         "subjects": _n_subjects(own),
         "figures": {

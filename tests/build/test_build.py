@@ -34,23 +34,9 @@ def built(shhs, tmp_path_factory):
     return out, report
 
 
-WRITERS = {
-    "shhs": tiny.write_shhs,
-    "mesa": tiny.write_mesa,
-    "mros": tiny.write_mros,
-    "cfs": tiny.write_cfs,
-    "wsc": tiny.write_wsc,
-    "isruc": tiny.write_isruc,
-    "mass": tiny.write_mass,
-    "sleep-edf": tiny.write_sleep_edf,
-    "hmc": tiny.write_hmc,
-    "dcsm": tiny.write_dcsm,
-}
-
-
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", tiny.WRITERS)
 def test_every_corpus_goes_from_its_official_layout_to_labelled_rows(name, tmp_path):
-    truth = WRITERS[name](tmp_path / "corpus")
+    truth = tiny.WRITERS[name](tmp_path / "corpus")
     report, _ = run(tmp_path / "out", tmp_path / "corpus", name, trim_min=None)
     facts = {fact["recording"]: fact for fact in report.values["recordings"]}
     assert set(facts) == set(truth)
@@ -213,6 +199,18 @@ def test_a_published_split_decides_and_who_is_not_in_it_is_set_aside(shhs, tmp_p
         subjects[1]: "train",
     }
     assert {entry["reason"] for entry in report.values["set_aside"]} == {"not in the split file"}
+
+
+def test_who_is_in_the_published_split_but_unscored_is_set_aside_for_that(shhs, tmp_path):
+    subjects = sorted({name.partition("-")[2] for name in shhs[1]})
+    table, corpus = tmp_path / "split.csv", tmp_path / "corpus"
+    table.write_text("subject,split\n" + "".join(f"{name},test\n" for name in subjects))
+    shutil.copytree(shhs[0], corpus)
+    for scoring in corpus.rglob(f"*{subjects[0]}*.xml"):
+        scoring.unlink()
+    report, _ = run(tmp_path / "out", corpus, split_file=table)
+    reasons = {entry["reason"] for entry in report.values["set_aside"]}
+    assert reasons == {"no scoring"}
 
 
 def test_folds_cover_every_subject_once(shhs, tmp_path):

@@ -47,6 +47,18 @@ def test_help_is_light_and_fits_a_screen(words):
     assert len(done.stdout.splitlines()) <= 50
 
 
+def test_the_keys_of_build_json_are_read_without_any_library_of_signals():
+    """Forty modules name these types; what they import is paid for at every start."""
+    program = (
+        "import sys, psgimg.builder.dataset.build_json\n"
+        "print(sorted({'numpy', 'pyarrow', 'scipy', 'mne'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
 def test_every_option_has_a_help_text():
     for command in command_line().commands.values():
         assert command.help

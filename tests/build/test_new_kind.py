@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import tiny
 from builds import content, run
-from psgimg.builder.dataset import build_report, prompts, validate
+from psgimg.builder.dataset import build_report, validate
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.montage import MONTAGES
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.render.style import PRESETS
-from psgimg.finetune.models.manifest import ModelFolder
+from tiny_manifest import manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 EDITS = {
@@ -69,21 +69,8 @@ def made(tmp_path_factory):
     room = tmp_path_factory.mktemp("made")
     tiny.write_shhs(room / "corpus", n_subjects=1, visits=(1,), minutes=3)
     run(room / "dataset", room / "corpus", trim_min=None)
-    build = build_report.read(room / "dataset")
     (room / "model").mkdir()
-    ModelFolder(
-        prompt=prompts.load("closed"),
-        prompt_name="closed",
-        context=0,
-        recipe=build["recipe"],
-        recipe_hash=build["recipe_hash"],
-        policy="restricted",
-        corpora=("shhs",),
-        subjects=(),
-        dataset={"id": "dataset", "config": None, "revision": None},
-        base_model="tiny",
-        max_pixels=None,
-    ).save(room / "model")
+    manifest(build_report.read(room / "dataset")).save(room / "model")
     return room
 
 

@@ -337,6 +337,11 @@ def test_a_second_scorer_as_reference_is_kept(corpora, tmp_path):
     export = exported(tmp_path / "built", tmp_path / "labels")
     rebuilt, _ = again(export, roots, tmp_path / "out")
     assert_same(rebuilt, tmp_path / "out", tmp_path / "built")
+    fixed = [
+        json.loads((tmp_path / name / "build.json").read_text())["fixed"]
+        for name in ("built", "out")
+    ]
+    assert fixed[0] == fixed[1]
 
 
 def test_a_real_night_is_rebuilt_byte_for_byte(real_recordings, tmp_path):

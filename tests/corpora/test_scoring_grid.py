@@ -8,21 +8,12 @@ from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.edf import open_edf
 from tiny_edf import START, Channel, write_annotations, write_psg
 
-CORPORA = {
-    "shhs": tiny.write_shhs,
-    "mros": tiny.write_mros,
-    "wsc": tiny.write_wsc,
-    "isruc": tiny.write_isruc,
-    "mass": tiny.write_mass,
-    "sleep-edf": tiny.write_sleep_edf,
-    "hmc": tiny.write_hmc,
-    "dcsm": tiny.write_dcsm,
-}
+CORPORA = ("shhs", "mros", "wsc", "isruc", "mass", "sleep-edf", "hmc", "dcsm")
 
 
 @pytest.mark.parametrize("name", CORPORA)
 def test_the_epochs_are_those_that_the_corpus_reads_without_being_told_the_format(name, tmp_path):
-    CORPORA[name](tmp_path, minutes=4)
+    tiny.WRITERS[name](tmp_path, minutes=4)
     corpus = registry.corpus(name)
     n_read = 0
     for recording in corpus.recordings(tmp_path):
@@ -52,6 +43,7 @@ def signal(tmp_path):
         ("epoch,onset_s,time,stage,p_W\n0,7.5,22:00,W,1\n1,37.5,,,\n", [7.5, 37.5], 30),
         ("wake\nN1\nREM\n", [0, 30, 60], 30),
         ("0\n2\n5\n", [0, 30, 60], 30),
+        ('"onset";"stage, AASM";"stage"\n"0";"a";"W"\n"30";"b";"N2"\n', [0, 30], 30),
     ],
 )
 def test_tables_and_lists_are_recognised(text, onsets_s, epoch_s, signal, tmp_path):
@@ -98,6 +90,8 @@ def test_a_file_of_ones_own_is_read_by_the_corpus_file_that_describes_it(signal,
         ("a.csv", "onset,duration,stage\n0,31,W\n31,30,W\n", "not a multiple of 30 s"),
         ("a.csv", "onset,duration,stage\n0,abc,W\n", "'abc', not a number"),
         ("a.txt", "once upon a time\n", "'once upon a time'"),
+        ("a.csv", "onset_s;stage, AASM\n0;W\n", "'onset_s;stage, AASM'"),
+        ("a.csv", f"onset,stage\n0,{'W' * 200_000}\n", "a.csv, line 2: field larger"),
         ("a.txt", "\n", "is empty"),
         ("a.xml", "<Other></Other>", "not <PSGAnnotation>"),
     ],
@@ -123,4 +117,5 @@ def test_the_real_scorings_of_other_people_are_recognised(real_recordings):
     assert xml
     assert {len(scoring_grid.read(path, night, start)) for path in xml} == {1084}
     expert = sorted((real_recordings / "isruc").glob("*_1.txt"))
+    assert {scoring_grid.read(path, night, start).notes for path in expert} <= {()}
     assert {len(scoring_grid.read(path, night, start)) for path in expert} <= {954}

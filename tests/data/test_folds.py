@@ -19,7 +19,7 @@ from psgimg.finetune.data import page_set, source
 from psgimg.finetune.inference.predict_config import PredictConfig, question
 from psgimg.finetune.lanes.seen import LanesSeen
 from psgimg.finetune.models import provenance
-from psgimg.finetune.models.manifest import ModelFolder
+from tiny_manifest import manifest
 
 N_FOLDS = 3
 PARTS = ("train", "validation", "test")
@@ -169,18 +169,9 @@ def test_a_training_takes_its_pages_from_the_fold(dataset):
 def asked(dataset, folder, fold, trained, learned, **options):
     """Ask a model, trained for a fold on some people, about pages; return what it is told."""
     pages = page_set.load(str(dataset), None, options.get("split", "test"), fold=fold)
-    ModelFolder(
-        prompt=prompts.load("closed"),
-        prompt_name="closed",
-        context=0,
-        recipe=pages.build["recipe"],
-        recipe_hash=pages.build["recipe_hash"],
-        policy=pages.build["policy"],
-        corpora=("cfs",),
+    manifest(
+        pages.build,
         subjects=tuple(provenance.subject("cfs", who) for who in learned),
-        dataset={"id": "out", "config": None, "revision": None},
-        base_model="tiny",
-        max_pixels=None,
         fold=trained,
         versions={},
     ).save(folder)

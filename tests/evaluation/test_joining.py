@@ -83,6 +83,19 @@ def test_lanes_that_a_model_had_never_seen_are_still_noted(frame, tmp_path):
     assert note in joined(written(tmp_path, parts(frame)))["notes"]
 
 
+def test_whom_a_method_has_seen_elsewhere_is_told_of_all_files(frame, tmp_path):
+    elsewhere = {"who": "the classifier", "corpora": ["mesa"], "source": "its paper"}
+    paths = written(tmp_path, parts(frame), (0, 1, 2), learned_elsewhere=elsewhere)
+    for path, told in zip(
+        paths, ({}, {"a": "unknown"}, {"a": "seen", "b": "unknown"}), strict=True
+    ):
+        beside = path.with_name(f"{path.name}.json")
+        beside.write_text(json.dumps(json.loads(beside.read_text()) | {"people_of": told}))
+    source = joined(paths)["source"]
+    assert source["people_of"] == {"a": "seen", "b": "unknown"}
+    assert joined(paths[::-1])["source"] == source
+
+
 def test_epochs_of_two_lengths_in_one_night_are_refused(frame, tmp_path):
     odd = frame["epoch"] % 2 == 1
     with pytest.raises(BuildError, match=r"last 30 s in .*, and 25 s in another file"):

@@ -15,7 +15,7 @@ from psgimg.finetune.data import page_set
 from psgimg.finetune.inference.predict_config import PredictConfig, question
 from psgimg.finetune.lanes.seen import LanesSeen
 from psgimg.finetune.models import provenance
-from psgimg.finetune.models.manifest import ModelFolder
+from tiny_manifest import manifest
 
 CORPUS = "shhs"
 
@@ -45,20 +45,7 @@ def notes(dataset, folder, learned):
     """What is said of a model that learned from subjects of these hashes."""
     pages = page_set.load(str(dataset), None, "test")
     folder.mkdir(exist_ok=True)
-    ModelFolder(
-        prompt=prompts.load("closed"),
-        prompt_name="closed",
-        context=0,
-        recipe=pages.build["recipe"],
-        recipe_hash=pages.build["recipe_hash"],
-        policy=pages.build["policy"],
-        corpora=(CORPUS,),
-        subjects=tuple(learned),
-        dataset={"id": "out", "config": None, "revision": None},
-        base_model="tiny",
-        max_pixels=None,
-        versions={},
-    ).save(folder)
+    manifest(pages.build, subjects=tuple(learned), versions={}).save(folder)
     return question(PredictConfig(str(folder), str(dataset), folder / "p.csv"), pages).notes
 
 

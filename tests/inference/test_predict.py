@@ -26,8 +26,8 @@ from psgimg.finetune.data import page_set
 from psgimg.finetune.inference import predict_config
 from psgimg.finetune.inference.likelihood import Scorer
 from psgimg.finetune.metrics import predictions
-from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.predict import PredictConfig
+from tiny_manifest import manifest
 
 PER_PART = 8
 
@@ -69,20 +69,7 @@ def base(tmp_path_factory):
 def model(base, dataset):
     """A model folder as `psgimg sft` writes it."""
     folder = shutil.copytree(base, base.parent / "model")
-    built = build_report.read(dataset)
-    ModelFolder(
-        prompt=prompts.load("closed"),
-        prompt_name="closed",
-        context=1,
-        recipe=built["recipe"],
-        recipe_hash=built["recipe_hash"],
-        policy=built["policy"],
-        corpora=tuple(built["corpora"]),
-        subjects=(),
-        dataset={"id": "out", "config": None, "revision": None},
-        base_model="tiny",
-        max_pixels=None,
-    ).save(folder)
+    manifest(build_report.read(dataset), context=1).save(folder)
     return folder
 
 

@@ -31,8 +31,10 @@ from psgimg.finetune.lanes.cover import Cover
 from psgimg.finetune.lanes.seen import LanesSeen
 from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.predict import PredictConfig
+from psgimg.finetune.staging import statistics_table
 from psgimg.finetune.staging.stage import StageConfig, stage
 from psgimg.finetune.terminal import model_commands, stage_command
+from tiny_manifest import manifest
 
 PROMPT = prompts.load("closed")
 LANES = ("F4", "C4", "O2", "E1", "E2", "chin")
@@ -76,21 +78,7 @@ def dataset(tmp_path_factory):
 def model_of(dataset, folder, shown):
     """A model folder as `psgimg sft` writes it after pages with some patterns of absent lanes."""
     tiny_models.build("idefics3", folder, texts=[PROMPT.question])
-    report = build_report.read(dataset)
-    ModelFolder(
-        prompt=PROMPT,
-        prompt_name="closed",
-        context=0,
-        recipe=report["recipe"],
-        recipe_hash=report["recipe_hash"],
-        policy="open",
-        corpora=("hmc",),
-        subjects=(),
-        dataset={"id": "out", "config": None, "revision": None},
-        base_model="tiny",
-        max_pixels=None,
-        lanes=LanesSeen(shown, {"F4": {"F4-M1": 9}}),
-    ).save(folder)
+    manifest(build_report.read(dataset), lanes=LanesSeen(shown, {"F4": {"F4-M1": 9}})).save(folder)
     return folder
 
 
@@ -323,6 +311,19 @@ def test_any_lanes_stages_the_night_with_every_epoch_marked(plain, poor, tmp_pat
     facts = json.loads((out / "statistics.json").read_text())
     assert facts["lanes_seen_in_training"] is False
     assert any("F4, O2, chin" in note for note in facts["notes"])
+
+
+def test_any_lanes_marks_a_complete_night_for_a_model_never_shown_one(dataset, tmp_path):
+    model = model_of(dataset, tmp_path / "model", {("chin",): 4})
+    path, out = tmp_path / "whole.edf", tmp_path / "out"
+    write_psg(path, [Channel(label, 128) for label in LABELS], ["W"] * 3)
+    told = Remembered()
+    staged = stage(StageConfig(path, str(model), out, any_lanes=True, review=0.0), told)
+    rows = list(csv.DictReader((out / "hypnogram.csv").read_text().splitlines()))
+    assert {row["review"] for row in rows} == {"yes"}
+    assert json.loads((out / "statistics.json").read_text())["lanes_seen_in_training"] is False
+    assert any("whole.edf is complete" in note for note in told.notes)
+    assert "never shown complete pages" in statistics_table.review(staged)
 
 
 def test_another_derivation_than_in_training_is_told_and_not_refused(plain, tmp_path):

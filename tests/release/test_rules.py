@@ -261,6 +261,9 @@ def test_folds_of_a_repository_grow_and_nobody_changes_theirs():
     grown = released(plain, held)
     assert grown["folds"] == 2
     assert grown["placements"]["folds"]["c"]["1"] in (0, 1)
+    two = values([("c", s, s, "test") for s in "12"])
+    replaced = released(two, held, allow_loss=True)  # --replace where nobody changes fold
+    assert replaced["placements"]["folds"]["a"] == {"1": 0, "2": 1}
     moved = folded([("a", s, s, "train") for s in "12"], 2, {"a": {"1": 1, "2": 0}})
     with pytest.raises(
         BuildError, match="org/name has a 1 and others in other folds; build into a"

@@ -22,12 +22,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from make_golden import ABSENT, FLAT, GOLDENS, LEVEL, N_SAMPLES, PAGES, SLEEPING, wave, zigzag
+from night_lanes import first_night
 from pictures import decode
 from PIL import Image
-from psgimg.builder import night
 from psgimg.builder.corpora import demo
 from psgimg.builder.corpora.registry import corpus
-from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.montage import MONTAGES, Kind
@@ -37,7 +36,6 @@ from psgimg.builder.render.page import Page
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.render.style import CLINICAL, PAPER, PRESETS, SLEEPVLM
 from psgimg.builder.signals import epoching
-from psgimg.builder.signals.filtering import read_signals
 from scipy.ndimage import maximum_filter, minimum_filter
 
 MEAN_TOLERANCE = 4.0
@@ -90,18 +88,8 @@ def centre_row(lane):
 def night_pages(name, root, every):
     """A Page of each style, and some pages of samples of a corpus's first night."""
     source = corpus(name)
-    recording = next(iter(source.recordings(root)))
     recipe = Recipe(MONTAGES[source.montage], CLINICAL)
-    plan = night.plan(source, recording, PageSpec(recipe, trim_min=30.0))
-    signals = read_signals(
-        plan.edf,
-        recipe.montage,
-        plan.derivations,
-        filters=recipe.filters,
-        mains_hz=source.mains_hz,
-        sfreq_hz=recipe.sfreq_hz,
-        span_s=plan.selection.span_s,
-    )
+    plan, signals = first_night(source, root, recipe)
     absent = [lane is None for lane in signals.lanes]
     drawn = {
         style.name: Page(style, recipe.montage, absent, signals.envelopes)

@@ -2,16 +2,14 @@
 
 import numpy as np
 import pytest
-from psgimg.builder import night
+from night_lanes import first_night
 from psgimg.builder.corpora.registry import corpus
-from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.recordings.montage import MONTAGES, Kind
 from psgimg.builder.render.layout import boxes
 from psgimg.builder.render.page import Page
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.render.style import CLINICAL, PEDIATRIC
 from psgimg.builder.signals import epoching
-from psgimg.builder.signals.filtering import read_signals
 from psgimg.builder.stages import Stage
 
 
@@ -19,19 +17,9 @@ from psgimg.builder.stages import Stage
 def deep_sleep(real_recordings):
     """Lanes of the N3 pages of SC4001, (n_pages, 4, n_samples), in µV."""
     source = corpus("sleep-edf")
-    recording = next(iter(source.recordings(real_recordings / "sleep-edf")))
     recipe = Recipe(MONTAGES["sleep-edf"], CLINICAL)
-    plan = night.plan(source, recording, PageSpec(recipe, trim_min=30.0))
+    plan, signals = first_night(source, real_recordings / "sleep-edf", recipe)
     epochs = [epoch for epoch in plan.selection.epochs if epoch.stage is Stage.N3]
-    signals = read_signals(
-        plan.edf,
-        recipe.montage,
-        plan.derivations,
-        filters=recipe.filters,
-        mains_hz=source.mains_hz,
-        sfreq_hz=recipe.sfreq_hz,
-        span_s=plan.selection.span_s,
-    )
     return np.stack(list(epoching.cut(signals, epochs)))
 
 

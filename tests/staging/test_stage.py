@@ -38,6 +38,7 @@ from psgimg.finetune.predict import PredictConfig
 from psgimg.finetune.staging import inference
 from psgimg.finetune.staging.stage import OUTPUT, StageConfig, stage
 from psgimg.finetune.terminal import stage_command
+from tiny_manifest import manifest
 
 NAME = "SN002"
 N_EPOCHS = 12
@@ -78,20 +79,7 @@ def model(dataset, tmp_path_factory):
     """A model folder as `psgimg sft` writes it."""
     folder = tmp_path_factory.mktemp("models") / "model"
     tiny_models.build("idefics3", folder, texts=[prompts.load("closed").question])
-    built = build_report.read(dataset)
-    ModelFolder(
-        prompt=prompts.load("closed"),
-        prompt_name="closed",
-        context=CONTEXT,
-        recipe=built["recipe"],
-        recipe_hash=built["recipe_hash"],
-        policy="open",
-        corpora=("hmc",),
-        subjects=(),
-        dataset={"id": "out", "config": None, "revision": None},
-        base_model="tiny",
-        max_pixels=None,
-    ).save(folder)
+    manifest(build_report.read(dataset), context=CONTEXT).save(folder)
     return folder
 
 
@@ -297,9 +285,9 @@ HOURS_8 = 8 * 3600.0
     ],
 )
 def test_a_time_is_clock_time_or_seconds_from_the_start(said, seconds):
-    assert lights.span(said, None, ELEVEN, HOURS_8)[0] == seconds
+    assert lights.span(said, None, ELEVEN, HOURS_8, 30)[0] == seconds
     if seconds != 0:
-        assert lights.span(None, said, ELEVEN, HOURS_8)[1] == seconds
+        assert lights.span(None, said, ELEVEN, HOURS_8, 30)[1] == seconds
 
 
 @pytest.mark.parametrize(
@@ -313,7 +301,7 @@ def test_a_time_is_clock_time_or_seconds_from_the_start(said, seconds):
 )
 def test_lights_on_is_the_first_such_time_after_lights_off(off, on, hours, span):
     six = datetime(2021, 3, 27, 6, 0)
-    found = lights.span(off, on, six, hours * 3600 - 20)
+    found = lights.span(off, on, six, hours * 3600 - 20, 30)
     for seconds, expected in zip(found, span, strict=True):
         if expected is None:
             assert seconds is None
@@ -338,9 +326,15 @@ def test_lights_on_is_the_first_such_time_after_lights_off(off, on, hours, span)
 )
 def test_an_invalid_time_is_refused_in_one_line(off, on, start, words):
     with pytest.raises(BuildError) as refused:
-        lights.span(off, on, start, HOURS_8)
+        lights.span(off, on, start, HOURS_8, 30)
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_the_lights_are_off_for_an_epoch_of_the_night_whatever_its_length():
+    assert lights.span("60", "80", None, HOURS_8, 20) == (60, 80)
+    with pytest.raises(BuildError, match="less than an epoch"):
+        lights.span("60", "79", None, HOURS_8, 20)
 
 
 # --- what can't be staged ----------------------------------------------------------------------

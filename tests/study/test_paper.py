@@ -268,6 +268,30 @@ def test_the_first_cells_model_is_explained_on_its_test_pages_for_its_claim_only
     assert step in plan.steps(cells)
 
 
+def test_an_explanation_is_of_the_pages_that_its_cell_predicts(tmp_path):
+    cells = cells_of(tmp_path, explain={}, cells=[{"fold": 1}], predict={"corpus": "hmc"})
+    words = cells[0].explanation.words
+    for name, value in (("--fold", "1"), ("--corpus", "hmc")):
+        assert words[words.index(name) + 1] == value
+        assert name in cells[0].prediction.words
+    cells = cells_of(tmp_path, explain={"split": "validation"}, predict={"split": "train"})
+    words = cells[0].explanation.words
+    assert words[words.index("--split") + 1] == "validation"
+    assert words.count("--split") == 1
+
+
+def test_a_claim_of_the_explanation_alone_runs_it_though_its_cell_has_others(tmp_path):
+    cells = cells_of(
+        tmp_path,
+        explain={"claim": "why"},
+        cells=[{"claim": "a"}, {"claim": "b", "context": 1}],
+    )
+    found = chosen(cells, "why")
+    assert [bool(cell.explanation) for cell in found] == [True]
+    assert found[0].prediction == cells[0].prediction
+    assert [bool(cell.explanation) for cell in chosen(cells, "b")] == [False]
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [

@@ -523,6 +523,15 @@ def test_settings_are_means_over_seeds_with_intervals_over_subjects(tabled):
     assert first["subjects"] == second["subjects"] == 3
 
 
+def test_a_setting_tests_the_claims_of_each_of_its_seeds(tmp_path):
+    cells = [{"claim": "a", "seed": 0}, {"claim": "b", "seed": 1}, {"context": 1, "seed": 0}]
+    asked = grid.read(written(tmp_path, cells=cells))
+    planned = plan.plan(asked)
+    finished(tmp_path, planned, lambda cell: answers(wrong=0.1, seed=int(cell.factors["seed"])))
+    first, second = table.collect(asked, planned, tmp_path)["settings"]
+    assert (first["claims"], second["claims"]) == (["a", "b"], [])
+
+
 def test_the_folds_of_a_cross_validation_are_one_setting_of_all_people(tmp_path):
     asked = grid.read(written(tmp_path, grid={"fold": [0, 1, 2], "seed": [0, 1]}))
     cells = plan.plan(asked)

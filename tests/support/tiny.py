@@ -313,3 +313,18 @@ def write_dcsm(root: Path, n_subjects: int = 2, minutes: int = 10) -> Truth:
         (root / name / "hypnogram.ids").write_text("".join(lines))
         found[name] = truth(words)
     return found
+
+
+WRITERS = {
+    "shhs": write_shhs,
+    "mesa": write_mesa,
+    "mros": write_mros,
+    "cfs": write_cfs,
+    "wsc": write_wsc,
+    "isruc": write_isruc,
+    "mass": write_mass,
+    "sleep-edf": write_sleep_edf,
+    "hmc": write_hmc,
+    "dcsm": write_dcsm,
+}
+"""Corpus → what writes a tiny one."""

@@ -123,7 +123,7 @@ def _table(form: ScoringForm, path: Path) -> Iterator[_Row]:
     except csv.Error as error:
         raise RecordingError(
             "unreadable scoring",
-            f"{path.name}, line {rows.line_num + 1}: {error}; get the file again",
+            f"{path.name}, line {rows.line_num}: {error}; get the file again",
         ) from error
 
 
