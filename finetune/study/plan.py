@@ -2,45 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import quoting
-from psgimg.builder.render.style import CLINICAL
 from psgimg.finetune.models.manifest import TINY
-from psgimg.finetune.study import baseline_cells, claims, command_words, grid, step
+from psgimg.finetune.study import baseline_cells, claims, command_words, grid, labels, step
 from psgimg.finetune.study.claims import Claims
 from psgimg.finetune.study.explanation import explanation
-from psgimg.finetune.study.grid import BASELINE, CORRUPT, DATASET, TEST, TRAIN, ZERO_SHOT, Study
+from psgimg.finetune.study.grid import (
+    BASELINE,
+    CORRUPT,
+    DATASET,
+    FOLD,
+    TEST,
+    TRAIN,
+    ZERO_SHOT,
+    Study,
+)
 from psgimg.finetune.study.step import Step
-from psgimg.finetune.training.psg_arguments import PsgArguments
-
-CLEAN = "none"
-"""Value of the factor ``corrupt`` for uncorrupted pages."""
 
 SEED = "seed"
 
-LOCAL = ("/", "./", "../", "~")
-"""Beginnings of paths of this machine."""
-
 BASE = "base"
 """Name of a cell without any factor."""
-
-DEFAULTS = {
-    "style": CLINICAL.name,
-    CORRUPT: CLEAN,
-    ZERO_SHOT: "no",
-    BASELINE: baseline_cells.NONE,
-    "train_subjects": "all",
-    **{name: str(getattr(PsgArguments(), name)) for name in ("prompt", "context", "sampling")},
-}
-"""Label of a factor that neither a cell nor the study's options set; otherwise ``default``."""
-
-ZERO_SHOT_OPTIONS = ("model", "prompt", "context")
-"""Training options that also apply to prediction with an untrained model."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +92,7 @@ def plan(study: Study) -> list[Cell]:
         cell = replace(_cell(study, factors), claims=names)
         first = cells.get(cell.prediction.id, cell)
         cells[cell.prediction.id] = replace(first, claims=claims.joined(first.claims, names))
+    _refuse_split_beside_folds(study.path, cells.values())
     first, *others = cells.values()
     if study.explain is None:
         return [first, *others]
@@ -112,6 +101,19 @@ def plan(study: Study) -> list[Cell]:
     explained = explanation(study.path, options, first.training, first.prediction)
     names = study.explain_claims
     return [replace(first, explanation=explained, explanation_claims=names), *others]
+
+
+def _refuse_split_beside_folds(path: Path, cells: Iterable[Cell]) -> None:
+    """Refuse a setting tested on folds and on the split test too, which would test people twice."""
+    folds: dict[tuple[Any, ...], set[str | None]] = {}
+    for cell in cells:
+        factors = {name: value for name, value in cell.factors.items() if name not in (SEED, FOLD)}
+        folds.setdefault((*factors.items(),), set()).add(cell.factors.get(FOLD))
+    if any(len(found) > 1 and labels.NO_FOLD in found for found in folds.values()):
+        raise BuildError(
+            f"{path}: some cells have a fold and others, otherwise equal, have none; give all of them a "
+            "fold, or compare the two in studies of their own"
+        )
 
 
 def steps(cells: Sequence[Cell]) -> list[Step]:
@@ -154,12 +156,16 @@ def _cell(study: Study, factors: Mapping[str, Any]) -> Cell:
     training = None if zero_shot else _training(chosen["sft"], train)
     options = dict(chosen["predict"])
     if zero_shot:
-        own = {name: chosen["sft"][name] for name in ZERO_SHOT_OPTIONS[1:] if name in chosen["sft"]}
+        own = {
+            name: chosen["sft"][name]
+            for name in labels.ZERO_SHOT_OPTIONS[1:]
+            if name in chosen["sft"]
+        }
         options = {**own, **options}
     command_words.check_predict(study.path, options)
     prediction = _prediction(options, training or model, test)
-    labels = _labels(study, factors, zero_shot)
-    return Cell(labels, tuple(factors), training, prediction, step.evaluation(prediction))
+    shown = labels.of(study, factors, zero_shot)
+    return Cell(shown, tuple(factors), training, prediction, step.evaluation(prediction))
 
 
 def _baseline_cell(study: Study, factors: Mapping[str, Any], method: str) -> Cell:
@@ -169,11 +175,11 @@ def _baseline_cell(study: Study, factors: Mapping[str, Any], method: str) -> Cel
     data = _datasets(study, effective, chosen)
     source = None if DATASET in effective else _source(effective, chosen)
     prediction = baseline_cells.prediction(study.path, method, chosen, data, source)
-    labels = {
+    shown = {
         name: value if baseline_cells.applies(name, method) else None
-        for name, value in _labels(study, factors, False).items()
+        for name, value in labels.of(study, factors, False).items()
     }
-    return Cell(labels, tuple(factors), None, prediction, step.evaluation(prediction))
+    return Cell(shown, tuple(factors), None, prediction, step.evaluation(prediction))
 
 
 def _options(study: Study, factors: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -193,9 +199,9 @@ def _datasets(
     study: Study, factors: Mapping[str, Any], chosen: Mapping[str, Mapping[str, Any]]
 ) -> tuple[Step | str, Step | str]:
     """Return training and test dataset, each as the step that builds it or as an existing dataset."""
-    corrupt = factors.get(CORRUPT, CLEAN)
+    corrupt = factors.get(CORRUPT, labels.CLEAN)
     if (existing := factors.get(DATASET)) is not None:
-        if corrupt != CLEAN or "corpus" in factors:
+        if corrupt != labels.CLEAN or "corpus" in factors:
             raise BuildError(
                 f"{study.path}: {DATASET} {existing} is built already; leave out corpus and {CORRUPT}"
             )
@@ -218,9 +224,9 @@ def _source(factors: Mapping[str, Any], chosen: Mapping[str, Mapping[str, Any]])
     return factors.get("corpus", chosen["build"].get("source"))
 
 
-def _built(path: Path, source: Any, given: Mapping[str, Any], corrupt: Any = CLEAN) -> Step:
+def _built(path: Path, source: Any, given: Mapping[str, Any], corrupt: Any = labels.CLEAN) -> Step:
     own = {"source": source, **{name: value for name, value in given.items() if name != "source"}}
-    if corrupt != CLEAN:
+    if corrupt != labels.CLEAN:
         own["corrupt"] = corrupt
     given_words = command_words.words("build", own, source if isinstance(source, str) else None)
     command_words.check_build(path, given_words)
@@ -241,39 +247,10 @@ def _prediction(given: Mapping[str, Any], model: Step | str, test: Step | str) -
     return step.make("predict", words, name, step.only_steps(model, test), ".parquet")
 
 
-def _labels(study: Study, factors: Mapping[str, Any], zero_shot: bool) -> dict[str, str | None]:
-    """Return the label of each factor of a cell."""
-    labels: dict[str, str | None] = {}
-    for factor in study.factors:
-        section, option = grid.option_of(factor)
-        if zero_shot and section == "sft" and factor not in ZERO_SHOT_OPTIONS:
-            labels[factor] = None
-            continue
-        base = study.options.get(section, {}).get(option, DEFAULTS.get(factor, "default"))
-        labels[factor] = label(factors.get(factor, base), zero_shot)
-    return labels
-
-
-def label(value: Any, zero_shot: bool = False) -> str:
-    """Return a factor's value as text, with local paths reduced to their last component."""
-    if isinstance(value, Mapping):
-        parts = [label(value[part]) for part in (TRAIN, TEST)]
-        return f"→ {parts[1]}" if zero_shot else " → ".join(parts)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return " + ".join(label(one) for one in value)
-    text = str(value)
-    name, equals, place = text.partition("=")  # of a root: shhs=/data/shhs
-    if equals and place.startswith(LOCAL):
-        return f"{name}={Path(place).name}"
-    return Path(text).name if text.startswith(LOCAL) else text
-
-
 def commands(cells: Sequence[Cell]) -> list[str]:
     """Return every command of the cells in order, as it would be typed in the study's folder."""
     return [quoting.command(*map(_typed, one.words)) for one in steps(cells)]
 
 
 def _typed(word: str) -> str:
-    return word.removeprefix("@/") if word.startswith("@/") else label(word)
+    return word.removeprefix("@/") if word.startswith("@/") else labels.text(word)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from importlib.metadata import version
@@ -169,7 +170,11 @@ def _setting(group: Sequence[Cell], own: Sequence[Answers]) -> Values:
 def _effects(
     factor: str, cells: Sequence[Cell], done: Sequence[Cell], answers: Mapping[str, Answers]
 ) -> list[Values]:
-    """Compare every value of a factor with its first, over pairs of otherwise equal cells."""
+    """Compare every value of a factor with its first, over pairs of otherwise equal cells.
+
+    The folds that both have are one pair, as they are one setting: the mean of metrics of single folds
+    would be another number.
+    """
     distinct = dict.fromkeys(cell.factors[factor] for cell in cells)
     values = [value for value in distinct if value is not None]
     return [_effect(factor, values[0], value, done, answers) for value in values[1:]]
@@ -178,12 +183,16 @@ def _effects(
 def _effect(
     factor: str, reference: str, value: str, done: Sequence[Cell], answers: Mapping[str, Answers]
 ) -> Values:
+    by_run: dict[tuple[Any, ...], list[tuple[Answers, Answers]]] = {}
+    for first, second in itertools.product(done, done):
+        values = (first.factors[factor], second.factors[factor])
+        if values == (reference, value) and comparable(first, second, factor):
+            run = tuple((*_without(one, FOLD).items(),) for one in (first, second))
+            pair = answers[first.prediction.id], answers[second.prediction.id]
+            by_run.setdefault(run, []).append(pair)
     equal = [
-        (answers[first.prediction.id], answers[second.prediction.id])
-        for first in done
-        if first.factors[factor] == reference
-        for second in done
-        if second.factors[factor] == value and comparable(first, second, factor)
+        (pooling.joined([one for one, _ in folds]), pooling.joined([other for _, other in folds]))
+        for folds in by_run.values()
     ]
     pairs = [(first, second) for first, second in equal if first.epochs == second.epochs]
     differences = pooling.differences(pairs) if pairs else {}

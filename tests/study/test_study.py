@@ -594,6 +594,39 @@ def test_an_effect_is_the_mean_difference_of_otherwise_equal_pairs(tabled):
     assert 0 < found["low"] < found["difference"] < found["high"]
 
 
+def test_an_effect_is_of_the_folds_that_both_have_evaluated_together(tmp_path):
+    axes = {"style": ["paper", "clinical"], "fold": [0, 1, 2]}
+    asked = grid.read(written(tmp_path, grid=axes))
+    cells = plan.plan(asked)
+    wrong = {"paper": 0.1, "clinical": 0.4}
+    whole = {style: answers(n_subjects=6, wrong=rate) for style, rate in wrong.items()}
+
+    def rows(cell):
+        tested = {f"s{k}" for k in range(6) if k % 3 == int(cell.factors["fold"])}
+        return [row for row in whole[cell.factors["style"]] if row["subject"] in tested]
+
+    finished(tmp_path, cells, rows)
+    (effect,) = table.collect(asked, cells, tmp_path)["effects"]
+    assert (effect["pairs"], effect["other_epochs"], effect["subjects"]) == (1, 0, 6)
+    joined = {}
+    for style, one in whole.items():
+        predictions.write(tmp_path / f"{style}.csv", Predictions.from_rows(one))
+        joined[style] = pooling.read(tmp_path / f"{style}.csv").figures
+    for name, found in effect["figures"].items():
+        assert found["difference"] == pytest.approx(
+            joined["clinical"][name] - joined["paper"][name]
+        )
+
+
+@pytest.mark.parametrize("cells", [[{"fold": 0}, {}], [{}, {"fold": 0, "seed": 3}]])
+def test_a_setting_is_not_tested_on_folds_and_on_the_split_too(tmp_path, cells):
+    with pytest.raises(
+        BuildError, match="some cells have a fold and others, otherwise equal, have none"
+    ):
+        cells_of(tmp_path, cells=cells)
+    cells_of(tmp_path, cells=[{"fold": 0}, {"context": 1}])
+
+
 def test_cells_that_answer_the_same_differ_by_nothing(tmp_path):
     asked = grid.read(written(tmp_path, grid={"style": ["paper", "clinical"]}))
     cells = plan.plan(asked)
