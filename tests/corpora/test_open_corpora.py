@@ -1,5 +1,7 @@
 """CinC 2018 and CAP, each on nights in the official layout."""
 
+import re
+
 import pytest
 from builds import rows, run
 from psgimg.builder.corpora import cap, cinc2018
@@ -22,6 +24,24 @@ def test_stages_of_cinc_begin_with_their_first_note_and_last_to_the_end(tmp_path
     assert hypnogram.onsets_s[-1] + 30 == open_signal(recording.signal).duration_s
 
 
+@pytest.mark.parametrize("word", ["N4", "S1", "?", "Stage 5", "wake"])
+def test_an_unknown_stage_of_cinc_is_refused_by_name(tmp_path, word):
+    write_cinc(tmp_path, extra=[(150.0, word)])
+    (recording,) = cinc2018.CORPUS.recordings(tmp_path)
+    with pytest.raises(
+        RecordingError, match=rf"tr03-0005\.arousal has '{re.escape(word)}', not one of W"
+    ):
+        cinc2018.read_hypnogram(recording, "")
+
+
+def test_notes_of_cinc_apart_from_the_header_count_at_the_rate_of_the_signal(tmp_path):
+    truth = write_cinc(tmp_path)
+    (notes,) = tmp_path.glob("training/*/*.arousal")
+    (tmp_path / "notes").mkdir()
+    notes.rename(tmp_path / "notes" / notes.name)
+    assert one(cinc2018, tmp_path)[1].scores == truth
+
+
 def test_a_record_of_cinc_without_stages_is_set_aside(tmp_path):
     write_cinc(tmp_path)
     (tmp_path / "training/tr03-0005/tr03-0005.arousal").unlink()
@@ -37,6 +57,58 @@ def test_signals_in_wfdb_are_read_in_microvolts(tmp_path):
     assert float(file.sfreqs_hz[0]) == 200
     assert 39 < file.read_uv(0).std() < 41  # 400 steps of 0.1 µV
     assert file.fault(CINC_LABELS.index("SaO2")) is not None
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:500_000])
+
+
+def without_header(path):
+    path.with_suffix(".hea").unlink()
+
+
+def of_another(path):
+    text = path.with_suffix(".hea").read_text()
+    path.with_suffix(".hea").write_text(text.replace("tr03-0005.mat", "tr03-0006.mat"))
+
+
+def shortened(path):
+    text = path.with_suffix(".hea").read_text()
+    path.with_suffix(".hea").write_text(text.replace("120000", "60000"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            cut_short,
+            r"wrong length: tr03-0005\.mat has 500000 bytes, but its header states 2640024",
+        ),
+        (
+            shortened,
+            r"wrong length: tr03-0005\.mat has 2640024 bytes, but its header states 1320024",
+        ),
+        (without_header, r"unreadable file: tr03-0005\.hea: No such file"),
+        (of_another, r"another name: tr03-0005\.hea names tr03-0006\.mat .*, not tr03-0005\.mat"),
+    ],
+)
+def test_a_header_and_samples_that_do_not_belong_together_are_refused(tmp_path, damage, message):
+    write_cinc(tmp_path)
+    path = tmp_path / "training/tr03-0005/tr03-0005.mat"
+    damage(path)
+    with pytest.raises(RecordingError, match=message):
+        open_signal(path)
+
+
+@pytest.mark.parametrize("gain", ["0", "0/uV", "0.0(0)/uV"])
+def test_a_channel_in_wfdb_without_a_gain_is_not_read_as_microvolts(tmp_path, gain):
+    write_cinc(tmp_path)
+    path = tmp_path / "training/tr03-0005/tr03-0005.mat"
+    header = path.with_suffix(".hea")
+    header.write_text(header.read_text().replace(" 10/uV", f" {gain}", 1))
+    file = open_signal(path)
+    assert file.fault(0).reason == "channel without range"
+    assert file.fault(1) is None
 
 
 def test_cinc_is_built(tmp_path):

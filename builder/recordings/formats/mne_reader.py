@@ -21,13 +21,16 @@ from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.recordings.edf import require_rate, uv_per_unit, without_range
 from psgimg.builder.recordings.edf_channels import Channel
 from psgimg.builder.recordings.edf_header import EdfHeader, read_header
-from psgimg.builder.recordings.formats import mne_breaks
+from psgimg.builder.recordings.formats import mne_breaks, mne_samples
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
 
 VOLT = 107
 """FIFF_UNIT_V, MNE's code for a channel in volts."""
 
-IGNORED_WARNINGS = ("naming conventions", "'boundary' events", "annotation(s) that were")
+IGNORED_WARNINGS = (
+    *("naming conventions", "'boundary' events", "annotation(s) that were"),
+    "Number of records from the header",
+)
 """Warnings of MNE that concern no sample, or that are handled here."""
 
 
@@ -144,7 +147,8 @@ def open_mne(path: Path) -> MneFile:
     Raises
     ------
     RecordingError
-        If MNE can't read it, or no second of it is free of interruptions.
+        If MNE can't read it, its samples are those of another file or not all there, or no second of
+        it is free of interruptions.
     """
     from mne import read_annotations  # heavy
     from mne.io import read_raw
@@ -156,6 +160,7 @@ def open_mne(path: Path) -> MneFile:
             require_rate(header, path.name)
         gaps, notes = mne_breaks.bdf_gaps(path, header) if header else ([], ())
         raw = read_raw(path, preload=False, verbose="warning")
+        mne_samples.require_own(raw, path)
         # MNE crops the annotations of a raw at the file's end; EEGLAB's may extend beyond it.
         marks = read_annotations(path) if path.suffix.lower() == ".set" else raw.annotations
         mne_breaks.refuse_marks_without_time(raw, marks, path)
@@ -182,6 +187,7 @@ def open_mne(path: Path) -> MneFile:
                 if not any(part in text for part in IGNORED_WARNINGS)
             )
         )
+        + (header.notes if header else ())
         + notes,
         kept,
         header,
@@ -216,15 +222,16 @@ def _one_line_errors(path: Path) -> Iterator[None]:
         yield
     except RecordingError:
         raise
-    except OSError as error:
-        raise unreadable(path.name, error) from error
     except Exception as error:  # each of MNE's thirty readers raises its own errors
+        if isinstance(error, OSError) and error.errno is not None:  # of whichever of its files
+            raise unreadable(Path(error.filename or path).name, error) from error
         raise RecordingError(
             "unreadable recording",
-            f"{path.name}: MNE can't read it ({_brief(error)}); export it as EDF",
+            f"{path.name}: MNE can't read it ({_brief(error, path)}); export it as EDF",
         ) from error
 
 
-def _brief(error: Exception) -> str:
-    """Return an error's message in one short line."""
-    return " ".join(str(error).split())[:120] or type(error).__name__
+def _brief(error: Exception, path: Path) -> str:
+    """Return an error's message in one short line, without the folder of the recording."""
+    text = " ".join(str(error).replace(f"{path.parent}/", "").split())
+    return text[:120] or type(error).__name__
