@@ -1,9 +1,11 @@
 """MNE reader: every other format gives the same night as its EDF, in µV, with its gaps."""
 
+import shutil
 import struct
 from contextlib import suppress
 from datetime import UTC, datetime
 from fractions import Fraction
+from pathlib import Path
 
 import edfio
 import mne
@@ -437,6 +439,22 @@ def test_samples_in_a_file_of_their_own_are_as_many_as_stated(
     samples.write_bytes(whole[:n_bytes] if n_bytes < 0 else whole + bytes(n_bytes))
     with pytest.raises(RecordingError, match=rf"wrong length: night\{suffix} holds \d+ samples"):
         open_signal(path)
+
+
+@pytest.mark.parametrize("write", [write_brainvision, write_eeglab_apart])
+def test_samples_beside_their_header_are_its_own_by_any_path(tmp_path, wave_uv, monkeypatch, write):
+    path = write(tmp_path, wave_uv)
+    for folder in ("linked", "objects"):
+        (tmp_path / folder).mkdir()
+    for i, file in enumerate(sorted(tmp_path.glob("night*"))):  # as git-annex keeps datasets
+        shutil.copy(file, tmp_path / "objects" / f"MD5E-{i}{file.suffix}")
+        (tmp_path / "linked" / file.name).symlink_to(
+            tmp_path / "objects" / f"MD5E-{i}{file.suffix}"
+        )
+    (tmp_path / "folder").symlink_to("linked")
+    monkeypatch.chdir(tmp_path)
+    for way in (Path(path.name), Path("linked", path.name), tmp_path / "folder" / path.name):
+        assert open_signal(way).duration_s == 120
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,9 @@ def require_own(raw: Any, path: Path) -> None:
     samples = Path(raw.filenames[0])
     if path.suffix.lower() not in APART or samples.name == path.name:
         return
-    if samples.stem.lower() != path.stem.lower() or samples.parent != path.parent:
+    beside = path.with_name(samples.name)
+    own = samples.stem.lower() == path.stem.lower() and beside.exists() and beside.samefile(samples)
+    if not own:
         raise RecordingError(
             "samples of another name",
             f"{path.name} names {samples.name} as the file of its samples, which may be of another "
