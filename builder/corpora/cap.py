@@ -195,7 +195,7 @@ CORPUS = Corpus(
         version="1.0.0",
     ),
     mains_hz=50.0,
-    montage="central",
+    montage="cap",
     channels=_channels(),
     home="physionet.org/files/capslpdb/1.0.0",
     names=r"[a-z]+\d+",
@@ -205,7 +205,8 @@ CORPUS = Corpus(
         "Scored by the rules of Rechtschaffen and Kales. Stages 3 and 4 of the files are mapped to "
         "N3.",
         "Most people are patients, of nocturnal frontal lobe epilepsy above all.",
-        "Derivations and sampling rates differ between recordings.",
+        "Derivations and sampling rates differ between recordings; both eyes are one lane, their "
+        "difference as most nights have recorded it, or else the left eye.",
         "No signal of this corpus was available when the reader was written.",
     ),
 )

@@ -6,6 +6,7 @@ import pytest
 from builds import rows, run
 from psgimg.builder.corpora import cap, cinc2018
 from psgimg.builder.errors import RecordingError
+from psgimg.builder.recordings.montage import MONTAGES, find
 from psgimg.builder.recordings.open_signal import open_signal
 from psgimg.builder.stages import Stage
 from tiny_open import CAP_LABELS, CINC_LABELS, MIDNIGHT, write_cap, write_cinc
@@ -148,10 +149,25 @@ def test_an_unknown_stage_of_cap_is_refused_by_name(tmp_path):
         cap.read_hypnogram(recording, "")
 
 
+@pytest.mark.parametrize(
+    ("labels", "lane"),
+    [
+        (["ROC-LOC", "C4-A1"], "E1-E2"),
+        (["LOC", "ROC", "C3A2"], "E1-E2"),
+        (["EOG sin", "EOG dx", "C4A1"], "E1-E2"),
+        (["LOC-A1", "ROC-A2", "C4A1"], "E1-M1"),
+    ],
+)
+def test_every_night_of_cap_shows_its_eyes(labels, lane):
+    corpus = cap.CORPUS
+    found = find(MONTAGES[corpus.montage], labels, corpus.channels)
+    assert [one and one.name for one in found.derivations][1] == lane
+
+
 def test_cap_is_built(tmp_path):
     truth = write_cap(tmp_path / "cap")
     report, _ = run(tmp_path / "out", tmp_path / "cap", "cap", trim_min=None)
     (fact,) = report.values["recordings"]
-    assert fact["lanes"][0] == "C4-M1"
-    assert "C4-A1" in CAP_LABELS
+    assert {"C4-A1", "ROC-LOC", "EMG1-EMG2"} <= set(CAP_LABELS)
+    assert fact["lanes"] == ["C4-M1", "E1-E2", "Chin1-Chin2"]
     assert len(rows(tmp_path / "out")) == sum(isinstance(score, Stage) for score in truth)
