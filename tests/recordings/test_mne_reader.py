@@ -149,6 +149,14 @@ def test_what_is_no_voltage_is_not_read_as_one(tmp_path, wave_uv, write):
         file.read_uv(2)
 
 
+@pytest.mark.parametrize(
+    ("write", "unit"),
+    [(write_fif, "V"), (write_brainvision, "µV"), (write_bdf, "µV"), (write_eeglab, "µV")],
+)
+def test_the_unit_is_that_in_which_the_file_was_recorded(tmp_path, wave_uv, write, unit):
+    assert open_signal(write(tmp_path, wave_uv)).unit(0) == unit
+
+
 def test_units_are_those_of_the_header_whatever_mne_makes_of_them(tmp_path):
     units = ["uV", "mV", "V", "UV", "nV", "Ohm", "%", ""]
     signals = [
@@ -497,6 +505,14 @@ def test_a_brainvision_header_without_its_samples_says_so(tmp_path, wave_uv):
     (tmp_path / "night.eeg").unlink()
     with pytest.raises(RecordingError, match=r"night\.eeg: No such file .*check that it exists"):
         open_signal(path)
+
+
+def test_a_message_names_no_folder(tmp_path, wave_uv, monkeypatch):
+    write_eeglab_apart(tmp_path, wave_uv).with_suffix(".fdt").unlink()
+    monkeypatch.chdir(tmp_path.parent)
+    for path in (tmp_path / "night.set", Path(tmp_path.name, "night.set")):
+        with pytest.raises(RecordingError, match=r"File night\.fdt not found"):
+            open_signal(path)
 
 
 def test_a_missing_file_is_one_line(tmp_path):

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import RecordingError, unreadable
-from psgimg.builder.recordings.edf import require_rate, uv_per_unit, without_range
+from psgimg.builder.recordings.edf import UV_PER_UNIT, require_rate, uv_per_unit, without_range
 from psgimg.builder.recordings.edf_channels import Channel
 from psgimg.builder.recordings.edf_header import EdfHeader, read_header
 from psgimg.builder.recordings.formats import mne_breaks, mne_samples
@@ -81,15 +81,16 @@ class MneFile:
             return None
 
     def unit(self, channel: int) -> str:
-        """Return ``V``, to which MNE converts every voltage; otherwise the channel's unit."""
-        spelt = str(getattr(self._raw, "_orig_units", {}).get(self._raw.ch_names[channel], ""))
+        """Return the unit of a channel as its file states it, or as its format defines it."""
+        spelt = self._spelt(channel)
         kind = self._raw.info["chs"][channel]["unit"]
         if kind != VOLT:
             return spelt or getattr(kind, "_name", "unknown").removeprefix("FIFF_UNIT_").lower()
-        if _unconverted(self._raw, channel):
-            return spelt
-        # MNE declares every channel of an EEG system a voltage, but keeps the header's unit.
-        return "V" if not spelt or spelt.endswith("V") else spelt
+        by_format = "µV" if self.path.suffix.lower() == ".set" else "V"
+        return spelt or ("" if _unconverted(self._raw, channel) else by_format)
+
+    def _spelt(self, channel: int) -> str:
+        return str(getattr(self._raw, "_orig_units", {}).get(self._raw.ch_names[channel], ""))
 
     def fault(self, channel: int) -> RecordingError | None:
         """Return why a channel can't be read in µV, judged by unit and limits; None if it can."""
@@ -102,6 +103,10 @@ class MneFile:
     def _uv_per_unit(self, channel: int) -> float:
         """Return the factor from MNE's unit of a channel to µV, or raise its ``fault``."""
         scale = uv_per_unit(self.unit(channel), self._where(channel))
+        # MNE declares every channel of an EEG system a voltage, but converts only those that are.
+        spelt, kind = self._spelt(channel), self._raw.info["chs"][channel]["unit"]
+        if kind == VOLT and not _unconverted(self._raw, channel) and spelt[-1:] in ("", "V"):
+            scale = UV_PER_UNIT["v"]
         if self.header and isinstance(why := self._stated(self.header, channel).limits, str):
             raise without_range(self._where(channel), why)
         return scale
@@ -233,5 +238,7 @@ def _one_line_errors(path: Path) -> Iterator[None]:
 
 def _brief(error: Exception, path: Path) -> str:
     """Return an error's message in one short line, without the folder of the recording."""
-    text = " ".join(str(error).replace(f"{path.parent}/", "").split())
-    return text[:120] or type(error).__name__
+    text = str(error)
+    for folder in (path.absolute().parent, path.parent.resolve()):
+        text = text.replace(f"{folder}/", "")
+    return " ".join(text.split())[:120] or type(error).__name__
