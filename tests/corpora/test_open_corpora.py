@@ -139,6 +139,34 @@ def test_scorings_of_cap_are_read_in_every_form(tmp_path, odd):
     assert all(hypnogram.contiguous(i) for i in range(1, len(truth)))
 
 
+def changed_rows(tmp_path, change):
+    """Write a night of CAP, and change the rows of its epochs."""
+    truth = write_cap(tmp_path, start=MIDNIGHT)
+    path = tmp_path / "n1.txt"
+    head, rows = path.read_text().split("Location\n")
+    rows = [row for row in rows.splitlines() if "SLEEP-" in row]
+    path.write_text(head + "Location\n" + "\n".join(change(rows)) + "\n")
+    return truth
+
+
+@pytest.mark.parametrize("first", [3, 8, 12])  # before, at and after midnight
+def test_a_row_of_cap_that_is_out_of_order_does_not_begin_a_day(tmp_path, first):
+    def swapped(rows):
+        return [*rows[:first], rows[first + 1], rows[first], *rows[first + 2 :]]
+
+    truth = changed_rows(tmp_path, swapped)
+    _, hypnogram = one(cap, tmp_path)
+    assert hypnogram.scores == truth
+    assert hypnogram.onsets_s == tuple(45.0 + 30 * i for i in range(len(truth)))
+
+
+@pytest.mark.parametrize("time", ["24:00:00", "23:60:00", "99:01:02", "midnight"])
+def test_what_is_no_time_of_day_is_refused(tmp_path, time):
+    changed_rows(tmp_path, lambda rows: [re.sub(r"\d\d:\d\d:\d\d", time, row) for row in rows])
+    with pytest.raises(RecordingError, match=f"has '{time}', not a time of day"):
+        one(cap, tmp_path)
+
+
 def test_an_unknown_stage_of_cap_is_refused_by_name(tmp_path):
     write_cap(tmp_path)
     path = tmp_path / "n1.txt"
