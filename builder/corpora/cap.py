@@ -51,7 +51,7 @@ FIRST_COLUMN = "sleep stage"
 COLUMNS = {"time": "time", "event": "event", "duration": "duration"}
 """Column → beginning of its name in the files: ``Time [hh:mm:ss]``, ``Duration[s]``."""
 
-TIME = re.compile(r"(?P<hour>\d{1,2})[:.](?P<minute>\d{2})[:.](?P<second>\d{2})")
+TIME = re.compile(r"(?P<hour>[01]?\d|2[0-3])[:.](?P<minute>[0-5]\d)[:.](?P<second>[0-5]\d)")
 
 
 def recordings(root: Place) -> Iterator[Recording]:
@@ -95,7 +95,7 @@ def _events(path: Path, start_s: float) -> Iterator[Event]:
             "unreadable scoring", f"{path.name} has no line with Sleep Stage; get the file again"
         )
     place = _places(_cells(lines[first]), path)
-    before_s = -EARLY_S
+    not_before_s = -EARLY_S
     for i, line in enumerate(lines[first + 1 :], start=first + 2):
         cells, where = _cells(line), f"{path.name}, line {i}"
         if cells == [""]:
@@ -105,8 +105,8 @@ def _events(path: Path, start_s: float) -> Iterator[Event]:
         text = cells[place["event"]].upper()
         if not text.startswith(STAGE_PREFIX):
             continue
-        onset_s = _after(_clock_s(cells[place["time"]], where) - start_s, before_s)
-        before_s = onset_s
+        onset_s = _after(_clock_s(cells[place["time"]], where) - start_s, not_before_s)
+        not_before_s = onset_s - DAY_S / 2  # rows may be out of order, but not by half a day
         stage = score(text, CODES, where)
         yield Event(onset_s, number(cells[place["duration"]], where), stage)
 
@@ -140,9 +140,9 @@ def _clock_s(text: str, where: str) -> float:
     return 3600.0 * int(match["hour"]) + 60.0 * int(match["minute"]) + float(match["second"])
 
 
-def _after(onset_s: float, before_s: float) -> float:
-    """Return a time of day on the day on which it follows another time."""
-    while onset_s < before_s:
+def _after(onset_s: float, not_before_s: float) -> float:
+    """Return a time of day on the first day on which it is not before another time."""
+    while onset_s < not_before_s:
         onset_s += DAY_S
     return onset_s
 
@@ -195,7 +195,7 @@ CORPUS = Corpus(
         version="1.0.0",
     ),
     mains_hz=50.0,
-    montage="central",
+    montage="cap",
     channels=_channels(),
     home="physionet.org/files/capslpdb/1.0.0",
     names=r"[a-z]+\d+",
@@ -205,7 +205,8 @@ CORPUS = Corpus(
         "Scored by the rules of Rechtschaffen and Kales. Stages 3 and 4 of the files are mapped to "
         "N3.",
         "Most people are patients, of nocturnal frontal lobe epilepsy above all.",
-        "Derivations and sampling rates differ between recordings.",
+        "Derivations and sampling rates differ between recordings; both eyes are one lane, their "
+        "difference as most nights have recorded it, or else the left eye.",
         "No signal of this corpus was available when the reader was written.",
     ),
 )

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from psgimg.builder.citing.reference import PHYSIONET, Reference
-from psgimg.builder.corpora.reading import check_runs, listed, matching, scoring_of
+from psgimg.builder.corpora.reading import check_runs, listed, matching, score, scoring_of
 from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events
 from psgimg.builder.recordings.listing import Place
@@ -22,7 +22,7 @@ from psgimg.builder.stages import Score, Stage
 
 EPOCH_S = 30.0
 
-# Notes of the 994 scored records; every other note is an event.
+# Notes of the 994 scored records; every other one that is not spelt like a stage is an event.
 CODES: dict[str, Score] = {
     "W": Stage.W,
     "N1": Stage.N1,
@@ -30,6 +30,8 @@ CODES: dict[str, Score] = {
     "N3": Stage.N3,
     "R": Stage.REM,
 }
+
+STAGE = re.compile(r"\w{1,2}|\?|(sleep[ _]?)?stage.*|awake|wake|n?rem[ _]?\d?", re.IGNORECASE)
 
 FILE = re.compile(r"(?P<recording>tr\d{2}-\d{4})\.(?P<form>hea|mat|arousal)", re.IGNORECASE)
 
@@ -52,11 +54,14 @@ def recordings(root: Place) -> Iterator[Recording]:
 
 def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
     """Read the scoring; RecordingError if it can't be read."""
+    from psgimg.builder.recordings.formats.wfdb_reader import open_wfdb
+
     path = scoring_of(recording, scorer)
-    changes = list(_changes(path))
+    signal = open_wfdb(recording.signal)
+    changes = list(_changes(path, float(signal.sfreqs_hz[0])))
     if not changes:
         raise RecordingError("empty scoring", f"{path.name} has no stage; get the file again")
-    ends = [*(onset_s for onset_s, _ in changes[1:]), _duration_s(recording.signal)]
+    ends = [*(onset_s for onset_s, _ in changes[1:]), signal.duration_s]
     runs = [
         Event(onset_s, end_s - onset_s, score)
         for (onset_s, score), end_s in zip(changes, ends, strict=True)
@@ -64,8 +69,14 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
     return from_events(check_runs(runs, EPOCH_S, path.name), epoch_s=EPOCH_S, scorer=scorer)
 
 
-def _changes(path: Path) -> Iterator[tuple[float, Score]]:
-    """Yield each change of stage: seconds from the first sample, and the stage that begins."""
+def _changes(path: Path, sfreq_hz: float) -> Iterator[tuple[float, Score]]:
+    """Yield each change of stage: seconds from the first sample, and the stage that begins.
+
+    Parameters
+    ----------
+    sfreq_hz
+        Rate of the signal, by which notes count unless their file states another.
+    """
     from psgimg.builder.recordings.formats.wfdb_reader import require_wfdb
 
     wfdb = require_wfdb()
@@ -79,15 +90,9 @@ def _changes(path: Path) -> Iterator[tuple[float, Score]]:
             "unreadable scoring", f"{path.name}: wfdb can't read it ({reason}); get it again"
         ) from error
     for sample, note in zip(read.sample, read.aux_note, strict=True):
-        text = note.strip().rstrip("\0")
-        if text in CODES:
-            yield float(sample) / float(read.fs), CODES[text]
-
-
-def _duration_s(signal: Path) -> float:
-    from psgimg.builder.recordings.formats.wfdb_reader import open_wfdb
-
-    return open_wfdb(signal).duration_s
+        text = note.strip(" \0")
+        if text in CODES or STAGE.fullmatch(text):  # an unknown one must not prolong the one before
+            yield float(sample) / float(read.fs or sfreq_hz), score(text, CODES, path.name)
 
 
 CORPUS = Corpus(

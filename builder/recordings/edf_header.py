@@ -189,11 +189,10 @@ def _count_records(
     notes = _check_size(field, n_bytes, exact=not by_mne and rest == 0 and stated == n_whole)
     minutes = float(n_whole * record_s / 60)
     both = f"{where}: the header states {stated} records, the file holds {n_whole}"
-    if n_whole > 0 and by_mne:
-        return n_whole, ()
     if n_whole <= 0 or 0 <= n_whole < stated:
         raise RecordingError(
-            "truncated EDF", f"{both} ({minutes:.1f} min); copy or download it again"
+            f"truncated {'BDF' if by_mne else 'EDF'}",
+            f"{both} ({minutes:.1f} min); copy or download it again",
         )
     if stated == -1:  # EDF's code for "still recording when the file was closed"
         return n_whole, (*notes, "number of records missing, taken from the file's size")

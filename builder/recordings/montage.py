@@ -142,8 +142,10 @@ MONTAGES: Mapping[str, Montage] = {
                 _CHIN,
             ),
         ),
-        # Most nights of BOAS have one channel for both eyes.
+        # Most nights of BOAS and CAP have one channel for both eyes, and most of CAP one EEG
+        # derivation with a mastoid.
         Montage("boas", (_F4, _C4, _O2, Lane("EOG", Kind.EOG, ("EOGh", "E1-E2")), _CHIN)),
+        Montage("cap", (_C4, Lane("EOG", Kind.EOG, ("E1-E2", *_E1.derivations)), _CHIN)),
     )
 }
 

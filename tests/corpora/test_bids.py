@@ -203,6 +203,11 @@ def test_references_in_words(text, reference):
     assert sidecars.reference_in(text, "F4") == reference
 
 
+@pytest.mark.parametrize(("electrode", "reference"), [("C3", "M2"), ("C4", "M1"), ("Cz", "REF")])
+def test_an_electrode_on_the_midline_has_no_opposite_mastoid(electrode, reference):
+    assert sidecars.reference_in("contralateral mastoid", electrode) == reference
+
+
 def test_reference_and_mains_come_from_the_sidecars(tmp_path):
     inputs = [*channels(["F4", "C4", "O2", "M1"], 128), *channels(["EMG"], 128, "emg")]
     base = one_night(tmp_path / "in", ["W", "N1", "N2", "N3", "R"], inputs=inputs)
@@ -214,6 +219,88 @@ def test_reference_and_mains_come_from_the_sidecars(tmp_path):
     assert fact["lanes"] == ["F4-M1", "C4-M1", "O2-M1", None, None, "Chin"]
     assert fact["mains_hz"] == 60
     assert not any("mains" in note for note in fact["notes"])
+
+
+EPOCHS = ("onset", "duration", "trial_type")
+
+
+def two_nights(root, entity):
+    """Write two recordings of one person with different stages; return the truth of each."""
+    found = {}
+    for number in (1, 2):
+        words = night(10, number)
+        ses = f"ses-{number}" if entity == "ses" else ""
+        base = bids.place(root, f"sub-01_{entity}-{number}_task-sleep", ses=ses)
+        bids.signal(base, words, seed=number)
+        found[f"sub-01-{entity}-{number}-task-sleep"] = words
+    bids.describe(root)
+    return found
+
+
+def epochs(words):
+    return [(30 * i, 30, bids.AASM[word]) for i, word in enumerate(words)]
+
+
+def test_a_table_of_sourcedata_is_that_of_the_night_it_names(tmp_path):
+    nights = two_nights(tmp_path, "ses")
+    for number, words in enumerate(nights.values(), start=1):
+        path = tmp_path / "sourcedata" / f"sub-01_ses-0{number}_stages.tsv"
+        bids.table(path, EPOCHS, epochs(words))
+    found = {name: hypnogram.scores for name, (_, hypnogram) in read(tmp_path).items()}
+    assert found == {name: bids.truth(words) for name, words in nights.items()}
+
+
+@pytest.mark.parametrize(
+    "where", ["sub-01/eeg/sub-01_task-sleep_events.tsv", "sourcedata/sub-01_stages.tsv"]
+)
+def test_a_table_that_could_be_of_two_recordings_is_of_neither(tmp_path, where):
+    nights = two_nights(tmp_path, "run")
+    bids.table(tmp_path / where, EPOCHS, epochs(next(iter(nights.values()))))
+    corpus = registry.corpus("bids")
+    assert [one.scorings for one in corpus.recordings(tmp_path)] == [{}, {}]
+
+
+def test_people_whose_names_differ_in_case_keep_their_own_stages(tmp_path):
+    truth = {}
+    for number, sub in enumerate(("sub-A1", "sub-a1")):
+        words = night(10, number)
+        base = bids.place(tmp_path, f"{sub}_task-sleep")
+        bids.signal(base, words, seed=number)
+        bids.events(base, EPOCHS, epochs(words))
+        truth[f"{sub}-task-sleep"] = bids.truth(words)
+    bids.describe(tmp_path)
+    if len(list(tmp_path.glob("sub-*"))) == 1:
+        pytest.skip("this file system does not tell capitals from small letters")
+    found = {name: hypnogram.scores for name, (_, hypnogram) in read(tmp_path).items()}
+    assert found == truth
+
+
+def test_two_columns_of_one_name_that_differ_are_refused(tmp_path):
+    words = night(10)
+    base = bids.place(tmp_path, "sub-01_task-sleep")
+    bids.signal(base, words)
+    rows = [(*row, "N2") for row in epochs(words)]
+    bids.events(base, (*EPOCHS, "trial_type"), rows)
+    bids.describe(tmp_path)
+    with pytest.raises(RecordingError, match="has 2 columns 'trial_type' that differ; rename"):
+        read(tmp_path)
+
+
+def test_a_sub_with_two_persons_is_refused_as_its_split_would_be_uncertain(tmp_path):
+    bids.write_isruc(tmp_path)
+    bids.describe(tmp_path, participant_id=["sub-I001", "sub-I001"], pid=[3, 4])
+    with pytest.raises(BuildError, match="two values of pid for sub-I001"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("stated", [60, 60.0, "60", "60 Hz"])
+def test_a_mains_frequency_counts_as_number_and_as_text(tmp_path, stated):
+    bids.write_isruc(tmp_path)
+    recording, _ = only(tmp_path)
+    bids.sidecar(recording.signal.with_suffix(".json"), PowerLineFrequency=stated)
+    recording, _ = only(tmp_path)
+    inputs = registry.corpus("bids").inputs_of(recording, ["F4-M1"])
+    assert (inputs.mains_hz, inputs.notes) == (60.0, ())
 
 
 def test_a_mains_frequency_that_is_not_stated_is_noted(tmp_path):

@@ -1,12 +1,13 @@
 """Recordings in HDF5: which channels there are, their rates and units, and what is refused."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from psgimg.builder.errors import RecordingError
-from psgimg.builder.recordings.formats.hdf5_reader import read_integers
+from psgimg.builder.recordings.formats.hdf5_reader import UNEVEN, read_integers
 from psgimg.builder.recordings.open_signal import open_signal
 from tiny_dod import write_h5
 
@@ -32,7 +33,9 @@ def test_every_channel_of_every_kind_is_listed(path):
     assert file.start is None
 
 
-@pytest.mark.parametrize(("unit", "uv"), [("µV", 1), (b"uV", 1), ("mV", 1e3), ("V", 1e6)])
+@pytest.mark.parametrize(
+    ("unit", "uv"), [("µV", 1), (b"uV", 1), ("mV", 1e3), ("V", 1e6), (b"\xb5V", 1)]
+)
 def test_samples_are_read_in_microvolts(path, unit, uv):
     with h5py.File(path) as file:
         stored = file["signals/eeg/F4_M1"][:].astype(float)
@@ -71,6 +74,79 @@ def spoil_samples(file):
 def test_samples_that_are_no_numbers_are_refused(path):
     with pytest.raises(RecordingError, match=r"night\.h5, channel C3_M2"):
         open_signal(changed(path, spoil_samples)).read_uv(0)
+
+
+def in_another_file(file):
+    folder = Path(file.filename).parent
+    write_h5(folder / "other.h5", [0] * 4, {"eeg": ("C3_M2",)}, sfreq_hz=100)
+    del file["signals/eeg/C3_M2"]
+    return folder / "other.h5"
+
+
+def linked(file):
+    file["signals/eeg/C3_M2"] = h5py.ExternalLink(in_another_file(file).name, "signals/eeg/C3_M2")
+
+
+def linked_twice(file):
+    file["elsewhere"] = h5py.ExternalLink(in_another_file(file).name, "signals/eeg")
+    file["signals/eeg/C3_M2"] = h5py.SoftLink("/elsewhere/C3_M2")
+
+
+def virtual(file):
+    source = h5py.VirtualSource(in_another_file(file), "signals/eeg/C3_M2", shape=(12000,))
+    layout = h5py.VirtualLayout(shape=(12000,), dtype="f4")
+    layout[:] = source
+    file.create_virtual_dataset("signals/eeg/C3_M2", layout)
+
+
+def stored_outside(file):
+    raw = Path(file.filename).with_name("raw.bin")
+    raw.write_bytes(bytes(48000))
+    del file["signals/eeg/C3_M2"]
+    stored = [(str(raw), 0, 48000)]
+    file.create_dataset("signals/eeg/C3_M2", shape=(12000,), dtype="f4", external=stored)
+
+
+@pytest.mark.parametrize("change", [linked, linked_twice, virtual, stored_outside])
+def test_data_of_a_file_that_no_hash_covers_are_refused(path, change):
+    with pytest.raises(RecordingError, match=r"data in another file: .*C3_M2"):
+        open_signal(changed(path, change))
+
+
+@pytest.mark.parametrize("chunks", [(1000,), None])
+@pytest.mark.parametrize("n_samples", [12000, 10**13])
+def test_samples_that_were_never_written_are_not_read_as_zeros(path, chunks, n_samples):
+    def unwritten(file):
+        del file["signals/eeg/C3_M2"]
+        file.create_dataset("signals/eeg/C3_M2", shape=(n_samples,), dtype="f4", chunks=chunks)
+
+    with pytest.raises(RecordingError, match=r"samples missing: .*C3_M2 were never written"):
+        open_signal(changed(path, unwritten))
+
+
+def test_a_channel_without_samples_costs_no_other(path):
+    def emptied(file):
+        del file["signals/emg/ECG"]
+        file["signals/emg/ECG"] = np.zeros(0, np.float32)
+
+    file = open_signal(changed(path, emptied))
+    assert "ECG" not in file.labels
+    assert (file.duration_s, file.notes) == (120, ())
+
+
+def test_a_channel_that_ends_early_is_told(path):
+    def shortened(file):
+        del file["signals/emg/ECG"]
+        file["signals/emg/ECG"] = np.zeros(5000, np.float32)
+
+    file = open_signal(changed(path, shortened))
+    assert (file.duration_s, file.notes) == (50, (UNEVEN,))
+
+
+@pytest.mark.parametrize("rate", [np.float32(99.99), 99.99, 100.00001])
+def test_a_rate_with_decimals_costs_no_minutes_at_the_end(path, rate):
+    changed(path, lambda file: file["signals/eeg"].attrs.modify("fs", rate))
+    assert open_signal(path).record_s <= 100
 
 
 def no_rate(file):
@@ -113,7 +189,9 @@ def test_a_file_cut_short_is_refused_in_one_line(path, n_bytes):
         open_signal(path)
 
 
-@pytest.mark.parametrize("values", [[0.5, 1], [[0, 1], [1, 2]], 3, ["W", "N1"]])
+@pytest.mark.parametrize(
+    "values", [[0.5, 1], [0, np.inf], [0, np.nan], [0, 1j], [[0, 1], [1, 2]], 3, ["W", "N1"]]
+)
 def test_a_list_of_other_than_whole_numbers_is_no_scoring(path, values):
     def replaced(file):
         del file["hypnogram"]

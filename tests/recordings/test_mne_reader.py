@@ -1,14 +1,17 @@
 """MNE reader: every other format gives the same night as its EDF, in µV, with its gaps."""
 
+import shutil
 import struct
 from contextlib import suppress
 from datetime import UTC, datetime
 from fractions import Fraction
+from pathlib import Path
 
 import edfio
 import mne
 import numpy as np
 import pytest
+import tiny_bids
 from edf_fields import set_field
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.edf import EdfFile
@@ -21,6 +24,7 @@ from psgimg.builder.signals.filter_settings import Filters
 from psgimg.builder.signals.filtering import read_signals
 from raw_edf import RawHeader, set_fields, write_raw
 from scipy.io import savemat
+from tiny_edf import channels, night
 
 SFREQ_HZ = 256
 LABELS = ["EEG C4-A1", "EOG E1-M2", "SaO2"]
@@ -143,6 +147,14 @@ def test_what_is_no_voltage_is_not_read_as_one(tmp_path, wave_uv, write):
     assert (file.fault(0), fault.reason) == (None, "unit is not a voltage")
     with pytest.raises(RecordingError, match=r"channel 'SaO2' is in .* not in V"):
         file.read_uv(2)
+
+
+@pytest.mark.parametrize(
+    ("write", "unit"),
+    [(write_fif, "V"), (write_brainvision, "µV"), (write_bdf, "µV"), (write_eeglab, "µV")],
+)
+def test_the_unit_is_that_in_which_the_file_was_recorded(tmp_path, wave_uv, write, unit):
+    assert open_signal(write(tmp_path, wave_uv)).unit(0) == unit
 
 
 def test_units_are_those_of_the_header_whatever_mne_makes_of_them(tmp_path):
@@ -373,11 +385,95 @@ def test_edf_is_known_by_its_content_whatever_its_suffix(tmp_path):
 
 
 def test_defects_that_mne_tolerates_are_noted(tmp_path, wave_uv):
-    path = write_bdf(tmp_path, wave_uv)
-    path.write_bytes(path.read_bytes()[: -50 * 3 * 3 * SFREQ_HZ])
+    path = write_brainvision(tmp_path, wave_uv)
+    path.with_suffix(".vmrk").unlink()
     file = open_signal(path)
-    assert file.duration_s == pytest.approx(70)
-    assert any("header" in note and str(tmp_path) not in note for note in file.notes)
+    assert any("night.vmrk" in note and str(tmp_path) not in note for note in file.notes)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "message"),
+    [
+        (-50, r"truncated BDF: night\.bdf: the header states 120 records, the file holds 70"),
+        (-49.5, r"truncated BDF: night\.bdf: the header states 120 records, the file holds 70"),
+        (10, r"more records than stated: night\.bdf: the header states 120 records, .*130"),
+    ],
+)
+def test_a_bdf_has_as_many_records_as_its_header_states(tmp_path, wave_uv, seconds, message):
+    path = write_bdf(tmp_path, wave_uv)
+    n_bytes = round(seconds * 3 * 3 * SFREQ_HZ)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:n_bytes] if n_bytes < 0 else whole + bytes(n_bytes))
+    with pytest.raises(RecordingError, match=message):
+        open_signal(path)
+
+
+def test_a_bdf_that_does_not_state_its_records_or_has_a_byte_more_is_read_with_a_note(
+    tmp_path, wave_uv
+):
+    path = write_bdf(tmp_path, wave_uv)
+    set_fields(path, {236: b"-1      "})
+    path.write_bytes(path.read_bytes() + b"\0")
+    file = open_signal(path)
+    assert file.duration_s == 120
+    assert file.notes == ("number of records missing, taken from the file's size",)
+
+
+def write_eeglab_apart(path, wave_uv):
+    """A ``.set`` whose samples are in a ``.fdt`` beside it."""
+    tiny_bids.write_eeglab(path / "night.set", night(4), channels(LABELS, SFREQ_HZ))
+    return path / "night.set"
+
+
+@pytest.mark.parametrize(
+    ("write", "suffix", "stated"),
+    [
+        (write_brainvision, ".eeg", "DataPoints=30720\n"),
+        (write_brainvision, ".eeg", ""),
+        (write_eeglab_apart, ".fdt", ""),
+    ],
+)
+@pytest.mark.parametrize("n_bytes", [-4001, 4001])
+def test_samples_in_a_file_of_their_own_are_as_many_as_stated(
+    tmp_path, wave_uv, write, suffix, stated, n_bytes
+):
+    path = write(tmp_path, wave_uv)
+    if stated:
+        text = path.read_text(encoding="utf-8").replace("NumberOfC", f"{stated}NumberOfC")
+        path.write_text(text, encoding="utf-8")
+    assert open_signal(path).duration_s == 120
+    samples = path.with_suffix(suffix)
+    whole = samples.read_bytes()
+    samples.write_bytes(whole[:n_bytes] if n_bytes < 0 else whole + bytes(n_bytes))
+    with pytest.raises(RecordingError, match=rf"wrong length: night\{suffix} holds \d+ samples"):
+        open_signal(path)
+
+
+@pytest.mark.parametrize("write", [write_brainvision, write_eeglab_apart])
+def test_samples_beside_their_header_are_its_own_by_any_path(tmp_path, wave_uv, monkeypatch, write):
+    path = write(tmp_path, wave_uv)
+    for folder in ("linked", "objects"):
+        (tmp_path / folder).mkdir()
+    for i, file in enumerate(sorted(tmp_path.glob("night*"))):  # as git-annex keeps datasets
+        shutil.copy(file, tmp_path / "objects" / f"MD5E-{i}{file.suffix}")
+        (tmp_path / "linked" / file.name).symlink_to(
+            tmp_path / "objects" / f"MD5E-{i}{file.suffix}"
+        )
+    (tmp_path / "folder").symlink_to("linked")
+    monkeypatch.chdir(tmp_path)
+    for way in (Path(path.name), Path("linked", path.name), tmp_path / "folder" / path.name):
+        assert open_signal(way).duration_s == 120
+
+
+@pytest.mark.parametrize(
+    ("write", "suffix"), [(write_brainvision, ".eeg"), (write_eeglab_apart, ".fdt")]
+)
+def test_the_samples_of_a_recording_are_not_those_of_another(tmp_path, wave_uv, write, suffix):
+    path = write(tmp_path, wave_uv)
+    copied = path.rename(path.with_stem("night2"))
+    message = rf"samples of another name: night2\S+ names night\{suffix} as the file of its samples"
+    with pytest.raises(RecordingError, match=message):
+        open_signal(copied)
 
 
 def test_samples_without_value_are_refused(tmp_path, wave_uv):
@@ -407,8 +503,16 @@ def test_a_file_that_cant_be_read_is_one_line(tmp_path, name, content, says):
 def test_a_brainvision_header_without_its_samples_says_so(tmp_path, wave_uv):
     path = write_brainvision(tmp_path, wave_uv)
     (tmp_path / "night.eeg").unlink()
-    with pytest.raises(RecordingError, match=r"night\.vhdr: .*check that it exists|can't read"):
+    with pytest.raises(RecordingError, match=r"night\.eeg: No such file .*check that it exists"):
         open_signal(path)
+
+
+def test_a_message_names_no_folder(tmp_path, wave_uv, monkeypatch):
+    write_eeglab_apart(tmp_path, wave_uv).with_suffix(".fdt").unlink()
+    monkeypatch.chdir(tmp_path.parent)
+    for path in (tmp_path / "night.set", Path(tmp_path.name, "night.set")):
+        with pytest.raises(RecordingError, match=r"File night\.fdt not found"):
+            open_signal(path)
 
 
 def test_a_missing_file_is_one_line(tmp_path):

@@ -122,6 +122,14 @@ HASHES = {
     ("sleep-edf", "pediatric"): "6ac50bf7700745b9",
     ("sleep-edf", "paper"): "4e5e2299674f5a75",
     ("sleep-edf", "sleepvlm"): "d044c6d7d695b1c2",
+    ("boas", "clinical"): "2df7840d228f04a1",
+    ("boas", "pediatric"): "07e2231d100b6e27",
+    ("boas", "paper"): "d4fcd55de1c2f8a8",
+    ("boas", "sleepvlm"): "a2d01dffe745d2b3",
+    ("cap", "clinical"): "478930b36424e1f8",
+    ("cap", "pediatric"): "b8c1243945c52131",
+    ("cap", "paper"): "434b7f0a1aa3eda6",
+    ("cap", "sleepvlm"): "a430ac23f42e40c3",
 }
 """A hash that changes makes every dataset and model of its recipe one of other pages."""
 

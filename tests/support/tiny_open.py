@@ -16,8 +16,8 @@ CAP_WORDS = {"W": "S0", "1": "S1", "2": "S2", "3": "S3", "4": "S4", "R": "REM", 
 CAP_LABELS = ("ROC-LOC", "Fp2-F4", "F4-C4", "C4-P4", "P4-O2", "C4-A1", "EMG1-EMG2", "ECG1-ECG2")
 
 
-def write_cinc(root, name="tr03-0005", *, minutes=10, begin_s=60, sfreq_hz=200):
-    """Write one record of the challenge; return its truth from ``begin_s`` on."""
+def write_cinc(root, name="tr03-0005", *, minutes=10, begin_s=60, sfreq_hz=200, extra=()):
+    """Write one record of the challenge, with ``extra`` notes; return its truth from ``begin_s`` on."""
     folder = Path(root) / "training" / name
     folder.mkdir(parents=True)
     words = night(minutes * 2 - begin_s // 30, seed=len(name))
@@ -33,7 +33,7 @@ def write_cinc(root, name="tr03-0005", *, minutes=10, begin_s=60, sfreq_hz=200):
         lines.append(f"{name}.mat 16+24 10/{unit} 16 0 {samples[0, i]} {checksum} 0 {label}")
     (folder / f"{name}.hea").write_text("\n".join(lines) + "\n")
     notes = [(onset_s, CINC_WORDS[word]) for onset_s, _, word in runs(words, 30.0, begin_s)]
-    notes += [(95.2, "(resp_hypopnea"), (110.7, "resp_hypopnea)"), (130.0, "(arousal_rera")]
+    notes += [(95.2, "(resp_hypopnea"), (110.7, "resp_hypopnea)"), (130.0, "(arousal_rera"), *extra]
     notes.sort()
     wfdb.wrann(
         name,

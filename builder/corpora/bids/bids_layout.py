@@ -93,20 +93,34 @@ class _Files:
         return [path for path in found if path]
 
     def events(self, signal: BidsFile) -> list[Path]:
-        """Return the tables of events that may hold the stages of a signal, the likeliest first."""
-        sub = signal.entities["sub"]
-        own = self.by_person[sub]
-        rest = _without_acq(signal)
-        n_signals = sum(file.has("eeg", *SIGNALS) and _without_acq(file) == rest for file in own)
+        """Return the tables of events that may hold the stages of a signal, the likeliest first.
+
+        A table that could be of several recordings of a person is left out: which of them its times
+        belong to is not told.
+        """
+        own = self.by_person[signal.entities["sub"]]
+        signals = [file for file in own if file.has("eeg", *SIGNALS)]
+        others = [file for file in signals if _without_acq(file) != _without_acq(signal)]
+        alone = len(signals) - len(others) == 1
         ranked = [
-            (rank, file.path)
+            (rank, file.path.parent != signal.path.parent, file.path)
             for file in own
             if file.has("events", ".tsv")
-            and (rank := _fits(file, signal, alone=n_signals == 1)) is not None
+            and (rank := _fits(file, signal, alone=alone)) is not None
+            and (rank == 0 or not any(_may_be_of(file, other) for other in others))
         ]
-        name = re.compile(rf"(.*[^a-z0-9])?sub-{re.escape(sub)}([^a-z0-9].*)?")
-        tables = [path for path in self.source_tables if name.fullmatch(path.stem.lower())]
-        return [path for _, path in sorted(ranked)] + sorted(tables)
+        return [path for *_, path in sorted(ranked)] + self._source_tables_of(signal, others)
+
+    def _source_tables_of(self, signal: BidsFile, others: Sequence[BidsFile]) -> list[Path]:
+        """Return the tables in ``sourcedata`` for a signal, by their names and their columns."""
+        found = [path for path in self.source_tables if bids_scoring.is_named_after(path, signal)]
+        return [
+            path
+            for path in sorted(found)
+            if not bids_scoring.is_shared(
+                path, signal, [one for one in others if bids_scoring.is_named_after(path, one)]
+            )
+        ]
 
     def sidecars(self, signal: BidsFile, events: Path | None) -> list[Path]:
         """Return the sidecars that hold for a recording, those of the whole dataset first."""
@@ -127,6 +141,11 @@ def _inherits(file: BidsFile, sidecar: BidsFile) -> bool:
     return above and sidecar.entities.items() <= file.entities.items()
 
 
+def _may_be_of(events: BidsFile, signal: BidsFile) -> bool:
+    """Whether a table of events states nothing but the device that a signal does not."""
+    return _without_acq(events).items() <= signal.entities.items()
+
+
 def _without_acq(file: BidsFile) -> dict[str, str]:
     return {key: label for key, label in file.entities.items() if key != "acq"}
 
@@ -144,7 +163,7 @@ def _fits(events: BidsFile, signal: BidsFile, *, alone: bool) -> int | None:
     """
     if events.entities == signal.entities:
         return 0
-    if not _without_acq(events).items() <= signal.entities.items():
+    if not _may_be_of(events, signal):
         return None
     label, own = events.entities.get("acq", ""), signal.entities.get("acq", "")
     if label in ("", own):

@@ -8,6 +8,7 @@ Otherwise it is a stage that psgimg does not know, and is refused by name.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,28 +104,51 @@ def tables(
     own, events = parse(signal), parse(path)
     if own is None or (events and events.has("events", ".tsv")):  # of one recording
         return table, levels
-    return _of_recording(table, own), levels
+    return table.only(_of(table, own)), levels
 
 
-def _of_recording(table: BidsTable, signal: BidsFile) -> BidsTable:
-    """Return the rows of one recording, where a table has those of several of a person."""
+def is_named_after(path: Path, signal: BidsFile) -> bool:
+    """Whether the name of a table outside the layout, ``sub-01_ses-2_stages``, is that of a signal."""
+    stem = path.stem.lower()
+    sub = re.escape(signal.entities["sub"])
+    if not re.fullmatch(rf"(.*[^a-z0-9])?sub-{sub}([^a-z0-9].*)?", stem):
+        return False
+    stated = ((key, re.search(rf"(?<![a-z0-9]){key}-([a-z0-9]+)", stem)) for key in PARTS)
+    return all(match is None or _is_label(match[1], key, signal) for key, match in stated)
+
+
+def is_shared(path: Path, signal: BidsFile, others: Sequence[BidsFile]) -> bool:
+    """Whether a row of a table could be of a signal as well as of another one of the same person."""
+    if not others:
+        return False
+    try:
+        table = read_table(path)
+        own = _of(table, signal)
+        return any(a and b for one in others for a, b in zip(own, _of(table, one), strict=True))
+    except RecordingError:  # the build reads it again, and says what is wrong
+        return False
+
+
+def _of(table: BidsTable, signal: BidsFile) -> list[bool]:
+    """Return which rows are of one recording, where a table has those of several of a person."""
+    kept = [True] * len(table.rows)
     for name in table.columns:
-        values = table.values(name)
-        key = {"session": "ses", "ses": "ses"}.get(name.lower(), name.lower())
-        if key not in PARTS:
-            continue
-        kept = [_names(value, key, signal) for value in values]
-        if not all(kept):
-            table = table.only(kept)
-    return table
+        key = {"session": "ses"}.get(name.lower(), name.lower())
+        if key in PARTS:
+            named = [_names(value, key, signal) for value in table.values(name)]
+            kept = [a and b for a, b in zip(kept, named, strict=True)]
+    return kept
 
 
 def _names(value: str, key: str, signal: BidsFile) -> bool:
     """Whether a value such as ``task-rest_run-1``, ``ses-2`` or ``2`` names a signal."""
-    stated = entities_of(value)
-    if stated:
-        return all(signal.entities.get(each) == label for each, label in stated.items())
-    return signal.entities.get(key, "").lstrip("0") == value.lower().lstrip("0")
+    stated = entities_of(value) or {key: value.lower()}
+    return all(_is_label(label, each, signal) for each, label in stated.items())
+
+
+def _is_label(label: str, key: str, signal: BidsFile) -> bool:
+    """Whether a signal has a label, whatever zeros precede its number."""
+    return signal.entities.get(key, "").lstrip("0") == label.lstrip("0")
 
 
 def _rows(table: BidsTable, column: str) -> list[_Row]:

@@ -25,13 +25,26 @@ class BidsTable:
     rows: tuple[tuple[str, ...], ...]
 
     def find(self, *names: str) -> str | None:
-        """Return the first column that has one of some names, in any case."""
-        by_name = {column.lower(): column for column in self.columns}
-        return next((by_name[name.lower()] for name in names if name.lower() in by_name), None)
+        """Return the first column that has one of some names: as it is spelt, or else in any case."""
+        by_name = {column.lower(): column for column in reversed(self.columns)}
+        found = (name if name in self.columns else by_name.get(name.lower()) for name in names)
+        return next(filter(None, found), None)
 
     def values(self, column: str) -> list[str]:
-        """Return the values of a column; those that mean none as empty text."""
-        place = self.columns.index(column)
+        """Return the values of a column; those that mean none as empty text.
+
+        Raises
+        ------
+        RecordingError
+            If another column has the same name and other values.
+        """
+        place, *others = (i for i, name in enumerate(self.columns) if name == column)
+        if any(row[other] != row[place] for other in others for row in self.rows):
+            raise RecordingError(
+                "unreadable table",
+                f"{self.name} has {1 + len(others)} columns {column[:40]!r} that differ; rename or remove "
+                "all but one",
+            )
         return ["" if row[place].lower() in NULL else row[place] for row in self.rows]
 
     def only(self, kept: Sequence[bool]) -> BidsTable:

@@ -31,7 +31,7 @@ def people(base: Path, files: Iterable[Path], column: str) -> dict[str, str]:
     Raises
     ------
     BuildError
-        If the file can't be read, or the column is missing.
+        If the file can't be read, the column is missing, or a ``sub-`` is stated to be two people.
     """
     path = next((one for one in files if one.parent == base and one.name.lower() == FILE), None)
     if path is None or not path.exists():
@@ -42,9 +42,12 @@ def people(base: Path, files: Iterable[Path], column: str) -> dict[str, str]:
             )
         return {}
     try:
-        table = read_table(path)
+        return _people(read_table(path), path, column)
     except RecordingError as error:
         raise BuildError(f"{base}: {error.detail}") from error
+
+
+def _people(table: BidsTable, path: Path, column: str) -> dict[str, str]:
     names = table.find("participant_id")
     person = table.find(*([column] if column else PERSON))
     if names is None or (column and person is None):
@@ -57,9 +60,15 @@ def people(base: Path, files: Iterable[Path], column: str) -> dict[str, str]:
 
 def _persons(table: BidsTable, names: str, person: str) -> dict[str, str]:
     """Return the person of each ``sub-``; a bare number is preceded by the name of its column."""
-    pairs = zip(table.values(names), table.values(person), strict=True)
-    return {
-        name.lower().removeprefix("sub-"): value if value[0].isalpha() else f"{person}-{value}"
-        for name, value in pairs
-        if name and value
-    }
+    persons: dict[str, str] = {}
+    for name, value in zip(table.values(names), table.values(person), strict=True):
+        if name and value:
+            sub = name.lower().removeprefix("sub-")
+            stated = value if value[0].isalpha() else f"{person}-{value}"
+            if persons.setdefault(sub, stated) != stated:
+                raise RecordingError(
+                    "ambiguous person",
+                    f"{table.name} states two values of {person} for {name[:40]}, so that its person is "
+                    "uncertain; correct it",
+                )
+    return persons

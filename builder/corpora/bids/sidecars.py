@@ -17,6 +17,8 @@ MAINS_HZ = (50.0, 60.0)
 DEFAULT_MAINS_HZ = 50.0
 
 _SIDES = {"M1": "left", "M2": "right"}
+_OPPOSITE_TO = {**dict.fromkeys("13579", "M2"), **dict.fromkeys("02468", "M1")}
+_HERTZ = re.compile(r"\s*(\d+(?:\.0*)?)\s*(?:hz)?\s*", re.IGNORECASE)
 _LINKED = re.compile(
     r"link|average|mean|both (mastoid|ear)|[am]1\s*(\+|/|&|,|and)\s*[am]2|mastoids|earlobes"
 )
@@ -81,9 +83,8 @@ def reference_in(text: str, electrode: str) -> str:
     plain = " ".join(text.lower().split())
     if plain in NULL:
         return COMMON
-    if _OPPOSITE.search(plain):
-        odd = electrode[-1:] in "13579"
-        return "M2" if odd else "M1"
+    if _OPPOSITE.search(plain):  # of an electrode on the midline, none is
+        return _OPPOSITE_TO.get(electrode[-1:], COMMON)
     if _LINKED.search(plain) and re.search(r"mastoid|ear|[am]1", plain):
         return "LER"
     for mastoid, side in _SIDES.items():
@@ -98,9 +99,10 @@ def reference_in(text: str, electrode: str) -> str:
 
 
 def _mains_hz(form: BidsForm, stated: object) -> tuple[float, tuple[str, ...]]:
-    """Return the mains frequency, with a note if it is assumed."""
-    if isinstance(stated, int | float) and float(stated) in MAINS_HZ:
-        return float(stated), ()
+    """Return the mains frequency, with a note if it is assumed; some write it as a text, ``60 Hz``."""
+    match = _HERTZ.fullmatch(str(stated))
+    if match and float(match[1]) in MAINS_HZ:
+        return float(match[1]), ()
     if form.mains_hz is not None:
         return form.mains_hz, ()
     return DEFAULT_MAINS_HZ, (f"mains frequency not stated, {DEFAULT_MAINS_HZ:g} Hz assumed",)

@@ -28,6 +28,11 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 SIGNALS = "signals"
 
+MOST_PARTS = 1000
+"""Greatest denominator of a rate: 99.99 Hz as a 32-bit number is meant so. A night drifts by < 0.1 ms."""
+
+UNEVEN = "the channels differ in length; the recording ends where the shortest one does"
+
 MOST_INTEGERS = 1_000_000
 """A longer list is no scoring."""
 
@@ -113,11 +118,16 @@ def open_hdf5(path: Path) -> Hdf5File:
         raise RecordingError("no signals", f"{path.name} has no samples; get the file again")
     rates = tuple(channel.sfreq_hz for channel in channels)
     record_s = _record_s(rates)
-    n_records = min(int(one.n_samples / one.sfreq_hz / record_s) for one in channels)
-    if not n_records:
-        raise RecordingError("no signals", f"{path.name} has no samples; get the file again")
-    segments = (Segment(0.0, 0, n_records),)
+    lengths = sorted(int(one.n_samples / one.sfreq_hz / record_s) for one in channels)
+    if not lengths[0]:
+        raise RecordingError(
+            "no signals",
+            f"{path.name} has less than the {float(record_s):g} s in which its channels have whole "
+            "numbers of samples; get the file again",
+        )
+    segments = (Segment(0.0, 0, lengths[0]),)
     require_plausible_span(segments, record_s, path.name)
+    uneven = lengths[-1] > lengths[0]
     return Hdf5File(
         path,
         tuple(channel.place.rpartition("/")[2] for channel in channels),
@@ -126,6 +136,7 @@ def open_hdf5(path: Path) -> Hdf5File:
         record_s,
         segments,
         tuple(channel.unit for channel in channels),
+        (UNEVEN,) if uneven else (),
     )
 
 
@@ -141,11 +152,11 @@ def read_integers(path: Path, place: str) -> list[int]:
     """
     with opened(path) as file:
         found = file.get(place)
-        shape: tuple[int, ...] = getattr(found, "shape", ())
-        values = (
-            np.asarray(found) if len(shape) == 1 and shape[0] <= MOST_INTEGERS else np.array("")
-        )
-    if values.dtype.kind not in "iuf" or not (values == np.floor(values)).all():
+        listed = _is_list(found) and found.shape[0] <= MOST_INTEGERS
+        if listed:
+            _require_complete(file, place, path.name)
+        values = np.asarray(found if listed else [np.nan])
+    if not (np.isfinite(values) & (values == np.floor(values))).all():
         raise RecordingError(
             "unreadable scoring",
             f"{path.name} has no list of whole numbers {place!r}; get the file again",
@@ -192,11 +203,36 @@ def _channels(file: Any, name: str) -> Iterator[_Channel]:
         )
     for kind, group in kinds.items():
         for label, samples in group.items() if hasattr(group, "items") else ():
-            if len(getattr(samples, "shape", ())) != 1 or samples.dtype.kind not in "iuf":
+            if not _is_list(samples) or not samples.shape[0]:
                 continue
             place = f"{SIGNALS}/{kind}/{label}"
+            _require_complete(file, place, name)
             sfreq_hz = _sfreq_hz(group.attrs.get("fs"), f"{name}, {place}")
             yield _Channel(place, sfreq_hz, _text(group.attrs.get("unit", "")), samples.shape[0])
+
+
+def _is_list(found: Any) -> bool:
+    """Whether an object of a file is a list of numbers."""
+    return len(getattr(found, "shape", None) or ()) == 1 and found.dtype.kind in "iuf"
+
+
+def _require_complete(file: Any, place: str, name: str) -> None:
+    """Refuse a list whose values are in other files, or were not all written.
+
+    The hash of a recording covers its own file alone; and h5py gives zeros for what is missing.
+    """
+    values = file[place]
+    if values.file.filename != file.filename or values.is_virtual or values.external:
+        raise RecordingError(
+            "data in another file",
+            f"{name}: the values of {place} are in another file; copy them into this one",
+        )
+    chunk = values.chunks
+    stored = values.id.get_num_chunks() * chunk[0] if chunk else values.shape[0]
+    if stored < values.shape[0] or (not chunk and values.id.get_storage_size() < values.nbytes):
+        raise RecordingError(
+            "samples missing", f"{name}: parts of {place} were never written; get the file again"
+        )
 
 
 def _sfreq_hz(stated: Any, where: str) -> Fraction:
@@ -206,12 +242,17 @@ def _sfreq_hz(stated: Any, where: str) -> Fraction:
             "no sampling frequency",
             f"{where}: its group has no valid attribute 'fs'; get the file again",
         )
-    return Fraction(float(values[0])).limit_denominator(10**6)
+    return Fraction(float(values[0])).limit_denominator(MOST_PARTS)
 
 
 def _text(value: Any) -> str:
+    """Return a text in whatever encoding it was stored."""
     value = np.ravel(value)[0] if np.size(value) else ""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    stored = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
+    try:
+        return stored.decode("utf-8")
+    except UnicodeDecodeError:
+        return stored.decode("latin-1")
 
 
 def _record_s(rates: tuple[Fraction, ...]) -> Fraction:

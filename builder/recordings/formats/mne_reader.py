@@ -18,16 +18,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import RecordingError, unreadable
-from psgimg.builder.recordings.edf import require_rate, uv_per_unit, without_range
+from psgimg.builder.recordings.edf import UV_PER_UNIT, require_rate, uv_per_unit, without_range
 from psgimg.builder.recordings.edf_channels import Channel
 from psgimg.builder.recordings.edf_header import EdfHeader, read_header
-from psgimg.builder.recordings.formats import mne_breaks
+from psgimg.builder.recordings.formats import mne_breaks, mne_samples
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
 
 VOLT = 107
 """FIFF_UNIT_V, MNE's code for a channel in volts."""
 
-IGNORED_WARNINGS = ("naming conventions", "'boundary' events", "annotation(s) that were")
+IGNORED_WARNINGS = (
+    *("naming conventions", "'boundary' events", "annotation(s) that were"),
+    "Number of records from the header",
+)
 """Warnings of MNE that concern no sample, or that are handled here."""
 
 
@@ -78,15 +81,16 @@ class MneFile:
             return None
 
     def unit(self, channel: int) -> str:
-        """Return ``V``, to which MNE converts every voltage; otherwise the channel's unit."""
-        spelt = str(getattr(self._raw, "_orig_units", {}).get(self._raw.ch_names[channel], ""))
+        """Return the unit of a channel as its file states it, or as its format defines it."""
+        spelt = self._spelt(channel)
         kind = self._raw.info["chs"][channel]["unit"]
         if kind != VOLT:
             return spelt or getattr(kind, "_name", "unknown").removeprefix("FIFF_UNIT_").lower()
-        if _unconverted(self._raw, channel):
-            return spelt
-        # MNE declares every channel of an EEG system a voltage, but keeps the header's unit.
-        return "V" if not spelt or spelt.endswith("V") else spelt
+        by_format = "µV" if self.path.suffix.lower() == ".set" else "V"
+        return spelt or ("" if _unconverted(self._raw, channel) else by_format)
+
+    def _spelt(self, channel: int) -> str:
+        return str(getattr(self._raw, "_orig_units", {}).get(self._raw.ch_names[channel], ""))
 
     def fault(self, channel: int) -> RecordingError | None:
         """Return why a channel can't be read in µV, judged by unit and limits; None if it can."""
@@ -99,6 +103,10 @@ class MneFile:
     def _uv_per_unit(self, channel: int) -> float:
         """Return the factor from MNE's unit of a channel to µV, or raise its ``fault``."""
         scale = uv_per_unit(self.unit(channel), self._where(channel))
+        # MNE declares every channel of an EEG system a voltage, but converts only those that are.
+        spelt, kind = self._spelt(channel), self._raw.info["chs"][channel]["unit"]
+        if kind == VOLT and not _unconverted(self._raw, channel) and spelt[-1:] in ("", "V"):
+            scale = UV_PER_UNIT["v"]
         if self.header and isinstance(why := self._stated(self.header, channel).limits, str):
             raise without_range(self._where(channel), why)
         return scale
@@ -144,7 +152,8 @@ def open_mne(path: Path) -> MneFile:
     Raises
     ------
     RecordingError
-        If MNE can't read it, or no second of it is free of interruptions.
+        If MNE can't read it, its samples are those of another file or not all there, or no second of
+        it is free of interruptions.
     """
     from mne import read_annotations  # heavy
     from mne.io import read_raw
@@ -156,6 +165,7 @@ def open_mne(path: Path) -> MneFile:
             require_rate(header, path.name)
         gaps, notes = mne_breaks.bdf_gaps(path, header) if header else ([], ())
         raw = read_raw(path, preload=False, verbose="warning")
+        mne_samples.require_own(raw, path)
         # MNE crops the annotations of a raw at the file's end; EEGLAB's may extend beyond it.
         marks = read_annotations(path) if path.suffix.lower() == ".set" else raw.annotations
         mne_breaks.refuse_marks_without_time(raw, marks, path)
@@ -182,6 +192,7 @@ def open_mne(path: Path) -> MneFile:
                 if not any(part in text for part in IGNORED_WARNINGS)
             )
         )
+        + (header.notes if header else ())
         + notes,
         kept,
         header,
@@ -216,15 +227,18 @@ def _one_line_errors(path: Path) -> Iterator[None]:
         yield
     except RecordingError:
         raise
-    except OSError as error:
-        raise unreadable(path.name, error) from error
     except Exception as error:  # each of MNE's thirty readers raises its own errors
+        if isinstance(error, OSError) and error.errno is not None:  # of whichever of its files
+            raise unreadable(Path(error.filename or path).name, error) from error
         raise RecordingError(
             "unreadable recording",
-            f"{path.name}: MNE can't read it ({_brief(error)}); export it as EDF",
+            f"{path.name}: MNE can't read it ({_brief(error, path)}); export it as EDF",
         ) from error
 
 
-def _brief(error: Exception) -> str:
-    """Return an error's message in one short line."""
-    return " ".join(str(error).split())[:120] or type(error).__name__
+def _brief(error: Exception, path: Path) -> str:
+    """Return an error's message in one short line, without the folder of the recording."""
+    text = str(error)
+    for folder in (path.absolute().parent, path.parent.resolve()):
+        text = text.replace(f"{folder}/", "")
+    return " ".join(text.split())[:120] or type(error).__name__

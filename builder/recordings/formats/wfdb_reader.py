@@ -1,10 +1,12 @@
 """WFDB reader: recordings in PhysioNet's own format, a header beside the samples.
 
-The package wfdb reads them; it comes with ``psgimg[corpora]``.
+The package wfdb takes a channel without a gain as one of 200 steps per unit, and believes a header
+that ends before its samples do; both are refused here. The package wfdb reads them; it comes with ``psgimg[corpora]``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,15 +18,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import BuildError, RecordingError, unreadable
-from psgimg.builder.recordings.edf import uv_per_unit
+from psgimg.builder.recordings.edf import uv_per_unit, without_range
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
 
 HEADER = ".hea"
+SAMPLES = (HEADER, ".mat")
+"""Suffixes of files that are in WFDB format, or lack their header."""
+
+_GAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+_STEPS_16 = "16"
 
 
 @dataclass(frozen=True)
 class WfdbFile:
-    """A recording in WFDB format: a ``SignalFile`` in which each sample is a data record."""
+    """A recording in WFDB format: a ``SignalFile`` in which each sample is a data record.
+
+    Parameters
+    ----------
+    calibrated
+        Whether the header states the gain of each channel.
+    """
 
     path: Path
     labels: tuple[str, ...]
@@ -32,6 +45,7 @@ class WfdbFile:
     record_s: Fraction
     segments: tuple[Segment, ...]
     units: tuple[str, ...]
+    calibrated: tuple[bool, ...]
     start: datetime | None
     notes: tuple[str, ...] = ()
 
@@ -50,7 +64,7 @@ class WfdbFile:
         return self.units[channel]
 
     def fault(self, channel: int) -> RecordingError | None:
-        """Return why a channel can't be read in µV, judged by its unit; None if it can."""
+        """Return why a channel can't be read in µV, judged by gain and unit; None if it can."""
         try:
             self._uv_per_unit(channel)
         except RecordingError as error:
@@ -73,12 +87,15 @@ class WfdbFile:
         return samples
 
     def _uv_per_unit(self, channel: int) -> float:
-        return uv_per_unit(self.units[channel], f"{self.path.name}, {self.labels[channel]}")
+        where = f"{self.path.name}, channel {self.labels[channel]!r}"
+        if not self.calibrated[channel]:
+            raise without_range(where, "its header states no gain")
+        return uv_per_unit(self.units[channel], where)
 
 
 def is_wfdb(path: Path) -> bool:
     """Return whether a file is the header, or beside the header, of a recording in WFDB format."""
-    return path.with_suffix(HEADER).is_file()
+    return path.suffix.lower() in SAMPLES or path.with_suffix(HEADER).is_file()
 
 
 def open_wfdb(path: Path) -> WfdbFile:
@@ -87,7 +104,8 @@ def open_wfdb(path: Path) -> WfdbFile:
     Raises
     ------
     RecordingError
-        If it can't be read, or has channels of several sampling frequencies.
+        If it can't be read, has channels of several sampling frequencies, or is not that of its
+        samples.
     BuildError
         If wfdb is not installed.
     """
@@ -104,10 +122,48 @@ def open_wfdb(path: Path) -> WfdbFile:
             "several sampling rates",
             f"{path.name} has channels of several sampling rates; export the recording as EDF",
         )
+    _require_own_samples(header, path)
     segments = (Segment(0.0, 0, n_samples),)
     require_plausible_span(segments, 1 / sfreq_hz, path.name)
     rates = (sfreq_hz,) * len(labels)
-    return WfdbFile(path, labels, rates, 1 / sfreq_hz, segments, units, header.base_datetime)
+    gains = _calibrated(path.with_suffix(HEADER), len(labels))
+    return WfdbFile(path, labels, rates, 1 / sfreq_hz, segments, units, gains, header.base_datetime)
+
+
+def _require_own_samples(header: Any, path: Path) -> None:
+    """Refuse a header that leads to the samples of another recording, or to more or fewer of them."""
+    names = set(header.file_name)
+    if path.suffix.lower() != HEADER and path.name not in names:
+        raise RecordingError(
+            "samples of another name",
+            f"{path.with_suffix(HEADER).name} names {', '.join(sorted(names))} as the file of its samples, "
+            f"not {path.name}; get both again",
+        )
+    if len(names) > 1 or set(header.fmt) != {_STEPS_16}:  # wfdb itself misses some samples
+        return
+    samples = path.with_name(names.pop())
+    stated = (header.byte_offset[0] or 0) + 2 * header.n_sig * header.sig_len
+    try:
+        size = samples.stat().st_size
+    except OSError as error:
+        raise unreadable(samples.name, error) from error
+    if size != stated:
+        raise RecordingError(
+            "wrong length",
+            f"{samples.name} has {size} bytes, but its header states {stated}; get both again",
+        )
+
+
+def _calibrated(header: Path, n_channels: int) -> tuple[bool, ...]:
+    """Return whether each channel has a gain other than 0, the third value of its line."""
+    lines = header.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    gains = [
+        _GAIN.match(value)
+        for line in lines[1 : n_channels + 1]
+        for value in line.split()[2:3] or [""]
+    ]
+    return tuple(gain is not None and float(gain[0]) != 0 for gain in gains)
 
 
 def require_wfdb() -> Any:
@@ -136,8 +192,8 @@ def _one_line_errors(path: Path) -> Iterator[None]:
     """Turn any error of wfdb into one line."""
     try:
         yield
-    except OSError as error:
-        raise unreadable(path.name, error) from error
+    except OSError as error:  # of the header, or of the samples
+        raise unreadable(Path(error.filename or path).name, error) from error
     except Exception as error:  # it checks little, and raises what its parts raise
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise RecordingError(
