@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -12,10 +13,20 @@ from psgimg.builder.stages import STAGE_NAMES, Stage
 FEWEST = 3
 """Of one or two scorers, the labels say all."""
 
+_PROGRAM = re.compile(
+    r"(^|[_\W])(ai|auto\w*|algo\w*|caisr|model|pred\w*|yasa|usleep)($|[_\W])", re.IGNORECASE
+)
+
+
+def is_of_program(scorer: str) -> bool:
+    """Whether a scorer, such as the column ``stage_ai``, is named after a program."""
+    return bool(_PROGRAM.search(scorer))
+
 
 def people(corpus: Corpus, recording: Recording) -> list[str]:
-    """Return the scorers of a recording without a consensus, in the order of the corpus."""
-    return [name for name in recording.scorings if name != corpus.consensus]
+    """Return the scorers of a recording who vote, in the order of the corpus: no consensus, no program."""
+    voters = (name for name in recording.scorings if not is_of_program(name))
+    return [name for name in voters if name != corpus.consensus]
 
 
 def count(scorings: Sequence[Hypnogram]) -> Mapping[int, list[int]]:

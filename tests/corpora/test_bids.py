@@ -413,3 +413,11 @@ def test_a_file_with_bids_refuses_what_bids_defines(tmp_path):
     path = describe(tmp_path / "my.yaml", bids={"acq": "psg"})
     with pytest.raises(BuildError, match=r"my\.yaml: bids has its own recordings; remove the key"):
         registry.corpus(str(path))
+
+
+@pytest.mark.parametrize(("third", "n_votes"), [("third", 3), ("stage_ai", None)])
+def test_people_vote_and_programs_do_not(tmp_path, third, n_votes):
+    scored_by(tmp_path / "in", ("first", "second", third))
+    run(tmp_path / "out", tmp_path / "in", "bids", trim_min=None)
+    pages = rows(tmp_path / "out")
+    assert {page["votes"] and sum(page["votes"]) for page in pages} == {n_votes}

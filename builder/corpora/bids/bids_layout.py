@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from psgimg.builder.corpora.bids import bids_file, bids_scoring, stage_columns
+from psgimg.builder.corpora import votes
+from psgimg.builder.corpora.bids import bids_file, bids_scoring
 from psgimg.builder.corpora.bids.bids_file import BidsFile, parse
 from psgimg.builder.corpora.bids.bids_form import BidsForm
 from psgimg.builder.corpora.bids.people import people
@@ -195,7 +196,7 @@ def _with_scorers(nights: Sequence[Recording]) -> list[Recording]:
     People come before programs, then the column that most recordings have, then the first one found.
     """
     n_nights = Counter(name for night in nights for name in night.scorings)
-    order = sorted(n_nights, key=lambda name: (stage_columns.is_of_program(name), -n_nights[name]))
+    order = sorted(n_nights, key=lambda name: (votes.is_of_program(name), -n_nights[name]))
     scorers = tuple(filter(None, order))
     return [night if "" in night.scorings else replace(night, scorers=scorers) for night in nights]
 

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from psgimg.builder.corpora import votes
 from psgimg.builder.corpora.bids import vocabulary
 from psgimg.builder.corpora.bids.bids_table import BidsTable
 from psgimg.builder.errors import RecordingError
@@ -21,9 +22,6 @@ MIXED = "trial_type"
 """The column of BIDS for events of every kind."""
 
 _NAMED_SO = re.compile(r"stag|hypno|scor|sleep", re.IGNORECASE)
-_AUTOMATIC = re.compile(
-    r"(^|[_\W])(ai|auto\w*|algo\w*|model|pred\w*|yasa|usleep)($|[_\W])", re.IGNORECASE
-)
 _ABOUT_STAGES = re.compile(
     r"conf|prob|certain|agree|quality|(^|[_\W])(id|n|count|time|dur\w*)$", re.IGNORECASE
 )
@@ -75,7 +73,7 @@ def find(
         for name in table.columns
         if name.lower() not in _NO_STAGES and not _ABOUT_STAGES.search(name)
     ]
-    for name in sorted(names, key=is_of_program):
+    for name in sorted(names, key=votes.is_of_program):
         values = table.values(name)
         scores = _scores(name, values, levels, own, table.name)
         explained = bool(_legend(name, levels, table.name)) and not own
@@ -83,11 +81,6 @@ def find(
             given = tuple(scores.get(value) for value in values)
             found.setdefault(given, StageColumn(name, scores))
     return list(found.values())
-
-
-def is_of_program(name: str) -> bool:
-    """Whether a column is named after a program rather than a person."""
-    return bool(_AUTOMATIC.search(name))
 
 
 def named(
