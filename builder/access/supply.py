@@ -13,6 +13,7 @@ from psgimg.builder.corpora import sources
 from psgimg.builder.corpora.sources import Source
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.progress import Progress
+from psgimg.builder.recordings.formats import packages
 from psgimg.builder.recordings.recording import Corpus
 
 
@@ -35,8 +36,10 @@ def opened(
     Raises
     ------
     BuildError
-        If a corpus is not found, or can't be fetched.
+        If a corpus is not found, can't be fetched, or needs a package that is not installed.
     """
+    for corpus in corpora:
+        packages.require(corpus.package, corpus.name)
     fetched = [one for one in corpora if fetch is not None and services.can_fetch(one.name)]
     present = [one for one in corpora if one not in fetched]
     located = sources.locate(present, roots, among=corpora)

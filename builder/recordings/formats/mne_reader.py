@@ -21,7 +21,7 @@ from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.recordings.edf import require_rate, uv_per_unit, without_range
 from psgimg.builder.recordings.edf_channels import Channel
 from psgimg.builder.recordings.edf_header import EdfHeader, read_header
-from psgimg.builder.recordings.formats import mne_breaks
+from psgimg.builder.recordings.formats import mne_breaks, packages
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
 
 VOLT = 107
@@ -221,10 +221,5 @@ def _one_line_errors(path: Path) -> Iterator[None]:
     except Exception as error:  # each of MNE's thirty readers raises its own errors
         raise RecordingError(
             "unreadable recording",
-            f"{path.name}: MNE can't read it ({_brief(error)}); export it as EDF",
+            f"{path.name}: MNE can't read it ({packages.reason(error)}); export it as EDF",
         ) from error
-
-
-def _brief(error: Exception) -> str:
-    """Return an error's message in one short line."""
-    return " ".join(str(error).split())[:120] or type(error).__name__

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.errors import BuildError, RecordingError, unreadable
+from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.recordings.edf import uv_per_unit
+from psgimg.builder.recordings.formats import packages
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
 
 HEADER = ".hea"
@@ -60,7 +61,7 @@ class WfdbFile:
     def read_uv(self, channel: int) -> npt.NDArray[np.float64]:
         """Return all samples of a channel in µV, shape (n_samples,)."""
         scale = self._uv_per_unit(channel)
-        wfdb = require_wfdb()
+        wfdb = require_wfdb(self.path)
         with _one_line_errors(self.path):
             record = wfdb.rdrecord(_stem(self.path), channels=[channel])
         samples: npt.NDArray[np.float64] = record.p_signal[:, 0] * scale
@@ -87,11 +88,9 @@ def open_wfdb(path: Path) -> WfdbFile:
     Raises
     ------
     RecordingError
-        If it can't be read, or has channels of several sampling frequencies.
-    BuildError
-        If wfdb is not installed.
+        If it can't be read, has channels of several sampling frequencies, or wfdb is not installed.
     """
-    wfdb = require_wfdb()
+    wfdb = require_wfdb(path)
     with _one_line_errors(path):
         header = wfdb.rdheader(_stem(path))
         sfreq_hz = Fraction(header.fs).limit_denominator(10**6)
@@ -110,20 +109,12 @@ def open_wfdb(path: Path) -> WfdbFile:
     return WfdbFile(path, labels, rates, 1 / sfreq_hz, segments, units, header.base_datetime)
 
 
-def require_wfdb() -> Any:
-    """Return the package wfdb.
-
-    Raises
-    ------
-    BuildError
-        If it is not installed.
-    """
+def require_wfdb(path: Path) -> Any:
+    """Return the package wfdb, which is to read a file; RecordingError if it is not installed."""
     try:
         import wfdb  # heavy
     except ImportError as error:
-        raise BuildError(
-            'this corpus is in WFDB format, which needs a package; type: pip install "psgimg[corpora]"'
-        ) from error
+        raise packages.absent("wfdb", path.name) from error
     return wfdb
 
 
@@ -139,7 +130,7 @@ def _one_line_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         raise unreadable(path.name, error) from error
     except Exception as error:  # it checks little, and raises what its parts raise
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise RecordingError(
-            "unreadable recording", f"{path.name}: wfdb can't read it ({reason}); get it again"
+            "unreadable recording",
+            f"{path.name}: wfdb can't read it ({packages.reason(error)}); get it again",
         ) from error
