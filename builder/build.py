@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -238,6 +238,7 @@ def _locked(out: Path) -> Iterator[None]:
             if not started or not shards.finished(out):  # nothing to resume: restore the folder
                 shutil.rmtree(state)
                 if is_new:
-                    out.rmdir()
+                    with suppress(OSError):  # not empty
+                        out.rmdir()
             raise
         shutil.rmtree(state)
