@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -228,7 +228,7 @@ def _companions(out: Path) -> list[str]:
 @contextmanager
 def _locked(out: Path) -> Iterator[None]:
     """Lock the folder, as two simultaneous builds would mix their files."""
-    state = out / shards.STATE
+    state, is_new = out / shards.STATE, not out.exists()
     refusal = f"another build is running in {out}; wait for it or choose another --out"
     with lock.held(state / "lock", refusal):
         try:
@@ -237,5 +237,8 @@ def _locked(out: Path) -> Iterator[None]:
             started = {path.name for path in state.iterdir()} - {"lock"}
             if not started or not shards.finished(out):  # nothing to resume: restore the folder
                 shutil.rmtree(state)
+                if is_new:
+                    with suppress(OSError):  # not empty
+                        out.rmdir()
             raise
         shutil.rmtree(state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import NoneType
@@ -10,6 +11,45 @@ from typing import Any
 import click
 from psgimg.builder import yaml_file
 from psgimg.builder.errors import BuildError
+
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+"""Begin of ``s3://BUCKET/…``; libraries would take it, and a folder ``s3:`` of this machine, as such."""
+
+
+class LocalPath(click.Path):
+    """A path on this machine; an address such as ``s3://bucket/x`` is refused.
+
+    Libraries take a relative path that begins with ``word:`` as an address too, so that it is
+    converted to an absolute one.
+
+    Parameters
+    ----------
+    loaded
+        Whether ``datasets`` loads what is written there: it takes ``::`` in a path as two addresses.
+    """
+
+    def __init__(self, *, loaded: bool = False) -> None:
+        super().__init__(path_type=Path)
+        self._loaded = loaded
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path."""
+        path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
+        shown = (
+            f"{param.opts[-1] if param and param.param_type_name == 'option' else 'path'} {value}"
+        )
+        if ADDRESS.match(str(path)):
+            raise BuildError(f"{shown}: an address, not a path on this machine; give a path")
+        if self._loaded and "::" in str(path.absolute()):
+            raise BuildError(
+                f"{shown}: datasets can't load from a path with '::'; give another path"
+            )
+        first = path.parts[0] if path.parts else ""
+        return path.absolute() if ":" in first else path
+
+
+PATH = LocalPath()
+OUT = LocalPath(loaded=True)
 
 CONFIG_HELP = "YAML file with values for any of these options."
 
@@ -112,7 +152,7 @@ def _default(path: Path, name: str, option: click.Option, value: Any) -> Any:
 
 config_option = click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     callback=_set_defaults,
     is_eager=True,

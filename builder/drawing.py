@@ -119,7 +119,7 @@ def read_lanes(
     epoching.require_signal(file, pages)
     starts_s = [page.page_start_s for page in pages]
     states = [
-        read_lane(file, lane, derivation, starts_s).state if derivation else LaneState()
+        read_lane(file, lane.kind, derivation, starts_s).state if derivation else LaneState()
         for lane, derivation in zip(montage.lanes, derivations, strict=True)
     ]
     lanes = ReadLanes(

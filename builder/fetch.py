@@ -51,21 +51,19 @@ def fetch(
     Raises
     ------
     BuildError
-        If a corpus is unknown or can't be fetched, or the disk can't hold it.
+        If a corpus or a subject is unknown, a corpus can't be fetched, or the disk can't hold it.
     """
+    if not source:
+        raise BuildError("no --source; `psgimg sources` lists the corpora that can be fetched")
     corpora = registry.corpora(source)
     roots = sources.to_fetch(corpora, root, among=corpora)
     lost: dict[str, str] = {}
     with services.stocked(roots, config, progress.note) as stocks:
-        wanted = [
-            (stocks[corpus.name], recording)
-            for corpus in corpora
-            for recording in _recordings(
-                Source(corpus, roots[corpus.name], listing=stocks[corpus.name].listing),
-                subjects,
-                limit,
-            )
+        located = [
+            Source(one, roots[one.name], listing=stocks[one.name].listing) for one in corpora
         ]
+        chosen = sources.chosen(located, subjects, limit)
+        wanted = [(stocks[source.corpus.name], recording) for source, recording in chosen]
         sizes = {recording.key: stock.n_bytes(recording) for stock, recording in wanted}
         for folder in roots.values():
             services.require_space(folder, sum(sizes.values()), "choose some --subjects")
@@ -78,17 +76,6 @@ def fetch(
                 if error.reason in CHANGED:
                     services.forget(recording.corpus, roots[recording.corpus])
     return Brought(roots, len(wanted) - len(lost), sum(sizes.values()), dict(sorted(lost.items())))
-
-
-def _recordings(source: Source, subjects: tuple[str, ...], limit: int) -> list[Recording]:
-    found = sources.recordings(source, subjects, limit)
-    present = {recording.subject for recording in found}
-    if (missing := sorted(set(subjects) - present)) and not limit:
-        raise BuildError(
-            f"{source.corpus.name} has no subject {', '.join(missing)}; its first is "
-            f"{sources.recordings(source, (), 1)[0].subject}"
-        )
-    return found
 
 
 def _brought(

@@ -133,7 +133,7 @@ def listed(found: Iterable[Source]) -> Here:
     """Return every recording of some sources, on disk or to be fetched."""
     located: dict[Key, tuple[Corpus, Recording]] = {}
     for source in found:
-        for recording in sources.recordings(source, (), 0):
+        for recording in sources.recordings(source):
             located.setdefault((recording.corpus, recording.recording), (source.corpus, recording))
     return located
 

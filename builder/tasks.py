@@ -262,20 +262,11 @@ def _test_split(wanted: Sequence[Recording], placed: SubjectSplits) -> set[Key]:
 
 
 def _wanted(config: BuildConfig, located: Sequence[Source]) -> list[Recording]:
-    wanted = [
-        r
-        for source in located
-        for r in sources.recordings(source, config.subjects, config.limit)
-        if config.pinned is None or r.key in config.pinned.signals
+    return [
+        recording
+        for _, recording in sources.chosen(located, config.subjects, config.limit)
+        if config.pinned is None or recording.key in config.pinned.signals
     ]
-    present = {name for one in wanted for name in (one.subject, one.own.subject)}
-    missing = sorted(set(config.subjects) - present)
-    if missing and not config.limit:
-        raise BuildError(
-            f"no subject {', '.join(missing)} in {', '.join(config.source)}; `psgimg check` without "
-            "--subjects lists all of them"
-        )
-    return wanted
 
 
 def _missing(

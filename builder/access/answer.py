@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import httpx2
 from psgimg.builder import http_retry
 from psgimg.builder.access.remote_file import NO_ACCESS, WITHDRAWN
@@ -15,13 +17,23 @@ class RefusedError(RecordingError):
     """A file that the server will not give to this user, now or later."""
 
 
-def require_data(response: httpx2.Response, what: str, server: str, remedy: str) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a server, for messages: its name, and what to do if the server lacks it."""
+
+    what: str
+    if_absent: str = "leave it out"
+
+
+LIST = Asked("the list of files", "update psgimg, or correct the address of the mirror")
+ARCHIVE = Asked("the archive", LIST.if_absent)
+
+
+def require_data(response: httpx2.Response, asked: Asked, server: str, remedy: str) -> None:
     """Refuse an answer that is not data.
 
     Parameters
     ----------
-    what
-        What was asked for, for messages.
     server, remedy
         The service as users know it, and what a user without access does.
 
@@ -34,12 +46,12 @@ def require_data(response: httpx2.Response, what: str, server: str, remedy: str)
     """
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if response.is_redirect or response.status_code in (401, 403):
-        raise RefusedError(NO_ACCESS, f"{server} does not give {what} to you: {remedy}")
+        raise RefusedError(NO_ACCESS, f"{server} does not give {asked.what} to you: {remedy}")
     if response.status_code in (404, 410):
-        raise RefusedError(WITHDRAWN, f"{server} has no {what} any more; build without it")
+        raise RefusedError(WITHDRAWN, f"{server} does not have {asked.what}; {asked.if_absent}")
     response.raise_for_status()
     if kind in HTML:
-        raise RefusedError(NO_ACCESS, f"{server} sent a web page instead of {what}: {remedy}")
+        raise RefusedError(NO_ACCESS, f"{server} sent a web page instead of {asked.what}: {remedy}")
 
 
 def first_byte(response: httpx2.Response) -> int:
@@ -62,4 +74,6 @@ def reason_of(error: BaseException) -> str:
         return f"answers {response.status_code} {response.reason_phrase}".rstrip()
     if isinstance(error, httpx2.TimeoutException):
         return "does not answer"
+    if isinstance(error, httpx2.ConnectError):
+        return "can't be reached"
     return f"drops the connection ({type(error).__name__})"

@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 from psgimg.builder.access.fetch_config import FetchConfig
+from psgimg.builder.command_options import PATH
 
 token_option = click.option(
     "--token-file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="File with a token of the NSRR (or set NSRR_TOKEN).",
 )

@@ -17,8 +17,11 @@ import httpx2
 import tenacity
 from psgimg.builder import http_retry
 from psgimg.builder.access.answer import (
+    ARCHIVE,
     BEYOND_THE_END,
+    LIST,
     PARTIAL,
+    Asked,
     first_byte,
     reason_of,
     require_data,
@@ -136,7 +139,7 @@ class Host:
 
         def ask() -> bytes:
             headers = {**IDENTITY, "Range": f"bytes={first}-{last}"}
-            with self._answer(url, {}, headers, "the archive") as response:
+            with self._answer(url, {}, headers, ARCHIVE) as response:
                 if response.status_code != PARTIAL or first_byte(response) != first:
                     raise RecordingError(
                         "no Range requests",
@@ -193,7 +196,7 @@ class Host:
         if begin := incoming.n_bytes:
             headers["Range"] = f"bytes={begin}-"
             headers |= {"If-Range": validators[-1]} if validators else {}
-        with self._answer(incoming.file.url, {}, headers, incoming.file.name) as response:
+        with self._answer(incoming.file.url, {}, headers, Asked(incoming.file.name)) as response:
             if response.status_code == BEYOND_THE_END:
                 if begin == incoming.file.size:
                     return
@@ -209,7 +212,7 @@ class Host:
     def _content(self, url: str, parameters: Mapping[str, str]) -> bytes:
         def ask() -> bytes:
             content = bytearray()
-            with self._answer(url, parameters, {}, "the list of files") as response:
+            with self._answer(url, parameters, {}, LIST) as response:
                 for chunk in self._heard(response.iter_bytes(CHUNK)):
                     content += chunk
                     if len(content) > bounded.JSON.n_bytes:
@@ -223,16 +226,16 @@ class Host:
 
     @contextmanager
     def _answer(
-        self, url: str, parameters: Mapping[str, str], headers: Mapping[str, str], what: str
+        self, url: str, parameters: Mapping[str, str], headers: Mapping[str, str], asked: Asked
     ) -> Iterator[httpx2.Response]:
         """Yield the answer to a request if it is data, or nothing further than what has come."""
-        asked = {**parameters, **self._secret}
+        query = {**parameters, **self._secret}
         with (
             self._connection(),
             self._client.stream(
                 "GET",
                 url,
-                params=asked or None,
+                params=query or None,
                 headers=headers,
                 extensions={"trace": self._connections.trace},
             ) as response,
@@ -240,7 +243,7 @@ class Host:
             self._heard_s = time.monotonic()
             self._answers = self._answers or response.status_code < 500
             if response.status_code != BEYOND_THE_END:
-                require_data(response, what, self.name, self._remedy)
+                require_data(response, asked, self.name, self._remedy)
             yield response
 
     def _repeated(self, url: str, request: Callable[[], T]) -> T:
@@ -270,7 +273,9 @@ class Host:
         error = state.outcome.exception() if state.outcome else None
         if self._notify and error and state.next_action:
             reason = reason_of(http_retry.root_cause(error))
-            self._notify(f"{self.name} {reason}; trying again in {state.next_action.sleep:.0f} s")
+            self._notify(
+                f"{self.name} {reason}; trying again in {round(state.next_action.sleep, 1):g} s"
+            )
 
     def _heard(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Yield what comes, and remember when."""

@@ -25,6 +25,7 @@ from psgimg.builder.access.zenodo_service import Zenodo
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.files import bounded, durable
 from psgimg.builder.processes import lock
+from psgimg.builder.words import size
 
 STATE = ".psgimg"
 """Folder in that of a corpus: the list of its files, and the hashes of what was fetched."""
@@ -240,8 +241,8 @@ def require_space(root: Path, n_bytes: int, remedy: str) -> None:
     free = shutil.disk_usage(_existing(root)).free
     if n_bytes > free:
         raise BuildError(
-            f"the disk of {root} has {free / 1e9:.1f} GB free, but the recordings that are there at the "
-            f"same time take up to {n_bytes / 1e9:.1f} GB; free some space, or {remedy}"
+            f"the disk of {root} has {size(free)} free, but the recordings that are there at the same "
+            f"time take up to {size(n_bytes)}; free some space, or {remedy}"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -67,6 +68,7 @@ class Stock:
         self._ledger, self._keep = ledger, keep
         self._remote = {root / file.path: file for file in files}
         self._brought = self._left_behind()
+        self._folders = {path.parent for path in self._brought}
         self._lock = threading.Lock()
         self._failed: list[RecordingError] = []
         self.listing = Listing(root, [file.path for file in files])
@@ -77,6 +79,8 @@ class Stock:
     def __exit__(self, *_: object) -> None:
         for path in self._brought:
             path.unlink(missing_ok=True)
+        for folder in self._folders:
+            self._remove_empty(folder)
 
     def stop(self) -> None:
         """End all fetching at once; what has come of a file stays."""
@@ -163,6 +167,13 @@ class Stock:
                 left.add(path)
         return left
 
+    def _remove_empty(self, folder: Path) -> None:
+        """Remove a folder, and those that it is in, as far as they are empty."""
+        with suppress(OSError):  # not empty: of files that stay
+            while folder != self._root:
+                folder.rmdir()
+                folder = folder.parent
+
     def _refuse_in_vain(self, recording: Recording) -> None:
         """Refuse to ask for a recording after many others that the server did not give."""
         failed = self._failed
@@ -195,6 +206,7 @@ class Stock:
         if not self._keep:
             with self._lock:
                 self._brought.add(path)
+                self._folders.add(path.parent)
         sha256 = self._service.fetch(file, self._root).sha256
         hashed = hash_cache.remember(path, sha256)
         if self._keep:

@@ -13,7 +13,9 @@ from psgimg.builder.corpora import sources
 from psgimg.builder.corpora.sources import Source
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.progress import Progress
+from psgimg.builder.recordings.formats import packages
 from psgimg.builder.recordings.recording import Corpus
+from psgimg.builder.words import counted, size
 
 
 @contextmanager
@@ -35,11 +37,14 @@ def opened(
     Raises
     ------
     BuildError
-        If a corpus is not found, or can't be fetched.
+        If a corpus is not found, can't be fetched, or needs a package that is not installed.
     """
+    for corpus in corpora:
+        packages.require(corpus.package, corpus.name)
     fetched = [one for one in corpora if fetch is not None and services.can_fetch(one.name)]
     present = [one for one in corpora if one not in fetched]
-    located = sources.locate(present, roots, among=corpora)
+    hints = {one.name: _hint(one.name, fetch) for one in present}
+    located = sources.locate(present, roots, corpora, hints)
     if fetch is None or not fetched:
         yield located, {}
         return
@@ -48,6 +53,13 @@ def opened(
         afar = [Source(one, folders[one.name], listing=stocks[one.name].listing) for one in fetched]
         order = [one.name for one in corpora]
         yield sorted([*located, *afar], key=lambda one: order.index(one.corpus.name)), stocks
+
+
+def _hint(corpus: str, fetch: FetchConfig | None) -> str:
+    """Return what to know of fetching a corpus that is not on disk, as the rest of a sentence."""
+    if fetch is None:
+        return ", or let --fetch download it" if services.can_fetch(corpus) else ""
+    return "; --fetch can't download it"
 
 
 @contextmanager
@@ -104,6 +116,6 @@ def _require_space(
         services.require_space(stock.listing.root, at_once, remedy)
         if sizes:
             progress.note(
-                f"{len(sizes):,} recordings of {corpus} are fetched, {sum(sizes) / 1e9:.2f} GB; at most "
-                f"{at_once / 1e9:.2f} GB of them are in {stock.listing.root} at the same time"
+                f"to fetch: {counted(len(sizes), 'recording')} of {corpus}, {size(sum(sizes))}; at most "
+                f"{size(at_once)} of them are in {stock.listing.root} at the same time"
             )

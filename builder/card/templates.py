@@ -9,6 +9,7 @@ from typing import Any
 
 from psgimg.builder.files import quoting
 from psgimg.builder.signals.quality import percent
+from psgimg.builder.words import counted, number, size
 
 
 def render(template: str, values: Mapping[str, Any]) -> str:
@@ -27,23 +28,6 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     environment.filters |= {**filters, "prose": prose, "link": link, "percent": percent}
     source = resources.files("psgimg.cards").joinpath(template).read_text(encoding="utf-8")
     return re.sub(r"\n{3,}", "\n\n", environment.from_string(source).render(values))
-
-
-def number(value: float) -> str:
-    """Format a number with thousands separators: ``1,234``."""
-    return f"{value:,}" if isinstance(value, int) else f"{value:,g}"
-
-
-def counted(n: int, noun: str) -> str:
-    """Format a number with its noun: ``3 pages``, ``1 page``."""
-    return f"{number(n)} {noun}" + ("" if n == 1 else "s")
-
-
-def size(n_bytes: int) -> str:
-    """Format a size in decimal units, as the Hub does: ``1.5 GB``."""
-    exponent = min(4, (len(str(n_bytes)) - 1) // 3)
-    value = n_bytes / 1000**exponent
-    return f"{value:.{0 if value >= 10 or not exponent else 1}f} {('B', 'kB', 'MB', 'GB', 'TB')[exponent]}"
 
 
 def cell(words: str) -> str:

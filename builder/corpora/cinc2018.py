@@ -15,6 +15,7 @@ from pathlib import Path
 from psgimg.builder.citing.reference import PHYSIONET, Reference
 from psgimg.builder.corpora.reading import check_runs, listed, matching, score, scoring_of
 from psgimg.builder.errors import RecordingError, unreadable
+from psgimg.builder.recordings.formats import packages
 from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events
 from psgimg.builder.recordings.listing import Place
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
@@ -79,15 +80,15 @@ def _changes(path: Path, sfreq_hz: float) -> Iterator[tuple[float, Score]]:
     """
     from psgimg.builder.recordings.formats.wfdb_reader import require_wfdb
 
-    wfdb = require_wfdb()
+    wfdb = require_wfdb(path)
     try:
         read = wfdb.rdann(str(path.absolute().with_suffix("")), path.suffix[1:])
     except OSError as error:
         raise unreadable(path.name, error) from error
     except Exception as error:  # it checks little, and raises what its parts raise
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise RecordingError(
-            "unreadable scoring", f"{path.name}: wfdb can't read it ({reason}); get it again"
+            "unreadable scoring",
+            f"{path.name}: wfdb can't read it ({packages.reason(error, path)}); get it again",
         ) from error
     for sample, note in zip(read.sample, read.aux_note, strict=True):
         text = note.strip(" \0")
@@ -117,6 +118,7 @@ CORPUS = Corpus(
         ),
         version="1.0.0",
     ),
+    package="wfdb",
     mains_hz=60.0,
     montage="aasm",
     channels={

@@ -20,6 +20,7 @@ from psgimg.builder.corpora.reading import (
     listed,
     matching,
     number,
+    preferred,
     read_text,
     score,
     scoring_of,
@@ -47,6 +48,9 @@ FILE = re.compile(
     r"(?P<recording>SN\d{3})(?:_sleepscoring\.(?P<form>edf|txt)|\.edf)", re.IGNORECASE
 )
 
+FORMS = ("txt", "edf")
+"""Forms of the scoring, the preferred one first."""
+
 
 def recordings(root: Place) -> Iterator[Recording]:
     """Yield the recordings in name order; BuildError if there are none."""
@@ -59,10 +63,8 @@ def recordings(root: Place) -> Iterator[Recording]:
     nights = []
     for match, path in matches:
         name = match["recording"].upper()
-        forms = [form for form in ("txt", "edf") if (name, form) in scorings]
         if not match["form"]:
-            own = {"": scorings[name, forms[0]]} if forms else {}
-            several = tuple(rivals[name, form] for form in forms[:1] if (name, form) in rivals)
+            own, several = preferred(((name, form) for form in FORMS), scorings, rivals)
             nights.append(Recording("hmc", name, name, path, own, rivals=several))
     return listed(nights, root, "files like SN001.edf")
 

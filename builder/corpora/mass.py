@@ -12,7 +12,14 @@ from collections.abc import Iterator
 
 from psgimg.builder.citing.reference import Reference
 from psgimg.builder.corpora.annotations import read_annotated
-from psgimg.builder.corpora.reading import fallback, first_of_each, listed, matching, scoring_of
+from psgimg.builder.corpora.reading import (
+    fallback,
+    first_of_each,
+    listed,
+    matching,
+    preferred,
+    scoring_of,
+)
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.listing import Place
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
@@ -49,10 +56,8 @@ def recordings(root: Place) -> Iterator[Recording]:
     nights = []
     for match, path in matches:
         name = match["recording"]
-        kinds = [kind for kind in SCORINGS if (name, kind) in files]
         if match["kind"].lower() == "psg":
-            scorings = {"": files[name, kinds[0]]} if kinds else {}
-            several = tuple(rivals[name, kind] for kind in kinds[:1] if (name, kind) in rivals)
+            scorings, several = preferred(((name, kind) for kind in SCORINGS), files, rivals)
             nights.append(Recording("mass", name, name, path, scorings, rivals=several))
     return listed(nights, root, 'files like "01-01-0001 PSG.edf"')
 

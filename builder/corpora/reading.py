@@ -138,6 +138,28 @@ def first_of_each(
     return firsts, {key: tuple(paths) for key, paths in groups.items() if len(paths) > 1}
 
 
+def preferred(
+    keys: Iterable[KeyT],
+    firsts: Mapping[KeyT, Path],
+    rivals: Mapping[KeyT, tuple[Path, ...]],
+) -> tuple[dict[str, Path], tuple[tuple[Path, ...], ...]]:
+    """Return the scoring of the first key that has a file, with the rivals of that file.
+
+    Both are as in ``Recording``, for a night with one scoring in one or several forms.
+
+    Parameters
+    ----------
+    keys
+        The forms of the night's scoring, the preferred one first.
+    firsts, rivals
+        As from ``first_of_each``.
+    """
+    key = next((key for key in keys if key in firsts), None)
+    if key is None:
+        return {}, ()
+    return {"": firsts[key]}, (rivals[key],) if key in rivals else ()
+
+
 def read_bytes(path: Path, bound: Bound = bounded.TEXT) -> bytes:
     """Return the content of a scoring file.
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from psgimg.builder.citing.reference import PHYSIONET, Reference
 from psgimg.builder.corpora.annotations import read_annotated
-from psgimg.builder.corpora.reading import first_of_each, listed, matching, scoring_of
+from psgimg.builder.corpora.reading import first_of_each, listed, matching, preferred, scoring_of
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.listing import Place
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
@@ -51,8 +51,7 @@ def recordings(root: Place) -> Iterator[Recording]:
     for match, path in matches:
         name = match["recording"].upper()
         if match["kind"].lower() == "psg":
-            scorings = {"": hypnograms[name]} if name in hypnograms else {}
-            several = (rivals[name],) if name in rivals else ()
+            scorings, several = preferred([name], hypnograms, rivals)
             subject = match["subject"].upper()
             nights.append(Recording("sleep-edf", subject, name, path, scorings, rivals=several))
     return listed(nights, root, "files like SC4001E0-PSG.edf")

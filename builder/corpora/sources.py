@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from psgimg.builder.corpora import demo
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files.quoting import require_utf8
-from psgimg.builder.files.safe_names import expanded
+from psgimg.builder.files.safe_names import expanded, is_corpus
 from psgimg.builder.recordings.listing import Listing
 from psgimg.builder.recordings.recording import Corpus, Recording
+
+N_NAMED = 5
+"""Number of subjects that a one-line message lists."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,10 @@ def root_variable(name: str) -> str:
 
 
 def locate(
-    corpora: Sequence[Corpus], roots: Sequence[str], among: Sequence[Corpus] = ()
+    corpora: Sequence[Corpus],
+    roots: Sequence[str],
+    among: Sequence[Corpus] = (),
+    fetching: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Source]:
     """Locate each corpus by ``--root``, its environment variable, or the downloader's folder.
 
@@ -65,6 +72,8 @@ def locate(
     ----------
     among
         All corpora of the command, to which ``roots`` belong; ``corpora`` if empty.
+    fetching
+        Corpus → what ``--fetch`` could do, for the message if it is not found.
 
     Raises
     ------
@@ -72,13 +81,50 @@ def locate(
         If a corpus is not found; the message states how to get it and its terms.
     """
     given = _given([corpus.name for corpus in among or corpora], roots)
-    return [Source(corpus, _root(corpus, given.get(corpus.name))) for corpus in corpora]
+    return [
+        Source(corpus, _root(corpus, given.get(corpus.name), fetching.get(corpus.name, "")))
+        for corpus in corpora
+    ]
 
 
-def recordings(source: Source, subjects: Sequence[str], limit: int) -> list[Recording]:
-    """Return the recordings of some subjects (empty: all), the first ``limit`` of them (0: all).
+def chosen(
+    located: Sequence[Source], subjects: Sequence[str], limit: int
+) -> list[tuple[Source, Recording]]:
+    """Return the recordings of some subjects (empty: all), the first ``limit`` of each source (0: all).
 
-    Subjects are given by their public or their original names.
+    Parameters
+    ----------
+    subjects
+        Their public or their original names.
+
+    Raises
+    ------
+    BuildError
+        As for ``recordings``, and if no source has one of the subjects.
+    """
+    found = [(source, recordings(source)) for source in located]
+    names = [(one.subject, one.own.subject) for _, of_source in found for one in of_source]
+    if missing := sorted(set(subjects).difference(*names)):
+        there = list(dict.fromkeys(subject for subject, _ in names))
+        more = ", …" if len(there) > N_NAMED else ""
+        raise BuildError(
+            f"no subject {', '.join(missing)} in {', '.join(one.corpus.name for one in located)}; "
+            f"choose from {', '.join(there[:N_NAMED])}{more}"
+        )
+    wanted = set(subjects)
+    selected = [
+        [one for one in of_source if not wanted or wanted & {one.subject, one.own.subject}]
+        for _, of_source in found
+    ]
+    return [
+        (source, one)
+        for (source, _), of_source in zip(found, selected, strict=True)
+        for one in of_source[: limit or None]
+    ]
+
+
+def recordings(source: Source) -> list[Recording]:
+    """Return the recordings of a corpus, under their public names if these are assigned.
 
     Raises
     ------
@@ -86,32 +132,25 @@ def recordings(source: Source, subjects: Sequence[str], limit: int) -> list[Reco
         If there are none, or the corpus's reader labels a recording with another corpus, whose
         terms would then apply to its pictures.
     """
-    chosen = set(subjects)
-    selected = [
-        recording
-        for recording in source.published or source.recordings()
-        if not chosen or chosen & {recording.subject, recording.own.subject}
-    ]
-    for recording in selected:
+    found = list(source.published or source.recordings())
+    for recording in found:
         if recording.corpus != source.corpus.name:
             raise BuildError(
                 f"{source.corpus.name}: its reader assigns {recording.recording} to "
                 f"{recording.corpus}; the author of the reader must fix this"
             )
-    return selected[:limit] if limit else selected
+    return found
 
 
 def on_disk(corpus: Corpus) -> Path | None:
-    """Return the folder of a corpus that is found without ``--root``, or None."""
+    """Return the folder of a corpus that is found without ``--root``, or None.
+
+    A folder in which only ``--fetch`` has left its hidden notes does not count.
+    """
     if place := _in_environment(corpus):
         return place
     home = Path(corpus.home)
-    return home if home.is_dir() else None
-
-
-def stated(corpus: Corpus, roots: Sequence[str]) -> Path | None:
-    """Return the folder of a corpus that ``--root`` or its environment variable states, or None."""
-    return _given([corpus.name], roots).get(corpus.name) or _in_environment(corpus)
+    return home if any(not path.name.startswith(".") for path in home.glob("*")) else None
 
 
 def _in_environment(corpus: Corpus) -> Path | None:
@@ -129,6 +168,10 @@ def _given(names: Sequence[str], roots: Sequence[str]) -> dict[str, Path]:
         if equals and name in names:
             given[name] = expanded(place)
         elif len(set(names)) == 1:
+            if equals and is_corpus(name) and not expanded(root).exists():
+                raise BuildError(
+                    f"--root {root}: no source is named {name}; give --root DIR or --root {names[0]}=DIR"
+                )
             given[names[0]] = expanded(root)
         else:
             raise BuildError(
@@ -137,14 +180,14 @@ def _given(names: Sequence[str], roots: Sequence[str]) -> dict[str, Path]:
     return given
 
 
-def _root(corpus: Corpus, given: Path | None) -> Path:
+def _root(corpus: Corpus, given: Path | None, fetching: str) -> Path:
     place = given or on_disk(corpus)
     if corpus.name == demo.CORPUS.name and (place is None or not place.exists() or given is None):
         place = place or Path(corpus.home)
         demo.write(place)
     if place is None:
         raise BuildError(
-            f"{corpus.title} not found: give --root DIR or set {root_variable(corpus.name)}. "
+            f"{corpus.title} not found: give --root DIR or set {root_variable(corpus.name)}{fetching}. "
             f"{corpus.terms.access} Terms: {corpus.terms.licence} ({corpus.terms.licence_url})."
         )
     if not place.is_dir():

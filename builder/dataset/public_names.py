@@ -82,7 +82,7 @@ def assign(
             source,
             published=names.publish(
                 source.corpus,
-                sources.recordings(source, (), 0),
+                sources.recordings(source),
                 known,
                 [subject for corpus, subject in listed if corpus in ("", source.corpus.name)],
             ),

@@ -48,12 +48,12 @@ class NamedSplit:
         rows = csv.DictReader(self._text.decode("ascii").splitlines())
         return {(row["corpus"], row["subject"]): row["split"] for row in rows}
 
-    @property
+    @cached_property
     def corpora(self) -> list[str]:
         """The corpora of its subjects."""
         return sorted({corpus for corpus, _ in self.table})
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Hash of the table."""
         return hashlib.sha256(self._text).hexdigest()

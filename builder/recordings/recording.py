@@ -173,6 +173,9 @@ class Corpus:
     consensus
         The scorer whose stages are made from those of the others: nobody, so that it has no vote and
         is no second scorer. Empty if all scorers are people.
+    package
+        Python package that reads its files, of the extra ``corpora``; empty if psgimg's own
+        dependencies do.
     definition
         How a custom corpus is read, as JSON: ``build.json`` records it, and recordings are added
         to a dataset only under the same definition. Empty for the corpora of psgimg.
@@ -194,6 +197,7 @@ class Corpus:
     inverted: bool | frozenset[str] = False
     scorers: tuple[str, ...] = ()
     consensus: str = ""
+    package: str = ""
     definition: Mapping[str, Any] = field(default_factory=dict)
 
     def stores_inverted(self, recording: Recording) -> bool:

@@ -23,6 +23,7 @@ from psgimg.builder.release.retry import Notify
 from psgimg.builder.release.transfer import carry_out
 from psgimg.builder.release.visibility import Visibility, Wish, decide, restricted_corpora
 from psgimg.builder.signals.corruption_spec import CorruptionJson
+from psgimg.builder.words import counted, size
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Ready:
         """
         room = "" if self.visibility.public else storage.caution(self.repo)
         notify(
-            f"the release will have about {n_bytes / 1e9:,.2f} GB, {n_recordings:,} recordings, in "
+            f"the release will have about {size(n_bytes)}, {counted(n_recordings, 'recording')}, in "
             f"{self.repo.id} ({self.visibility}){room}"
         )
         if not self.exists and n_bytes >= storage.LARGE_BYTES:

@@ -9,7 +9,7 @@ from math import floor
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.recordings.montage import Derivation, Lane
+from psgimg.builder.recordings.montage import Derivation, Kind
 from psgimg.builder.recordings.segments import Segment
 from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.recordings.usable import is_level
@@ -50,9 +50,9 @@ class RawLane:
 
 
 def read_lane(
-    file: SignalFile, lane: Lane, derivation: Derivation, page_starts_s: Sequence[float] = ()
+    file: SignalFile, kind: Kind, derivation: Derivation, page_starts_s: Sequence[float] = ()
 ) -> RawLane:
-    """Read a lane, and measure its quality on the given pages.
+    """Read a derivation as a lane of some kind, and measure its quality on the given pages.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def read_lane(
         If the unit of a channel is not a voltage, or its range is empty.
     """
     rate = file.sfreqs_hz[derivation.plus]
-    level = is_level(lane.kind, rate)
+    level = is_level(kind, rate)
     pages = Pages(file.segments, file.record_s, page_starts_s)
     channels = []
     samples = file.read_uv(derivation.plus)
@@ -85,24 +85,8 @@ def read_lane(
     elif level:
         quality = quality_measure.level(samples, rate, pages)
     else:
-        quality = quality_measure.wave(samples, rate, pages, lane.kind, channels)
+        quality = quality_measure.wave(samples, rate, pages, kind, channels)
     return RawLane(samples, rate, LaneState(level, flat, quality))
-
-
-def read_derivation(file: SignalFile, derivation: Derivation) -> Samples:
-    """Read a derivation in µV, as recorded, at the exact rate of its first channel.
-
-    Raises
-    ------
-    RecordingError
-        As ``read_lane``.
-    """
-    samples = file.read_uv(derivation.plus)
-    if derivation.minus is not None:
-        _subtract(file, derivation, samples, file.read_uv(derivation.minus))
-    if derivation.sign < 0:
-        np.negative(samples, out=samples)
-    return samples
 
 
 def _subtract(

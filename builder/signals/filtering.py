@@ -115,7 +115,7 @@ def read_signals(
     for number, (lane, derivation) in enumerate(zip(montage.lanes, derivations, strict=True)):
         state = LaneState()
         if derivation is not None:
-            raw = read_lane(edf, lane, derivation, page_starts_s)
+            raw = read_lane(edf, lane.kind, derivation, page_starts_s)
             rows = [data_uv[number] for data_uv in pages_uv]
             _fill(rows, edf, lane, raw, spans, filters, mains_hz, sfreq_hz, corrupt)
             state = raw.state

@@ -18,7 +18,7 @@ from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.recordings.usable import judge as usable_in
 from psgimg.builder.signals import blinks
 from psgimg.builder.signals.blinks import Blinks
-from psgimg.builder.signals.deriving import read_derivation
+from psgimg.builder.signals.deriving import read_lane
 from psgimg.builder.signals.polarity_rule import BLINKS, INVERTED, RECORDED, By, PolarityJson
 
 TURNED = (Kind.EEG, Kind.EOG)
@@ -138,7 +138,7 @@ def _examine(
         if number == N_TRIED:
             break
         try:
-            samples_uv = read_derivation(file, derivation)
+            samples_uv = read_lane(file, Kind.EEG, derivation).samples_uv
         except RecordingError:  # not drawn, or drawing reports it
             continue
         rate = file.sfreqs_hz[derivation.plus]

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 from psgimg.builder.access.fetch_options import fetch_options, token_option
-from psgimg.builder.command_options import by_lane, channel_option, config_option
+from psgimg.builder.command_options import OUT, PATH, by_lane, channel_option, config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.terminal import publish_commands
@@ -171,7 +171,7 @@ def sources() -> None:
 
 @click.command()
 @config_option
-@click.argument("edf", required=False, type=click.Path(path_type=Path))
+@click.argument("edf", required=False, type=PATH)
 @click.option(
     "--source",
     default="",
@@ -204,7 +204,7 @@ def sources() -> None:
 @fetch_options
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=OUT,
     default=Path("page.png"),
     show_default=True,
     help="Output PNG file; the page with its lanes named is written beside it.",

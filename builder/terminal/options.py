@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder.command_options import config_option, names
+from psgimg.builder.command_options import OUT, PATH, config_option, names
 from psgimg.builder.signals.polarity_rule import BLINKS, RULES
 
 
@@ -61,7 +61,7 @@ root_option = click.option(
 )
 out_option = click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=OUT,
     default=Path(DEFAULT_NAME),
     show_default=True,
     help="Output folder.",
@@ -145,7 +145,7 @@ DATA_OPTIONS = (
     ),
     click.option(
         "--split-file",
-        type=click.Path(path_type=Path),
+        type=PATH,
         metavar="NAME|FILE",
         help="usleep, phan-shhs1, or a CSV or JSON file.",
     ),

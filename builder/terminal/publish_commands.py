@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 from psgimg.builder.access.fetch_options import fetch_options
-from psgimg.builder.command_options import config_option
+from psgimg.builder.command_options import OUT, PATH, config_option
 from psgimg.builder.console import ProgressBar, open_console, styled
 from psgimg.builder.progress import Progress
 from psgimg.builder.terminal.options import (
@@ -23,7 +23,7 @@ from psgimg.builder.terminal.options import (
 
 @click.command()
 @config_option
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 @publish_options
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, without sending it.")
 def push(
@@ -48,7 +48,7 @@ def push(
 
 @click.command()
 @config_option
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 @click.option(
     "--labels-only",
     is_flag=True,
@@ -62,7 +62,7 @@ def push(
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=OUT,
     help="Output folder.  [default: psg-labels, or psg- and the format]",
 )
 @click.option(
@@ -122,7 +122,7 @@ def _export(
 
 @click.command()
 @config_option
-@click.argument("labels", type=click.Path(path_type=Path))
+@click.argument("labels", type=PATH)
 @root_option
 @click.option(
     "--source",

@@ -125,21 +125,20 @@ def show_corpora(
         One line for each installed package whose corpora can't be used.
     """
     for corpus in corpora:
-        place = places[corpus.name]
-        where = (
-            (f"found in {place}", "green")
-            if place
-            else f"not found; use --root DIR or set {root_variable(corpus.name)}"
-        )
         terms = f"  {corpus.title}  ({corpus.terms.policy.value}: {corpus.terms.licence})"
         console.print(styled((corpus.name, "bold"), terms))
-        console.print(styled("    ", where))
+        if place := places[corpus.name]:
+            console.print(styled("    ", (f"found in {place}", "green")))
         console.print(styled("    ", (corpus.terms.access, "dim")))
         if how := show_fetch.how_to_fetch(corpus.name):
             console.print(styled("    ", (how, "dim")))
     for fault in faults:
         console.print(styled((fault, "yellow")))
     console.print()
+    console.print(
+        "A corpus that is in a folder of yours: --root DIR, or set PSGIMG_<NAME>_ROOT, such as "
+        f"{root_variable('sleep-edf')}."
+    )
     console.print(
         "To add your own corpus, describe it in a YAML file: --source my-lab.yaml; see "
         "docs/add-a-corpus.md"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from psgimg.builder.access import services
 from psgimg.builder.console import styled
 from psgimg.builder.fetch import Brought
+from psgimg.builder.words import counted, size
 from rich.console import Console
 
 SHOWN = 20
@@ -16,7 +17,7 @@ def show_brought(console: Console, brought: Brought) -> None:
     for name, folder in brought.folders.items():
         console.print(styled((name, "bold"), f" is in {folder}"))
     console.print(
-        f"{brought.n_recordings:,} recordings are there, {brought.n_bytes / 1e9:.2f} GB were fetched"
+        f"on disk: {counted(brought.n_recordings, 'recording')}; fetched now: {size(brought.n_bytes)}"
     )
     for recording, reason in list(brought.lost.items())[:SHOWN]:
         console.print(styled((recording, "yellow"), f": {reason}"))

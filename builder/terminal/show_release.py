@@ -13,6 +13,7 @@ from psgimg.builder.release.plan import Plan
 from psgimg.builder.release.push import Pushed
 from psgimg.builder.release.transfer import Transfer
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.builder.words import size
 from rich.console import Console
 
 SHOWN, LISTED = 8, 20
@@ -69,12 +70,12 @@ def show_place(console: Console, transfer: Transfer) -> None:
 def show_transfer(console: Console, transfer: Transfer) -> None:
     """Print which files are sent, kept and removed."""
     console.print(
-        f"to send: {len(transfer.send)} files, {_size(transfer.n_bytes)}; already there: "
-        f"{transfer.n_kept} files, {_size(transfer.bytes_kept)}; to remove: "
+        f"to send: {len(transfer.send)} files, {size(transfer.n_bytes)}; already there: "
+        f"{transfer.n_kept} files, {size(transfer.bytes_kept)}; to remove: "
         f"{len(transfer.removed)} files"
     )
     for addition in transfer.send[:SHOWN]:
-        console.print(styled(f"  + {addition.path}  ", (_size(addition.n_bytes), "dim")))
+        console.print(styled(f"  + {addition.path}  ", (size(addition.n_bytes), "dim")))
     if len(transfer.send) > SHOWN:
         console.print(f"  … and {len(transfer.send) - SHOWN} more")
     for path in transfer.removed[:SHOWN]:
@@ -106,11 +107,3 @@ def show_pushed_model(console: Console, pushed: models.Pushed | None) -> None:
     console.print()
     console.print(styled((repo.address, "bold"), f" is released ({pushed.transfer.visibility}):"))
     console.print(f"  {quoting.command('predict', model=repo.id, dataset='DATASET')}")
-
-
-def _size(n_bytes: int) -> str:
-    value, units = float(n_bytes), ["B", "kB", "MB", "GB", "TB"]
-    while value >= 1000 and len(units) > 1:
-        value /= 1000
-        units.pop(0)
-    return f"{value:,.{0 if units[0] == 'B' else 1}f} {units[0]}"

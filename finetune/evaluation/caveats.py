@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from psgimg.builder.card.templates import counted
+from psgimg.builder.words import counted
 from psgimg.finetune.evaluation.epochs import Epochs
 from psgimg.finetune.evaluation.intervals import without_interval
 from psgimg.finetune.lanes.seen import described

@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from psgimg.builder.card.templates import counted
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.builder.words import counted
 from psgimg.finetune.data.page_index import RecordingKey
 from psgimg.finetune.evaluation import epoch_lengths
 from psgimg.finetune.metrics import metrics, predictions, table_files

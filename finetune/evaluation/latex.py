@@ -12,7 +12,7 @@ from importlib import resources
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from psgimg.builder.card.templates import counted, number
+from psgimg.builder.words import counted, number
 from psgimg.finetune.evaluation.clinical.measures import MEASURES
 from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.metrics.jackknife import too_few

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from psgimg.builder.card.templates import counted
 from psgimg.builder.errors import BuildError
+from psgimg.builder.words import counted
 from psgimg.finetune.data.chat import ChatRow
 from psgimg.finetune.data.page_set import PageSet
 from psgimg.finetune.lanes import pattern

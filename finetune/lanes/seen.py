@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
 
 from annotated_types import Ge
-from psgimg.builder.card.templates import counted
 from psgimg.builder.dataset.build_json import Line
+from psgimg.builder.words import counted
 from psgimg.finetune.lanes import pattern
 from psgimg.finetune.lanes.pattern import Absent, Drawn
 from typing_extensions import TypedDict

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.card.templates import counted
+from psgimg.builder.words import counted
 from scipy.special import expit, stdtrit
 
 METHOD = "jackknife-t"

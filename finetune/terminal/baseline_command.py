@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 from psgimg.builder.access.fetch_options import fetch_options
-from psgimg.builder.command_options import config_option
+from psgimg.builder.command_options import OUT, config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.terminal.options import corpus_option, fold_option
@@ -42,7 +42,7 @@ from psgimg.finetune.terminal.options import corpus_option, fold_option
 @corpus_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=OUT,
     default=Path("psg-baselines"),
     show_default=True,
     help="Output folder, with one file per method.",

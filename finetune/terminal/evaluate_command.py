@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from psgimg.builder.command_options import config_option
+from psgimg.builder.command_options import OUT, PATH, config_option
 
 
 @click.command()
@@ -15,11 +15,11 @@ from psgimg.builder.command_options import config_option
     nargs=-1,
     required=True,
     metavar="FILE [OTHER]...",
-    type=click.Path(path_type=Path),
+    type=PATH,
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=OUT,
     help="Output folder [default: FILE-evaluation].",
 )
 @click.option(
@@ -29,7 +29,7 @@ from psgimg.builder.command_options import config_option
 )
 @click.option(
     "--subjects-table",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="CSV, TSV or Parquet with a row per subject, such as participants.tsv of BIDS.",
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder.command_options import config_option
+from psgimg.builder.command_options import OUT, config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.finetune import optional_dependencies
 from psgimg.finetune.terminal.options import (
@@ -27,7 +27,7 @@ from psgimg.finetune.terminal.options import (
 @click.option("--dataset", required=True, metavar="DIR|ID", help="Dataset whose pages to explain.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=OUT,
     default=Path("psg-explanation"),
     show_default=True,
     help="Output folder.",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder.command_options import CONFIG_HELP, config_option, read_file, snake
+from psgimg.builder.command_options import CONFIG_HELP, OUT, PATH, config_option, read_file, snake
 from psgimg.builder.console import ProgressBar, open_console, styled
 from psgimg.builder.files import quoting
 from psgimg.finetune import optional_dependencies
@@ -130,7 +130,7 @@ def _given(words: Sequence[str], name: str) -> str | None:
 @click.option("--dataset", required=True, metavar="DIR|ID", help="Dataset whose pages to stage.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=OUT,
     default=Path("predictions.parquet"),
     show_default=True,
     help="Output file: .parquet, .csv or .jsonl.",
@@ -209,8 +209,8 @@ def predict(**options: Any) -> None:
 
 
 @click.command()
-@click.argument("adapter", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Output folder.")
+@click.argument("adapter", type=PATH)
+@click.option("--out", type=OUT, required=True, help="Output folder.")
 @dtype_option
 @trust_option
 def merge(adapter: Path, out: Path, dtype: str, trust_remote_code: bool) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder.card.templates import counted
 from psgimg.builder.console import new_table, styled
+from psgimg.builder.words import counted
 from psgimg.finetune.evaluation.clinical.measures import MEASURES
 from psgimg.finetune.evaluation.evaluate import Evaluation
 from psgimg.finetune.metrics import metric_table

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from psgimg.builder.command_options import by_lane, channel_option, config_option
+from psgimg.builder.command_options import OUT, PATH, by_lane, channel_option, config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.builder.signals.polarity_rule import RULES
 from psgimg.finetune import optional_dependencies
@@ -15,16 +15,14 @@ from psgimg.finetune.terminal.options import batch_size_option, trust_option
 
 @click.command()
 @config_option
-@click.argument("night", type=click.Path(path_type=Path))
+@click.argument("night", type=PATH)
 @click.option(
     "--model",
     required=True,
     metavar="DIR|ID",
     help="Folder written by `psgimg sft`, or id on the Hub.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Output folder [default: NIGHT-stages]."
-)
+@click.option("--out", type=OUT, help="Output folder [default: NIGHT-stages].")
 @channel_option
 @click.option(
     "--mains",
@@ -59,7 +57,7 @@ from psgimg.finetune.terminal.options import batch_size_option, trust_option
 )
 @click.option(
     "--scoring",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Stage the epochs of an existing scoring; its stages are not used.",
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from psgimg.builder.command_options import OUT, PATH
 
 
 def _part(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
@@ -17,10 +18,10 @@ def _part(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, 
 
 
 @click.command()
-@click.argument("file", metavar="STUDY.yaml", type=click.Path(path_type=Path))
+@click.argument("file", metavar="STUDY.yaml", type=PATH)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=OUT,
     help="Output folder [default: study-STUDY].",
 )
 @click.option(

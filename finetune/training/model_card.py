@@ -16,6 +16,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, quoting
 from psgimg.builder.release import models
 from psgimg.builder.signals.epoching import PAGE_S
+from psgimg.builder.words import number
 from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.metrics.metric_table import Metric
 from psgimg.finetune.models.manifest import ModelFolder
@@ -244,4 +245,4 @@ def _of_planned(made: float, planned: float | None) -> str:
 
 def _rounded(value: float) -> str:
     """Format an integer as it is and a fraction with three significant digits."""
-    return templates.number(int(value) if value == int(value) else float(f"{value:.3g}"))
+    return number(int(value) if value == int(value) else float(f"{value:.3g}"))

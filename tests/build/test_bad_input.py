@@ -13,7 +13,7 @@ from builds import PSGIMG, content
 from progress import Remembered
 from psgimg.builder.build import build
 from psgimg.builder.corpora.registry import corpus
-from psgimg.builder.corpora.sources import locate, stated
+from psgimg.builder.corpora.sources import locate, to_fetch
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
 
@@ -217,9 +217,9 @@ def test_the_home_of_a_user_is_expanded_wherever_a_folder_is_stated(monkeypatch,
     monkeypatch.setenv("HOME", str(tmp_path))
     shhs = corpus("shhs")
     for roots in (["~/nights"], ["shhs=~/nights"]):
-        assert stated(shhs, roots) == tmp_path / "nights"
+        assert to_fetch([shhs], roots, [shhs])["shhs"] == tmp_path / "nights"
     monkeypatch.setenv("PSGIMG_SHHS_ROOT", "~/nights")
-    assert stated(shhs, []) == tmp_path / "nights"
+    assert to_fetch([shhs], [], [shhs])["shhs"] == tmp_path / "nights"
 
 
 @pytest.mark.parametrize("roots", [["~nosuchuser/nights"], ["shhs=~nosuchuser/nights"]])

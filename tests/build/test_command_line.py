@@ -219,7 +219,6 @@ def test_the_command_line_wins_over_the_config_file(corpus, tmp_path):
         (["export", "nowhere", "--labels-only"], "nowhere"),
         (["export", "nowhere", "--format", "webdataset", "--prompt", "aasm"], "--format sharegpt"),
         (["rebuild", "nowhere"], "not a labels-only export"),
-        (["build", "--source", "demo", "--fetch"], "--subjects"),
         (["build", "--source", "demo", "--split-file", "gone.csv"], "gone.csv"),
         (["build", "--config", "gone.yaml"], "gone.yaml"),
         (["build", "--config", "odd.yaml"], "unknown option colour"),

@@ -22,7 +22,8 @@ from datasets import ClassLabel, load_dataset
 from datasets import Image as ImageFeature
 from huggingface_hub import DatasetCard
 from PIL import Image
-from psgimg.builder.card import card_metadata, contact_sheet, dataset_card, release_notes, templates
+from psgimg.builder import words
+from psgimg.builder.card import card_metadata, contact_sheet, dataset_card, release_notes
 from psgimg.builder.card.release_notes import Release, Revision
 from psgimg.builder.dataset import build_report, placements, shards
 from psgimg.builder.dataset.build_report import SetAside
@@ -578,7 +579,7 @@ def test_the_size_of_the_files_is_told_in_the_units_of_the_hub(out):
     n_bytes = sum(path.stat().st_size for path in (out / "data").rglob("*.parquet"))
     assert f"({n_bytes / 1e6:.0f} MB)" in readme(out)
     sizes = (999, 1000, 12_345, 51_170_780, 2_340_000_000, 1_500 * 10**12)
-    assert [templates.size(n) for n in sizes] == [
+    assert [words.size(n) for n in sizes] == [
         "999 B",
         "1.0 kB",
         "12 kB",

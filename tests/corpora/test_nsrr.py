@@ -78,6 +78,21 @@ def test_a_legacy_name_that_is_not_known_is_refused(one: Path) -> None:
         corpus("shhs").read_hypnogram(only(one), "")
 
 
+def test_a_scoring_with_a_twin_is_parsed_once(one: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+    parse = nsrr_xml._parse
+    monkeypatch.setattr(nsrr_xml, "_parse", lambda path: (parsed.append(path.name), parse(path))[1])
+    corpus("shhs").read_hypnogram(only(one), "")
+    assert len(parsed) == 1
+
+
+def test_a_legacy_name_that_is_not_known_costs_nothing_beside_a_profusion_file(one: Path) -> None:
+    text = nsrr_xml_text(WORDS, LEGACY_CONCEPTS)
+    put(one, "nsrr", text.replace("Sleep-N2", "Sleep-N5"))
+    put(one, "profusion", profusion_xml(WORDS))
+    assert corpus("shhs").read_hypnogram(only(one), "").scores == tiny.truth(WORDS)
+
+
 @pytest.mark.parametrize("form", ["nsrr", "profusion"])
 def test_a_form_can_be_insisted_on(one: Path, form: str) -> None:
     put(one, "nsrr", nsrr_xml_text(["W"] * 20))

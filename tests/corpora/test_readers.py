@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from functools import partial
@@ -34,6 +35,11 @@ WRITERS = {
     "dcsm": tiny.write_dcsm,
     **{name: partial(tiny.write_further, name) for name in tiny.FURTHER},
 }
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_every_corpus_can_be_sent_to_worker_processes(name: str) -> None:
+    assert pickle.loads(pickle.dumps(CORPORA[name])).name == name
 
 
 @pytest.fixture(scope="module", params=WRITERS)

@@ -82,7 +82,8 @@ def test_shhs_both_exports_give_the_same_1084_epochs(real_recordings: Path) -> N
     assert nsrr == profusion
     assert len(nsrr) == 1084
     assert counts(nsrr) == [333, 47, 457, 145, 102]
-    assert not nsrr_xml.is_legacy(real_recordings / "shhs" / "shhs1-200001-nsrr.xml")
+    parsed = nsrr_xml.parse_nsrr(real_recordings / "shhs" / "shhs1-200001-nsrr.xml")
+    assert not nsrr_xml.is_legacy(parsed)
 
 
 def test_learn_nsrr01_has_1364_epochs_one_of_them_stage_4(real_recordings: Path) -> None:

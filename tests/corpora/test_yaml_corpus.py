@@ -400,4 +400,4 @@ def test_a_reader_cannot_give_its_recordings_the_name_of_an_open_corpus(tmp_path
     found = corpus(str(describe(tmp_path / "my-lab.yaml")))
     disguised = Source(replace(found, name="demo"), tmp_path / "recordings")
     with pytest.raises(BuildError, match="its reader assigns P001-night1 to my-lab"):
-        sources.recordings(disguised, (), 0)
+        sources.recordings(disguised)

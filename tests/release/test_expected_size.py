@@ -53,7 +53,7 @@ def test_private_storage_may_need_a_plan(hub, tmp_path, monkeypatch, pays):
     )
     notes = []
     ready(tmp_path).expect(8444, 5 * 10**9, notes.append)
-    assert "5.00 GB, 8,444 recordings, in alice/psg-images (private, gated)" in notes[0]
+    assert "5.0 GB, 8,444 recordings, in alice/psg-images (private, gated)" in notes[0]
     assert ("may need a paid plan" in notes[0]) != pays
     assert not hub.store.repos
 

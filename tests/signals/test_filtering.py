@@ -10,7 +10,7 @@ from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.edf import open_edf
 from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage
 from psgimg.builder.recordings.segments import Segment
-from psgimg.builder.signals.deriving import read_derivation, resample
+from psgimg.builder.signals.deriving import read_lane, resample
 from psgimg.builder.signals.filter_settings import Band, Filters
 from psgimg.builder.signals.filtering import _both_ways, read_signals
 from tiny_edf import discontinuous
@@ -247,12 +247,12 @@ def test_a_reference_at_another_rate_leaves_nothing_of_a_step_at_a_gap(tmp_path,
     edf = open_edf(path)
     assert len(edf.segments) == 2
     for sign in (1, -1):
-        lane = read_derivation(edf, Derivation("C4-M1", 0, 1, sign))
+        lane = read_lane(edf, Kind.EEG, Derivation("C4-M1", 0, 1, sign)).samples_uv
         assert np.abs(lane).max() < 0.02  # the steps of 16 bits
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_sign_of_a_difference_holds_for_both_of_its_channels(tmp_path, sign):
     edf = write(tmp_path / "a.edf", [tone(5, 128), tone(5, 256, amplitude_uv=-30.0)], [128, 256])
-    lane = read_derivation(edf, Derivation("C4-M1", 0, 1, sign))[128:-128]
+    lane = read_lane(edf, Kind.EEG, Derivation("C4-M1", 0, 1, sign)).samples_uv[128:-128]
     assert lane == pytest.approx(sign * 1.6 * tone(5, 128)[128:-128], abs=0.3)

@@ -8,8 +8,9 @@ anywhere below the folder of the nights.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from psgimg.builder.citing.reference import Reference
@@ -40,27 +41,22 @@ HEALTHY = frozenset((
 # fmt: on
 
 
-def _reader(which: str) -> Callable[[Place], Iterator[Recording]]:
-    """Return the function that lists the nights of DOD-H (``h``) or DOD-O (``o``)."""
-
-    def recordings(root: Place) -> Iterator[Recording]:
-        """Yield the recordings in name order; BuildError if there are none."""
-        signals: list[tuple[str, Path]] = []
-        lists: dict[tuple[str, str], Path] = {}
-        for match, path in matching(root, FILE):
-            name, scorer = match["recording"].lower(), SCORER.fullmatch(path.parent.name)
-            if match["form"].lower() == "h5":
-                if which in _datasets(name, path, root):
-                    signals.append((name, path))
-            elif scorer:
-                lists[name, scorer["number"]] = path
-        nights = []
-        for name, path in signals:
-            own = {number: one for (night, number), one in sorted(lists.items()) if night == name}
-            nights.append(Recording(f"dod-{which}", name, name, path, {CONSENSUS: path, **own}))
-        return listed(nights, root, f"nights of DOD-{which.upper()}, files like <uuid>.h5")
-
-    return recordings
+def recordings(which: str, root: Place) -> Iterator[Recording]:
+    """Yield the nights of DOD-H (``h``) or DOD-O (``o``) in name order; BuildError if there are none."""
+    signals: list[tuple[str, Path]] = []
+    lists: dict[tuple[str, str], Path] = {}
+    for match, path in matching(root, FILE):
+        name, scorer = match["recording"].lower(), SCORER.fullmatch(path.parent.name)
+        if match["form"].lower() == "h5":
+            if which in _datasets(name, path, root):
+                signals.append((name, path))
+        elif scorer:
+            lists[name, scorer["number"]] = path
+    nights = []
+    for name, path in signals:
+        own = {number: one for (night, number), one in sorted(lists.items()) if night == name}
+        nights.append(Recording(f"dod-{which}", name, name, path, {CONSENSUS: path, **own}))
+    return listed(nights, root, f"nights of DOD-{which.upper()}, files like <uuid>.h5")
 
 
 def _datasets(name: str, path: Path, root: Place) -> str:
@@ -167,12 +163,13 @@ def _corpus(
                 ),
             ),
         ),
+        package="h5py",
         mains_hz=mains_hz,
         montage="aasm",
         channels=CHANNELS,
         home=f"dod{which}",
         names=NAME,
-        recordings=_reader(which),
+        recordings=partial(recordings, which),  # picklable, for worker processes
         read_hypnogram=read_hypnogram,
         scorers=(CONSENSUS, *"12345"),
         consensus=CONSENSUS,

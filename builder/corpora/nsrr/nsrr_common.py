@@ -7,7 +7,7 @@ from psgimg.builder.recordings.recording import Policy, Terms
 
 _ACCESS = (
     "Personal data use agreement with NSRR for a named project, which takes about two weeks: "
-    "https://sleepdata.org/datasets/{name}. Then `nsrr download {name}` with your token."
+    "https://sleepdata.org/datasets/{name}. Then `psgimg fetch --source {name}` or `nsrr download {name}`, with your token."
 )
 _NSRR = Reference(
     "zhang2018",

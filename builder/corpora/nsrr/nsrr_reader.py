@@ -110,13 +110,15 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
         scoring_of(recording, scorer)  # raises an error that lists the scorers
     elif _form(path) == "profusion":
         return fallback(nsrr_xml.read_profusion(path), "its Profusion form", "NSRR form")
-    elif _twin(path, "profusion").is_file() and nsrr_xml.is_legacy(path):
-        hypnogram = nsrr_xml.read_profusion(_twin(path, "profusion"))
+    if _form(path) == "profusion":
+        return nsrr_xml.read_profusion(path, scorer=scorer)
+    root, other = nsrr_xml.parse_nsrr(path), _twin(path, "profusion")
+    if not scorer and nsrr_xml.is_legacy(root) and other.is_file():
+        hypnogram = nsrr_xml.read_profusion(other)
         return fallback(
             hypnogram, "its Profusion form", "NSRR form but a legacy one, which lost a run"
         )
-    read = nsrr_xml.read_nsrr if _form(path) == "nsrr" else nsrr_xml.read_profusion
-    return read(path, scorer=scorer)
+    return nsrr_xml.hypnogram_of(root, path.name, scorer=scorer)
 
 
 def _form(path: Path) -> str:

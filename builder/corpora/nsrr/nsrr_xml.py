@@ -88,22 +88,26 @@ def read_nsrr(path: Path, *, scorer: str = "") -> Hypnogram:
     RecordingError
         If the file can't be read, is another kind of XML, or has an unknown code.
     """
-    root = _root(path, "PSGAnnotation")
-    events = list(_stage_events(root, path.name))
-    if not events:
-        raise RecordingError("empty scoring", f"{path.name} has no stage; get the file again")
-    runs = check_runs(events, EPOCH_S, path.name)
-    hypnogram = from_events(runs, epoch_s=EPOCH_S, scorer=scorer)
-    return replace(hypnogram, lost_end=_is_legacy(root))
+    return hypnogram_of(parse_nsrr(path), path.name, scorer=scorer)
 
 
-def is_legacy(path: Path) -> bool:
+def parse_nsrr(path: Path) -> Element:
+    """Return the root of a file in NSRR's own format; RecordingError if it is none."""
+    return _root(path, "PSGAnnotation")
+
+
+def is_legacy(root: Element) -> bool:
     """Whether a file in NSRR's own format is of the legacy kind, which lacks the last run."""
-    return _is_legacy(_root(path, "PSGAnnotation"))
-
-
-def _is_legacy(root: Element) -> bool:
     return any(_legacy_stage(concept) for _, concept, _ in _events(root))
+
+
+def hypnogram_of(root: Element, name: str, *, scorer: str) -> Hypnogram:
+    """Return the hypnogram of a parsed file; ``name`` is the file's, for messages. See ``read_nsrr``."""
+    events = list(_stage_events(root, name))
+    if not events:
+        raise RecordingError("empty scoring", f"{name} has no stage; get the file again")
+    hypnogram = from_events(check_runs(events, EPOCH_S, name), epoch_s=EPOCH_S, scorer=scorer)
+    return replace(hypnogram, lost_end=is_legacy(root))
 
 
 def _stage_events(root: Element, where: str) -> Iterator[Event]:

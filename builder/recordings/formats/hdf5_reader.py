@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.errors import BuildError, RecordingError, unreadable
+from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.recordings.edf import uv_per_unit
+from psgimg.builder.recordings.formats import packages
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -108,9 +109,8 @@ def open_hdf5(path: Path) -> Hdf5File:
     Raises
     ------
     RecordingError
-        If the file can't be read, has another layout or states no sampling frequency.
-    BuildError
-        If h5py is not installed.
+        If the file can't be read, has another layout or states no sampling frequency, or h5py is
+        not installed.
     """
     with opened(path) as file:
         channels = list(_channels(file, path.name))
@@ -146,9 +146,8 @@ def read_integers(path: Path, place: str) -> list[int]:
     Raises
     ------
     RecordingError
-        If the file can't be read, or has no such list, or one of other values.
-    BuildError
-        If h5py is not installed.
+        If the file can't be read, has no such list, or one of other values, or h5py is not
+        installed.
     """
     with opened(path) as file:
         found = file.get(place)
@@ -166,13 +165,11 @@ def read_integers(path: Path, place: str) -> list[int]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """Open a file for reading, without a lock; all errors of h5py become one line."""
+    """Open a file for reading, without a lock; all errors of h5py, and its absence, become one line."""
     try:
         import h5py  # heavy
     except ImportError as error:
-        raise BuildError(
-            'this corpus is in HDF5, which needs a package; type: pip install "psgimg[corpora]"'
-        ) from error
+        raise packages.absent("h5py", path.name) from error
     try:
         with h5py.File(path, "r", locking=False) as file:
             yield file
@@ -261,7 +258,7 @@ def _record_s(rates: tuple[Fraction, ...]) -> Fraction:
 
 
 def _damaged(path: Path, error: Exception) -> RecordingError:
-    reason = " ".join(str(error).split())[:120] or type(error).__name__
     return RecordingError(
-        "unreadable recording", f"{path.name}: h5py can't read it ({reason}); get it again"
+        "unreadable recording",
+        f"{path.name}: h5py can't read it ({packages.reason(error, path)}); get it again",
     )

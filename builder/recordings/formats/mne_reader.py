@@ -21,7 +21,7 @@ from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.recordings.edf import UV_PER_UNIT, require_rate, uv_per_unit, without_range
 from psgimg.builder.recordings.edf_channels import Channel
 from psgimg.builder.recordings.edf_header import EdfHeader, read_header
-from psgimg.builder.recordings.formats import mne_breaks, mne_samples
+from psgimg.builder.recordings.formats import mne_breaks, mne_samples, packages
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
 
 VOLT = 107
@@ -232,13 +232,5 @@ def _one_line_errors(path: Path) -> Iterator[None]:
             raise unreadable(Path(error.filename or path).name, error) from error
         raise RecordingError(
             "unreadable recording",
-            f"{path.name}: MNE can't read it ({_brief(error, path)}); export it as EDF",
+            f"{path.name}: MNE can't read it ({packages.reason(error, path)}); export it as EDF",
         ) from error
-
-
-def _brief(error: Exception, path: Path) -> str:
-    """Return an error's message in one short line, without the folder of the recording."""
-    text = str(error)
-    for folder in (path.absolute().parent, path.parent.resolve()):
-        text = text.replace(f"{folder}/", "")
-    return " ".join(text.split())[:120] or type(error).__name__

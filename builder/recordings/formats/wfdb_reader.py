@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.errors import BuildError, RecordingError, unreadable
+from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.recordings.edf import uv_per_unit, without_range
+from psgimg.builder.recordings.formats import packages
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
 
 HEADER = ".hea"
@@ -74,7 +75,7 @@ class WfdbFile:
     def read_uv(self, channel: int) -> npt.NDArray[np.float64]:
         """Return all samples of a channel in µV, shape (n_samples,)."""
         scale = self._uv_per_unit(channel)
-        wfdb = require_wfdb()
+        wfdb = require_wfdb(self.path)
         with _one_line_errors(self.path):
             record = wfdb.rdrecord(_stem(self.path), channels=[channel])
         samples: npt.NDArray[np.float64] = record.p_signal[:, 0] * scale
@@ -104,12 +105,10 @@ def open_wfdb(path: Path) -> WfdbFile:
     Raises
     ------
     RecordingError
-        If it can't be read, has channels of several sampling frequencies, or is not that of its
-        samples.
-    BuildError
-        If wfdb is not installed.
+        If it can't be read, has channels of several sampling frequencies, is not that of its
+        samples, or wfdb is not installed.
     """
-    wfdb = require_wfdb()
+    wfdb = require_wfdb(path)
     with _one_line_errors(path):
         header = wfdb.rdheader(_stem(path))
         sfreq_hz = Fraction(header.fs).limit_denominator(10**6)
@@ -166,20 +165,12 @@ def _calibrated(header: Path, n_channels: int) -> tuple[bool, ...]:
     return tuple(gain is not None and float(gain[0]) != 0 for gain in gains)
 
 
-def require_wfdb() -> Any:
-    """Return the package wfdb.
-
-    Raises
-    ------
-    BuildError
-        If it is not installed.
-    """
+def require_wfdb(path: Path) -> Any:
+    """Return the package wfdb, which is to read a file; RecordingError if it is not installed."""
     try:
         import wfdb  # heavy
     except ImportError as error:
-        raise BuildError(
-            'this corpus is in WFDB format, which needs a package; type: pip install "psgimg[corpora]"'
-        ) from error
+        raise packages.absent("wfdb", path.name) from error
     return wfdb
 
 
@@ -195,7 +186,7 @@ def _one_line_errors(path: Path) -> Iterator[None]:
     except OSError as error:  # of the header, or of the samples
         raise unreadable(Path(error.filename or path).name, error) from error
     except Exception as error:  # it checks little, and raises what its parts raise
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise RecordingError(
-            "unreadable recording", f"{path.name}: wfdb can't read it ({reason}); get it again"
+            "unreadable recording",
+            f"{path.name}: wfdb can't read it ({packages.reason(error, path)}); get it again",
         ) from error
