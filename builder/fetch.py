@@ -67,8 +67,10 @@ def fetch(
             )
         ]
         sizes = {recording.key: stock.n_bytes(recording) for stock, recording in wanted}
-        for folder in roots.values():
-            services.require_space(folder, sum(sizes.values()), "choose some --subjects")
+        needed = dict.fromkeys(roots.values(), 0)
+        for _, recording in wanted:
+            needed[roots[recording.corpus]] += sizes[recording.key]
+        services.require_space(needed, "choose some --subjects")
         progress.start("fetching", len(wanted), "recordings")
         for recording, error in _brought(wanted, config.connections):
             progress.advance()

@@ -73,6 +73,7 @@ def retrying(
     retry: Callable[[BaseException], bool] = is_transient,
     before_sleep: Callable[[tenacity.RetryCallState], None] | None = None,
     sleep: Callable[[float], None] = tenacity.nap.sleep,
+    failures: Callable[[], int] | None = None,
 ) -> tenacity.Retrying:
     """Return a retrier that calls a function until it succeeds, and raises its last error unchanged.
 
@@ -86,10 +87,12 @@ def retrying(
         Called after each failed attempt that will be repeated.
     sleep
         Function that waits the given number of seconds.
+    failures
+        Earlier failed attempts that count for the next wait; None for all of them.
     """
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(retry),
-        wait=_wait_s,
+        wait=lambda state: _wait_s(state, failures() if failures else state.attempt_number - 1),
         stop=lambda state: (state.seconds_since_start or 0) >= patience_s(),
         before_sleep=before_sleep,
         sleep=sleep,
@@ -97,13 +100,13 @@ def retrying(
     )
 
 
-def _wait_s(state: tenacity.RetryCallState) -> float:
+def _wait_s(state: tenacity.RetryCallState, n_failures: int) -> float:
     """Return the seconds to the next attempt: the server's request, or exponential back-off."""
     error = state.outcome.exception() if state.outcome else None
     response = response_of(root_cause(error)) if error else None
     requested_s = retry_after_s(response) if response is not None else None
     if requested_s is None:
-        return float(tenacity.wait_exponential(FIRST_WAIT_S, max=LONGEST_WAIT_S)(state))
+        return min(FIRST_WAIT_S * 2.0 ** min(n_failures, 20), LONGEST_WAIT_S)
     return min(max(requested_s, SHORTEST_WAIT_S), LONGEST_WAIT_S)
 
 

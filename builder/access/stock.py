@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from psgimg.builder.access.host import Host
-from psgimg.builder.access.incoming import Fetched
-from psgimg.builder.access.ledger import Ledger
+from psgimg.builder.access.incoming import Fetched, Note, no_note
+from psgimg.builder.access.ledger import KEPT, Ledger
 from psgimg.builder.access.remote_file import NO_ACCESS, UNREACHABLE, RemoteFile
 from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.files import hash_cache
@@ -23,6 +23,7 @@ NOWHERE = Stamp(0, 0, 0, 0)
 """Stamp of a file that is not on disk."""
 
 DIFFERENT = "differs from the server's"
+DANGLING = "link to nothing"
 
 IN_VAIN: Mapping[str, int] = {UNREACHABLE: 5, NO_ACCESS: 20}
 """Reason → recordings one after another after which no further one is asked for: a server that is
@@ -34,7 +35,7 @@ class Supplier(Protocol):
 
     host: Host
 
-    def fetch(self, file: RemoteFile, root: Path) -> Fetched:
+    def fetch(self, file: RemoteFile, root: Path, note: Note = no_note) -> Fetched:
         """Bring a file to its place under ``root``; see ``Host.fetch``."""
 
 
@@ -176,6 +177,12 @@ class Stock:
     def _hashed(self, path: Path) -> HashedFile:
         file = self._remote.get(path)
         try:
+            if path.is_symlink() and not path.exists():  # as DataLad and git-annex leave
+                raise RecordingError(
+                    DANGLING,
+                    f"{path.name} is a link to a file that is not there; get that file, or delete the "
+                    "link and it is fetched",
+                )
             if file is None:
                 return hash_cache.read(path)
             if path.exists():
@@ -195,13 +202,11 @@ class Stock:
         if not self._keep:
             with self._lock:
                 self._brought.add(path)
-        sha256 = self._service.fetch(file, self._root).sha256
-        hashed = hash_cache.remember(path, sha256)
-        if self._keep:
-            self._ledger.add(file, sha256)
-        else:
-            self._ledger.add(file, sha256, hashed.stamp.mtime_ns)
-        return hashed
+
+        def note(part: Path, sha256: str) -> None:
+            self._ledger.add(file, sha256, KEPT if self._keep else part.stat().st_mtime_ns)
+
+        return hash_cache.remember(path, self._service.fetch(file, self._root, note).sha256)
 
 
 def _require_same(file: RemoteFile, hashed: HashedFile) -> None:
