@@ -120,7 +120,7 @@ class Stock:
         """
         self._refuse_in_vain(recording)
         try:
-            found = {path: self._hashed(path) for path in files_of(recording)}
+            found = {path: self._hashed(path) for path in self._smallest_first(recording)}
         except RecordingError as error:
             with self._lock:
                 same = self._failed and self._failed[-1].reason == error.reason
@@ -149,6 +149,15 @@ class Stock:
                 self._brought.discard(path)
             if brought:
                 path.unlink(missing_ok=True)
+
+    def _smallest_first(self, recording: Recording) -> list[Path]:
+        """Return the files of a recording so that one that is refused costs little of the others."""
+
+        def size(path: Path) -> int:
+            file = self._remote.get(path)
+            return file.size or 0 if file else 0
+
+        return sorted(files_of(recording), key=size)
 
     def _left_behind(self) -> set[Path]:
         """Return the files that a killed command has fetched and was to delete."""
