@@ -37,11 +37,11 @@ from psgimg.builder.access.incoming import (
     no_note,
     receiving,
 )
-from psgimg.builder.access.patience import Patience
 from psgimg.builder.access.remote_file import DAMAGED, UNREACHABLE, RemoteFile
 from psgimg.builder.access.turns import Turns
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.files import bounded
+from psgimg.builder.http_retry import Patience
 
 T = TypeVar("T")
 Notify = Callable[[str], None]
