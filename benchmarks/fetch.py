@@ -63,7 +63,7 @@ def measure(place: Path, n_nights: int, workers: int, faults: bool) -> dict[str,
         for number, address in enumerate(addresses):
             server.faults[address] = [["drop"], [503, "drop"], ["wrong"], []][number % 4]
     environment = {**os.environ, "PSGIMG_NSRR_URL": server.url, "NSRR_TOKEN": TOKEN}
-    watch = _Watch(root)
+    watch = _Watch(root / "polysomnography")
     afar_s = _build(root, place / "afar", workers, environment, "--fetch")
     peak_bytes = watch.end()
     if faults:
@@ -71,7 +71,10 @@ def measure(place: Path, n_nights: int, workers: int, faults: bool) -> dict[str,
     local_s = _build(full, place / "local", workers, environment)
     report = json.loads((place / "afar" / "build.json").read_text(encoding="utf-8"))
     server.close()
-    night_bytes = max(path.stat().st_size for path in full.rglob("*.edf"))
+    night_bytes = max(
+        sum(path.stat().st_size for path in nights.paths(full, number))
+        for number in range(n_nights)
+    )
     return {
         "nights": n_nights,
         "workers": workers,

@@ -65,8 +65,10 @@ def fetch(
         chosen = sources.chosen(located, subjects, limit)
         wanted = [(stocks[source.corpus.name], recording) for source, recording in chosen]
         sizes = {recording.key: stock.n_bytes(recording) for stock, recording in wanted}
-        for folder in roots.values():
-            services.require_space(folder, sum(sizes.values()), "choose some --subjects")
+        needed = dict.fromkeys(roots.values(), 0)
+        for _, recording in wanted:
+            needed[roots[recording.corpus]] += sizes[recording.key]
+        services.require_space(needed, "choose some --subjects")
         progress.start("fetching", len(wanted), "recordings")
         for recording, error in _brought(wanted, config.connections):
             progress.advance()

@@ -1,11 +1,13 @@
-"""HTTP retry: which request failures are transient, and how long to wait before the next attempt.
+"""HTTP retry: which request failures are transient, how long to wait, and when to give up.
 
 The same rules apply to the Hub and to a model server.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -20,6 +22,44 @@ PERMANENT_ERRORS = (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)
 
 FIRST_WAIT_S, SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.5, 0.1, 60
 """The first wait, doubled after each attempt; the bounds of every wait, the server's included."""
+
+ATTEMPTS = 4
+"""Fewest attempts at a file of which a part has come: a slow server may need long for each."""
+
+
+class Patience:
+    """How long a download is repeated, which begins now: only new bytes earn more of it."""
+
+    def __init__(self) -> None:
+        self._start_s = self._advanced_s = time.monotonic()
+        self._most = self._n_failed = 0
+
+    @property
+    def n_failed(self) -> int:
+        """Failed attempts since something new came, on which the next wait depends."""
+        return self._n_failed
+
+    def counting(self, chunks: Iterable[bytes], n_bytes: int = 0) -> Iterator[bytes]:
+        """Yield the pieces of a file, of which some bytes are there, and count those that are new."""
+        for chunk in chunks:
+            n_bytes += len(chunk)
+            if n_bytes > self._most:
+                self._most, self._n_failed = n_bytes, 0
+                self._advanced_s = time.monotonic()
+            yield chunk
+
+    def after_failure(self, seconds: float) -> float:
+        """Return the seconds since the first attempt after which this failure is final.
+
+        Parameters
+        ----------
+        seconds
+            How long a request is repeated without anything new.
+        """
+        self._n_failed += 1
+        if self._most and self._n_failed < ATTEMPTS:
+            return math.inf
+        return self._advanced_s - self._start_s + seconds
 
 
 def is_transient(error: BaseException) -> bool:
@@ -73,6 +113,7 @@ def retrying(
     retry: Callable[[BaseException], bool] = is_transient,
     before_sleep: Callable[[tenacity.RetryCallState], None] | None = None,
     sleep: Callable[[float], None] = tenacity.nap.sleep,
+    failures: Callable[[], int] | None = None,
 ) -> tenacity.Retrying:
     """Return a retrier that calls a function until it succeeds, and raises its last error unchanged.
 
@@ -86,10 +127,12 @@ def retrying(
         Called after each failed attempt that will be repeated.
     sleep
         Function that waits the given number of seconds.
+    failures
+        Earlier failed attempts that count for the next wait; None for all of them.
     """
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(retry),
-        wait=_wait_s,
+        wait=lambda state: _wait_s(state, failures() if failures else state.attempt_number - 1),
         stop=lambda state: (state.seconds_since_start or 0) >= patience_s(),
         before_sleep=before_sleep,
         sleep=sleep,
@@ -97,13 +140,13 @@ def retrying(
     )
 
 
-def _wait_s(state: tenacity.RetryCallState) -> float:
+def _wait_s(state: tenacity.RetryCallState, n_failures: int) -> float:
     """Return the seconds to the next attempt: the server's request, or exponential back-off."""
     error = state.outcome.exception() if state.outcome else None
     response = response_of(root_cause(error)) if error else None
     requested_s = retry_after_s(response) if response is not None else None
     if requested_s is None:
-        return float(tenacity.wait_exponential(FIRST_WAIT_S, max=LONGEST_WAIT_S)(state))
+        return min(FIRST_WAIT_S * 2.0 ** min(n_failures, 20), LONGEST_WAIT_S)
     return min(max(requested_s, SHORTEST_WAIT_S), LONGEST_WAIT_S)
 
 

@@ -14,6 +14,10 @@ from psgimg.builder.files import secrets
 OPENED = ("connect_tcp.complete", "start_tls.complete")
 """Events of the client after which there is a new socket."""
 
+PARTS = ("connection", "http11", "http2", "proxy", "socks")
+"""Loggers of the client's transport, which write the headers of answers: a redirect to a page for
+signing in may repeat the address. The client's own logger writes whole addresses at level INFO."""
+
 
 class Connections:
     """The open connections of a client, which reports them by :meth:`trace`."""
@@ -42,4 +46,5 @@ def _without_secrets(record: logging.LogRecord) -> bool:
     return True
 
 
-logging.getLogger("httpx2").addFilter(_without_secrets)  # which logs whole addresses at level INFO
+for _name in ("httpx2", *(f"httpcore2.{part}" for part in PARTS)):
+    logging.getLogger(_name).addFilter(_without_secrets)

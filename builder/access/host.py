@@ -6,7 +6,6 @@ No message, and no exception behind one, shows an address with its secret.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,22 +15,36 @@ from typing import Any, TypeVar
 import httpx2
 import tenacity
 from psgimg.builder import http_retry
+from psgimg.builder.access import turns
 from psgimg.builder.access.answer import (
     ARCHIVE,
     BEYOND_THE_END,
     LIST,
     PARTIAL,
+    TOO_MANY,
     Asked,
     first_byte,
     reason_of,
     require_data,
+    require_part,
+    require_plain,
     validators_of,
+    whole_size,
 )
 from psgimg.builder.access.connections import Connections
-from psgimg.builder.access.incoming import DamagedError, Fetched, Incoming, receiving
+from psgimg.builder.access.incoming import (
+    DamagedError,
+    Fetched,
+    Incoming,
+    Note,
+    no_note,
+    receiving,
+)
 from psgimg.builder.access.remote_file import DAMAGED, UNREACHABLE, RemoteFile
+from psgimg.builder.access.turns import Turns
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.files import bounded
+from psgimg.builder.http_retry import Patience
 
 T = TypeVar("T")
 Notify = Callable[[str], None]
@@ -40,9 +53,9 @@ PAUSE_S = 0.15
 """Shortest time between the beginnings of two requests to a host."""
 
 PATIENCE_S = 600.0
-"""How long a request is repeated without a byte coming: the server is busy, down, or drops it."""
+"""How long a request is repeated without a new byte: the server is busy, down, or drops it."""
 FIRST_PATIENCE_S = 30.0
-"""The same for a server that has not answered yet, or no longer does: it may stay away."""
+"""The same for a server that has given nothing yet, or no longer does: it may stay away."""
 
 TIMEOUT = httpx2.Timeout(60, connect=5)
 CHUNK = 1 << 16
@@ -79,10 +92,8 @@ class Host:
         self.name, self._remedy = name, remedy
         self._secret = dict(secret or {})
         self._notify = notify
-        self._slots = threading.BoundedSemaphore(connections)
-        self._turn, self._next_s = threading.Lock(), 0.0
+        self._n_connections, self._answers = connections, False
         self._closed, self._connections = threading.Event(), Connections()
-        self._answers, self._heard_s = False, 0.0
         self._client = httpx2.Client(
             timeout=TIMEOUT,
             follow_redirects=redirects,
@@ -136,24 +147,22 @@ class Host:
         RecordingError
             If the server refuses or stays down, or has no Range requests.
         """
+        n_bytes = last - first + 1
 
-        def ask() -> bytes:
+        def ask(patience: Patience) -> bytes:
             headers = {**IDENTITY, "Range": f"bytes={first}-{last}"}
             with self._answer(url, {}, headers, ARCHIVE) as response:
-                if response.status_code != PARTIAL or first_byte(response) != first:
-                    raise RecordingError(
-                        "no Range requests",
-                        f"{self.name} does not send parts of an archive; download it whole, unpack it, "
-                        "and give --root",
-                    )
-                content = b"".join(response.iter_raw())
-            if len(content) != last - first + 1:
-                raise httpx2.RemoteProtocolError("a part of the archive was cut off")
-            return content
+                require_part(response, first, self.name)
+                content = bytearray()
+                for chunk in patience.counting(response.iter_raw()):
+                    content += chunk
+                    if len(content) >= n_bytes:  # some servers go on to the end of the file
+                        return bytes(content[:n_bytes])
+            raise httpx2.RemoteProtocolError("a part of the archive was cut off")
 
         return self._repeated(url, ask)
 
-    def fetch(self, file: RemoteFile, root: Path) -> Fetched:
+    def fetch(self, file: RemoteFile, root: Path, note: Note = no_note) -> Fetched:
         """Bring a file to its place under ``root``, where it did not exist before.
 
         Raises
@@ -166,9 +175,9 @@ class Host:
         """
         with receiving(file, root) as incoming:
             with suppress(DamagedError):
-                return self._whole(incoming)
+                return self._whole(incoming, note)
             try:
-                return self._whole(incoming)
+                return self._whole(incoming, note)
             except DamagedError as error:
                 raise RecordingError(
                     DAMAGED,
@@ -176,13 +185,15 @@ class Host:
                     "asks for a new list of files, or report it there",
                 ) from None
 
-    def _whole(self, incoming: Incoming) -> Fetched:
+    def _whole(self, incoming: Incoming, note: Note) -> Fetched:
         """Receive a file until the server has no more of it, and give it its name."""
         validators: list[str] = []
-        self._repeated(incoming.file.url, lambda: self._receive(incoming, validators))
-        return incoming.finish()
+        self._repeated(
+            incoming.file.url, lambda patience: self._receive(incoming, validators, patience)
+        )
+        return incoming.finish(note)
 
-    def _receive(self, incoming: Incoming, validators: list[str]) -> None:
+    def _receive(self, incoming: Incoming, validators: list[str], patience: Patience) -> None:
         """Request the rest of a file, and append what comes.
 
         Parameters
@@ -202,18 +213,21 @@ class Host:
                     return
                 incoming.begin_anew()
                 raise httpx2.RemoteProtocolError("the file has become shorter")
+            require_plain(response, incoming.file.name, self.name)
             if response.status_code != PARTIAL:
                 incoming.begin_anew()
             elif first_byte(response) != begin:
                 raise httpx2.RemoteProtocolError("the server sent another part of the file")
             validators[:] = validators_of(response)
-            incoming.append(self._heard(response.iter_raw()))
+            incoming.append(patience.counting(response.iter_raw(), incoming.n_bytes))
+            if incoming.n_bytes < whole_size(response, incoming.file.size):
+                raise httpx2.RemoteProtocolError("the file was cut off")
 
     def _content(self, url: str, parameters: Mapping[str, str]) -> bytes:
-        def ask() -> bytes:
+        def ask(patience: Patience) -> bytes:
             content = bytearray()
             with self._answer(url, parameters, {}, LIST) as response:
-                for chunk in self._heard(response.iter_bytes(CHUNK)):
+                for chunk in patience.counting(response.iter_bytes(CHUNK)):
                     content += chunk
                     if len(content) > bounded.JSON.n_bytes:
                         raise RecordingError(
@@ -231,7 +245,7 @@ class Host:
         """Yield the answer to a request if it is data, or nothing further than what has come."""
         query = {**parameters, **self._secret}
         with (
-            self._connection(),
+            self._turns(url).taken(PAUSE_S, self._closed),
             self._client.stream(
                 "GET",
                 url,
@@ -240,57 +254,50 @@ class Host:
                 extensions={"trace": self._connections.trace},
             ) as response,
         ):
-            self._heard_s = time.monotonic()
             self._answers = self._answers or response.status_code < 500
             if response.status_code != BEYOND_THE_END:
                 require_data(response, asked, self.name, self._remedy)
             yield response
 
-    def _repeated(self, url: str, request: Callable[[], T]) -> T:
+    def _repeated(self, url: str, request: Callable[[Patience], T]) -> T:
         """Make a request until it succeeds or is refused."""
-        start_s = time.monotonic()
+        patience = Patience()
 
         def patience_s() -> float:
             if self._closed.is_set():
                 return 0.0
-            patience_s = PATIENCE_S if self._answers else FIRST_PATIENCE_S
-            return max(self._heard_s - start_s, 0.0) + patience_s
+            return patience.after_failure(PATIENCE_S if self._answers else FIRST_PATIENCE_S)
 
-        retrying = http_retry.retrying(patience_s, before_sleep=self._waiting, sleep=self._sleep)
+        def waiting(state: tenacity.RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            if error and state.next_action:
+                self._wait(url, http_retry.root_cause(error), state.next_action.sleep)
+
+        retrying = http_retry.retrying(
+            patience_s,
+            before_sleep=waiting,
+            sleep=self._sleep,
+            failures=lambda: patience.n_failed,
+        )
         try:
-            return retrying(request)
-        except httpx2.HTTPError as error:
+            return retrying(request, patience)
+        except (httpx2.HTTPError, ConnectionAbortedError) as error:
             self._answers = False
             host, reason = httpx2.URL(url).host, reason_of(error)
         raise RecordingError(
             UNREACHABLE, f"{self.name} ({host}) {reason}; run the same command again later"
         )
 
+    def _wait(self, url: str, error: BaseException, seconds: float) -> None:
+        """Say that a request waits; have all others wait too if the server finds them too many."""
+        response = http_retry.response_of(error)
+        if response is not None and response.status_code == TOO_MANY:
+            self._turns(url).rest(seconds)
+        if self._notify:
+            self._notify(f"{self.name} {reason_of(error)}; trying again in {round(seconds, 1):g} s")
+
     def _sleep(self, seconds: float) -> None:
         self._closed.wait(seconds)
 
-    def _waiting(self, state: tenacity.RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        if self._notify and error and state.next_action:
-            reason = reason_of(http_retry.root_cause(error))
-            self._notify(
-                f"{self.name} {reason}; trying again in {round(state.next_action.sleep, 1):g} s"
-            )
-
-    def _heard(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """Yield what comes, and remember when."""
-        for chunk in chunks:
-            self._heard_s = time.monotonic()
-            yield chunk
-
-    @contextmanager
-    def _connection(self) -> Iterator[None]:
-        """Hold one of the connections, and wait for this request's turn."""
-        with self._slots:
-            with self._turn:
-                now_s = time.monotonic()
-                begin_s = max(now_s, self._next_s)
-                self._next_s = begin_s + PAUSE_S
-            if self._closed.wait(begin_s - now_s):
-                raise httpx2.ConnectError("the command is ending")
-            yield
+    def _turns(self, url: str) -> Turns:
+        return turns.of(httpx2.URL(url).netloc.decode(), self._n_connections)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,14 @@ class Fetched:
 
     path: Path
     sha256: str
+
+
+Note = Callable[[Path, str], None]
+"""Called with a whole file that is about to get its name, and its SHA-256."""
+
+
+def no_note(part: Path, sha256: str) -> None:
+    """Note nothing."""
 
 
 class DamagedError(Exception):
@@ -75,8 +83,13 @@ class Incoming:
                 if size is not None and self.n_bytes > size:
                     return
 
-    def finish(self) -> Fetched:
+    def finish(self, note: Note) -> Fetched:
         """Give the file its name.
+
+        Parameters
+        ----------
+        note
+            Called before, so that a process that is killed leaves no file that nobody knows of.
 
         Raises
         ------
@@ -86,9 +99,11 @@ class Incoming:
         if fault := self._fault():
             self.begin_anew()
             raise DamagedError(fault)
+        sha256 = self._hashes["sha256"].hexdigest()
         durable.sync_file(self._part)
+        note(self._part, sha256)
         durable.replace(self._part, self._target)
-        return Fetched(self._target, self._hashes["sha256"].hexdigest())
+        return Fetched(self._target, sha256)
 
     def _fault(self) -> str:
         if self.file.size is not None and self.n_bytes != self.file.size:

@@ -12,13 +12,14 @@ import stat
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 from psgimg.builder.access.addresses import address
 from psgimg.builder.access.host import Host, Notify
-from psgimg.builder.access.incoming import Fetched
+from psgimg.builder.access.incoming import Fetched, Note, no_note
 from psgimg.builder.access.remote_file import NO_ACCESS, RemoteFile, relative
 from psgimg.builder.errors import BuildError, RecordingError
-from psgimg.builder.files import bounded
+from psgimg.builder.files import bounded, secrets
 from psgimg.builder.files.bounded import Bound
 
 VARIABLE = "NSRR_TOKEN"
@@ -59,10 +60,10 @@ class Nsrr:
             notify=notify,
         )
 
-    def fetch(self, file: RemoteFile, root: Path) -> Fetched:
+    def fetch(self, file: RemoteFile, root: Path, note: Note = no_note) -> Fetched:
         """Bring a file to its place under ``root``; see ``Host.fetch``."""
         # The token goes to no address that was read from a file.
-        return self.host.fetch(replace(file, url=self._url(file.path)), root)
+        return self.host.fetch(replace(file, url=self._url(file.path)), root, note)
 
     def files(self) -> list[RemoteFile]:
         """Return the files of a dataset with recordings and scorings, in name order.
@@ -73,13 +74,14 @@ class Nsrr:
             If the server refuses or can't be reached, or answers in another form.
         """
         found: list[RemoteFile] = []
-        folders = [TOP]
+        folders, seen = [TOP], {TOP}
         while folders:
             for row in self._rows(folders.pop()):
                 if row.is_file:
                     found.append(row.file)
-                elif UNUSED not in row.file.name:
-                    folders.append(str(row.file.path))
+                elif UNUSED not in row.file.name and (path := str(row.file.path)) not in seen:
+                    seen.add(path)  # a folder that lists itself would be asked for without end
+                    folders.append(path)
         if not found:
             raise RecordingError(
                 NO_ACCESS, f"the NSRR lists no files of {self._dataset} for you: {self._remedy}"
@@ -102,7 +104,7 @@ class Nsrr:
             ) from None
 
     def _url(self, path: PurePosixPath) -> str:
-        return f"{self.address}/datasets/{self._dataset}/files/m/{MEDIUM}/{path}"
+        return f"{self.address}/datasets/{self._dataset}/files/m/{MEDIUM}/{quote(str(path))}"
 
     def _file(self, row: Any) -> RemoteFile:
         path = relative(str(row["full_path"]), "the NSRR")
@@ -144,6 +146,7 @@ def token(file: Path | None) -> str:
         raise BuildError(
             f"{where} does not hold a token of the NSRR; copy it again from {TOKEN_PAGE}"
         )
+    secrets.know(text)
     return text
 
 

@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
 from psgimg.builder.access import s3_listing
 from psgimg.builder.access.addresses import address
 from psgimg.builder.access.host import Host, Notify
-from psgimg.builder.access.incoming import Fetched
+from psgimg.builder.access.incoming import Fetched, Note, no_note
 from psgimg.builder.access.remote_file import RemoteFile, relative
 from psgimg.builder.access.s3_listing import Stored
 
@@ -43,9 +44,9 @@ class OpenNeuro:
             notify=notify,
         )
 
-    def fetch(self, file: RemoteFile, root: Path) -> Fetched:
+    def fetch(self, file: RemoteFile, root: Path, note: Note = no_note) -> Fetched:
         """Bring a file to its place under ``root``; see ``Host.fetch``."""
-        return self.host.fetch(file, root)
+        return self.host.fetch(file, root, note)
 
     def files(self) -> list[RemoteFile]:
         """Return the files of the dataset.
@@ -56,21 +57,21 @@ class OpenNeuro:
             If the server refuses or can't be reached, or answers in another form.
         """
         published = _published(self._dataset)
+        prefix = f"{self._dataset}/"
         files = [
-            self._file(stored, published)
-            for stored in s3_listing.listed(self.host, self.address, f"{self._dataset}/")
+            self._file(stored, relative(name, "OpenNeuro"), published)
+            for stored in s3_listing.listed(self.host, self.address, prefix)
+            if self._wanted.fullmatch(name := stored.key.removeprefix(prefix))
         ]
-        wanted = [file for file in files if self._wanted.fullmatch(str(file.path))]
-        return sorted(wanted, key=lambda file: file.path)
+        return sorted(files, key=lambda file: file.path)
 
-    def _file(self, stored: Stored, published: Published) -> RemoteFile:
-        path = relative(stored.key.removeprefix(f"{self._dataset}/"), "OpenNeuro")
+    def _file(self, stored: Stored, path: PurePosixPath, published: Published) -> RemoteFile:
         size, sha256 = published.get(path, (-1, ""))
         if size == stored.size:
             checksums: tuple[tuple[str, str], ...] = (("sha256", sha256),)
         else:
             checksums = (("md5", stored.md5),) if stored.md5 else ()
-        return RemoteFile(path, f"{self.address}/{stored.key}", stored.size, checksums)
+        return RemoteFile(path, f"{self.address}/{quote(stored.key)}", stored.size, checksums)
 
 
 def _published(dataset: str) -> Published:

@@ -9,12 +9,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from psgimg.builder.access import s3_listing
 from psgimg.builder.access.addresses import address
 from psgimg.builder.access.host import Host, Notify
-from psgimg.builder.access.incoming import Fetched
-from psgimg.builder.access.remote_file import NO_ACCESS, WITHDRAWN, RemoteFile, relative
+from psgimg.builder.access.incoming import Fetched, Note, no_note
+from psgimg.builder.access.remote_file import (
+    NO_ACCESS,
+    UNREACHABLE,
+    WITHDRAWN,
+    RemoteFile,
+    relative,
+)
 from psgimg.builder.errors import RecordingError
 
 ADDRESS_VARIABLE = "PSGIMG_PHYSIONET_URL"
@@ -48,9 +55,9 @@ class PhysioNet:
             notify=notify,
         )
 
-    def fetch(self, file: RemoteFile, root: Path) -> Fetched:
+    def fetch(self, file: RemoteFile, root: Path, note: Note = no_note) -> Fetched:
         """Bring a file to its place under ``root``; see ``Host.fetch``."""
-        return self.host.fetch(file, root)
+        return self.host.fetch(file, root, note)
 
     def files(self) -> list[RemoteFile]:
         """Return the files of the project, from the first address that has its checksums.
@@ -64,7 +71,7 @@ class PhysioNet:
             try:
                 return self._listed(root)
             except RecordingError as error:
-                if error.reason not in (NO_ACCESS, WITHDRAWN):
+                if error.reason not in (NO_ACCESS, WITHDRAWN, UNREACHABLE):
                     raise
         return self._listed(self._roots[-1])
 
@@ -82,7 +89,9 @@ class PhysioNet:
             path = relative(match["path"].removeprefix("./"), "PhysioNet")
             digest = match["digest"].lower()
             size = sizes.get(str(path))
-            files.append(RemoteFile(path, f"{root}/{path}", size, (("sha256", digest),)))
+            files.append(
+                RemoteFile(path, f"{root}/{quote(str(path))}", size, (("sha256", digest),))
+            )
         return sorted(files, key=lambda file: file.path)
 
     def _sizes(self, root: str) -> dict[str, int]:

@@ -17,6 +17,9 @@ WITHDRAWN = "not on the server"
 DAMAGED = "damaged in transfer"
 UNREACHABLE = "server not reachable"
 
+LONGEST_NAME = 255 - len("..part")
+"""Maximum bytes of a name in a path, so that systems take the name of its ``.part`` as well."""
+
 
 @dataclass(frozen=True)
 class RemoteFile:
@@ -63,7 +66,8 @@ def relative(text: str, where: str) -> PurePosixPath:
     RecordingError
         If it does not.
     """
-    if not safe_names.is_path(text):
+    parts = text.split("/")
+    if not safe_names.is_path(text) or max(len(part.encode()) for part in parts) > LONGEST_NAME:
         raise RecordingError(
             "unsafe path", f"{where} lists {safe_names.shown(text)}, which is not a path to use"
         )

@@ -14,7 +14,7 @@ from psgimg.builder import atomic_file
 from psgimg.builder.access import nsrr_service
 from psgimg.builder.access.fetch_config import FetchConfig
 from psgimg.builder.access.host import Host, Notify
-from psgimg.builder.access.incoming import Fetched, unwritable
+from psgimg.builder.access.incoming import Fetched, Note, no_note, unwritable
 from psgimg.builder.access.ledger import Ledger
 from psgimg.builder.access.nsrr_service import Nsrr
 from psgimg.builder.access.openneuro_service import OpenNeuro
@@ -41,7 +41,7 @@ class Service(Protocol):
     def files(self) -> list[RemoteFile]:
         """Return the files of the corpus; RecordingError if they can't be had."""
 
-    def fetch(self, file: RemoteFile, root: Path) -> Fetched:
+    def fetch(self, file: RemoteFile, root: Path, note: Note = no_note) -> Fetched:
         """Bring a file to its place under ``root``; see ``Host.fetch``."""
 
 
@@ -225,11 +225,13 @@ def _list(corpus: str, root: Path) -> Path:
     return root / STATE / f"{corpus}.json"
 
 
-def require_space(root: Path, n_bytes: int, remedy: str) -> None:
-    """Refuse to begin if the disk can't hold the recordings that are there at the same time.
+def require_space(needed: Mapping[Path, int], remedy: str) -> None:
+    """Refuse to begin if a disk can't hold the recordings that are there at the same time.
 
     Parameters
     ----------
+    needed
+        Folder of each corpus → bytes of its recordings; corpora may share a disk.
     remedy
         What to give instead, so that there are fewer of them.
 
@@ -238,8 +240,14 @@ def require_space(root: Path, n_bytes: int, remedy: str) -> None:
     BuildError
         If it can't.
     """
-    free = shutil.disk_usage(_existing(root)).free
-    if n_bytes > free:
+    disks: dict[int, list[Path]] = {}
+    for root in needed:
+        disks.setdefault(_existing(root).stat().st_dev, []).append(root)
+    for root, *others in disks.values():
+        free = shutil.disk_usage(_existing(root)).free
+        n_bytes = sum(needed[one] for one in (root, *others))
+        if n_bytes <= free:
+            continue
         raise BuildError(
             f"the disk of {root} has {size(free)} free, but the recordings that are there at the same "
             f"time take up to {size(n_bytes)}; free some space, or {remedy}"

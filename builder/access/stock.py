@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from psgimg.builder.access.host import Host
-from psgimg.builder.access.incoming import Fetched
-from psgimg.builder.access.ledger import Ledger
+from psgimg.builder.access.incoming import Fetched, Note, no_note
+from psgimg.builder.access.ledger import KEPT, Ledger
 from psgimg.builder.access.remote_file import NO_ACCESS, UNREACHABLE, RemoteFile
 from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.files import hash_cache
@@ -24,6 +24,7 @@ NOWHERE = Stamp(0, 0, 0, 0)
 """Stamp of a file that is not on disk."""
 
 DIFFERENT = "differs from the server's"
+DANGLING = "link to nothing"
 
 IN_VAIN: Mapping[str, int] = {UNREACHABLE: 5, NO_ACCESS: 20}
 """Reason → recordings one after another after which no further one is asked for: a server that is
@@ -35,7 +36,7 @@ class Supplier(Protocol):
 
     host: Host
 
-    def fetch(self, file: RemoteFile, root: Path) -> Fetched:
+    def fetch(self, file: RemoteFile, root: Path, note: Note = no_note) -> Fetched:
         """Bring a file to its place under ``root``; see ``Host.fetch``."""
 
 
@@ -123,7 +124,7 @@ class Stock:
         """
         self._refuse_in_vain(recording)
         try:
-            found = {path: self._hashed(path) for path in files_of(recording)}
+            found = {path: self._hashed(path) for path in self._smallest_first(recording)}
         except RecordingError as error:
             with self._lock:
                 same = self._failed and self._failed[-1].reason == error.reason
@@ -152,6 +153,15 @@ class Stock:
                 self._brought.discard(path)
             if brought:
                 path.unlink(missing_ok=True)
+
+    def _smallest_first(self, recording: Recording) -> list[Path]:
+        """Return the files of a recording so that one that is refused costs little of the others."""
+
+        def size(path: Path) -> int:
+            file = self._remote.get(path)
+            return file.size or 0 if file else 0
+
+        return sorted(files_of(recording), key=size)
 
     def _left_behind(self) -> set[Path]:
         """Return the files that a killed command has fetched and was to delete."""
@@ -187,6 +197,12 @@ class Stock:
     def _hashed(self, path: Path) -> HashedFile:
         file = self._remote.get(path)
         try:
+            if path.is_symlink() and not path.exists():  # as DataLad and git-annex leave
+                raise RecordingError(
+                    DANGLING,
+                    f"{path.name} is a link to a file that is not there; get that file, or delete the "
+                    "link and it is fetched",
+                )
             if file is None:
                 return hash_cache.read(path)
             if path.exists():
@@ -207,13 +223,11 @@ class Stock:
             with self._lock:
                 self._brought.add(path)
                 self._folders.add(path.parent)
-        sha256 = self._service.fetch(file, self._root).sha256
-        hashed = hash_cache.remember(path, sha256)
-        if self._keep:
-            self._ledger.add(file, sha256)
-        else:
-            self._ledger.add(file, sha256, hashed.stamp.mtime_ns)
-        return hashed
+
+        def note(part: Path, sha256: str) -> None:
+            self._ledger.add(file, sha256, KEPT if self._keep else part.stat().st_mtime_ns)
+
+        return hash_cache.remember(path, self._service.fetch(file, self._root, note).sha256)
 
 
 def _require_same(file: RemoteFile, hashed: HashedFile) -> None:

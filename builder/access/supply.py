@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from psgimg.builder.access import services
 from psgimg.builder.access.arrivals import Arrivals, JobT, R
@@ -108,14 +109,19 @@ def _require_space(
     progress: Progress,
 ) -> None:
     """Say what is to be fetched, and refuse to begin if the disk can't hold it."""
+    needed: dict[Path, int] = {}
+    notes = []
     for corpus, stock in stocks.items():
         own = [job.recording.own for job in jobs if job.recording.corpus == corpus]
         sizes = sorted(filter(None, map(stock.n_bytes, own)))
         at_once = sum(sizes if fetch.keep else sizes[-ahead:])
-        remedy = "leave out --keep" if fetch.keep else "give fewer --workers"
-        services.require_space(stock.listing.root, at_once, remedy)
+        root = stock.listing.root
+        needed[root] = needed.get(root, 0) + at_once
         if sizes:
-            progress.note(
+            notes.append(
                 f"to fetch: {counted(len(sizes), 'recording')} of {corpus}, {size(sum(sizes))}; at most "
-                f"{size(at_once)} of them are in {stock.listing.root} at the same time"
+                f"{size(at_once)} of them are in {root} at the same time"
             )
+    services.require_space(needed, "leave out --keep" if fetch.keep else "give fewer --workers")
+    for note in notes:
+        progress.note(note)

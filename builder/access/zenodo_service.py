@@ -7,14 +7,17 @@ Python's :mod:`zipfile` unpacks them and checks their CRC-32.
 from __future__ import annotations
 
 import io
+import lzma
+import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from psgimg.builder.access.addresses import address
 from psgimg.builder.access.host import Host, Notify
-from psgimg.builder.access.incoming import DamagedError, Fetched, receiving
+from psgimg.builder.access.incoming import DamagedError, Fetched, Note, no_note, receiving
 from psgimg.builder.access.range_file import RangeFile
 from psgimg.builder.access.remote_file import DAMAGED, RemoteFile, relative
 from psgimg.builder.errors import RecordingError
@@ -23,8 +26,11 @@ ADDRESS_VARIABLE = "PSGIMG_ZENODO_URL"
 ADDRESS = "https://zenodo.org"
 
 CHUNK = 1 << 20
-DAMAGES = (KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error, DamagedError)
-"""What a member that can't be unpacked causes."""
+DAMAGES = (
+    *(KeyError, ValueError, EOFError, OSError, RuntimeError, struct.error),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
+"""What an archive or a member that can't be unpacked causes; RuntimeError if it has a password."""
 
 
 class Zenodo:
@@ -73,16 +79,15 @@ class Zenodo:
             for one in sorted(members, key=lambda one: one.filename)
         ]
 
-    def fetch(self, file: RemoteFile, root: Path) -> Fetched:
+    def fetch(self, file: RemoteFile, root: Path, note: Note = no_note) -> Fetched:
         """Bring a member of the archive to its place under ``root``; see ``Host.fetch``."""
         url, size = self._located()
         with receiving(file, root) as incoming, self._opened(url, size) as archive:
             incoming.begin_anew()  # what is packed can't be continued
             try:
-                with archive.open(file.url.partition("#")[2]) as member:
-                    incoming.append(iter(lambda: member.read(CHUNK), b""))
-                return incoming.finish()
-            except DAMAGES as error:
+                incoming.append(_unpacked(archive, file.url.partition("#")[2]))
+                return incoming.finish(note)
+            except DamagedError as error:
                 raise RecordingError(
                     DAMAGED, f"{file.name} in {self._archive} of Zenodo can't be unpacked ({error})"
                 ) from None
@@ -105,7 +110,17 @@ class Zenodo:
 
         try:
             return zipfile.ZipFile(io.BufferedReader(RangeFile(size, read_range)))
-        except zipfile.BadZipFile:
+        except DAMAGES:
             raise RecordingError(
                 DAMAGED, f"{self._archive} of Zenodo is not a zip archive; try again later"
             ) from None
+
+
+def _unpacked(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    """Yield the content of a member; DamagedError if it can't be unpacked."""
+    try:
+        with archive.open(name) as member:
+            while chunk := member.read(CHUNK):
+                yield chunk
+    except DAMAGES as error:
+        raise DamagedError(str(error)) from None

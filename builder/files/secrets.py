@@ -1,7 +1,7 @@
 """Secrets: mask tokens and keys in every text that is shown or written.
 
 A secret is recognised by its value, if it is one that this process has (environment variables and
-files of tokens), and otherwise by its shape.
+files of tokens) or was told of, and otherwise by its shape.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ VARIABLE = re.compile(
 
 NOT_SECRET = re.compile("(^|_)(PATH|FILE|DIR|LIMIT)S?($|_)", re.IGNORECASE)
 """Parts of the names of variables that are about secrets, but hold none."""
+
+_KNOWN: set[str] = set()
+"""Secrets that this process has read from elsewhere; see :func:`know`."""
 
 _NAMED = r"(?:api[-_]?key|access[-_]?key|token|secret|password|passwd|signature|sig)"
 _VALUE = r"(?=[^\s\"'&,;)}]*\d)[^\s\"'&,;)}]{6,}"
@@ -55,6 +58,11 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         r"((?<![\w-])\d{1,6}-)(?=[a-z0-9_]*[a-z])[A-Z0-9_]{18,24}(?![\w-])",  # of the NSRR
     )
 )
+
+
+def know(secret: str) -> None:
+    """Mask a secret from now on, whatever its shape; for one that was read from a file."""
+    _KNOWN.add(secret)
 
 
 def mask(text: str) -> str:
@@ -102,5 +110,5 @@ def _values() -> list[str]:
         home = Path(os.environ.get("HF_HOME") or Path("~/.cache/huggingface").expanduser())
         token = Path(os.environ.get("HF_TOKEN_PATH") or home / "token")
         found.append(token.read_text(encoding="utf-8"))
-    secrets = {value.strip() for value in found if len(value.strip()) >= SHORTEST}
+    secrets = {value.strip() for value in (*found, *_KNOWN) if len(value.strip()) >= SHORTEST}
     return sorted(secrets, key=lambda value: (-len(value), value))

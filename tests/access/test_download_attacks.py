@@ -26,6 +26,7 @@ from psgimg.builder.access.ledger import Ledger
 from psgimg.builder.access.remote_file import RemoteFile
 from psgimg.builder.access.stock import Stock
 from psgimg.builder.errors import BuildError, RecordingError
+from psgimg.builder.files import hash_cache
 from psgimg.builder.recordings.recording import Recording
 
 CONTENT = os.urandom(100_000)
@@ -322,3 +323,28 @@ def test_an_ended_command_goes_on_where_it_was(nsrr, tmp_path, words, number):
     n_seen, n_come = len(nsrr.seen), part.stat().st_size
     assert fetched(root).n_recordings == 3
     assert (nsrr.address(edf), f"bytes={n_come}-") in [(p, r) for p, _, r in nsrr.seen[n_seen:]]
+
+
+def test_a_night_that_a_command_was_killed_over_as_it_got_its_name_goes_too(
+    served, tmp_path, monkeypatch
+):
+    """It is in the ledger before it has its name: no moment leaves a file that nobody knows of."""
+    service = served()
+    with monkeypatch.context() as killed:
+        killed.setattr(hash_cache, "remember", None)  # what follows the name is never reached
+        with pytest.raises(TypeError):
+            service.stock(tmp_path).bring(night(tmp_path))
+    assert (tmp_path / "n0.edf").exists()
+    with service.stock(tmp_path) as stock:
+        assert not stock.is_remote(night(tmp_path))
+    assert not (tmp_path / "n0.edf").exists()
+
+
+def test_a_link_to_nothing_is_the_users_and_stays(served, tmp_path):
+    """DataLad and git-annex leave such links for files that were not got yet."""
+    service = served()
+    link = tmp_path / "n0.edf"
+    link.symlink_to("annex/objects/n0.edf")
+    with service.stock(tmp_path) as stock, pytest.raises(RecordingError, match="delete the link"):
+        stock.bring(night(tmp_path))
+    assert link.is_symlink()

@@ -83,3 +83,10 @@ def test_without_a_token_the_command_says_where_to_get_one(server, tmp_path, mon
     monkeypatch.delenv("NSRR_TOKEN")
     with pytest.raises(BuildError, match=r"sleepdata\.org/token"):
         fetched(tmp_path / "out", tmp_path / "nights")
+
+
+def test_a_night_whose_scoring_is_refused_costs_no_signal(server, tmp_path):
+    server.refused = {"polysomnography/annotations-events-nsrr/shhs1/shhs1-200002-nsrr.xml"}
+    report, _ = fetched(tmp_path / "out", tmp_path / "nights")
+    assert set_aside(report) == {"shhs1-200002": "no access"}
+    assert not [path for path, *_ in server.seen if path.endswith("200002.edf")]

@@ -6,7 +6,7 @@ import os
 import zipfile
 
 import pytest
-from open_servers import BucketServer, ZenodoServer
+from open_servers import BucketHandler, BucketServer, ZenodoServer, bucket_page
 from psgimg.builder.access import host as hosts
 from psgimg.builder.access import s3_listing
 from psgimg.builder.access.openneuro_service import OpenNeuro
@@ -145,3 +145,52 @@ def test_a_damaged_member_leaves_nothing(zenodo, tmp_path):
         with pytest.raises(RecordingError, match="can't be unpacked"):
             service.fetch(files[0], tmp_path)
     assert not (tmp_path / "dodh" / "a.h5").exists()
+
+
+def _in_bzip2(archive):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_BZIP2) as damaged:
+        damaged.writestr("dodh/a.h5", os.urandom(5_000))
+    content = bytearray(buffer.getvalue())
+    content[200:210] = bytes(10)
+    return bytes(content)
+
+
+def _with_password(archive):
+    """Return an archive whose first member says that it is encrypted."""
+    content = bytearray(archive)
+    content[6] |= 1
+    content[archive.index(b"PK\1\2") + 8] |= 1
+    return bytes(content)
+
+
+@pytest.mark.parametrize("change", [_in_bzip2, _with_password])
+def test_what_can_not_be_unpacked_is_a_fault_of_the_archive_and_not_of_the_disk(
+    zenodo, tmp_path, change
+):
+    path = "/api/records/15900394/files/dodh.zip/content"
+    zenodo.files[path] = change(zenodo.files[path])
+    service = Zenodo(15900394, "dodh.zip", connections=4)
+    with service.host:
+        files = service.files()
+        with pytest.raises(RecordingError, match=r"a\.h5 in dodh\.zip of Zenodo can't be unpacked"):
+            service.fetch(files[0], tmp_path)
+
+
+def test_a_list_of_a_bucket_without_end_is_refused(bucket, monkeypatch):
+    monkeypatch.setattr(BucketHandler, "answer", lambda self, *_: self.reply(200, page, {}))
+    page = bucket_page([], "again").encode()
+    service = OpenNeuro("ds1", ".*", connections=4)
+    with service.host, pytest.raises(RecordingError, match="a list of files without end"):
+        service.files()
+    assert len(bucket.seen) == 2
+
+
+def test_what_is_not_wanted_of_a_bucket_does_not_matter(bucket):
+    """Buckets may hold marks of folders, and files under names that can't be used everywhere."""
+    bucket.files.update(
+        {"/ds1/": b"", "/ds1/sub-1/": b"", "/ds1/code/con.py": b"", "/ds1/a.tsv": b""}
+    )
+    service = OpenNeuro("ds1", r"[^/]+\.tsv", connections=4)
+    with service.host:
+        assert [str(file.path) for file in service.files()] == ["a.tsv"]
