@@ -9,8 +9,8 @@ from types import NoneType
 from typing import Any
 
 import click
-from psgimg.builder import yaml_file
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import yaml_file
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 """Begin of ``s3://BUCKET/…``; libraries would take it, and a folder ``s3:`` of this machine, as such."""

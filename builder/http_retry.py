@@ -112,7 +112,7 @@ def retrying(
     *,
     retry: Callable[[BaseException], bool] = is_transient,
     before_sleep: Callable[[tenacity.RetryCallState], None] | None = None,
-    sleep: Callable[[float], None] = tenacity.nap.sleep,
+    sleep: Callable[[float], object] = tenacity.nap.sleep,
     failures: Callable[[], int] | None = None,
 ) -> tenacity.Retrying:
     """Return a retrier that calls a function until it succeeds, and raises its last error unchanged.

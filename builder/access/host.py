@@ -276,7 +276,7 @@ class Host:
         retrying = http_retry.retrying(
             patience_s,
             before_sleep=waiting,
-            sleep=self._sleep,
+            sleep=self._closed.wait,
             failures=lambda: patience.n_failed,
         )
         try:
@@ -284,9 +284,8 @@ class Host:
         except (httpx2.HTTPError, ConnectionAbortedError) as error:
             self._answers = False
             host, reason = httpx2.URL(url).host, reason_of(error)
-        raise RecordingError(
-            UNREACHABLE, f"{self.name} ({host}) {reason}; run the same command again later"
-        )
+        where = f"{self.name} ({host})"
+        raise RecordingError(UNREACHABLE, f"{where} {reason}; run the same command again later")
 
     def _wait(self, url: str, error: BaseException, seconds: float) -> None:
         """Say that a request waits; have all others wait too if the server finds them too many."""
@@ -295,9 +294,6 @@ class Host:
             self._turns(url).rest(seconds)
         if self._notify:
             self._notify(f"{self.name} {reason_of(error)}; trying again in {round(seconds, 1):g} s")
-
-    def _sleep(self, seconds: float) -> None:
-        self._closed.wait(seconds)
 
     def _turns(self, url: str) -> Turns:
         return turns.of(httpx2.URL(url).netloc.decode(), self._n_connections)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from psgimg.builder import yaml_file
 from psgimg.builder.corpora import cap, cinc2018, dcsm, demo, hmc, isruc, mass, sleep_edf
 from psgimg.builder.corpora.bids import bids_corpora
 from psgimg.builder.corpora.custom import plugins, yaml_corpus
@@ -16,6 +15,7 @@ from psgimg.builder.corpora.dod import dreem
 from psgimg.builder.corpora.hsp import hsp
 from psgimg.builder.corpora.nsrr import nsrr_corpora
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import yaml_file
 from psgimg.builder.recordings.recording import Corpus, Policy
 
 CORPORA: dict[str, Corpus] = {

@@ -8,8 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import yaml_file
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import yaml_file
 from psgimg.builder.render import way_up
 from psgimg.builder.stages import STAGE_NAMES
 

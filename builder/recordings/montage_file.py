@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import yaml_file
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import yaml_file
 from psgimg.builder.recordings.channels import standard_kind, standard_name
 from psgimg.builder.recordings.montage import MONTAGES, Kind, Lane, Montage
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import yaml_file
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import yaml_file
 from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.montage import Kind
 from psgimg.builder.render import style_spec

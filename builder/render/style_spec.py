@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from psgimg.builder import yaml_file
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import yaml_file
 
 BOOLEANS = {"true": True, "false": False}
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import yaml_file
 from psgimg.builder.command_options import kebab, snake
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import yaml_file
 from psgimg.finetune.study import claims
 from psgimg.finetune.study.claims import Claims
 

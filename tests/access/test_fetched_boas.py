@@ -52,5 +52,5 @@ def test_a_bucket_without_the_list_of_people_ends_the_build(bucket, tmp_path):
     config = BuildConfig(
         ("boas",), (str(tmp_path / "nights"),), tmp_path / "out", fetch=FetchConfig()
     )
-    with pytest.raises(BuildError, match=r"does not have participants\.tsv"):
+    with pytest.raises(BuildError, match=r"has no participants\.tsv"):
         build(config, Remembered())

@@ -111,9 +111,9 @@ def test_the_view_of_any_predictions_file_is_what_stands_beside_it(source, expec
 
 
 def test_yasa_has_seen_people_of_its_corpora_and_of_no_other_that_psgimg_reads():
-    people = yasa_stager.LEARNED_FROM.people_of([*CORPORA, "ccshs", "my-lab", ""])
+    people = yasa_stager.LEARNED_FROM.people_of([*CORPORA, "my-lab", ""])
     assert {name for name, status in people.items() if status == SEEN} == {
-        *("shhs", "mesa", "mros", "cfs", "ccshs"),
+        *("shhs", "mesa", "mros", "cfs", "ccshs", "chat", "homepap"),
     }
     assert {name for name, status in people.items() if status == UNKNOWN} == {"my-lab", ""}
 

@@ -1,8 +1,8 @@
 """YAML files: what reaches psgimg is what stands in the file, or the file is refused in one line."""
 
 import pytest
-from psgimg.builder import yaml_file
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import yaml_file
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ import pytest
 import yaml  # noqa: F401
 from limits import refusal
 from PIL import Image
-from psgimg.builder import yaml_file
 from psgimg.builder.command_options import read_file
 from psgimg.builder.corpora import dcsm, hmc, isruc, sleep_edf
 from psgimg.builder.corpora.custom import scoring_files, yaml_corpus
@@ -27,7 +26,7 @@ from psgimg.builder.corpora.nsrr import eannot, nsrr_xml
 from psgimg.builder.dataset import prompts, splits, validate
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.exports import labels_only
-from psgimg.builder.files import bounded, picture
+from psgimg.builder.files import bounded, picture, yaml_file
 from psgimg.builder.recordings.hypnogram import Event, from_events, from_scores, max_epochs
 from psgimg.builder.recordings.montage_file import load_montage
 from psgimg.builder.recordings.recording import Recording

@@ -6,14 +6,13 @@ import pytest
 import tiny
 from click.testing import CliRunner
 from progress import Remembered
-from psgimg.builder import yaml_file
 from psgimg.builder.build import build
 from psgimg.builder.check import check
 from psgimg.builder.cli import command_line
 from psgimg.builder.corpora import registry, sources
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import quoting
+from psgimg.builder.files import quoting, yaml_file
 
 COMMANDS = command_line().commands
 NAME = os.fsdecode(b"nuit\xe9")

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder import yaml_file
 from psgimg.builder.corpora.bids import bids_layout, bids_scoring, sidecars
 from psgimg.builder.corpora.custom import bids_dataset, corpus_layout, scoring_files
 from psgimg.builder.corpora.custom.corpus_layout import CorpusLayout
@@ -27,6 +26,7 @@ from psgimg.builder.corpora.custom.scoring_files import (
 from psgimg.builder.corpora.custom.yaml_values import Section
 from psgimg.builder.corpora.reading import check_name
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import yaml_file
 from psgimg.builder.files.safe_names import expanded
 from psgimg.builder.recordings.montage import DEFAULT_MONTAGE
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
