@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import httpx2
 import tenacity
@@ -112,7 +113,7 @@ def retrying(
     *,
     retry: Callable[[BaseException], bool] = is_transient,
     before_sleep: Callable[[tenacity.RetryCallState], None] | None = None,
-    sleep: Callable[[float], object] = tenacity.nap.sleep,
+    sleep: Callable[[float], Any] = tenacity.nap.sleep,
     failures: Callable[[], int] | None = None,
 ) -> tenacity.Retrying:
     """Return a retrier that calls a function until it succeeds, and raises its last error unchanged.
