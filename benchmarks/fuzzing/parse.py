@@ -140,7 +140,8 @@ def isruc(path: Path) -> object:
 
 def nsrr(path: Path) -> object:
     """Read NSRR's own XML."""
-    return nsrr_xml.is_legacy(path), used(nsrr_xml.read_nsrr(path))
+    root = nsrr_xml.parse_nsrr(path)
+    return nsrr_xml.is_legacy(root), used(nsrr_xml.hypnogram_of(root, path.name, scorer=""))
 
 
 def profusion(path: Path) -> object:

@@ -207,7 +207,7 @@ def test_a_corpus_that_is_nowhere_says_where_it_is_had(monkeypatch, tmp_path):
 
 def test_a_corpus_is_found_by_its_variable_and_by_the_downloaders_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    Path("shhs").mkdir()
+    Path("shhs/polysomnography").mkdir(parents=True)
     assert locate([corpus("shhs")], [])[0].root == Path("shhs")
     monkeypatch.setenv("PSGIMG_SHHS_ROOT", str(tmp_path))
     assert locate([corpus("shhs")], [])[0].root == tmp_path

@@ -162,6 +162,12 @@ def test_every_key_that_is_missing_is_named(folder):
     assert validate.values(folder) == whole
     quality = ("recordings", 0, "quality")  # of an older psgimg there is none
     polarity = ("recordings", 0, "polarity")
+    hmc, parts = ("corpora", "hmc"), ("year", "journal", "volume", "number", "pages")
+    of_some = {
+        (*hmc, "version"),
+        (*hmc, "references"),
+        *((*hmc, "references", 0, p) for p in parts),
+    }
     free = {("versions",), ("files",), ("left_out", "hmc"), ("recordings", 0, "left_out"), quality}
     free |= {("placements", "splits"), ("placements", "splits", "hmc")}
     n_tried = 0
@@ -169,7 +175,7 @@ def test_every_key_that_is_missing_is_named(folder):
         if (
             isinstance(place[-1], str)
             and place[:-1] not in free
-            and place not in (quality, polarity)
+            and place not in {quality, polarity, *of_some}
         ):
             values = json.loads(json.dumps(whole))
             parent_of(values, place).pop(place[-1])
