@@ -154,7 +154,7 @@ def _check(path: Path, options: Mapping[str, Any]) -> None:
 def _roots(chosen: Options, sources: Any, given: Any) -> list[str]:
     """Return the values of ``--root``: those given to the baseline, else those of the builds."""
     if given is not None:
-        return _root_words(given, ())
+        return _root_words(given, (), several=False)
     train, test = (sources[TRAIN], sources[TEST]) if isinstance(sources, Mapping) else [sources] * 2
     own = {} if train == test else chosen["test_build"]
     values = (chosen["build"].get(ROOT), own.get(ROOT, chosen["build"].get(ROOT)))
@@ -162,18 +162,20 @@ def _roots(chosen: Options, sources: Any, given: Any) -> list[str]:
     words = [
         word
         for value, source in zip(values, (train, test), strict=True)
-        for word in _root_words(value, _all(source) if several else ())
+        for word in _root_words(value, _all(source), several=several)
     ]
     return list(dict.fromkeys(words))
 
 
-def _root_words(value: Any, sources: Sequence[str]) -> list[str]:
+def _root_words(value: Any, sources: Sequence[str], *, several: bool) -> list[str]:
     """Return the values of ``--root`` for a value in the study.
 
     Parameters
     ----------
     sources
-        Sources that it is the root of, where there are others; a corpus is named if so.
+        Sources that it is the root of; empty if that is not known.
+    several
+        Whether there are others, so that a corpus is named.
     """
     if value is None:
         return []
@@ -185,7 +187,7 @@ def _root_words(value: Any, sources: Sequence[str]) -> list[str]:
         ]
     if isinstance(value, list):
         return [str(one) for one in value]
-    return [f"{_name(sources[0])}={value}" if len(sources) == 1 else str(value)]
+    return [f"{_name(sources[0])}={value}" if several and len(sources) == 1 else str(value)]
 
 
 def _name(source: str) -> str:
