@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path
 
 TREE = Path(__file__).resolve().parents[1]
-PACKED = {".py", ".j2", ".png", ".yaml", ".typed", ".gz", ".txt"}
+PACKED = {".py", ".j2", ".png", ".yaml", ".typed", ".gz", ".tsv", ".txt"}
 CHECKOUT_ONLY = (".gitattributes", ".gitignore", ".types/")
 """What git holds and the sdist does not need."""
 

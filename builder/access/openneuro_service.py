@@ -79,7 +79,7 @@ def _published(dataset: str) -> Published:
 
     A file of another size is of another version of the dataset, for which they don't hold.
     """
-    file = resources.files("psgimg.builder.access") / "lists" / f"{dataset}_sha256.tsv"
+    file = resources.files("psgimg.builder.access") / f"{dataset}_sha256.tsv"
     if not file.is_file():
         return {}
     rows = [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()]
