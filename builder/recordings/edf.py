@@ -21,6 +21,7 @@ from psgimg.builder.recordings.edf_blocks import read_samples
 from psgimg.builder.recordings.edf_channels import Limits
 from psgimg.builder.recordings.edf_header import EdfHeader, read_header
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
+from psgimg.builder.recordings.signal_file import Reader
 
 UV_PER_UNIT = {"uv": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3}
 
@@ -32,7 +33,7 @@ FIRST_YEAR = 85
 
 
 @dataclass(frozen=True)
-class EdfFile:
+class EdfFile(Reader):
     """An EDF file whose header has been read and checked; samples are read channel by channel.
 
     Parameters
@@ -58,16 +59,6 @@ class EdfFile:
     _header: EdfHeader
 
     @property
-    def recorded_hz(self) -> tuple[Fraction, ...]:
-        """Sampling frequency at which each channel was recorded."""
-        return self.sfreqs_hz
-
-    @property
-    def duration_s(self) -> float:
-        """Time from the first sample to the end of the last one, gaps included."""
-        return self.segments[-1].stop_s(self.record_s)
-
-    @property
     def start(self) -> datetime | None:
         """Local date and time of the first sample according to the header; None if not stated."""
         try:
@@ -79,14 +70,6 @@ class EdfFile:
         """Return the physical unit as spelt in the header."""
         return self._header.signals[channel].unit
 
-    def fault(self, channel: int) -> RecordingError | None:
-        """Return why a channel can't be read in µV, judged by the header alone; None if it can."""
-        try:
-            self._conversion(channel)
-        except RecordingError as error:
-            return error
-        return None
-
     def read_uv(self, channel: int) -> npt.NDArray[np.float64]:
         """Return all samples of a channel in µV, shape (n_samples,), with segments concatenated.
 
@@ -95,7 +78,19 @@ class EdfFile:
         RecordingError
             The ``fault`` of the channel, if it has one.
         """
-        limits, scale = self._conversion(channel)
+        return self._scaled(channel, *self._conversion(channel))
+
+    def read_stated(self, channel: int) -> npt.NDArray[np.float64]:
+        """Return all samples of a channel in the unit of its header, for one that is no voltage.
+
+        Raises
+        ------
+        RecordingError
+            If its limits do not convert its samples.
+        """
+        return self._scaled(channel, self._limits(channel), 1.0)
+
+    def _scaled(self, channel: int, limits: Limits, scale: float) -> npt.NDArray[np.float64]:
         samples = read_samples(self.path, self._header, self._header.signals[channel])
         samples -= limits.digital[0]
         samples *= limits.gain * scale
@@ -104,12 +99,17 @@ class EdfFile:
 
     def _conversion(self, channel: int) -> tuple[Limits, float]:
         """Return the limits of a channel, and the factor from its unit to µV."""
-        one = self._header.signals[channel]
-        where = f"{self.path.name}, channel {one.label!r}"
-        scale = uv_per_unit(one.unit, where)
-        if isinstance(one.limits, str):
-            raise without_range(where, one.limits)
-        return one.limits, scale
+        scale = uv_per_unit(self.unit(channel), self._where(channel))
+        return self._limits(channel), scale
+
+    def _limits(self, channel: int) -> Limits:
+        limits = self._header.signals[channel].limits
+        if isinstance(limits, str):
+            raise without_range(self._where(channel), limits)
+        return limits
+
+    def _where(self, channel: int) -> str:
+        return f"{self.path.name}, channel {self._header.signals[channel].label!r}"
 
 
 def require_rate(header: EdfHeader, where: str) -> None:

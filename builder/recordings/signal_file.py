@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -63,3 +63,33 @@ class SignalFile(Protocol):
 
     def read_uv(self, channel: int) -> npt.NDArray[np.float64]:
         """Return all samples of a channel in µV, shape (n_samples,), with segments concatenated."""
+
+
+class Reader:
+    """What the signal files of all formats answer alike."""
+
+    sfreqs_hz: tuple[Fraction, ...]
+    record_s: Fraction
+    segments: tuple[Segment, ...]
+
+    @property
+    def recorded_hz(self) -> tuple[Fraction, ...]:
+        """Sampling frequency at which each channel was recorded."""
+        return self.sfreqs_hz
+
+    @property
+    def duration_s(self) -> float:
+        """Time from the first sample to the end of the last one, gaps included."""
+        return self.segments[-1].stop_s(self.record_s)
+
+    def fault(self, channel: int) -> RecordingError | None:
+        """Return why a channel can't be read in µV, judged by the header alone; None if it can."""
+        try:
+            self._conversion(channel)
+        except RecordingError as error:
+            return error
+        return None
+
+    def _conversion(self, channel: int) -> Any:
+        """Return what turns samples of a channel into µV; raise its ``fault``."""
+        raise NotImplementedError

@@ -17,8 +17,6 @@ from psgimg.builder.corpora.hsp import hsp_channels
 from psgimg.builder.corpora.reading import first_of_each, listed, matching, score, scoring_of
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings import edf
-from psgimg.builder.recordings.edf_blocks import read_samples
-from psgimg.builder.recordings.edf_header import read_header
 from psgimg.builder.recordings.hypnogram import Hypnogram, from_scores
 from psgimg.builder.recordings.listing import Place
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
@@ -91,13 +89,7 @@ def _scores(path: Path, wanted: Sequence[str]) -> Iterator[Score]:
             f"{path.name}: {label} has {float(rate_hz):g} samples a second in {len(file.segments)} "
             f"segments, not one sample per {EPOCH_S} s without gaps; get the file again",
         )
-    header = read_header(path)
-    channel = header.signals[places[0]]
-    if isinstance(channel.limits, str):
-        raise edf.without_range(f"{path.name}, channel {label!r}", channel.limits)
-    low, bottom = channel.limits.digital[0], channel.limits.physical[0]
-    values = (read_samples(path, header, channel) - low) * channel.limits.gain + bottom
-    for number, value in enumerate(values):
+    for number, value in enumerate(file.read_stated(places[0])):
         nearest = round(float(value))
         code = str(nearest) if abs(value - nearest) <= ROUNDING else f"{value:.3g}"
         yield score(code, CODES, f"{path.name}, {label}, epoch {number}")

@@ -23,6 +23,7 @@ from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.recordings.edf import uv_per_unit
 from psgimg.builder.recordings.formats import packages
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
+from psgimg.builder.recordings.signal_file import Reader
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 """First bytes of the files; those of MATLAB and EEGLAB in HDF5 have a block of text before it."""
@@ -39,7 +40,7 @@ MOST_INTEGERS = 1_000_000
 
 
 @dataclass(frozen=True)
-class Hdf5File:
+class Hdf5File(Reader):
     """A recording in HDF5: a ``SignalFile`` without gaps.
 
     Parameters
@@ -58,16 +59,6 @@ class Hdf5File:
     notes: tuple[str, ...] = ()
 
     @property
-    def recorded_hz(self) -> tuple[Fraction, ...]:
-        """Sampling frequency at which each channel was recorded."""
-        return self.sfreqs_hz
-
-    @property
-    def duration_s(self) -> float:
-        """Time from the first sample to the end of the last one."""
-        return self.segments[-1].stop_s(self.record_s)
-
-    @property
     def start(self) -> datetime | None:
         """None: no local time is stated."""
         return None
@@ -76,17 +67,9 @@ class Hdf5File:
         """Return the physical unit as spelt in the file."""
         return self.units[channel]
 
-    def fault(self, channel: int) -> RecordingError | None:
-        """Return why a channel can't be read in µV, judged by its unit; None if it can."""
-        try:
-            self._uv_per_unit(channel)
-        except RecordingError as error:
-            return error
-        return None
-
     def read_uv(self, channel: int) -> npt.NDArray[np.float64]:
         """Return all samples of a channel in µV, shape (n_samples,)."""
-        scale = self._uv_per_unit(channel)
+        scale = self._conversion(channel)
         n_samples = int(self.segments[-1].stop * self.record_s * self.sfreqs_hz[channel])
         with opened(self.path) as file:
             samples: npt.NDArray[np.float64] = file[self.places[channel]][:n_samples].astype(float)
@@ -99,7 +82,7 @@ class Hdf5File:
         samples *= scale
         return samples
 
-    def _uv_per_unit(self, channel: int) -> float:
+    def _conversion(self, channel: int) -> float:
         return uv_per_unit(self.units[channel], f"{self.path.name}, {self.labels[channel]}")
 
 

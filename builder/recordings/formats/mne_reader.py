@@ -23,6 +23,7 @@ from psgimg.builder.recordings.edf_channels import Channel
 from psgimg.builder.recordings.edf_header import EdfHeader, read_header
 from psgimg.builder.recordings.formats import mne_breaks, mne_samples, packages
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
+from psgimg.builder.recordings.signal_file import Reader
 
 VOLT = 107
 """FIFF_UNIT_V, MNE's code for a channel in volts."""
@@ -35,7 +36,7 @@ IGNORED_WARNINGS = (
 
 
 @dataclass(frozen=True)
-class MneFile:
+class MneFile(Reader):
     """A recording opened by MNE: a ``SignalFile`` in which each sample is a data record.
 
     Parameters
@@ -65,11 +66,6 @@ class MneFile:
         return tuple(n / self.header.record_s for n in n_samples)
 
     @property
-    def duration_s(self) -> float:
-        """Time from the first sample to the end of the last one, gaps included."""
-        return self.segments[-1].stop_s(self.record_s)
-
-    @property
     def start(self) -> datetime | None:
         """Date and time of the first sample according to MNE, without time zone; None if unset."""
         measured: datetime | None = self._raw.info["meas_date"]
@@ -92,15 +88,7 @@ class MneFile:
     def _spelt(self, channel: int) -> str:
         return str(getattr(self._raw, "_orig_units", {}).get(self._raw.ch_names[channel], ""))
 
-    def fault(self, channel: int) -> RecordingError | None:
-        """Return why a channel can't be read in µV, judged by unit and limits; None if it can."""
-        try:
-            self._uv_per_unit(channel)
-        except RecordingError as error:
-            return error
-        return None
-
-    def _uv_per_unit(self, channel: int) -> float:
+    def _conversion(self, channel: int) -> float:
         """Return the factor from MNE's unit of a channel to µV, or raise its ``fault``."""
         scale = uv_per_unit(self.unit(channel), self._where(channel))
         # MNE declares every channel of an EEG system a voltage, but converts only those that are.
@@ -127,7 +115,7 @@ class MneFile:
             The ``fault`` of the channel, or if samples can't be read or are not finite.
         """
         where = self._where(channel)
-        scale = self._uv_per_unit(channel)
+        scale = self._conversion(channel)
         with _one_line_errors(self.path):
             samples = [
                 self._raw.get_data(picks=[channel], start=start, stop=stop, verbose="error")[0]

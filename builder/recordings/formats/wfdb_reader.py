@@ -1,7 +1,7 @@
 """WFDB reader: recordings in PhysioNet's own format, a header beside the samples.
 
-The package wfdb takes a channel without a gain as one of 200 steps per unit, and believes a header
-that ends before its samples do; both are refused here. The package wfdb reads them; it comes with ``psgimg[corpora]``.
+The package wfdb reads them; it comes with ``psgimg[corpora]``. It takes a channel without a gain as one
+of 200 steps per unit, and believes a header that ends before its samples do; both are refused here.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.recordings.edf import uv_per_unit, without_range
 from psgimg.builder.recordings.formats import packages
 from psgimg.builder.recordings.segments import Segment, require_plausible_span
+from psgimg.builder.recordings.signal_file import Reader
 
 HEADER = ".hea"
 SAMPLES = (HEADER, ".mat")
@@ -31,7 +32,7 @@ _STEPS_16 = "16"
 
 
 @dataclass(frozen=True)
-class WfdbFile:
+class WfdbFile(Reader):
     """A recording in WFDB format: a ``SignalFile`` in which each sample is a data record.
 
     Parameters
@@ -50,33 +51,15 @@ class WfdbFile:
     start: datetime | None
     notes: tuple[str, ...] = ()
 
-    @property
-    def recorded_hz(self) -> tuple[Fraction, ...]:
-        """Sampling frequency at which each channel was recorded."""
-        return self.sfreqs_hz
-
-    @property
-    def duration_s(self) -> float:
-        """Time from the first sample to the end of the last one."""
-        return self.segments[-1].stop_s(self.record_s)
-
     def unit(self, channel: int) -> str:
         """Return the physical unit as spelt in the header."""
         return self.units[channel]
 
-    def fault(self, channel: int) -> RecordingError | None:
-        """Return why a channel can't be read in µV, judged by gain and unit; None if it can."""
-        try:
-            self._uv_per_unit(channel)
-        except RecordingError as error:
-            return error
-        return None
-
     def read_uv(self, channel: int) -> npt.NDArray[np.float64]:
         """Return all samples of a channel in µV, shape (n_samples,)."""
-        scale = self._uv_per_unit(channel)
+        scale = self._conversion(channel)
         wfdb = require_wfdb(self.path)
-        with _one_line_errors(self.path):
+        with one_line_errors(self.path):
             record = wfdb.rdrecord(_stem(self.path), channels=[channel])
         samples: npt.NDArray[np.float64] = record.p_signal[:, 0] * scale
         if not np.isfinite(samples).all():
@@ -87,7 +70,7 @@ class WfdbFile:
             )
         return samples
 
-    def _uv_per_unit(self, channel: int) -> float:
+    def _conversion(self, channel: int) -> float:
         where = f"{self.path.name}, channel {self.labels[channel]!r}"
         if not self.calibrated[channel]:
             raise without_range(where, "its header states no gain")
@@ -109,7 +92,7 @@ def open_wfdb(path: Path) -> WfdbFile:
         samples, or wfdb is not installed.
     """
     wfdb = require_wfdb(path)
-    with _one_line_errors(path):
+    with one_line_errors(path):
         header = wfdb.rdheader(_stem(path))
         sfreq_hz = Fraction(header.fs).limit_denominator(10**6)
         n_samples = int(header.sig_len or 0)
@@ -179,14 +162,14 @@ def _stem(path: Path) -> str:
 
 
 @contextmanager
-def _one_line_errors(path: Path) -> Iterator[None]:
-    """Turn any error of wfdb into one line."""
+def one_line_errors(path: Path, reason: str = "unreadable recording") -> Iterator[None]:
+    """Turn any error of wfdb into one line; ``reason`` is that of the RecordingError."""
     try:
         yield
     except OSError as error:  # of the header, or of the samples
         raise unreadable(Path(error.filename or path).name, error) from error
     except Exception as error:  # it checks little, and raises what its parts raise
         raise RecordingError(
-            "unreadable recording",
+            reason,
             f"{path.name}: wfdb can't read it ({packages.reason(error, path)}); get it again",
         ) from error
