@@ -14,8 +14,7 @@ from pathlib import Path
 
 from psgimg.builder.citing.reference import PHYSIONET, Reference
 from psgimg.builder.corpora.reading import check_runs, listed, matching, score, scoring_of
-from psgimg.builder.errors import RecordingError, unreadable
-from psgimg.builder.recordings.formats import packages
+from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events
 from psgimg.builder.recordings.listing import Place
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
@@ -78,18 +77,11 @@ def _changes(path: Path, sfreq_hz: float) -> Iterator[tuple[float, Score]]:
     sfreq_hz
         Rate of the signal, by which notes count unless their file states another.
     """
-    from psgimg.builder.recordings.formats.wfdb_reader import require_wfdb
+    from psgimg.builder.recordings.formats.wfdb_reader import one_line_errors, require_wfdb
 
     wfdb = require_wfdb(path)
-    try:
+    with one_line_errors(path, "unreadable scoring"):
         read = wfdb.rdann(str(path.absolute().with_suffix("")), path.suffix[1:])
-    except OSError as error:
-        raise unreadable(path.name, error) from error
-    except Exception as error:  # it checks little, and raises what its parts raise
-        raise RecordingError(
-            "unreadable scoring",
-            f"{path.name}: wfdb can't read it ({packages.reason(error, path)}); get it again",
-        ) from error
     for sample, note in zip(read.sample, read.aux_note, strict=True):
         text = note.strip(" \0")
         if text in CODES or STAGE.fullmatch(text):  # an unknown one must not prolong the one before

@@ -8,17 +8,15 @@ any other format is read as that of a corpus, built in or described by a YAML fi
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from psgimg.builder.corpora import dcsm, hmc, isruc, registry
+from psgimg.builder.corpora import csv_table, dcsm, hmc, isruc, registry
 from psgimg.builder.corpora.annotations import is_stage, shift_s, start_shift_s
 from psgimg.builder.corpora.nsrr import eannot, nsrr_xml
 from psgimg.builder.corpora.reading import check_runs, number, read_bytes, read_text
@@ -27,9 +25,6 @@ from psgimg.builder.files import bounded
 from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events
 from psgimg.builder.recordings.recording import Recording
 from psgimg.builder.stages import Unscored
-
-if TYPE_CHECKING:
-    from _csv import Reader
 
 EPOCHS_S = (30.0, 20.0)
 """Lengths of epochs; the AASM manual's is tried first."""
@@ -188,24 +183,9 @@ def _table(
     text: str, delimiter: str, columns: _Columns, where: str
 ) -> Iterator[tuple[float, float | None]]:
     """Yield onset and duration of each stage of a table with a heading; None without a duration."""
-    rows = csv.reader(io.StringIO(text.strip(), newline=""), delimiter=delimiter)
-    try:
-        yield from _table_rows(rows, columns, where)
-    except csv.Error as error:
-        raise RecordingError(
-            "unreadable scoring",
-            f"{where}, line {rows.line_num}: {error}; get the file again",
-        ) from error
-
-
-def _table_rows(
-    rows: Reader, columns: _Columns, where: str
-) -> Iterator[tuple[float, float | None]]:
+    rows = csv_table.rows_of(text.strip(), where, delimiter)
     next(rows)
-    for cells in rows:
-        place = f"{where}, line {rows.line_num}"
-        if not any(cell.strip() for cell in cells):
-            continue
+    for place, cells in rows:
         if len(cells) < columns.n:
             raise RecordingError("unreadable scoring", f"{place} is incomplete; get the file again")
         stage = cells[columns.stage]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from psgimg.builder.corpora import csv_table
 from psgimg.builder.corpora.annotations import start_shift_s
 from psgimg.builder.corpora.nsrr import nsrr_xml
 from psgimg.builder.corpora.reading import check_runs, number, read_text, scoring_of
@@ -16,9 +14,6 @@ from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.hypnogram import Event, Hypnogram, from_events, from_scores
 from psgimg.builder.recordings.recording import Recording
 from psgimg.builder.stages import Score
-
-if TYPE_CHECKING:
-    from _csv import Reader
 
 XML = {"nsrr": nsrr_xml.read_nsrr, "profusion": nsrr_xml.read_profusion}
 """Formats with their own stage words and epochs of 30 s."""
@@ -116,19 +111,9 @@ def _annotations(path: Path, signal: Path) -> tuple[list[_Row], tuple[str, ...]]
 
 
 def _table(form: ScoringForm, path: Path) -> Iterator[_Row]:
-    lines = io.StringIO(read_text(path), newline="")
-    rows = csv.reader(lines, delimiter=DELIMITERS[form.format], skipinitialspace=True)
-    try:
-        yield from _table_rows(form, path, rows)
-    except csv.Error as error:
-        raise RecordingError(
-            "unreadable scoring",
-            f"{path.name}, line {rows.line_num}: {error}; get the file again",
-        ) from error
-
-
-def _table_rows(form: ScoringForm, path: Path, rows: Reader) -> Iterator[_Row]:
-    header = [cell.strip() for cell in next(rows)]
+    delimiter = DELIMITERS[form.format]
+    rows = csv_table.rows_of(read_text(path), path.name, delimiter, skip_spaces=True)
+    header = [cell.strip() for cell in next(rows)[1]]
     missing = [column for column in form.columns.values() if column not in header]
     if missing:
         raise RecordingError(
@@ -137,10 +122,7 @@ def _table_rows(form: ScoringForm, path: Path, rows: Reader) -> Iterator[_Row]:
             f"({', '.join(header)[:80]}); give `columns` in {form.where}, or get the file again",
         )
     place = {column: header.index(name) for column, name in form.columns.items()}
-    for cells in rows:
-        where = f"{path.name}, line {rows.line_num}"
-        if not any(cell.strip() for cell in cells):
-            continue
+    for where, cells in rows:
         if len(cells) <= max(place.values()):
             raise RecordingError("unreadable scoring", f"{where} is incomplete; get the file again")
         texts = {column: cells[i].strip() for column, i in place.items()}
