@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from urllib.parse import urlsplit
 
+import httpx2
 from psgimg.builder.errors import BuildError
 
+MOST_PORT = 65_535
 _HOST = re.compile(r"[\w.:-]+")
 
 
@@ -31,14 +32,14 @@ def address(variable: str, default: str, *, secret: bool = False) -> str:
     if not text:
         return default
     try:
-        url = urlsplit(text)
-    except ValueError:
-        url = urlsplit("")
-    host = url.hostname or ""
-    is_plain = _HOST.fullmatch(host) and not (url.query or url.fragment or "@" in url.netloc)
+        url = httpx2.URL(text)
+    except httpx2.InvalidURL:
+        url = httpx2.URL("")
+    is_plain = _HOST.fullmatch(url.host) and not (url.query or url.fragment or url.userinfo)
+    is_plain = is_plain and (url.port or 0) <= MOST_PORT
     if url.scheme not in ("http", "https") or not is_plain:
         raise BuildError(f"{variable} is not an address such as {default}; correct or unset it")
-    if secret and url.scheme == "http" and not _is_here(host):
+    if secret and url.scheme == "http" and not _is_here(url.host):
         raise BuildError(f"{variable} would send your token unencrypted; use an address with https")
     return text
 

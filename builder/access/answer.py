@@ -86,7 +86,7 @@ def require_part(response: httpx2.Response, first: int, server: str) -> None:
             "no Range requests",
             f"{server} does not send parts of an archive; download it whole, unpack it, and give --root",
         )
-    require_plain(response, "the archive", server)
+    require_plain(response, ARCHIVE.what, server)
 
 
 def whole_size(response: httpx2.Response, listed: int | None) -> int:

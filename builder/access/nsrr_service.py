@@ -18,6 +18,7 @@ from psgimg.builder.access.addresses import address
 from psgimg.builder.access.host import Host, Notify
 from psgimg.builder.access.incoming import Fetched, Note, no_note
 from psgimg.builder.access.remote_file import NO_ACCESS, RemoteFile, relative
+from psgimg.builder.access.stock import Service
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.files import bounded, secrets
 from psgimg.builder.files.bounded import Bound
@@ -35,7 +36,7 @@ UNUSED = "rpoint"
 _TOKEN = Bound("a token", 1_000, b"\n\r", 10, "lines")
 
 
-class Nsrr:
+class Nsrr(Service):
     """The National Sleep Research Resource, asked with a user's token; a context manager.
 
     Parameters
@@ -63,7 +64,7 @@ class Nsrr:
     def fetch(self, file: RemoteFile, root: Path, note: Note = no_note) -> Fetched:
         """Bring a file to its place under ``root``; see ``Host.fetch``."""
         # The token goes to no address that was read from a file.
-        return self.host.fetch(replace(file, url=self._url(file.path)), root, note)
+        return super().fetch(replace(file, url=self._url(file.path)), root, note)
 
     def files(self) -> list[RemoteFile]:
         """Return the files of a dataset with recordings and scorings, in name order.

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from importlib import resources
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from psgimg.builder.access import s3_listing
 from psgimg.builder.access.addresses import address
 from psgimg.builder.access.host import Host, Notify
-from psgimg.builder.access.incoming import Fetched, Note, no_note
 from psgimg.builder.access.remote_file import RemoteFile, relative
 from psgimg.builder.access.s3_listing import Stored
+from psgimg.builder.access.stock import Service
 
 ADDRESS_VARIABLE = "PSGIMG_OPENNEURO_URL"
 ADDRESS = "https://s3.amazonaws.com/openneuro.org"
@@ -22,7 +22,7 @@ Published = Mapping[PurePosixPath, tuple[int, str]]
 """Size and SHA-256 of files."""
 
 
-class OpenNeuro:
+class OpenNeuro(Service):
     """A dataset of OpenNeuro, such as ``ds005555``.
 
     Parameters
@@ -43,10 +43,6 @@ class OpenNeuro:
             connections=connections,
             notify=notify,
         )
-
-    def fetch(self, file: RemoteFile, root: Path, note: Note = no_note) -> Fetched:
-        """Bring a file to its place under ``root``; see ``Host.fetch``."""
-        return self.host.fetch(file, root, note)
 
     def files(self) -> list[RemoteFile]:
         """Return the files of the dataset.

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote
 
 from psgimg.builder.access import s3_listing
 from psgimg.builder.access.addresses import address
 from psgimg.builder.access.host import Host, Notify
-from psgimg.builder.access.incoming import Fetched, Note, no_note
 from psgimg.builder.access.remote_file import (
     NO_ACCESS,
     UNREACHABLE,
@@ -22,6 +20,7 @@ from psgimg.builder.access.remote_file import (
     RemoteFile,
     relative,
 )
+from psgimg.builder.access.stock import Service
 from psgimg.builder.errors import RecordingError
 
 ADDRESS_VARIABLE = "PSGIMG_PHYSIONET_URL"
@@ -39,7 +38,7 @@ class Project:
     version: str
 
 
-class PhysioNet:
+class PhysioNet(Service):
     """A project of PhysioNet."""
 
     def __init__(self, project: Project, *, connections: int, notify: Notify | None = None) -> None:
@@ -54,10 +53,6 @@ class PhysioNet:
             connections=connections,
             notify=notify,
         )
-
-    def fetch(self, file: RemoteFile, root: Path, note: Note = no_note) -> Fetched:
-        """Bring a file to its place under ``root``; see ``Host.fetch``."""
-        return self.host.fetch(file, root, note)
 
     def files(self) -> list[RemoteFile]:
         """Return the files of the project, from the first address that has its checksums.

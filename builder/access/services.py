@@ -8,19 +8,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from psgimg.builder import atomic_file
 from psgimg.builder.access import nsrr_service
 from psgimg.builder.access.fetch_config import FetchConfig
-from psgimg.builder.access.host import Host, Notify
-from psgimg.builder.access.incoming import Fetched, Note, no_note, unwritable
+from psgimg.builder.access.host import Notify
+from psgimg.builder.access.incoming import unwritable
 from psgimg.builder.access.ledger import Ledger
 from psgimg.builder.access.nsrr_service import Nsrr
 from psgimg.builder.access.openneuro_service import OpenNeuro
 from psgimg.builder.access.physionet_service import PhysioNet, Project
 from psgimg.builder.access.remote_file import RemoteFile, relative
-from psgimg.builder.access.stock import Stock
+from psgimg.builder.access.stock import Service, Stock
 from psgimg.builder.access.zenodo_service import Zenodo
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.files import bounded, durable
@@ -29,20 +28,6 @@ from psgimg.builder.words import size
 
 STATE = ".psgimg"
 """Folder in that of a corpus: the list of its files, and the hashes of what was fetched."""
-
-
-class Service(Protocol):
-    """A service that distributes a corpus."""
-
-    host: Host
-    address: str
-    """Where it is asked; a list from elsewhere does not hold."""
-
-    def files(self) -> list[RemoteFile]:
-        """Return the files of the corpus; RecordingError if they can't be had."""
-
-    def fetch(self, file: RemoteFile, root: Path, note: Note = no_note) -> Fetched:
-        """Bring a file to its place under ``root``; see ``Host.fetch``."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 from psgimg.builder.access.host import Host
 from psgimg.builder.access.incoming import Fetched, Note, no_note
@@ -31,13 +30,20 @@ IN_VAIN: Mapping[str, int] = {UNREACHABLE: 5, NO_ACCESS: 20}
 gone stays away, and a token that has expired opens nothing."""
 
 
-class Supplier(Protocol):
-    """What brings a file."""
+class Service:
+    """A service that distributes a corpus; each has a class of its own, which lists the files."""
 
     host: Host
+    address: str
+    """Where it is asked; a list from elsewhere does not hold."""
+
+    def files(self) -> list[RemoteFile]:
+        """Return the files of the corpus; RecordingError if they can't be had."""
+        raise NotImplementedError
 
     def fetch(self, file: RemoteFile, root: Path, note: Note = no_note) -> Fetched:
         """Bring a file to its place under ``root``; see ``Host.fetch``."""
+        return self.host.fetch(file, root, note)
 
 
 class Stock:
@@ -58,7 +64,7 @@ class Stock:
 
     def __init__(
         self,
-        service: Supplier,
+        service: Service,
         root: Path,
         files: Collection[RemoteFile],
         ledger: Ledger,

@@ -20,6 +20,7 @@ from psgimg.builder.access.host import Host, Notify
 from psgimg.builder.access.incoming import DamagedError, Fetched, Note, no_note, receiving
 from psgimg.builder.access.range_file import RangeFile
 from psgimg.builder.access.remote_file import DAMAGED, RemoteFile, relative
+from psgimg.builder.access.stock import Service
 from psgimg.builder.errors import RecordingError
 
 ADDRESS_VARIABLE = "PSGIMG_ZENODO_URL"
@@ -33,7 +34,7 @@ DAMAGES = (
 """What an archive or a member that can't be unpacked causes; RuntimeError if it has a password."""
 
 
-class Zenodo:
+class Zenodo(Service):
     """An archive of a record of Zenodo.
 
     Parameters

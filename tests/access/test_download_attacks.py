@@ -10,9 +10,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import httpx2
 import pytest
 from builds import PSGIMG
 from file_server import FileServer
+from hypothesis import given
+from hypothesis import strategies as st
 from nsrr_server import TOKEN, NsrrServer
 from progress import Remembered
 from psgimg.builder import fetch as fetching
@@ -226,12 +229,26 @@ def test_a_file_on_disk_that_is_not_the_servers_is_refused(served, tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["here", "ftp://host", "http://", "http://[", "https://me:pass@host", "https://host?a=b"],
+    [
+        *("here", "ftp://host", "http://", "http://[", "https://me:pass@host", "https://host?a=b"),
+        *("https://host#a", "http://host:port", "http://host:99999999999", "http://a..b:x"),
+    ],
 )
 def test_an_address_that_is_none_is_refused(monkeypatch, text):
     monkeypatch.setenv("PSGIMG_X_URL", text)
     with pytest.raises(BuildError, match="PSGIMG_X_URL is not an address"):
         address("PSGIMG_X_URL", "https://it")
+
+
+@given(st.text("ab.:/@[]%#?9 -_é\t\0", max_size=12).map("http://".__add__))
+def test_every_address_that_is_accepted_can_be_asked(text):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "environ", {"PSGIMG_X_URL": text})
+        try:
+            accepted = address("PSGIMG_X_URL", "https://it")
+        except BuildError:
+            return
+    httpx2.Request("GET", f"{accepted}/path")
 
 
 @pytest.mark.parametrize(("text", "ok"), [("http://elsewhere", False), ("http://[::1]:80", True)])
