@@ -34,6 +34,6 @@ def how_to_fetch(corpus: str) -> str:
     if not services.can_fetch(corpus):
         return ""
     found = services.DISTRIBUTIONS[corpus]
-    size = f" ({found.n_gb:g} GB in all)" if found.n_gb else ""
+    extent = f" ({found.n_gb:g} GB in all)" if found.n_gb else ""
     needs = f", with {found.needs}" if found.needs else ""
-    return f"psgimg build --source {corpus} --fetch downloads it night by night{size}{needs}"
+    return f"psgimg build --source {corpus} --fetch downloads it night by night{extent}{needs}"

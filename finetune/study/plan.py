@@ -67,6 +67,10 @@ class Cell:
         """The steps that nothing else needs."""
         return (self.evaluation, *([self.explanation] if self.explanation else []))
 
+    def without(self, *names: str) -> dict[str, str | None]:
+        """Return the factors but for some."""
+        return {name: value for name, value in self.factors.items() if name not in names}
+
     @property
     def name(self) -> str:
         """Name of the cell in messages."""
@@ -107,8 +111,8 @@ def _refuse_split_beside_folds(path: Path, cells: Iterable[Cell]) -> None:
     """Refuse a setting tested on folds and on the split test too, which would test people twice."""
     folds: dict[tuple[Any, ...], set[str | None]] = {}
     for cell in cells:
-        factors = {name: value for name, value in cell.factors.items() if name not in (SEED, FOLD)}
-        folds.setdefault((*factors.items(),), set()).add(cell.factors.get(FOLD))
+        other = (*cell.without(SEED, FOLD).items(),)
+        folds.setdefault(other, set()).add(cell.factors.get(FOLD))
     if any(len(found) > 1 and labels.NO_FOLD in found for found in folds.values()):
         raise BuildError(
             f"{path}: some cells have a fold and others, otherwise equal, have none; give all of them a "

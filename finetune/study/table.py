@@ -137,7 +137,7 @@ def _settings(cells: Sequence[Cell], answers: Mapping[str, Answers]) -> list[Val
     """Group cells that differ only in their seed or fold; the folds of a seed are evaluated as one."""
     groups: dict[tuple[Any, ...], dict[str | None, list[Cell]]] = {}
     for cell in cells:
-        by_seed = groups.setdefault(tuple(_without(cell, SEED, FOLD).items()), {})
+        by_seed = groups.setdefault(tuple(cell.without(SEED, FOLD).items()), {})
         by_seed.setdefault(cell.factors.get(SEED), []).append(cell)
     return [
         _setting(
@@ -155,8 +155,8 @@ def _setting(group: Sequence[Cell], own: Sequence[Answers]) -> Values:
     """Return the mean over the seeds of a setting, and the value of each."""
     tested: Claims = reduce(claims.joined, (cell.claims for cell in group))
     return {
-        "name": plan.named(_without(group[0], SEED, FOLD), group[0].given),
-        "factors": _without(group[0], SEED, FOLD),
+        "name": plan.named(group[0].without(SEED, FOLD), group[0].given),
+        "factors": group[0].without(SEED, FOLD),
         "claims": list(tested),
         "cells": [cell.prediction.made for cell in group],
         "subjects": _n_subjects(own),
@@ -187,7 +187,7 @@ def _effect(
     for first, second in itertools.product(done, done):
         values = (first.factors[factor], second.factors[factor])
         if values == (reference, value) and comparable(first, second, factor):
-            run = tuple((*_without(one, FOLD).items(),) for one in (first, second))
+            run = tuple((*one.without(FOLD).items(),) for one in (first, second))
             pair = answers[first.prediction.id], answers[second.prediction.id]
             by_run.setdefault(run, []).append(pair)
     equal = [
@@ -221,7 +221,3 @@ def comparable(first: Cell, second: Cell, factor: str) -> bool:
 
 def _n_subjects(cells: Sequence[Answers]) -> int:
     return len({subject for cell in cells for subject in cell.subjects})
-
-
-def _without(cell: Cell, *factors: str) -> dict[str, str | None]:
-    return {name: value for name, value in cell.factors.items() if name not in factors}
