@@ -42,17 +42,23 @@ class Part:
         return items[self.number - 1 :: self.n_parts]
 
     def by_hash(self, names: Iterable[str]) -> set[str]:
-        """Return the names of this part: all are dealt out in the order of their hashes.
-
-        The order in which they are given makes no difference, and no part has more than one name
-        more than another.
-        """
-        ranked = sorted(set(names), key=lambda name: (hashlib.sha256(name.encode()).digest(), name))
-        return set(self.every_nth(ranked))
+        """Return the names of this part; see ``dealt``."""
+        numbers = dealt(names, self.n_parts)
+        return {name for name, number in numbers.items() if number == self.number}
 
 
 ALL = Part(1, 1)
 """The part that is all of the work."""
+
+
+def dealt(names: Iterable[str], n_parts: int) -> dict[str, int]:
+    """Return the number of the part of each name: all are dealt out in the order of their hashes.
+
+    The order in which they are given makes no difference, and no part has more than one name more
+    than another.
+    """
+    ranked = sorted(set(names), key=lambda name: (hashlib.sha256(name.encode()).digest(), name))
+    return {name: rank % n_parts + 1 for rank, name in enumerate(ranked)}
 
 
 def parse(text: str) -> Part:
