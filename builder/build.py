@@ -6,7 +6,7 @@ One machine builds it, or a cluster, or the tasks of a job array, each a part, t
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from psgimg.builder import night
@@ -29,6 +29,8 @@ from psgimg.builder.dataset.build_json import RecordingFacts
 from psgimg.builder.dataset.build_report import Report, SetAside
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.shards import Done, Key
+from psgimg.builder.engines import dask_cluster
+from psgimg.builder.engines.dask_engine import DaskEngine
 from psgimg.builder.errors import BuildError
 from psgimg.builder.placing.parts import Part
 from psgimg.builder.processes import termination
@@ -44,7 +46,7 @@ Expect = Callable[[int, int], None]
 """Told the recordings that a dataset will have and its expected size in bytes; may refuse it."""
 
 
-def _accept(n_recordings: int, n_bytes: int) -> None:
+def accept(n_recordings: int, n_bytes: int) -> None:
     """Accept any size."""
 
 
@@ -68,7 +70,7 @@ class PartDone:
 def build(
     config: BuildConfig,
     progress: Progress,
-    expect: Expect = _accept,
+    expect: Expect = accept,
     engine: Engine | None = None,
 ) -> Report:
     """Build a dataset, or resume or extend one; finished recordings are kept.
@@ -87,13 +89,32 @@ def build(
         again resumes the build.
     """
     own_files.refuse_foreign(config.out, publishing.beside())
-    opened = supply.opened(config.corpora, config.root, config.fetch, progress)
+    opened = supply.opened(
+        config.corpora, config.root, config.fetch, progress, absolute=engine is not None
+    )
     with folder.alone(config.out), opened as (found, stocks):
         plan = planning.plan(config, found, stocks, progress)
         refused = _draw_new(plan, engine or Processes(config.workers), progress, expect)
         set_aside = [*plan.planned.set_aside, *refused]
         plan.withdraw(set_aside, refused)
         return publishing.publish(plan, set_aside)
+
+
+def build_on(
+    cluster: str, config: BuildConfig, progress: Progress, expect: Expect = accept
+) -> Report:
+    """Build a dataset as ``build`` does, on a Dask cluster.
+
+    Parameters
+    ----------
+    cluster
+        Address or file of its scheduler, or a YAML file that starts one; see ``dask_cluster.opened``.
+    """
+    config = replace(config, out=config.out.absolute())
+    with dask_cluster.opened(cluster, progress.note) as client:
+        marks = config.out / shards.STATE / "begun"
+        engine = DaskEngine(client, marks, part_record.versions)
+        return build(config, progress, expect, engine)
 
 
 def build_part(config: BuildConfig, progress: Progress) -> PartDone:
@@ -128,7 +149,7 @@ def build_part(config: BuildConfig, progress: Progress) -> PartDone:
 
 
 def join(
-    config: BuildConfig, folders: Sequence[Path], progress: Progress, expect: Expect = _accept
+    config: BuildConfig, folders: Sequence[Path], progress: Progress, expect: Expect = accept
 ) -> Report:
     """Finish the dataset of which all parts are drawn; its bytes are those of ``build``.
 
@@ -181,7 +202,7 @@ def _announce(
 
 
 def _draw_new(
-    plan: Plan, engine: Engine, progress: Progress, expect: Expect = _accept
+    plan: Plan, engine: Engine, progress: Progress, expect: Expect = accept
 ) -> list[SetAside]:
     """Draw the recordings that are new or have changed, and return those that can't be used."""
     todo, set_aside = changes.to_draw(plan, engine, progress)

@@ -92,7 +92,7 @@ class Processes:
         return run(work, tasks, self.workers, crashed=crashed, stop=self.stop)
 
 
-class _Listed(Generic[T]):
+class Listed(Generic[T]):
     """Tasks that are all known from the beginning."""
 
     def __init__(self, tasks: Iterable[T]) -> None:
@@ -124,7 +124,7 @@ def run(
     """
     if isinstance(tasks, Sequence):
         workers = min(workers, len(tasks)) or 1
-        feed: Feed[T, R] = _Listed(tasks)
+        feed: Feed[T, R] = Listed(tasks)
     else:
         feed = tasks
     if workers == 1:
@@ -136,7 +136,7 @@ def run(
     while feed and not stop():
         suspects = yield from _run_pool(work, feed, workers, stop)
         for suspect in suspects:
-            if not stop() and (yield from _run_pool(work, _Listed([suspect]), 1, stop)):
+            if not stop() and (yield from _run_pool(work, Listed([suspect]), 1, stop)):
                 yield crashed(suspect)
 
 
