@@ -101,6 +101,7 @@ def _slurm(path: Path) -> Iterator[Any]:
         cluster = SLURMCluster(**values)
     except (TypeError, ValueError) as error:
         raise BuildError(f"--cluster {path}: {error}; correct the file") from error
+
     async def submitted() -> None:
         await cluster
 
