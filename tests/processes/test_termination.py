@@ -199,43 +199,6 @@ def test_a_signal_can_ask_for_an_end_in_place_of_ending_the_command():
     assert [signal.getsignal(number) for number in termination.WORDS] == before
 
 
-def test_outside_the_main_thread_nothing_is_handled():
-    import threading
-
-    before = signal.getsignal(signal.SIGTERM)
-
-    def run():
-        with termination.handled():
-            assert signal.getsignal(signal.SIGTERM) is before
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-
-
-def test_a_command_without_a_signal_leaves_the_handlers_as_they_were():
-    before = signal.getsignal(signal.SIGTERM)
-    with termination.handled():
-        assert signal.getsignal(signal.SIGTERM) is not before
-    assert signal.getsignal(signal.SIGTERM) is before
-
-
-def test_an_error_may_set_the_exit_status_of_the_command():
-    assert BuildError("full").status == 2
-    assert BuildError("terminated", 143).status == 143
-
-
-def test_a_signal_can_ask_for_an_end_in_place_of_ending_the_command_and_others_still_end_it():
-    with termination.handled(), termination.requested() as ended:
-        assert not ended()
-        for _ in range(2):
-            os.kill(os.getpid(), signal.SIGUSR1)
-        assert ended()
-        with pytest.raises(termination.Terminated):
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(10)
-
-
 def test_outside_the_main_thread_nothing_is_asked():
     found = []
 
