@@ -104,6 +104,21 @@ def test_a_night_that_kills_its_worker_twice_is_set_aside_and_the_others_go_on(
     assert not (tmp_path / "out" / ".psgimg").exists()
 
 
+def test_a_scheduler_that_dies_ends_the_command_in_one_line(shhs, tmp_path, cluster):
+    ours, out = cluster(1, SLOW), tmp_path / "out"
+
+    def kill():
+        while not list(out.glob(".psgimg/begun/*/*")):
+            time.sleep(0.01)
+        ours.scheduler.kill()
+
+    killing = threading.Thread(target=kill)
+    killing.start()
+    with pytest.raises(BuildError, match="--cluster: the scheduler was lost or restarted"):
+        built_on(ours, out, shhs)
+    killing.join()
+
+
 OTHER = """
 from psgimg.builder.building import part_record
 part_record.platform.python_version = lambda: "3.10.1"
