@@ -21,7 +21,8 @@ from psgimg.builder import cli
 def rest():
     try:
         print("ready", flush=True)
-        time.sleep(60)
+        for _ in range(1200):
+            time.sleep(0.05)  # one long sleep would miss a signal that comes just before it
     finally:
         Path(place).write_text("cleaned up")
         time.sleep({clean_up_s})
@@ -158,7 +159,7 @@ def test_writing_to_a_closed_terminal_ends_a_command_as_its_signal_does(tmp_path
     ours, theirs = pty.openpty()
     start, go = os.pipe()
     code = COMMAND.format(before="import os", clean_up_s=0).replace(
-        "time.sleep(60)", f"os.read({start}, 1); print('to the closed terminal', flush=True)"
+        "time.sleep(0.05)", f"os.read({start}, 1); print('to the closed terminal', flush=True)"
     )
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", code, str(tmp_path / "done")],
