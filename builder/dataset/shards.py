@@ -34,6 +34,9 @@ PER_SHARD = 64
 
 FOOTER = "psgimg"
 IMAGE_COLUMNS = ("image.bytes", "image.path")
+PAGE_BYTES, PAGE_STEP = 2**20, 16
+"""Size of a Parquet data page, and how many rows are added to it between two looks at its size, so
+that one picture can be read without the rest of its night."""
 
 Key = tuple[str, str]
 """(corpus, recording)"""
@@ -192,7 +195,13 @@ def _write(path: Path, facts: Sequence[RecordingFacts], tables: Iterable[pa.Tabl
     with (
         atomic_file.whole(path) as temporary,
         pq.ParquetWriter(
-            temporary, arrow, compression=compression, use_dictionary=others, write_page_index=True
+            temporary,
+            arrow,
+            compression=compression,
+            use_dictionary=others,
+            write_page_index=True,
+            data_page_size=PAGE_BYTES,
+            write_batch_size=PAGE_STEP,
         ) as writer,
     ):
         for table in tables:

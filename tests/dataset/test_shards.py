@@ -1,8 +1,10 @@
 """Shards: a recording is whole in one place before it leaves another, whenever the build is killed."""
 
 import contextlib
+import io
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from psgimg.builder import atomic_file
@@ -41,6 +43,31 @@ def test_one_row_group_a_recording_and_images_uncompressed(tmp_path):
     assert columns["image.bytes"].compression == "UNCOMPRESSED"
     assert not columns["image.bytes"].has_dictionary_page
     assert columns["recording"].compression == "SNAPPY"
+
+
+class CountedFile(io.FileIO):
+    """A file that counts the bytes read from it."""
+
+    n_read = 0
+
+    def read(self, size=-1):
+        data = super().read(size)
+        self.n_read += len(data)
+        return data
+
+
+def test_a_picture_is_read_without_the_rest_of_its_night(tmp_path):
+    night = rows(NAMES[0], 200)
+    for row in night:
+        row["image"]["bytes"] *= 34_000 // len(row["image"]["bytes"])
+    shards.write_part(tmp_path, night, facts(NAMES[0]))
+    path = shards.finished(tmp_path)["shhs", NAMES[0]].path
+    with CountedFile(path) as counted:
+        file = pq.ParquetFile(pa.PythonFile(counted, mode="r"), buffer_size=2**14, pre_buffer=False)
+        counted.n_read = 0
+        batch = next(file.iter_batches(1, columns=["image.bytes"]))
+        assert batch["image"][0].as_py()["bytes"] == night[0]["image"]["bytes"]
+        assert counted.n_read < 1.5 * shards.PAGE_BYTES < path.stat().st_size / 4
 
 
 def test_recordings_spread_over_shards_by_subject(tmp_path):
