@@ -1,8 +1,7 @@
-"""Shards: a recording is whole in one place before it leaves another, whenever the build is killed."""
+"""Shards: recordings as row groups, which the files alone record as finished."""
 
 import contextlib
 import io
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,19 +10,7 @@ from psgimg.builder import atomic_file
 from psgimg.builder.dataset import shards
 from psgimg.builder.dataset.schema import FEATURES, features, schema
 from psgimg.builder.errors import BuildError
-from shard_parts import facts, publish, rows
-
-
-def write(out, names, mark=0):
-    for name in names:
-        shards.write_part(out, rows(name), facts(name, mark))
-
-
-def content(out):
-    return {
-        p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()
-    }
-
+from shard_parts import content, facts, publish, rows, write
 
 NAMES = [f"{i:04d}-night" for i in range(200)]
 
@@ -87,75 +74,6 @@ def test_adding_a_recording_changes_one_shard(tmp_path):
     publish(tmp_path)
     after = content(tmp_path)
     assert sum(before[name] != after[name] for name in before) == 1
-
-
-class Killed(BaseException):
-    """As final as SIGKILL: no handler of ours catches it."""
-
-
-def kill_after(monkeypatch, n_steps):
-    """Die at the n-th file operation."""
-    steps = iter(range(n_steps))
-
-    def counted(operation):
-        def call(*args, **kwargs):
-            if next(steps, None) is None:
-                raise Killed
-            return operation(*args, **kwargs)
-
-        return call
-
-    for name in ("replace", "unlink", "mkdir"):
-        monkeypatch.setattr(Path, name, counted(getattr(Path, name)))
-
-
-def test_publishing_killed_at_any_step_ends_with_the_same_bytes(tmp_path, monkeypatch):
-    """A folder grows from one shard to two; the second publishing dies at every step in turn."""
-    monkeypatch.setattr(shards, "PER_SHARD", 4)
-    whole = tmp_path / "whole"
-    write(whole, NAMES[:8])
-    publish(whole)
-    expected = content(whole)
-    for n_steps in range(400):
-        out = tmp_path / str(n_steps)
-        write(out, NAMES[:4])
-        publish(out)
-        write(out, NAMES[4:8])
-        with monkeypatch.context() as dying:
-            kill_after(dying, n_steps)
-            try:
-                publish(out)
-                survived = True
-            except Killed:
-                survived = False
-        assert len(shards.finished(out)) == 8, f"a recording was lost at step {n_steps}"
-        write(out, [])
-        publish(out)
-        found = {name: data for name, data in content(out).items() if ".tmp" not in name}
-        assert found == expected, f"killed at step {n_steps}"
-        if survived:
-            assert n_steps > 15
-            return
-    pytest.fail("publishing never came to an end")
-
-
-def test_a_killed_publishing_may_go_on_with_more_recordings(tmp_path, monkeypatch):
-    monkeypatch.setattr(shards, "PER_SHARD", 4)
-    whole = tmp_path / "whole"
-    write(whole, NAMES[:20])
-    publish(whole)
-    for n_steps in range(0, 40, 3):
-        out = tmp_path / str(n_steps)
-        write(out, NAMES[:4])
-        publish(out)
-        write(out, NAMES[4:8])
-        with monkeypatch.context() as dying, contextlib.suppress(Killed):
-            kill_after(dying, n_steps)
-            publish(out)
-        write(out, NAMES[8:20])
-        publish(out)
-        found = {name: data for name, data in content(out).items() if ".tmp" not in name}
-        assert found == content(whole), f"killed at step {n_steps}"
 
 
 def test_a_recording_drawn_anew_replaces_its_former_rows(tmp_path):
