@@ -33,6 +33,7 @@ from psgimg.builder.dataset.schema import SPLITS, SplitName
 from psgimg.builder.dataset.shards import Key
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.files import bounded
+from psgimg.builder.files.hash_cache import HashCache, NewHashes
 from psgimg.builder.files.quoting import visible
 from psgimg.builder.recordings.recording import Policy, Recording
 from psgimg.builder.signals import corruption_spec
@@ -101,9 +102,18 @@ class Report(Generic[FactsT_co]):
 
 
 def collect(
-    config: BuildConfig, set_aside: Sequence[SetAside], split_of: Mapping[Key, SplitName]
+    config: BuildConfig,
+    set_aside: Sequence[SetAside],
+    split_of: Mapping[Key, SplitName],
+    new: NewHashes | None = None,
 ) -> Report:
-    """Return the report of the dataset in ``config.out``."""
+    """Return the report of the dataset in ``config.out``.
+
+    Parameters
+    ----------
+    new
+        Hashes of the shards that this run has written; others are read, unless their hash is known.
+    """
     done = shards.finished(config.out)
     recordings: list[BuiltRecording] = [
         {**done[key].facts, "split": split_of[key]} for key in sorted(split_of)
@@ -137,7 +147,7 @@ def collect(
             "left_out": {name: _left_out(name, recordings) for name in names},
             "recordings": recordings,
             "set_aside": aside,
-            "shards": _shards(config.out),
+            "shards": _shards(config.out, new or NewHashes()),
         }
     )
 
@@ -218,7 +228,14 @@ def _merged(
 
 def read_earlier(out: Path) -> BuildJson | None:
     """Read the ``build.json`` of an earlier run; None if there is none."""
-    return read(out) if (out / FILE).exists() else None
+    path = earlier_file(out)
+    return read(path.parent) if path.exists() else None
+
+
+def earlier_file(out: Path) -> Path:
+    """Return where the ``build.json`` of an earlier run is, if any; publishing moves it away."""
+    withdrawn = out / shards.STATE / FILE
+    return withdrawn if withdrawn.exists() and not (out / FILE).exists() else out / FILE
 
 
 def _commands(config: BuildConfig, before: BuildJson | None) -> list[str]:
@@ -266,7 +283,8 @@ def _left_out(name: str, recordings: Sequence[BuiltRecording]) -> dict[str, int]
     return dict(sorted(total.items()))
 
 
-def _shards(out: Path) -> list[ShardEntry]:
+def _shards(out: Path, new: NewHashes) -> list[ShardEntry]:
+    cache = HashCache.load()
     return [
         {
             "path": path.relative_to(out).as_posix(),
@@ -274,7 +292,7 @@ def _shards(out: Path) -> list[ShardEntry]:
             "split": next(split for split in SPLITS if path.name.startswith(f"{split}-")),
             "rows": shards.n_rows(path),
             "bytes": path.stat().st_size,
-            "sha256": atomic_file.sha256(path),
+            "sha256": new.get(path) or cache.sha256(path),
         }
         for path in sorted((out / shards.DATA).rglob("*.parquet"))
         if shards.has_footer(path)  # no file that was put there meanwhile

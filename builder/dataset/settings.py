@@ -39,14 +39,13 @@ def refuse_others(config: BuildConfig) -> None:
 
 
 def _recorded(out: Path, settings: Path) -> Fixed | None:
+    earlier = build_report.earlier_file(out)
     try:
-        if (out / build_report.FILE).exists():
-            return build_schema.check(build_report.read(out))["fixed"]
+        if earlier.exists():
+            return build_schema.check(build_report.read(earlier.parent))["fixed"]
         if settings.exists():
             started: Fixed = bounded.read_json(settings)
             return started
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BuildError(
-            f"{out / build_report.FILE} is damaged ({error}); choose another --out"
-        ) from error
+        raise BuildError(f"{earlier} is damaged ({error}); choose another --out") from error
     return None
