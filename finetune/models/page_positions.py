@@ -6,7 +6,7 @@ a compiled model.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,19 @@ except ImportError:  # older versions of transformers
 
 DERIVED = "image_"
 """Beginning of the names under which a model takes what its vision tower would derive."""
+
+OF_PATCHES = (
+    "position_ids",
+    "cu_seqlens",
+    "max_seqlen",
+    "interp_indices",
+    "interp_weights",
+    "window_index",
+    "cu_window_seqlens",
+    "max_window_seqlen",
+)
+ADDED = ("position_ids", *(f"{DERIVED}{name}" for name in OF_PATCHES))
+"""Keys that are added to a batch."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +86,11 @@ class PagePositions:
             batch[name] = value.to(device) if isinstance(value, torch.Tensor) else value
         batch["pixel_values"] = batch["pixel_values"].to(self.dtype)
         return torch.as_tensor(offsets.to(device))
+
+    @staticmethod
+    def without(batch: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a batch without what :meth:`add` has added."""
+        return {name: value for name, value in batch.items() if name not in ADDED}
 
     def _shell(self) -> Any:
         """Return a model without layers, which is all that the computation of positions needs."""
