@@ -14,7 +14,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.progress import SILENT
 from psgimg.finetune.data.chat import ChatRow
 from psgimg.finetune.inference import encoding, one_pass
-from psgimg.finetune.inference.encoding import Candidates, Encoded
+from psgimg.finetune.inference.encoding import Candidates, Encoded, Encoder
 from psgimg.finetune.inference.forward import Forward, attends_to_all, bare
 from psgimg.finetune.inference.prefix_tree import Tree
 from psgimg.finetune.models import compatibility
@@ -79,6 +79,8 @@ class Scorer:
     ) -> None:
         self._model, self._processor, self._answers = model, processor, answers
         self._forward, self._note = Forward(model), note
+        self.encoder = Encoder(processor, model.dtype)
+        """Encodes pages for ``score`` in any process, after ``begin``."""
         self._ways = ways or (("tree",) if model.device.type == "cpu" else ("pass", "tree"))
         self._answer_tokens: Candidates | None = None
         self._probe: Encoded = {}
@@ -97,22 +99,27 @@ class Scorer:
 
     def prepare(self, rows: Sequence[ChatRow]) -> Encoded:
         """Encode pages for ``score``; may run in a thread while another batch is scored."""
+        self.begin(rows[0])
+        return self.encoder(rows)
+
+    def begin(self, row: ChatRow) -> None:
+        """Encode the answers, as they follow any prompt such as this one; again, do nothing."""
         if self._answer_tokens is None:
-            self._probe = encoding.encode(self._model, self._processor, rows[:1])
-            self._answer_tokens = encoding.candidates(self._processor, rows[0], self._answers)
-        return encoding.encode(self._model, self._processor, rows)
+            self._probe = self.encoder([row])
+            self._answer_tokens = encoding.candidates(self._processor, row, self._answers)
 
     def score(self, encoded: Encoded) -> Scores:
-        """Score pages encoded by ``prepare``; see ``__call__``."""
+        """Score pages encoded by ``prepare`` or ``encoder``; see ``__call__``."""
+        device = self._model.device
         with _evaluation_mode(self._model):
             if self.way is None:
-                self._use(self._choose(self._probe))
-            sums = self._sums_of_answers(encoded)
+                self._use(self._choose(encoding.moved(self._probe, device)))
+            sums = self._sums_of_answers(encoding.moved(encoded, device))
         return _normalised(sums)
 
     def full(self, rows: Sequence[ChatRow]) -> Scores:
         """Score by five full forward passes with the pictures: slow, the reference implementation."""
-        encoded = self.prepare(rows)
+        encoded = encoding.moved(self.prepare(rows), self._model.device)
         with _evaluation_mode(self._model):
             sums = self._by_forwards(encoded)
         return _normalised(sums)
@@ -171,7 +178,9 @@ class Scorer:
     def _by_tree(self, encoded: Encoded, tree: Tree) -> torch.Tensor:
         """Return (n, 5) sums of log-probabilities by a forward pass of the prompts and one of the tree."""
         mask = encoded["attention_mask"]
-        out = self._model(**encoded, **self._forward.positions(mask), **self._forward.keep(1), use_cache=True)
+        out = self._model(
+            **encoded, **self._forward.positions(mask), **self._forward.keep(1), use_cache=True
+        )
         cache = compatibility.cache_of(out)
         if not _can_branch(cache, mask.shape[1] + len(tree.tokens)):
             raise _NoBranchesError

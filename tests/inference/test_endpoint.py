@@ -13,8 +13,9 @@ from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.chat import chat_row
-from psgimg.finetune.inference import endpoint, predictors
-from psgimg.finetune.inference.logprobs import Step, probabilities
+from psgimg.finetune.inference import predictors
+from psgimg.finetune.inference.server import endpoint
+from psgimg.finetune.inference.server.logprobs import Step, probabilities
 
 ANSWERS = {stage: stage for stage in STAGE_NAMES}
 PROMPT = Prompt("You score sleep.", "Which stage?", ANSWERS)
@@ -37,11 +38,18 @@ def rows(n=5):
     return [chat_row([Image.new("RGB", (8, 8), (s,) * 3)], None, PROMPT) for s in shades]
 
 
-def ask(server, some=None, *, url=None, parallel=2, score=True):
+def ask(server, some=None, *, url=None, parallel=2, score=True, note=lambda line: None):
+    tasks = [rows() if some is None else some]
     with predictors.requesting(
-        url or server.url, "a-model", ANSWERS, parallel=parallel, max_new_tokens=9, score=score
+        url or server.url,
+        "a-model",
+        ANSWERS,
+        parallel=parallel,
+        max_new_tokens=9,
+        score=score,
+        note=note,
     ) as asker:
-        return asker(rows() if some is None else some)
+        return [answer for answers in asker(list, tasks) for answer in answers]
 
 
 def test_pages_go_as_png_before_the_words_and_answers_come_in_order(server):
