@@ -136,6 +136,14 @@ def test_the_same_night_gives_the_same_bytes_and_replaces_the_former_folder(
     assert [path.name for path in tmp_path.iterdir()] == ["stages"]
 
 
+def test_several_devices_give_the_same_folder(staged, model, tmp_path):
+    night, before, _, _ = staged
+    config = StageConfig(night, str(model), tmp_path / "stages", batch_size=5, device="cpu,cpu")
+    stage(config, Remembered())
+    for name in OUTPUT:
+        assert (config.folder / name).read_bytes() == (before / name).read_bytes(), name
+
+
 def test_a_folder_with_anything_else_in_it_is_refused(staged, model, tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(BuildError, match=r"thesis\.tex"):
