@@ -22,19 +22,23 @@ from psgimg.finetune.data.chat import messages
 from psgimg.finetune.data.page_set import PageSet
 from psgimg.finetune.models import compatibility, families, tiny
 from psgimg.finetune.models import provenance as lineages
+from psgimg.finetune.models.compatibility import is_checkpointed
 from psgimg.finetune.models.loading import load_base, load_processor
 from psgimg.finetune.training import (
     arguments,
     checkpoints,
+    devices,
     model_card,
     page_checks,
     preflight,
     publish,
     run_record,
+    speed,
 )
 from psgimg.finetune.training import training_report as report
 from psgimg.finetune.training.arguments import Arguments
 from psgimg.finetune.training.psg_arguments import PsgArguments
+from psgimg.finetune.training.speed import Levers
 from psgimg.finetune.training.trainer import StagingTrainer, subsample
 from trl import ModelConfig, SFTConfig, get_peft_config, get_quantization_config
 
@@ -79,6 +83,7 @@ def options_help() -> str:
 def _train(options: Arguments, out: Path) -> Path:
     """Fine-tune a model, in one of the processes of a training, and return its folder."""
     psg, training, model_args = options
+    notes = [line for line in (devices.use_one_card(training), devices.mixed()) if line]
     resume = checkpoints.to_resume(out, training.resume_from_checkpoint)
     training.resume_from_checkpoint = None  # recorded with the weights, which do not depend on it
 
@@ -110,7 +115,9 @@ def _train(options: Arguments, out: Path) -> Path:
             answers=prompt.answers,
         )
         facts = preflight.inspect(trainer, prompt.answers)
-        trainer.accelerator.print("\n".join(preflight.lines(facts)))
+        levers = Levers(checkpointing=None if psg.fits_card else is_checkpointed(training))
+        said = [*preflight.lines(facts), *speed.prepare(trainer, levers), *notes]
+        trainer.accelerator.print("\n".join(said))
         trainer.train(resume_from_checkpoint=resume)
 
     # Weights, manifest, report and card

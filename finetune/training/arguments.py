@@ -15,7 +15,7 @@ from psgimg.builder.command_options import flag, kebab, read_file, snake
 from psgimg.builder.errors import BuildError
 from psgimg.finetune.models import compatibility
 from psgimg.finetune.models.manifest import TINY
-from psgimg.finetune.training import checks
+from psgimg.finetune.training import checks, devices
 from psgimg.finetune.training.psg_arguments import PsgArguments
 from transformers.utils import is_torch_bf16_gpu_available
 from trl import ModelConfig, SFTConfig, TrlParser
@@ -56,9 +56,6 @@ TINY_RECIPE: dict[str, Any] = {
     "dtype": "float32",
 }
 
-GPU_LOADERS = 4
-"""Worker processes that decode pages for a GPU, which trains faster than one process decodes."""
-
 CPU_LOADERS = 1 if (os.cpu_count() or 1) > 1 else 0
 """Worker processes for a CPU with a spare core: without one, a fifth of each step was spent waiting."""
 
@@ -83,12 +80,17 @@ def parse(argv: Sequence[str]) -> Arguments:
     """
     args = [part for arg in argv for part in _spelt(arg)]
     parser = _parser()
-    parser.set_defaults_with_config(**_defaults(args))
+    requested = _requested(args)
+    parser.set_defaults_with_config(**_defaults(requested))
     try:
         psg, training, model = parser.parse_args_and_config(args)
     except (ValueError, ImportError, TypeError) as error:
         raise BuildError(_unknown(error) or " ".join(str(error).split())) from error
     psg.model = psg.model or model.model_name_or_path or ""
+    open_ = all(getattr(requested, name, None) is None for name in compatibility.SWITCH)
+    psg.fits_card = open_ and not psg.is_tiny
+    if training.dataloader_pin_memory:
+        training.accelerator_config.non_blocking = True
     model.model_name_or_path = psg.model
     checks.check(psg, training, model)
     if model.dtype is None:
@@ -146,32 +148,32 @@ def _spelt(arg: str) -> list[str]:
     return [f"--{snake(name[2:])}{equals}{value}"]
 
 
-def _defaults(args: Sequence[str]) -> dict[str, Any]:
+def _defaults(requested: argparse.Namespace) -> dict[str, Any]:
     """Return the defaults for the requested kind of training."""
-    requested = _requested(args)
+    devices.check(use_cpu=requested.use_cpu, bf16=requested.bf16)
     gpu = torch.accelerator.is_available() and not requested.use_cpu
     loading = {
         "dataloader_pin_memory": gpu,
-        "dataloader_num_workers": GPU_LOADERS if gpu else CPU_LOADERS,
+        "dataloader_num_workers": devices.n_loaders() if gpu else CPU_LOADERS,
     }
     if TINY in (requested.model, requested.model_name_or_path):
         augment = "shift" if requested.context else TINY_RECIPE["augment"]
         return {**DEFAULTS, **loading, **TINY_RECIPE, "augment": augment}
-    bf16 = gpu and is_torch_bf16_gpu_available()
+    bf16 = gpu and is_torch_bf16_gpu_available() and devices.computes_bf16()
     return {
         **DEFAULTS,
         **loading,
         **(WHOLE if requested.use_peft is False else ADAPTER),
         "bf16": bf16 and not requested.fp16,
         "fp16": gpu and not bf16 and not requested.bf16,
-        "gradient_checkpointing": gpu,
+        "gradient_checkpointing": gpu,  # unless the memory of the card allows to do without
     }
 
 
 def _requested(args: Sequence[str]) -> argparse.Namespace:
     """Parse the options on which the defaults depend, without the checks that need the defaults."""
     rest, parser = list(args), _parser()
-    parser.set_defaults_with_config(use_peft=None)
+    parser.set_defaults_with_config(use_peft=None, gradient_checkpointing=None, bf16=None)
     if "--config" in rest:
         at = rest.index("--config")
         if not (path := rest[at + 1 : at + 2]):

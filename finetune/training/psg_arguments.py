@@ -67,6 +67,12 @@ class PsgArguments:
         },
     )
 
+    fits_card: bool = field(
+        init=False,
+        default=False,
+        metadata={"help": "Whether the memory of the card decides on activation checkpointing."},
+    )
+
     @property
     def is_tiny(self) -> bool:
         """Whether the model is created from scratch."""
