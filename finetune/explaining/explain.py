@@ -163,7 +163,10 @@ def _model(
 ) -> tuple[PageScorer, Density]:
     """Return the scorer of a model and the attribution method."""
     from psgimg.finetune.inference.likelihood import Scorer
+    from psgimg.finetune.models import vision_attention
 
+    if config.method != "gradients":
+        vision_attention.in_one_call(opened.loaded.model)
     loaded, answers = opened.loaded, query.prompt.answers
     scorer = Scorer(loaded.model, loaded.processor, answers, opened.note)
     score = PageScorer(scorer, opened.batch_size)

@@ -10,10 +10,15 @@ import torch
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.chat import ChatRow
 from psgimg.finetune.data.collator import special_tokens
+from psgimg.finetune.models.page_positions import PagePositions
 from trl.data_utils import apply_chat_template, prepare_multimodal_messages
 
 Encoded = dict[str, Any]
 """Prompts and pictures as keyword arguments of a model's forward method, mostly tensors."""
+
+
+OFFSETS = "offsets_after"
+"""Key of the offsets (n, 1) of the positions of tokens after a prompt, which no model takes."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +29,13 @@ class Encoder:
     ----------
     dtype
         Precision of the model, which halves what is copied to a card where it is half.
+    positions
+        Adds what a model would derive from the size of the pages on the card, and ``OFFSETS``.
     """
 
     processor: Any
     dtype: torch.dtype
+    positions: PagePositions | None = None
 
     def __call__(self, rows: Sequence[ChatRow]) -> Encoded:
         """Return prompts and their pages, padded on the left.
@@ -43,7 +51,10 @@ class Encoder:
             return_tensors="pt",
             add_special_tokens=False,
         )
-        return dict(encoded.to(dtype=self.dtype))
+        values = dict(encoded.to(dtype=self.dtype))
+        if self.positions is not None:
+            values[OFFSETS] = self.positions.add(values)
+        return values
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import inspect
 from typing import Any
 
 import torch
-from psgimg.finetune.inference.encoding import Encoded
+from psgimg.finetune.inference.encoding import OFFSETS, Encoded
+from psgimg.finetune.models.families import bare
 
 
 class Forward:
@@ -40,24 +41,25 @@ class Forward:
         return {"position_ids": positions.expand(3, -1, -1)}
 
     def positions_through(self, encoded: Encoded, depths: torch.Tensor) -> dict[str, Any]:
-        """Return the positions of prompts and, behind each, of tokens at some depths."""
+        """Return the positions of prompts and, behind each, of tokens at some depths.
+
+        If the prompts bring theirs, with the offsets of those after them, these are used.
+        """
         if "position_ids" not in self.parameters:
             return {}
         mask = encoded["attention_mask"]
         after = mask.sum(-1, keepdim=True) + depths
         if self.rotary is None:
             return {"position_ids": torch.cat([_counted(mask), after], dim=-1)}
-        known = inspect.signature(self.rotary.get_rope_index).parameters
-        before, deltas = self.rotary.get_rope_index(
-            **{key: value for key, value in encoded.items() if key in known}
-        )
-        after = (after + deltas.to(after.device)).expand(3, -1, -1)
+        if OFFSETS in encoded:
+            before, offsets = encoded["position_ids"], encoded[OFFSETS]
+        else:
+            known = inspect.signature(self.rotary.get_rope_index).parameters
+            before, offsets = self.rotary.get_rope_index(
+                **{key: value for key, value in encoded.items() if key in known}
+            )
+        after = (after + offsets.to(after.device)).expand(3, -1, -1)
         return {"position_ids": torch.cat([before, after], dim=-1)}
-
-
-def bare(model: Any) -> Any:
-    """Return the model behind an adapter, or the model itself."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def attends_to_all(model: Any, n_tokens: int) -> bool:

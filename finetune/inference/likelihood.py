@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from psgimg.builder.errors import BuildError
 from psgimg.builder.progress import SILENT
 from psgimg.finetune.data.chat import ChatRow
 from psgimg.finetune.inference import encoding, one_pass
 from psgimg.finetune.inference.encoding import Candidates, Encoded, Encoder
-from psgimg.finetune.inference.forward import Forward, attends_to_all, bare
+from psgimg.finetune.inference.forward import Forward, attends_to_all
 from psgimg.finetune.inference.prefix_tree import Tree
-from psgimg.finetune.models import compatibility
+from psgimg.finetune.inference.scores import Scores, normalised
+from psgimg.finetune.models import compatibility, compiled
+from psgimg.finetune.models.families import bare
+from psgimg.finetune.models.page_positions import PagePositions
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-Floats = npt.NDArray[np.float64]
 Way = Literal["pass", "tree", "forwards"]
 
 KEYED = (DynamicLayer, DynamicSlidingWindowLayer)
@@ -30,24 +28,6 @@ Other layers, such as the running state of linear attention, mix all previous to
 TOLERANCE = 0.01
 ROUGH_TOLERANCE = 0.5
 """In half precision, logits near 20 are 0.125 apart; wrong positions or masks cause larger errors."""
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Probabilities of the five answers on n pages.
-
-    Parameters
-    ----------
-    log_probs
-        (n, 5) natural logarithms in the order of the stages, normalised to a sum of 1 per page.
-        They are not corrected for the lengths of the answers: each answer is one event.
-    log_mass
-        (n,) natural logarithm of the total probability of the five answers before normalisation;
-        far below 0 if the model prefers other answers.
-    """
-
-    log_probs: Floats
-    log_mass: Floats
 
 
 class Scorer:
@@ -67,6 +47,8 @@ class Scorer:
         times as long.
     ways
         Ways to try, in turn; None chooses them for the model's device.
+    compiles
+        Whether to compile the layers of the model, if it scores in one pass.
     """
 
     def __init__(
@@ -76,12 +58,16 @@ class Scorer:
         answers: Mapping[str, str],
         note: Callable[[str], None] = SILENT.note,
         ways: Sequence[Way] | None = None,
+        *,
+        compiles: bool = False,
     ) -> None:
         self._model, self._processor, self._answers = model, processor, answers
         self._forward, self._note = Forward(model), note
-        self.encoder = Encoder(processor, model.dtype)
-        """Encodes pages for ``score`` in any process, after ``begin``."""
         self._ways = ways or (("tree",) if model.device.type == "cpu" else ("pass", "tree"))
+        positions = PagePositions.of(model) if "pass" in self._ways else None
+        self.encoder = Encoder(processor, model.dtype, positions)
+        """Encodes pages for ``score`` in any process, after ``begin``."""
+        self._compiles = compiles
         self._answer_tokens: Candidates | None = None
         self._probe: Encoded = {}
         self.way: Way | None = None
@@ -114,19 +100,22 @@ class Scorer:
         with _evaluation_mode(self._model):
             if self.way is None:
                 self._use(self._choose(encoding.moved(self._probe, device)))
+                self._compiles = self._compiles and self.way == "pass"
+                if self._compiles:
+                    compiled.compile_layers(self._model)
             sums = self._sums_of_answers(encoding.moved(encoded, device))
-        return _normalised(sums)
+        return normalised(sums.double().cpu().numpy())
 
     def full(self, rows: Sequence[ChatRow]) -> Scores:
         """Score by five full forward passes with the pictures: slow, the reference implementation."""
         encoded = encoding.moved(self.prepare(rows), self._model.device)
         with _evaluation_mode(self._model):
-            sums = self._by_forwards(encoded)
-        return _normalised(sums)
+            sums = self._by("forwards", encoded)
+        return normalised(sums.double().cpu().numpy())
 
     def _choose(self, encoded: Encoded) -> Way:
         """Choose the first way that agrees with full forward passes on a page."""
-        reference = self._by_forwards(encoded)
+        reference = self._by("forwards", encoded)
         tolerance = ROUGH_TOLERANCE if _is_half_precision(self._model) else TOLERANCE
         for way in self._ways:
             try:
@@ -162,9 +151,20 @@ class Scorer:
             return self._by(self.way, encoded)
         except _NoBranchesError:  # prompts longer than the first one
             self._use("forwards")
-        return self._by_forwards(encoded)
+        except compiled.FAILURES as error:
+            if not self._compiles:
+                raise
+            self._compiles = False
+            compiled.undo(self._model)
+            reason = " ".join(str(error).split())[:200]
+            self._note(
+                f"layers can't be compiled here ({reason}); scoring goes on without, more slowly"
+            )
+        return self._by(self.way, encoded)
 
     def _by(self, way: Way, encoded: Encoded) -> torch.Tensor:
+        if way != "pass":
+            encoded = _without_positions(encoded)
         if way == "forwards":
             return self._by_forwards(encoded)
         tree = Tree.of(self._candidates(encoded["input_ids"].device))
@@ -244,6 +244,11 @@ def _evaluation_mode(model: Any) -> Iterator[None]:
         model.train(training)
 
 
+def _without_positions(encoded: Encoded) -> Encoded:
+    """Return pages whose positions the model derives by itself."""
+    return {k: v for k, v in PagePositions.without(encoded).items() if k != encoding.OFFSETS}
+
+
 def _can_branch(cache: Any, n_tokens: int) -> bool:
     """Return whether a mask can separate several answers in a cache of ``n_tokens``."""
     return all(
@@ -262,14 +267,3 @@ def _sums(logits: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor) -> torch.
     """Return (n,) sums of the log-probabilities of ``ids`` (n, tokens) where ``mask`` is 1."""
     log_probs = logits.float().log_softmax(-1).gather(-1, ids[..., None])[..., 0]
     return (log_probs * mask).sum(-1)
-
-
-def _normalised(sums: torch.Tensor) -> Scores:
-    """Normalise the probabilities of the five answers to a sum of 1."""
-    values = sums.double().cpu().numpy()
-    if not np.isfinite(values).all():
-        raise BuildError(
-            "the model's answer is not a number; try --dtype float32, or other weights if it persists"
-        )
-    log_mass = np.logaddexp.reduce(values, axis=1)
-    return Scores(values - log_mass[:, None], log_mass)

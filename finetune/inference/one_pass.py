@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from psgimg.finetune.inference.encoding import Encoded
+from psgimg.finetune.inference.encoding import OFFSETS, Encoded
 from psgimg.finetune.inference.forward import Forward
 from psgimg.finetune.inference.prefix_tree import Tree
 from torch.nn.functional import pad
@@ -31,10 +31,15 @@ def sums(model: Any, forward: Forward, encoded: Encoded, tree: Tree) -> torch.Te
     tokens = torch.tensor(tree.tokens, device=device).expand(n, -1)
     depths = torch.tensor(tree.depths, device=device)
     positions = forward.positions_through(values, depths)
-    whole = {key: pad(v, (0, n_nodes)) if _per_token(key) else v for key, v in values.items()}
+    whole = {
+        key: pad(value, (0, n_nodes)) if _per_token(key) else value
+        for key, value in values.items()
+        if key != OFFSETS
+    }
     whole["input_ids"] = torch.cat([values["input_ids"], tokens], dim=1)
     whole["attention_mask"] = tree.mask_with_prompt(prompt, model.dtype)
-    logits = model(**whole, **positions, **forward.keep(n_nodes + 1), use_cache=False).logits
+    whole |= positions
+    logits = model(**whole, **forward.keep(n_nodes + 1), use_cache=False).logits
     logits = logits[:, -n_nodes - 1 :]
     return tree.sums(logits[:, 0], logits[:, 1:])
 
@@ -46,7 +51,7 @@ def _aligned(encoded: Encoded, tree: Tree) -> Encoded:
     # The mask hides the padding; its token must only not be that of a picture.
     return {
         key: pad(value, more, value=tree.tokens[0] if key == "input_ids" else 0)
-        if key == "input_ids" or _per_token(key)
+        if key in ("input_ids", "position_ids") or _per_token(key)
         else value
         for key, value in encoded.items()
     }

@@ -69,6 +69,8 @@ class OpenPredictor:
         Stage → text of its answer.
     loaders
         Number of processes that prepare pages; 0 for a thread.
+    n_pages
+        Number of pages for each device.
     max_new_tokens
         Maximum length of a generated answer in tokens; None to score the five answers.
     """
@@ -76,6 +78,7 @@ class OpenPredictor:
     model: OpenModel
     answers: Mapping[str, str]
     loaders: int
+    n_pages: int
     max_new_tokens: int | None = None
 
     @contextmanager
@@ -84,7 +87,7 @@ class OpenPredictor:
         loaded = self.model.load(device, note)
         common = loaded.model, loaded.processor, self.answers, self.loaders, note
         if self.max_new_tokens is None:
-            yield predictors.scoring(*common)
+            yield predictors.scoring(*common, self.n_pages)
         else:
             yield predictors.generating(*common, self.max_new_tokens)
 
@@ -167,7 +170,9 @@ def crew(
 
     size, names = devices.for_pages(wish.device, wish.batch_size, n_pages, note)
     loaders = devices.loaders(wish.loaders, names, n_pages)
-    return Crew(Fleet(OpenPredictor(model, answers, loaders, max_new_tokens), names, note), size)
+    share = n_pages // len(names)
+    opening = OpenPredictor(model, answers, loaders, share, max_new_tokens)
+    return Crew(Fleet(opening, names, note), size)
 
 
 @dataclass(frozen=True)

@@ -29,13 +29,24 @@ class Predictor(Protocol):
         """Yield the answers to the pages that ``read`` returns for each task, in order."""
 
 
-def scoring(model: Any, processor: Any, answers: Answers, loaders: int, note: Note) -> Predictor:
-    """Return a predictor of the likeliest answer, with the probabilities of all five."""
+def scoring(
+    model: Any, processor: Any, answers: Answers, loaders: int, note: Note, n_pages: int
+) -> Predictor:
+    """Return a predictor of the likeliest answer, with the probabilities of all five.
+
+    Parameters
+    ----------
+    n_pages
+        Number of pages to come, on which it depends whether compiling the model saves time.
+    """
     import numpy as np
     from psgimg.finetune.inference.likelihood import Scorer
     from psgimg.finetune.inference.local_model import LocalModel
+    from psgimg.finetune.models import compiled, vision_attention
 
-    scorer = Scorer(model, processor, answers, note)
+    vision_attention.in_one_call(model)
+    compiles = compiled.pays(model, n_pages)
+    scorer = Scorer(model, processor, answers, note, compiles=compiles)
 
     def answer(encoded: Any) -> list[Answer]:
         scores = scorer.score(encoded)
@@ -48,7 +59,9 @@ def scoring(model: Any, processor: Any, answers: Answers, loaders: int, note: No
             for log_probs, log_mass in zip(scores.log_probs, scores.log_mass, strict=True)
         ]
 
-    return LocalModel(model.device, scorer.encoder, scorer.begin, answer, loaders, note)
+    return LocalModel(
+        model.device, scorer.encoder, scorer.begin, answer, loaders, note, constant=compiles
+    )
 
 
 def generating(

@@ -19,7 +19,7 @@ from psgimg.finetune.inference import encoding  # noqa: E402
 from psgimg.finetune.inference.generation import generate  # noqa: E402
 from psgimg.finetune.inference.likelihood import Scorer  # noqa: E402
 from psgimg.finetune.inference.parse_answer import parse  # noqa: E402
-from psgimg.finetune.models import compatibility  # noqa: E402
+from psgimg.finetune.models import compatibility, compiled  # noqa: E402
 
 ANSWERS = {stage: stage for stage in STAGE_NAMES}
 PROMPT = Prompt("", tiny_models.TEXTS[0], ANSWERS)
@@ -228,6 +228,50 @@ def test_answers_that_are_not_numbers_are_refused(family):
     finally:
         with torch.no_grad():
             weight.copy_(was)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A family whose pages all have the same shape."""
+    folder = tmp_path_factory.mktemp("small") / "model"
+    tiny_models.build("llava", folder, seed=1)
+    return tiny_models.open_("llava", folder)
+
+
+def test_compiled_layers_score_the_same(small, monkeypatch):
+    model, processor = small
+    plain = Scorer(model, processor, ANSWERS, ways=["pass"])(rows()[:2])
+    n_layers = []
+    layers = compiled.compile_layers
+    monkeypatch.setattr(
+        compiled, "compile_layers", lambda model: n_layers.append(layers(model, backend="eager"))
+    )
+    try:
+        found = Scorer(model, processor, ANSWERS, ways=["pass"], compiles=True)(rows()[:2])
+    finally:
+        compiled.undo(model)
+    assert n_layers[0] > 1
+    np.testing.assert_allclose(found.log_probs, plain.log_probs, atol=1e-5)
+
+
+def test_where_layers_can_not_be_compiled_scoring_goes_on_with_a_line(small, monkeypatch):
+    model, processor = small
+
+    def no_compiler(graph, example):
+        raise RuntimeError("no C compiler")
+
+    layers = compiled.compile_layers
+    monkeypatch.setattr(
+        compiled, "compile_layers", lambda model: layers(model, backend=no_compiler)
+    )
+    notes = []
+    score = Scorer(model, processor, ANSWERS, notes.append, ["pass"], compiles=True)
+    found = score(rows()[:2])
+    np.testing.assert_allclose(found.log_probs, score.full(rows()[:2]).log_probs, atol=1e-4)
+    [line] = notes
+    assert line.startswith("layers can't be compiled here (")
+    assert "no C compiler" in line
+    assert line.endswith("); scoring goes on without, more slowly")
 
 
 @pytest.fixture(scope="module")
