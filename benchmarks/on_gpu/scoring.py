@@ -12,7 +12,7 @@ import torch
 from psgimg.finetune.data import page_set
 from psgimg.finetune.inference import encoding
 from psgimg.finetune.inference.likelihood import Scorer
-from psgimg.finetune.inference.prefetch import ahead
+from psgimg.finetune.inference.preparing import ahead
 
 from on_gpu import levers
 from on_gpu.measurement import PROMPT, WARM_UP, Measurement, page_flops, profile, timed

@@ -17,8 +17,8 @@ from psgimg.finetune import hub
 from psgimg.finetune.data.chat import check_context
 from psgimg.finetune.data.page_set import PageSet
 from psgimg.finetune.inference import fold_checks, page_lanes
-from psgimg.finetune.inference.local_network import is_local
 from psgimg.finetune.inference.page_lanes import PageLanes
+from psgimg.finetune.inference.server.local_network import is_local
 from psgimg.finetune.lanes.seen import LanesSeen
 from psgimg.finetune.models import identity, provenance
 from psgimg.finetune.models.identity import ModelIdentity
@@ -42,7 +42,11 @@ class PredictConfig:
     mode
         ``score`` compares the probabilities of the five answers, ``generate`` parses generated text.
     batch_size
-        Pages per batch; with ``endpoint``, simultaneous requests.
+        Pages per batch; with ``endpoint``, simultaneous requests. None chooses it for the device.
+    device
+        Names of the devices, joined by commas; None means all GPUs, or the CPU.
+    loaders
+        Processes that prepare pages for each device, 0 for a thread; None chooses their number.
     prompt, context
         None means as in training; for a model not fine-tuned with psgimg, the default prompt and no
         neighbours.
@@ -77,7 +81,9 @@ class PredictConfig:
     corpus: str | None = None
     revision: str | None = None
     mode: str = "score"
-    batch_size: int = 16
+    batch_size: int | None = None
+    device: str | None = None
+    loaders: int | None = None
     endpoint: str | None = None
     prompt: str | None = None
     context: int | None = None
@@ -98,6 +104,8 @@ class PredictConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise BuildError(f"{flag(name)} {value}: must be at least 1")
+        if self.loaders is not None and self.loaders < 0:
+            raise BuildError(f"--loaders {self.loaders}: must be at least 0")
         if self.each_lane_out and self.without:
             raise BuildError("--each-lane-out and --without: use only one of them")
 

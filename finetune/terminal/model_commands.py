@@ -18,8 +18,10 @@ from psgimg.finetune.terminal.options import (
     any_recipe_option,
     batch_size_option,
     corpus_option,
+    device_option,
     dtype_option,
     fold_option,
+    loaders_option,
     model_option,
     revision_option,
     trust_option,
@@ -146,6 +148,8 @@ def _given(words: Sequence[str], name: str) -> str | None:
     help="score compares the probabilities of the five answers; generate parses generated text.",
 )
 @batch_size_option
+@device_option
+@loaders_option
 @click.option("--endpoint", metavar="URL", help="OpenAI-compatible server that runs the model.")
 @click.option(
     "--prompt",

@@ -21,13 +21,22 @@ revision_option = click.option(
     "--revision", metavar="TAG", help="Branch, tag or commit of a dataset on the Hub."
 )
 batch_size_option = click.option(
-    "--batch-size", type=int, default=16, show_default=True, help="Pages per batch."
+    "--batch-size", type=int, help="Pages per batch [default: by the memory of the GPU; CPU: 16]."
+)
+device_option = click.option(
+    "--device", metavar="NAMES", help="cpu, or cuda:0,cuda:1 … [default: all GPUs, or the CPU]."
+)
+loaders_option = click.option(
+    "--loaders",
+    type=int,
+    metavar="N",
+    help="Processes that prepare pages [default: by the machine].",
 )
 dtype_option = click.option(
     "--dtype",
     default="auto",
     show_default=True,
-    help="Precision of the weights: auto, float32, bfloat16 or float16.",
+    help="Precision: float32, bfloat16 or float16; auto by the device.",
 )
 trust_option = click.option(
     "--trust-remote-code", is_flag=True, help="Run Python code shipped with the model."

@@ -390,6 +390,21 @@ def test_no_page_that_made_an_explanation_tests_it(model, dataset, tmp_path, mon
     assert not any(page in pages for page, pages in zip(tested, made, strict=True))
 
 
+def test_several_devices_give_the_same_report(model, dataset, tmp_path):
+    written = {}
+    for device in ("cpu", "cpu,cpu"):
+        out = tmp_path / device
+        config = ExplainConfig(
+            str(model), str(dataset), out, pages=5, window=15.0, batch_size=8, device=device
+        )
+        explain.explain(config, Remembered())
+        files = [path for path in sorted(out.rglob("*")) if path.is_file()]
+        written[device] = {str(path.relative_to(out)): path.read_bytes() for path in files}
+    one, several = written.values()
+    assert len(one) > 3
+    assert several == one
+
+
 def test_the_lane_and_the_seconds_that_decide_by_construction_win(explained):
     """The burst of C4 alone tells the stage: W in the first 6 s, N1 in the next …"""
     _, told, found = explained

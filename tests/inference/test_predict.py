@@ -1,6 +1,7 @@
 """Predict: from a real dataset and a real tiny model to a file, with a killed and resumed run."""
 
 import json
+import multiprocessing
 import shutil
 import subprocess
 import sys
@@ -152,6 +153,37 @@ def test_a_killed_command_resumes_and_ends_with_the_same_bytes(
     assert beside == reference.with_name("p.parquet.json").read_bytes()
 
 
+@pytest.mark.parametrize("options", [{"device": "cpu,cpu"}, {"device": "cpu", "loaders": 2}])
+def test_several_devices_and_processes_give_the_same_file(whole, model, dataset, tmp_path, options):
+    reference, _, _ = whole
+    out = tmp_path / "p.parquet"
+    run(model, dataset, out, **options)
+    assert out.read_bytes() == reference.read_bytes()
+    beside = out.with_name("p.parquet.json").read_bytes()
+    assert beside == reference.with_name("p.parquet.json").read_bytes()
+
+
+def test_a_device_whose_process_dies_is_gone_on_without(whole, model, dataset, tmp_path):
+    reference, found, _ = whole
+    out, told = tmp_path / "p.parquet", Remembered()
+    config = PredictConfig(str(model), str(dataset), out, batch_size=4, device="cpu,cpu")
+
+    def advance(n=1, pages=0):
+        told.n_done += n
+        if told.n_done == 2 * PER_PART:
+            for child in multiprocessing.active_children():
+                child.kill()
+
+    told.advance = advance
+    with pytest.raises(BuildError, match=r"the process of cpu was killed by SIGKILL.* again"):
+        predict.predict(config, told)
+    assert not out.exists()
+    _, told = run(model, dataset, out)
+    assert told.n_kept >= PER_PART
+    assert told.n_kept + told.n_done == len(found)
+    assert out.read_bytes() == reference.read_bytes()
+
+
 def test_a_finished_file_is_not_computed_again(whole, model, dataset):
     out, found, _ = whole
     before = out.stat().st_mtime_ns
@@ -299,6 +331,8 @@ def test_a_command_that_could_not_begin_leaves_nothing(base, dataset, tmp_path):
         ({"mode": "guess"}, "--mode 'guess': use score or generate"),
         ({"batch_size": 0}, "--batch-size 0: must be at least 1"),
         ({"limit": 0}, "--limit 0"),
+        ({"loaders": -1}, "--loaders -1: must be at least 0"),
+        ({"device": "cuda:1"}, "--device cuda:1: "),
         ({"split": "tests"}, "no split 'tests'"),
         ({"prompt": "none"}, "unknown prompt 'none'"),
         ({"context": 9}, "context 9"),
