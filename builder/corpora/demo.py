@@ -166,6 +166,7 @@ CORPUS = Corpus(
     names=r"demo-\d+",
     recordings=recordings,
     read_hypnogram=read_hypnogram,
+    generate=write,
     notes=(
         "Synthetic: the signals are computed from the stages, so models perform far better here "
         "than on the sleep of any person.",

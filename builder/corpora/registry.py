@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from psgimg.builder.corpora import cap, cinc2018, dcsm, demo, hmc, isruc, mass, sleep_edf
+from psgimg.builder.corpora import cap, cinc2018, dcsm, demo, demo_varied, hmc, isruc, mass, sleep_edf
 from psgimg.builder.corpora.bids import bids_corpora
 from psgimg.builder.corpora.custom import plugins, yaml_corpus
 from psgimg.builder.corpora.custom.plugins import Installed
@@ -22,6 +22,7 @@ CORPORA: dict[str, Corpus] = {
     corpus.name: corpus
     for corpus in (
         demo.CORPUS,
+        demo_varied.CORPUS,
         sleep_edf.CORPUS,
         *nsrr_corpora.CORPORA,
         isruc.CORPUS,

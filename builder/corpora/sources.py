@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from psgimg.builder.corpora import demo
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files.quoting import require_utf8
 from psgimg.builder.files.safe_names import expanded, is_corpus
@@ -182,9 +181,9 @@ def _given(names: Sequence[str], roots: Sequence[str]) -> dict[str, Path]:
 
 def _root(corpus: Corpus, given: Path | None, fetching: str) -> Path:
     place = given or on_disk(corpus)
-    if corpus.name == demo.CORPUS.name and (place is None or not place.exists() or given is None):
+    if corpus.generate and (place is None or not place.exists() or given is None):
         place = place or Path(corpus.home)
-        demo.write(place)
+        corpus.generate(place)
     if place is None:
         raise BuildError(
             f"{corpus.title} not found: give --root DIR or set {root_variable(corpus.name)}{fetching}. "
