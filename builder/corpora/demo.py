@@ -13,6 +13,7 @@ from psgimg.builder.corpora.synthetic import synthetic_files
 from psgimg.builder.corpora.synthetic.physiology import CHIN_SFREQ_HZ, SFREQ_HZ
 from psgimg.builder.corpora.synthetic.synthetic_files import EPOCH_S, LABELS, Channel
 from psgimg.builder.errors import BuildError
+from psgimg.builder.progress import SILENT, Progress
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.listing import Place
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
@@ -75,7 +76,7 @@ NEIGHBOURS = ({Stage.W, Stage.N1}, {Stage.N1, Stage.N2}, {Stage.N2, Stage.N3})
 CHANCE_WAVER = 0.4
 
 
-def write(root: Path, n_subjects: int = N_SUBJECTS) -> None:
+def write(root: Path, progress: Progress = SILENT, n_subjects: int = N_SUBJECTS) -> None:
     """Write the nights that are missing or incomplete under ``root``.
 
     The same machine writes the same bytes each time.
@@ -88,8 +89,10 @@ def write(root: Path, n_subjects: int = N_SUBJECTS) -> None:
         Number of nights, one per subject.
     """
     root.mkdir(parents=True, exist_ok=True)
+    progress.start("generating", n_subjects, "recordings")
     for number in range(1, n_subjects + 1):
         _write_night(root, number)
+        progress.advance()
 
 
 def recordings(root: Place) -> Iterator[Recording]:

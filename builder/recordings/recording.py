@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder.citing.reference import Reference
+from psgimg.builder.progress import Progress
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.listing import Place
 
@@ -194,7 +195,7 @@ class Corpus:
     recordings: Callable[[Place], Iterator[Recording]]
     read_hypnogram: Callable[[Recording, str], Hypnogram]
     inputs: Callable[[Recording, Sequence[str]], Inputs] | None = None
-    generate: Callable[[Path], None] | None = None
+    generate: Callable[[Path, Progress], None] | None = None
     notes: tuple[str, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
     names: str = ""
