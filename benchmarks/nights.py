@@ -68,8 +68,9 @@ def paths(root: Path, number: int) -> tuple[Path, Path]:
 
 def _synthesize() -> tuple[list[str], dict[str, tuple[npt.NDArray[np.float64], int, str]]]:
     """Return stages, and samples, rate and unit by channel: 100 min of sleep repeated for 8 h."""
-    from psgimg.builder.corpora import demo, physiology
-    from psgimg.builder.corpora.synthesis import synthesize
+    from psgimg.builder.corpora import demo
+    from psgimg.builder.corpora.synthetic import physiology
+    from psgimg.builder.corpora.synthetic.synthesis import synthesize
     from psgimg.builder.stages import Stage
     from scipy.signal import resample_poly
 

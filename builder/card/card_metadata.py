@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psgimg.builder.card import release_notes
-from psgimg.builder.corpora import demo, registry
+from psgimg.builder.corpora import registry
 from psgimg.builder.dataset.build_json import CorpusFacts, CorpusPolicy, DatasetFacts
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.schema import SPLITS, features
@@ -36,7 +36,7 @@ def head(report: Report) -> str:
     data = DatasetCardData(
         pretty_name=title(corpora, report.values.get(corruption_spec.KEY)),
         annotations_creators=[
-            "machine-generated" if set(corpora) == {demo.NAME} else "expert-generated"
+            "machine-generated" if registry.is_synthetic(corpora) else "expert-generated"
         ],
         task_categories=["image-classification"],
         size_categories=[_size(report.n_epochs())],
@@ -53,7 +53,10 @@ def head(report: Report) -> str:
 
 def _marks(report: Report, corpora: Mapping[str, CorpusFacts]) -> list[str]:
     """Return the tags that warn of synthetic or corrupted signals."""
-    marks = {"synthetic": demo.NAME in corpora, "corrupted": corruption_spec.KEY in report.values}
+    marks = {
+        "synthetic": bool(registry.synthetic(corpora)),
+        "corrupted": corruption_spec.KEY in report.values,
+    }
     return [mark for mark, applies in marks.items() if applies]
 
 

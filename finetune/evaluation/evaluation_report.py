@@ -139,7 +139,7 @@ def _facts(values: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, A
         "corruption": _part(values, "corruption"),
         "without": [_without(entry) for entry in (values, *values["comparisons"])],
         "twins": [_part(entry, "corruption") for entry in values["comparisons"]],
-        "synthetic": corpora == ["demo"],
+        "synthetic": registry.synthetic(corpora) if registry.is_synthetic(corpora) else [],
         "restricted": _is_restricted(values, corpora),
     }
 
