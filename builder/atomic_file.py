@@ -1,23 +1,33 @@
 """Atomic files: complete or absent, because they are written under a temporary name and renamed.
 
 A process that is killed leaves a temporary file; the next one that writes the same file removes it.
+Several machines may share a folder: their temporary files have different names.
 """
 
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import os
+import platform
 import re
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import durable
 
-TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)\.tmp", re.ASCII | re.DOTALL)
-"""Name of a temporary file: that of the file it becomes, and the process that writes it."""
+TEMPORARY = re.compile(
+    r"\.(?P<name>.+)\.((?P<machine>[0-9a-f]{8})-)?(?P<thread>\d+)\.tmp", re.ASCII | re.DOTALL
+)
+"""Name of a temporary file: that of the file it becomes, and the thread that writes it."""
+
+ABANDONED_S = 86_400.0
+"""A temporary file of another machine that nobody has written to for so long is a leftover."""
 
 
 @contextmanager
@@ -29,7 +39,7 @@ def whole(path: Path) -> Iterator[Path]:
     BuildError
         If the disk is full or the folder can't be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{_machine()}-{threading.get_native_id()}.tmp")
     try:
         durable.make_folder(path.parent)
         _remove_leftovers(path)
@@ -53,16 +63,36 @@ def _remove_leftovers(path: Path) -> None:
     with os.scandir(path.parent) as entries:
         found = [match for entry in entries if (match := TEMPORARY.fullmatch(entry.name))]
     for match in found:
-        if match["name"] == path.name and not _runs(int(match["process"])):
-            path.with_name(match.string).unlink(missing_ok=True)
+        left = path.with_name(match.string)
+        if match["name"] != path.name:
+            continue
+        elsewhere = match["machine"] not in (None, _machine())
+        if _is_old(left) if elsewhere else not _runs(int(match["thread"])):
+            left.unlink(missing_ok=True)
 
 
-def _runs(process: int) -> bool:
-    """Return whether a process runs on this machine, apart from this one."""
-    if process == os.getpid():
+def _is_old(path: Path) -> bool:
+    """Return whether a file of another machine was given up."""
+    with suppress(OSError):
+        return time.time() - path.stat().st_mtime > ABANDONED_S
+    return False
+
+
+@functools.cache
+def _machine() -> str:
+    """Return what tells this machine, or container, from others that share a folder with it."""
+    names = [platform.node()]
+    with suppress(OSError):  # containers have process numbers of their own
+        names.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hashlib.sha256("/".join(names).encode()).hexdigest()[:8]
+
+
+def _runs(thread: int) -> bool:
+    """Return whether a thread runs on this machine, apart from this one."""
+    if thread == threading.get_native_id():
         return False
     try:
-        os.kill(process, 0)
+        os.kill(thread, 0)
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:  # of another user

@@ -20,6 +20,7 @@ from psgimg.builder.dataset.build_json import PlanFacts, PlannedRecording
 from psgimg.builder.dataset.build_report import SetAside
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.shards import Key
+from psgimg.builder.processes.pool import Processes
 from psgimg.builder.progress import Progress
 from psgimg.builder.tasks import Task, make_tasks
 
@@ -72,7 +73,7 @@ def _checked(
     progress.start("reading signals" if signal else "checking", len(tasks), "recordings")
     work, workers = (_inspect, config.workers) if signal else (_plan, 1)
     with arriving.tasks(config, tasks, {}, stocks, progress) as arrivals:
-        for outcome in outcomes.run(work, tasks, workers, Presence(located), arrivals):
+        for outcome in outcomes.run(work, tasks, Processes(workers), Presence(located), arrivals):
             progress.advance()
             if arrivals:
                 arrivals.used(outcome.key)

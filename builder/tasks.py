@@ -61,13 +61,21 @@ class Planned:
 
     Parameters
     ----------
+    tasks
+        Of a part of a build, its own.
     placed
         The splits of everyone with a recording to draw, or with a finished one.
+    recordings
+        All recordings that the build and its parts look at.
+    of_others
+        Those that other parts draw.
     """
 
     tasks: list[Task]
     set_aside: list[SetAside]
     placed: SubjectSplits
+    recordings: list[Recording]
+    of_others: frozenset[Key]
 
 
 def make_tasks(
@@ -81,7 +89,8 @@ def make_tasks(
     """Return a task for each recording that can be read, those set aside, and everyone's split.
 
     Hardly any file is read, so that a build, its check and its corrupted twin place the same people.
-    A corrupted twin has tasks for the test split only, which is that of the clean dataset.
+    A corrupted twin has tasks for the test split only, which is that of the clean dataset. A part of a
+    build has tasks for its own subjects, and places everyone.
 
     Parameters
     ----------
@@ -106,7 +115,9 @@ def make_tasks(
     corpora = {source.corpus.name: source.corpus for source in located}
     readable, missing = _readable(recordings, Presence(located), stocks or {})
     known, copies = _first_of_each_name(readable)
-    ranked = sorted((one for one, _ in known.values()), key=lambda one: one.key not in published)
+    of_others = _of_others(config, recordings)
+    mine = [one for one, _ in known.values() if one.key not in of_others]
+    ranked = sorted(mine, key=lambda one: one.key not in published)
     later = twins.find(ranked, {key: one for key, (_, one) in known.items() if one})
     everyone = _placeable([one for one, _ in known.values()], corpora)
     # Whom a recording is of may have changed since it was drawn: the present family counts.
@@ -124,13 +135,21 @@ def make_tasks(
         except RecordingError as error:
             set_aside.append(set_aside_for(recording, error))
             continue
-        tasks.append(Task(recording, corpora[recording.corpus], identity, spec, config.out))
+        if key not in of_others:
+            tasks.append(Task(recording, corpora[recording.corpus], identity, spec, config.out))
     if spec.corruptions:
         test = _test_split(recordings, placed)
         tasks = [task for task in tasks if task.key in test]
         set_aside = [entry for entry in set_aside if entry.key in test]
     missed = _missing(config.pinned, recordings, finished)
-    return Planned(tasks, [*misnamed, *set_aside, *missed], placed)
+    return Planned(tasks, [*misnamed, *set_aside, *missed], placed, recordings, of_others)
+
+
+def _of_others(config: BuildConfig, recordings: Sequence[Recording]) -> frozenset[Key]:
+    """Return the recordings of subjects that other parts of a build draw."""
+    subjects = {one.key: f"{one.corpus}/{one.subject}" for one in recordings}
+    mine = config.part.by_hash(subjects.values())
+    return frozenset(key for key, subject in subjects.items() if subject not in mine)
 
 
 def _placeable(found: Iterable[Recording], corpora: Mapping[str, Corpus]) -> list[Person]:

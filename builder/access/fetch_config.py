@@ -21,8 +21,11 @@ class FetchConfig:
         File with a token of the NSRR; None for the environment variable.
     connections
         Simultaneous requests to a host.
+    is_share
+        Whether the user has stated ``connections``, as commands that run at the same time must.
     """
 
     keep: bool = False
     token_file: Path | None = None
     connections: int = CONNECTIONS
+    is_share: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from psgimg.builder.access import services
@@ -25,6 +26,8 @@ def opened(
     roots: Sequence[str],
     fetch: FetchConfig | None,
     progress: Progress,
+    *,
+    absolute: bool = False,
 ) -> Iterator[tuple[list[Source], dict[str, Stock]]]:
     """Yield the sources of some corpora, and the stock of each corpus that is fetched.
 
@@ -34,6 +37,8 @@ def opened(
         Folders, as for ``--root``.
     fetch
         How recordings that are not on disk are fetched; None if all are.
+    absolute
+        Whether paths are to be absolute, as other machines need them.
 
     Raises
     ------
@@ -46,10 +51,14 @@ def opened(
     present = [one for one in corpora if one not in fetched]
     hints = {one.name: _hint(one.name, fetch) for one in present}
     located = sources.locate(present, roots, corpora, hints, progress)
+    if absolute:
+        located = [replace(one, root=one.root.absolute()) for one in located]
     if fetch is None or not fetched:
         yield located, {}
         return
     folders = sources.to_fetch(fetched, roots, among=corpora)
+    if absolute:
+        folders = {name: root.absolute() for name, root in folders.items()}
     with services.stocked(folders, fetch, progress.note) as stocks:
         afar = [Source(one, folders[one.name], listing=stocks[one.name].listing) for one in fetched]
         order = [one.name for one in corpora]

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from psgimg.builder.access.stock import Stock
 from psgimg.builder.building import outcomes
 from psgimg.builder.building.outcomes import Failed
+from psgimg.builder.building.planning import Plan
 from psgimg.builder.corpora.presence import Presence
 from psgimg.builder.dataset import build_report
 from psgimg.builder.dataset.build_report import SetAside
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.errors import RecordingError
+from psgimg.builder.processes.pool import Engine
 from psgimg.builder.progress import Progress
 from psgimg.builder.recordings import fingerprint
 from psgimg.builder.recordings.fingerprint import Identity
@@ -28,22 +30,16 @@ class Identified:
     identity: Identity
 
 
-def to_draw(
-    config: BuildConfig,
-    tasks: Sequence[Task],
-    done: Mapping[Key, Done],
-    presence: Presence,
-    progress: Progress,
-    stocks: Mapping[str, Stock],
-) -> tuple[list[Task], list[SetAside]]:
+def to_draw(plan: Plan, engine: Engine, progress: Progress) -> tuple[list[Task], list[SetAside]]:
     """Return the recordings that are new or have changed since they were drawn, and those set aside.
 
     A finished recording that can't be read at present stays, as its pictures are right; so does one
     that was fetched, if nothing tells that it has changed on its server.
     """
+    config, tasks, done, stocks = plan.config, plan.planned.tasks, plan.done, plan.stocks
     afar = {task.key for task in tasks if _is_afar(task, stocks)}
     unknown = [task for task in _unknown(config, tasks, done) if task.key not in afar]
-    known, failed = _identified(unknown, config.workers, presence, progress)
+    known, failed = _identified(unknown, engine, plan.presence, progress)
     keys = {task.key for task in tasks}
     used = {one.facts["signal"]: key[1] for key, one in done.items() if key not in keys}
     todo, set_aside = [], []
@@ -56,7 +52,7 @@ def to_draw(
         elif identity is None:
             if kept is None or task.key not in afar or _has_other_version(task, stocks):
                 todo.append(task)
-        elif kept is None or _has_changed(kept, task, identity):
+        elif kept is None or has_changed(kept, task, identity):
             try:
                 refuse_other_signal(config.pinned, task.recording, identity.signal)
                 refuse_used_signal(used, task.recording, identity.signal)
@@ -76,8 +72,8 @@ def to_draw(
     return todo, set_aside
 
 
-def _has_changed(kept: Done, task: Task, identity: Identity) -> bool:
-    """Whether files of a recording have changed, or the family that its subject belongs to."""
+def has_changed(kept: Done, task: Task, identity: Identity) -> bool:
+    """Return whether files of a recording have changed, or the family that its subject belongs to."""
     return (kept.facts["fingerprint"], kept.facts["kin"]) != (
         identity.fingerprint,
         task.recording.split_key,
@@ -107,14 +103,14 @@ def _unknown(config: BuildConfig, tasks: Sequence[Task], done: Mapping[Key, Done
 
 
 def _identified(
-    tasks: Sequence[Task], workers: int, presence: Presence, progress: Progress
+    tasks: Sequence[Task], engine: Engine, presence: Presence, progress: Progress
 ) -> tuple[dict[Key, Identity], dict[Key, Failed]]:
     """Read the files of some recordings; return their identities, and those that can't be read."""
     if tasks:
         progress.start("verifying", len(tasks), "recordings")
     known: dict[Key, Identity] = {}
     failed: dict[Key, Failed] = {}
-    for outcome in outcomes.run(identify, tasks, workers, presence):
+    for outcome in outcomes.run(identify, tasks, engine, presence):
         if isinstance(outcome, Failed):
             failed[outcome.key] = outcome
         else:

@@ -10,8 +10,7 @@ from psgimg.builder.corpora.presence import Presence, system_error
 from psgimg.builder.dataset import build_report
 from psgimg.builder.dataset.build_report import SetAside
 from psgimg.builder.dataset.shards import Key
-from psgimg.builder.processes import pool
-from psgimg.builder.processes.pool import Feed
+from psgimg.builder.processes.pool import Engine, Feed
 from psgimg.builder.tasks import Task
 
 
@@ -51,7 +50,7 @@ def failed(task: Task, error: Exception) -> Failed:
 def run(
     work: Callable[[Task], OutcomeT | Failed],
     tasks: Sequence[Task],
-    workers: int,
+    engine: Engine,
     presence: Presence,
     feed: Feed[Task, Failed] | None = None,
 ) -> Iterator[OutcomeT | Failed]:
@@ -69,7 +68,7 @@ def run(
     """
     recordings = {task.key: task.recording for task in tasks}
     source: Sequence[Task] | Feed[Task, OutcomeT | Failed] = feed or tasks
-    for outcome in pool.run(work, source, workers, crashed=_crashed):
+    for outcome in engine(work, source, crashed=_crashed):
         if isinstance(outcome, Failed):
             presence.failed(recordings[outcome.key], outcome.error)
         else:

@@ -20,6 +20,7 @@ from psgimg.builder.dataset.splits import SplitPolicy
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import secrets
 from psgimg.builder.placing.named import NAMED, NamedSplit
+from psgimg.builder.placing.parts import ALL, Part
 from psgimg.builder.recordings.montage import DEFAULT_MONTAGE
 from psgimg.builder.recordings.montage_file import load_montage
 from psgimg.builder.recordings.recording import Corpus
@@ -74,6 +75,8 @@ class BuildConfig:
         Least share of usable epochs, 0 to 1, that one EEG lane of a recording must have.
     fetch
         How recordings that are not on disk are fetched; None if all are.
+    part
+        The share of the recordings that a task of a job array draws.
     pinned
         Replaces the options for pages, split and choice of recordings when a dataset is rebuilt.
     """
@@ -97,6 +100,7 @@ class BuildConfig:
     limit: int = 0
     workers: int = 1
     fetch: FetchConfig | None = None
+    part: Part = ALL
     pinned: Pinned | None = None
 
     def __post_init__(self) -> None:

@@ -77,8 +77,14 @@ class Shard:
 
 def write_part(out: Path, rows: list[Row], facts: RecordingFacts) -> None:
     """Write one recording as a part, atomically."""
-    path = out / STATE / "parts" / facts["corpus"] / f"{facts['recording']}.parquet"
+    path = part_path(out, (facts["corpus"], facts["recording"]))
     _write(path, [facts], (pa.Table.from_pylist(some, schema=schema()) for some in [rows]))
+
+
+def part_path(out: Path, key: Key) -> Path:
+    """Return the path of a finished recording that is not yet in a shard."""
+    corpus, recording = key
+    return out / STATE / "parts" / corpus / f"{recording}.parquet"
 
 
 def finished(out: Path) -> dict[Key, Done]:
@@ -127,7 +133,7 @@ def plan(recordings: Iterable[Done], splits: Mapping[Key, SplitName]) -> list[Sh
 def discard(out: Path, done: Done | None) -> None:
     """Mark a recording of an earlier run as withdrawn, because it can no longer be built."""
     if done is not None:
-        path = out / STATE / "parts" / done.key[0] / f"{done.key[1]}.parquet"
+        path = part_path(out, done.key)
         facts: FooterFacts = {**done.facts, "withdrawn": True}
         _write(path, [facts], [])  # takes precedence over the shard that still contains it
 

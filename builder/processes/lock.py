@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import functools
 import os
@@ -18,6 +19,7 @@ def held(
     refusal: str,
     *,
     shared: bool = False,
+    needed: bool = True,
     remedy: str = "choose another --out or fix its permissions",
 ) -> Iterator[None]:
     """Hold a lock file; it is deleted at the end, and a killed process holds nothing.
@@ -30,6 +32,8 @@ def held(
         Message of the error if another process holds the lock.
     shared
         Whether other processes may hold it at the same time, if they share it too.
+    needed
+        Whether to refuse a file system without locks; otherwise nothing is locked on one.
     remedy
         What to do if the file can't be written.
 
@@ -39,7 +43,7 @@ def held(
         If another process holds the lock, or the file can't be written.
     """
     try:
-        descriptor = _acquired(path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        descriptor = _acquired(path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, needed=needed)
     except BlockingIOError:
         raise BuildError(refusal) from None
     except OSError as error:
@@ -67,7 +71,11 @@ _open: set[int] = set()
 """Descriptors of the locks that this process holds."""
 
 
-def _acquired(path: Path, kind: int) -> int:
+WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""Errors of file systems that have no locks."""
+
+
+def _acquired(path: Path, kind: int, *, needed: bool) -> int:
     """Return a descriptor that holds the lock of the file that has this path now."""
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +89,11 @@ def _acquired(path: Path, kind: int) -> int:
                 return descriptor
         except FileNotFoundError:  # deleted by the process that held it
             pass
+        except OSError as error:
+            if error.errno in WITHOUT_LOCKS and not needed:
+                return descriptor
+            os.close(descriptor)
+            raise
         except BaseException:
             os.close(descriptor)
             raise

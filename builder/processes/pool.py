@@ -51,7 +51,48 @@ class Ready(Generic[R_co]):
     value: R_co
 
 
-class _Listed(Generic[T]):
+class Engine(Protocol):
+    """Something that does tasks: worker processes of this machine, or those of a cluster."""
+
+    def __call__(
+        self,
+        work: Callable[[T], R],
+        tasks: Sequence[T] | Feed[T, R],
+        *,
+        crashed: Callable[[T], R],
+    ) -> Iterator[R]:
+        """Yield the results of ``work(task)``; see ``run``."""
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The engine of this machine.
+
+    Parameters
+    ----------
+    stop
+        Whether to begin no further task, and to end after those in progress.
+    """
+
+    workers: int
+    stop: Callable[[], bool] = _never
+
+    def __call__(
+        self,
+        work: Callable[[T], R],
+        tasks: Sequence[T] | Feed[T, R],
+        *,
+        crashed: Callable[[T], R],
+    ) -> Iterator[R]:
+        """Yield the results of ``work(task)``; see ``run``."""
+        return run(work, tasks, self.workers, crashed=crashed, stop=self.stop)
+
+
+class Listed(Generic[T]):
     """Tasks that are all known from the beginning."""
 
     def __init__(self, tasks: Iterable[T]) -> None:
@@ -72,45 +113,48 @@ def run(
     workers: int,
     *,
     crashed: Callable[[T], R],
+    stop: Callable[[], bool] = _never,
 ) -> Iterator[R]:
     """Yield the results of ``work(task)`` in the order in which they are ready.
 
     A worker that dies (out of memory, a crash in a library) affects only its own task: the tasks
     that were in progress are repeated one by one, and a task that kills its worker again yields
-    ``crashed(task)``. An exception raised by ``work`` ends the run.
+    ``crashed(task)``. An exception raised by ``work`` ends the run. Once ``stop()`` is true no task
+    is begun any more.
     """
     if isinstance(tasks, Sequence):
         workers = min(workers, len(tasks)) or 1
-        feed: Feed[T, R] = _Listed(tasks)
+        feed: Feed[T, R] = Listed(tasks)
     else:
         feed = tasks
     if workers == 1:
-        while feed:
+        while feed and not stop():
             task = feed.take(wait=True)
             if task is not None:
                 yield task.value if isinstance(task, Ready) else work(task)
         return
-    while feed:
-        suspects = yield from _run_pool(work, feed, workers)
+    while feed and not stop():
+        suspects = yield from _run_pool(work, feed, workers, stop)
         for suspect in suspects:
-            if (yield from _run_pool(work, _Listed([suspect]), 1)):
+            if not stop() and (yield from _run_pool(work, Listed([suspect]), 1, stop)):
                 yield crashed(suspect)
 
 
 def _run_pool(
-    work: Callable[[T], R], tasks: Feed[T, R], workers: int
+    work: Callable[[T], R], tasks: Feed[T, R], workers: int, stop: Callable[[], bool]
 ) -> Generator[R, None, list[T]]:
     """Process the tasks, and return those that were in progress when a worker died."""
     context = multiprocessing.get_context("spawn")
     in_progress: dict[Future[R], T] = {}
+    queued = QUEUED_PER_WORKER if stop is _never else 1  # what is queued can't be called back
     with _left_to_parent():  # the pool starts multiprocessing's resource tracker
         pool = ProcessPoolExecutor(
             workers, mp_context=context, initializer=parent.end_with, initargs=(os.getpid(),)
         )
     taken: T | Ready[R] | None = None
     try:
-        while tasks or in_progress or taken is not None:
-            while len(in_progress) < workers * QUEUED_PER_WORKER:
+        while in_progress or ((tasks or taken is not None) and not stop()):
+            while not stop() and len(in_progress) < workers * queued:
                 taken = taken or (tasks.take(wait=not in_progress) if tasks else None)
                 if taken is None:
                     break
@@ -120,7 +164,7 @@ def _run_pool(
                     with _left_to_parent():
                         in_progress[pool.submit(work, taken)] = taken
                 taken = None  # only after `submit`, which a broken pool refuses: none is lost
-            ready, _ = wait(in_progress, POLL_S if tasks else None, FIRST_COMPLETED)
+            ready, _ = wait(in_progress, POLL_S if tasks and not stop() else None, FIRST_COMPLETED)
             for future in ready:
                 result = future.result()
                 del in_progress[future]

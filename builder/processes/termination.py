@@ -3,7 +3,9 @@
 A cluster ends a job with SIGTERM (or a signal that its user chose) and kills it half a minute later;
 a terminal that is closed sends SIGHUP. The first signal raises :class:`Terminated` in the main
 thread, so that ``finally`` clauses end child processes and remove temporary files. A second signal,
-or a clean-up longer than ``GRACE_S``, ends the process at once, with the same status.
+or a clean-up longer than ``GRACE_S``, ends the process at once, with the same status. A command that
+works through many tasks can have one of the signals ask for an end after those in progress:
+:func:`requested`.
 """
 
 from __future__ import annotations
@@ -35,6 +37,37 @@ GRACE_S = 20.0
 
 REPEAT_S = 0.3
 """A signal this soon after the first is the same one, sent to process and group, say."""
+
+
+class Request:
+    """Whether a signal has asked a command to end once the work in progress is done."""
+
+    made = False
+
+    def __call__(self) -> bool:
+        """Return whether the signal has come."""
+        return self.made
+
+
+@contextmanager
+def requested(number: signal.Signals = signal.SIGUSR1) -> Iterator[Request]:
+    """Have a signal ask for an end, which otherwise ends the command at once.
+
+    Outside the main thread, which alone receives signals, nothing is ever asked.
+    """
+    request = Request()
+    if threading.current_thread() is not threading.main_thread():
+        yield request
+        return
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        request.made = True
+
+    before = signal.signal(number, ask)
+    try:
+        yield request
+    finally:
+        signal.signal(number, before)
 
 
 class Terminated(KeyboardInterrupt):

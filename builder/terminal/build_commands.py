@@ -11,6 +11,8 @@ import click
 from psgimg.builder.access.fetch_options import fetch_options, token_option
 from psgimg.builder.command_options import OUT, PATH, by_lane, channel_option, config_option
 from psgimg.builder.console import ProgressBar, open_console
+from psgimg.builder.placing import parts
+from psgimg.builder.placing.parts import Part
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.terminal import publish_commands
 from psgimg.builder.terminal.options import (
@@ -28,6 +30,7 @@ from psgimg.builder.terminal.options import (
     subjects_option,
     workers_option,
 )
+from psgimg.builder.terminal.sharing_options import refuse_conflicts, sharing_options
 
 
 @click.command()
@@ -48,12 +51,17 @@ from psgimg.builder.terminal.options import (
     "repeated. Kinds: lost, flat, polarity, hum, emg, pops, scale, noise.",
 )
 @workers_option
+@sharing_options
 @fetch_options
 @click.option("--push", is_flag=True, help="Publish it on the Hub afterwards; see `psgimg push`.")
 @publish_options
 def build(
     push: bool,
     workers: int | None,
+    part: Part | None,
+    join: bool,
+    folders: tuple[Path, ...],
+    cluster: str,
     repo_id: str,
     public: bool,
     permission: str,
@@ -68,7 +76,15 @@ def build(
     from psgimg.builder.dataset.config import BuildConfig
     from psgimg.builder.terminal import show_build, show_lanes, show_quality
 
-    config = BuildConfig(**options, workers=workers or os.cpu_count() or 1)
+    given = {"part": part, "join": join, "parts": folders, "cluster": cluster, "workers": workers}
+    refuse_conflicts({name for name, value in given.items() if value}, options["fetch"], push=push)
+    config = BuildConfig(**options, workers=workers or os.cpu_count() or 1, part=part or parts.ALL)
+    if part:
+        console = open_console()
+        with ProgressBar(console) as progress:
+            done = builder.build_part(config, progress)
+        show_build.show_part(console, done)
+        return
     if push:
         from psgimg.builder.release.push import check_ready
 
@@ -79,11 +95,13 @@ def build(
         raise click.UsageError("--repo-id, --public, --permission and --replace go with --push")
     console = open_console()
     with ProgressBar(console) as progress:
-        if push:
-            expect = functools.partial(ready.expect, notify=progress.note)
-            report = builder.build(config, progress, expect)
+        expect = functools.partial(ready.expect, notify=progress.note) if push else builder.accept
+        if join:
+            report = builder.join(config, folders, progress, expect)
+        elif cluster:
+            report = builder.build_on(cluster, config, progress, expect)
         else:
-            report = builder.build(config, progress)
+            report = builder.build(config, progress, expect)
     show_build.show_report(console, report)
     lanes = [lane["name"] for lane in report.values["recipe"]["montage"]["lanes"]]
     show_lanes.show(console, lanes, report.values["recordings"])

@@ -41,7 +41,7 @@ source_option = click.option(
     "--source",
     multiple=True,
     metavar="NAME|FILE",
-    help="Name of a corpus (`psgimg sources`), or a YAML file of your own; may be repeated.",
+    help="Name of a corpus (`psgimg sources`), or your own YAML file; may be repeated.",
 )
 subjects_option = click.option(
     "--subjects", type=names, default="", metavar="A,B,…", help="Use only these subjects."

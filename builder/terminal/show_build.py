@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from psgimg.builder.build import PartDone
 from psgimg.builder.console import new_table, styled
 from psgimg.builder.corpora.sources import root_variable
 from psgimg.builder.dataset.build_json import PlanFacts, PlannedRecording
@@ -18,6 +19,7 @@ from psgimg.builder.recordings.recording import Corpus
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.builder.terminal import show_fetch
+from psgimg.builder.words import counted
 from rich.console import Console
 
 T = TypeVar("T")
@@ -66,6 +68,16 @@ def show_report(console: Console, report: Report) -> None:
             "with --split-file."
         )
         console.print(styled((empty, "yellow"), remedy))
+
+
+def show_part(console: Console, done: PartDone) -> None:
+    """Print what a finished part of a build has drawn and set aside."""
+    show_set_aside(console, done.set_aside)
+    console.print(
+        f"part {done.part} is finished: {counted(done.n_recordings, 'recording')} drawn, "
+        f"{len(done.set_aside)} set aside. Once all parts are, the same command with --join in place of "
+        "--part finishes the dataset"
+    )
 
 
 def show_ready(console: Console, out: Path, report: Report) -> None:

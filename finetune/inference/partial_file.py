@@ -26,7 +26,7 @@ from psgimg.finetune.metrics import predictions, table_files
 from psgimg.finetune.metrics.predictions import Predictions
 
 OWN_NAME = re.compile(
-    r"lock|(\d{6}\.parquet|settings\.json)|\.(\d{6}\.parquet|settings\.json)\.\d+\.tmp"
+    r"lock|(\d{6}\.parquet|settings\.json)|\.(\d{6}\.parquet|settings\.json)\.[\w-]+\.tmp"
 )
 """Names of the files in the folder of the parts."""
 

@@ -217,7 +217,7 @@ def test_the_same_twin_is_kept_if_an_interrupted_build_had_drawn_another(
     later = shutil.copytree(root, tmp_path / "later")
     found(later, "shhs1-200001.edf").unlink()
     with monkeypatch.context() as during:
-        during.setattr(main_path, "_publish", interrupted)
+        during.setattr(main_path.publishing, "publish", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path / "out", later, **SMALL)
     run(tmp_path / "out", root, **SMALL)

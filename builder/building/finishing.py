@@ -1,0 +1,80 @@
+"""Finishing: drawn recordings become a dataset: shards, card, contact sheet, Croissant file and report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from psgimg.builder import atomic_file
+from psgimg.builder.building import publishing
+from psgimg.builder.building.planning import Plan
+from psgimg.builder.card import croissant, dataset_card, terms_files
+from psgimg.builder.dataset import build_report, own_files, placements, shards
+from psgimg.builder.dataset.build_report import Report, SetAside
+from psgimg.builder.dataset.shards import Done, Key
+from psgimg.builder.errors import BuildError
+from psgimg.builder.tasks import same_signal
+
+
+def finish(plan: Plan, set_aside: Sequence[SetAside]) -> Report:
+    """Combine the finished recordings into shards, and write card, Croissant file and report.
+
+    Raises
+    ------
+    BuildError
+        If every recording was set aside.
+    """
+    config = plan.config
+    done, twins = _without_twins(shards.finished(config.out), plan.ranks)
+    set_aside = [*set_aside, *twins]
+    if not done:
+        raise BuildError(build_report.nothing_built(set_aside))
+    facts = [one.facts for one in done.values()]
+    split_of = placements.of_recordings(facts, plan.planned.placed, plan.policy)
+    new = publishing.publish(config.out, shards.plan(done.values(), split_of))
+    report = build_report.collect(config, set_aside, split_of, new)
+    own_files.begin(config.out, beside())
+    dataset_card.write(config.out, report)
+    described = build_report.text(croissant.croissant(report.values))
+    atomic_file.write_text(config.out / croissant.FILE, described)
+    for name, text in terms_files.texts(report.values).items():
+        atomic_file.write_text(config.out / name, text)
+    build_report.write(config.out, report, _companions(config.out))
+    new.remember(wait=True)
+    return report
+
+
+def _without_twins(
+    done: Mapping[Key, Done], ranks: Mapping[Key, int]
+) -> tuple[dict[Key, Done], list[SetAside]]:
+    """Return the finished recordings without second names of a signal, and those set aside.
+
+    What was drawn in an earlier run under a name that is no longer on disk precedes what this run
+    draws under another name.
+
+    Parameters
+    ----------
+    ranks
+        Order of the recordings that this run has added.
+    """
+    first: dict[str, Key] = {}
+    twins = []
+    for key in sorted(done, key=lambda key: (ranks.get(key, -1), key)):
+        other = first.setdefault(done[key].facts["signal"], key)
+        if other != key:
+            error = same_signal(key[1], other[1])
+            twins.append(SetAside(*key, error.reason, error.detail))
+    dropped = {entry.key for entry in twins}
+    return {key: one for key, one in done.items() if key not in dropped}, twins
+
+
+def beside() -> list[str]:
+    """Return the paths of all files that a build may write beside the shards."""
+    reports = [build_report.FILE, build_report.FOLDS_FILE, croissant.FILE, *terms_files.FILES]
+    return [*reports, dataset_card.FILE, dataset_card.SHEET, *dataset_card.picture_files()]
+
+
+def _companions(out: Path) -> list[str]:
+    """Return the paths of the files beside the shards: card, Croissant file, terms and pictures."""
+    pictures = [name for name in dataset_card.picture_files() if (out / name).exists()]
+    return [dataset_card.FILE, dataset_card.SHEET, croissant.FILE, *terms_files.FILES, *pictures]

@@ -1,0 +1,1 @@
+"""Engines: what does the tasks of a build beside the processes of this machine."""
