@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from typing import Any
@@ -16,11 +16,11 @@ from psgimg.builder.signals import corruption_spec
 from psgimg.finetune import hub, optional_dependencies
 from psgimg.finetune.data import page_set
 from psgimg.finetune.data.page_set import PageSet
-from psgimg.finetune.inference import page_lanes, partial_file, predictors
+from psgimg.finetune.inference import page_lanes, parse_answer, partial_file, predictors
 from psgimg.finetune.inference.predict_config import PredictConfig, Question, question
 from psgimg.finetune.inference.predictors import Predictor
 from psgimg.finetune.inference.prefetch import ahead
-from psgimg.finetune.metrics.predictions import Predictions
+from psgimg.finetune.metrics.predictions import PROBABILITIES, Predictions
 from psgimg.finetune.models.manifest import versions
 
 __all__ = ["PredictConfig", "predict", "without_each_lane"]
@@ -123,7 +123,8 @@ def _file(
             part = _staged(config, pageset, prompting, split[i], load(), progress)
             held.write(i, part)
         predictions = held.join(len(split))
-        held.seal(_facts(predictions, pageset, config))
+        counts = _answers(predictions, prompting.prompt.answers)
+        held.seal(_facts(predictions, pageset, config) | {"answers": counts})
         return predictions
 
 
@@ -202,6 +203,13 @@ def _prepared(
         batch = rows[start : start + size].tolist()
         chats = pageset.chat_rows(batch, prompting.prompt, prompting.context)
         yield batch, predictor.prepare(prompting.lanes.shown(chats))
+
+
+def _answers(predictions: Predictions, answers: Mapping[str, str]) -> dict[str, int]:
+    """Count how the answers that were read from text state their stage."""
+    table = predictions.table
+    texts = table["raw"].filter(table[PROBABILITIES[0]].is_null()).to_pylist()
+    return parse_answer.counted(texts, answers)
 
 
 def _facts(predictions: Predictions, pageset: PageSet, config: PredictConfig) -> dict[str, Any]:

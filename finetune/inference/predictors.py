@@ -57,7 +57,7 @@ def scoring(model: Any, processor: Any, answers: Answers, note: Callable[[str], 
 
 
 def generating(model: Any, processor: Any, answers: Answers, max_new_tokens: int) -> Predictor:
-    """Return a predictor by generated text, which is a stage only if it is exactly an answer."""
+    """Return a predictor by generated text, which is a stage if it states one and no other."""
     from psgimg.finetune.inference import encoding, generation
 
     def prepare(rows: Sequence[ChatRow]) -> Any:
