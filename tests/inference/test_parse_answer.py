@@ -68,7 +68,13 @@ def test_a_stage_counts_however_it_is_dressed_and_how_is_known(raw, stage, manne
     "raw",
     [
         *("", " ", ".", "N", "2", "N4", "S3", "stage 4", "NREM", "non-REM", "N２", "N2NREM"),
-        *("not N2", "Is it N2?", "N2 is not right", "This is not, in my view, N2", "no stage but N2"),
+        *(
+            "not N2",
+            "Is it N2?",
+            "N2 is not right",
+            "This is not, in my view, N2",
+            "no stage but N2",
+        ),
         *("N2 or N3", "N2, as N3 has slow waves", "W/N1", "non-REM, not REM", "N2 (REM?)"),
         "N2. Or rather N3.",
         "<think>The spindles say N2",
@@ -96,7 +102,20 @@ def test_every_answer_of_every_prompt_can_be_given(answers, stage, before, stop,
 
 pieces = st.sampled_from(
     [*STAGE_NAMES, "R", "wake", "Stage", "the", "is", "not", "or", "NREM", "stage 2", "ſtage 1"]
-    + ["**", '{"stage": "', '"}', "<think>", "</think>", ". ", "\n", "?", ", ", " ", '"', "{" * 2000]
+    + [
+        "**",
+        '{"stage": "',
+        '"}',
+        "<think>",
+        "</think>",
+        ". ",
+        "\n",
+        "?",
+        ", ",
+        " ",
+        '"',
+        "{" * 2000,
+    ]
 )
 texts = st.one_of(st.text(max_size=40), st.lists(pieces, max_size=12).map("".join))
 
