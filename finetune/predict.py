@@ -18,11 +18,11 @@ from psgimg.finetune import hub, optional_dependencies
 from psgimg.finetune.data import page_set
 from psgimg.finetune.data.chat import ChatRow
 from psgimg.finetune.data.page_set import PageSet
-from psgimg.finetune.inference import opening, page_lanes, partial_file
+from psgimg.finetune.inference import opening, page_lanes, parse_answer, partial_file
 from psgimg.finetune.inference.fleet import Fleet, Note
 from psgimg.finetune.inference.opening import Crew, OpenEndpoint, OpenModel, Staging, Wish
 from psgimg.finetune.inference.predict_config import PredictConfig, Question, question
-from psgimg.finetune.metrics.predictions import Answer, Predictions
+from psgimg.finetune.metrics.predictions import PROBABILITIES, Answer, Predictions
 from psgimg.finetune.models.manifest import versions
 
 __all__ = ["PredictConfig", "predict", "without_each_lane"]
@@ -131,7 +131,8 @@ def _file(
         for i, part in _staged(config, pageset, prompting, parts, load, progress):
             held.write(i, part)
         predictions = held.join(len(split))
-        held.seal(_facts(predictions, pageset, config))
+        counts = _answers(predictions, prompting.prompt.answers)
+        held.seal(_facts(predictions, pageset, config) | {"answers": counts})
         return predictions
 
 
@@ -227,6 +228,13 @@ def _columns(
         "epoch_s": pageset.source.epochs_s[page.corpus, page.recording],
         "unseen_lanes": prompting.lanes.unseen[pageset.index.recording[row]],
     }
+
+
+def _answers(predictions: Predictions, answers: Mapping[str, str]) -> dict[str, int]:
+    """Count how the answers that were read from text state their stage."""
+    table = predictions.table
+    texts = table["raw"].filter(table[PROBABILITIES[0]].is_null()).to_pylist()
+    return parse_answer.counted(texts, answers)
 
 
 def _facts(predictions: Predictions, pageset: PageSet, config: PredictConfig) -> dict[str, Any]:

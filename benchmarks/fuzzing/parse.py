@@ -45,7 +45,7 @@ from psgimg.builder.signals import corruption_spec, filter_settings
 from psgimg.builder.stages import Stage, Unscored
 from psgimg.finetune.data import page_index
 from psgimg.finetune.data.source import Source
-from psgimg.finetune.evaluation import epochs
+from psgimg.finetune.evaluation import predictions_file
 from psgimg.finetune.inference import parse_answer
 from psgimg.finetune.inference.server import chat_completion, logprobs
 from psgimg.finetune.metrics import predictions
@@ -306,7 +306,7 @@ def predicted(path: Path) -> object:
         _ = strict.labels, strict.predictions, strict.probabilities
     except BuildError:
         pass
-    read = epochs.read(path)
+    read = predictions_file.read(path)
     return list(read.nights()), read.subjects()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from psgimg.builder.atomic_file import write_text
 from psgimg.builder.errors import BuildError
-from psgimg.finetune.evaluation import epochs, joining
+from psgimg.finetune.evaluation import joining, predictions_file, stage_words
 from psgimg.finetune.evaluation.calibration import calibration
 from psgimg.finetune.evaluation.caveats import notes
 from psgimg.finetune.evaluation.clinical import bins, groups, nights, recordings_table, transitions
@@ -21,6 +21,7 @@ from psgimg.finetune.evaluation.epochs import Epochs, Night, SubjectKey, confusi
 from psgimg.finetune.evaluation.interscorer import agreement
 from psgimg.finetune.evaluation.intervals import Tables, as_values, finite, intervals
 from psgimg.finetune.evaluation.paired import compare
+from psgimg.finetune.evaluation.stage_words import Codes
 from psgimg.finetune.metrics import metric_table, metrics
 from psgimg.finetune.metrics.jackknife import FEWEST, LEVEL, METHOD
 
@@ -43,6 +44,8 @@ class EvaluateConfig:
         Table of subjects, such as BIDS's ``participants.tsv``; None for no groups.
     by
         Columns of it to group by, as of :func:`psgimg.finetune.evaluation.clinical.bins.parse`.
+    codes
+        Stages of numbers or words, as of :func:`psgimg.finetune.evaluation.stage_words.parse_codes`.
     """
 
     files: tuple[Path, ...]
@@ -50,6 +53,7 @@ class EvaluateConfig:
     join: bool = False
     subjects_table: Path | None = None
     by: str | None = None
+    codes: str | None = None
 
     def __post_init__(self) -> None:
         if not self.files:
@@ -61,6 +65,12 @@ class EvaluateConfig:
             raise BuildError(f"{given} needs {other}")
         if self.by is not None:
             bins.parse(self.by)
+        _ = self.stages_of
+
+    @property
+    def stages_of(self) -> Codes:
+        """Stages of numbers and words by ``codes``; empty without."""
+        return stage_words.parse_codes(self.codes) if self.codes else {}
 
     @property
     def folder(self) -> Path:
@@ -110,10 +120,10 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     """
     joined = None
     if config.join:
-        first, joined = joining.read(config.files, _names(config.files))
+        first, joined = joining.read(config.files, _names(config.files), config.stages_of)
         others: list[Epochs] = []
     else:
-        first, *others = [epochs.read(path) for path in config.files]
+        first, *others = [predictions_file.read(path, config.stages_of) for path in config.files]
     subjects = first.subjects()
     tables = confusions(subjects, first.label, first.prediction)
     names = _names(config.files)

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.recording import Policy
 from psgimg.finetune.data.page_index import RecordingKey
-from psgimg.finetune.evaluation import epochs
+from psgimg.finetune.evaluation import predictions_file
 from psgimg.finetune.evaluation.epochs import Epochs
+from psgimg.finetune.evaluation.stage_words import Codes
 from psgimg.finetune.metrics import disclosure
 from psgimg.finetune.metrics.metrics import N_STAGES
 
@@ -71,8 +72,10 @@ class Joined:
         return lines
 
 
-def read(paths: Sequence[Path], names: Sequence[str]) -> tuple[Epochs, Joined]:
-    """Read files of disjoint epochs as one.
+def read(
+    paths: Sequence[Path], names: Sequence[str], codes: Codes | None = None
+) -> tuple[Epochs, Joined]:
+    """Read files of disjoint epochs as one, with stages by ``codes`` as for :func:`predictions_file.read`.
 
     Raises
     ------
@@ -80,7 +83,7 @@ def read(paths: Sequence[Path], names: Sequence[str]) -> tuple[Epochs, Joined]:
         If a file can't be read, an epoch is in two files, a recording has two subjects, some files
         lack a column that others have, or signals corrupted in different ways would be mixed.
     """
-    files = [epochs.read(path) for path in paths]
+    files = [predictions_file.read(path, codes) for path in paths]
     _refuse_mixed(files)
     whole = _concatenated(files)
     settings = [_settings(one.source) for one in files]
@@ -165,6 +168,7 @@ def _concatenated(files: Sequence[Epochs]) -> Epochs:
         unseen_lanes=dict(
             sum((Counter(one.unseen_lanes) for one in files), Counter()).most_common()
         ),
+        renamed={word: stage for one in files for word, stage in one.renamed.items()},
     )
 
 

@@ -67,7 +67,7 @@ def scoring(
 def generating(
     model: Any, processor: Any, answers: Answers, loaders: int, note: Note, max_new_tokens: int
 ) -> Predictor:
-    """Return a predictor by generated text, which is a stage only if it is exactly an answer."""
+    """Return a predictor by generated text, which is a stage if it states one and no other."""
     from psgimg.finetune.inference import generation
     from psgimg.finetune.inference.encoding import Encoder
     from psgimg.finetune.inference.local_model import LocalModel

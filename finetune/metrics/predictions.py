@@ -40,6 +40,8 @@ SCHEMA = pa.schema(
     ]
 )
 
+STAGE_COLUMNS = ("label", "label_2", "prediction")
+
 SUM_TOLERANCE = 3e-3
 """Allowed deviation of an epoch's summed probabilities from 1: some tools round to three digits."""
 
@@ -164,7 +166,7 @@ def checked(table: pa.Table, path: Path) -> Predictions:
             raise BuildError(
                 f"{path}: {_where(table, pc.is_null(table[name]))} has no {name}; {remedy}"
             )
-    for name in ("label", "label_2", "prediction"):
+    for name in STAGE_COLUMNS:
         valid = pc.or_(pc.is_in(table[name], pa.array(STAGE_NAMES)), pc.is_null(table[name]))
         if not pc.all(valid, min_count=0).as_py():
             wrong = table[name].filter(pc.invert(valid))[0].as_py()
@@ -233,7 +235,10 @@ def typed(table: pa.Table, path: Path) -> pa.Table:
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
         if pa.types.is_string(field.type) and not _is_text(column.type):
-            raise BuildError(f"{path}: column {field.name!r} is {column.type}; make it text")
+            remedy = "make it text"
+            if field.name in STAGE_COLUMNS:
+                remedy += ", or give `psgimg evaluate` the stages of its numbers with --codes"
+            raise BuildError(f"{path}: column {field.name!r} is {column.type}; {remedy}")
         try:
             column = column.cast(field.type)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

@@ -270,6 +270,8 @@ def test_generated_answers_are_kept_unchanged(model, dataset, tmp_path):
         found.predictions.tolist() == [-1] * 4
     )  # without training there is no valid answer, and none is guessed
     assert found.probabilities is None
+    beside = json.loads((tmp_path / "p.jsonl.json").read_text())
+    assert sum(beside["answers"].values()) == 4, "how each answer was given is counted"
 
 
 def test_a_model_without_fine_tuning_is_prompted_zero_shot_with_a_notice(base, dataset, tmp_path):
