@@ -48,17 +48,20 @@ class Case:
         Folder whose contents are there before it runs, if any.
     timed
         Patterns of the files that record times or interruptions; only their presence is compared.
+    share
+        Which share of a build the command is, if it is one of several.
     """
 
     name: str
     words: Sequence[str]
     before: Path | None = None
     timed: Sequence[str] = ()
+    share: str = ""
 
     @property
     def command(self) -> str:
-        """Name of the command."""
-        return self.words[0]
+        """Name of the command, or of its share."""
+        return self.share or self.words[0]
 
 
 def warm_up(commands: Sequence[str]) -> None:
@@ -146,6 +149,8 @@ def cases(inputs: Path, commands: Sequence[str]) -> list[Case]:
         Case("build, 2 workers", [*build, "--workers", "2"]),
         Case("build, more nights", [*build, "--workers", "1"], inputs / "partly"),
     ]
+    if {*commands} & {"part", "join"}:
+        found += _shared(inputs, build)
     if "push" in commands:
         hmc = ["--root", str(inputs / "hmc"), "--source", "hmc", "--out", "out", "--workers", "1"]
         _made(inputs, "open", ["build", "--trim", "none", *hmc])
@@ -162,6 +167,23 @@ def cases(inputs: Path, commands: Sequence[str]) -> list[Case]:
     if {*commands} & {*MODELS}:
         found += _with_model(inputs, dataset, root)
     return [case for case in found if case.command in commands]
+
+
+def _shared(inputs: Path, build: Sequence[str]) -> list[Case]:
+    """Draw a build in parts, and return the cases of a part and of joining them."""
+    one = [*build, "--workers", "1"]
+    _made(inputs, "half", [*one, "--part", "1/2"])
+    for number in ("1", "2"):
+        _made(inputs, "together", [*one, "--part", f"{number}/2"])
+        _made(inputs, "apart", [*one, "--part", f"{number}/2", "--out", number])
+    folders = ["--parts", "1", "--parts", "2"]
+    return [
+        Case("part", [*one, "--part", "1/2"], share="part"),
+        Case("part, 2 workers", [*build, "--workers", "2", "--part", "1/2"], share="part"),
+        Case("part, after another", [*one, "--part", "2/2"], inputs / "half", share="part"),
+        Case("join", [*one, "--join"], inputs / "together", share="join"),
+        Case("join, own folders", [*one, "--join", *folders], inputs / "apart", share="join"),
+    ]
 
 
 def _with_model(inputs: Path, dataset: Path, root: Path) -> list[Case]:
@@ -198,7 +220,7 @@ def _with_model(inputs: Path, dataset: Path, root: Path) -> list[Case]:
 
 
 def _made(inputs: Path, name: str, words: Sequence[str]) -> None:
-    """Run a command in a new folder of the inputs.
+    """Run a command in a folder of the inputs.
 
     It runs in this process, so that forks inherit what it imports and compiles, unless it trains: a
     process whose autograd has run can't be forked.
@@ -206,13 +228,13 @@ def _made(inputs: Path, name: str, words: Sequence[str]) -> None:
     from psgimg.builder.cli import command_line
 
     folder = inputs / name
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     log = inputs / f"{name}.log"
     if words[0] == "sft":
         if kill_point.wait(kill_point.start(words, folder, log, kill_point.nothing)) != 0:
             raise SystemExit(f"psgimg {' '.join(words)} failed:\n{log.read_text()}")
         return
-    with log.open("w") as stream, redirect_stdout(stream), chdir(folder):
+    with log.open("a") as stream, redirect_stdout(stream), chdir(folder):
         command_line()(list(words), standalone_mode=False)
 
 

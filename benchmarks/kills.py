@@ -37,7 +37,7 @@ ENVIRONMENT = {
 }
 """Variables that libraries read when they are imported: one thread per process, as forks need."""
 
-COMMANDS = ("build", "push", "export", "rebuild", "predict", "stage", "study")
+COMMANDS = ("build", "part", "join", "push", "export", "rebuild", "predict", "stage", "study")
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGKILL)
 COLUMNS = "{:24} {:>7} {:>7} {:>8} {:>10} {:>10} {:>7} {:>7} {:>7}"
 

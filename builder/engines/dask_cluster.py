@@ -19,6 +19,8 @@ PACKAGES = 'pip install "psgimg[cluster]"'
 QUIET = {"logging": {"distributed": "critical", "distributed.client": "critical"}}
 TIMEOUT_S = 20
 JOBS = "jobs"
+NEEDED = ("cores", "memory")
+"""What a job must ask for."""
 
 
 @contextmanager
@@ -72,6 +74,7 @@ def opened(where: str, note: Callable[[str], None]) -> Iterator[Client]:
 def _slurm(path: Path) -> Iterator[Any]:
     """Yield a cluster whose workers are jobs of SLURM, described in a YAML file."""
     try:
+        import dask
         from dask_jobqueue import SLURMCluster
         from dask_jobqueue.core import Job
         from dask_jobqueue.slurm import SLURMJob
@@ -88,6 +91,11 @@ def _slurm(path: Path) -> Iterator[Any]:
         raise BuildError(
             f"--cluster {path}: unknown key {', '.join(unknown)}; use jobs and the arguments of "
             "dask_jobqueue.SLURMCluster"
+        )
+    own = dask.config.get("jobqueue.slurm", {})  # of the user's Dask, before its defaults
+    if missing := [key for key in NEEDED if {**own, **values}.get(key) is None]:
+        raise BuildError(
+            f"--cluster {path}: {' and '.join(missing)} missing; say how much a job gets"
         )
     try:
         cluster = SLURMCluster(**values)
