@@ -45,6 +45,8 @@ class Person:
         K-complexes per minute of N2.
     slow_uv
         Peak-to-peak amplitude of slow waves at F4, before ``eeg_gain``.
+    theta
+        Factor of theta waves.
     depth
         Depth of the deepest sleep, from 0 to 1, in which slow waves are largest.
     rolling, eyes_per_min
@@ -75,6 +77,7 @@ class Person:
     spindle_per_min: float
     k_per_min: float
     slow_uv: float
+    theta: float
     depth: float
     rolling: float
     eyes_per_min: float
@@ -117,6 +120,7 @@ RANGES: Mapping[str, tuple[Range, Range, Range]] = {
     "spindle_per_min": ((2.0, 5.0), (2.5, 7.0), (1.2, 3.5)),
     "k_per_min": ((1.0, 2.5), (0.8, 2.2), (0.4, 1.3)),
     "slow_uv": ((160.0, 240.0), (95.0, 150.0), (55.0, 95.0)),
+    "theta": _same(0.5, 1.0),
     "depth": ((0.7, 0.95), (0.5, 0.85), (0.4, 0.7)),
     "rolling": _same(0.3, 1.2),
     "eyes_per_min": ((3.0, 8.0), (3.0, 9.0), (2.0, 6.0)),

@@ -178,8 +178,8 @@ def _lighten(mixture: npt.NDArray[np.float64], rng: np.random.Generator) -> None
 def _alternate(mixture: npt.NDArray[np.float64], rng: np.random.Generator) -> None:
     """Let wakefulness and N1 alternate within seconds where one becomes the other."""
     drowsy = mixture[Stage.W] + mixture[Stage.N1]
-    asleep = soften(1.0 - 2.0 * mixture[Stage.W], 16.0)
-    share = np.clip(0.5 + 2.0 * (asleep + 0.4 * _flicker(asleep.size, 2.5, rng)), 0.0, 1.0)
+    asleep = soften(1.0 - 2.0 * mixture[Stage.W], 20.0)
+    share = np.clip(0.5 + 1.4 * (asleep + 0.5 * _flicker(asleep.size, 2.5, rng)), 0.0, 1.0)
     mixture[Stage.N1] = drowsy * share
     mixture[Stage.W] = drowsy * (1.0 - share)
 

@@ -15,7 +15,7 @@ from psgimg.builder.corpora.synthetic.sleep_course import Course
 from psgimg.builder.corpora.synthetic.synthetic_files import EPOCH_S
 from psgimg.builder.stages import Stage
 
-ERROR, BIAS = 0.2, 0.05
+ERROR, BIAS = 0.22, 0.05
 """Standard deviation of the error in a judged share, from epoch to epoch and from night to night."""
 PERSISTENCE = 0.5
 """Correlation of the errors in successive epochs."""
