@@ -23,7 +23,7 @@ DEPTHS = (1.0, 0.75, 0.45)
 """Depth of NREM sleep in each cycle."""
 SETTLING_S = 150.0
 """How long slow waves take to return after an interruption."""
-LIGHT_FROM = 0.8
+LIGHT_FROM = 0.84
 """Share of N2 and REM sleep without any N1 in it."""
 SLOW_WAVE_UV = 75.0
 """Peak-to-peak amplitude from which a slow wave counts (AASM manual)."""
