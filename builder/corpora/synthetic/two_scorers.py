@@ -15,11 +15,11 @@ from psgimg.builder.corpora.synthetic.sleep_course import Course
 from psgimg.builder.corpora.synthetic.synthetic_files import EPOCH_S
 from psgimg.builder.stages import Stage
 
-ERROR, BIAS = 0.24, 0.07
+ERROR, BIAS = 0.25, 0.07
 """Standard deviation of the error in a judged share, from epoch to epoch and from night to night."""
 PERSISTENCE = 0.5
 """Correlation of the errors in successive epochs."""
-SLOPE = 2.0
+SLOPE = 1.6
 """Advantage of N3 over N2 per share of slow waves beyond the scorer's threshold."""
 INERTIA = 0.14
 """Advantage of the stage of the epoch before."""
