@@ -45,6 +45,8 @@ class Person:
         K-complexes per minute of N2.
     slow_uv
         Peak-to-peak amplitude of slow waves at F4, before ``eeg_gain``.
+    theta
+        Factor of theta waves.
     depth
         Depth of the deepest sleep, from 0 to 1, in which slow waves are largest.
     rolling, eyes_per_min
@@ -75,6 +77,7 @@ class Person:
     spindle_per_min: float
     k_per_min: float
     slow_uv: float
+    theta: float
     depth: float
     rolling: float
     eyes_per_min: float
@@ -116,16 +119,17 @@ RANGES: Mapping[str, tuple[Range, Range, Range]] = {
     "spindle_uv": ((24.0, 44.0), (22.0, 42.0), (14.0, 30.0)),
     "spindle_per_min": ((2.0, 5.0), (2.5, 7.0), (1.2, 3.5)),
     "k_per_min": ((1.0, 2.5), (0.8, 2.2), (0.4, 1.3)),
-    "slow_uv": ((160.0, 240.0), (95.0, 150.0), (55.0, 95.0)),
+    "slow_uv": ((140.0, 220.0), (80.0, 130.0), (45.0, 80.0)),
+    "theta": _same(0.5, 1.0),
     "depth": ((0.7, 0.95), (0.5, 0.85), (0.4, 0.7)),
     "rolling": _same(0.3, 1.2),
     "eyes_per_min": ((3.0, 8.0), (3.0, 9.0), (2.0, 6.0)),
-    "phasic": _same(0.35, 0.75),
+    "phasic": _same(0.3, 0.7),
     "blinks_per_min": _same(6.0, 20.0),
     "closed": _same(0.35, 0.85),
     "chin": _same(0.5, 1.8),
     "contrast": _same(0.5, 1.1),
-    "atonia": _same(0.25, 0.95),
+    "atonia": _same(0.3, 1.0),
     "heart_bpm": ((64.0, 84.0), (52.0, 74.0), (52.0, 72.0)),
     "rem_share": ((0.18, 0.26), (0.18, 0.28), (0.14, 0.22)),
     "n1_s": ((20.0, 50.0), (30.0, 80.0), (45.0, 110.0)),

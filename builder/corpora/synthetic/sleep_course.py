@@ -23,10 +23,10 @@ DEPTHS = (1.0, 0.75, 0.45)
 """Depth of NREM sleep in each cycle."""
 SETTLING_S = 150.0
 """How long slow waves take to return after an interruption."""
-LIGHT_FROM = 0.8
+LIGHT_FROM = 0.84
 """Share of N2 and REM sleep without any N1 in it."""
-SLOW_WAVE_UV = 75.0
-"""Peak-to-peak amplitude from which a slow wave counts (AASM manual)."""
+COUNTING_UV = 60.0
+"""Amplitude from which a slow wave, with what it rides on, spans 75 µV and counts (AASM manual)."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Course:
     Parameters
     ----------
     mixture : (5, n)
-        Share of each stage at each moment, summing to 1; N3 is where slow waves exceed 75 µV.
+        Share of each stage at each moment, summing to 1; N3 is where slow waves span 75 µV.
     deep
         Amplitude of slow waves, in shares of the person's largest.
     eyes_open, phasic, arousal, moving
@@ -89,7 +89,7 @@ def draw(person: Person, setup: Setup, night_s: int, rng: np.random.Generator) -
     _alternate(mixture, rng)
     mixture = np.array([soften(row, 1.5) for row in mixture])
     deep = _depth(bouts, edges, person, rng)
-    visible = soften((deep * person.slow_uv * person.eeg_gain > SLOW_WAVE_UV).astype(float), 0.3)
+    visible = soften((deep * person.slow_uv * person.eeg_gain > COUNTING_UV).astype(float), 0.3)
     mixture[Stage.N3] = visible * mixture[Stage.N2]
     mixture[Stage.N2] -= mixture[Stage.N3]
     wakes = [edges[i] for i in range(1, len(bouts)) if stages[i] is Stage.W]
@@ -178,8 +178,8 @@ def _lighten(mixture: npt.NDArray[np.float64], rng: np.random.Generator) -> None
 def _alternate(mixture: npt.NDArray[np.float64], rng: np.random.Generator) -> None:
     """Let wakefulness and N1 alternate within seconds where one becomes the other."""
     drowsy = mixture[Stage.W] + mixture[Stage.N1]
-    asleep = soften(1.0 - 2.0 * mixture[Stage.W], 16.0)
-    share = np.clip(0.5 + 2.0 * (asleep + 0.4 * _flicker(asleep.size, 2.5, rng)), 0.0, 1.0)
+    asleep = soften(1.0 - 2.0 * mixture[Stage.W], 20.0)
+    share = np.clip(0.5 + 1.4 * (asleep + 0.5 * _flicker(asleep.size, 2.5, rng)), 0.0, 1.0)
     mixture[Stage.N1] = drowsy * share
     mixture[Stage.W] = drowsy * (1.0 - share)
 

@@ -15,13 +15,13 @@ from psgimg.builder.corpora.synthetic.sleep_course import Course
 from psgimg.builder.corpora.synthetic.synthetic_files import EPOCH_S
 from psgimg.builder.stages import Stage
 
-ERROR, BIAS = 0.2, 0.05
+ERROR, BIAS = 0.28, 0.08
 """Standard deviation of the error in a judged share, from epoch to epoch and from night to night."""
 PERSISTENCE = 0.5
 """Correlation of the errors in successive epochs."""
-SLOPE = 1.5
-"""Advantage of N3 over N2 per share of slow waves beyond the scorer's threshold."""
-INERTIA = 0.08
+CLEAR = 0.3
+"""Share of slow waves beyond the scorer's threshold that leaves no doubt about N3."""
+INERTIA = 0.14
 """Advantage of the stage of the epoch before."""
 
 
@@ -49,8 +49,9 @@ def score(course: Course, scorer: Scorer, rng: np.random.Generator) -> list[Stag
     share = course.shares(EPOCH_S)
     nrem = share[Stage.N2] + share[Stage.N3]
     slow = share[Stage.N3] / np.maximum(nrem, 0.01)
+    limit = scorer.slow_share
     judged = share.copy()
-    judged[Stage.N3] = nrem * np.clip(0.5 + SLOPE * (slow - scorer.slow_share), 0.0, 1.0)
+    judged[Stage.N3] = nrem * np.interp(slow, (0, limit, limit + CLEAR), (0, 0.5, 1))
     judged[Stage.N2] = nrem - judged[Stage.N3]
     judged[Stage.N1] += scorer.n1 * (judged[Stage.N1] > 0)
     # What hardly shows in an epoch is seen by nobody.

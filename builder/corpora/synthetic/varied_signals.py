@@ -27,8 +27,10 @@ from psgimg.builder.corpora.synthetic.physiology import (
     LEADS,
     PQRST,
     RHYTHMS,
+    ROLLING,
     SFREQ_HZ,
     SLOW,
+    THETA,
     WAVES,
     Page,
     Rhythm,
@@ -42,7 +44,7 @@ Samples = npt.NDArray[np.float64]
 Looks = dict[Page, Control]
 """How far a moment looks like each page, from 0 to 1."""
 
-BACKGROUND_UV = 4.5
+BACKGROUND_UV = 6.0
 PLAIN_ALPHA_UV = 46.0
 """Amplitude of alpha in the table of rhythms, which each person's own replaces."""
 
@@ -107,8 +109,10 @@ def _add_rhythm(
     if rhythm is ALPHA:
         own = person.alpha_uv / PLAIN_ALPHA_UV
         more = person.alpha_share
-    elif rhythm.band_hz and rhythm.band_hz[1] < 0.5:
+    elif rhythm is ROLLING:
         own *= person.rolling
+    elif rhythm is THETA:
+        own *= person.theta
     if rhythm is SLOW:
         strength_uv = person.eeg_gain * person.slow_uv * course.deep * course.nrem
     else:
