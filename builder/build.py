@@ -11,7 +11,7 @@ from pathlib import Path
 from psgimg.builder import atomic_file, night
 from psgimg.builder.access import supply
 from psgimg.builder.access.stock import Stock
-from psgimg.builder.building import arriving, changes, expected_size, outcomes, publishing
+from psgimg.builder.building import arriving, changes, expected_size, outcomes, shard_files
 from psgimg.builder.building.outcomes import Failed
 from psgimg.builder.card import croissant, dataset_card, terms_files
 from psgimg.builder.corpora.presence import Presence
@@ -177,8 +177,16 @@ def _publish(
         raise BuildError(build_report.nothing_built(set_aside))
     facts = [one.facts for one in done.values()]
     split_of = placements.of_recordings(facts, placed, policy)
-    new = publishing.publish(config.out, shards.plan(done.values(), split_of))
+    new = shard_files.publish(config.out, shards.plan(done.values(), split_of))
     report = build_report.collect(config, set_aside, split_of, new)
+    if not build_report.is_described(config.out, report):
+        _describe(config, report)
+    new.remember(wait=True)
+    return report
+
+
+def _describe(config: BuildConfig, report: Report) -> None:
+    """Write card, Croissant file, terms and ``build.json``, the last of all."""
     own_files.begin(config.out, _beside())
     dataset_card.write(config.out, report)
     described = build_report.text(croissant.croissant(report.values))
@@ -186,8 +194,6 @@ def _publish(
     for name, text in terms_files.texts(report.values).items():
         atomic_file.write_text(config.out / name, text)
     build_report.write(config.out, report, _companions(config.out))
-    new.remember(wait=True)
-    return report
 
 
 def _without_twins(

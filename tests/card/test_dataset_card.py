@@ -23,7 +23,7 @@ from datasets import Image as ImageFeature
 from huggingface_hub import DatasetCard
 from PIL import Image
 from psgimg.builder import words
-from psgimg.builder.building import publishing
+from psgimg.builder.building import shard_files
 from psgimg.builder.card import card_metadata, contact_sheet, dataset_card, release_notes
 from psgimg.builder.card.release_notes import Release, Revision
 from psgimg.builder.dataset import build_report, placements, shards
@@ -141,7 +141,7 @@ def finish(out: Path, set_aside: list[SetAside] = ASIDE, **options) -> build_rep
     config = BuildConfig(("demo", "isruc"), out=out, **options)
     done = shards.finished(out)
     split_of = placed([one.facts for one in done.values()], config)
-    publishing.publish(out, shards.plan(done.values(), split_of))
+    shard_files.publish(out, shards.plan(done.values(), split_of))
     result = build_report.collect(config, set_aside, split_of)
     dataset_card.write(out, result)
     return result

@@ -1,4 +1,4 @@
-"""Publishing: finished recordings become the shards of a dataset, with disk space for one more.
+"""Shard files: finished recordings become the shards of a dataset, with disk space for one more.
 
     OUT/.psgimg/staged/       complete shards that wait for those that they replace
     OUT/.psgimg/old/          complete shards of a publishing that was interrupted and then changed
