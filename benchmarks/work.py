@@ -100,3 +100,10 @@ def measure_pages(n_pages: str) -> dict[str, Any]:
     import page
 
     return page.measure(int(n_pages))
+
+
+def scale(phase: str, folder: str, n_nights: str, n_pages: str) -> dict[str, Any]:
+    """Measure one phase of ``scale.py``."""
+    import scale_phases
+
+    return scale_phases.run(phase, Path(folder), int(n_nights), int(n_pages))

@@ -15,12 +15,12 @@ from psgimg.builder.building import (
     arriving,
     changes,
     expected_size,
-    finishing,
     folder,
     joining,
     outcomes,
     part_record,
     planning,
+    publishing,
 )
 from psgimg.builder.building.outcomes import Failed
 from psgimg.builder.building.planning import Plan
@@ -88,7 +88,7 @@ def build(
         If the build can't continue. Finished recordings are kept, and running the same command
         again resumes the build.
     """
-    own_files.refuse_foreign(config.out, finishing.beside())
+    own_files.refuse_foreign(config.out, publishing.beside())
     opened = supply.opened(
         config.corpora, config.root, config.fetch, progress, absolute=engine is not None
     )
@@ -97,7 +97,7 @@ def build(
         refused = _draw_new(plan, engine or Processes(config.workers), progress, expect)
         set_aside = [*plan.planned.set_aside, *refused]
         plan.withdraw(set_aside, refused)
-        return finishing.finish(plan, set_aside)
+        return publishing.publish(plan, set_aside)
 
 
 def build_on(
@@ -128,7 +128,7 @@ def build_part(config: BuildConfig, progress: Progress) -> PartDone:
     BuildError
         As for ``build``, and after SIGUSR1.
     """
-    own_files.refuse_foreign(config.out, finishing.beside())
+    own_files.refuse_foreign(config.out, publishing.beside())
     opened = supply.opened(config.corpora, config.root, config.fetch, progress)
     with (
         termination.requested() as ended,
@@ -163,7 +163,7 @@ def join(
     BuildError
         If a part has not finished, or is of another build.
     """
-    own_files.refuse_foreign(config.out, finishing.beside())
+    own_files.refuse_foreign(config.out, publishing.beside())
     opened = supply.opened(config.corpora, config.root, config.fetch, progress)
     with folder.alone(config.out, joins=True), opened as (found, stocks):
         plan = planning.plan(config, found, stocks, progress)
@@ -171,7 +171,7 @@ def join(
         _announce(plan, done, done.keys(), expect)
         set_aside = [*plan.planned.set_aside, *refused]
         plan.withdraw(set_aside, refused)
-        return finishing.finish(plan, set_aside)
+        return publishing.publish(plan, set_aside)
 
 
 def draw(task: Task) -> Drawn | Failed:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import ClassVar, Generic
+from typing import Any, ClassVar, Generic
 
 from psgimg.builder import atomic_file
 from psgimg.builder.corpora import registry
@@ -19,14 +19,12 @@ from psgimg.builder.dataset.build_json import (
     BuildFacts,
     BuildJson,
     BuiltRecording,
-    CorpusCounts,
     CorpusPolicy,
     DatasetFacts,
     FileEntry,
     PolicyName,
     SetAsideEntry,
     ShardEntry,
-    StageCounts,
 )
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.schema import SPLITS, SplitName
@@ -37,7 +35,6 @@ from psgimg.builder.files.hash_cache import HashCache, NewHashes
 from psgimg.builder.files.quoting import visible
 from psgimg.builder.recordings.recording import Policy, Recording
 from psgimg.builder.signals import corruption_spec
-from psgimg.builder.stages import STAGE_NAMES
 from typing_extensions import TypeVar
 
 FILE = "build.json"
@@ -141,10 +138,11 @@ def collect(
             "parted": placements.parted(recordings),
             "policy": strictest({name: records[name] for name in names}),
             "corpora": {
-                name: {**records[name], **_corpus_counts(name, recordings, aside)} for name in names
+                name: {**records[name], **corpus_record.found(name, recordings, aside)}
+                for name in names
             },
-            "counts": {name: _counts(name, recordings) for name in names},
-            "left_out": {name: _left_out(name, recordings) for name in names},
+            "counts": {name: corpus_record.counts(name, recordings) for name in names},
+            "left_out": {name: corpus_record.left_out(name, recordings) for name in names},
             "recordings": recordings,
             "set_aside": aside,
             "shards": _shards(config.out, new or NewHashes()),
@@ -165,8 +163,25 @@ def write(out: Path, report: Report, beside: Sequence[str]) -> None:
         atomic_file.write_text(out / FOLDS_FILE, placements.folds_text(report.values))
         names.append(FOLDS_FILE)
     listed = {name: entry((out / name).read_bytes()) for name in sorted(names)}
+    atomic_file.write_text(out / FILE, text({**_recorded(report), "files": listed}))
+
+
+def is_described(out: Path, report: Report) -> bool:
+    """Return whether the files beside the shards are those of a report, so that none need be written."""
+    if not (out / FILE).exists():
+        return False
+    before: dict[str, Any] = {**read(out)}
+    files = before.pop("files")
+    return before == _recorded(report) and all(
+        (out / name).is_file() and entry((out / name).read_bytes()) == recorded
+        for name, recorded in files.items()
+    )
+
+
+def _recorded(report: Report) -> dict[str, Any]:
+    """Return what ``build.json`` has of a report, without details that quote files."""
     aside = build_json.without_details(report.values["set_aside"])
-    atomic_file.write_text(out / FILE, text({**report.values, "set_aside": aside, "files": listed}))
+    return {**report.values, "set_aside": aside}
 
 
 def entry(data: bytes) -> FileEntry:
@@ -251,36 +266,6 @@ def strictest(corpora: Mapping[str, CorpusPolicy]) -> PolicyName:
     """
     is_open = all(registry.is_open(name, entry["policy"]) for name, entry in corpora.items())
     return Policy.OPEN.value if is_open else Policy.RESTRICTED.value
-
-
-def _corpus_counts(
-    name: str, recordings: Sequence[BuiltRecording], aside: Sequence[SetAsideEntry]
-) -> CorpusCounts:
-    built = [fact for fact in recordings if fact["corpus"] == name]
-    n_aside = sum(entry["corpus"] == name for entry in aside)
-    return {
-        "found": len(built) + n_aside,
-        "built": len(built),
-        "set_aside": n_aside,
-        "subjects": len({fact["subject"] for fact in built}),
-    }
-
-
-def _counts(name: str, recordings: Sequence[BuiltRecording]) -> dict[SplitName, StageCounts]:
-    counts = {split: dict.fromkeys(STAGE_NAMES, 0) for split in SPLITS}
-    for fact in recordings:
-        if fact["corpus"] == name:
-            for stage, n in fact["stages"].items():
-                counts[fact["split"]][stage] += n
-    return counts
-
-
-def _left_out(name: str, recordings: Sequence[BuiltRecording]) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for fact in recordings:
-        if fact["corpus"] == name:
-            total.update(fact["left_out"])
-    return dict(sorted(total.items()))
 
 
 def _shards(out: Path, new: NewHashes) -> list[ShardEntry]:

@@ -2,7 +2,7 @@
 
     OUT/data/<corpus>/<split>-00000-of-00002.parquet      the dataset
     OUT/.psgimg/parts/<corpus>/<recording>.parquet        a finished recording, not yet in a shard
-    OUT/.psgimg/staged/, OUT/.psgimg/old/                 shards on their way; see ``publishing``
+    OUT/.psgimg/staged/, OUT/.psgimg/old/                 shards on their way; see ``shard_files``
 
 Every file has the facts of its recordings in its footer, so that the files alone record what is
 finished. A recording is deleted from one place only after it is complete in the next.
@@ -10,6 +10,7 @@ finished. A recording is deleted from one place only after it is complete in the
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import json
@@ -28,6 +29,7 @@ from psgimg.builder.dataset.build_json import FooterFacts, RecordingFacts
 from psgimg.builder.dataset.schema import Row, SplitName, schema
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, safe_names
+from psgimg.builder.files.hash_cache import Stamp
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -258,21 +260,32 @@ def contents(path: Path) -> Iterator[Done]:
         If the file can't be opened, or has facts that no build writes.
     """
     try:
-        metadata = pq.read_schema(path).metadata or {}
-        facts: list[FooterFacts] = bounded.loads(metadata[FOOTER.encode()], path.name)
-        if not isinstance(facts, list):
-            return
+        footer = _footer(path, Stamp.of(path.stat()))
     except PermissionError as error:
         raise BuildError(atomic_file.unwritable(path, error)) from error
     except (pa.ArrowException, OSError, KeyError, ValueError):
         return  # damaged by another program: the recording is drawn again
+    for row_group, (facts, withdrawn) in enumerate(footer):
+        yield Done(path, row_group, facts, withdrawn)
+
+
+@functools.lru_cache(maxsize=20_000)
+def _footer(path: Path, stamp: Stamp) -> Sequence[tuple[RecordingFacts, bool]]:
+    """Return the facts of each recording in a file, and whether it is withdrawn.
+
+    A build asks several times, and thousands of footers take seconds.
+    """
+    del stamp  # a changed file is read again
+    metadata = pq.read_schema(path).metadata or {}
+    footer: list[FooterFacts] = bounded.loads(metadata[FOOTER.encode()], path.name)
+    if not isinstance(footer, list):
+        return ()
     try:
-        for fact in facts:
-            json_form.conform(fact, FooterFacts, needed=("corpus", "recording"))
+        for facts in footer:
+            json_form.conform(facts, FooterFacts, needed=("corpus", "recording"))
     except json_form.FormError as error:
         raise BuildError(
             f"{path} is damaged or was written by another version of psgimg ({error}); remove it or get it "
             "again, or choose another --out"
         ) from error
-    for row_group, fact in enumerate(facts):
-        yield Done(path, row_group, fact, fact.pop("withdrawn", False))
+    return [(facts, facts.pop("withdrawn", False)) for facts in footer]

@@ -1,6 +1,6 @@
 """Parts of a dataset without a picture worth looking at."""
 
-from psgimg.builder.building import publishing
+from psgimg.builder.building import shard_files
 from psgimg.builder.dataset import shards
 
 
@@ -34,7 +34,7 @@ def facts(recording, mark=0, corpus="shhs"):
 
 def publish(out):
     done = shards.finished(out)
-    publishing.publish(out, shards.plan(done.values(), dict.fromkeys(done, "train")))
+    shard_files.publish(out, shards.plan(done.values(), dict.fromkeys(done, "train")))
 
 
 def write(out, names, mark=0, corpus="shhs"):

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from psgimg.builder.building import publishing
+from psgimg.builder.building import shard_files
 from psgimg.builder.dataset import build_report, shards
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import hash_cache
@@ -199,7 +199,7 @@ def test_a_shard_is_hashed_as_it_is_written_and_never_read_for_it(tmp_path, monk
     out = tmp_path / "out"
     write(out, NAMES)
     done = shards.finished(out)
-    new = publishing.publish(out, shards.plan(done.values(), dict.fromkeys(done, "train")))
+    new = shard_files.publish(out, shards.plan(done.values(), dict.fromkeys(done, "train")))
     new.remember(wait=True)
     known = hash_cache.HashCache.load()
     paths = sorted((out / "data").rglob("*.parquet"))
