@@ -16,9 +16,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.recordings.segments import Segment
-from psgimg.builder.signals import peaks, sections
 from psgimg.builder.signals.deriving import Samples, in_segment
-from psgimg.builder.signals.resampling import resample
 
 SFREQ_HZ = 100.0
 """Rate at which blinks are sought; slower signals keep their own."""
@@ -117,6 +115,8 @@ def count(
 
 def _in_piece(samples_uv: Samples, rate: Fraction) -> Blinks:
     """Count the blinks in a gapless signal; an incomplete block at its end is left out."""
+    from psgimg.builder.signals.resampling import resample  # loads Numba
+
     sfreq_hz = min(SFREQ_HZ, float(rate))
     n_block = round(BLOCK_S * sfreq_hz)
     if len(samples_uv) * sfreq_hz / float(rate) < n_block:
@@ -138,6 +138,8 @@ def _in_piece(samples_uv: Samples, rate: Fraction) -> Blinks:
 
 
 def _passed(wave: Samples, band_hz: tuple[float, float], sfreq_hz: float) -> Samples:
+    from psgimg.builder.signals import sections  # loads Numba
+
     return sections.both_ways(sections.band_pass(2, band_hz, sfreq_hz), wave, N_PAD)
 
 
@@ -149,6 +151,8 @@ def _level(wave: Samples, n_block: int) -> Samples:
 
 def _peaks(shape: Samples, sfreq_hz: float, background: Samples) -> npt.NDArray[np.intp]:
     """Return the samples at which there is an upward peak with the shape of a blink."""
+    from psgimg.builder.signals import peaks  # loads Numba
+
     around = round(AROUND_S * sfreq_hz)
     narrowest, widest = (seconds * sfreq_hz for seconds in WIDTH_S)
     at, rise, fall = peaks.find(shape, MIN_UV, (narrowest, widest), 4 * around + 1)

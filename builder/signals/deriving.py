@@ -15,7 +15,6 @@ from psgimg.builder.recordings.usable import is_level
 from psgimg.builder.signals import quality_measure
 from psgimg.builder.signals.quality import LaneQuality
 from psgimg.builder.signals.quality_measure import Pages
-from psgimg.builder.signals.resampling import resample
 
 Samples = npt.NDArray[np.float64]
 
@@ -92,6 +91,8 @@ def _subtract(
     file: SignalFile, derivation: Derivation, samples: Samples, reference: Samples
 ) -> None:
     """Subtract the reference in place, segment by segment: resampling must not cross a gap."""
+    from psgimg.builder.signals.resampling import resample  # loads Numba
+
     assert derivation.minus is not None
     rate, reference_rate = file.sfreqs_hz[derivation.plus], file.sfreqs_hz[derivation.minus]
     for segment in file.segments:

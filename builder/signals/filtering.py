@@ -18,11 +18,9 @@ import numpy.typing as npt
 from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage
 from psgimg.builder.recordings.segments import Segment
 from psgimg.builder.recordings.signal_file import SignalFile
-from psgimg.builder.signals import sections
 from psgimg.builder.signals.deriving import LaneState, RawLane, Samples, in_segment, read_lane
 from psgimg.builder.signals.filter_settings import Filters
 from psgimg.builder.signals.quality import LaneQuality
-from psgimg.builder.signals.resampling import Level, Resampler, Wave
 
 Corruptor = Callable[[Lane, Samples, Fraction], Samples]
 """Changes a lane's raw samples, in µV at a rate in Hz, before they are filtered (``corrupt.py``)."""
@@ -33,6 +31,9 @@ MIN_SPAN_S = 1.0
 NOTCH_Q = 30.0
 EDGE_S = 10.0
 """Signal kept on either side of the requested span, so that it has no resampling transients."""
+
+
+Wave = npt.NDArray[np.float32]
 
 
 class LaneWave(Protocol):
@@ -66,6 +67,8 @@ class Stretch:
     @classmethod
     def of(cls, data_uv: npt.NDArray[np.float32], start_s: float) -> Stretch:
         """Return samples, (n_lanes, n_samples), as a stretch."""
+        from psgimg.builder.signals.resampling import Resampler  # loads Numba
+
         waves = tuple(Resampler(row, Fraction(1), 1.0) for row in data_uv)
         return cls(waves, data_uv.shape[1], start_s)
 
@@ -207,6 +210,8 @@ def _waves(
     corrupt: Corruptor | None,
 ) -> list[LaneWave | None]:
     """Filter a lane over each segment, and return the requested spans."""
+    from psgimg.builder.signals.resampling import Level, Resampler  # loads Numba
+
     raw, rate, envelope = recorded.samples_uv, recorded.rate, recorded.state.envelope
     if corrupt is not None:  # a lane made flat here is still drawn, as part of the experiment
         raw = corrupt(lane, raw, rate)
@@ -227,6 +232,8 @@ def _filter(
     samples: Samples, rate_hz: float, filters: Filters, kind: Kind, mains_hz: float
 ) -> Samples:
     """Apply band-pass and mains notch without phase shift; edges at 0 or beyond Nyquist are open."""
+    from psgimg.builder.signals import sections  # loads Numba
+
     band, nyquist = filters.band(kind), rate_hz / 2
     low = band.low_hz if 0 < band.low_hz < nyquist else None
     high = band.high_hz if band.high_hz < 0.95 * nyquist else None
