@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,6 +29,7 @@ from psgimg.builder.dataset.build_json import FooterFacts, RecordingFacts
 from psgimg.builder.dataset.schema import Row, SplitName, schema
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, safe_names
+from psgimg.builder.files.arrow_arrays import array
 from psgimg.builder.files.hash_cache import Stamp
 
 if TYPE_CHECKING:
@@ -80,7 +81,16 @@ class Shard:
 def write_part(out: Path, rows: list[Row], facts: RecordingFacts) -> None:
     """Write one recording as a part, atomically."""
     path = part_path(out, (facts["corpus"], facts["recording"]))
-    _write(path, [facts], (pa.Table.from_pylist(some, schema=schema()) for some in [rows]))
+    _write(path, [facts], (_table(some) for some in [rows]))
+
+
+def _table(rows: list[Row]) -> pa.Table:
+    columns = schema()
+    values: Sequence[Mapping[str, Any]] = rows
+    arrays = [
+        array([row.get(name) for row in values], columns.field(name).type) for name in columns.names
+    ]
+    return pa.Table.from_arrays(arrays, schema=columns)
 
 
 def part_path(out: Path, key: Key) -> Path:

@@ -8,17 +8,14 @@ fixed order and without fused operations, so that the same input gives the same 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import ceil, floor, sqrt
-from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from psgimg.builder.signals.compiled import compiled
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
-Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 SHADES = 15
 """Number of coverage steps: finer ones are invisible, and each costs bytes in the PNG file."""
@@ -27,14 +24,6 @@ SLICES = (4, 5, 6, 7, 8, 9)
 """Permitted slices per pixel column; the fewest with a pen within ``PEN_TOLERANCE_PX`` are used."""
 
 PEN_TOLERANCE_PX = 0.05
-
-
-def _compiled(function: Kernel) -> Kernel:
-    """Compile a function on its first call, with a cache on disk if a folder is writable."""
-    try:
-        return cast(Kernel, njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # neither the package's nor the user's cache folder is writable
-        return cast(Kernel, njit(nogil=True)(function))
 
 
 class Brush:
@@ -106,7 +95,7 @@ def _pen(line_px: float) -> tuple[int, Floats]:
     return slices, np.array(halves, np.float32)
 
 
-@_compiled
+@compiled
 def _extend(rows: Floats, top: Floats, bottom: Floats) -> tuple[float, float]:
     """Compute the first and last row of the line in each slice; return those over all slices."""
     n, n_slices = len(rows), len(top)
@@ -135,7 +124,7 @@ def _extend(rows: Floats, top: Floats, bottom: Floats) -> tuple[float, float]:
     return lowest, highest
 
 
-@_compiled
+@compiled
 def _mirror(top: Floats, bottom: Floats, middle: float) -> None:
     """Extend each extent to include its mirror image."""
     for s in range(len(top)):
@@ -143,7 +132,7 @@ def _mirror(top: Floats, bottom: Floats, middle: float) -> None:
         top[s], bottom[s] = middle - half, middle + half
 
 
-@_compiled
+@compiled
 def _widen(top: Floats, bottom: Floats, pen: Floats, out_top: Floats, out_bottom: Floats) -> None:
     """Compute the extents of the pen along the line; ``top``, ``bottom`` are longer by its reach."""
     n, reach = len(out_top), len(pen) - 1
@@ -159,7 +148,7 @@ def _widen(top: Floats, bottom: Floats, pen: Floats, out_top: Floats, out_bottom
             out_bottom[s] = max(out_bottom[s], max(left[s], right[s]) + pen[k])
 
 
-@_compiled
+@compiled
 def _collect(top: Floats, bottom: Floats, first: int, stop: int, cover: Floats) -> None:
     """Record changes of coverage, whose running sum down a column is the coverage.
 
@@ -188,7 +177,7 @@ def _collect(top: Floats, bottom: Floats, first: int, stop: int, cover: Floats) 
             cover[r + 1, x] -= below
 
 
-@_compiled
+@compiled
 def _blend(page: Bytes, first: int, stop: int, cover: Floats, shades: float, ink: Bytes) -> None:
     """Ink the rows ``first`` to ``stop`` and zero ``cover``; ``shades`` is the shade per slice."""
     n_channels, _, width = page.shape
@@ -209,7 +198,7 @@ def _blend(page: Bytes, first: int, stop: int, cover: Floats, shades: float, ink
     cover[stop - first : stop - first + 2] = 0
 
 
-@_compiled
+@compiled
 def pack_grey(page: Bytes, out: Bytes) -> None:
     """Pack the rows of a grey page, two pixels per byte, each minus the row above.
 
@@ -235,7 +224,7 @@ def pack_grey(page: Bytes, out: Bytes) -> None:
             above[width // 2] = last
 
 
-@_compiled
+@compiled
 def pack_colour(page: Bytes, out: Bytes) -> None:
     """Pack the rows of a colour page, three bytes per pixel, each minus the row above.
 

@@ -54,7 +54,7 @@ def lane_set(starts_s, lengths_s, pages_s, n_lanes=1):
     """Lanes of chance, of some gapless stretches, with pages at some times."""
     chance = np.random.default_rng(0)
     stretches = tuple(
-        Stretch(chance.normal(size=(n_lanes, round(100 * n))).astype(np.float32), start)
+        Stretch.of(chance.normal(size=(n_lanes, round(100 * n))).astype(np.float32), start)
         for start, n in zip(starts_s, lengths_s, strict=True)
     )
     signals = Signals(

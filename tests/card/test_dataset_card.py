@@ -20,6 +20,7 @@ import pytest
 import show_card
 from datasets import ClassLabel, load_dataset
 from datasets import Image as ImageFeature
+from datasets.info import DatasetInfosDict
 from huggingface_hub import DatasetCard
 from PIL import Image
 from psgimg.builder import words
@@ -331,6 +332,16 @@ def test_head_is_valid_for_the_hub(out, rows):
             assert split["num_examples"] == n
     files = sum(path.stat().st_size for path in (out / "data").rglob("*.parquet"))
     assert next(i for i in data.dataset_info if i["config_name"] == "all")["download_size"] == files
+
+
+def test_sizes_and_features_in_the_head_are_those_that_datasets_writes(out):
+    data = DatasetCard.load(out / "README.md").data
+    infos = DatasetInfosDict.from_dataset_card_data(data)
+    assert infos["all"].features.to_dict() == FEATURES
+    written = data.dataset_info
+    del data.dataset_info
+    infos.to_dataset_card_data(data)
+    assert data.dataset_info == written
 
 
 def test_an_open_corpus_alone_keeps_its_licence_and_needs_no_gate(tmp_path):
