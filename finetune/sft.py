@@ -90,6 +90,7 @@ def _train(options: Arguments, out: Path) -> Path:
     # The prompt and the pages
     asked = prompts.load(psg.prompt)  # a wrong name is refused before the pages are read
     train, validation = _pages(psg, training)
+    arguments.fit_to_run(options, len(train))
     prompt = asked.about(train.build["recipe"])
     page_checks.check_pages(train, validation, psg, training)
     lineage = lineages.of(psg.model, train)
@@ -115,7 +116,9 @@ def _train(options: Arguments, out: Path) -> Path:
             answers=prompt.answers,
         )
         facts = preflight.inspect(trainer, prompt.answers)
-        levers = Levers(checkpointing=None if psg.fits_card else is_checkpointed(training))
+        levers = Levers(
+            checkpointing=None if "checkpointing" in psg.left_open else is_checkpointed(training)
+        )
         said = [*preflight.lines(facts), *speed.prepare(trainer, levers), *notes]
         trainer.accelerator.print("\n".join(said))
         trainer.train(resume_from_checkpoint=resume)

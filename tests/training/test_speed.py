@@ -71,12 +71,15 @@ def trainer_of(family, place, monkeypatch, n=8, **options):
     }
     numbers = Dataset.from_dict({"images": range(n)}).with_transform(
         lambda batch: {
-            key: [rows[i][key] for i in batch["images"]] for key in ("images", "prompt", "completion")
+            key: [rows[i][key] for i in batch["images"]]
+            for key in ("images", "prompt", "completion")
         }
     )
     return StagingTrainer(
         model=model,
-        args=SFTConfig(**compatibility.training_options(values | options, SFTConfig.__dataclass_fields__)),
+        args=SFTConfig(
+            **compatibility.training_options(values | options, SFTConfig.__dataclass_fields__)
+        ),
         train_dataset=numbers,
         processing_class=processor,
         answers=PROMPT.answers,
@@ -195,9 +198,9 @@ def test_padding_to_one_length_changes_no_answer(tmp_path, monkeypatch):
     n = plain["input_ids"].shape[1]
     assert longer["input_ids"].shape[1] % 64 == 0 != n % 64
     assert longer["labels"].shape == longer["input_ids"].shape
-    losses = [
-        float(trainer.compute_loss(trainer.model.eval(), dict(batch))) for batch in (plain, longer)
-    ]
+    model = trainer.model.eval()
+    with torch.no_grad():
+        losses = [float(trainer.compute_loss(model, dict(batch))) for batch in (plain, longer)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
 
@@ -218,8 +221,8 @@ def test_layers_that_can_not_be_compiled_run_as_they_are(tmp_path, monkeypatch, 
 
 def linear(fixed_gb, page_gb, page_checkpointed_gb):
     return lambda n, checkpointing: (
-        fixed_gb + n * (page_checkpointed_gb if checkpointing else page_gb)
-    ) * GB
+        (fixed_gb + n * (page_checkpointed_gb if checkpointing else page_gb)) * GB
+    )
 
 
 @pytest.mark.parametrize(
@@ -274,7 +277,9 @@ def test_the_memory_of_a_card_decides_and_the_pages_of_a_step_stay(tmp_path, mon
     assert trainer.state.global_step == 2
     args.gradient_accumulation_steps, args.per_device_train_batch_size = 1, 8
     monkeypatch.setattr(trainer, "peak_bytes", linear(100, 1, 1))
-    with pytest.raises(BuildError, match=r"A card is too small .*; train an adapter with --use-peft"):
+    with pytest.raises(
+        BuildError, match=r"A card is too small .*; train an adapter with --use-peft"
+    ):
         speed._fit(trainer, None)
 
 
@@ -314,8 +319,18 @@ def cards(monkeypatch, *capabilities, names=None):
     [
         ((), {"CUDA_VISIBLE_DEVICES": "0"}, None, "CUDA_VISIBLE_DEVICES=0: torch .*--use-cpu true"),
         ((), {}, True, "--bf16 true: there is no card; leave it out, or add --use-cpu true"),
-        (((8, 0), (7, 0)), {}, True, "--bf16 true: V100 can't compute in bfloat16; use --fp16 true"),
-        (((9, 0),), {"LOCAL_WORLD_SIZE": "4"}, None, "4 processes for 1 cards; start torchrun with"),
+        (
+            ((8, 0), (7, 0)),
+            {},
+            True,
+            "--bf16 true: V100 can't compute in bfloat16; use --fp16 true",
+        ),
+        (
+            ((9, 0),),
+            {"LOCAL_WORLD_SIZE": "4"},
+            None,
+            "4 processes for 1 cards; start torchrun with",
+        ),
     ],
 )
 def test_cards_that_are_missing_too_few_or_too_old_are_refused_in_one_line(
@@ -354,13 +369,21 @@ def test_one_process_uses_one_card(tmp_path):
 
 def test_the_command_refuses_a_card_that_is_not_there_in_one_line(tmp_path):
     psgimg = [sys.executable, "-P", "-m", "psgimg.builder.cli"]
-    words = ["sft", "--dataset", str(tmp_path), "--model", "tiny", "--output-dir", str(tmp_path / "o")]
+    words = [
+        "sft",
+        "--dataset",
+        str(tmp_path),
+        "--model",
+        "tiny",
+        "--output-dir",
+        str(tmp_path / "o"),
+    ]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "0"}
     if torch.cuda.is_available():
         pytest.skip("there is a card")
     done = subprocess.run(
         [*psgimg, *words], env=environment, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "CUDA_VISIBLE_DEVICES=0: torch" in done.stderr
