@@ -7,8 +7,11 @@
 Models have the shapes of published ones with random weights, and pages are drawn; nothing is
 downloaded. What is measured is psgimg itself, in the settings of a long run, and with one lever less
 at a time. Measurements come in order of importance; those for which no time is left are reported as
-not run, and one that fails is reported with its error. ``--weights DIR`` cross-validates a model
-instead, over the folds of a dataset.
+not run, and one that fails is reported with its error.
+
+    python benchmarks/gpu.py --weights DIR --root physionet-sleep-data --out folds
+
+trains a model's projector and LoRA together instead, on a real night in five folds by blocks of time.
 """
 
 from __future__ import annotations
@@ -49,7 +52,8 @@ def main() -> None:
     """Measure within the budget; write JSON and print a table."""
     options = _options()
     if options.weights:
-        folds.run(options.weights, options.dataset, options.out or Path("folds"), options.steps)
+        out = options.out or Path("folds")
+        folds.run(options.weights, options.root, out, options.steps, options.fold)
         return
     with tempfile.TemporaryDirectory() as work:
         dataset = options.dataset or pages.draw(Path(work))
@@ -157,14 +161,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--budget", type=float, default=300.0, help="seconds in all")
     parser.add_argument("--only", action="append", default=[], help="part of a name; repeatable")
     parser.add_argument("--profile", action="store_true", help="print the slowest kernels")
-    parser.add_argument("--weights", type=Path, help="a model to cross-validate on --dataset")
-    parser.add_argument("--steps", type=int, help="training steps of each fold of --weights")
+    parser.add_argument("--weights", type=Path, help="a model to train on a real night, see --root")
+    parser.add_argument("--root", type=Path, help="folder with SC4001 of Sleep-EDF")
+    parser.add_argument("--steps", type=int, help="training steps of a fold, not one pass")
+    parser.add_argument("--fold", type=int, action="append", default=[], help="repeatable")
     parser.add_argument("--out", type=Path, help="JSON file; with --weights, a folder")
     options = parser.parse_args()
-    if options.weights and not options.dataset:
-        parser.error(
-            "--weights: name a dataset with folds.csv (psgimg build --folds K) by --dataset"
-        )
+    if options.weights:
+        if not options.root:
+            parser.error("--weights: name a folder with SC4001 of Sleep-EDF by --root")
+        return options
     if options.device == "cuda" and not torch.cuda.is_available():
         parser.error(
             "--device cuda: torch finds no card; use --tiny --device cpu to try the benchmark"

@@ -257,6 +257,10 @@ def _adapter(psg: PsgArguments, model_args: ModelConfig, model: Any) -> Any:
     chosen = model_args.lora_target_modules
     if chosen is None:
         model_args.lora_target_modules = families.lora_targets(model, vision=not psg.freeze_vision)
+    whole = model_args.lora_modules_to_save or []
+    if families.PROJECTOR in whole:
+        others = [name for name in whole if name != families.PROJECTOR]
+        model_args.lora_modules_to_save = [*others, *families.projectors(model)]
     config = get_peft_config(model_args)
     config.revision = model_args.model_revision
     if chosen is not None and psg.freeze_vision:

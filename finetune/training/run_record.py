@@ -43,6 +43,7 @@ def settings(options: Arguments, train: PageSet, prompt: Prompt) -> dict[str, An
         "learning_rate": training.learning_rate,
         "use_peft": model_args.use_peft,
         "lora_r": model_args.lora_r if model_args.use_peft else None,
+        "lora_modules_to_save": model_args.lora_modules_to_save,
     }
 
 

@@ -18,6 +18,7 @@ torch = pytest.importorskip("torch")
 
 import tiny_models  # noqa: E402
 from datasets import Dataset  # noqa: E402
+from peft import LoraConfig, get_peft_model  # noqa: E402
 from psgimg.finetune.models import compatibility, compiled, families  # noqa: E402
 from psgimg.finetune.models.page_positions import PagePositions  # noqa: E402
 from psgimg.finetune.training import devices, micro_batch, speed  # noqa: E402
@@ -294,6 +295,21 @@ def test_a_batch_that_is_measured_teaches_nothing(tmp_path, monkeypatch):
     assert all(p.grad is None for p in trainer.model.parameters())
     limit(monkeypatch, trainer, 1)
     assert trainer.peak_bytes(2, False) == math.inf
+
+
+def test_a_projector_that_learns_whole_does_so_in_full_precision(tmp_path, monkeypatch):
+    tiny_models.build("llava", tmp_path / "model")
+    model, _ = tiny_models.open_("llava", tmp_path / "model")
+    names = families.projectors(model)
+    lora = LoraConfig(
+        target_modules=families.lora_targets(model, vision=False), modules_to_save=names
+    )
+    with compatibility.without_deprecations():
+        adapted = get_peft_model(model.to(torch.bfloat16), lora)
+    speed.widen(adapted)
+    learns = {p.dtype for p in adapted.parameters() if p.requires_grad}
+    assert learns == {torch.float32}
+    assert {p.dtype for p in adapted.parameters() if not p.requires_grad} == {torch.bfloat16}
 
 
 def test_on_a_cpu_nothing_changes(tmp_path, monkeypatch):
