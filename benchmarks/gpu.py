@@ -41,6 +41,7 @@ COLUMNS = {
     "step_s": "step, s",
     "waiting": "waiting",
     "peak_gb": "peak GB",
+    "estimated_gb": "estimated GB",
     "share_of_card": "of the card",
     "at_once": "at once",
     "checkpointing": "checkpointing",

@@ -28,6 +28,7 @@ from psgimg.finetune.training import (
     arguments,
     checkpoints,
     devices,
+    dry_run,
     model_card,
     page_checks,
     preflight,
@@ -54,8 +55,10 @@ BASE = ".tiny"
 """Subfolder of the output folder that holds the tiny model until all processes have loaded it."""
 
 
-def main(argv: Sequence[str]) -> Path:
+def main(argv: Sequence[str]) -> Path | None:
     """Fine-tune a model by command-line arguments and return the folder that holds it.
+
+    With ``--dry-run``, only print what this will take, and return None.
 
     Raises
     ------
@@ -68,6 +71,9 @@ def main(argv: Sequence[str]) -> Path:
     hub.require(psg.dataset, "dataset", psg.dataset_revision)
     if not psg.is_tiny:
         hub.require(psg.model, "model", model_args.model_revision)
+    if psg.dry_run:
+        training.distributed_state.print("\n".join(dry_run.lines(options)))
+        return None
     if training.process_index:
         return _train(options, out)
     refusal = f"another psgimg sft is writing {out}; wait for it or choose another --output-dir"

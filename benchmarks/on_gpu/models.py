@@ -8,7 +8,7 @@ families' own classes; where torchvision is missing, those that work without it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +21,7 @@ from psgimg.finetune.models import families
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "support"))
 import tiny_models
 
+QWEN_LEAST_PIXELS = 65536
 HAS_TORCHVISION = find_spec("torchvision") is not None
 
 
@@ -89,6 +90,8 @@ def make(
             deepstack=(0,) if shape.deepstack else (),
         )
     tokenizer, config, processor = FAMILIES[shape.family](shape, texts)
+    if tiny and shape.family == "qwen3_vl":
+        families.cap_pixels(processor, QWEN_LEAST_PIXELS)
     return _random(config, device, dtype, tokenizer), processor
 
 
@@ -166,9 +169,11 @@ def _qwen3_vl(shape: Shape, texts: Sequence[str]) -> tuple[Any, Any, Any]:
         },
     )
     template = tiny_models.template("qwen3_vl")
+    size = {"shortest_edge": QWEN_LEAST_PIXELS, "longest_edge": 16777216}
     if not HAS_TORCHVISION:
-        return tokenizer, config, tiny_models.qwen3_vl_processor(tokenizer, template)
-    size = {"shortest_edge": 65536, "longest_edge": 16777216}
+        processor = tiny_models.qwen3_vl_processor(tokenizer, template)
+        processor.image_processor.size = size
+        return tokenizer, config, processor
     images = transformers.Qwen2VLImageProcessor(
         patch_size=16, merge_size=2, size=size, image_mean=[0.5] * 3, image_std=[0.5] * 3
     )
@@ -234,46 +239,3 @@ FAMILIES: dict[str, Family] = {
     "smolvlm": _smolvlm,
     "llava_next": _llava_next,
 }
-
-
-def flops_per_page(model: Any, batch: Mapping[str, Any]) -> dict[str, float]:
-    """Return the floating-point operations of a page's forward pass, in the two parts of the model.
-
-    Two per weight and token, plus those of attention; embeddings and normalisation are left out.
-
-    Parameters
-    ----------
-    batch
-        Rows of equal pages, one each.
-    """
-    n_rows, n_tokens = batch["input_ids"].shape
-    text = families.language_model(model)
-    n_patches, n_attended = _patches(model, batch["pixel_values"], n_rows)
-    vision = families.vision_tower(model)
-    return {
-        "vision": _flops(vision, n_patches, n_attended),
-        "text": _flops(text, n_tokens, n_tokens / 2),  # attention to earlier tokens
-    }
-
-
-def _patches(model: Any, pixels: Any, n_rows: int) -> tuple[int, int]:
-    """Return the patches of a page, and those to which each attends: of the page, or of a tile."""
-    if pixels.ndim == 2:
-        return pixels.shape[0] // n_rows, pixels.shape[0] // n_rows
-    side = pixels.shape[-1] // families.vision_tower(model).config.patch_size
-    n_tiles = pixels.shape[:-3].numel() // n_rows
-    return n_tiles * side**2, side**2
-
-
-def _flops(part: Any, n: int, n_attended: float) -> float:
-    """Return the operations of a transformer on ``n`` tokens, each attending to some others."""
-    weights = sum(
-        module.weight.numel()
-        for module in part.modules()
-        if isinstance(module, torch.nn.Linear) and not module.weight.is_meta
-    )
-    config = part.config
-    depth = getattr(config, "num_hidden_layers", None) or config.depth
-    heads = getattr(config, "num_attention_heads", None) or config.num_heads
-    head = getattr(config, "head_dim", None) or config.hidden_size // heads
-    return 2.0 * n * weights + 4.0 * n * n_attended * heads * head * depth

@@ -9,8 +9,8 @@ import numpy as np
 from psgimg.finetune.data import page_set
 from psgimg.finetune.inference.likelihood import Scorer
 from psgimg.finetune.inference.prefetch import ahead
+from psgimg.finetune.training.cost import Cost
 
-from on_gpu import models
 from on_gpu.measurement import PROMPT, WARM_UP, Measurement, Setting, job, profile, timed
 
 MEASUREMENTS = (
@@ -37,11 +37,11 @@ def predict(one: Measurement, setting: Setting) -> dict[str, Any]:
     whole_s = (ends_s[-1] - ends_s[WARM_UP - 1]) / one.steps
     if setting.is_profiled:
         profile(lambda: scorer.score(first))
-    flops = sum(models.flops_per_page(model, first).values())
+    cost = Cost.of(model, first, targets=None, rank=0)
     return {
         "pages_per_s": round(size / whole_s, 2),
         "pages_per_s_without_waiting": round(size / card_s, 2),
-        "tflop_per_s": round(size / card_s * flops / 1e12, 1),
+        "tflop_per_s": round(size / card_s * (cost.vision_flops + cost.text_flops) / 1e12, 1),
         "answers": [round(float(value), 3) for value in scorer.score(first).log_probs[0]],
         "tokens": int(first["input_ids"].shape[1]),
     }

@@ -13,17 +13,20 @@ from typing import Any
 import numpy as np
 from psgimg.finetune.data import page_set
 from psgimg.finetune.data.augment import Augmented
+from psgimg.finetune.data.page_set import PageSet
 from psgimg.finetune.models import compatibility, families
 from psgimg.finetune.training import devices, speed
+from psgimg.finetune.training.cost import Cost
 from psgimg.finetune.training.speed import Levers
 from psgimg.finetune.training.trainer import StagingTrainer
 from sft_step import bare
 from transformers import TrainerCallback
 from trl import ModelConfig, SFTConfig, SFTTrainer, get_peft_config
+from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-from on_gpu import models
 from on_gpu.measurement import PROMPT, WARM_UP, Measurement, Setting, job, profile, synchronise
 
+LORA_RANK = 16
 LONG = 32
 """Pages of a step of a long run, as `psgimg sft` takes them."""
 
@@ -82,6 +85,7 @@ def sft(one: Measurement, setting: Setting) -> dict[str, Any]:
     batch = one.batch or LONG
     train = page_set.load(setting.dataset, None, "train")
     rows = np.resize(train.rows, (WARM_UP + one.steps) * batch)
+    cost = _cost(model, processor, train)
     own = Augmented(train, lambda number: rows, PROMPT, 0, "none", 0).dataset()
     clock = Clock()
     with tempfile.TemporaryDirectory() as out:
@@ -100,7 +104,7 @@ def sft(one: Measurement, setting: Setting) -> dict[str, Any]:
                 compatibility.set_checkpointing(args, one.checkpointing)
             print("\n".join(speed.prepare(trainer, levers)))
             trainer.train()
-            figures = _figures(trainer, clock, batch)
+            figures = _figures(trainer, clock, batch, cost)
             if setting.is_profiled:
                 _profile(trainer)
     return figures
@@ -113,34 +117,51 @@ def bare_trl(one: Measurement, setting: Setting) -> dict[str, Any]:
     batch = one.batch or LONG
     train = page_set.load(setting.dataset, None, "train")
     rows = np.resize(train.rows, (WARM_UP + one.steps) * batch)
+    cost = _cost(model, processor, train)
     clock = Clock()
     with tempfile.TemporaryDirectory() as out:
         common = _common(model, processor, _config(one, setting, out, batch), clock)
         with compatibility.without_deprecations():
             trainer = SFTTrainer(train_dataset=bare(setting.dataset, rows), **common)
             trainer.train()
-        return _figures(trainer, clock, batch)
+        return _figures(trainer, clock, batch, cost)
 
 
-def _figures(trainer: Any, clock: Clock, batch: int) -> dict[str, Any]:
+def _figures(trainer: Any, clock: Clock, batch: int, cost: Cost) -> dict[str, Any]:
     """Return the figures of a training."""
     steps, waits = clock.steps_s[WARM_UP:], clock.waits_s[WARM_UP:]
-    values = trainer.data_collator([dict(trainer.train_dataset[0])])
-    flops = models.flops_per_page(families.bare(trainer.model), values)
     args = trainer.args
     checkpointing = compatibility.is_checkpointed(args)
-    # Backward through the text alone, whose frozen weights need no gradient of their own.
-    per_page = flops["vision"] + flops["text"] * (3 if checkpointing else 2)
     pages_per_s = batch * len(steps) / sum(steps)
     return {
         "pages_per_s": round(pages_per_s, 2),
         "step_s": round(float(np.median(steps)), 4),
         "waiting": round(sum(waits) / sum(steps), 4),
-        "tflop_per_s": round(pages_per_s * per_page / 1e12, 1),
-        "tokens": int(values["input_ids"].shape[1]),
+        "tflop_per_s": round(pages_per_s * cost.flops(checkpointing=checkpointing) / 1e12, 1),
+        "tokens": cost.n_tokens,
+        "estimated_gb": round(_estimate(trainer, cost), 1),
         "at_once": args.per_device_train_batch_size,
         "checkpointing": checkpointing,
     }
+
+
+def _cost(model: Any, processor: Any, train: PageSet) -> Cost:
+    """Return the cost of a model that has no adapter yet, on a page."""
+    collate = DataCollatorForVisionLanguageModeling(processor, completion_only_loss=True)
+    batch = collate(train.chat_rows(train.rows[:1].tolist(), PROMPT, 0))
+    targets = families.lora_targets(model, vision=False)
+    return Cost.of(model, batch, targets=targets, rank=LORA_RANK)
+
+
+def _estimate(trainer: Any, cost: Cost) -> float:
+    """Return the memory that `psgimg sft --dry-run` would estimate, in GB."""
+    args, model = trainer.args, families.bare(trainer.model)
+    return cost.gb(
+        args.per_device_train_batch_size,
+        checkpointing=compatibility.is_checkpointed(args),
+        four_bit=bool(getattr(model, "is_loaded_in_4bit", False)),
+        compiled=bool(getattr(trainer, "compiled", False)),
+    )
 
 
 def _profile(trainer: Any) -> None:
@@ -152,7 +173,7 @@ def _profile(trainer: Any) -> None:
 def _common(model: Any, processor: Any, args: SFTConfig, clock: Clock) -> dict[str, Any]:
     adapter = ModelConfig(
         use_peft=True,
-        lora_r=16,
+        lora_r=LORA_RANK,
         lora_target_modules=families.lora_targets(model, vision=False),
     )
     return {

@@ -236,11 +236,15 @@ def load(
     BuildError
         If there is no such split, or the dataset is incomplete or was not built by psgimg.
     """
-    source = find(dataset, config, split, revision, fold)
-    index = page_index.read(source)
-    own = [source.has(key.corpus, key.subject) for key in index.recordings]
-    rows = sampling.subset(
-        index.recording, index.recordings, n_subjects, max_per_recording, seed, own
+    source, index, rows = select(
+        dataset,
+        config,
+        split,
+        revision,
+        fold=fold,
+        n_subjects=n_subjects,
+        max_per_recording=max_per_recording,
+        seed=seed,
     )
     pictures = _pictures(source)
     if len(pictures) != len(index):
@@ -249,6 +253,30 @@ def load(
             "HF_DATASETS_CACHE/parquet"
         )
     return PageSet(source, index, pictures, rows)
+
+
+def select(
+    dataset: str,
+    config: str | None,
+    split: str,
+    revision: str | None = None,
+    *,
+    fold: int | None = None,
+    n_subjects: int | None = None,
+    max_per_recording: int | None = None,
+    seed: int = 0,
+) -> tuple[Source, Index, Rows]:
+    """Return a split of a dataset, its index and the rows selected from it, without pictures.
+
+    The parameters are those of :func:`load`.
+    """
+    source = find(dataset, config, split, revision, fold)
+    index = page_index.read(source)
+    own = [source.has(key.corpus, key.subject) for key in index.recordings]
+    rows = sampling.subset(
+        index.recording, index.recordings, n_subjects, max_per_recording, seed, own
+    )
+    return source, index, rows
 
 
 def _pictures(source: Source) -> datasets.Dataset:

@@ -67,6 +67,10 @@ class PsgArguments:
         },
     )
 
+    dry_run: bool = field(
+        default=False,
+        metadata={"help": "Estimate memory and time, and train nothing."},
+    )
     left_open: tuple[str, ...] = field(
         init=False,
         default=(),

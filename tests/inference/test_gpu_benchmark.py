@@ -88,5 +88,3 @@ def test_a_model_of_each_family_answers_on_a_page(name):
     encoded = encoding.encode(model, processor, [chat_row([page], "W", PROMPT, 0, 0, 0, 0)])
     with torch.no_grad():
         assert model.eval()(**encoded).logits.isfinite().all()
-    flops = models.flops_per_page(model, encoded)
-    assert flops["vision"] > 0 < flops["text"]
