@@ -109,18 +109,8 @@ def load_base(
     BuildError
         If they can't be loaded, or the model is not a vision-language model.
     """
-    hub.require(source, "model", revision)
     options = {"revision": revision, "trust_remote_code": trust_remote_code}
-    try:
-        config = AutoConfig.from_pretrained(source, **options)
-    except Failures as error:
-        raise refusal(source, error) from error
-    remote = "AutoModelForImageTextToText" in (getattr(config, "auto_map", None) or {})
-    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and not remote:
-        raise BuildError(
-            f"{source}: {config.model_type} is not a model for pictures and text; use a "
-            "vision-language model, such as a Qwen-VL, SmolVLM, Gemma 3 or LLaVA, or tiny"
-        )
+    _config(source, options)
     try:
         return AutoModelForImageTextToText.from_pretrained(
             source,
@@ -130,6 +120,24 @@ def load_base(
             device_map=device_map,
             **options,
         )
+    except Failures as error:
+        raise refusal(source, error) from error
+
+
+def load_shape(source: str, *, revision: str | None = None, trust_remote_code: bool = False) -> Any:
+    """Return a vision-language model without weights, on the meta device.
+
+    Raises
+    ------
+    BuildError
+        As :func:`load_base`.
+    """
+    config = _config(source, {"revision": revision, "trust_remote_code": trust_remote_code})
+    try:
+        with torch.device("meta"):
+            return AutoModelForImageTextToText.from_config(
+                config, trust_remote_code=trust_remote_code
+            )
     except Failures as error:
         raise refusal(source, error) from error
 
@@ -197,6 +205,22 @@ def refusal(source: str, error: BaseException) -> BuildError:
             f"it can't be loaded ({type(error).__name__}: {message[:200]}); try another version"
         )
     return BuildError(f"{source}: {remedy}")
+
+
+def _config(source: str, options: dict[str, Any]) -> Any:
+    """Load the configuration of a vision-language model; BuildError if it is another model."""
+    hub.require(source, "model", options["revision"])
+    try:
+        config = AutoConfig.from_pretrained(source, **options)
+    except Failures as error:
+        raise refusal(source, error) from error
+    remote = "AutoModelForImageTextToText" in (getattr(config, "auto_map", None) or {})
+    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and not remote:
+        raise BuildError(
+            f"{source}: {config.model_type} is not a model for pictures and text; use a "
+            "vision-language model, such as a Qwen-VL, SmolVLM, Gemma 3 or LLaVA, or tiny"
+        )
+    return config
 
 
 def _adapted(source: str, trust_remote_code: bool, dtype: str) -> Any:

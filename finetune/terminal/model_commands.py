@@ -83,6 +83,7 @@ class TrainingCommand(click.Command):
     metavar="true|DIR",
     help="Resume from the last or a given checkpoint.",
 )
+@click.option("--dry-run", is_flag=True, help="Estimate memory and time, and train nothing.")
 @click.option("--report-to", metavar="NAME", help="wandb, trackio, tensorboard …")
 @click.option("--push-to-hub", metavar="BOOL", help="Publish the model, as `psgimg push` does.")
 @click.option("--options", is_flag=True, help="List all options, TRL's included.")
@@ -101,7 +102,7 @@ def sft(ctx: click.Context, /, options: bool, **_: None) -> None:
         click.echo(trainer.options_help())
         return
     out = trainer.main(ctx.args)
-    if os.environ.get("RANK", "0") != "0":  # only one process prints
+    if out is None or os.environ.get("RANK", "0") != "0":  # only one process prints
         return
     record = training_report.read(out)
     following = quoting.command(

@@ -67,10 +67,14 @@ class PsgArguments:
         },
     )
 
-    fits_card: bool = field(
-        init=False,
+    dry_run: bool = field(
         default=False,
-        metadata={"help": "Whether the memory of the card decides on activation checkpointing."},
+        metadata={"help": "Estimate memory and time, and train nothing."},
+    )
+    left_open: tuple[str, ...] = field(
+        init=False,
+        default=(),
+        metadata={"help": "Options of TRL that the card or the length of the run decides."},
     )
 
     @property
