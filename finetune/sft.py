@@ -90,6 +90,7 @@ def _train(options: Arguments, out: Path) -> Path:
     # The prompt and the pages
     asked = prompts.load(psg.prompt)  # a wrong name is refused before the pages are read
     train, validation = _pages(psg, training)
+    arguments.fit_to_run(options, len(train))
     prompt = asked.about(train.build["recipe"])
     page_checks.check_pages(train, validation, psg, training)
     lineage = lineages.of(psg.model, train)
@@ -115,7 +116,9 @@ def _train(options: Arguments, out: Path) -> Path:
             answers=prompt.answers,
         )
         facts = preflight.inspect(trainer, prompt.answers)
-        levers = Levers(checkpointing=None if psg.fits_card else is_checkpointed(training))
+        levers = Levers(
+            checkpointing=None if "checkpointing" in psg.left_open else is_checkpointed(training)
+        )
         said = [*preflight.lines(facts), *speed.prepare(trainer, levers), *notes]
         trainer.accelerator.print("\n".join(said))
         trainer.train(resume_from_checkpoint=resume)
@@ -254,6 +257,10 @@ def _adapter(psg: PsgArguments, model_args: ModelConfig, model: Any) -> Any:
     chosen = model_args.lora_target_modules
     if chosen is None:
         model_args.lora_target_modules = families.lora_targets(model, vision=not psg.freeze_vision)
+    whole = model_args.lora_modules_to_save or []
+    if families.PROJECTOR in whole:
+        others = [name for name in whole if name != families.PROJECTOR]
+        model_args.lora_modules_to_save = [*others, *families.projectors(model)]
     config = get_peft_config(model_args)
     config.revision = model_args.model_revision
     if chosen is not None and psg.freeze_vision:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import fields
@@ -59,10 +60,24 @@ TINY_RECIPE: dict[str, Any] = {
 CPU_LOADERS = 1 if (os.cpu_count() or 1) > 1 else 0
 """Worker processes for a CPU with a spare core: without one, a fifth of each step was spent waiting."""
 
+TRAINING_OPTIONS = frozenset(one.name for one in fields(SFTConfig))
+
+OPEN: dict[str, tuple[str, ...]] = {
+    "checkpointing": tuple(name for name in compatibility.SWITCH if name in TRAINING_OPTIONS),
+    "batch": ("per_device_train_batch_size", "gradient_accumulation_steps"),
+    "learning_rate": ("learning_rate",),
+}
+"""What the card or the length of the run decides → options by which the user does."""
+
+LONG_RUN = 5_000
+"""Pages from which a run on a card takes larger steps, which keep it busy: at least 156 steps.
+Shorter ones learn less in as many pages: one pass over the demo, 1,000 pages, was not enough."""
+
+LONG_STEP, LONG_RATE = 32, 2.0
+"""Pages of a step of a long run, over all devices, and by how much its learning rate is higher."""
+
 RENAMED = {"--dataset-config": "--corpus"}
 """Renamed options for which the closest match would be a misleading suggestion."""
-
-TRAINING_OPTIONS = frozenset(one.name for one in fields(SFTConfig))
 
 SYNONYMS = [old for old, new in compatibility.CHECKPOINTING.items() if new in TRAINING_OPTIONS]
 """Old names of options that the installed transformers accepts under two names."""
@@ -87,8 +102,12 @@ def parse(argv: Sequence[str]) -> Arguments:
     except (ValueError, ImportError, TypeError) as error:
         raise BuildError(_unknown(error) or " ".join(str(error).split())) from error
     psg.model = psg.model or model.model_name_or_path or ""
-    open_ = all(getattr(requested, name, None) is None for name in compatibility.SWITCH)
-    psg.fits_card = open_ and not psg.is_tiny
+    if not psg.is_tiny and torch.accelerator.is_available() and not requested.use_cpu:
+        psg.left_open = tuple(
+            name
+            for name, options in OPEN.items()
+            if all(getattr(requested, option, None) is None for option in options)
+        )
     if training.dataloader_pin_memory:
         training.accelerator_config.non_blocking = True
     model.model_name_or_path = psg.model
@@ -96,6 +115,25 @@ def parse(argv: Sequence[str]) -> Arguments:
     if model.dtype is None:
         model.dtype = _dtype(training, model)
     return psg, training, model
+
+
+def fit_to_run(options: Arguments, n_rows: int) -> None:
+    """Set larger steps for a long run on a card, where the user left them open.
+
+    Parameters
+    ----------
+    n_rows
+        Pages of a training pass.
+    """
+    psg, training, _ = options
+    batch = training.per_device_train_batch_size * training.world_size
+    whole = training.max_steps * batch
+    n_pages = whole if training.max_steps > 0 else training.num_train_epochs * n_rows
+    if "batch" not in psg.left_open or n_pages < LONG_RUN or batch >= LONG_STEP:
+        return
+    training.per_device_train_batch_size = LONG_STEP // training.world_size
+    if "learning_rate" in psg.left_open:
+        training.learning_rate *= LONG_RATE
 
 
 def listed() -> str:
@@ -173,7 +211,9 @@ def _defaults(requested: argparse.Namespace) -> dict[str, Any]:
 def _requested(args: Sequence[str]) -> argparse.Namespace:
     """Parse the options on which the defaults depend, without the checks that need the defaults."""
     rest, parser = list(args), _parser()
-    parser.set_defaults_with_config(use_peft=None, gradient_checkpointing=None, bf16=None)
+    parser.set_defaults_with_config(
+        **dict.fromkeys(["use_peft", "bf16", *itertools.chain(*OPEN.values())])
+    )
     if "--config" in rest:
         at = rest.index("--config")
         if not (path := rest[at + 1 : at + 2]):

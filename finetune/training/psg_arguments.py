@@ -67,10 +67,10 @@ class PsgArguments:
         },
     )
 
-    fits_card: bool = field(
+    left_open: tuple[str, ...] = field(
         init=False,
-        default=False,
-        metadata={"help": "Whether the memory of the card decides on activation checkpointing."},
+        default=(),
+        metadata={"help": "Options of TRL that the card or the length of the run decides."},
     )
 
     @property

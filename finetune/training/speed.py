@@ -19,6 +19,9 @@ USED = 0.92
 TOKENS_MULTIPLE = 8
 """Rows are padded to a multiple of this, so that compiled layers see one length."""
 
+WHOLE = ".modules_to_save."
+"""Part of the names by which peft calls weights of modules that learn whole."""
+
 ADAM_BYTES = 8
 """Bytes of AdamW's state for each weight that learns."""
 
@@ -87,6 +90,7 @@ def prepare(trainer: Any, levers: Levers) -> list[str]:
         If the card is too small for one page.
     """
     model, device = trainer.accelerator.unwrap_model(trainer.model), trainer.args.device
+    widen(model)
     without = frozen.without_gradients(model)
     if device.type != "cuda":
         return []
@@ -108,6 +112,16 @@ def prepare(trainer: Any, levers: Levers) -> list[str]:
     own = trainer.data_collator
     trainer.data_collator = Prepared(own, positions, TOKENS_MULTIPLE if compiles else 1)
     return lines(trainer, used)
+
+
+def widen(model: Any) -> None:
+    """Convert modules that learn whole beside an adapter to full precision, as peft does its own.
+
+    In half precision, updates much smaller than a weight would be lost.
+    """
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and WHOLE in name:
+            parameter.data = parameter.data.float()
 
 
 def n_pages(trainer: Any) -> int:

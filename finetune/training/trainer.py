@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import cached_property, partial
@@ -26,6 +27,9 @@ from transformers import PreTrainedModel
 from trl import SFTTrainer
 
 Rows = npt.NDArray[np.int64]
+
+REASON_WIDTH = 120
+"""Characters of an error of the compiler that are shown."""
 
 
 def subsample(rows: Rows, n: int, seed: int) -> Rows:
@@ -143,7 +147,7 @@ class StagingTrainer(SFTTrainer):  # type: ignore[misc]
                 return None
             compiled.undo(self.accelerator.unwrap_model(self.model))
             self.compiled = False
-            reason = str(error).strip().partition("\n")[0]
+            reason = textwrap.shorten(str(error), REASON_WIDTH, placeholder=" …")
             return (
                 f"layers can't be compiled here ({reason}); training goes on without, more slowly"
             )

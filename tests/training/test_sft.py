@@ -306,6 +306,27 @@ def test_a_merged_adapter_answers_as_it_did_with_its_base(adapter, dataset, tmp_
     assert not (tmp_path / "merged" / "adapter_config.json").exists()
 
 
+def test_a_projector_learns_whole_beside_the_adapter(adapter, dataset, tmp_path):
+    base, out = adapter.parent / "base", tmp_path / "out"
+    more = {"max_steps": 2, "eval_strategy": "no", "learning_rate": 0.01}
+    sft.main(argv(dataset, out, base, lora_modules_to_save="projector", **more))
+    config = json.loads((out / "adapter_config.json").read_text())
+    assert config["modules_to_save"] == ["model.connector"]
+    before, after = (load_for_inference(str(source)).model for source in (base, out))
+    learned = {
+        name.partition("modules_to_save.default.")[2]: value
+        for name, value in after.named_parameters()
+        if "modules_to_save" in name
+    }
+    connector = dict(before.model.connector.named_parameters())
+    assert learned.keys() == connector.keys()
+    assert not any(torch.equal(learned[name], value) for name, value in connector.items())
+    merge.merge(out, tmp_path / "merged")
+    np.testing.assert_allclose(
+        log_probs(tmp_path / "merged", dataset), log_probs(out, dataset), atol=1e-4
+    )
+
+
 def test_what_can_not_be_merged_is_refused(adapter, taught, tmp_path):
     with pytest.raises(BuildError, match="holds full weights, not an adapter"):
         merge.merge(taught, tmp_path / "out")

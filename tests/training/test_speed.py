@@ -18,6 +18,7 @@ torch = pytest.importorskip("torch")
 
 import tiny_models  # noqa: E402
 from datasets import Dataset  # noqa: E402
+from peft import LoraConfig, get_peft_model  # noqa: E402
 from psgimg.finetune.models import compatibility, compiled, families  # noqa: E402
 from psgimg.finetune.models.page_positions import PagePositions  # noqa: E402
 from psgimg.finetune.training import devices, micro_batch, speed  # noqa: E402
@@ -198,9 +199,9 @@ def test_padding_to_one_length_changes_no_answer(tmp_path, monkeypatch):
     n = plain["input_ids"].shape[1]
     assert longer["input_ids"].shape[1] % 64 == 0 != n % 64
     assert longer["labels"].shape == longer["input_ids"].shape
-    losses = [
-        float(trainer.compute_loss(trainer.model.eval(), dict(batch))) for batch in (plain, longer)
-    ]
+    model = trainer.model.eval()
+    with torch.no_grad():
+        losses = [float(trainer.compute_loss(model, dict(batch))) for batch in (plain, longer)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
 
@@ -296,6 +297,21 @@ def test_a_batch_that_is_measured_teaches_nothing(tmp_path, monkeypatch):
     assert trainer.peak_bytes(2, False) == math.inf
 
 
+def test_a_projector_that_learns_whole_does_so_in_full_precision(tmp_path, monkeypatch):
+    tiny_models.build("llava", tmp_path / "model")
+    model, _ = tiny_models.open_("llava", tmp_path / "model")
+    names = families.projectors(model)
+    lora = LoraConfig(
+        target_modules=families.lora_targets(model, vision=False), modules_to_save=names
+    )
+    with compatibility.without_deprecations():
+        adapted = get_peft_model(model.to(torch.bfloat16), lora)
+    speed.widen(adapted)
+    learns = {p.dtype for p in adapted.parameters() if p.requires_grad}
+    assert learns == {torch.float32}
+    assert {p.dtype for p in adapted.parameters() if not p.requires_grad} == {torch.bfloat16}
+
+
 def test_on_a_cpu_nothing_changes(tmp_path, monkeypatch):
     trainer = trainer_of("qwen3_vl", tmp_path, monkeypatch)
     own = trainer.data_collator
@@ -384,6 +400,6 @@ def test_the_command_refuses_a_card_that_is_not_there_in_one_line(tmp_path):
     done = subprocess.run(
         [*psgimg, *words], env=environment, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "CUDA_VISIBLE_DEVICES=0: torch" in done.stderr
