@@ -23,12 +23,10 @@ STAGES = {"W": "W", "2": "N2"}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
+def apart():
     with pytest.MonkeyPatch.context() as patch:
-        place = tmp_path_factory.mktemp("datasets")
-        patch.setattr("datasets.config.HF_DATASETS_CACHE", place)
         patch.setenv("CI", "1")  # TRL sends no telemetry from one
-        yield place
+        yield
 
 
 def lab(place, words):
