@@ -17,6 +17,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.placing.parts import Part
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.builder.words import counted
 from psgimg.finetune.baselines import nights
 from psgimg.finetune.baselines.methods import Method, Stager
 from psgimg.finetune.baselines.nights import Night, Task
@@ -51,7 +52,7 @@ def stage(held: Parts, method: Method, task: Task, target: Source, part: Part | 
     own = pieces.of_part(cut, part)
     todo = [i for i in own if not held.is_done(i)]
     if n_kept := len(own) - len(todo):
-        task.progress.note(f"{held.out}: {n_kept} recordings are kept from an earlier run")
+        task.progress.note(f"{held.out}: {counted(n_kept, 'recording')} kept from an earlier run")
     for note in method.notes(task.nights.target):
         task.progress.note(note)
     if not todo:
