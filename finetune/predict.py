@@ -18,7 +18,7 @@ from psgimg.finetune import hub, optional_dependencies
 from psgimg.finetune.data import page_set
 from psgimg.finetune.data.chat import ChatRow
 from psgimg.finetune.data.page_set import PageSet
-from psgimg.finetune.inference import opening, page_lanes, partial_file
+from psgimg.finetune.inference import opening, page_lanes, partial_file, pieces
 from psgimg.finetune.inference.fleet import Fleet, Note
 from psgimg.finetune.inference.opening import Crew, OpenEndpoint, OpenModel, Staging, Wish
 from psgimg.finetune.inference.predict_config import PredictConfig, Question, question
@@ -36,8 +36,12 @@ REQUESTS = 64
 Rows = npt.NDArray[np.int64]
 
 
-def predict(config: PredictConfig, progress: Progress) -> Predictions:
+def predict(config: PredictConfig, progress: Progress) -> Predictions | None:
     """Stage the pages of a split, or resume: finished parts are kept.
+
+    Returns
+    -------
+    The predictions; None if this is a share of them, to be joined with the others.
 
     Raises
     ------
@@ -50,12 +54,12 @@ def predict(config: PredictConfig, progress: Progress) -> Predictions:
 
 def without_each_lane(
     config: PredictConfig, progress: Progress
-) -> list[tuple[PredictConfig, Predictions]]:
+) -> list[tuple[PredictConfig, Predictions | None]]:
     """Stage the pages of a split as they are, and then again without each lane in turn.
 
     Returns
     -------
-    The options and the predictions of each file; the first one is of the pages as they are.
+    The options of each file and what ``predict`` returns; the first one is of the pages as they are.
 
     Raises
     ------
@@ -87,7 +91,7 @@ def _pages(config: PredictConfig) -> PageSet:
 
 def _predict(
     configs: Sequence[PredictConfig], pageset: PageSet, progress: Progress
-) -> list[Predictions]:
+) -> list[Predictions | None]:
     """Write several files of predictions, with one model, which is loaded when it is needed first."""
     prompted = [question(config, pageset) for config in configs]
     with ExitStack() as stack:
@@ -111,17 +115,24 @@ def _file(
     pageset: PageSet,
     load: Callable[[], Crew],
     progress: Progress,
-) -> Predictions:
+) -> Predictions | None:
     """Write one file of predictions, or resume it."""
     rows = chosen(pageset, config.limit)
-    with partial_file.hold(config.out, prompting.settings(config, pageset, len(rows))) as held:
+    settings = prompting.settings(config, pageset, len(rows))
+    with partial_file.hold(config.out, settings, shared=config.part is not None) as held:
         if (earlier := held.finished()) is not None:
             progress.note(f"{config.out} is finished already; nothing to do")
             return earlier
-        split = [rows[i : i + PER_PART] for i in range(0, len(rows), PER_PART)]
-        todo = [i for i in range(len(split)) if not held.is_done(i)]
+        if config.part:
+            held.share(config.part)
+        cut = pieces.cut(rows, pageset.index.recording[rows], PER_PART)
+        if config.join:
+            pieces.refuse_missing(cut, held.is_done, held.n_shares)
+        split = [piece.rows for piece in cut]
+        own = pieces.of_part(cut, config.part)
+        todo = [i for i in own if not held.is_done(i)]
         n_pages = sum(len(split[i]) for i in todo)
-        if n_kept := len(rows) - n_pages:
+        if n_kept := sum(len(split[i]) for i in own) - n_pages:
             progress.note(f"{n_kept} pages are kept from an earlier run")
         missing = f" without {', '.join(config.without)}" if config.without else ""
         progress.start(f"predicting{missing}", n_pages, "pages")
@@ -130,6 +141,8 @@ def _file(
         parts = {i: split[i] for i in todo}
         for i, part in _staged(config, pageset, prompting, parts, load, progress):
             held.write(i, part)
+        if config.part:
+            return None
         predictions = held.join(len(split))
         held.seal(_facts(predictions, pageset, config))
         return predictions

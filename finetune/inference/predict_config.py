@@ -12,6 +12,7 @@ from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import secrets
+from psgimg.builder.placing.parts import Part
 from psgimg.builder.render.recipe import digest
 from psgimg.finetune import hub
 from psgimg.finetune.data.chat import check_context
@@ -66,6 +67,10 @@ class PredictConfig:
         Repeat the predictions without each lane in turn, each in a file of its own.
     send_restricted
         Send pictures of restricted corpora to a server outside the local network.
+    part
+        Predict a share of the recordings only; None means all of them.
+    join
+        Predict nothing, but join the parts.
 
     Raises
     ------
@@ -96,6 +101,8 @@ class PredictConfig:
     without: Sequence[str] = ()
     each_lane_out: bool = False
     send_restricted: bool = False
+    part: Part | None = None
+    join: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -108,6 +115,8 @@ class PredictConfig:
             raise BuildError(f"--loaders {self.loaders}: must be at least 0")
         if self.each_lane_out and self.without:
             raise BuildError("--each-lane-out and --without: use only one of them")
+        if self.part and self.join:
+            raise BuildError("--part and --join: use --join alone when all parts are finished")
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,10 @@ from psgimg.finetune.terminal.options import (
     device_option,
     dtype_option,
     fold_option,
+    join_option,
     loaders_option,
     model_option,
+    part_option,
     revision_option,
     trust_option,
 )
@@ -196,6 +198,8 @@ def _given(words: Sequence[str], name: str) -> str | None:
     is_flag=True,
     help="Send restricted pictures to a server outside your network.",
 )
+@part_option
+@join_option
 def predict(**options: Any) -> None:
     """Stage the pages of a dataset with a model and write the predictions to a file.
 
@@ -206,14 +210,12 @@ def predict(**options: Any) -> None:
     from psgimg.finetune.terminal import show_predictions
 
     console, config = open_console(), predictor.PredictConfig(**options)
-    if config.each_lane_out:
-        with ProgressBar(console) as progress:
-            files = predictor.without_each_lane(config, progress)
-        show_predictions.show_each_lane_out(console, files)
-        return
     with ProgressBar(console) as progress:
-        predictions = predictor.predict(config, progress)
-    show_predictions.show_predictions(console, predictions, config.out)
+        if config.each_lane_out:
+            files = predictor.without_each_lane(config, progress)
+        else:
+            files = [(config, predictor.predict(config, progress))]
+    show_predictions.show(console, config, files)
 
 
 @click.command()

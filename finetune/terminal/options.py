@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from psgimg.builder.placing import parts
 
 model_option = click.option(
     "--model",
@@ -48,4 +49,13 @@ any_lanes_option = click.option(
     "--any-lanes",
     is_flag=True,
     help="Accept pages with lanes absent as on no training page; they are marked.",
+)
+part_option = click.option(
+    "--part",
+    type=parts.parse,
+    metavar="I/N",
+    help="Stage share I of N of the recordings, as a task of a job array; then --join.",
+)
+join_option = click.option(
+    "--join", is_flag=True, help="Write the file of which all parts are staged."
 )
