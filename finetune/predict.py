@@ -119,10 +119,12 @@ def _file(
     """Write one file of predictions, or resume it."""
     rows = chosen(pageset, config.limit)
     settings = prompting.settings(config, pageset, len(rows))
-    with partial_file.hold(config.out, settings, config.part) as held:
+    with partial_file.hold(config.out, settings, shared=config.part is not None) as held:
         if (earlier := held.finished()) is not None:
             progress.note(f"{config.out} is finished already; nothing to do")
             return earlier
+        if config.part:
+            held.share(config.part)
         cut = pieces.cut(rows, pageset.index.recording[rows], PER_PART)
         if config.join:
             pieces.refuse_missing(cut, held.is_done, held.n_shares)

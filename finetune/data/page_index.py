@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -156,6 +156,15 @@ def read(source: Source) -> Index:
         lanes=tuple(recordings.values()),
         shards=tuple(shards),
     )
+
+
+def read_each(sources: Sequence[Source]) -> list[Index]:
+    """Read the index of several splits; parts of a fold, which have the same shards, share one."""
+    by_shards: dict[object, Index] = {}
+    for source in sources:
+        if source.shards not in by_shards:
+            by_shards[source.shards] = read(source)
+    return [by_shards[source.shards] for source in sources]
 
 
 def join(

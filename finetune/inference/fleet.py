@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -63,7 +64,7 @@ class Fleet(Generic[Handle]):
         trace: TracebackType | None,
     ) -> None:
         for member in self._members:
-            member.process.terminate()
+            member.dismiss(at_once=kind is not None)
         for member in self._members:
             member.end()
         self._stack.__exit__(kind, error, trace)
@@ -76,7 +77,10 @@ class Fleet(Generic[Handle]):
             opened = self._open(self._devices[0], self._note)
             self._handle.append(self._stack.enter_context(opened))
         else:
-            self._members = [_Member.start(self._open, device) for device in self._devices]
+            self._members = [
+                _Member.start(self._open, device, shows=number == 0)
+                for number, device in enumerate(self._devices)
+            ]
 
     def run(
         self, work: Work[Handle, Task, Result], tasks: Sequence[Task]
@@ -118,10 +122,11 @@ class _Member:
     pipe: Connection
 
     @classmethod
-    def start(cls, open_: Open[Any], device: str) -> _Member:
+    def start(cls, open_: Open[Any], device: str, *, shows: bool) -> _Member:
+        """Start the process of a device; libraries show progress if ``shows``."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(open_, device, theirs, os.getpid()))
+        process = context.Process(target=_serve, args=(open_, device, theirs, os.getpid(), shows))
         with _signals_left_to_parent():
             process.start()
         theirs.close()  # so that its end is seen here
@@ -149,12 +154,17 @@ class _Member:
             else:
                 raise value
 
+    def dismiss(self, *, at_once: bool) -> None:
+        """Tell the process to end, in the midst of its work if at once."""
+        self.pipe.close()
+        if at_once:
+            self.process.terminate()
+
     def end(self) -> None:
         """Wait for the process to end, and kill it if it does not."""
         self.process.join(END_S)
         self.process.kill()
         self.process.join()
-        self.pipe.close()
 
     def _died(self) -> BuildError:
         self.process.join(END_S)
@@ -176,16 +186,19 @@ def _signals_left_to_parent() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(open_: Open[Any], device: str, pipe: Connection, parent_pid: int) -> None:
+def _serve(open_: Open[Any], device: str, pipe: Connection, parent_pid: int, shows: bool) -> None:
     """Do work on a device until the parent is gone. The main function of a member's process."""
     parent.end_with(parent_pid)
+    if not shows:
+        os.environ["TQDM_DISABLE"] = "1"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # with the clean-up of libraries
     try:
         with open_(device, lambda line: pipe.send(("note", line))) as handle:
             while True:
                 work, tasks = pipe.recv()
                 for result in work(handle, tasks):
                     pipe.send(("result", result))
-    except EOFError:
+    except (EOFError, BrokenPipeError):  # dismissed
         return
     except PsgimgError as error:
         pipe.send(("error", error))

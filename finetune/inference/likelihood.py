@@ -67,7 +67,8 @@ class Scorer:
         positions = PagePositions.of(model) if "pass" in self._ways else None
         self.encoder = Encoder(processor, model.dtype, positions)
         """Encodes pages for ``score`` in any process, after ``begin``."""
-        self._compiles = compiles
+        self.compiles = compiles
+        """Whether layers are compiled, or will be on the first page."""
         self._answer_tokens: Candidates | None = None
         self._probe: Encoded = {}
         self.way: Way | None = None
@@ -100,8 +101,8 @@ class Scorer:
         with _evaluation_mode(self._model):
             if self.way is None:
                 self._use(self._choose(encoding.moved(self._probe, device)))
-                self._compiles = self._compiles and self.way == "pass"
-                if self._compiles:
+                self.compiles = self.compiles and self.way == "pass"
+                if self.compiles:
                     compiled.compile_layers(self._model)
             sums = self._sums_of_answers(encoding.moved(encoded, device))
         return normalised(sums.double().cpu().numpy())
@@ -152,9 +153,9 @@ class Scorer:
         except _NoBranchesError:  # prompts longer than the first one
             self._use("forwards")
         except compiled.FAILURES as error:
-            if not self._compiles:
+            if not self.compiles:
                 raise
-            self._compiles = False
+            self.compiles = False
             compiled.undo(self._model)
             reason = " ".join(str(error).split())[:200]
             self._note(

@@ -4,6 +4,7 @@ OUT                        the predictions, once they are complete
 OUT.json                   their settings, versions and counts
 OUT.parts/settings.json    settings of an unfinished command
 OUT.parts/000003.parquet   a finished part of some hundred pages
+OUT.parts/learned          what a baseline learned, with which its parts are staged
 OUT.parts/of-7             several commands write the file, each one of seven shares (`--part 3/7`)
 """
 
@@ -27,9 +28,8 @@ from psgimg.builder.processes import lock
 from psgimg.finetune.metrics import predictions, table_files
 from psgimg.finetune.metrics.predictions import Predictions
 
-OWN_NAME = re.compile(
-    r"lock|(\d{6}\.parquet|settings\.json)|\.(\d{6}\.parquet|settings\.json)\.[\w-]+\.tmp"
-)
+FILE = r"(\d{6}\.parquet|settings\.json|learned)"
+OWN_NAME = re.compile(rf"lock|{FILE}|\.{FILE}\.[\w-]+\.tmp", re.ASCII)
 """Names of the files in the folder of the parts."""
 
 SHARES = re.compile(r"of-([1-9]\d{0,8})", re.ASCII)
@@ -62,8 +62,8 @@ class Parts:
         return self._part(i).exists()
 
     def any_done(self) -> bool:
-        """Return whether any part is finished."""
-        return any(self.folder.glob("*.parquet"))
+        """Return whether any part is finished, or what it needs is learned."""
+        return self.learned.exists() or any(self.folder.glob("*.parquet"))
 
     @property
     def n_shares(self) -> int | None:
@@ -71,6 +71,21 @@ class Parts:
         present = self.folder.iterdir() if self.folder.is_dir() else ()
         found = [int(match[1]) for path in present if (match := SHARES.fullmatch(path.name))]
         return found[0] if len(found) == 1 else None
+
+    def share(self, part: Part) -> None:
+        """Note into how many shares the file is divided."""
+        (self.folder / f"of-{part.n_parts}").touch()
+
+    @property
+    def learned(self) -> Path:
+        """What a method learned to make these predictions; complete if it exists."""
+        return self.folder / "learned"
+
+    @contextmanager
+    def learning(self) -> Iterator[Path]:
+        """Yield the path under which to write what a method learned."""
+        with atomic_file.whole(self.learned) as temporary:
+            yield temporary
 
     def write(self, i: int, part: Predictions) -> None:
         """Write a part, completely or not at all."""
@@ -95,13 +110,13 @@ class Parts:
 
 
 @contextmanager
-def hold(out: Path, settings: Mapping[str, Any], share: Part | None = None) -> Iterator[Parts]:
+def hold(out: Path, settings: Mapping[str, Any], *, shared: bool = False) -> Iterator[Parts]:
     """Lock a file of predictions to write it, or resume it, with these settings.
 
     Parameters
     ----------
-    share
-        The share of the parts that this command writes, while others write theirs; None: all.
+    shared
+        Whether other commands may write other parts meanwhile; whoever joins them does so alone.
 
     Raises
     ------
@@ -112,10 +127,9 @@ def hold(out: Path, settings: Mapping[str, Any], share: Part | None = None) -> I
     parts = Parts(table_files.checked(out), settings)
     _refuse_foreign(parts)
     refusal = f"another command is writing {parts.out}; wait for it or choose another --out"
-    with lock.held(parts.folder / "lock", refusal, shared=share is not None):
-        if share is not None:
+    with lock.held(parts.folder / "lock", refusal, shared=shared):
+        if shared:
             _check_settings(parts, begun=True)
-            (parts.folder / f"of-{share.n_parts}").touch()
             yield parts
             if parts.sidecar.exists():  # joined already
                 shutil.rmtree(parts.folder, ignore_errors=True)

@@ -13,6 +13,8 @@ from psgimg.finetune.inference import parse_answer as reading
 from psgimg.finetune.metrics.predictions import Answer
 
 if TYPE_CHECKING:
+    from psgimg.finetune.inference.likelihood import Scorer
+    from psgimg.finetune.inference.local_model import LocalModel
     from psgimg.finetune.inference.server.chat_completion import Reply
 
 Answers = Mapping[str, str]
@@ -39,14 +41,19 @@ def scoring(
     n_pages
         Number of pages to come, on which it depends whether compiling the model saves time.
     """
-    import numpy as np
     from psgimg.finetune.inference.likelihood import Scorer
-    from psgimg.finetune.inference.local_model import LocalModel
     from psgimg.finetune.models import compiled, vision_attention
 
     vision_attention.in_one_call(model)
     compiles = compiled.pays(model, n_pages)
     scorer = Scorer(model, processor, answers, note, compiles=compiles)
+    return of_scorer(scorer, model.device, loaders, note)
+
+
+def of_scorer(scorer: Scorer, device: Any, loaders: int, note: Note) -> LocalModel:
+    """Return a predictor by a scorer whose model is on a device; see :func:`scoring`."""
+    import numpy as np
+    from psgimg.finetune.inference.local_model import LocalModel
 
     def answer(encoded: Any) -> list[Answer]:
         scores = scorer.score(encoded)
@@ -60,7 +67,7 @@ def scoring(
         ]
 
     return LocalModel(
-        model.device, scorer.encoder, scorer.begin, answer, loaders, note, constant=compiles
+        device, scorer.encoder, scorer.begin, answer, loaders, note, constant=scorer.compiles
     )
 
 

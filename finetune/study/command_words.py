@@ -25,7 +25,7 @@ OWN = {
     "sft": ("dataset", "output_dir", "config", "resume_from_checkpoint", "push_to_hub"),
     "predict": ("model", "dataset", "out", "part", "join"),
     "explain": ("model", "dataset", "out"),
-    "baseline": ("dataset", "method", "on", "out", "config"),
+    "baseline": ("dataset", "method", "on", "out", "config", "train", "part", "join"),
 }
 """Options that a study sets itself, or that would publish its output."""
 

@@ -153,7 +153,11 @@ def _given(words: Sequence[str], name: str) -> str | None:
 @batch_size_option
 @device_option
 @loaders_option
-@click.option("--endpoint", metavar="URL", help="OpenAI-compatible server that runs the model.")
+@click.option(
+    "--endpoint",
+    metavar="URL",
+    help="OpenAI-compatible server that runs the model, asked 64 times at once or --batch-size.",
+)
 @click.option(
     "--prompt",
     metavar="NAME|FILE",

@@ -22,16 +22,16 @@ revision_option = click.option(
     "--revision", metavar="TAG", help="Branch, tag or commit of a dataset on the Hub."
 )
 batch_size_option = click.option(
-    "--batch-size", type=int, help="Pages per batch [default: by the memory of the GPU; CPU: 16]."
+    "--batch-size", type=int, metavar="N", help="Pages per batch [default: by the device]."
 )
 device_option = click.option(
-    "--device", metavar="NAMES", help="cpu, or cuda:0,cuda:1 … [default: all GPUs, or the CPU]."
+    "--device", metavar="NAMES", help="cpu, cuda:1 or cuda:0,cuda:1 [default: all GPUs]."
 )
 loaders_option = click.option(
     "--loaders",
     type=int,
     metavar="N",
-    help="Processes that prepare pages [default: by the machine].",
+    help="Processes that read pages [default: by the device].",
 )
 dtype_option = click.option(
     "--dtype",

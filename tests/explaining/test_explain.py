@@ -86,9 +86,8 @@ def write_caused(root, n_subjects, minutes):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def apart(tmp_path_factory):
+def apart():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
         patch.setenv("CI", "1")  # TRL sends no telemetry from one
         patch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY", True)
         yield

@@ -52,9 +52,10 @@ def test_no_pages_have_no_pieces():
 def test_shares_hold_a_file_at_once_and_nobody_else_meanwhile(tmp_path):
     out, settings = tmp_path / "p.parquet", {"model": "m"}
     with (
-        partial_file.hold(out, settings, Part(1, 2)),
-        partial_file.hold(out, settings, Part(2, 2)) as second,
+        partial_file.hold(out, settings, shared=True) as first,
+        partial_file.hold(out, settings, shared=True) as second,
     ):
+        first.share(Part(1, 2))
         assert second.n_shares == 2
         with (
             pytest.raises(BuildError, match="another command is writing"),
@@ -63,7 +64,7 @@ def test_shares_hold_a_file_at_once_and_nobody_else_meanwhile(tmp_path):
             pass
         with (
             pytest.raises(BuildError, match=r"begun with other settings \(model\)"),
-            partial_file.hold(out, {"model": "other"}, Part(2, 2)),
+            partial_file.hold(out, {"model": "other"}, shared=True),
         ):
             pass
     assert (tmp_path / "p.parquet.parts" / "settings.json").exists(), "a share leaves it to others"

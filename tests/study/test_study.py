@@ -304,9 +304,8 @@ def test_parts_together_are_all_cells_once(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def surroundings(tmp_path_factory):
+def surroundings():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HF_DATASETS_CACHE", str(tmp_path_factory.mktemp("datasets")))
         patch.setenv("HF_HUB_OFFLINE", "1")
         yield
 
