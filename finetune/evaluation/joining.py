@@ -97,7 +97,7 @@ def read(
             key for key in EQUAL if any(s.get(key) != settings[0].get(key) for s in settings)
         ),
     )
-    return replace(whole, source=_common([one.source for one in files])), joined
+    return replace(whole, source=common([one.source for one in files])), joined
 
 
 def _refuse_mixed(files: Sequence[Epochs]) -> None:
@@ -189,7 +189,7 @@ def _lengths(
     return np.array([stated.get(key, np.nan) for key in recordings])
 
 
-def _common(sources: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:
+def common(sources: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:
     """Return what all JSON files beside the predictions state alike; the strictest policy counts."""
     known = [source for source in sources if source is not None]
     if not known:
