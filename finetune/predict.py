@@ -188,6 +188,7 @@ def _staged(
             recorded = {
                 "fold": config.fold,
                 "epoch_s": lengths_s[page.corpus, page.recording],
+                "votes": pageset.votes.get((page.corpus, page.recording, page.epoch)),
                 "unseen_lanes": prompting.lanes.unseen[pageset.index.recording[row]],
             }
             staged.append({**labels, **answer.columns(), **recorded})

@@ -19,9 +19,10 @@ from psgimg.finetune import hub
 from psgimg.finetune.baselines import methods, nights
 from psgimg.finetune.baselines.methods import Method
 from psgimg.finetune.baselines.nights import Night, Nights, Outcome, Task
-from psgimg.finetune.data import source
+from psgimg.finetune.data import source, votes
 from psgimg.finetune.data.page_index import NO_STAGE
 from psgimg.finetune.data.source import Source
+from psgimg.finetune.data.votes import Votes
 from psgimg.finetune.inference import partial_file
 from psgimg.finetune.inference.partial_file import Parts
 from psgimg.finetune.metrics.predictions import Answer, Predictions
@@ -139,7 +140,8 @@ def _stage(held: Parts, method: Method, task: Task, target: Source) -> Predictio
     """Stage the nights by a method, and write its predictions."""
     outcome = method.stage(task)
     number = target.fold.number if target.fold else None
-    held.write(0, Predictions.from_rows(_rows(task.nights, outcome, number)))
+    counted = votes.read(target)
+    held.write(0, Predictions.from_rows(_rows(task.nights, outcome, number, counted)))
     predictions = held.join(1)
     n = len(predictions)
     held.seal(
@@ -158,7 +160,9 @@ def _stage(held: Parts, method: Method, task: Task, target: Source) -> Predictio
     return predictions
 
 
-def _rows(splits: Nights, outcome: Outcome, fold: int | None) -> Iterator[dict[str, Any]]:
+def _rows(
+    splits: Nights, outcome: Outcome, fold: int | None, counted: Votes
+) -> Iterator[dict[str, Any]]:
     """Yield rows of predictions in order of corpus, recording and epoch."""
     for night in splits.target:
         if night.key not in outcome.staged:
@@ -175,6 +179,7 @@ def _rows(splits: Nights, outcome: Outcome, fold: int | None) -> Iterator[dict[s
                 "fold": fold,
                 **answer.columns(),
                 "epoch_s": night.epoch_s,
+                "votes": counted.get((night.key.corpus, night.key.recording, int(epoch))),
             }
 
 

@@ -18,7 +18,7 @@ from psgimg.finetune.evaluation.clinical.transitions import Places
 from psgimg.finetune.evaluation.epochs import Epochs, Night, SubjectKey, confusions
 from psgimg.finetune.evaluation.evaluate_config import EvaluateConfig
 from psgimg.finetune.evaluation.inputs import read
-from psgimg.finetune.evaluation.interscorer import agreement
+from psgimg.finetune.evaluation.interscorer import agreement, each_against_others
 from psgimg.finetune.evaluation.intervals import Tables, as_values, finite, intervals
 from psgimg.finetune.evaluation.paired import compare
 from psgimg.finetune.evaluation.uncertainty import combining
@@ -97,6 +97,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         "calibration": calibration(first.label, first.probabilities),
         "review": review(first),
         "scorers": agreement(first),
+        "people": each_against_others(first),
         "doubt": finds_scorers(first, ensemble.probabilities if ensemble else None),
         "comparisons": [
             {"file": name, "source": other.source}

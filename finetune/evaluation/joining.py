@@ -168,8 +168,20 @@ def _concatenated(files: Sequence[Epochs]) -> Epochs:
         unseen_lanes=dict(
             sum((Counter(one.unseen_lanes) for one in files), Counter()).most_common()
         ),
+        votes=_votes(files, order),
         renamed={word: stage for one in files for word, stage in one.renamed.items()},
     )
+
+
+def _votes(files: Sequence[Epochs], order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
+    """Return the votes of all files in some order; None if no file has any."""
+    if all(one.votes is None for one in files):
+        return None
+    none = [np.zeros((len(one), N_STAGES), np.int64) for one in files]
+    parts = [
+        empty if one.votes is None else one.votes for one, empty in zip(files, none, strict=True)
+    ]
+    return np.concatenate(parts)[order]
 
 
 def _lengths(

@@ -26,6 +26,14 @@ def show(console: Console, evaluation: Evaluation, out: Path) -> None:
         console.print(f"{counted(scorers['epochs'], 'epoch')} were scored twice:")
         columns = {"predictions": scorers["model_on_same"], "second scorer": scorers["figures"]}
         console.print(_figures(columns))
+    if people := values["people"]:
+        console.print()
+        console.print(
+            f"{counted(people['epochs'], 'epoch')} have votes; agreement with the other scorers:"
+        )
+        console.print(
+            _figures({"predictions": people["model_on_same"], "each scorer": people["figures"]})
+        )
     for comparison in values["comparisons"]:
         console.print()
         console.print("On the same epochs:")

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.data import page_index, source
+from psgimg.finetune.data import page_index, source, votes
 from psgimg.finetune.data.page_index import NO_STAGE
 from psgimg.finetune.evaluation import stage_words
 from psgimg.finetune.evaluation.other_tools.staged import EPOCH_S
@@ -22,7 +22,7 @@ from psgimg.finetune.evaluation.stage_words import Codes
 from psgimg.finetune.metrics import predictions, table_files
 
 NEEDED = ("recording", "epoch", "label")
-COLUMNS = ("corpus", "subject", *NEEDED, "label_2", "epoch_s")
+COLUMNS = ("corpus", "subject", *NEEDED, "label_2", "epoch_s", "votes")
 FAR_S = 1.0
 """Epochs that start further than this from a multiple of 30 s are counted as shifted."""
 
@@ -103,6 +103,8 @@ def _of_dataset(labels: str) -> Scored:
             "epoch_s": pa.array(lengths_s),
         }
         of = pa.array(index.recording)
+        voted = votes.read(found)
+        at = zip(index.recording.tolist(), index.epoch.tolist(), strict=True)
         tables.append(
             pa.table(
                 {
@@ -110,6 +112,10 @@ def _of_dataset(labels: str) -> Scored:
                     "epoch": index.epoch,
                     "label": _names(index.label),
                     "label_2": _names(index.label_2),
+                    "votes": pa.array(
+                        [voted.get((keys[i].corpus, keys[i].recording, epoch)) for i, epoch in at],
+                        pa.string(),
+                    ),
                 }
             )
         )

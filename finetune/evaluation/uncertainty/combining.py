@@ -117,6 +117,9 @@ def table(data: Epochs) -> pa.Table:
     columns["prediction"] = _names(data.prediction)
     assert data.probabilities is not None
     columns |= dict(zip(PROBABILITIES, data.probabilities.T, strict=True))
+    if data.votes is not None:
+        rows = data.votes.tolist()
+        columns["votes"] = [" ".join(map(str, row)) if any(row) else None for row in rows]
     columns["epoch_s"] = pa.array(data.epochs_s, from_pandas=True).take(of)
     return pa.table(columns)
 
