@@ -224,7 +224,9 @@ def test_each_scorer_is_compared_with_the_others_as_if_their_names_were_known(tm
     assert (people["comparisons"], people["tied"]) == (len(pairs), tied)
     assert (people["scorers"], people["subjects"]) == (5, 4)
     for figures, expected in ((people["figures"], pairs), (people["model_on_same"], model)):
-        assert figures["kappa"]["value"] == pytest.approx(cohen_kappa_score(*zip(*expected, strict=True)))
+        assert figures["kappa"]["value"] == pytest.approx(
+            cohen_kappa_score(*zip(*expected, strict=True))
+        )
         assert figures["kappa"]["low"] is not None
 
 
