@@ -262,6 +262,17 @@ def test_a_folder_has_a_file_for_each_recording_and_the_rest_is_counted(tmp_path
     assert "2 names of no scored recording: log.npy, n10.npy." in evaluated.notes
 
 
+def test_letters_behind_the_number_of_a_recording_are_noted_and_digits_are_another_one(tmp_path):
+    for name in ("SC4001E0-PSG", "SC40012"):
+        np.save(tmp_path / f"{name}.npy", np.array(NIGHT))
+    paths = tuple(tmp_path / f"{name}.npy" for name in ("SC4001E0-PSG", "SC40012"))
+    evaluated = found("usleep", paths, labels(tmp_path, ("SC4001", "SC4002")))
+    assert [key.recording for key in evaluated.first.recordings] == ["SC4001"]
+    said = "Files matched by the beginning of their names: SC4001E0-PSG as SC4001."
+    assert said in evaluated.notes
+    assert "1 name of no scored recording: SC40012.npy." in evaluated.notes
+
+
 def test_two_files_of_a_recording_or_none_are_refused(tmp_path):
     for name in ("n1_a", "n1_b", "other"):
         np.save(tmp_path / f"{name}.npy", np.array(NIGHT))

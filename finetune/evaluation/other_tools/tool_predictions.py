@@ -52,8 +52,9 @@ class ToolPredictions:
 def read(name: str, paths: Sequence[Path], labels: str, codes: Codes) -> ToolPredictions:
     """Read what a tool wrote of some recordings, and join it with their scored epochs.
 
-    A file, or a recording in it, belongs to the recording of its name: ``NAME``, or ``NAME`` followed
-    by another character than a letter or digit, such as ``NAME_PRED.npy``. An epoch that the tool has
+    A file, or a recording in it, belongs to the recording with whose name its own begins:
+    ``SC4001_PRED.npy`` and ``SC4001E0-PSG.json`` to SC4001, but not ``SC40012.npy``. Where letters
+    follow, a note says so. An epoch that the tool has
     not staged has no prediction; a recording without a file is left out.
 
     Parameters
@@ -93,8 +94,11 @@ def read(name: str, paths: Sequence[Path], labels: str, codes: Codes) -> ToolPre
         "left_out": len(recordings) - len(files),
         "shifted": sum(int(scored.shifted[recordings[one]].sum()) for one in files),
     }
-    source = _source(name, joined, scored, labels)
-    return ToolPredictions(joined, source, _notes(tool.title, others, **counts))
+    longer = [
+        f"{staged.name} as {one}" for one, staged in files.items() if _has_letters(staged, one)
+    ]
+    lines = _notes(tool.title, others, longer, **counts)
+    return ToolPredictions(joined, _source(name, joined, scored, labels), lines)
 
 
 def _recordings(scored: Scored) -> dict[str, Rows]:
@@ -135,11 +139,22 @@ def _files(tool: Tool, paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _recording(name: str, recordings: Mapping[str, Rows]) -> str | None:
-    """Return the recording that a name belongs to: the longest that it begins with, as a word."""
+    """Return the recording that a name belongs to: the longest with which it begins.
+
+    What follows does not go on with the recording's last number or word: ``n1`` is not that of ``n10``.
+    """
     for end in range(len(name), 0, -1):
-        if name[:end] in recordings and not name[end : end + 1].isalnum():
+        if name[:end] in recordings and not _goes_on(name[end - 1], name[end : end + 1]):
             return name[:end]
     return None
+
+
+def _has_letters(staged: Staged, recording: str) -> bool:
+    return staged.name.removeprefix(recording)[:1].isalpha()
+
+
+def _goes_on(last: str, following: str) -> bool:
+    return following.isalnum() and (not last.isdigit() or following.isdigit())
 
 
 def _joined(
@@ -221,7 +236,13 @@ def _source(name: str, table: pa.Table, scored: Scored, labels: str) -> dict[str
 
 
 def _notes(
-    title: str, others: Sequence[str], *, missing: int, left_out: int, shifted: int
+    title: str,
+    others: Sequence[str],
+    longer: Sequence[str],
+    *,
+    missing: int,
+    left_out: int,
+    shifted: int,
 ) -> tuple[str, ...]:
     """Return what a reader should know of how files and epochs were joined, one line each."""
     lines = []
@@ -232,14 +253,16 @@ def _notes(
     if left_out:
         lines.append(f"{counted(left_out, 'recording')} without a file of {title} left out.")
     if others:
-        more = ", …" if len(others) > N_LISTED else ""
-        lines.append(
-            f"{counted(len(others), 'name')} of no scored recording: "
-            f"{', '.join(others[:N_LISTED])}{more}."
-        )
+        lines.append(f"{counted(len(others), 'name')} of no scored recording: {_some(others)}.")
+    if longer:
+        lines.append(f"Files matched by the beginning of their names: {_some(longer)}.")
     if shifted:
         lines.append(
             f"{counted(shifted, 'scored epoch')} start between two of {title}'s; each is compared "
             "with the nearer one."
         )
     return tuple(lines)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join([*names[:N_LISTED], *(["…"] if len(names) > N_LISTED else [])])
