@@ -46,6 +46,8 @@ def _table(path: Path) -> list[Staged]:
     if missing := [name for name in NEEDED if name not in head]:
         raise ValueError(f"no column {missing[0]}; write it with destrat out.db +POPS -r E")
     names = staged.column(rows, head.index("ID"))
+    if not names:
+        raise ValueError("no epochs")
     epochs = np.array(staged.column(rows, head.index("E")), np.int64) - 1
     if ((epochs < 0) | (epochs >= MOST_EPOCHS)).any():
         raise ValueError(f"the epoch {epochs[(epochs < 0) | (epochs >= MOST_EPOCHS)][0] + 1}")

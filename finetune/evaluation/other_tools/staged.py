@@ -120,7 +120,7 @@ def read(path: Path, reader: Callable[[Path], Read]) -> Read:
         return reader(path)
     except FileNotFoundError as error:
         raise BuildError(f"{path} does not exist; give a file of the tool's predictions") from error
-    except (OSError, ValueError, TypeError, KeyError, EOFError, csv.Error) as error:
+    except (OSError, ValueError, TypeError, OverflowError, EOFError, csv.Error) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise BuildError(
             f"{path} can't be read ({reason}); give a file as the tool writes it"

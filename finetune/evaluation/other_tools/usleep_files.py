@@ -16,6 +16,7 @@ other forms must have one stage for every 30 s, as by default.
 
 from __future__ import annotations
 
+import tokenize
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,10 @@ def _array(path: Path) -> list[Staged]:
         raise BuildError(
             f"{path} has more than {MOST_BYTES // 1_000_000} MB; write one stage for every 30 s"
         )
-    values = np.load(path, allow_pickle=False)
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (SyntaxError, tokenize.TokenError) as error:  # NumPy parses the head as Python
+        raise ValueError("no array of NumPy's") from error
     if values.ndim == 2 and values.shape[1] == N_STAGES:
         odds = staged.normalised(values, path)
         return [Staged(path, path.stem, staged.likeliest(odds), odds)]
