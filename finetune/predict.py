@@ -239,6 +239,7 @@ def _columns(
         **answer.columns(),
         "fold": config.fold,
         "epoch_s": pageset.source.epochs_s[page.corpus, page.recording],
+        "votes": pageset.votes.get((page.corpus, page.recording, page.epoch)),
         "unseen_lanes": prompting.lanes.unseen[pageset.index.recording[row]],
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ from psgimg.builder.stages import Stage, Unscored
 from psgimg.finetune.data import page_index
 from psgimg.finetune.data.source import Source
 from psgimg.finetune.evaluation import predictions_file
+from psgimg.finetune.evaluation.other_tools.tools import TOOLS
 from psgimg.finetune.inference import parse_answer
 from psgimg.finetune.inference.server import chat_completion, logprobs
 from psgimg.finetune.metrics import predictions
@@ -308,6 +310,11 @@ def predicted(path: Path) -> object:
         pass
     read = predictions_file.read(path)
     return list(read.nights()), read.subjects()
+
+
+def tool(name: str) -> Callable[[Path], object]:
+    """Return a reader of another tool's predictions."""
+    return lambda path: [(one.name, one.stages.tolist()) for one in TOOLS[name].read(path)]
 
 
 def answer(path: Path) -> object:

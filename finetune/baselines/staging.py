@@ -21,8 +21,10 @@ from psgimg.builder.words import counted
 from psgimg.finetune.baselines import nights
 from psgimg.finetune.baselines.methods import Method, Stager
 from psgimg.finetune.baselines.nights import Night, Task
+from psgimg.finetune.data import votes
 from psgimg.finetune.data.page_index import NO_STAGE
 from psgimg.finetune.data.source import Source
+from psgimg.finetune.data.votes import Votes
 from psgimg.finetune.inference import pieces
 from psgimg.finetune.inference.partial_file import Parts
 from psgimg.finetune.metrics.predictions import Answer, Predictions
@@ -58,12 +60,12 @@ def stage(held: Parts, method: Method, task: Task, target: Source, part: Part | 
     if not todo:
         return
     learned = _learned(held, method)
-    number = target.fold.number if target.fold else None
+    number, voted = target.fold.number if target.fold else None, votes.read(target)
     place = {chosen[i].key: i for i in todo}
     what = f"staging by {held.out.stem}"
     for night, prepared in nights.process([chosen[i] for i in todo], method.prepare, what, task):
         values = learned.probabilities(prepared) if learned else prepared
-        held.write(place[night.key], Predictions.from_rows(_rows(night, values, number)))
+        held.write(place[night.key], Predictions.from_rows(_rows(night, values, number, voted)))
 
 
 def join(held: Parts, method: Method, task: Task, target: Source) -> Predictions:
@@ -118,7 +120,7 @@ def _cut(chosen: Sequence[Night]) -> list[pieces.Piece]:
 
 
 def _rows(
-    night: Night, probabilities: npt.NDArray[np.float64], fold: int | None
+    night: Night, probabilities: npt.NDArray[np.float64], fold: int | None, voted: Votes
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of predictions of a night in order of time."""
     columns = (night.epochs, night.labels, night.labels_2, probabilities)
@@ -132,6 +134,7 @@ def _rows(
             "fold": fold,
             **answer.columns(),
             "epoch_s": night.epoch_s,
+            "votes": voted.get((night.key.corpus, night.key.recording, int(epoch))),
         }
 
 

@@ -17,11 +17,12 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import picture
 from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.data import page_index, sampling
+from psgimg.finetune.data import page_index, sampling, votes
 from psgimg.finetune.data.chat import ChatRow, chat_row, check_context
 from psgimg.finetune.data.page_index import NO_STAGE, Index
 from psgimg.finetune.data.pictures import Pictures
 from psgimg.finetune.data.source import Source, find
+from psgimg.finetune.data.votes import Votes
 from psgimg.finetune.lanes.pattern import Drawn
 
 if TYPE_CHECKING:
@@ -105,6 +106,11 @@ class PageSet:
             STAGE_NAMES[first],
             None if second == NO_STAGE else STAGE_NAMES[second],
         )
+
+    @cached_property
+    def votes(self) -> Votes:
+        """How many scorers chose each stage, by corpus, recording and epoch."""
+        return votes.read(self.source)
 
     def lanes(self, row: int) -> Drawn:
         """Return the derivations drawn on a row's page, from top to bottom; None if absent."""

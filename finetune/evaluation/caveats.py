@@ -78,6 +78,9 @@ def _without_interval(values: Mapping[str, Any]) -> list[str]:
     if scorers:
         parts[" for the second scorer"] = scorers
         parts[" on the epochs scored twice"] = {"figures": scorers["model_on_same"]}
+    if people := values["people"]:
+        parts[" for each scorer against the others"] = people
+        parts[" against the others of each scorer"] = {"figures": people["model_on_same"]}
     parts |= {f", difference of {entry['file']}": entry for entry in values["comparisons"]}
     lines, every = [], metric_table.listed(metric_table.METRICS)
     for name, part in parts.items():

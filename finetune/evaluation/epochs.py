@@ -63,6 +63,8 @@ class Epochs:
         Length of the epochs of each recording in seconds; NaN where the file does not state it.
     unseen_lanes
         Absent lanes, as on no training page of the model → number of epochs.
+    votes : (n, 5) int64 or None
+        Number of scorers for each stage, 0 where an epoch has no votes; None if no epoch has any.
     renamed
         Word of the file → stage as which it was read, for words that are no names of stages.
     """
@@ -80,6 +82,7 @@ class Epochs:
     probabilities: npt.NDArray[np.float64] | None
     epochs_s: npt.NDArray[np.float64]
     unseen_lanes: Mapping[str, int] = field(default_factory=dict)
+    votes: npt.NDArray[np.int64] | None = None
     renamed: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:

@@ -97,7 +97,7 @@ def read(
             key for key in EQUAL if any(s.get(key) != settings[0].get(key) for s in settings)
         ),
     )
-    return replace(whole, source=_common([one.source for one in files])), joined
+    return replace(whole, source=common([one.source for one in files])), joined
 
 
 def _refuse_mixed(files: Sequence[Epochs]) -> None:
@@ -168,8 +168,20 @@ def _concatenated(files: Sequence[Epochs]) -> Epochs:
         unseen_lanes=dict(
             sum((Counter(one.unseen_lanes) for one in files), Counter()).most_common()
         ),
+        votes=_votes(files, order),
         renamed={word: stage for one in files for word, stage in one.renamed.items()},
     )
+
+
+def _votes(files: Sequence[Epochs], order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
+    """Return the votes of all files in some order; None if no file has any."""
+    if all(one.votes is None for one in files):
+        return None
+    none = [np.zeros((len(one), N_STAGES), np.int64) for one in files]
+    parts = [
+        empty if one.votes is None else one.votes for one, empty in zip(files, none, strict=True)
+    ]
+    return np.concatenate(parts)[order]
 
 
 def _lengths(
@@ -189,7 +201,7 @@ def _lengths(
     return np.array([stated.get(key, np.nan) for key in recordings])
 
 
-def _common(sources: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:
+def common(sources: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:
     """Return what all JSON files beside the predictions state alike; the strictest policy counts."""
     known = [source for source in sources if source is not None]
     if not known:

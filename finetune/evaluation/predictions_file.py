@@ -76,6 +76,7 @@ def of_table(table: pa.Table, path: Path, codes: Codes | None = None) -> Epochs:
         probabilities=ordered.probabilities,
         epochs_s=epoch_lengths.stated(ordered.table, recordings, recording, path),
         unseen_lanes=_unseen(ordered.table),
+        votes=ordered.votes,
         renamed=renamed,
     )
 

@@ -4,8 +4,9 @@ Columns: ``corpus``, ``subject``, ``recording``, ``epoch``, ``label`` and ``pred
 null or empty without a valid answer). Optional: ``label_2`` (a second scorer's stage), ``raw`` (the
 text of the answer), ``p_W``, ``p_N1``, ``p_N2``, ``p_N3``, ``p_REM``, ``log_mass`` (log of the
 total probability of the five answers), ``fold`` (of a cross-validation, from 0), ``epoch_s``
-(length of the epochs in seconds, the same in a whole recording) and ``unseen_lanes`` (the page's absent
-lanes, if the model was never shown a page without just these; else null). Parquet, CSV or JSON lines, by
+(length of the epochs in seconds, the same in a whole recording), ``unseen_lanes`` (the page's absent
+lanes, if the model was never shown a page without just these; else null) and ``votes`` (how many scorers
+chose W, N1, N2, N3 and REM: ``0 1 4 0 0``). Parquet, CSV or JSON lines, by
 the file's suffix. Any other column is ignored.
 """
 
@@ -37,6 +38,7 @@ SCHEMA = pa.schema(
         *((name, pa.float64()) for name in (*PROBABILITIES, "log_mass", "epoch_s")),
         ("fold", pa.int32()),
         ("unseen_lanes", pa.string()),
+        ("votes", pa.string()),
     ]
 )
 
@@ -115,6 +117,16 @@ class Predictions:
         values = np.stack(columns, axis=1).astype(np.float64)
         return None if np.isnan(values).all() else values
 
+    @property
+    def votes(self) -> npt.NDArray[np.int64] | None:
+        """(n, 5) numbers of scorers for each stage, 0 where an epoch has none; None if all have none."""
+        encoded = pc.dictionary_encode(self.table["votes"].combine_chunks())
+        if not len(encoded.dictionary):
+            return None
+        known = np.array([counts(text) for text in encoded.dictionary.to_pylist()], np.int64)
+        rows = pc.fill_null(encoded.indices, len(known)).to_numpy()
+        return np.asarray(np.vstack([known, np.zeros_like(known[:1])])[rows], np.int64)
+
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Predictions:
         """Return predictions from rows with some or all columns of ``SCHEMA``."""
@@ -175,6 +187,7 @@ def checked(table: pa.Table, path: Path) -> Predictions:
                 f"stages are {', '.join(STAGE_NAMES)}"
             )
     _check_once(table, path)
+    _check_votes(table, path)
     _check_probabilities(table, path)
     return Predictions(table)
 
@@ -187,6 +200,34 @@ def _check_once(table: pa.Table, path: Path) -> None:
             f"{path}: {_named(twice, 0)} occurs {twice['count_all'][0].as_py()} times; keep one "
             "prediction per epoch"
         )
+
+
+def _check_votes(table: pa.Table, path: Path) -> None:
+    for text in table["votes"].drop_null().unique().to_pylist():
+        try:
+            valid = sum(counts(text)) > 0
+        except ValueError:
+            valid = False
+        if not valid:
+            wrong = pc.equal(table["votes"], text)
+            raise BuildError(
+                f"{path}: {_where(table, wrong)} has the votes {text!r}; give the number of scorers for "
+                f"{', '.join(STAGE_NAMES)}, such as '0 1 4 0 0'"
+            )
+
+
+def counts(text: str) -> tuple[int, ...]:
+    """Return the numbers of scorers for the five stages.
+
+    Raises
+    ------
+    ValueError
+        If the text has no five whole numbers.
+    """
+    numbers = tuple(int(word) for word in text.split() if word.isascii() and word.isdigit())
+    if len(numbers) != len(STAGE_NAMES) or len(text.split()) != len(numbers) or max(numbers) > 999:
+        raise ValueError(f"{text!r} are no votes")
+    return numbers
 
 
 def _check_probabilities(table: pa.Table, path: Path) -> None:

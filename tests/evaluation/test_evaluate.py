@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.evaluation import evaluate as evaluation
-from psgimg.finetune.evaluation.evaluate import EvaluateConfig
+from psgimg.finetune.evaluation.evaluate_config import EvaluateConfig
 from psgimg.finetune.metrics.predictions import PROBABILITIES
 from psgimg.finetune.terminal import evaluate_command
 from sklearn_figures import reference

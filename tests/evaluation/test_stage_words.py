@@ -67,7 +67,7 @@ def test_codes_go_before_names_and_a_number_without_a_code_is_refused(tmp_path):
         2,
         1,
     ]
-    with pytest.raises(BuildError, match="the label '5' .*--codes"):
+    with pytest.raises(BuildError, match=r"the label '5' .*--codes"):
         read(frame([0, 5], [0, 0]), tmp_path, ".csv", NUMBERS)
 
 

@@ -100,9 +100,9 @@ def test_every_answer_of_every_prompt_can_be_given(answers, stage, before, stop,
         assert parse(before + answers[stage] + after, answers) == stage
 
 
-pieces = st.sampled_from(
-    [*STAGE_NAMES, "R", "wake", "Stage", "the", "is", "not", "or", "NREM", "stage 2", "ſtage 1"]
-    + [
+PIECES = [
+    *(*STAGE_NAMES, "R", "wake", "Stage", "the", "is", "not", "or", "NREM", "stage 2", "ſtage 1"),
+    *(
         "**",
         '{"stage": "',
         '"}',
@@ -115,8 +115,9 @@ pieces = st.sampled_from(
         " ",
         '"',
         "{" * 2000,
-    ]
-)
+    ),
+]
+pieces = st.sampled_from(PIECES)
 texts = st.one_of(st.text(max_size=40), st.lists(pieces, max_size=12).map("".join))
 
 

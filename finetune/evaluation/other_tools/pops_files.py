@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.evaluation.other_tools import staged
-from psgimg.finetune.evaluation.other_tools.staged import MOST_EPOCHS, Staged
+from psgimg.finetune.evaluation.other_tools.staged import MOST_EPOCHS, Probabilities, Staged, Stages
 from psgimg.finetune.metrics.metrics import N_STAGES, NO_ANSWER
 
 SUFFIXES = (".txt", ".tsv", ".csv")
@@ -46,6 +46,8 @@ def _table(path: Path) -> list[Staged]:
     if missing := [name for name in NEEDED if name not in head]:
         raise ValueError(f"no column {missing[0]}; write it with destrat out.db +POPS -r E")
     names = staged.column(rows, head.index("ID"))
+    if not names:
+        raise ValueError("no epochs")
     epochs = np.array(staged.column(rows, head.index("E")), np.int64) - 1
     if ((epochs < 0) | (epochs >= MOST_EPOCHS)).any():
         raise ValueError(f"the epoch {epochs[(epochs < 0) | (epochs >= MOST_EPOCHS)][0] + 1}")
@@ -54,21 +56,39 @@ def _table(path: Path) -> list[Staged]:
     if set(PROBABILITIES) <= set(head):
         own = [_numbers(staged.column(rows, head.index(name))) for name in PROBABILITIES]
         odds = staged.normalised(np.stack(own, axis=1), path)
-    found = []
-    labels = np.array(names)
-    for name in dict.fromkeys(names):
-        mine = np.flatnonzero(labels == name)
-        at = epochs[mine]
-        if len(np.unique(at)) < len(at):
-            raise ValueError(f"{name} has an epoch twice; write the table of one model")
-        whole = np.full(int(at.max()) + 1, NO_ANSWER)
-        whole[at] = stages[mine]
-        own_odds = None
-        if odds is not None:
-            own_odds = np.full((len(whole), N_STAGES), np.nan)
-            own_odds[at] = odds[mine]
-        found.append(Staged(path, name, whole, own_odds))
-    return found
+    _, first, which = np.unique(np.array(names), return_index=True, return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    by_name = np.split(order, np.searchsorted(which[order], np.arange(1, len(first))))
+    return [
+        Staged(
+            path,
+            names[mine[0]],
+            *_whole(epochs[mine], stages[mine], None if odds is None else odds[mine]),
+        )
+        for mine in sorted(by_name, key=lambda mine: int(mine[0]))
+    ]
+
+
+def _whole(
+    epochs: Stages, stages: Stages, odds: Probabilities | None
+) -> tuple[Stages, Probabilities | None]:
+    """Return stages and probabilities of all epochs from 0, those that are not listed without any.
+
+    Raises
+    ------
+    ValueError
+        If an epoch is listed twice.
+    """
+    if len(np.unique(epochs)) < len(epochs):
+        raise ValueError("a recording has an epoch twice; write the table of one model")
+    n_epochs = int(epochs.max()) + 1
+    whole = np.full(n_epochs, NO_ANSWER)
+    whole[epochs] = stages
+    if odds is None:
+        return whole, None
+    all_odds = np.full((n_epochs, N_STAGES), np.nan)
+    all_odds[epochs] = odds
+    return whole, all_odds
 
 
 def _numbers(cells: Sequence[str]) -> list[float]:

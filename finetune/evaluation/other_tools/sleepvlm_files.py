@@ -56,7 +56,7 @@ def _results(path: Path) -> Iterator[tuple[int, str, int, tuple[int, int]]]:
             continue
         values = bounded.loads(line, f"line {number}")
         if not isinstance(values, dict):
-            raise ValueError(f"line {number}: no JSON object")
+            raise TypeError(f"line {number}: no JSON object")
         named = ID.fullmatch(str(values.get("custom_id")))
         if not named or named["stage"] not in STAGES or int(named["epoch"]) >= MOST_EPOCHS:
             raise ValueError(f"line {number}: the custom_id {values.get('custom_id')!r}")

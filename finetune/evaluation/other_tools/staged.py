@@ -92,7 +92,8 @@ def normalised(values: npt.ArrayLike, path: Path) -> Probabilities:
     odds = np.asarray(values, np.float64).reshape(-1, N_STAGES)
     total = odds.sum(axis=1, keepdims=True)
     empty = np.isnan(odds).all(axis=1)
-    wrong = ~empty & ~((odds >= 0).all(axis=1) & (total[:, 0] > 0) & np.isfinite(total[:, 0]))
+    valid = np.all(odds >= 0, axis=1) & (total[:, 0] > 0) & np.isfinite(total[:, 0])
+    wrong = ~empty & ~valid
     for row in np.flatnonzero(wrong)[:1]:
         raise BuildError(
             f"{path}: row {row + 1} has the probabilities {odds[row].tolist()}; give five for "
@@ -103,8 +104,8 @@ def normalised(values: npt.ArrayLike, path: Path) -> Probabilities:
 
 def likeliest(odds: Probabilities) -> Stages:
     """Return (n,) the most probable stages; -1 where there are no probabilities."""
-    known = np.isfinite(odds).all(axis=1)
-    return np.where(known, np.where(known[:, None], odds, 0).argmax(axis=1), NO_ANSWER)
+    known: npt.NDArray[np.bool_] = np.all(np.isfinite(odds), axis=1)
+    return np.where(known, np.nan_to_num(odds).argmax(axis=1), NO_ANSWER)
 
 
 def read(path: Path, reader: Callable[[Path], Read]) -> Read:
@@ -119,7 +120,7 @@ def read(path: Path, reader: Callable[[Path], Read]) -> Read:
         return reader(path)
     except FileNotFoundError as error:
         raise BuildError(f"{path} does not exist; give a file of the tool's predictions") from error
-    except (OSError, ValueError, TypeError, KeyError, EOFError, csv.Error) as error:
+    except (OSError, ValueError, TypeError, OverflowError, EOFError, csv.Error) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise BuildError(
             f"{path} can't be read ({reason}); give a file as the tool writes it"

@@ -16,7 +16,7 @@ other forms must have one stage for every 30 s, as by default.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tokenize
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +52,10 @@ def _array(path: Path) -> list[Staged]:
         raise BuildError(
             f"{path} has more than {MOST_BYTES // 1_000_000} MB; write one stage for every 30 s"
         )
-    values = np.load(path, allow_pickle=False)
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (SyntaxError, tokenize.TokenError) as error:  # NumPy parses the head as Python
+        raise ValueError("no array of NumPy's") from error
     if values.ndim == 2 and values.shape[1] == N_STAGES:
         odds = staged.normalised(values, path)
         return [Staged(path, path.stem, staged.likeliest(odds), odds)]
@@ -102,7 +105,7 @@ def by_epoch(
     n_epochs = round(float(end_s[-1]) / EPOCH_S) if len(end_s) else 0
     if n_epochs > MOST_EPOCHS:
         raise ValueError(f"runs until {end_s[-1]:g} s, more than a week")
-    edges_s = EPOCH_S * np.arange(n_epochs + 1)
+    edges_s = np.arange(n_epochs + 1, dtype=np.float64) * EPOCH_S
     spent_s = np.stack(
         [_spent(edges_s, init_s, end_s, stages == stage) for stage in range(N_STAGES)], axis=1
     )
@@ -113,11 +116,11 @@ def _spent(
     edges_s: npt.NDArray[np.float64],
     init_s: npt.NDArray[np.float64],
     end_s: npt.NDArray[np.float64],
-    mask: Sequence[bool] | npt.NDArray[np.bool_],
+    mask: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.float64]:
     """Return (n_epochs,) the seconds of each epoch that lie in the runs of a mask."""
-    times_s = np.stack([init_s[mask], end_s[mask]], axis=1).ravel()
-    until_s = np.cumsum(np.diff(times_s, prepend=times_s[:1]) * (np.arange(len(times_s)) % 2))
-    if not len(times_s):
+    if not np.any(mask):
         return np.zeros(len(edges_s) - 1)
+    times_s = np.stack([init_s[mask], end_s[mask]], axis=1).ravel()
+    until_s = np.cumsum(np.diff(times_s, prepend=times_s[0]) * (np.arange(len(times_s)) % 2))
     return np.diff(np.interp(edges_s, times_s, until_s))

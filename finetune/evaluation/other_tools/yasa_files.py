@@ -54,7 +54,7 @@ def read(path: Path) -> list[Staged]:
 def _json(path: Path) -> list[Staged]:
     values = bounded.read_json(path)
     if not isinstance(values, dict) or not isinstance(values.get("values"), list):
-        raise ValueError("no values of a hypnogram")
+        raise TypeError("no values of a hypnogram")
     if values.get("n_stages") != len(STAGE_NAMES):
         raise BuildError(f"{path}: {values.get('n_stages')} stages; stage into five with YASA")
     _check_length(_seconds(values.get("freq")), path)
