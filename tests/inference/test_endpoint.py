@@ -248,7 +248,7 @@ def test_requests_of_the_next_batch_run_while_one_of_this_is_slow(server):
 
 
 def test_an_answer_that_is_none_stays_unread_and_is_kept(server):
-    server.said, server.told = "It shows N2, I think.", False
+    server.said, server.told = "It shows N1 or N2, I think.", False
     found = ask(server)
     assert {(answer.prediction, answer.raw) for answer in found} == {(None, server.said)}
 
