@@ -50,7 +50,7 @@ CHANNELS = {
 def write(root: Path, progress: Progress = SILENT, n_subjects: int = N_SUBJECTS) -> None:
     """Write the nights that are missing or incomplete under ``root``, one per subject.
 
-    The same machine writes the same bytes each time, and nobody changes when people are added.
+    Any machine writes the same bytes, and nobody changes when people are added.
     """
     root.mkdir(parents=True, exist_ok=True)
     progress.start("generating", n_subjects, "recordings")
