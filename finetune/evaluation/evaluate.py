@@ -122,15 +122,16 @@ def write(out: Path, evaluation: Evaluation) -> Path:
     Path of ``metrics.json``.
     """
     path = out / METRICS
+    text = json.dumps(evaluation.values, indent=1, ensure_ascii=False, allow_nan=False)
+    atomic_file.write_text(path, f"{text}\n")  # first, as it marks the folder
+    rows = recordings_table.text(evaluation.values["recordings"])
+    atomic_file.write_text(out / RECORDINGS, rows)
     if evaluation.made is not None:
         name, table = evaluation.made
-        with atomic_file.whole(out / name) as temporary:
-            table_files.write(temporary, table, Path(name).suffix)
         beside = json.dumps(evaluation.first.source, indent=1, ensure_ascii=False)
         atomic_file.write_text(out / f"{name}.json", f"{beside}\n")
-    atomic_file.write_text(out / RECORDINGS, recordings_table.text(evaluation.values["recordings"]))
-    text = json.dumps(evaluation.values, indent=1, ensure_ascii=False, allow_nan=False)
-    atomic_file.write_text(path, f"{text}\n")
+        with atomic_file.whole(out / name) as temporary:
+            table_files.write(temporary, table, Path(name).suffix)
     return path
 
 

@@ -66,6 +66,8 @@ class EvaluateConfig:
         if self.by is not None:
             bins.parse(self.by)
         _ = self.stages_of
+        if self.made is not None and self.made.resolve() in {path.resolve() for path in self.files}:
+            raise BuildError(f"{self.made} is read and would be replaced; choose another --out")
 
     @staticmethod
     def _check_together(
@@ -99,5 +101,9 @@ class EvaluateConfig:
 
 
 COMBINED = "combined.parquet"
-MADE = (COMBINED, *(f"{name}.parquet" for name in TOOLS))
-"""Predictions files that the command may write."""
+MADE = tuple(
+    f"{name}{end}"
+    for name in (COMBINED, *(f"{tool}.parquet" for tool in TOOLS))
+    for end in ("", ".json")
+)
+"""Names of predictions files that the command may write, and of the JSON files beside them."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ from psgimg.finetune.evaluation.epochs import Epochs
 from psgimg.finetune.evaluation.stage_words import Codes
 from psgimg.finetune.metrics import disclosure
 from psgimg.finetune.metrics.metrics import N_STAGES
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 EQUAL = ("dataset", "config", "split", "mode", "context", "recipe_hash", "limit", "without")
 """Settings in which joined predictions should not differ, beside their model and fold."""
@@ -146,8 +148,6 @@ def _concatenated(files: Sequence[Epochs]) -> Epochs:
             f"({int(same.sum()):,} epochs are in two files); join files of different epochs, or compare "
             "these without --join"
         )
-    parts = [one.probabilities for one in files]
-    some = any(part is not None for part in parts)
     return replace(
         files[0],
         recordings=recordings,
@@ -156,32 +156,32 @@ def _concatenated(files: Sequence[Epochs]) -> Epochs:
         label=np.concatenate([one.label for one in files])[order],
         prediction=np.concatenate([one.prediction for one in files])[order],
         label_2=np.concatenate([one.label_2 for one in files])[order],
-        probabilities=np.concatenate(
-            [
-                np.full((len(one), N_STAGES), np.nan) if part is None else part
-                for one, part in zip(files, parts, strict=True)
-            ]
-        )[order]
-        if some
-        else None,
+        probabilities=_known([one.probabilities for one in files], files, order, np.nan),
+        votes=_known([one.votes for one in files], files, order, 0),
         epochs_s=_lengths(files, recordings),
         unseen_lanes=dict(
             sum((Counter(one.unseen_lanes) for one in files), Counter()).most_common()
         ),
-        votes=_votes(files, order),
         renamed={word: stage for one in files for word, stage in one.renamed.items()},
     )
 
 
-def _votes(files: Sequence[Epochs], order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
-    """Return the votes of all files in some order; None if no file has any."""
-    if all(one.votes is None for one in files):
+def _known(
+    parts: Sequence[npt.NDArray[Scalar] | None],
+    files: Sequence[Epochs],
+    order: npt.NDArray[np.int64],
+    missing: float,
+) -> npt.NDArray[Scalar] | None:
+    """Return a row of five per epoch, ``missing`` of a file without them; None if no file has any."""
+    some = next((part for part in parts if part is not None), None)
+    if some is None:
         return None
-    none = [np.zeros((len(one), N_STAGES), np.int64) for one in files]
-    parts = [
-        empty if one.votes is None else one.votes for one, empty in zip(files, none, strict=True)
-    ]
-    return np.concatenate(parts)[order]
+    return np.concatenate(
+        [
+            np.full((len(one), N_STAGES), missing, some.dtype) if part is None else part
+            for one, part in zip(files, parts, strict=True)
+        ]
+    )[order]
 
 
 def _lengths(

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.metrics import table_files
+from psgimg.finetune.metrics import table_files, vote_counts
 
 KEYS = ("corpus", "subject", "recording", "epoch")
 PROBABILITIES = tuple(f"p_{stage}" for stage in STAGE_NAMES)
@@ -120,12 +120,7 @@ class Predictions:
     @property
     def votes(self) -> npt.NDArray[np.int64] | None:
         """(n, 5) numbers of scorers for each stage, 0 where an epoch has none; None if all have none."""
-        encoded = pc.dictionary_encode(self.table["votes"].combine_chunks())
-        if not len(encoded.dictionary):
-            return None
-        known = np.array([counts(text) for text in encoded.dictionary.to_pylist()], np.int64)
-        rows = pc.fill_null(encoded.indices, len(known)).to_numpy()
-        return np.asarray(np.vstack([known, np.zeros_like(known[:1])])[rows], np.int64)
+        return vote_counts.array(self.table["votes"])
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Predictions:
@@ -203,31 +198,12 @@ def _check_once(table: pa.Table, path: Path) -> None:
 
 
 def _check_votes(table: pa.Table, path: Path) -> None:
-    for text in table["votes"].drop_null().unique().to_pylist():
-        try:
-            valid = sum(counts(text)) > 0
-        except ValueError:
-            valid = False
-        if not valid:
-            wrong = pc.equal(table["votes"], text)
-            raise BuildError(
-                f"{path}: {_where(table, wrong)} has the votes {text!r}; give the number of scorers for "
-                f"{', '.join(STAGE_NAMES)}, such as '0 1 4 0 0'"
-            )
-
-
-def counts(text: str) -> tuple[int, ...]:
-    """Return the numbers of scorers for the five stages.
-
-    Raises
-    ------
-    ValueError
-        If the text has no five whole numbers.
-    """
-    numbers = tuple(int(word) for word in text.split() if word.isascii() and word.isdigit())
-    if len(numbers) != len(STAGE_NAMES) or len(text.split()) != len(numbers) or max(numbers) > 999:
-        raise ValueError(f"{text!r} are no votes")
-    return numbers
+    if (text := vote_counts.invalid(table["votes"])) is not None:
+        where = _where(table, pc.fill_null(pc.equal(table["votes"], text), False))
+        raise BuildError(
+            f"{path}: {where} has the votes {text!r}; give the number of scorers for "
+            f"{', '.join(STAGE_NAMES)}, such as {vote_counts.EXAMPLE!r}"
+        )
 
 
 def _check_probabilities(table: pa.Table, path: Path) -> None:
@@ -285,7 +261,7 @@ def typed(table: pa.Table, path: Path) -> pa.Table:
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             message = " ".join(str(error).split())
             raise BuildError(f"{path}: column {field.name!r}: {message}; fix the values") from error
-        if field.name in ("label_2", "prediction"):
+        if field.name in ("label_2", "prediction", "votes"):
             column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
         if pa.types.is_floating(field.type):
             column = pc.if_else(pc.is_nan(column), pa.scalar(None, pa.float64()), column)

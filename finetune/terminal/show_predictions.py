@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from psgimg.builder.console import new_table, styled
-from psgimg.builder.files import bounded, quoting
+from psgimg.builder.files import ownership, quoting
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.inference.predict_config import PredictConfig
 from psgimg.finetune.metrics import metric_table, metrics
@@ -41,7 +41,7 @@ def show_predictions(console: Console, predictions: Predictions, out: Path) -> N
     console.print(shown)
     figures = [f"{metric.short} {metric.of(table):.3f}" for metric in metric_table.headline()]
     console.print(f"{len(predictions):,} pages: {', '.join(figures)}")
-    answers = bounded.read_json(out.with_name(f"{out.name}.json")).get("answers")
+    answers = ownership.read_mark(out.with_name(f"{out.name}.json")).get("answers")
     if answers:
         manners = ", ".join(f"{n:,} {manner}" for manner, n in answers.items())
         console.print(f"Answers in words: {manners}")

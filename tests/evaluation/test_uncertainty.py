@@ -153,6 +153,9 @@ def test_members_of_other_epochs_labels_or_signals_or_without_probabilities_are_
     refused(frame(seed=1), "corrupted in different ways", {"corruption": {"spec": "noise"}})
     with pytest.raises(BuildError, match="is one file; give at least two"):
         found(tmp_path, frame(), combine=True)
+    own = (tmp_path / "combined.parquet", tmp_path / "p0.parquet")
+    with pytest.raises(BuildError, match="is read and would be replaced; choose another --out"):
+        EvaluateConfig(own, combine=True, out=tmp_path)
 
 
 # Doubt and dispute

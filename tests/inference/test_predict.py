@@ -54,6 +54,7 @@ def dataset(tmp_path_factory):
     build(config, Remembered())
     for shard in (out / "data").rglob("test-*.parquet"):
         spoil(shard, "label_2", 0, 2)  # a second scorer saw one page
+        spoil(shard, "votes", 0, [0, 1, 4, 0, 0])
     return out
 
 
@@ -93,6 +94,7 @@ def test_every_page_of_the_split_has_one_row_in_order(whole, dataset):
     columns = ("corpus", "subject", "recording", "epoch", "label", "label_2")
     assert list(zip(*(found.table[name].to_pylist() for name in columns), strict=True)) == expected
     assert found.table["label_2"].to_pylist().count("N2") == 1
+    assert found.table["votes"].to_pylist().count("0 1 4 0 0") == 1
     assert predictions.read(out).table.equals(found.table)
     assert (told.total, told.n_kept, told.n_done) == (len(expected), 0, len(expected))
     assert len(expected) > 2 * PER_PART

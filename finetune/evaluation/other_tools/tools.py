@@ -75,7 +75,7 @@ TOOLS = {
         sleepvlm_files.read,
         sleepvlm_files.SUFFIXES,
         names_inside=True,
-        elsewhere=Elsewhere("SleepVLM", ("mass",), "Deng et al. 2026, arXiv:2603.26738"),
+        elsewhere=Elsewhere("SleepVLM", ("mass",), "arXiv:2603.26738"),
         view=View(1, 1),
     ),
 }

@@ -3,8 +3,8 @@
 Formats by the source of U-Time (``utime/bin/predict.py``, ``predict_one.py``; stages by
 ``psg_utils/_defaults.py``: 0 to 4 are W, N1, N2, N3, REM, 5 is unknown):
 
-- ``NAME_PRED.npy`` and ``.npy``: (n,) or (n, 1) whole numbers, or with ``--no_argmax`` (n, 5)
-  probabilities, which are sums over groups of channels;
+- ``NAME_PRED.npy`` and ``.npy``: (n,) or (n, 1) whole numbers, or where it keeps
+  them (n, 5) probabilities, which are sums over groups of channels;
 - ``.tsv`` with the head ``init_sec duration_sec stage``, and ``.ids`` with the same columns and commas,
   without a head: one row for each run of a stage;
 - ``.hyp``: one stage a line.
@@ -29,7 +29,7 @@ from psgimg.finetune.metrics.metrics import N_STAGES, NO_ANSWER
 
 SUFFIXES = (".npy", ".tsv", ".ids", ".hyp", ".txt")
 SCORED = "_TRUE"
-"""End of the names of files with the scorer's stages, which `ut predict --save_true` writes."""
+"""End of the names of files with the scorer's stages, which `ut predict` may write beside its own."""
 
 STAGES = {**{name: i for i, name in enumerate(STAGE_NAMES)}, "UNKNOWN": NO_ANSWER}
 HEAD = ["init_sec", "duration_sec", "stage"]
