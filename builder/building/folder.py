@@ -44,11 +44,18 @@ def among_parts(out: Path) -> Iterator[None]:
     """Let a part of a build draw in a folder, with other parts and no other command.
 
     Where the file system has no locks, it draws all the same: every file is written whole, and two
-    runs of a part write the same.
+    runs of a part write the same. After an error everything stays but a folder that is new and empty.
     """
-    state = out / shards.STATE
-    with lock.held(state / "lock", _refusal(out), shared=True, needed=False):
-        yield
+    state, is_new = out / shards.STATE, not out.exists()
+    try:
+        with lock.held(state / "lock", _refusal(out), shared=True, needed=False):
+            yield
+    except BaseException:
+        with suppress(OSError):  # not empty
+            state.rmdir()
+            if is_new:
+                out.rmdir()
+        raise
 
 
 def _refusal(out: Path) -> str:

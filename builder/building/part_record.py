@@ -69,7 +69,7 @@ def basis(config: BuildConfig, recordings: Sequence[Recording]) -> Basis:
     recordings
         Those of all parts, under their public names.
     """
-    definitions = {corpus.name: corpus.definition for corpus in config.corpora}
+    definitions = {corpus.name: dict(corpus.definition) for corpus in config.corpora}
     settings = {**config.fixed(), "corpora": definitions}
     return {
         "settings": {key: _hash([_text(value)]) for key, value in sorted(settings.items())},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +101,19 @@ def _slurm(path: Path) -> Iterator[Any]:
         cluster = SLURMCluster(**values)
     except (TypeError, ValueError) as error:
         raise BuildError(f"--cluster {path}: {error}; correct the file") from error
-    with cluster:
+
+    async def submitted() -> None:
+        await cluster
+
+    try:
         cluster.scale(jobs=jobs)
+        cluster.sync(submitted)
+        if not any(job.job_id for job in cluster.workers.values()):
+            raise BuildError(
+                f"--cluster {path}: its jobs can't be submitted; try `sbatch` on this machine, and correct "
+                "the file"
+            )
         yield cluster
+    finally:
+        with suppress(AssertionError):  # of Dask, about jobs that were not submitted
+            cluster.close()

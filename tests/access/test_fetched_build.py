@@ -7,9 +7,10 @@ from nsrr_server import TOKEN, NsrrServer
 from progress import Remembered
 from psgimg.builder.access import host as hosts
 from psgimg.builder.access.fetch_config import FetchConfig
-from psgimg.builder.build import build
+from psgimg.builder.build import build, build_part, join
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
+from psgimg.builder.placing.parts import ALL, Part
 
 
 @pytest.fixture
@@ -50,6 +51,24 @@ def test_the_bytes_are_those_of_a_build_from_files(server, corpus, tmp_path):
     assert published(tmp_path / "afar" / "psg-images") == published(
         tmp_path / "local" / "psg-images"
     )
+
+
+def test_parts_that_fetch_each_into_a_folder_of_its_own_give_the_same_bytes(
+    server, corpus, tmp_path
+):
+    run(tmp_path / "local" / "psg-images", corpus)
+    out = tmp_path / "afar" / "psg-images"
+
+    def config(root, part=ALL):
+        root = (str(tmp_path / root),)
+        return BuildConfig(("shhs",), root, out, fetch=FetchConfig(connections=1), part=part)
+
+    for number in (1, 2):
+        build_part(config(f"nights{number}", Part(number, 2)), Remembered())
+    n_signals = sum(path.endswith(".edf") for path, *_ in server.seen)
+    join(config("elsewhere"), (), Remembered())
+    assert published(out) == published(tmp_path / "local" / "psg-images")
+    assert sum(path.endswith(".edf") for path, *_ in server.seen) == n_signals
 
 
 def test_nothing_that_was_fetched_stays(server, tmp_path):

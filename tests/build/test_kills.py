@@ -16,7 +16,8 @@ KILLS = Path(__file__).resolve().parents[2] / "benchmarks" / "kills.py"
 
 
 def test_commands_killed_at_a_few_moments_end_with_the_same_bytes_and_leave_nothing():
-    words = ["--points", "24", "--command", "build", "--command", "export", "--command", "rebuild"]
+    commands = ("build", "part", "join", "export", "rebuild")
+    words = ["--points", "24", *(word for one in commands for word in ("--command", one))]
     done = subprocess.run(
         [sys.executable, str(KILLS), *words], capture_output=True, text=True, check=False
     )

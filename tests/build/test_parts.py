@@ -154,7 +154,20 @@ def test_names_of_people_get_the_same_numbers_in_every_part(tmp_path):
     assert content(tmp_path / "joined") == content(tmp_path / "whole")
 
 
+def test_one_machine_goes_on_with_what_parts_have_drawn(shhs, whole, tmp_path):
+    draw(tmp_path / "out", shhs, 2, 3)
+    _, progress = run(tmp_path / "out", shhs, **SMALL)
+    assert progress.n_kept == 1
+    assert content(tmp_path / "out") == whole
+
+
 # What is refused
+
+
+def test_a_part_without_its_corpus_leaves_no_folder(tmp_path):
+    with pytest.raises(BuildError, match="not found"):
+        draw(tmp_path / "out", tmp_path / "none", 1, 2)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_part_that_has_not_finished_is_named(shhs, tmp_path):

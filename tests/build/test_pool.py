@@ -30,6 +30,15 @@ def test_an_error_ends_the_run(workers):
         list(pool.run(refuse, range(4), workers, crashed=lost))
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_once_asked_to_stop_what_is_in_progress_is_done_and_nothing_begun(workers):
+    found = []
+    results = pool.run(double, range(100), workers, crashed=lost, stop=lambda: bool(found))
+    found.append(next(results))
+    found += results
+    assert 1 <= len(found) <= workers
+
+
 SLEEPER = """
 import sys, time
 from pathlib import Path

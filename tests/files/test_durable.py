@@ -2,6 +2,7 @@
 
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,42 @@ def test_a_file_is_flushed_then_renamed_then_its_folder_is_flushed(tmp_path, cal
     (first, temporary), *rest = calls
     assert (first, temporary.endswith(".tmp")) == ("sync", True)
     assert rest == [("rename", temporary, "a.txt"), ("sync", tmp_path.name)]
+
+
+def test_writers_at_the_same_time_have_files_of_their_own(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+
+    def name():
+        with atomic_file.whole(path) as temporary:
+            temporary.touch()
+            return temporary.name
+
+    with ThreadPoolExecutor(1) as other:
+        names = {name(), other.submit(name).result()}
+    monkeypatch.setattr(atomic_file, "_machine", lambda: "0123abcd")
+    names.add(name())
+    assert len(names) == 3
+    assert {atomic_file.target_name(one) for one in names} == {"a.txt"}
+
+
+def test_a_file_that_another_machine_writes_is_no_leftover_until_it_was_given_up(tmp_path):
+    path = tmp_path / "a.txt"
+    elsewhere = tmp_path / ".a.txt.0123abcd-1.tmp"
+    elsewhere.touch()
+    atomic_file.write_text(path, "text")
+    assert elsewhere.exists()
+    given_up_s = elsewhere.stat().st_mtime - atomic_file.ABANDONED_S - 60
+    os.utime(elsewhere, (given_up_s, given_up_s))
+    atomic_file.write_text(path, "text")
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("process", ["999999999", "here-999999999"])
+def test_what_a_killed_process_of_this_machine_has_left_is_removed(tmp_path, process):
+    here = process.replace("here", atomic_file._machine())
+    (tmp_path / f".a.txt.{here}.tmp").touch()
+    atomic_file.write_text(tmp_path / "a.txt", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_the_name_of_a_new_folder_reaches_the_disk_before_what_is_in_it(tmp_path, calls):

@@ -1,5 +1,7 @@
 """Lock: one of several commands goes on, and a killed one stands in nobody's way."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -56,6 +58,20 @@ def test_sharers_go_on_together_and_exclude_one_that_wants_it_alone(tmp_path):
         with pytest.raises(BuildError), lock.held(path, "c"):
             pass
     assert not path.exists()
+
+
+def test_where_there_are_no_locks_only_who_needs_one_is_refused(tmp_path, monkeypatch):
+    def unsupported(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    with pytest.raises(BuildError, match=r"can't write .*lock"), lock.held(tmp_path / "lock", "a"):
+        pass
+    with (
+        lock.held(tmp_path / "lock", "a", needed=False),
+        lock.held(tmp_path / "lock", "b", shared=True, needed=False),
+    ):
+        pass
 
 
 def comes_free(path):

@@ -5,6 +5,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -223,3 +224,26 @@ def test_a_command_without_a_signal_leaves_the_handlers_as_they_were():
 def test_an_error_may_set_the_exit_status_of_the_command():
     assert BuildError("full").status == 2
     assert BuildError("terminated", 143).status == 143
+
+
+def test_a_signal_can_ask_for_an_end_in_place_of_ending_the_command():
+    before = [signal.getsignal(number) for number in termination.WORDS]
+    with termination.requested() as ended:
+        assert not ended()
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGUSR1)
+        assert ended()
+    assert [signal.getsignal(number) for number in termination.WORDS] == before
+
+
+def test_outside_the_main_thread_nothing_is_asked():
+    found = []
+
+    def run():
+        with termination.requested() as ended:
+            found.append(ended())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert found == [False]
