@@ -1,8 +1,7 @@
 """Scale phases: the steps of a build, and those after it, each timed alone on thousands of nights.
 
-Two stand-ins for a large corpus lie in one folder. ``short`` is built from EDF files of one minute,
-so that thousands can be drawn. ``long`` has as many pages a night as a real corpus, but tiny ones:
-its tables, shards and reports are of true length, its bytes are not.
+The recordings are EDF files of one minute. The dataset has as many pages for each as a whole night,
+but tiny ones: its tables, shards and reports are of true length, its bytes are not.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ import stand_in
 SHORT_EPOCHS = 2
 N_READ = 1000
 """Pages read at random places."""
+
+N_DRAWN = 100
+"""Most nights that are drawn."""
 
 N_REAL = 24
 """Nights with pages of real size."""
@@ -59,7 +62,7 @@ def run(phase: str, folder: Path, n_nights: int, n_pages: int) -> Measured:
 
 
 def write_nights(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
-    """Write the EDF files of ``short``."""
+    """Write the EDF files."""
     import nights
 
     del n_pages
@@ -67,10 +70,10 @@ def write_nights(folder: Path, n_nights: int, n_pages: int, result: Measured) ->
         nights.write(folder / "shhs", n_nights, SHORT_EPOCHS)
 
 
-def _config(folder: Path, n_nights: int, name: str) -> Any:
+def _config(folder: Path, n_nights: int) -> Any:
     from psgimg.builder.dataset.config import BuildConfig
 
-    root, out = str(folder / "shhs"), folder / f"{name}-{n_nights}"
+    root, out = str(folder / "shhs"), folder / f"dataset-{n_nights}"
     return BuildConfig(("shhs",), (root,), out, limit=n_nights, workers=1, trim_min=None)
 
 
@@ -82,19 +85,19 @@ def _listed(config: Any) -> list[Any]:
 
 
 def list_recordings(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
-    """Find the recordings of ``short``."""
+    """Find the recordings."""
     del n_pages
-    config = _config(folder, n_nights, "short")
+    config = _config(folder, n_nights)
     with measured(result):
         result["recordings"] = len(_listed(config))
 
 
 def fingerprint(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
-    """Hash their files, as the first build does."""
+    """Hash the files, as the first build does."""
     from psgimg.builder.recordings import fingerprint as files
 
     del n_pages
-    recordings = _listed(_config(folder, n_nights, "short"))
+    recordings = _listed(_config(folder, n_nights))
     with measured(result):
         for recording in recordings:
             files.identify(recording)
@@ -103,7 +106,7 @@ def fingerprint(folder: Path, n_nights: int, n_pages: int, result: Measured) -> 
 def plan(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
     """Decide what to draw, with all hashes known."""
     del n_pages
-    config = _config(folder, n_nights, "short")
+    config = _config(folder, n_nights)
     with measured(result):
         result["tasks"] = len(_tasks(config))
 
@@ -117,43 +120,44 @@ def _tasks(config: Any) -> list[Any]:
 
 
 def draw(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
-    """Draw ``short``, the reading of its minutes included, into one file a night."""
+    """Draw some recordings, the reading of their minute included, into one file each."""
     from psgimg.builder.build import Drawn
     from psgimg.builder.build import draw as draw_one
 
     del n_pages
-    tasks = _tasks(_config(folder, n_nights, "short"))
+    tasks = [replace(task, out=folder / "drawn") for task in _tasks(_config(folder, n_nights))]
     draw_one(tasks[0])
     with measured(result):
-        drawn = [draw_one(task) for task in tasks]
+        drawn = [draw_one(task) for task in tasks[:N_DRAWN]]
     if wrong := [one for one in drawn if not isinstance(one, Drawn)]:
         raise SystemExit(str(wrong[0]))
     result["pages"] = sum(one.n_pictures for one in drawn if isinstance(one, Drawn))
 
 
-def finish(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
-    """Run ``build`` on the drawn nights of ``short``: shards, card and report."""
+def write_dataset(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
+    """Write the nights of the dataset, in place of drawing them."""
+    from psgimg.builder.recordings import fingerprint as files
+
+    config = _config(folder, n_nights)
+    shutil.rmtree(config.out, ignore_errors=True)
+    base, page = stand_in.facts(folder / "drawn"), stand_in.tiny_page()
+    known = [(recording, files.identify(recording)) for recording in _listed(config)]
+    with measured(result):
+        stand_in.write(config.out, base, known, n_pages, page)
+
+
+def again(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
+    """Run ``build`` on the finished dataset, with nothing to do."""
     from psgimg.builder.build import build
     from psgimg.builder.progress import SILENT
 
     del n_pages
-    config = _config(folder, n_nights, "short")
+    config = _config(folder, n_nights)
+    before = (config.out / "build.json").stat().st_mtime_ns
     with measured(result):
         build(config, SILENT)
-    time.sleep(0.2)  # so that the times of all its files have settled
-
-
-def again(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
-    """Run ``build`` on finished ``short``, with nothing to do."""
-    finish(folder, n_nights, n_pages, result)
-
-
-def write_long(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
-    """Write the nights of ``long``."""
-    out = folder / f"long-{n_nights}"
-    shutil.rmtree(out, ignore_errors=True)
-    with measured(result):
-        stand_in.write(out, folder / f"short-{n_nights}", n_nights, n_pages, stand_in.tiny_page())
+    if (config.out / "build.json").stat().st_mtime_ns != before:
+        raise SystemExit("the dataset was written again")
 
 
 def _split_of(config: Any, done: Any) -> Any:
@@ -165,12 +169,12 @@ def _split_of(config: Any, done: Any) -> Any:
 
 
 def publish(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
-    """Make shards of ``long``."""
+    """Make shards of the nights."""
     from psgimg.builder.building import shard_files
     from psgimg.builder.dataset import shards
 
     del n_pages
-    config = _config(folder, n_nights, "long")
+    config = _config(folder, n_nights)
     with measured(result):
         done = shards.finished(config.out)
         planned = shards.plan(done.values(), _split_of(config, done))
@@ -179,13 +183,13 @@ def publish(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None
 
 
 def card(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
-    """Write card, contact sheet, Croissant file and ``build.json`` of ``long``."""
+    """Write card, contact sheet, Croissant file and ``build.json``."""
     from psgimg.builder import atomic_file
     from psgimg.builder.card import croissant, dataset_card
     from psgimg.builder.dataset import build_report, shards
 
     del n_pages
-    config = _config(folder, n_nights, "long")
+    config = _config(folder, n_nights)
     out = config.out
     with measured(result):
         split_of = _split_of(config, shards.finished(out))
@@ -193,29 +197,31 @@ def card(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
         dataset_card.write(out, report)
         text = build_report.text(croissant.croissant(report.values))
         atomic_file.write_text(out / croissant.FILE, text)
-        build_report.write(out, report, [dataset_card.FILE, dataset_card.SHEET, croissant.FILE])
+        pictures = [name for name in dataset_card.picture_files() if (out / name).exists()]
+        beside = [dataset_card.FILE, dataset_card.SHEET, croissant.FILE, *pictures]
+        build_report.write(out, report, beside)
     result["build_json_mb"] = round((out / build_report.FILE).stat().st_size / 1e6, 2)
     shutil.rmtree(out / shards.STATE, ignore_errors=True)
 
 
 def index(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
-    """Index the training split of ``long`` without its pictures."""
+    """Index the training split without its pictures."""
     from psgimg.finetune.data import page_index, source
 
     del n_pages
     with measured(result):
-        found = page_index.read(source.find(str(folder / f"long-{n_nights}"), None, "train"))
+        found = page_index.read(source.find(str(folder / f"dataset-{n_nights}"), None, "train"))
     result["rows"] = len(found)
 
 
 def load(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
-    """Open the training split of ``long`` as ``sft`` does, and read pages at random places."""
+    """Open the training split as ``sft`` does, and read pages at random places."""
     import numpy as np
     from psgimg.finetune.data import page_set
 
     del n_pages
     with measured(result):
-        pages = page_set.load(str(folder / f"long-{n_nights}"), None, "train")
+        pages = page_set.load(str(folder / f"dataset-{n_nights}"), None, "train")
         chosen = np.random.default_rng(0).choice(len(pages), min(N_READ, len(pages)), replace=False)
         for row in chosen:
             pages.images([int(row)])
@@ -223,7 +229,7 @@ def load(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
 
 
 def evaluate(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
-    """Evaluate predictions for every page of ``long``, with all figures and intervals."""
+    """Evaluate predictions for every page, with all figures and intervals."""
     from psgimg.finetune.evaluation import evaluate as main_path
 
     path = folder / f"predictions-{n_nights}.parquet"
@@ -238,11 +244,13 @@ def publish_pages(folder: Path, n_nights: int, n_pages: int, result: Measured) -
     """Make shards of a few nights whose pages have the size of real ones, for the rate in bytes."""
     from psgimg.builder.building import shard_files
     from psgimg.builder.dataset import shards
+    from psgimg.builder.recordings import fingerprint as files
 
-    out = folder / "pages"
+    out, page = folder / "pages", os.urandom(stand_in.PAGE_BYTES)
     shutil.rmtree(out, ignore_errors=True)
-    page = os.urandom(stand_in.PAGE_BYTES)
-    stand_in.write(out, folder / f"short-{n_nights}", N_REAL, n_pages, page)
+    some = _listed(_config(folder, min(n_nights, N_REAL)))
+    known = [(recording, files.identify(recording)) for recording in some]
+    stand_in.write(out, stand_in.facts(folder / "drawn"), known, n_pages, page)
     with measured(result):
         done = shards.finished(out)
         shard_files.publish(out, shards.plan(done.values(), dict.fromkeys(done, "train")))
@@ -257,11 +265,10 @@ PHASES: dict[str, Phase] = {
     "fingerprint": fingerprint,
     "plan": plan,
     "draw": draw,
-    "finish": finish,
-    "again": again,
-    "write long": write_long,
+    "write dataset": write_dataset,
     "publish": publish,
     "card": card,
+    "again": again,
     "index": index,
     "load": load,
     "evaluate": evaluate,

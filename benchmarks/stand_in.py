@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from psgimg.builder.dataset.build_json import RecordingFacts
+    from psgimg.builder.recordings.fingerprint import Identity
+    from psgimg.builder.recordings.recording import Recording
 
 PAGE_BYTES = 34_000
 """Of a page of ``clinical``; see ``docs/benchmarks.json``."""
@@ -17,31 +22,41 @@ AGREEMENT = 0.8
 """Share of the epochs in which predictions equal the stage."""
 
 
-def write(out: Path, drawn: Path, n_nights: int, n_pages: int, page: bytes) -> None:
+def facts(drawn: Path) -> RecordingFacts:
+    """Return the facts of a recording in the folder of a build."""
+    from psgimg.builder.dataset import shards
+
+    return next(iter(shards.finished(drawn).values())).facts
+
+
+def write(
+    out: Path,
+    base: RecordingFacts,
+    known: Iterable[tuple[Recording, Identity]],
+    n_pages: int,
+    page: bytes,
+) -> None:
     """Write finished nights to the folder of a build, all of whose pages are the same.
 
     Parameters
     ----------
-    drawn
-        Folder of a build with a night, whose facts they get.
+    base
+        Facts of a drawn recording, which all get apart from names, hashes and stages.
     """
     from psgimg.builder.dataset import shards
-    from psgimg.builder.dataset.build_json import RecordingFacts
     from psgimg.builder.stages import STAGE_NAMES
 
-    base = next(iter(shards.finished(drawn).values())).facts
     rows: list[Any] = [_row(epoch, base["lanes"], page) for epoch in range(n_pages)]
     stages = dict.fromkeys(STAGE_NAMES, 0)
     for epoch in range(n_pages):
         stages[STAGE_NAMES[label(epoch)]] += 1
-    for number in range(n_nights):
-        subject, name = names(number)
-        digest = hashlib.sha256(name.encode()).hexdigest()
+    for one, identity in known:
         for row in rows:
-            row |= {"subject": subject, "recording": name}
-        own = {"subject": subject, "kin": subject, "recording": name, "stages": stages}
-        own |= {"duration_s": 30.0 * n_pages, "signal": digest, "fingerprint": digest[:32]}
-        shards.write_part(out, rows, cast("RecordingFacts", {**base, **own}))
+            row |= {"subject": one.subject, "recording": one.recording}
+        own = {"subject": one.subject, "kin": one.split_key, "recording": one.recording}
+        own |= {"signal": identity.signal, "fingerprint": identity.fingerprint}
+        length = {"stages": stages, "duration_s": 30.0 * n_pages}
+        shards.write_part(out, rows, cast("RecordingFacts", {**base, **own, **length}))
 
 
 def names(number: int) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import platform
@@ -31,7 +32,7 @@ from psgimg.builder.dataset.schema import SPLITS, SplitName
 from psgimg.builder.dataset.shards import Key
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.files import bounded
-from psgimg.builder.files.hash_cache import HashCache, NewHashes
+from psgimg.builder.files.hash_cache import HashCache, NewHashes, Stamp
 from psgimg.builder.files.quoting import visible
 from psgimg.builder.recordings.recording import Policy, Recording
 from psgimg.builder.signals import corruption_spec
@@ -168,9 +169,10 @@ def write(out: Path, report: Report, beside: Sequence[str]) -> None:
 
 def is_described(out: Path, report: Report) -> bool:
     """Return whether the files beside the shards are those of a report, so that none need be written."""
-    if not (out / FILE).exists():
+    earlier = read_earlier(out) if (out / FILE).exists() else None
+    if earlier is None:
         return False
-    before: dict[str, Any] = {**read(out)}
+    before: dict[str, Any] = {**earlier}
     files = before.pop("files")
     return before == _recorded(report) and all(
         (out / name).is_file() and entry((out / name).read_bytes()) == recorded
@@ -242,9 +244,15 @@ def _merged(
 
 
 def read_earlier(out: Path) -> BuildJson | None:
-    """Read the ``build.json`` of an earlier run; None if there is none."""
+    """Read the ``build.json`` of an earlier run, once; None if there is none."""
     path = earlier_file(out)
-    return read(path.parent) if path.exists() else None
+    return _read(path, Stamp.of(path.stat())) if path.exists() else None
+
+
+@functools.lru_cache(maxsize=1)
+def _read(path: Path, stamp: Stamp) -> BuildJson:
+    del stamp  # a changed file is read again
+    return read(path.parent)
 
 
 def earlier_file(out: Path) -> Path:

@@ -39,13 +39,14 @@ def refuse_others(config: BuildConfig) -> None:
 
 
 def _recorded(out: Path, settings: Path) -> Fixed | None:
-    earlier = build_report.earlier_file(out)
     try:
-        if earlier.exists():
-            return build_schema.check(build_report.read(earlier.parent))["fixed"]
+        if (before := build_report.read_earlier(out)) is not None:
+            return build_schema.check(before)["fixed"]
         if settings.exists():
             started: Fixed = bounded.read_json(settings)
             return started
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BuildError(f"{earlier} is damaged ({error}); choose another --out") from error
+        raise BuildError(
+            f"{build_report.earlier_file(out)} is damaged ({error}); choose another --out"
+        ) from error
     return None
