@@ -12,6 +12,9 @@ from psgimg.builder.citing.reference import Reference
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.listing import Place
 
+MAINS_HZ = (50.0, 60.0)
+"""The mains frequencies of the world."""
+
 
 class Policy(Enum):
     """Whether pictures made from a corpus may be shared; unknown terms count as restricted."""
