@@ -17,17 +17,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from psgimg.builder import atomic_file
 from psgimg.builder.dataset import json_form
 from psgimg.builder.dataset.build_json import FooterFacts, RecordingFacts
-from psgimg.builder.dataset.schema import Row, SplitName, schema
+from psgimg.builder.dataset.schema import Row, SplitName, schema, table
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, durable, safe_names
-from psgimg.builder.files.arrow_arrays import array
 
 STATE = ".psgimg"
 DATA = "data"
@@ -72,16 +70,7 @@ class Shard:
 def write_part(out: Path, rows: list[Row], facts: RecordingFacts) -> None:
     """Write one recording as a part, atomically."""
     path = out / STATE / "parts" / facts["corpus"] / f"{facts['recording']}.parquet"
-    _write(path, [facts], (_table(some) for some in [rows]))
-
-
-def _table(rows: list[Row]) -> pa.Table:
-    columns = schema()
-    values: Sequence[Mapping[str, Any]] = rows
-    arrays = [
-        array([row.get(name) for row in values], columns.field(name).type) for name in columns.names
-    ]
-    return pa.Table.from_arrays(arrays, schema=columns)
+    _write(path, [facts], (table(some) for some in [rows]))
 
 
 def finished(out: Path) -> dict[Key, Done]:
