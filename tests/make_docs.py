@@ -100,6 +100,14 @@ def speed(found: dict[str, Any]) -> str:
             f"| {words} | {part['psgimg_seconds']:.1f} s | "
             f"{part['naive_seconds_extrapolated']:.0f} s | {part['ratio']:.0f}× |"
         )
+    run = found["in_a_run"]
+    lines += [
+        f"| a night in a run of {workers['nights']}, one worker, CPU time | "
+        f"{run['psgimg_seconds']:.2f} s | {run['naive_seconds_extrapolated']:.0f} s | "
+        f"{run['ratio']:.0f}× |",
+        "| a command beside its nights: imports, shards, card, CPU time | "
+        f"{run['command_beside_its_nights_seconds']:.1f} s | | |",
+    ]
     nights = next(key for key in memory if key.endswith("_nights_peak_mb"))
     n_nights = nights.partition("_")[0]
     lines += [

@@ -19,17 +19,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from psgimg.builder import atomic_file
 from psgimg.builder.dataset import json_form
 from psgimg.builder.dataset.build_json import FooterFacts, RecordingFacts
-from psgimg.builder.dataset.schema import Row, SplitName, schema
+from psgimg.builder.dataset.schema import Row, SplitName, schema, table
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, safe_names
-from psgimg.builder.files.arrow_arrays import array
 from psgimg.builder.files.hash_cache import Stamp
 
 if TYPE_CHECKING:
@@ -81,16 +80,7 @@ class Shard:
 def write_part(out: Path, rows: list[Row], facts: RecordingFacts) -> None:
     """Write one recording as a part, atomically."""
     path = part_path(out, (facts["corpus"], facts["recording"]))
-    _write(path, [facts], (_table(some) for some in [rows]))
-
-
-def _table(rows: list[Row]) -> pa.Table:
-    columns = schema()
-    values: Sequence[Mapping[str, Any]] = rows
-    arrays = [
-        array([row.get(name) for row in values], columns.field(name).type) for name in columns.names
-    ]
-    return pa.Table.from_arrays(arrays, schema=columns)
+    _write(path, [facts], (table(some) for some in [rows]))
 
 
 def part_path(out: Path, key: Key) -> Path:

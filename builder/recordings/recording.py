@@ -13,6 +13,9 @@ from psgimg.builder.progress import Progress
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.listing import Place
 
+MAINS_HZ = (50.0, 60.0)
+"""The mains frequencies of the world."""
+
 
 class Policy(Enum):
     """Whether pictures made from a corpus may be shared; unknown terms count as restricted."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import lru_cache
-from math import floor
+from math import ceil, floor
 
 import numpy as np
 import numpy.typing as npt
@@ -104,8 +104,10 @@ class Level:
 
     def part(self, first: int, stop: int) -> Wave:
         """Return the new samples ``first`` to ``stop`` (exclusive), which exist."""
-        times = np.arange(first, stop) / float(self._exact)
-        return np.interp(times, self._times, self._samples).astype(np.float32)
+        exact = float(self._exact)
+        near = slice(floor(first / exact), ceil(stop / exact) + 1)  # a search in all takes longer
+        times = np.arange(first, stop) / exact
+        return np.interp(times, self._times[near], self._samples[near]).astype(np.float32)
 
 
 def resample(samples: Wave | Samples, rate: Fraction, sfreq_hz: float) -> Wave:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import cmath
 from collections.abc import Sequence
-from math import cos, pi, prod, sqrt, tan
+from math import ceil, cos, log, pi, prod, sqrt, tan
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,14 @@ from psgimg.builder.signals.compiled import compiled
 Samples = npt.NDArray[np.float64]
 Sections = npt.NDArray[np.float64]
 """Rows of b0, b1, b2, a1, a2: coefficients of a section's numerator and denominator, where a0 is 1."""
+
+
+NOTHING = 1e-18
+"""Share of a state that is nothing beside the rounding of double precision."""
+
+MOST_STREAMS = 32
+LEAST_TO_SETTLE = 8
+"""A stream is so many times as long as it takes to settle, which is filtered in vain."""
 
 
 def low_pass(order: int, edge_hz: float, rate_hz: float) -> Sections:
@@ -52,7 +60,10 @@ def notch(at_hz: float, sharpness: float, rate_hz: float) -> Sections:
 
 
 def both_ways(sections: Sections, samples: Samples, n_pad: int) -> Samples:
-    """Filter forwards, then backwards, in one copy of the signal.
+    """Filter forwards, then backwards.
+
+    A long signal is divided into streams that the processor filters side by side. Each begins so
+    early that nothing is left of its unknown past (less than ``NOTHING``).
 
     Parameters
     ----------
@@ -60,15 +71,34 @@ def both_ways(sections: Sections, samples: Samples, n_pad: int) -> Samples:
         Samples by which the signal is continued at each end, turned about its first or last value;
         fewer than it has.
     """
-    padded = np.empty(len(samples) + 2 * n_pad)
-    whole = padded[n_pad : n_pad + len(samples)]
-    whole[:] = samples
-    padded[:n_pad] = 2 * samples[0] - samples[n_pad:0:-1]
-    padded[n_pad + len(samples) :] = 2 * samples[-1] - samples[-2 : -n_pad - 2 : -1]
-    at_rest = _at_rest(sections)
-    _run(sections, padded, at_rest * padded[0], False)
-    _run(sections, padded, at_rest * padded[-1], True)
-    return whole
+    n = len(samples) + 2 * n_pad
+    settling = _settling(sections)
+    n_streams = min(MOST_STREAMS, n // (LEAST_TO_SETTLE * settling))
+    if n_streams < 2:
+        n_streams, settling = 1, 0
+    length = -(-n // n_streams)
+    # Rows are times, columns are streams; each begins and ends with what settles a filter.
+    streams = np.empty((settling + length + settling, n_streams))
+    rows = streams[settling : settling + length]
+    flat = np.empty(n_streams * length)
+    flat[:n_pad] = 2 * samples[0] - samples[n_pad:0:-1]
+    flat[n_pad : n - n_pad] = samples
+    flat[n - n_pad : n] = 2 * samples[-1] - samples[-2 : -n_pad - 2 : -1]
+    flat[n:] = flat[n - 1]
+    first = flat[0]
+    rows[:] = flat.reshape(n_streams, length).T
+    at_rest = _at_rest(sections)[:, :, np.newaxis]
+    streams[:settling, 1:] = rows[length - settling :, :-1]
+    streams[:settling, 0] = first
+    _run(sections, streams[: settling + length], at_rest * streams[0], False)
+    # Beyond its end, the signal keeps its last value.
+    tail = n - (n_streams - 1) * length
+    rows[tail:, -1] = rows[tail - 1, -1]
+    streams[settling + length :, :-1] = rows[:settling, 1:]
+    streams[settling + length :, -1] = rows[tail - 1, -1]
+    _run(sections, streams[settling:], at_rest * streams[-1], True)
+    flat.reshape(n_streams, length)[:] = rows.T
+    return flat[n_pad : n_pad + len(samples)]
 
 
 def _prototype(order: int) -> list[complex]:
@@ -114,16 +144,48 @@ def _at_rest(sections: Sections) -> Samples:
     return states
 
 
+def _settling(sections: Sections) -> int:
+    """Return the samples after which nothing is left of an earlier state, not too few to divide."""
+    slowest = 0.0
+    for _, _, _, a1, a2 in sections.tolist():
+        spread = cmath.sqrt(a1**2 - 4 * a2)
+        slowest = max(slowest, abs(-a1 + spread) / 2, abs(-a1 - spread) / 2)
+    return max(MOST_STREAMS, ceil(log(NOTHING) / log(slowest)) if slowest > 0 else 0)
+
+
 @compiled
-def _run(sections: Sections, samples: Samples, states: Samples, backwards: bool) -> None:
-    """Filter a signal in place, from its end if ``backwards``; ``states`` are those before it."""
-    n, n_sections = len(samples), len(sections)
+def _run(sections: Sections, streams: Samples, states: Samples, backwards: bool) -> None:
+    """Filter streams in place, from their end if ``backwards``.
+
+    Parameters
+    ----------
+    streams : (n_samples, n_streams)
+    states : (n_sections, 2, n_streams)
+        The states before the first sample.
+    """
+    n = len(streams)
     for i in range(n):
-        at = n - 1 - i if backwards else i
-        value = samples[at]
-        for s in range(n_sections):
-            passed = sections[s, 0] * value + states[s, 0]
-            states[s, 0] = sections[s, 1] * value - sections[s, 3] * passed + states[s, 1]
-            states[s, 1] = sections[s, 2] * value - sections[s, 4] * passed
-            value = passed
-        samples[at] = value
+        values = streams[n - 1 - i if backwards else i]
+        for s in range(len(sections)):
+            b0, b1, b2 = sections[s, 0], sections[s, 1], sections[s, 2]
+            _pass(values, states[s, 0], states[s, 1], b0, b1, b2, sections[s, 3], sections[s, 4])
+
+
+@compiled
+def _pass(
+    values: Samples,
+    first: Samples,
+    second: Samples,
+    b0: float,
+    b1: float,
+    b2: float,
+    a1: float,
+    a2: float,
+) -> None:
+    """Pass one sample of each stream through a section; ``first`` and ``second`` are its states."""
+    for i in range(len(values)):
+        value = values[i]
+        passed = b0 * value + first[i]
+        first[i] = b1 * value - a1 * passed + second[i]
+        second[i] = b2 * value - a2 * passed
+        values[i] = passed
