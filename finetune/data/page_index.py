@@ -17,7 +17,8 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.data.source import Source
+from psgimg.finetune.data import sampling
+from psgimg.finetune.data.source import Source, find
 from psgimg.finetune.lanes.pattern import Drawn
 
 IDENTITY = ("corpus", "subject", "recording")
@@ -145,6 +146,30 @@ def read(source: Source) -> Index:
     return Index(
         **columns, joined=joined, recordings=tuple(recordings), lanes=tuple(recordings.values())
     )
+
+
+def select(
+    dataset: str,
+    config: str | None,
+    split: str,
+    revision: str | None = None,
+    *,
+    fold: int | None = None,
+    n_subjects: int | None = None,
+    max_per_recording: int | None = None,
+    seed: int = 0,
+) -> tuple[Source, Index, npt.NDArray[np.int64]]:
+    """Return a split of a dataset, its index and the rows selected from it, without pictures.
+
+    The parameters are those of :func:`psgimg.finetune.data.page_set.load`.
+    """
+    source = find(dataset, config, split, revision, fold)
+    index = read(source)
+    own = [source.has(key.corpus, key.subject) for key in index.recordings]
+    rows = sampling.subset(
+        index.recording, index.recordings, n_subjects, max_per_recording, seed, own
+    )
+    return source, index, rows
 
 
 def join(

@@ -18,10 +18,10 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import picture
 from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.data import page_index, sampling
+from psgimg.finetune.data import page_index
 from psgimg.finetune.data.chat import ChatRow, chat_row, check_context
 from psgimg.finetune.data.page_index import NO_STAGE, Index
-from psgimg.finetune.data.source import Source, find
+from psgimg.finetune.data.source import Source
 from psgimg.finetune.lanes.pattern import Drawn
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ def load(
     BuildError
         If there is no such split, or the dataset is incomplete or was not built by psgimg.
     """
-    source, index, rows = select(
+    source, index, rows = page_index.select(
         dataset,
         config,
         split,
@@ -253,30 +253,6 @@ def load(
             "HF_DATASETS_CACHE/parquet"
         )
     return PageSet(source, index, pictures, rows)
-
-
-def select(
-    dataset: str,
-    config: str | None,
-    split: str,
-    revision: str | None = None,
-    *,
-    fold: int | None = None,
-    n_subjects: int | None = None,
-    max_per_recording: int | None = None,
-    seed: int = 0,
-) -> tuple[Source, Index, Rows]:
-    """Return a split of a dataset, its index and the rows selected from it, without pictures.
-
-    The parameters are those of :func:`load`.
-    """
-    source = find(dataset, config, split, revision, fold)
-    index = page_index.read(source)
-    own = [source.has(key.corpus, key.subject) for key in index.recordings]
-    rows = sampling.subset(
-        index.recording, index.recordings, n_subjects, max_per_recording, seed, own
-    )
-    return source, index, rows
 
 
 def _pictures(source: Source) -> datasets.Dataset:

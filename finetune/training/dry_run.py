@@ -10,7 +10,7 @@ from PIL import Image
 from psgimg.builder.dataset import prompts
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.data import page_set
+from psgimg.finetune.data import page_index
 from psgimg.finetune.data.chat import chat_row
 from psgimg.finetune.models import families
 from psgimg.finetune.models.compiled import COMPILED_FROM
@@ -41,7 +41,7 @@ def lines(options: Arguments) -> list[str]:
     if psg.is_tiny:
         raise BuildError("--dry-run: the tiny model needs no card and 1 GB; start it without")
     page_checks.check_splits(psg, training)
-    source, _, rows = page_set.select(
+    source, _, rows = page_index.select(
         psg.dataset,
         psg.corpus,
         "train",
