@@ -52,7 +52,7 @@ def chat_rows(n=8):
     return found
 
 
-def trainer_of(family, place, monkeypatch, n=8, **options):
+def trainer_of(family, place, monkeypatch, n=8, adapter=False, **options):
     monkeypatch.setenv("CI", "1")
     tiny_models.build(family, place / "model")
     model, processor = tiny_models.open_(family, place / "model")
@@ -81,8 +81,10 @@ def trainer_of(family, place, monkeypatch, n=8, **options):
             for key in ("images", "prompt", "completion")
         }
     )
+    lora = LoraConfig(target_modules=families.lora_targets(model, vision=False))
     return StagingTrainer(
         model=model,
+        peft_config=lora if adapter else None,
         args=SFTConfig(
             **compatibility.training_options(values | options, SFTConfig.__dataclass_fields__)
         ),
@@ -295,6 +297,23 @@ def test_the_memory_of_a_card_decides_and_the_pages_of_a_step_stay(tmp_path, mon
         BuildError, match=r"A card is too small .*; train an adapter with --use-peft"
     ):
         speed._fit(trainer, None)
+
+
+def test_the_memory_of_an_adapter_is_measured_either_way(tmp_path, monkeypatch):
+    for name, value in (("reset_peak_memory_stats", None), ("max_memory_allocated", 5 * GB)):
+        monkeypatch.setattr(f"torch.cuda.{name}", lambda *_, value=value: value)
+    trainer = trainer_of("llava", tmp_path, monkeypatch, adapter=True)
+    layers = compiled._layers(trainer.model)
+    before = weights(trainer)
+    for checkpointing in (True, False):
+        seen = []
+        handle = layers[-1].register_forward_pre_hook(
+            lambda layer, _, seen=seen: seen.append(layer.gradient_checkpointing)
+        )
+        assert trainer.peak_bytes(2, checkpointing) == 5 * GB
+        handle.remove()
+        assert set(seen) == {checkpointing}
+    assert all(torch.equal(value, before[name]) for name, value in weights(trainer).items())
 
 
 def test_a_batch_that_is_measured_teaches_nothing(tmp_path, monkeypatch):
