@@ -1,7 +1,6 @@
 """Predict: from a real dataset and a real tiny model to a file, with a killed and resumed run."""
 
 import json
-import multiprocessing
 import shutil
 import subprocess
 import sys
@@ -24,7 +23,7 @@ pytest.importorskip("trl")
 import tiny_models
 from psgimg.finetune import predict
 from psgimg.finetune.data import page_set
-from psgimg.finetune.inference import pieces, predict_config
+from psgimg.finetune.inference import fleet, pieces, predict_config
 from psgimg.finetune.inference.likelihood import Scorer
 from psgimg.finetune.metrics import predictions
 from psgimg.finetune.predict import PredictConfig
@@ -166,20 +165,24 @@ def test_several_devices_and_processes_give_the_same_file(whole, model, dataset,
     assert beside == reference.with_name("p.parquet.json").read_bytes()
 
 
-def test_a_device_whose_process_dies_is_gone_on_without(whole, model, dataset, tmp_path):
+def test_what_was_predicted_before_the_process_of_a_device_died_is_kept(
+    whole, model, dataset, tmp_path, monkeypatch
+):
     reference, found, _ = whole
-    out, told = tmp_path / "p.parquet", Remembered()
-    config = PredictConfig(str(model), str(dataset), out, batch_size=4, device="cpu,cpu")
+    out, batches, result = tmp_path / "p.parquet", [], fleet._Member.result
 
-    def advance(n=1, pages=0):
-        told.n_done += n
-        if told.n_done == 2 * PER_PART:
-            for child in multiprocessing.active_children():
-                child.kill()
+    def dies(member, tell):
+        if len(batches) == 3:
+            member.process.kill()
+            while True:
+                result(member, tell)  # what had come before is lost too
+        batches.append(result(member, tell))
+        return batches[-1]
 
-    told.advance = advance
-    with pytest.raises(BuildError, match=r"the process of cpu was killed by SIGKILL.* again"):
-        predict.predict(config, told)
+    with monkeypatch.context() as patch:
+        patch.setattr(fleet._Member, "result", dies)
+        with pytest.raises(BuildError, match=r"the process of cpu was killed by SIGKILL.* again"):
+            run(model, dataset, out, device="cpu,cpu")
     assert not out.exists()
     _, told = run(model, dataset, out)
     assert told.n_kept >= PER_PART
