@@ -39,6 +39,7 @@ MEASUREMENTS = sorted(
 COLUMNS = {
     "pages_per_s": "pages/s",
     "step_s": "step, s",
+    "night_s": "night, s",
     "waiting": "waiting",
     "peak_gb": "peak GB",
     "estimated_gb": "estimated GB",

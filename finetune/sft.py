@@ -171,7 +171,7 @@ def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | N
         return train, None
     revision, seed = psg.dataset_revision, training.seed
     validation = page_set.load(
-        psg.dataset, psg.corpus, "validation", revision, fold=psg.fold, seed=seed
+        psg.dataset, psg.corpus, "validation", revision, fold=psg.fold, seed=seed, beside=train
     )
     return train, validation
 

@@ -46,7 +46,8 @@ from psgimg.builder.stages import Stage, Unscored
 from psgimg.finetune.data import page_index
 from psgimg.finetune.data.source import Source
 from psgimg.finetune.evaluation import epochs
-from psgimg.finetune.inference import endpoint, logprobs, parse_answer
+from psgimg.finetune.inference import parse_answer
+from psgimg.finetune.inference.server import chat_completion, logprobs
 from psgimg.finetune.metrics import predictions
 from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.staging import lights as light_times
@@ -316,7 +317,7 @@ def answer(path: Path) -> object:
 
 def completion(path: Path) -> object:
     """Parse the answer of a server, and the probabilities in it."""
-    reply = endpoint._parsed(httpx2.Response(200, content=path.read_bytes()), "http://x")
+    reply = chat_completion.parsed(httpx2.Response(200, content=path.read_bytes()), "http://x")
     return (
         parse_answer.parse(reply.text, PROMPT),
         logprobs.probabilities(reply.steps, PROMPT),

@@ -54,7 +54,11 @@ class Loaded:
 
 
 def load_for_inference(
-    source: str, *, trust_remote_code: bool = False, dtype: str = "auto"
+    source: str,
+    *,
+    trust_remote_code: bool = False,
+    dtype: str = "auto",
+    device: str | None = None,
 ) -> Loaded:
     """Load a model written by `psgimg sft`, full or adapter, or any vision-language model.
 
@@ -65,13 +69,15 @@ def load_for_inference(
     dtype
         ``float32``, ``bfloat16``, ``float16``; ``auto`` means that of the weights on a GPU, and
         float32 on a CPU, where the others are slow.
+    device
+        Name of the device; None for a GPU if there is one.
 
     Raises
     ------
     BuildError
         If it can't be loaded, is not a vision-language model or has no chat template.
     """
-    gpu = torch.accelerator.is_available()
+    gpu = torch.accelerator.is_available() and device != "cpu"
     dtype = "float32" if dtype == "auto" and not gpu else dtype
     manifest = fetch(source, folders.FILE)
     adapter = fetch(source, ADAPTER_FILE)
@@ -81,7 +87,7 @@ def load_for_inference(
     else:
         model = _adapted(source, trust_remote_code, dtype)
     if gpu:
-        model = model.to(torch.accelerator.current_accelerator())
+        model = model.to(device or torch.accelerator.current_accelerator())
     folder = None if manifest is None else ModelFolder.load(manifest.parent)
     return Loaded(model.eval(), processor, folder)
 

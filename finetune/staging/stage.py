@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from psgimg.builder import atomic_file, atomic_folder, unscored_night
+from psgimg.builder.command_options import flag
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, ownership
 from psgimg.builder.progress import Progress
@@ -18,7 +19,8 @@ from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.builder.unscored_night import NightPages, UnscoredNight
 from psgimg.finetune import optional_dependencies
-from psgimg.finetune.inference import predictors
+from psgimg.finetune.inference import opening
+from psgimg.finetune.inference.opening import Crew, OpenModel, Wish
 from psgimg.finetune.models import identity
 from psgimg.finetune.models.identity import ModelIdentity
 from psgimg.finetune.models.manifest import ModelFolder, versions
@@ -70,7 +72,9 @@ class StageConfig:
         Confidence below which an epoch is marked for review. With a small model on a real night,
         0.7 marked a tenth of the epochs, of which a third were wrong, and 0.5 hardly any.
     batch_size
-        Number of pages per forward pass.
+        Number of pages per forward pass; None chooses it for the device.
+    device, loaders, dtype
+        As in :class:`psgimg.finetune.inference.predict_config.PredictConfig`.
     trust_remote_code
         Whether to run code that comes with the model.
     any_lanes
@@ -89,7 +93,10 @@ class StageConfig:
     lights_off: str | None = None
     lights_on: str | None = None
     review: float = 0.7
-    batch_size: int = 16
+    batch_size: int | None = None
+    device: str | None = None
+    loaders: int | None = None
+    dtype: str = "auto"
     trust_remote_code: bool = False
     any_lanes: bool = False
     scoring: Path | None = None
@@ -99,8 +106,10 @@ class StageConfig:
         unscored_night.require_mains(self.mains_hz)
         if not 0 <= self.review <= 1:
             raise BuildError(f"--review {self.review:g}: give a probability from 0 to 1")
-        if self.batch_size < 1:
-            raise BuildError(f"--batch-size {self.batch_size}: must be at least 1")
+        for name, least in (("batch_size", 1), ("loaders", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise BuildError(f"{flag(name)} {value}: must be at least {least}")
         if self.scoring_format is not None and self.scoring is None:
             raise BuildError(
                 f"--scoring-format {self.scoring_format}: give --scoring with the file too"
@@ -140,6 +149,13 @@ def stage(config: StageConfig, progress: Progress) -> StagedNight:
         config.lights_off, config.lights_on, night.start, night.duration_s, night.grid.epoch_s
     )
     _refuse_to_replace(config.folder, config.night)
+    crew = opening.crew(
+        OpenModel(config.model, config.dtype, config.trust_remote_code),
+        trained.prompt.answers,
+        Wish(config.device, config.batch_size, config.loaders),
+        len(night.epochs),
+        progress.note,
+    )
     with atomic_folder.whole(config.folder, config.night, lambda: OUTPUT, "staging") as room:
         for note in (*night.notes, *differences.notes):
             progress.note(note)
@@ -148,7 +164,7 @@ def stage(config: StageConfig, progress: Progress) -> StagedNight:
         for note in pages.notes:
             progress.note(note)
         staged = replace(
-            _staged(night, pages, trained, lights_s, config, progress),
+            _staged(night, pages, trained, lights_s, crew, config, progress),
             unseen_lanes=differences.unseen_lanes,
         )
         notes = [*night.notes, *differences.notes, *pages.notes, *lights.notes(*lights_s)]
@@ -198,29 +214,29 @@ def _staged(
     pages: NightPages,
     trained: ModelFolder,
     lights_s: tuple[float | None, float | None],
+    crew: Crew,
     config: StageConfig,
     progress: Progress,
 ) -> StagedNight:
     """Stage every page that can be drawn."""
-    from psgimg.finetune.models.loading import load_for_inference
-
-    progress.start("staging", len(night.epochs), "pages")
-    loaded = load_for_inference(config.model, trust_remote_code=config.trust_remote_code)
-    predictor = predictors.scoring(
-        loaded.model, loaded.processor, trained.prompt.answers, progress.note
-    )
     probabilities = np.full((len(night.grid), len(STAGE_NAMES)), np.nan)
     rows = {number: row for row, number in enumerate(night.grid.epochs)}
     masses = []
-    for batch in inference.answers(
-        pages, predictor, trained.prompt, trained.context, config.batch_size
+    read = inference.Questions(trained.prompt, trained.context)
+    with (
+        inference.drawing(pages, trained.context) as drawn,
+        crew.fleet as fleet,
     ):
-        for page, answer in batch:
-            assert answer.probabilities is not None
-            assert answer.log_mass is not None
-            probabilities[rows[page.epoch]] = answer.probabilities
-            masses.append(np.exp(answer.log_mass))
-        progress.advance(len(batch))
+        progress.start("loading the model")
+        fleet.begin()
+        progress.start("staging", len(night.epochs), "pages")
+        for batch in inference.answers(drawn.result(), fleet, read, crew.batch_size):
+            for page, answer in batch:
+                assert answer.probabilities is not None
+                assert answer.log_mass is not None
+                probabilities[rows[page.epoch]] = answer.probabilities
+                masses.append(np.exp(answer.log_mass))
+            progress.advance(len(batch))
     if np.mean(masses) < EXPECTED_MASS:
         progress.note(
             f"the model puts {np.mean(masses):.0%} of its probability on the five answers; it is "

@@ -1,4 +1,4 @@
-"""Selection: the cells of a study that one command runs, by claim and by part."""
+"""Selection: the cells of a study that one command runs, by claim."""
 
 from __future__ import annotations
 
@@ -41,9 +41,3 @@ def of_claims(path: Path, cells: Sequence[Cell], wanted: Sequence[str]) -> list[
         for cell in asked
         if is_wanted(cell.claims) or (cell.explanation and cell.explanation_claims)
     ]
-
-
-def part_of(cells: Sequence[Cell], part: tuple[int, int]) -> Sequence[Cell]:
-    """Return the cells of one part (i, n): every n-th, starting with the i-th."""
-    number, n_parts = part
-    return cells[number - 1 :: n_parts]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder.errors import BuildError
+from psgimg.builder.placing.parts import ALL, Part
 from psgimg.builder.processes import lock
 from psgimg.builder.progress import Progress
 from psgimg.finetune import hub
@@ -27,8 +27,6 @@ from psgimg.finetune.study.grid import Study
 from psgimg.finetune.study.plan import Cell
 from psgimg.finetune.study.runs import Runner
 
-ALL = (1, 1)
-
 
 @dataclass(frozen=True)
 class StudyConfig:
@@ -41,20 +39,15 @@ class StudyConfig:
     out
         Folder of the study.
     part
-        (i, n): run only every n-th cell, starting with the i-th, counted from 1.
+        Run only the cells of this part.
     claim
         Run only the cells that test these claims, and the references; empty for all cells.
     """
 
     file: Path
     out: Path
-    part: tuple[int, int] = ALL
+    part: Part = ALL
     claim: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        number, n_parts = self.part
-        if not 1 <= number <= n_parts:
-            raise BuildError(f"--part {number}/{n_parts}: give 1/{n_parts} to {n_parts}/{n_parts}")
 
 
 def study(config: StudyConfig, progress: Progress) -> dict[str, Any]:
@@ -97,20 +90,20 @@ def _unfinished(cells: Sequence[Cell], out: Path) -> list[Cell]:
 def _own(design: Study, cells: Sequence[Cell], config: StudyConfig) -> Sequence[Cell]:
     """Return the cells that the options choose; the report is of all."""
     chosen = selection.of_claims(design.path, cells, config.claim)
-    return selection.part_of(chosen, config.part)
+    return config.part.every_nth(chosen)
 
 
 @contextmanager
 def alone(config: StudyConfig) -> Iterator[None]:
     """Refuse the second of two studies in a folder, unless each runs other parts or claims."""
-    number, n_parts = config.part
-    own = "-".join((f"part-{number}-of-{n_parts}", *sorted(config.claim)))
+    part = config.part
+    own = "-".join((f"part-{part.number}-of-{part.n_parts}", *sorted(config.claim)))
     refusal = (
         f"another psgimg study is running in {config.out}; wait for it or choose another --out"
     )
     folder = config.out / runs.STEPS
     with (
-        lock.held(folder / "study.lock", refusal, shared=n_parts > 1 or bool(config.claim)),
+        lock.held(folder / "study.lock", refusal, shared=part.n_parts > 1 or bool(config.claim)),
         lock.held(folder / f"{own}.lock", refusal),
     ):
         yield

@@ -14,6 +14,24 @@ from psgimg.finetune.metrics.predictions import Predictions
 from rich.console import Console
 
 
+def show(
+    console: Console,
+    config: PredictConfig,
+    files: Sequence[tuple[PredictConfig, Predictions | None]],
+) -> None:
+    """Print what a command has predicted: one file, one for each lane left out, or a part of these."""
+    whole = [(own, predictions) for own, predictions in files if predictions is not None]
+    if len(whole) < len(files):
+        shown = (
+            f"part {config.part} of {config.out} is finished; when all are, run the command with "
+        )
+        console.print(styled(shown, ("--join", "bold"), " instead of --part"))
+    elif config.each_lane_out:
+        show_each_lane_out(console, whole)
+    else:
+        show_predictions(console, whole[0][1], config.out)
+
+
 def show_predictions(console: Console, predictions: Predictions, out: Path) -> None:
     """Print the confusion matrix and metrics; a page without a valid answer counts as wrong."""
     table = metrics.confusion(predictions.labels, predictions.predictions)

@@ -7,14 +7,8 @@ from typing import Any
 
 import click
 from psgimg.builder.command_options import OUT, PATH
-
-
-def _part(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
-    """Parse ``2/8`` as (2, 8)."""
-    number, slash, n_parts = value.partition("/")
-    if not (slash and number.isdecimal() and n_parts.isdecimal()):
-        raise click.BadParameter(f"{value!r}: use two numbers, such as 2/8")
-    return int(number), int(n_parts)
+from psgimg.builder.placing import parts
+from psgimg.builder.placing.parts import Part
 
 
 @click.command()
@@ -29,9 +23,9 @@ def _part(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, 
 )
 @click.option(
     "--part",
-    default="1/1",
+    type=parts.parse,
+    default=str(parts.ALL),
     metavar="I/N",
-    callback=_part,
     help="Run every N-th cell, starting with the I-th, for an array of jobs.",
 )
 @click.option(
@@ -40,9 +34,7 @@ def _part(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, 
     metavar="NAME",
     help="Run only the cells that test this claim, and those they are compared with; may be repeated.",
 )
-def study(
-    file: Path, out: Path | None, dry_run: bool, part: tuple[int, int], claim: tuple[str, ...]
-) -> None:
+def study(file: Path, out: Path | None, dry_run: bool, part: Part, claim: tuple[str, ...]) -> None:
     """Build, train, predict and evaluate over a grid of factors; tabulate with intervals.
 
     STUDY.yaml names the factors (style, corpus, train-subjects, seed …) and their values; see

@@ -34,7 +34,7 @@ from psgimg.builder.render.style_choice import load_style
 from psgimg.builder.signals.filter_settings import load_filters
 from psgimg.builder.stages import Stage
 from psgimg.finetune.evaluation import epochs
-from psgimg.finetune.inference import endpoint
+from psgimg.finetune.inference.server import chat_completion
 from psgimg.finetune.metrics import predictions
 from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.study import grid
@@ -322,7 +322,7 @@ def test_a_pair_of_surrogates_is_a_character():
 
 
 def answer(path):
-    endpoint._parsed(httpx2.Response(200, content=path.read_bytes()), "http://x")
+    chat_completion.parsed(httpx2.Response(200, content=path.read_bytes()), "http://x")
 
 
 @pytest.mark.parametrize("document", ["brackets", "objects", "lists", "text"])

@@ -46,14 +46,17 @@ def run(place, *words):
 def test_it_measures_training_and_scoring_and_reports_what_fails(demo_corpus, tmp_path):
     pages = tmp_path / "pages"
     builds.run(pages, demo_corpus, "demo", limit=3)
-    only = ["sft, defaults", "bare TRL", "predict, batch 16", "sft, 4 bit"]
+    only = ["sft, defaults", "bare TRL", "predict, defaults", "a night", "sft, 4 bit"]
     asked = [word for words in only for word in ("--only", words)]
     results, shown = run(
         tmp_path, "--dataset", str(pages), "--shape", "qwen3-vl-2b", "--budget", "600", *asked
     )
     names = [result["name"] for result in results]
-    assert names[:3] == ["sft, defaults", "bare TRL", "predict, batch 16"]
-    for result in results[:3]:
+    assert names[:3] == ["sft, defaults", "bare TRL", "predict, defaults"]
+    assert names[3].startswith("stage, a night")
+    assert results[2]["way"] == results[3]["way"] == "tree"
+    assert results[3]["night_s"] > 0
+    for result in results[:4]:
         assert result["pages_per_s"] > 0
         assert f"| {result['name']} | {result['pages_per_s']} |" in shown
     assert results[0]["waiting"] < 1

@@ -8,6 +8,7 @@ import yaml
 from needed import need
 from progress import Remembered
 from psgimg.builder.errors import BuildError
+from psgimg.builder.placing.parts import Part
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.baselines import methods
 from psgimg.finetune.evaluation import evaluate
@@ -295,10 +296,10 @@ def test_a_baseline_is_run_once_by_whichever_part_has_it(tmp_path):
     build["root"] = {"shhs": str(tmp_path / "shhs")}
     path = written(tmp_path, sft={}, build=build, cells=[{"baseline": "yasa"}])
     out = tmp_path / "out"
-    first = study(StudyConfig(path, out, (2, 2)), Remembered())
+    first = study(StudyConfig(path, out, Part(2, 2)), Remembered())
     assert [cell["state"] for cell in first["cells"]] == ["not run"]
     told = Remembered()
-    values = study(StudyConfig(path, out, (1, 2)), told)
+    values = study(StudyConfig(path, out, Part(1, 2)), told)
     ran = [note.split()[1] for note in told.notes if note.startswith("psgimg ")]
     assert ran == ["build", "baseline", "evaluate"]
     assert [cell["state"] for cell in values["cells"]] == ["done"]

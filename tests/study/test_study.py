@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from progress import Remembered
 from psgimg.builder.command_options import kebab
 from psgimg.builder.errors import BuildError
+from psgimg.builder.placing.parts import Part
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.builder.terminal.build_commands import build as build_command
 from psgimg.finetune.evaluation import evaluate
@@ -42,7 +43,6 @@ from psgimg.finetune.study import (
 from psgimg.finetune.study import study as study_module
 from psgimg.finetune.study.plan import Cell
 from psgimg.finetune.study.runs import Runner
-from psgimg.finetune.study.selection import part_of
 from psgimg.finetune.study.step import FOLDERS, Step
 from psgimg.finetune.study.study import StudyConfig, study
 from psgimg.finetune.terminal import show_study
@@ -296,19 +296,16 @@ def test_an_existing_dataset_is_not_built(tmp_path):
 
 def test_parts_together_are_all_cells_once(tmp_path):
     cells = cells_of(tmp_path, grid={"seed": list(range(7))})
-    parts = [part_of(cells, (number, 3)) for number in (1, 2, 3)]
+    parts = [Part(number, 3).every_nth(cells) for number in (1, 2, 3)]
     assert sorted((cell for part in parts for cell in part), key=cells.index) == cells
-    with pytest.raises(BuildError, match=r"--part 4/3: give 1/3 to 3/3"):
-        StudyConfig(tmp_path, tmp_path, (4, 3))
 
 
 # The runs
 
 
 @pytest.fixture(scope="module")
-def surroundings(tmp_path_factory):
+def surroundings():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HF_DATASETS_CACHE", str(tmp_path_factory.mktemp("datasets")))
         patch.setenv("HF_HUB_OFFLINE", "1")
         yield
 
@@ -414,7 +411,9 @@ def test_of_two_studies_in_a_folder_one_goes_on_unless_they_run_different_parts(
     tmp_path, running, started, refused
 ):
     path = written(tmp_path)
-    first, second = (StudyConfig(path, tmp_path / "out", part) for part in (running, started))
+    first, second = (
+        StudyConfig(path, tmp_path / "out", Part(*part)) for part in (running, started)
+    )
     with study_module.alone(first):
         if not refused:
             with study_module.alone(second):

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 
 import tiny_models  # noqa: E402
 from psgimg.finetune import sft  # noqa: E402
-from psgimg.finetune.data import page_index, page_set  # noqa: E402
+from psgimg.finetune.data import page_set  # noqa: E402
 from psgimg.finetune.models import families, loading  # noqa: E402
 from psgimg.finetune.training import arguments, cost, dry_run  # noqa: E402
 
@@ -94,11 +94,11 @@ def test_a_dry_run_reads_neither_weights_nor_pictures(
 ):
     tiny_models.build(family, tmp_path / "model")
     (tmp_path / "model" / "model.safetensors").unlink()
-    monkeypatch.setattr(page_set, "_pictures", None)
+    monkeypatch.setattr(page_set.PageSet, "images", None)
     words = words_of(dataset, tmp_path / "model", tmp_path / "out", "--max-steps", "3")
     assert sft.main([*words, "--dry-run"]) is None
     said = capsys.readouterr().out
-    rows = page_index.select(str(dataset), None, "train")[2]
+    rows = page_set.load(str(dataset), None, "train")
     assert f"{len(rows):,} training pages" in said
     assert "24 pages, 8 a step: 3 steps" in said
     assert "4 bit, with checkpointing" in said
@@ -115,16 +115,14 @@ def test_a_dry_run_counts_the_weights_that_learn(dataset, tmp_path, capsys):
         words_of(dataset, tmp_path / "model", tmp_path / "out", "--use-peft", "false")
     )
     dry_run.lines(options)
-    found = dry_run._cost(
-        options, page_index.select(str(dataset), None, "train")[0].build["recipe"]
-    )
+    found = dry_run._cost(options, page_set.load(str(dataset), None, "train").build["recipe"])
     assert (found.n_parameters, found.n_learned) == (n, n - frozen)
     adapted = arguments.parse(
         words_of(dataset, tmp_path / "model", tmp_path / "out", "--lora-target-modules", "q_proj")
     )
     text = model.config.text_config
     assert dry_run._cost(
-        adapted, page_index.select(str(dataset), None, "train")[0].build["recipe"]
+        adapted, page_set.load(str(dataset), None, "train").build["recipe"]
     ).n_learned == 16 * 2 * text.hidden_size * (text.num_hidden_layers + 2)
 
 

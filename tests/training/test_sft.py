@@ -45,10 +45,8 @@ PROMPT = prompts.load("closed")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def apart(tmp_path_factory):
+def apart():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
-        patch.setenv("HF_DATASETS_CACHE", str(tmp_path_factory.mktemp("datasets-of-children")))
         patch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
         patch.setenv("CI", "1")  # TRL sends no telemetry from one
         patch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY", True)
