@@ -29,7 +29,7 @@ from typing import Any
 import torch
 import transformers
 import trl
-from on_gpu import folds, measurement, models, pages, scoring, training
+from on_gpu import estimates, folds, measurement, models, pages, scoring, training
 from on_gpu.measurement import JOBS, Measurement, Setting
 
 MEASUREMENTS = sorted(
@@ -53,6 +53,9 @@ COLUMNS = {
 def main() -> None:
     """Measure within the budget; write JSON and print a table."""
     options = _options()
+    if options.estimates:
+        print(estimates.table(), end="")
+        return
     if options.weights:
         out = options.out or Path("folds")
         folds.run(options.weights, options.root, out, options.steps, options.fold)
@@ -163,12 +166,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--budget", type=float, default=300.0, help="seconds in all")
     parser.add_argument("--only", action="append", default=[], help="part of a name; repeatable")
     parser.add_argument("--profile", action="store_true", help="print the slowest kernels")
+    parser.add_argument("--estimates", action="store_true", help="print only a table of memory")
     parser.add_argument("--weights", type=Path, help="a model to train on a real night, see --root")
     parser.add_argument("--root", type=Path, help="folder with SC4001 of Sleep-EDF")
     parser.add_argument("--steps", type=int, help="training steps of a fold, not one pass")
     parser.add_argument("--fold", type=int, action="append", default=[], help="repeatable")
     parser.add_argument("--out", type=Path, help="JSON file; with --weights, a folder")
     options = parser.parse_args()
+    if options.estimates:
+        return options
     if options.weights:
         if not options.root:
             parser.error("--weights: name a folder with SC4001 of Sleep-EDF by --root")

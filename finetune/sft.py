@@ -74,6 +74,9 @@ def main(argv: Sequence[str]) -> Path | None:
     if psg.dry_run:
         training.distributed_state.print("\n".join(dry_run.lines(options)))
         return None
+    for line in (devices.use_one_card(training), devices.mixed()):
+        if line:
+            training.distributed_state.print(line)
     if training.process_index:
         return _train(options, out)
     refusal = f"another psgimg sft is writing {out}; wait for it or choose another --output-dir"
@@ -89,7 +92,6 @@ def options_help() -> str:
 def _train(options: Arguments, out: Path) -> Path:
     """Fine-tune a model, in one of the processes of a training, and return its folder."""
     psg, training, model_args = options
-    notes = [line for line in (devices.use_one_card(training), devices.mixed()) if line]
     resume = checkpoints.to_resume(out, training.resume_from_checkpoint)
     training.resume_from_checkpoint = None  # recorded with the weights, which do not depend on it
 
@@ -121,12 +123,7 @@ def _train(options: Arguments, out: Path) -> Path:
             callbacks=[rows],
             answers=prompt.answers,
         )
-        facts = preflight.inspect(trainer, prompt.answers)
-        levers = Levers(
-            checkpointing=None if "checkpointing" in psg.left_open else is_checkpointed(training)
-        )
-        said = [*preflight.lines(facts), *speed.prepare(trainer, levers), *notes]
-        trainer.accelerator.print("\n".join(said))
+        facts = _prepared(trainer, options, prompt)
         trainer.train(resume_from_checkpoint=resume)
 
     # Weights, manifest, report and card
@@ -144,6 +141,17 @@ def _train(options: Arguments, out: Path) -> Path:
     trainer.accelerator.wait_for_everyone()  # a process that exits early would block the others
     trainer.end()
     return out
+
+
+def _prepared(trainer: StagingTrainer, options: Arguments, prompt: Prompt) -> dict[str, Any]:
+    """Check the first batch, prepare the trainer for its card, and print and return what is trained."""
+    psg, training, _ = options
+    facts = preflight.inspect(trainer, prompt.answers)
+    is_open = "checkpointing" in psg.left_open
+    levers = Levers(checkpointing=None if is_open else is_checkpointed(training))
+    said = [*preflight.lines(facts), *speed.prepare(trainer, levers)]
+    trainer.accelerator.print("\n".join(said))
+    return facts
 
 
 def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | None]:

@@ -21,6 +21,9 @@ SMALL_BATCH = 16
 WORTH_LOADING = 4
 """Batches for which a model is loaded on a further device."""
 
+CARDS = ("cuda", "xpu")
+"""Kinds of devices that wait for pages if these are prepared in a thread."""
+
 BF16_FROM = (8, 0)
 """Compute capability from which CUDA cards compute in bfloat16 (Ampere)."""
 
@@ -78,7 +81,7 @@ def loaders(wanted: int | None, names: Sequence[str], n_pages: int) -> int:
     """Return how many processes prepare pages for each device; 0 for a thread."""
     if wanted is not None:
         return wanted
-    return preparing.n_loaders(n_pages, len(names), on_card=names[0] != "cpu")
+    return preparing.n_loaders(n_pages, len(names), on_card=names[0].startswith(CARDS))
 
 
 def batch_size(device: str) -> int:

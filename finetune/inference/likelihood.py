@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -168,7 +169,7 @@ class Scorer:
             encoded = _without_positions(encoded)
         if way == "forwards":
             return self._by_forwards(encoded)
-        tree = Tree.of(self._candidates(encoded["input_ids"].device))
+        tree = self._tree
         if way == "tree":
             return self._by_tree(encoded, tree)
         n_tokens = encoded["input_ids"].shape[1] + len(tree.tokens) + one_pass.ALIGNED
@@ -221,6 +222,10 @@ class Scorer:
             ).logits[:, -n_tokens - 1 : -1]
             sums.append(_sums(logits, after["input_ids"], after["attention_mask"]))
         return torch.stack(sums, dim=1)
+
+    @cached_property
+    def _tree(self) -> Tree:
+        return Tree.of(self._candidates(torch.device("cpu")))
 
     def _candidates(self, device: torch.device) -> Candidates:
         assert self._answer_tokens is not None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import warnings
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -35,6 +38,11 @@ def compile_layers(model: Any, backend: str = "inductor") -> int:
     Equal layers share their code, so this takes seconds where a whole model takes minutes. Weights
     keep their names. Compilation happens when a layer runs first, and may fail then.
     """
+    # What the compiler tells its developers is of no use to others, who can set TORCH_LOGS
+    warnings.filterwarnings("ignore", module=r"torch\._(dynamo|inductor)")
+    if "TORCH_LOGS" not in os.environ:
+        for name in ("torch._dynamo", "torch._inductor"):
+            logging.getLogger(name).setLevel(logging.ERROR)
     config: Any = torch._dynamo.config
     config.cache_size_limit = max(config.cache_size_limit, RECOMPILATIONS)
     layers = _layers(model)

@@ -19,6 +19,14 @@ try:
 except ImportError:  # older versions of transformers
     vision_utils = accepts_precomputed_kwargs = None
 
+NEEDED = (
+    "get_vision_cu_seqlens",
+    "get_vision_position_ids",
+    "get_vision_interpolation_indices_and_weights",
+    "get_vision_window_index",
+)
+"""Functions of ``transformers.vision_utils``, some of which older versions lack."""
+
 DERIVED = "image_"
 """Beginning of the names under which a model takes what its vision tower would derive."""
 
@@ -60,9 +68,8 @@ class PagePositions:
     def of(cls, model: Any) -> PagePositions | None:
         """Return what computes them for a model; None where the model has to do it by itself."""
         inner = families.bare(model).base_model
-        if vision_utils is None or not families.packs_pages(model):
-            return None
-        if not hasattr(type(inner), "get_rope_index"):
+        known = all(hasattr(vision_utils, name) for name in NEEDED)
+        if accepts_precomputed_kwargs is None or not known or not families.packs_pages(model):
             return None
         tower: Any = families.vision_tower(model)
         return cls(type(inner), inner.config, tower.dtype)

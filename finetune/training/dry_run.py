@@ -41,7 +41,7 @@ def lines(options: Arguments) -> list[str]:
     if psg.is_tiny:
         raise BuildError("--dry-run: the tiny model needs no card and 1 GB; start it without")
     page_checks.check_splits(psg, training)
-    pages = page_set.load(
+    train = page_set.load(
         psg.dataset,
         psg.corpus,
         "train",
@@ -51,17 +51,17 @@ def lines(options: Arguments) -> list[str]:
         max_per_recording=psg.max_epochs_per_recording,
         seed=training.seed,
     )
-    arguments.fit_to_run(options, len(pages.rows))
-    cost = _cost(options, pages.build["recipe"])
+    arguments.fit_to_run(options, len(train))
+    cost = _cost(options, train.build["recipe"])
     step = training.per_device_train_batch_size * training.gradient_accumulation_steps
     step *= training.world_size
     n_pages = training.max_steps * step
     if training.max_steps <= 0:
-        n_pages = round(training.num_train_epochs * len(pages.rows))
+        n_pages = round(training.num_train_epochs * len(train))
     return [
         f"model        {psg.model}: {cost.n_parameters / 1e9:.2f} G parameters, "
         f"{cost.n_learned / 1e6:.1f} M learn",
-        f"dataset      {len(pages.rows):,} training pages; a row has {cost.n_tokens} tokens",
+        f"dataset      {len(train):,} training pages; a row has {cost.n_tokens} tokens",
         f"run          {n_pages:,} pages, {step} a step: {-(-n_pages // step):,} steps",
         *_memory(cost, four_bit=bool(model_args.load_in_4bit)),
         *_card(cost, options, n_pages),

@@ -89,10 +89,10 @@ def prepare(trainer: Any, levers: Levers) -> list[str]:
     BuildError
         If the card is too small for one page.
     """
-    model, device = trainer.accelerator.unwrap_model(trainer.model), trainer.args.device
+    model = trainer.accelerator.unwrap_model(trainer.model)
     widen(model)
     without = frozen.without_gradients(model)
-    if device.type != "cuda":
+    if not _on_card(trainer):
         return []
     used = ["a frozen vision tower without gradients"] if without else []
     if levers.one_call and vision_attention.in_one_call(model):
@@ -112,6 +112,10 @@ def prepare(trainer: Any, levers: Levers) -> list[str]:
     own = trainer.data_collator
     trainer.data_collator = Prepared(own, positions, TOKENS_MULTIPLE if compiles else 1)
     return lines(trainer, used)
+
+
+def _on_card(trainer: Any) -> bool:
+    return str(trainer.args.device.type) == "cuda"
 
 
 def widen(model: Any) -> None:

@@ -101,7 +101,8 @@ class StagingTrainer(SFTTrainer):  # type: ignore[misc]
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
         peak = math.inf
-        with torch.random.fork_rng():
+        device = self.args.device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
             try:
                 self.current_gradient_accumulation_steps = 1
                 super().training_step(model, batch)

@@ -129,6 +129,13 @@ def test_positions_are_those_of_a_model_behind_an_adapter(opened):
     assert torch.equal(plain["position_ids"], behind["position_ids"])
 
 
+@pytest.mark.parametrize("opened", ["qwen3_vl"], indirect=True)
+def test_an_older_transformers_computes_positions_by_itself(opened, monkeypatch):
+    model, _ = opened
+    monkeypatch.delattr("transformers.vision_utils.get_vision_interpolation_indices_and_weights")
+    assert PagePositions.of(model) is None
+
+
 @pytest.mark.parametrize("opened", ["llava", "idefics3"], indirect=True)
 def test_families_without_grids_need_no_positions(opened):
     model, _ = opened

@@ -5,13 +5,10 @@ from pathlib import Path
 
 import pytest
 import tiny as tiny_corpus
-from PIL import Image
 from progress import Remembered
 from psgimg.builder.build import build
-from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
-from psgimg.finetune.data.chat import chat_row
 
 torch = pytest.importorskip("torch")
 
@@ -20,9 +17,7 @@ from psgimg.finetune import sft  # noqa: E402
 from psgimg.finetune.data import page_set  # noqa: E402
 from psgimg.finetune.models import families, loading  # noqa: E402
 from psgimg.finetune.training import arguments, cost, dry_run  # noqa: E402
-from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling  # noqa: E402
 
-PROMPT = prompts.load("closed")
 MEASURED = Path(__file__).resolve().parents[2] / "docs" / "gpu.json"
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning")
@@ -40,17 +35,17 @@ def dataset(tmp_path_factory):
 
 def published(name="qwen3-vl-2b"):
     """Cost of a published shape on a page of ``clinical``."""
-    from on_gpu import models
+    from on_gpu import estimates
 
-    texts = [PROMPT.question, PROMPT.system, *PROMPT.answers.values()]
-    _, config, processor = models.FAMILIES[models.SHAPES[name].family](models.SHAPES[name], texts)
-    with torch.device("meta"):
-        model = models.transformers.AutoModelForImageTextToText.from_config(config)
-    collate = DataCollatorForVisionLanguageModeling(processor, completion_only_loss=True)
-    page = Image.new("RGB", (896, 448))
-    batch = collate([chat_row([page], "REM", PROMPT, 0, 0, 0, 0)])
-    targets = families.lora_targets(model, vision=False)
-    return cost.Cost.of(model, batch, targets=targets, rank=16)
+    return estimates.cost(name)
+
+
+def test_the_documented_table_of_memory_is_the_estimate():
+    from on_gpu import estimates
+
+    text = (MEASURED.parent / "speed.md").read_text(encoding="utf-8")
+    written = text.partition("<!-- memory -->\n")[2].partition("<!-- end of memory -->")[0]
+    assert written == estimates.table()
 
 
 def test_estimates_of_memory_are_near_the_peaks_measured_on_a_card():
@@ -99,11 +94,11 @@ def test_a_dry_run_reads_neither_weights_nor_pictures(
 ):
     tiny_models.build(family, tmp_path / "model")
     (tmp_path / "model" / "model.safetensors").unlink()
-    monkeypatch.setattr(page_set, "_pictures", None)
+    monkeypatch.setattr(page_set.PageSet, "images", None)
     words = words_of(dataset, tmp_path / "model", tmp_path / "out", "--max-steps", "3")
     assert sft.main([*words, "--dry-run"]) is None
     said = capsys.readouterr().out
-    rows = page_set.select(str(dataset), None, "train")[2]
+    rows = page_set.load(str(dataset), None, "train")
     assert f"{len(rows):,} training pages" in said
     assert "24 pages, 8 a step: 3 steps" in said
     assert "4 bit, with checkpointing" in said
@@ -120,14 +115,14 @@ def test_a_dry_run_counts_the_weights_that_learn(dataset, tmp_path, capsys):
         words_of(dataset, tmp_path / "model", tmp_path / "out", "--use-peft", "false")
     )
     dry_run.lines(options)
-    found = dry_run._cost(options, page_set.select(str(dataset), None, "train")[0].build["recipe"])
+    found = dry_run._cost(options, page_set.load(str(dataset), None, "train").build["recipe"])
     assert (found.n_parameters, found.n_learned) == (n, n - frozen)
     adapted = arguments.parse(
         words_of(dataset, tmp_path / "model", tmp_path / "out", "--lora-target-modules", "q_proj")
     )
     text = model.config.text_config
     assert dry_run._cost(
-        adapted, page_set.select(str(dataset), None, "train")[0].build["recipe"]
+        adapted, page_set.load(str(dataset), None, "train").build["recipe"]
     ).n_learned == 16 * 2 * text.hidden_size * (text.num_hidden_layers + 2)
 
 

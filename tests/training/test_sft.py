@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -302,6 +303,25 @@ def test_a_merged_adapter_answers_as_it_did_with_its_base(adapter, dataset, tmp_
     assert np.abs(together - base).max() > 1e-2  # it did learn something
     assert ModelFolder.load(tmp_path / "merged") == ModelFolder.load(adapter)
     assert not (tmp_path / "merged" / "adapter_config.json").exists()
+
+
+def test_nothing_but_progress_stands_in_the_errors_of_a_normal_run(dataset, adapter, tmp_path):
+    """What libraries warn of is for their developers."""
+    code = "from psgimg.builder.cli import main; main()"
+    words = argv(dataset, tmp_path / "out", adapter.parent / "base", max_steps=2, eval_steps=1)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, "sft", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    progress_bar = re.compile(r"(?:\s*[\w ]+: +\d+%\||.*\d+%\||Generating \w+ split).*")
+    rest = [
+        line for line in re.split("[\r\n]", done.stderr) if line and not progress_bar.match(line)
+    ]
+    assert rest == []
+    assert "warn" not in done.stdout.lower()
 
 
 def test_a_projector_learns_whole_beside_the_adapter(adapter, dataset, tmp_path):

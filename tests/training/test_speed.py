@@ -19,7 +19,12 @@ torch = pytest.importorskip("torch")
 import tiny_models  # noqa: E402
 from datasets import Dataset  # noqa: E402
 from peft import LoraConfig, get_peft_model  # noqa: E402
-from psgimg.finetune.models import compatibility, compiled, families  # noqa: E402
+from psgimg.finetune.models import (  # noqa: E402
+    compatibility,
+    compiled,
+    families,
+    vision_attention,
+)
 from psgimg.finetune.models.page_positions import PagePositions  # noqa: E402
 from psgimg.finetune.training import devices, micro_batch, speed  # noqa: E402
 from psgimg.finetune.training.micro_batch import MicroBatch  # noqa: E402
@@ -47,7 +52,7 @@ def chat_rows(n=8):
     return found
 
 
-def trainer_of(family, place, monkeypatch, n=8, **options):
+def trainer_of(family, place, monkeypatch, n=8, adapter=False, **options):
     monkeypatch.setenv("CI", "1")
     tiny_models.build(family, place / "model")
     model, processor = tiny_models.open_(family, place / "model")
@@ -76,8 +81,10 @@ def trainer_of(family, place, monkeypatch, n=8, **options):
             for key in ("images", "prompt", "completion")
         }
     )
+    lora = LoraConfig(target_modules=families.lora_targets(model, vision=False))
     return StagingTrainer(
         model=model,
+        peft_config=lora if adapter else None,
         args=SFTConfig(
             **compatibility.training_options(values | options, SFTConfig.__dataclass_fields__)
         ),
@@ -85,6 +92,14 @@ def trainer_of(family, place, monkeypatch, n=8, **options):
         processing_class=processor,
         answers=PROMPT.answers,
     )
+
+
+def reference_varlen(q, k, v, bounds, bounds_k, longest, longest_k):
+    """Attention of packed sequences, (tokens, heads, size), by the formula."""
+    own = torch.bucketize(torch.arange(len(q)), bounds[1:], right=True)
+    scores = torch.einsum("qhd,khd->hqk", q, k) / q.shape[-1] ** 0.5
+    scores = scores.masked_fill(own[:, None] != own[None], -torch.inf)
+    return torch.einsum("hqk,khd->qhd", scores.softmax(-1), v)
 
 
 def weights(trainer):
@@ -284,6 +299,23 @@ def test_the_memory_of_a_card_decides_and_the_pages_of_a_step_stay(tmp_path, mon
         speed._fit(trainer, None)
 
 
+def test_the_memory_of_an_adapter_is_measured_either_way(tmp_path, monkeypatch):
+    for name, value in (("reset_peak_memory_stats", None), ("max_memory_allocated", 5 * GB)):
+        monkeypatch.setattr(f"torch.cuda.{name}", lambda *_, value=value: value)
+    trainer = trainer_of("llava", tmp_path, monkeypatch, adapter=True)
+    layers = compiled._layers(trainer.model)
+    before = weights(trainer)
+    for checkpointing in (True, False):
+        seen = []
+        handle = layers[-1].register_forward_pre_hook(
+            lambda layer, _, seen=seen: seen.append(layer.gradient_checkpointing)
+        )
+        assert trainer.peak_bytes(2, checkpointing) == 5 * GB
+        handle.remove()
+        assert set(seen) == {checkpointing}
+    assert all(torch.equal(value, before[name]) for name, value in weights(trainer).items())
+
+
 def test_a_batch_that_is_measured_teaches_nothing(tmp_path, monkeypatch):
     trainer = trainer_of("idefics3", tmp_path, monkeypatch)
     for name, value in (("reset_peak_memory_stats", None), ("max_memory_allocated", 5 * GB)):
@@ -310,6 +342,52 @@ def test_a_projector_that_learns_whole_does_so_in_full_precision(tmp_path, monke
     learns = {p.dtype for p in adapted.parameters() if p.requires_grad}
     assert learns == {torch.float32}
     assert {p.dtype for p in adapted.parameters() if not p.requires_grad} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize(
+    ("family", "checkpointing", "told"),
+    [
+        ("llava", False, "4 at once, without activation checkpointing"),
+        ("qwen3_vl", None, "8 at once, with activation checkpointing"),
+    ],
+)
+def test_all_levers_together_learn_what_is_learned_without(
+    family, checkpointing, told, tmp_path, monkeypatch
+):
+    """As on a card, whose attention and compiler are replaced by what a CPU has."""
+    plain = trainer_of(family, tmp_path / "plain", monkeypatch)
+    plain.train()
+    levered = trainer_of(family, tmp_path / "levered", monkeypatch)
+    compiled_graphs, calls = [], []
+    monkeypatch.setattr(speed, "_on_card", lambda trainer: True)
+    monkeypatch.setattr(speed, "_room", lambda device: 20 * GB)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda *_: "A card")
+    monkeypatch.setattr(levered, "peak_bytes", linear(1, 4, 1))
+    monkeypatch.setattr(vision_attention, "_card_has_it", lambda device: True)
+    monkeypatch.setattr(vision_attention, "HALF", (torch.float32,))
+    monkeypatch.setattr(
+        vision_attention, "varlen_attn", lambda *args: calls.append(1) or reference_varlen(*args)
+    )
+    monkeypatch.setattr(
+        torch.nn.Module,
+        "compile",
+        lambda module, backend: setattr(
+            module,
+            "_compiled_call_impl",
+            torch.compile(
+                module._call_impl, backend=lambda g, _: compiled_graphs.append(g) or g.forward
+            ),
+        ),
+    )
+    said = speed.prepare(levered, Levers(compiled=True, checkpointing=checkpointing))
+    levered.train()
+    compiled.undo(levered.model)
+    assert said[0].endswith(f"8 pages a step, {told}")
+    assert "compiled layers" in said[1]
+    assert compiled_graphs
+    assert bool(calls) == (family == "qwen3_vl") == ("in one call" in said[1])
+    for name, value in weights(plain).items():
+        torch.testing.assert_close(weights(levered)[name], value, atol=2e-4, rtol=1e-3, msg=name)
 
 
 def test_on_a_cpu_nothing_changes(tmp_path, monkeypatch):
