@@ -22,8 +22,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import many_nights
 import numpy as np
-import stand_in
 
 EPOCHS = 950
 BATCH = 8
@@ -38,7 +38,7 @@ def main() -> None:
         print(json.dumps(measure(options.measure, options.pages, cut=options.bytes > 0)))
         return
     with tempfile.TemporaryDirectory(prefix="psgimg-reading-", dir=options.work) as work:
-        size = stand_in.make(
+        size = many_nights.make(
             options.dataset,
             Path(work),
             options.recordings,
@@ -69,7 +69,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--recordings", type=int, default=100)
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="pages a recording")
     parser.add_argument("--bytes", type=int, default=0, help="cut pictures; 0: whole")
-    parser.add_argument("--layout", choices=stand_in.LAYOUTS, default="as built")
+    parser.add_argument("--layout", choices=many_nights.LAYOUTS, default="as built")
     parser.add_argument("--pages", type=int, default=2000, help="pages read in each order")
     parser.add_argument("--work", type=Path, help="where the stand-in is put for the time being")
     parser.add_argument("--out", type=Path, help="JSON file of the results")
