@@ -89,9 +89,10 @@ def stage(night: Path, channels: tuple[str, ...], **options: Any) -> None:
     """
     optional_dependencies.quiet_threads()
     from psgimg.finetune.staging import stage as stager
+    from psgimg.finetune.staging.stage_config import StageConfig
     from psgimg.finetune.terminal import show_staged_night
 
-    config = stager.StageConfig(night, channels=by_lane(channels), **options)
+    config = StageConfig(night, channels=by_lane(channels), **options)
     console = open_console()
     with ProgressBar(console) as progress:
         staged = stager.stage(config, progress)
