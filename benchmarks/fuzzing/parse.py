@@ -17,6 +17,7 @@ import pyarrow.csv
 import pydantic
 import yaml
 from psgimg.builder import cli
+from psgimg.builder.building import part_record
 from psgimg.builder.corpora import dcsm as dcsm_corpus
 from psgimg.builder.corpora import hmc as hmc_corpus
 from psgimg.builder.corpora import isruc as isruc_corpus
@@ -268,6 +269,12 @@ def rebuild_json(path: Path) -> object:
     return [
         export.labels((fact["corpus"], fact["recording"])) for fact in export.values["recordings"]
     ]
+
+
+def part_records(path: Path) -> object:
+    """Read the records of the parts of a build, and their recordings set aside."""
+    records = part_record.read(path.parents[2])
+    return sorted(entry for one in records for entry in one.set_aside)
 
 
 def manifest(path: Path) -> object:

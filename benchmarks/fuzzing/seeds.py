@@ -76,6 +76,14 @@ HMC = (
     "2001-01-01, 00:00:00, 60, 30, Sleep stage W, \n"
     "2001-01-01, 00:00:30, 90, 30, Sleep stage N2, \n"
 )
+PART_RECORD = {
+    "settings": {"recipe": "0" * 64, "seed": "1" * 64},
+    "recordings": "2" * 64,
+    "versions": {"python": "3.11.7", "psgimg": "0.1.0"},
+    "set_aside": [
+        {"corpus": "shhs", "recording": "shhs1-200001", "reason": "no EEG", "detail": "a.edf: none"}
+    ],
+}
 SPLIT_CSV = "corpus,subject,split\nshhs,200001,train\nshhs,200002,val\nshhs,200003,test\n"
 SPLIT_JSON = json.dumps({"train": ["200001", "200002"], "val": ["200003"], "test": ["200004"]})
 USLEEP = (

@@ -88,6 +88,12 @@ TARGETS: Mapping[str, Target] = {
         beside={"labels.parquet": built("export/labels.parquet")},
         finish=parse.resealed,
     ),
+    "part-record": Target(
+        "json",
+        ".psgimg/tasks/1-of-1.json",
+        texts(json.dumps(seeds.PART_RECORD)),
+        parse.part_records,
+    ),
     "psgimg-json": Target(
         "json", "psgimg.json", built("model/psgimg.json"), parse.manifest, finish=parse.rehashed
     ),

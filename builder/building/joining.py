@@ -60,7 +60,7 @@ def gather(plan: Plan, folders: Sequence[Path], progress: Progress) -> Gathered:
         refusal = f"a part of a build is running in {home}; wait for it"
         with lock.held(home / shards.STATE / "lock", refusal, needed=False):
             done |= _moved(home, plan, done, progress)
-    aside = [SetAside(**entry) for one in chosen for entry in one.record["set_aside"]]
+    aside = [entry for one in chosen for entry in one.set_aside]
     aside = [entry for entry in aside if entry.key not in done]
     _refuse_gaps(plan, done, {entry.key for entry in aside}, chosen[0].part.n_parts)
     return done, sorted(set(aside))

@@ -60,6 +60,14 @@ class Finished:
     folder: Path
     record: PartJson
 
+    @property
+    def set_aside(self) -> list[SetAside]:
+        """The recordings of the part that can't be used."""
+        return [
+            SetAside(one["corpus"], one["recording"], one["reason"], one.get("detail", ""))
+            for one in self.record["set_aside"]
+        ]
+
 
 def basis(config: BuildConfig, recordings: Sequence[Recording]) -> Basis:
     """Return what all parts of a build must have in common.

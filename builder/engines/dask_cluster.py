@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -74,10 +76,11 @@ def opened(where: str, note: Callable[[str], None]) -> Iterator[Client]:
 def _slurm(path: Path) -> Iterator[Any]:
     """Yield a cluster whose workers are jobs of SLURM, described in a YAML file."""
     try:
-        import dask
-        from dask_jobqueue import SLURMCluster
-        from dask_jobqueue.core import Job
-        from dask_jobqueue.slurm import SLURMJob
+        with _signals_kept():
+            import dask
+            from dask_jobqueue import SLURMCluster
+            from dask_jobqueue.core import Job
+            from dask_jobqueue.slurm import SLURMJob
     except ImportError as error:
         raise BuildError(f"--cluster {path} needs dask-jobqueue: {PACKAGES}") from error
     values = yaml_file.read(path, "--cluster")
@@ -117,3 +120,15 @@ def _slurm(path: Path) -> Iterator[Any]:
     finally:
         with suppress(AssertionError):  # of Dask, about jobs that were not submitted
             cluster.close()
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Undo what dask-jobqueue does when it is imported: it has Ctrl-C end the process as if all were well."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)

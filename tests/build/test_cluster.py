@@ -1,5 +1,6 @@
 """Cluster: the workers of a Dask cluster draw what one machine draws, and may die, come and leave."""
 
+import subprocess
 import sys
 import threading
 import time
@@ -103,6 +104,21 @@ def test_a_night_that_kills_its_worker_twice_is_set_aside_and_the_others_go_on(
     assert not (tmp_path / "out" / ".psgimg").exists()
 
 
+def test_a_scheduler_that_dies_ends_the_command_in_one_line(shhs, tmp_path, cluster):
+    ours, out = cluster(1, SLOW), tmp_path / "out"
+
+    def kill():
+        while not list(out.glob(".psgimg/begun/*/*")):
+            time.sleep(0.01)
+        ours.scheduler.kill()
+
+    killing = threading.Thread(target=kill)
+    killing.start()
+    with pytest.raises(BuildError, match="--cluster: the scheduler was lost or restarted"):
+        built_on(ours, out, shhs)
+    killing.join()
+
+
 OTHER = """
 from psgimg.builder.building import part_record
 part_record.platform.python_version = lambda: "3.10.1"
@@ -185,6 +201,19 @@ def test_a_file_that_describes_no_cluster_is_refused(tmp_path, name, text, messa
         path.write_text(text)
     with pytest.raises(BuildError, match=message), dask_cluster.opened(str(path), print):
         pass
+
+
+def test_the_library_of_clusters_leaves_the_signals_of_a_command_as_they_were(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("jobs: 1")
+    code = (
+        "import signal, sys; from psgimg.builder.engines import dask_cluster; before = "
+        "signal.getsignal(signal.SIGINT)\ntry:\n    dask_cluster.opened(sys.argv[1], print).__enter__()"
+        "\nexcept Exception as error:\n    print(error)\nassert 'dask_jobqueue' in sys.modules\n"
+        "assert signal.getsignal(signal.SIGINT) is before"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code, str(path)], check=False)
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize("where", ["127.0.0.1:9", "nowhere", "tcp://127.0.0.1:9", "x://y:1"])
