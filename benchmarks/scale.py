@@ -91,7 +91,10 @@ def sizes_table(found: Mapping[str, Any]) -> str:
     sizes = sorted(found["sizes"], key=int)
     largest = found["sizes"][sizes[-1]]
     heads = " | ".join(f"{int(size):,} nights" for size in sizes)
-    lines = [f"| | {heads} | read / written |", "|:--|" + "--:|" * (len(sizes) + 1)]
+    lines = [
+        f"| | {heads} | read / written, {int(sizes[-1]):,} |",
+        "|:--|" + "--:|" * (len(sizes) + 1),
+    ]
     for phase, words in SHOWN.items():
         cells = [_cell(found["sizes"][size][phase]) for size in sizes]
         moved = largest[phase]
