@@ -46,6 +46,7 @@ from psgimg.builder.render.style_choice import load_style
 from psgimg.builder.signals import corruption_spec, filter_settings
 from psgimg.builder.stages import Stage, Unscored
 from psgimg.finetune.data import page_index
+from psgimg.finetune.data.pictures import Pictures
 from psgimg.finetune.data.source import Source
 from psgimg.finetune.evaluation import predictions_file
 from psgimg.finetune.evaluation.other_tools.tools import TOOLS
@@ -291,13 +292,15 @@ def card(path: Path) -> object:
 
 
 def shard(path: Path) -> object:
-    """Read the facts in the footer of a shard, and the rows as training does."""
+    """Read the facts in the footer of a shard, and the rows and pictures as training does."""
     folder = path.parents[2]
     values = build_report.read(folder)
     n_rows = values["shards"][0]["rows"]
     found = shards.finished(folder)
     source = Source("x", "all", "train", None, values, ((path, n_rows),))
-    return [done.key for done in found.values()], page_index.read(source)
+    index = page_index.read(source)
+    files = Pictures(index.shards).read(range(len(index)))
+    return [done.key for done in found.values()], index, files
 
 
 def page(path: Path) -> object:

@@ -190,13 +190,14 @@ def join(
 def _opened(path: Path, n_rows: int, where: str) -> tuple[pa.Table, Shard]:
     """Read the columns of a shard other than the picture, and where its pictures are."""
     try:
-        with pq.ParquetFile(path, read_dictionary=list(IDENTITY)) as file:
-            _check_schema(file.metadata.schema.to_arrow_schema(), where)
+        footer = pq.read_metadata(path)
+        _check_schema(footer.schema.to_arrow_schema(), where)
+        with pq.ParquetFile(path, metadata=footer, read_dictionary=list(IDENTITY)) as file:
             if (found := file.metadata.num_rows) != n_rows:  # nothing is read, however many
                 raise BuildError(f"{where} has {found} rows, but {n_rows} in build.json; {REMEDY}")
             shard = pictures.located(path, file)
             table = file.read(columns=[*IDENTITY, *TYPES, "lanes"])
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         cause = " ".join(str(error).split())
         raise BuildError(f"{where} can't be read ({cause}); build or download it again") from error
     return _checked(table, where), shard

@@ -53,18 +53,22 @@ class Shard:
 
 
 def located(path: Path, file: pq.ParquetFile) -> Shard:
-    """Return where the pictures of an open shard are, from its footer."""
+    """Return where the pictures of an open shard are, from its footer.
+
+    Raises
+    ------
+    ValueError
+        If the shard has no pictures, or its row groups have other numbers of rows than it states.
+    """
     found = path.stat()
     footer = file.metadata
     columns = [footer.schema.column(i).path for i in range(footer.num_columns)]
     number = columns.index(COLUMN)
-    groups = (footer.row_group(i) for i in range(footer.num_row_groups))
-    return Shard(
-        path,
-        found.st_size,
-        found.st_mtime_ns,
-        tuple(_group(group.num_rows, group.column(number)) for group in groups),
-    )
+    members = (footer.row_group(i) for i in range(footer.num_row_groups))
+    groups = tuple(_group(one.num_rows, one.column(number)) for one in members)
+    if (counted := sum(group.n_rows for group in groups)) != footer.num_rows:
+        raise ValueError(f"its row groups have {counted} rows, but it states {footer.num_rows}")
+    return Shard(path, found.st_size, found.st_mtime_ns, groups)
 
 
 def _group(n_rows: int, chunk: Any) -> Group:
