@@ -57,6 +57,19 @@ def test_resampling_is_what_scipy_does(rate):
     np.testing.assert_allclose(found, wanted[: len(found)], atol=1e-3)
 
 
+def test_single_precision_and_streams_change_nothing_that_a_pixel_shows():
+    """Twenty minutes at once, in streams, then in single precision, beside SciPy in double precision."""
+    wave = np.random.default_rng(7).normal(0, 30, 125 * 1200).cumsum() / 10 + 500
+    passes = [(2, 0.3, "highpass"), (4, 35.0, "lowpass")]
+    wanted = np.concatenate([signal.butter(*one, fs=125, output="sos") for one in passes])
+    filtered = signal.sosfiltfilt(wanted, wave, padlen=400)
+    found = np.concatenate([sections.high_pass(2, 0.3, 125), sections.low_pass(4, 35.0, 125)])
+    streams = sections.both_ways(found, wave, 400)
+    np.testing.assert_allclose(streams, filtered, atol=1e-9)
+    resampled = signal.resample_poly(filtered, 8, 5, padtype="line")
+    np.testing.assert_allclose(resample(streams, Fraction(125), 200.0), resampled, atol=1e-3)
+
+
 @pytest.mark.parametrize("rate", [*map(Fraction, RATES_HZ), Fraction("256.0163"), Fraction(1)])
 @pytest.mark.parametrize("kind", [Resampler, Level])
 def test_a_part_of_a_resampled_lane_is_that_part_of_the_whole(rate, kind):
