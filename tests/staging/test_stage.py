@@ -36,7 +36,8 @@ from psgimg.finetune.metrics.sleep_statistics import UNSCORED
 from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.predict import PredictConfig
 from psgimg.finetune.staging import inference
-from psgimg.finetune.staging.stage import OUTPUT, StageConfig, stage
+from psgimg.finetune.staging.stage import OUTPUT, stage
+from psgimg.finetune.staging.stage_config import StageConfig
 from psgimg.finetune.terminal import stage_command
 from tiny_manifest import manifest
 
