@@ -4,7 +4,7 @@
     psgimg sft --dataset psg-images --model tiny
     python benchmarks/explain_demo.py --model psg-model --dataset psg-images --out docs/explained.json
 
-The demo's stages are simulated from the tables of ``builder/corpora/physiology.py``, so that the lanes
+The demo's stages are simulated from the tables of ``builder/corpora/synthetic/physiology.py``, so that the lanes
 that distinguish each stage are known. Exits with an error if another lane has the greatest share.
 """
 
@@ -27,7 +27,7 @@ CAUSES = {
     "N3": ("F4", "C4"),  # slow waves, frontally predominant
     "REM": ("chin", "E1", "E2"),  # atonia; rapid eye movements
 }
-"""Lanes with features unique to a stage, according to ``builder/corpora/physiology.py``."""
+"""Lanes with features unique to a stage, according to ``builder/corpora/synthetic/physiology.py``."""
 
 WORDS = "--pages 20 --window 6"
 

@@ -1,12 +1,17 @@
-"""Pages per second of training and scoring on one GPU, by lever, as JSON and as a table.
+"""Pages per second, memory and use of a card by psgimg and by plain TRL, as JSON and as a table.
 
-    python benchmarks/gpu.py psg-images --budget 300 --out gpu.json
-    OMP_NUM_THREADS=1 python benchmarks/gpu.py psg-images --tiny --device cpu --only "one pass"
+    python benchmarks/gpu.py --budget 300 --out gpu.json
+    python benchmarks/gpu.py --shape llava-next-7b --only sft
+    OMP_NUM_THREADS=1 python benchmarks/gpu.py --tiny --device cpu
 
-The model has the shape of a published one with random weights; nothing is downloaded. Measurements
-come in order of importance; those for which no time is left are reported as not run, and one that
-fails is reported with its error. The levers are prototypes here: each leaves the model's answers as
-they are, which the column ``answers`` shows.
+Models have the shapes of published ones with random weights, and pages are drawn; nothing is
+downloaded. What is measured is psgimg itself, in the settings of a long run, and with one lever less
+at a time. Measurements come in order of importance; those for which no time is left are reported as
+not run, and one that fails is reported with its error.
+
+    python benchmarks/gpu.py --weights DIR --root physionet-sleep-data --out folds
+
+trains a model's projector and LoRA together instead, on a real night in five folds by blocks of time.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import tempfile
 import time
 import traceback
 from dataclasses import asdict, replace
@@ -23,132 +29,160 @@ from typing import Any
 import torch
 import transformers
 import trl
-from on_gpu import levers, measurement, models, scoring, training
-from on_gpu.measurement import PROMPT, Measurement
+from on_gpu import estimates, folds, measurement, models, pages, scoring, training
+from on_gpu.measurement import JOBS, Measurement, Setting
 
-TEXTS = [PROMPT.question, PROMPT.system, *PROMPT.answers.values()]
-BEST = "varlen positions conv"
-FAST = f"{BEST} workers onepass compile"
-
-MEASUREMENTS = (
-    Measurement("sft, defaults", "sft", checkpointing=True),
-    Measurement("bare TRL", "bare", checkpointing=True),
-    Measurement("score, defaults", "score"),
-    Measurement("sft, compiled, batch 32", "sft", f"{BEST} compile", 32, loaders=8),
-    Measurement("score, compiled, one pass, batch 64", "score", FAST, 64, loaders=14),
-    Measurement("sft, compiled, batch 64", "sft", f"{BEST} compile", 64, True, 10, 5),
-    Measurement("sft, no checkpointing", "sft"),
-    Measurement("sft, one-call vision attention", "sft", "varlen"),
-    Measurement("sft, + positions on the CPU", "sft", "varlen positions"),
-    Measurement("sft, + patches by product", "sft", BEST),
-    Measurement("sft, + batch 32", "sft", BEST, 32, loaders=8),
-    Measurement("score, batch 64", "score", "", 64),
-    Measurement("score, + workers", "score", "workers", 64, loaders=12),
-    Measurement(
-        "score, + vision attention, positions", "score", "varlen positions workers", 64, loaders=12
-    ),
-    Measurement("score, + patches by product", "score", f"{BEST} workers", 64, loaders=12),
-    Measurement("score, + one pass", "score", f"{BEST} workers onepass", 64, loaders=12),
-    Measurement("score, compiled, one pass, batch 128", "score", FAST, 128, loaders=14, steps=6),
-    Measurement("sft, compiled, no dropout", "sft", f"{BEST} compile plain", 32, loaders=8),
-    Measurement(
-        "sft, compiled, adapter in bf16", "sft", f"{BEST} compile plain half", 32, loaders=8
-    ),
-    Measurement("sft, compiled, batch 16", "sft", f"{BEST} compile", 16, loaders=8),
+MEASUREMENTS = sorted(
+    (*training.MEASUREMENTS, *scoring.MEASUREMENTS), key=lambda measurement: measurement.rank
 )
+
+COLUMNS = {
+    "pages_per_s": "pages/s",
+    "step_s": "step, s",
+    "night_s": "night, s",
+    "waiting": "waiting",
+    "peak_gb": "peak GB",
+    "estimated_gb": "estimated GB",
+    "share_of_card": "of the card",
+    "at_once": "at once",
+    "checkpointing": "checkpointing",
+}
+"""Figures of the table → their headings."""
 
 
 def main() -> None:
-    """Measure within the budget; write JSON and print a line each."""
+    """Measure within the budget; write JSON and print a table."""
     options = _options()
+    if options.estimates:
+        print(estimates.table(), end="")
+        return
+    if options.weights:
+        out = options.out or Path("folds")
+        folds.run(options.weights, options.root, out, options.steps, options.fold)
+        return
+    with tempfile.TemporaryDirectory() as work:
+        dataset = options.dataset or pages.draw(Path(work))
+        setting = Setting(str(dataset), options.device, options.tiny, options.profile)
+        report = _measure(options, setting)
+    print(json.dumps(report, indent=1))
+    print(table(report["results"]))
+
+
+def _measure(options: argparse.Namespace, setting: Setting) -> dict[str, Any]:
+    """Return the figures of all measurements, which are written after each."""
     began = time.perf_counter()
-    ceiling = measurement.matmul_tflop_per_s() if options.device == "cuda" else None
-    results: list[dict[str, Any]] = []
-    for one in (_small(one) for one in MEASUREMENTS) if options.tiny else MEASUREMENTS:
-        if options.only and not any(words in one.name for words in options.only):
-            continue
+    ceiling = measurement.matmul_tflop_per_s() if setting.on_card else None
+    report = _head(setting, ceiling)
+    for one in _chosen(options):
         if time.perf_counter() - began > options.budget:
-            results.append({"name": one.name, "not_run": "the budget was spent"})
-            continue
-        results.append({**asdict(one), **_result(one, options, ceiling)})
-        print(_line(results[-1]), flush=True)
+            result: dict[str, Any] = {"name": one.name, "not_run": "the budget was spent"}
+        else:
+            result = {**asdict(one), **_result(one, setting, ceiling)}
+        report["results"].append(result)
+        print(table(report["results"][-1:]).splitlines()[-1], flush=True)
         if options.out:  # after each, as the machine may be taken away
-            options.out.write_text(_report(options, ceiling, results), encoding="utf-8")
-    print(_report(options, ceiling, results))
+            options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    return report
 
 
-def _small(one: Measurement) -> Measurement:
-    return replace(one, batch=4, steps=1, loaders=1)
+def _chosen(options: argparse.Namespace) -> list[Measurement]:
+    """Return the measurements that are asked for, of other shapes or sizes where these are."""
+    found = [one for one in MEASUREMENTS if _is_asked(one, options)]
+    if options.shape:
+        usual = [one for one in found if one.shape == Measurement.shape]
+        found = [replace(one, shape=shape) for shape in options.shape for one in usual]
+    if options.tiny:
+        found = [replace(one, batch=4, steps=1, loaders=1) for one in found]
+    return found
 
 
-def _result(one: Measurement, options: argparse.Namespace, ceiling: float | None) -> dict[str, Any]:
+def _is_asked(one: Measurement, options: argparse.Namespace) -> bool:
+    return not options.only or any(words in one.name for words in options.only)
+
+
+def _result(one: Measurement, setting: Setting, ceiling: float | None) -> dict[str, Any]:
     """Return the figures of a measurement, or its error."""
     start = time.perf_counter()
+    gc.collect()
+    torch._dynamo.reset()
+    if setting.on_card:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     try:
-        result = _measured(one, options)
+        result = JOBS[one.job](one, setting)
     except Exception as error:
         traceback.print_exc(limit=-6)
         result = {"error": f"{type(error).__name__}: {error}"[:300]}
-    else:
-        if ceiling:
-            result["share_of_card"] = round(result["tflop_per_s"] / ceiling, 3)
+    if setting.on_card:
+        result["peak_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 1)
+    if ceiling and "tflop_per_s" in result:
+        result["share_of_card"] = round(result["tflop_per_s"] / ceiling, 3)
     return {**result, "took_s": round(time.perf_counter() - start, 1)}
 
 
-def _measured(one: Measurement, options: argparse.Namespace) -> dict[str, Any]:
-    on_gpu = options.device == "cuda"
-    gc.collect()
-    torch._dynamo.reset()
-    if on_gpu:
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-    torch.manual_seed(0)
-    dtype = torch.bfloat16 if on_gpu else torch.float32
-    model, processor = models.make(options.model, TEXTS, options.device, dtype)
-    if one.uses("varlen"):
-        levers.use_varlen(model)
-    if one.uses("conv"):
-        levers.patches_by_product(model)
-    job = scoring if one.job == "score" else training
-    result = job.measure(one, options.dataset, model, processor, profiled=options.profile)
-    if on_gpu:
-        result["peak_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 1)
-    return result
-
-
-def _line(result: dict[str, Any]) -> str:
-    keys = ("pages_per_s", "waiting", "peak_gb", "share_of_card", "error", "took_s")
-    return f"{result['name']:40}" + "".join(f"  {k} {result[k]}" for k in keys if k in result)
-
-
-def _report(
-    options: argparse.Namespace, ceiling: float | None, results: list[dict[str, Any]]
-) -> str:
-    values = {
-        "model": options.model,
-        "card": torch.cuda.get_device_name() if options.device == "cuda" else "CPU",
+def _head(setting: Setting, ceiling: float | None) -> dict[str, Any]:
+    return {
+        "card": torch.cuda.get_device_name() if setting.on_card else "CPU",
         "matmul_tflop_per_s": ceiling and round(ceiling, 1),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "trl": trl.__version__,
-        "results": results,
+        "results": [],
     }
-    return json.dumps(values, indent=1) + "\n"
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """Return the results as a Markdown table."""
+    lines = [
+        f"| | {' | '.join(COLUMNS.values())} |",
+        f"|:--|{'--:|' * len(COLUMNS)}",
+    ]
+    for result in results:
+        missing = result.get("not_run") or result.get("error")
+        cells = (
+            [missing or "", *[""] * (len(COLUMNS) - 1)]
+            if missing
+            else map(_cell, COLUMNS, [result] * len(COLUMNS))
+        )
+        lines.append(f"| {result['name']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(key: str, result: dict[str, Any]) -> str:
+    value = result.get(key)
+    if value is None:
+        return "–"
+    return f"{value:.1%}" if key in ("waiting", "share_of_card") else str(value)
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset")
-    parser.add_argument("--model", default="qwen3-vl-2b", choices=models.QWEN3_VL)
-    parser.add_argument("--tiny", action="store_true", help="a model of two layers on few pages")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--dataset", type=Path, help="pages to use, not drawn ones")
+    parser.add_argument("--shape", action="append", choices=models.SHAPES, help="repeatable")
+    parser.add_argument("--tiny", action="store_true", help="models of two layers on few pages")
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--budget", type=float, default=300.0, help="seconds in all")
     parser.add_argument("--only", action="append", default=[], help="part of a name; repeatable")
     parser.add_argument("--profile", action="store_true", help="print the slowest kernels")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--estimates", action="store_true", help="print only a table of memory")
+    parser.add_argument("--weights", type=Path, help="a model to train on a real night, see --root")
+    parser.add_argument("--root", type=Path, help="folder with SC4001 of Sleep-EDF")
+    parser.add_argument("--steps", type=int, help="training steps of a fold, not one pass")
+    parser.add_argument("--fold", type=int, action="append", default=[], help="repeatable")
+    parser.add_argument("--out", type=Path, help="JSON file; with --weights, a folder")
     options = parser.parse_args()
-    if options.tiny:
-        options.model = "qwen3-vl-tiny"
+    if options.estimates:
+        return options
+    if options.weights:
+        if not options.root:
+            parser.error("--weights: name a folder with SC4001 of Sleep-EDF by --root")
+        return options
+    if options.device == "cuda" and not torch.cuda.is_available():
+        parser.error(
+            "--device cuda: torch finds no card; use --tiny --device cpu to try the benchmark"
+        )
     return options
 
 

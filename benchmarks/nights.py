@@ -1,4 +1,4 @@
-"""Nights: input of the benchmarks, a synthetic night of 8 h in the file format of SHHS."""
+"""Nights: input of the benchmarks, synthetic nights of 8 h or less in the file format of SHHS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 EPOCH_S = 30
-HOURS = 8
+N_EPOCHS = 960
+"""Of a night of 8 h."""
+
 WANTED = ("EEG", "EEG(sec)", "EOG(L)", "EOG(R)", "EMG")
 """Channels of a night of SHHS that montage ``central`` draws."""
 
@@ -38,20 +40,23 @@ OTHERS = {
 }
 
 
-def write(root: Path, n_nights: int) -> None:
+def write(root: Path, n_nights: int, n_epochs: int = N_EPOCHS) -> None:
     """Write ``n_nights`` under ``root``: one is simulated, the others are copies with another header.
 
-    The headers differ because psgimg sets aside duplicate signals under another name.
+    The headers differ because psgimg sets aside duplicate signals under another name. Nights that
+    are there already stay.
     """
     edf, xml = paths(root, 0)
     if not xml.exists():
         for path in (edf, xml):
             path.parent.mkdir(parents=True, exist_ok=True)
-        stages, signals = _synthesize()
+        stages, signals = _synthesize(n_epochs)
         _write_edf(edf, signals)
         xml.write_text(_scoring(stages), encoding="utf-8")
     for number in range(1, n_nights):
         edf_copy, xml_copy = paths(root, number)
+        if edf_copy.exists():
+            continue
         shutil.copyfile(edf, edf_copy)
         shutil.copyfile(xml, xml_copy)
         with edf_copy.open("r+b") as file:
@@ -66,17 +71,19 @@ def paths(root: Path, number: int) -> tuple[Path, Path]:
     return edf, tree / "annotations-events-nsrr" / "shhs1" / f"{name}-nsrr.xml"
 
 
-def _synthesize() -> tuple[list[str], dict[str, tuple[npt.NDArray[np.float64], int, str]]]:
-    """Return stages, and samples, rate and unit by channel: 100 min of sleep repeated for 8 h."""
-    from psgimg.builder.corpora import demo, physiology
-    from psgimg.builder.corpora.synthesis import synthesize
+def _synthesize(
+    n_epochs: int,
+) -> tuple[list[str], dict[str, tuple[npt.NDArray[np.float64], int, str]]]:
+    """Return stages, and samples, rate and unit by channel: 100 min of sleep, repeated or cut."""
+    from psgimg.builder.corpora import demo
+    from psgimg.builder.corpora.synthetic import physiology
+    from psgimg.builder.corpora.synthetic.synthesis import synthesize
     from psgimg.builder.stages import Stage
     from scipy.signal import resample_poly
 
     rng = np.random.default_rng(1)
     scores = [score for score in demo.draw_scores(rng) if isinstance(score, Stage)]
     night = synthesize(scores, rng)
-    n_epochs = HOURS * 3600 // EPOCH_S
     repeats = -(-n_epochs // len(scores))
 
     def at(samples: Any, sfreq_hz: int, rate: int) -> npt.NDArray[np.float64]:

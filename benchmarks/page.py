@@ -29,8 +29,8 @@ def measure(n_pages: int) -> dict[str, Any]:
 
 def pages(n: int) -> list[Any]:
     """Return ``n`` pages of synthetic sleep in all stages, (6, 6000) float32 each."""
-    from psgimg.builder.corpora import physiology
-    from psgimg.builder.corpora.synthesis import synthesize
+    from psgimg.builder.corpora.synthetic import physiology
+    from psgimg.builder.corpora.synthetic.synthesis import synthesize
     from psgimg.builder.stages import Stage
     from scipy.signal import resample_poly
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import io
+import signal
 import sys
 import traceback
 from importlib.metadata import entry_points
@@ -79,6 +80,16 @@ def main() -> None:
     terminal_text.replace_unencodable()
     sys.excepthook = _show_traceback
     try:
+        _run()
+    except (click.Abort, KeyboardInterrupt) as error:
+        number = termination.number_of(error)
+        _report(f"psgimg: {termination.message(number)}")
+        sys.exit(termination.status(number))
+
+
+def _run() -> None:
+    """Run the command line, and end with the status of an expected error."""
+    try:
         command_line()(standalone_mode=False)
     except PsgimgError as error:
         _report(f"psgimg: {error}")
@@ -92,12 +103,10 @@ def main() -> None:
     except OSError as error:
         if error.errno is None:  # of a library, not of the system
             raise
+        if error.errno == errno.EIO and termination.leave_closed_terminal():
+            sys.exit(termination.status(signal.SIGHUP))
         _report(f"psgimg: {_reason(error)}")
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt) as error:
-        number = termination.number_of(error)
-        _report(f"psgimg: {termination.message(number)}")
-        sys.exit(termination.status(number))
 
 
 def _reason(error: OSError) -> str:

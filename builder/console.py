@@ -97,9 +97,10 @@ class ProgressBar:
             self._bar.live.stop()
 
     def start(self, task: str, total: int | None = None, unit: str = "") -> None:
-        """Start a task and end the previous one."""
+        """Start a task and end the previous one; one with nothing to do is not shown."""
         self._finish()
-        self._bar.add_task(task, total=total, unit=unit, pages=0)
+        if total != 0:
+            self._bar.add_task(task, total=total, unit=unit, pages=0)
 
     def advance(self, n: int = 1, pages: int = 0) -> None:
         """Report ``n`` more finished units, with ``pages`` more pages."""

@@ -17,6 +17,7 @@ from psgimg.builder.recordings.channels import standard_channels
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S, Hypnogram
 from psgimg.builder.recordings.montage import Derivation
 from psgimg.builder.recordings.open_signal import open_signal
+from psgimg.builder.recordings.recording import MAINS_HZ
 from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.signals import polarity, quality
@@ -144,9 +145,6 @@ class UnscoredNight:
     notes: tuple[str, ...]
     mains_hz: float
     file: SignalFile
-
-
-MAINS_HZ = (50.0, 60.0)
 
 
 def require_mains(mains_hz: float) -> None:

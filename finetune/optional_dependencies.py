@@ -27,8 +27,10 @@ def require() -> None:
 def quiet_threads() -> None:
     """Turn off spinning of OpenMP threads, which is up to 20 times slower on busy cores.
 
-    Also turns off the telemetry of the Hub client. Call it before torch is imported.
+    Also turns off the telemetry of the Hub client, and the threads of tokenizers, which warn when a
+    process is forked. Call it before torch is imported.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -15,12 +16,13 @@ from psgimg.builder.progress import Progress
 from psgimg.builder.signals import corruption_spec
 from psgimg.finetune import hub, optional_dependencies
 from psgimg.finetune.data import page_set
+from psgimg.finetune.data.chat import ChatRow
 from psgimg.finetune.data.page_set import PageSet
-from psgimg.finetune.inference import page_lanes, partial_file, predictors
+from psgimg.finetune.inference import opening, page_lanes, parse_answer, partial_file, pieces
+from psgimg.finetune.inference.fleet import Fleet, Note
+from psgimg.finetune.inference.opening import Crew, OpenEndpoint, OpenModel, Staging, Wish
 from psgimg.finetune.inference.predict_config import PredictConfig, Question, question
-from psgimg.finetune.inference.predictors import Predictor
-from psgimg.finetune.inference.prefetch import ahead
-from psgimg.finetune.metrics.predictions import Predictions
+from psgimg.finetune.metrics.predictions import PROBABILITIES, Answer, Predictions
 from psgimg.finetune.models.manifest import versions
 
 __all__ = ["PredictConfig", "predict", "without_each_lane"]
@@ -28,11 +30,18 @@ __all__ = ["PredictConfig", "predict", "without_each_lane"]
 PER_PART = 256
 """Pages per part: the most that a killed command loses."""
 
+REQUESTS = 64
+"""Requests to a server at a time, unless the user says otherwise."""
+
 Rows = npt.NDArray[np.int64]
 
 
-def predict(config: PredictConfig, progress: Progress) -> Predictions:
+def predict(config: PredictConfig, progress: Progress) -> Predictions | None:
     """Stage the pages of a split, or resume: finished parts are kept.
+
+    Returns
+    -------
+    The predictions; None if this is a share of them, to be joined with the others.
 
     Raises
     ------
@@ -45,12 +54,12 @@ def predict(config: PredictConfig, progress: Progress) -> Predictions:
 
 def without_each_lane(
     config: PredictConfig, progress: Progress
-) -> list[tuple[PredictConfig, Predictions]]:
+) -> list[tuple[PredictConfig, Predictions | None]]:
     """Stage the pages of a split as they are, and then again without each lane in turn.
 
     Returns
     -------
-    The options and the predictions of each file; the first one is of the pages as they are.
+    The options of each file and what ``predict`` returns; the first one is of the pages as they are.
 
     Raises
     ------
@@ -82,14 +91,17 @@ def _pages(config: PredictConfig) -> PageSet:
 
 def _predict(
     configs: Sequence[PredictConfig], pageset: PageSet, progress: Progress
-) -> list[Predictions]:
+) -> list[Predictions | None]:
     """Write several files of predictions, with one model, which is loaded when it is needed first."""
     prompted = [question(config, pageset) for config in configs]
     with ExitStack() as stack:
 
         @functools.cache
-        def load() -> Predictor:
-            return stack.enter_context(_predictor(configs[0], prompted[0], progress))
+        def load() -> Crew:
+            n_pages = len(chosen(pageset, configs[0].limit))
+            crew = _crew(configs[0], prompted[0], n_pages, progress.note)
+            stack.enter_context(crew.fleet)
+            return crew
 
         return [
             _file(config, prompting, pageset, load, progress)
@@ -101,29 +113,39 @@ def _file(
     config: PredictConfig,
     prompting: Question,
     pageset: PageSet,
-    load: Callable[[], Predictor],
+    load: Callable[[], Crew],
     progress: Progress,
-) -> Predictions:
+) -> Predictions | None:
     """Write one file of predictions, or resume it."""
     rows = chosen(pageset, config.limit)
-    with partial_file.hold(config.out, prompting.settings(config, pageset, len(rows))) as held:
+    settings = prompting.settings(config, pageset, len(rows))
+    with partial_file.hold(config.out, settings, shared=config.part is not None) as held:
         if (earlier := held.finished()) is not None:
             progress.note(f"{config.out} is finished already; nothing to do")
             return earlier
-        split = [rows[i : i + PER_PART] for i in range(0, len(rows), PER_PART)]
-        todo = [i for i in range(len(split)) if not held.is_done(i)]
+        if config.part:
+            held.share(config.part)
+        cut = pieces.cut(rows, pageset.index.recording[rows], PER_PART)
+        if config.join:
+            pieces.refuse_missing(cut, held.is_done, held.n_shares)
+        split = [piece.rows for piece in cut]
+        own = pieces.of_part(cut, config.part)
+        todo = [i for i in own if not held.is_done(i)]
         n_pages = sum(len(split[i]) for i in todo)
-        if n_kept := len(rows) - n_pages:
+        if n_kept := sum(len(split[i]) for i in own) - n_pages:
             progress.note(f"{n_kept} pages are kept from an earlier run")
         missing = f" without {', '.join(config.without)}" if config.without else ""
         progress.start(f"predicting{missing}", n_pages, "pages")
         for message in prompting.notes:
             progress.note(message)
-        for i in todo:
-            part = _staged(config, pageset, prompting, split[i], load(), progress)
+        parts = {i: split[i] for i in todo}
+        for i, part in _staged(config, pageset, prompting, parts, load, progress):
             held.write(i, part)
+        if config.part:
+            return None
         predictions = held.join(len(split))
-        held.seal(_facts(predictions, pageset, config))
+        counts = _answers(predictions, prompting.prompt.answers)
+        held.seal(_facts(predictions, pageset, config) | {"answers": counts})
         return predictions
 
 
@@ -140,68 +162,93 @@ def chosen(pageset: PageSet, limit: int | None) -> Rows:
     return rows
 
 
-@contextmanager
-def _predictor(
-    config: PredictConfig, prompting: Question, progress: Progress
-) -> Iterator[Predictor]:
-    """Yield a predictor in the requested mode, by a loaded model or one on a server."""
+def _crew(config: PredictConfig, prompting: Question, n_pages: int, note: Note) -> Crew:
+    """Return what stages pages in the requested mode."""
     answers = prompting.prompt.answers
     if config.endpoint is not None:
-        with predictors.requesting(
+        parallel = config.batch_size or REQUESTS
+        server = OpenEndpoint(
             config.endpoint,
             config.model,
             answers,
-            parallel=config.batch_size,
+            parallel=parallel,
             max_new_tokens=config.max_new_tokens,
             score=config.mode == "score",
-        ) as predictor:
-            yield predictor
-        return
+        )
+        return Crew(Fleet(server, (config.endpoint,), note), parallel)
     optional_dependencies.require()
-    from psgimg.finetune.models.loading import load_for_inference
-
-    loaded = load_for_inference(
-        config.model, trust_remote_code=config.trust_remote_code, dtype=config.dtype
+    return opening.crew(
+        OpenModel(config.model, config.dtype, config.trust_remote_code),
+        answers,
+        Wish(config.device, config.batch_size, config.loaders),
+        n_pages,
+        note,
+        None if config.mode == "score" else config.max_new_tokens,
     )
-    if config.mode == "score":
-        yield predictors.scoring(loaded.model, loaded.processor, answers, progress.note)
-    else:
-        yield predictors.generating(loaded.model, loaded.processor, answers, config.max_new_tokens)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pages:
+    """Reads the pages of some rows as the model is shown them, in any process."""
+
+    pageset: PageSet
+    prompting: Question
+
+    def __call__(self, rows: Sequence[int]) -> list[ChatRow]:
+        asked = self.prompting
+        return asked.lanes.shown(self.pageset.chat_rows(rows, asked.prompt, asked.context))
 
 
 def _staged(
     config: PredictConfig,
     pageset: PageSet,
     prompting: Question,
-    rows: Rows,
-    predictor: Predictor,
+    parts: Mapping[int, Rows],
+    load: Callable[[], Crew],
     progress: Progress,
-) -> Predictions:
-    """Stage some rows, batch by batch."""
-    staged = []
-    lengths_s = pageset.source.epochs_s
-    for batch, inputs in ahead(_prepared(pageset, prompting, rows, config.batch_size, predictor)):
-        for row, answer in zip(batch, predictor.answer(inputs), strict=True):
-            page = pageset.page(row)
-            labels = {**page._asdict(), "label": page.stage, "label_2": page.stage_2}
-            recorded = {
-                "fold": config.fold,
-                "epoch_s": lengths_s[page.corpus, page.recording],
-                "unseen_lanes": prompting.lanes.unseen[pageset.index.recording[row]],
-            }
-            staged.append({**labels, **answer.columns(), **recorded})
-        progress.advance(len(batch))
-    return Predictions.from_rows(staged)
+) -> Iterator[tuple[int, Predictions]]:
+    """Yield the number and the predictions of each part."""
+    if not parts:
+        return
+    crew = load()
+    tasks = {
+        i: [rows[k : k + crew.batch_size].tolist() for k in range(0, len(rows), crew.batch_size)]
+        for i, rows in parts.items()
+    }
+    in_order = [batch for batches in tasks.values() for batch in batches]
+    work = Staging(_Pages(pageset, prompting))
+    with closing(crew.fleet.run(work, in_order)) as answers:
+        for i, batches in tasks.items():
+            staged: list[dict[str, Any]] = []
+            for batch, found in zip(batches, answers, strict=False):
+                for row, answer in zip(batch, found, strict=True):
+                    staged.append(_columns(config, pageset, prompting, row, answer))
+                progress.advance(len(batch))
+            yield i, Predictions.from_rows(staged)
 
 
-def _prepared(
-    pageset: PageSet, prompting: Question, rows: Rows, size: int, predictor: Predictor
-) -> Iterator[tuple[Sequence[int], Any]]:
-    """Yield batches of rows with their inputs to the model."""
-    for start in range(0, len(rows), size):
-        batch = rows[start : start + size].tolist()
-        chats = pageset.chat_rows(batch, prompting.prompt, prompting.context)
-        yield batch, predictor.prepare(prompting.lanes.shown(chats))
+def _columns(
+    config: PredictConfig, pageset: PageSet, prompting: Question, row: int, answer: Answer
+) -> dict[str, Any]:
+    """Return a row of the file."""
+    page = pageset.page(row)
+    return {
+        **page._asdict(),
+        "label": page.stage,
+        "label_2": page.stage_2,
+        **answer.columns(),
+        "fold": config.fold,
+        "epoch_s": pageset.source.epochs_s[page.corpus, page.recording],
+        "votes": pageset.votes.get((page.corpus, page.recording, page.epoch)),
+        "unseen_lanes": prompting.lanes.unseen[pageset.index.recording[row]],
+    }
+
+
+def _answers(predictions: Predictions, answers: Mapping[str, str]) -> dict[str, int]:
+    """Count how the answers that were read from text state their stage."""
+    table = predictions.table
+    texts = table["raw"].filter(table[PROBABILITIES[0]].is_null()).to_pylist()
+    return parse_answer.counted(texts, answers)
 
 
 def _facts(predictions: Predictions, pageset: PageSet, config: PredictConfig) -> dict[str, Any]:

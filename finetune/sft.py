@@ -22,19 +22,24 @@ from psgimg.finetune.data.chat import messages
 from psgimg.finetune.data.page_set import PageSet
 from psgimg.finetune.models import compatibility, families, tiny
 from psgimg.finetune.models import provenance as lineages
+from psgimg.finetune.models.compatibility import is_checkpointed
 from psgimg.finetune.models.loading import load_base, load_processor
 from psgimg.finetune.training import (
     arguments,
     checkpoints,
+    devices,
+    dry_run,
     model_card,
     page_checks,
     preflight,
     publish,
     run_record,
+    speed,
 )
 from psgimg.finetune.training import training_report as report
 from psgimg.finetune.training.arguments import Arguments
 from psgimg.finetune.training.psg_arguments import PsgArguments
+from psgimg.finetune.training.speed import Levers
 from psgimg.finetune.training.trainer import StagingTrainer, subsample
 from trl import ModelConfig, SFTConfig, get_peft_config, get_quantization_config
 
@@ -50,8 +55,10 @@ BASE = ".tiny"
 """Subfolder of the output folder that holds the tiny model until all processes have loaded it."""
 
 
-def main(argv: Sequence[str]) -> Path:
+def main(argv: Sequence[str]) -> Path | None:
     """Fine-tune a model by command-line arguments and return the folder that holds it.
+
+    With ``--dry-run``, only print what this will take, and return None.
 
     Raises
     ------
@@ -64,6 +71,12 @@ def main(argv: Sequence[str]) -> Path:
     hub.require(psg.dataset, "dataset", psg.dataset_revision)
     if not psg.is_tiny:
         hub.require(psg.model, "model", model_args.model_revision)
+    if psg.dry_run:
+        training.distributed_state.print("\n".join(dry_run.lines(options)))
+        return None
+    for line in (devices.use_one_card(training), devices.mixed()):
+        if line:
+            training.distributed_state.print(line)
     if training.process_index:
         return _train(options, out)
     refusal = f"another psgimg sft is writing {out}; wait for it or choose another --output-dir"
@@ -85,6 +98,7 @@ def _train(options: Arguments, out: Path) -> Path:
     # The prompt and the pages
     asked = prompts.load(psg.prompt)  # a wrong name is refused before the pages are read
     train, validation = _pages(psg, training)
+    arguments.fit_to_run(options, len(train))
     prompt = asked.about(train.build["recipe"])
     page_checks.check_pages(train, validation, psg, training)
     lineage = lineages.of(psg.model, train)
@@ -109,8 +123,7 @@ def _train(options: Arguments, out: Path) -> Path:
             callbacks=[rows],
             answers=prompt.answers,
         )
-        facts = preflight.inspect(trainer, prompt.answers)
-        trainer.accelerator.print("\n".join(preflight.lines(facts)))
+        facts = _prepared(trainer, options, prompt)
         trainer.train(resume_from_checkpoint=resume)
 
     # Weights, manifest, report and card
@@ -130,6 +143,17 @@ def _train(options: Arguments, out: Path) -> Path:
     return out
 
 
+def _prepared(trainer: StagingTrainer, options: Arguments, prompt: Prompt) -> dict[str, Any]:
+    """Check the first batch, prepare the trainer for its card, and print and return what is trained."""
+    psg, training, _ = options
+    facts = preflight.inspect(trainer, prompt.answers)
+    is_open = "checkpointing" in psg.left_open
+    levers = Levers(checkpointing=None if is_open else is_checkpointed(training))
+    said = [*preflight.lines(facts), *speed.prepare(trainer, levers)]
+    trainer.accelerator.print("\n".join(said))
+    return facts
+
+
 def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | None]:
     """Load the training pages, and the validation pages unless evaluation is off."""
     page_checks.check_splits(psg, training)
@@ -147,7 +171,7 @@ def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | N
         return train, None
     revision, seed = psg.dataset_revision, training.seed
     validation = page_set.load(
-        psg.dataset, psg.corpus, "validation", revision, fold=psg.fold, seed=seed
+        psg.dataset, psg.corpus, "validation", revision, fold=psg.fold, seed=seed, beside=train
     )
     return train, validation
 
@@ -247,6 +271,10 @@ def _adapter(psg: PsgArguments, model_args: ModelConfig, model: Any) -> Any:
     chosen = model_args.lora_target_modules
     if chosen is None:
         model_args.lora_target_modules = families.lora_targets(model, vision=not psg.freeze_vision)
+    whole = model_args.lora_modules_to_save or []
+    if families.PROJECTOR in whole:
+        others = [name for name in whole if name != families.PROJECTOR]
+        model_args.lora_modules_to_save = [*others, *families.projectors(model)]
     config = get_peft_config(model_args)
     config.revision = model_args.model_revision
     if chosen is not None and psg.freeze_vision:

@@ -1,7 +1,7 @@
 """Write what documents say of the code: ``python -P tests/make_docs.py``; with ``--check`` it only compares.
 
 ``docs/commands.md`` is the command line's own help, ``docs/modules.md`` the first sentence of each
-module, ``docs/speed.md`` what ``docs/benchmarks.json`` says, and the table of intervals in
+module, ``docs/speed.md`` what ``docs/benchmarks.json`` and ``scale.json`` say, and the table of intervals in
 ``docs/evaluation.md`` what ``docs/intervals.json`` says.
 """
 
@@ -25,7 +25,10 @@ BENCHMARKS = ROOT / "docs" / "benchmarks.json"
 EVALUATION_MD = ROOT / "docs" / "evaluation.md"
 INTERVALS = ROOT / "docs" / "intervals.json"
 TABLE = re.compile(r"(?<=<!-- intervals -->\n).*(?=<!-- end of intervals -->)", re.DOTALL)
+SCALE = ROOT / "docs" / "scale.json"
 SPEED = re.compile(r"(?<=<!-- speed -->\n).*(?=<!-- end of speed -->)", re.DOTALL)
+SIZES = re.compile(r"(?<=<!-- scale -->\n).*(?=<!-- end of scale -->)", re.DOTALL)
+COSTS = re.compile(r"(?<=<!-- costs -->\n).*(?=<!-- end of costs -->)", re.DOTALL)
 
 FEW_WITHOUT = 0.9
 """Where more studies than this have no interval, those that have one are too few to judge."""
@@ -65,8 +68,15 @@ def modules_md() -> str:
 
 
 def speed_md(text: str) -> str:
-    """The page of speed with its table as it should be."""
-    return SPEED.sub(lambda _: speed(json.loads(BENCHMARKS.read_text(encoding="utf-8"))), text)
+    """The page of speed with its tables as they should be."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    import scale
+
+    drawn = json.loads(BENCHMARKS.read_text(encoding="utf-8"))
+    found = json.loads(SCALE.read_text(encoding="utf-8"))
+    text = SPEED.sub(lambda _: speed(drawn), text)
+    text = SIZES.sub(lambda _: scale.sizes_table(found), text)
+    return COSTS.sub(lambda _: scale.costs_table(found, drawn), text)
 
 
 def speed(found: dict[str, Any]) -> str:
@@ -90,6 +100,14 @@ def speed(found: dict[str, Any]) -> str:
             f"| {words} | {part['psgimg_seconds']:.1f} s | "
             f"{part['naive_seconds_extrapolated']:.0f} s | {part['ratio']:.0f}× |"
         )
+    run = found["in_a_run"]
+    lines += [
+        f"| a night in a run of {workers['nights']}, one worker, CPU time | "
+        f"{run['psgimg_seconds']:.2f} s | {run['naive_seconds_extrapolated']:.0f} s | "
+        f"{run['ratio']:.0f}× |",
+        "| a command beside its nights: imports, shards, card, CPU time | "
+        f"{run['command_beside_its_nights_seconds']:.1f} s | | |",
+    ]
     nights = next(key for key in memory if key.endswith("_nights_peak_mb"))
     n_nights = nights.partition("_")[0]
     lines += [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,12 @@ from psgimg.builder.render.style_choice import load_style
 from psgimg.builder.signals import corruption_spec, filter_settings
 from psgimg.builder.stages import Stage, Unscored
 from psgimg.finetune.data import page_index
+from psgimg.finetune.data.pictures import Pictures
 from psgimg.finetune.data.source import Source
-from psgimg.finetune.evaluation import epochs
-from psgimg.finetune.inference import endpoint, logprobs, parse_answer
+from psgimg.finetune.evaluation import predictions_file
+from psgimg.finetune.evaluation.other_tools.tools import TOOLS
+from psgimg.finetune.inference import parse_answer
+from psgimg.finetune.inference.server import chat_completion, logprobs
 from psgimg.finetune.metrics import predictions
 from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.staging import lights as light_times
@@ -288,13 +292,15 @@ def card(path: Path) -> object:
 
 
 def shard(path: Path) -> object:
-    """Read the facts in the footer of a shard, and the rows as training does."""
+    """Read the facts in the footer of a shard, and the rows and pictures as training does."""
     folder = path.parents[2]
     values = build_report.read(folder)
     n_rows = values["shards"][0]["rows"]
     found = shards.finished(folder)
     source = Source("x", "all", "train", None, values, ((path, n_rows),))
-    return [done.key for done in found.values()], page_index.read(source)
+    index = page_index.read(source)
+    files = Pictures(index.shards).read(range(len(index)))
+    return [done.key for done in found.values()], index, files
 
 
 def page(path: Path) -> object:
@@ -312,8 +318,13 @@ def predicted(path: Path) -> object:
         _ = strict.labels, strict.predictions, strict.probabilities
     except BuildError:
         pass
-    read = epochs.read(path)
+    read = predictions_file.read(path)
     return list(read.nights()), read.subjects()
+
+
+def tool(name: str) -> Callable[[Path], object]:
+    """Return a reader of another tool's predictions."""
+    return lambda path: [(one.name, one.stages.tolist()) for one in TOOLS[name].read(path)]
 
 
 def answer(path: Path) -> object:
@@ -323,7 +334,7 @@ def answer(path: Path) -> object:
 
 def completion(path: Path) -> object:
     """Parse the answer of a server, and the probabilities in it."""
-    reply = endpoint._parsed(httpx2.Response(200, content=path.read_bytes()), "http://x")
+    reply = chat_completion.parsed(httpx2.Response(200, content=path.read_bytes()), "http://x")
     return (
         parse_answer.parse(reply.text, PROMPT),
         logprobs.probabilities(reply.steps, PROMPT),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 SUPPORT = Path(__file__).resolve().parents[2] / "tests" / "support"
@@ -85,7 +86,34 @@ PART_RECORD = {
 }
 SPLIT_CSV = "corpus,subject,split\nshhs,200001,train\nshhs,200002,val\nshhs,200003,test\n"
 SPLIT_JSON = json.dumps({"train": ["200001", "200002"], "val": ["200003"], "test": ["200004"]})
-ANSWERS = ("N2", "REM.", " wake ", "The stage is N2", "")
+USLEEP = (
+    "init_sec\tduration_sec\tstage\n0\t60\tW\n60\t30\tN1\n90\t45.5\tUNKNOWN\n",
+    "0,60,W\n60,30,REM\n",
+    WORDS,
+)
+YASA_JSON = json.dumps(
+    {
+        "values": ["WAKE", "N2", "ART"],
+        "n_stages": 5,
+        "freq": "30s",
+        "start": None,
+        "proba": {name: [0.2, 0.2, None] for name in ("N1", "N2", "N3", "REM", "WAKE")},
+    }
+)
+YASA_CSV = (
+    "Epoch,YASA\n0,WAKE\n1,N2\n2,UNS\n",
+    "epoch,onset,duration,value,description\n0,0.0,30.0,0,WAKE\n1,30.0,30.0,2,N2\n",
+    "epoch,N1,N2,N3,R,W\n0,0.2,0.2,0.2,0.2,0.2\n1,0.1,0.6,0.1,0.1,0.1\n",
+)
+POPS = (
+    "ID\tE\tPP_N1\tPP_N2\tPP_N3\tPP_R\tPP_W\tPRED\nn1\t1\t0.1\t0.1\t0.1\t0.1\t0.6\tW\nn1\t2"
+    + "\tNA" * 6
+)
+SLEEPVLM = '{"custom_id": "n1#1_N2", "pred": 2}\n{"custom_id": "n1#2_R", "pred": -1}\n'
+ANSWERS = (
+    *("N2", "REM.", " wake ", "The stage is N2", "**N2**, as there are spindles"),
+    *('{"stage": "N2"}', "<think>N3?</think>N2", ""),
+)
 LIGHTS = ("23:10|06:30|28800", "0|28800|28800", "60.5||3600", "|7:00:30|90000")
 CORRUPTIONS = ("noise:seed=2", "hum:seed=4", "lost:lanes=eeg+c4", "flat:share=0.3", "pops")
 LABELS = ("EOG L\nEEG C4-A1\nChin 1\nECG II", "E1-M2\nC4\nC3:M2\nM1\nEMG Submental")
@@ -99,6 +127,15 @@ SHARES = ("80/10/10", "1/0/0", "0.5/0.25/0.25")
 def texts(*listed: str) -> Callable[[Path], Seeds]:
     """Return a maker of seeds from texts."""
     return lambda _: [text.encode() for text in listed]
+
+
+def arrays(folder: Path) -> Seeds:
+    """Return stages and probabilities as NumPy writes them."""
+    found = []
+    for values in (np.array([[0], [2], [5]]), np.full((3, 5), 0.2)):
+        np.save(folder / "a.npy", values)
+        found.append((folder / "a.npy").read_bytes())
+    return found
 
 
 def settings(values: Mapping[str, Any]) -> Callable[[Path], Seeds]:

@@ -119,6 +119,12 @@ TARGETS: Mapping[str, Target] = {
     ),
     "predictions-csv": Target("text", "p.csv", predictions(".csv"), parse.predicted, 0.5),
     "predictions-jsonl": Target("text", "p.jsonl", predictions(".jsonl"), parse.predicted, 0.5),
+    "usleep-npy": Target("text", "a.npy", seeds.arrays, parse.tool("usleep")),
+    "usleep-tsv": Target("text", "a.tsv", texts(*seeds.USLEEP), parse.tool("usleep"), 2),
+    "yasa-json": Target("json", "a.json", texts(seeds.YASA_JSON), parse.tool("yasa")),
+    "yasa-csv": Target("text", "a.csv", texts(*seeds.YASA_CSV), parse.tool("yasa"), 2),
+    "pops": Target("text", "a.txt", texts(seeds.POPS), parse.tool("pops"), 2),
+    "sleepvlm": Target("text", "a.jsonl", texts(seeds.SLEEPVLM), parse.tool("sleepvlm")),
     "answer": Target("text", "a.txt", texts(*seeds.ANSWERS), parse.answer, 2),
     "completion": Target(
         "json", "a.json", texts(json.dumps(seeds.COMPLETION)), parse.completion, 2

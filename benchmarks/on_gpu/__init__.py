@@ -1,1 +1,1 @@
-"""Measurements on a GPU: models of published shapes, levers, and the two jobs that are timed."""
+"""Measurements on a GPU: models of published shapes, and the jobs that are timed on them."""

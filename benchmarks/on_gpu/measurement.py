@@ -1,10 +1,12 @@
-"""Measurement: one job on a model with some levers, and the clock and the card that it needs."""
+"""Measurement: one job on a model of some shape, the clock that it needs, and the table of jobs."""
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +15,8 @@ from psgimg.builder.dataset import prompts
 from on_gpu import models
 
 PROMPT = prompts.load(prompts.DEFAULT)
+TEXTS = [PROMPT.question, PROMPT.system, *PROMPT.answers.values()]
+
 WARM_UP = 3
 """Batches before the clock starts: they allocate memory and compile."""
 
@@ -23,26 +27,82 @@ class Measurement:
 
     Parameters
     ----------
+    rank
+        Place in the order of importance; those with the lowest come first.
     job
-        ``sft``, ``bare`` (a plain TRL script) or ``score``.
-    levers
-        Names of ``levers``; also ``plain`` (no dropout in the adapter), ``half`` (adapter in bf16)
-        and ``workers`` (pages of ``score`` prepared in processes instead of one thread).
+        A name in ``JOBS``.
+    without
+        Names of levers that are not used; see the job.
+    batch
+        Pages of a training step, or scored at once; None for the product's own choice.
+    checkpointing
+        Activation checkpointing; None for the product's own choice.
     loaders
-        Worker processes that prepare pages.
+        Worker processes that prepare pages; None for the product's own number.
+    steps
+        Batches on the clock.
     """
 
+    rank: int
     name: str
     job: str
-    levers: str = ""
-    batch: int = 16
-    checkpointing: bool = False
-    loaders: int = 4
+    shape: str = "qwen3-vl-2b"
+    without: tuple[str, ...] = ()
+    batch: int | None = None
+    checkpointing: bool | None = None
+    four_bit: bool = False
+    loaders: int | None = None
     steps: int = 8
 
-    def uses(self, lever: str) -> bool:
-        """Whether a lever is on."""
-        return lever in self.levers.split()
+
+@dataclass(frozen=True)
+class Setting:
+    """What all measurements of a run share: pages and a device."""
+
+    dataset: str
+    device: str
+    is_tiny: bool
+    is_profiled: bool
+
+    @property
+    def on_card(self) -> bool:
+        """Whether the device is a card."""
+        return self.device == "cuda"
+
+    def model(self, one: Measurement) -> tuple[Any, Any]:
+        """Return a new model with random weights on the device, and its processor."""
+        torch.manual_seed(0)
+        dtype = torch.bfloat16 if self.on_card else torch.float32
+        model, processor = models.make(one.shape, TEXTS, self.device, dtype, tiny=self.is_tiny)
+        return (_in_four_bit(model), processor) if one.four_bit else (model, processor)
+
+
+Job = Callable[[Measurement, Setting], dict[str, Any]]
+
+JOBS: dict[str, Job] = {}
+"""Name → function that measures and returns figures."""
+
+
+def job(name: str) -> Callable[[Job], Job]:
+    """Register a function as a job."""
+
+    def register(work: Job) -> Job:
+        JOBS[name] = work
+        return work
+
+    return register
+
+
+def _in_four_bit(model: Any) -> Any:
+    """Return a model with its weights in 4 bit, loaded as `sft --load-in-4bit` does."""
+    from psgimg.finetune.models.loading import load_base
+    from trl import ModelConfig, get_quantization_config
+
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        del model
+        quantization = get_quantization_config(ModelConfig(load_in_4bit=True))
+        return load_base(str(Path(folder)), quantization=quantization, device_map={"": 0})
 
 
 def synchronise() -> None:
@@ -68,12 +128,6 @@ def timed(work: Callable[[], Any], n: int) -> float:
         work()
     synchronise()
     return (time.perf_counter() - began) / n
-
-
-def page_flops(model: Any, batch: Any) -> dict[str, float]:
-    """Return the operations of the forward pass of one page of a batch of equal pages."""
-    n, n_tokens = batch["input_ids"].shape
-    return models.flops_per_page(model, int(n_tokens), int(batch["pixel_values"].shape[0]) // n)
 
 
 def profile(work: Callable[[], Any], n_rows: int = 12) -> None:

@@ -1,4 +1,8 @@
-"""Training: pages per second of fine-tuning an adapter, by psgimg's trainer or by plain TRL."""
+"""Training: pages per second of fine-tuning an adapter, by psgimg's trainer or by plain TRL.
+
+Levers that a measurement can leave out: ``one_call`` (vision attention), ``positions`` (computed by
+the loaders), ``compiled`` (layers).
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,51 @@ import time
 from typing import Any
 
 import numpy as np
-import torch
 from psgimg.finetune.data import page_set
 from psgimg.finetune.data.augment import Augmented
-from psgimg.finetune.models import families
+from psgimg.finetune.data.page_set import PageSet
+from psgimg.finetune.models import compatibility, families
+from psgimg.finetune.training import devices, speed
+from psgimg.finetune.training.cost import Cost
+from psgimg.finetune.training.speed import Levers
 from psgimg.finetune.training.trainer import StagingTrainer
 from sft_step import bare
 from transformers import TrainerCallback
 from trl import ModelConfig, SFTConfig, SFTTrainer, get_peft_config
+from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-from on_gpu import levers
-from on_gpu.measurement import PROMPT, WARM_UP, Measurement, page_flops, profile, synchronise
+from on_gpu.measurement import PROMPT, WARM_UP, Measurement, Setting, job, profile, synchronise
+
+LORA_RANK = 16
+LONG = 32
+"""Pages of a step of a long run, as `psgimg sft` takes them."""
+
+BIG = ("qwen3-vl-4b", "qwen3-vl-8b", "smolvlm2-2b", "llava-next-7b")
+
+MEASUREMENTS = (
+    Measurement(0, "sft, defaults", "sft"),
+    Measurement(1, "bare TRL", "bare", batch=16, checkpointing=True, loaders=4),
+    Measurement(10, "bare TRL, batch 32, no checkpointing", "bare", batch=32, checkpointing=False),
+    Measurement(11, "sft, not compiled", "sft", without=("compiled",)),
+    Measurement(12, "sft, vision attention page by page", "sft", without=("one_call",)),
+    Measurement(13, "sft, positions by the model", "sft", without=("positions",)),
+    Measurement(14, "sft, 8 pages a step", "sft", batch=8),
+    Measurement(15, "sft, checkpointing, 64 pages a step", "sft", batch=64, checkpointing=True),
+    *(Measurement(20 + i, f"sft, defaults, {shape}", "sft", shape) for i, shape in enumerate(BIG)),
+    *(
+        Measurement(30 + i, f"bare TRL, {shape}", "bare", shape, batch=16, checkpointing=True)
+        for i, shape in enumerate(BIG)
+    ),
+    Measurement(40, "sft, 4 bit", "sft", four_bit=True),
+    *(
+        Measurement(41 + i, f"sft, 4 bit, {shape}", "sft", shape, four_bit=True)
+        for i, shape in enumerate(BIG)
+    ),
+    Measurement(50, "sft, 16 pages a step", "sft", batch=16),
+    Measurement(
+        51, "sft, not compiled, checkpointing", "sft", without=("compiled",), checkpointing=True
+    ),
+)
 
 
 class Clock(TrainerCallback):
@@ -40,81 +78,130 @@ class Clock(TrainerCallback):
         self._last = now
 
 
-def measure(
-    one: Measurement, dataset: str, model: Any, processor: Any, *, profiled: bool
-) -> dict[str, Any]:
-    """Train for some steps and return the figures."""
+@job("sft")
+def sft(one: Measurement, setting: Setting) -> dict[str, Any]:
+    """Train for some steps as `psgimg sft` does in a long run."""
+    model, processor = setting.model(one)
+    batch = one.batch or LONG
+    train = page_set.load(setting.dataset, None, "train")
+    rows = np.resize(train.rows, (WARM_UP + one.steps) * batch)
+    cost = _cost(model, processor, train)
+    own = Augmented(train, lambda number: rows, PROMPT, 0, "none", 0).dataset()
     clock = Clock()
     with tempfile.TemporaryDirectory() as out:
-        trainer = _trainer(one, dataset, model, processor, clock, out)
-        pages = [trainer.train_dataset[i] for i in range(one.batch)]
-        batch = trainer.data_collator([dict(page) for page in pages])
-        trainer.train()
-        if profiled:
-            inputs = trainer._prepare_inputs(batch)
-            profile(lambda: trainer.training_step(trainer.model, inputs, one.batch))
+        args = _config(one, setting, out, batch)
+        common = _common(model, processor, args, clock)
+        with compatibility.without_deprecations():
+            trainer = StagingTrainer(train_dataset=own, answers=PROMPT.answers, **common)
+            levers = Levers(
+                one_call="one_call" not in one.without,
+                positions="positions" not in one.without,
+                compiled="compiled" not in one.without and families.has_constant_shapes(model),
+                fitted=one.batch is None,
+                checkpointing=one.checkpointing,
+            )
+            if one.checkpointing is not None:
+                compatibility.set_checkpointing(args, one.checkpointing)
+            print("\n".join(speed.prepare(trainer, levers)))
+            trainer.train()
+            figures = _figures(trainer, clock, batch, cost)
+            if setting.is_profiled:
+                _profile(trainer)
+    return figures
+
+
+@job("bare")
+def bare_trl(one: Measurement, setting: Setting) -> dict[str, Any]:
+    """Train for some steps as a plain TRL script does."""
+    model, processor = setting.model(one)
+    batch = one.batch or LONG
+    train = page_set.load(setting.dataset, None, "train")
+    rows = np.resize(train.rows, (WARM_UP + one.steps) * batch)
+    cost = _cost(model, processor, train)
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as out:
+        common = _common(model, processor, _config(one, setting, out, batch), clock)
+        with compatibility.without_deprecations():
+            trainer = SFTTrainer(train_dataset=bare(setting.dataset, rows), **common)
+            trainer.train()
+        return _figures(trainer, clock, batch, cost)
+
+
+def _figures(trainer: Any, clock: Clock, batch: int, cost: Cost) -> dict[str, Any]:
+    """Return the figures of a training."""
     steps, waits = clock.steps_s[WARM_UP:], clock.waits_s[WARM_UP:]
-    flops = page_flops(levers.base(trainer.model), batch)
-    # Backward through the text alone, whose frozen weights need no gradient of their own.
-    per_page = flops["vision"] + flops["text"] * (3 if one.checkpointing else 2)
-    pages_per_s = one.batch * len(steps) / sum(steps)
+    args = trainer.args
+    checkpointing = compatibility.is_checkpointed(args)
+    pages_per_s = batch * len(steps) / sum(steps)
     return {
         "pages_per_s": round(pages_per_s, 2),
         "step_s": round(float(np.median(steps)), 4),
         "waiting": round(sum(waits) / sum(steps), 4),
-        "tflop_per_s": round(pages_per_s * per_page / 1e12, 1),
-        "tokens": int(batch["input_ids"].shape[1]),
+        "tflop_per_s": round(pages_per_s * cost.flops(checkpointing=checkpointing) / 1e12, 1),
+        "tokens": cost.n_tokens,
+        "estimated_gb": round(_estimate(trainer, cost), 1),
+        "at_once": args.per_device_train_batch_size,
+        "checkpointing": checkpointing,
     }
 
 
-def _trainer(
-    one: Measurement, dataset: str, model: Any, processor: Any, clock: Clock, out: str
-) -> Any:
-    """Return the trainer with the levers of a measurement."""
-    train = page_set.load(dataset, None, "train")
-    rows = np.resize(train.rows, (WARM_UP + one.steps) * one.batch)
+def _cost(model: Any, processor: Any, train: PageSet) -> Cost:
+    """Return the cost of a model that has no adapter yet, on a page."""
+    collate = DataCollatorForVisionLanguageModeling(processor, completion_only_loss=True)
+    batch = collate(train.chat_rows(train.rows[:1].tolist(), PROMPT, 0))
+    targets = families.lora_targets(model, vision=False)
+    return Cost.of(model, batch, targets=targets, rank=LORA_RANK)
+
+
+def _estimate(trainer: Any, cost: Cost) -> float:
+    """Return the memory that `psgimg sft --dry-run` would estimate, in GB."""
+    args, model = trainer.args, families.bare(trainer.model)
+    return cost.gb(
+        args.per_device_train_batch_size,
+        checkpointing=compatibility.is_checkpointed(args),
+        four_bit=bool(getattr(model, "is_loaded_in_4bit", False)),
+        compiled=bool(getattr(trainer, "compiled", False)),
+    )
+
+
+def _profile(trainer: Any) -> None:
+    rows = [trainer.train_dataset[i] for i in range(trainer.args.per_device_train_batch_size)]
+    inputs = trainer._prepare_inputs(trainer.data_collator(rows))
+    profile(lambda: trainer.training_step(trainer.model, inputs))
+
+
+def _common(model: Any, processor: Any, args: SFTConfig, clock: Clock) -> dict[str, Any]:
     adapter = ModelConfig(
         use_peft=True,
-        lora_r=16,
-        lora_dropout=0.0 if one.uses("plain") else 0.05,
+        lora_r=LORA_RANK,
         lora_target_modules=families.lora_targets(model, vision=False),
     )
-    common: dict[str, Any] = {
+    return {
         "model": model,
         "processing_class": processor,
-        "args": _config(one, out, on_gpu=model.device.type == "cuda"),
+        "args": args,
         "callbacks": [clock],
         "peft_config": get_peft_config(adapter),
     }
-    if one.job == "bare":
-        trainer: Any = SFTTrainer(train_dataset=bare(dataset, rows), **common)
-    else:
-        own = Augmented(train, lambda number: rows, PROMPT, 0, "none", 0).dataset()
-        trainer = StagingTrainer(train_dataset=own, answers=PROMPT.answers, **common)
-    if one.uses("positions"):
-        trainer.data_collator = levers.WithPositions(trainer.data_collator, trainer.model)
-    if one.uses("half"):
-        for parameter in filter(lambda p: p.requires_grad, trainer.model.parameters()):
-            parameter.data = parameter.data.to(torch.bfloat16)
-    if one.uses("compile"):
-        levers.compile_layers(trainer.model)
-    return trainer
 
 
-def _config(one: Measurement, out: str, *, on_gpu: bool) -> SFTConfig:
-    return SFTConfig(
-        output_dir=out,
-        max_steps=WARM_UP + one.steps,
-        per_device_train_batch_size=one.batch,
-        max_length=None,
-        bf16=on_gpu,
-        use_cpu=not on_gpu,
-        gradient_checkpointing=one.checkpointing,
-        dataloader_num_workers=one.loaders if on_gpu else 0,
-        dataloader_pin_memory=on_gpu,
-        remove_unused_columns=False,
-        save_strategy="no",
-        logging_steps=1000,
-        report_to=[],
-        disable_tqdm=True,
-    )
+def _config(one: Measurement, setting: Setting, out: str, batch: int) -> SFTConfig:
+    loaders = one.loaders or devices.n_loaders()
+    values = {
+        "output_dir": out,
+        "max_steps": WARM_UP + one.steps,
+        "per_device_train_batch_size": batch,
+        "max_length": None,
+        "bf16": setting.on_card,
+        "use_cpu": not setting.on_card,
+        "gradient_checkpointing": bool(one.checkpointing),
+        "dataloader_num_workers": loaders if setting.on_card else 0,
+        "dataloader_pin_memory": setting.on_card,
+        "accelerator_config": {"non_blocking": setting.on_card and one.job == "sft"},
+        "remove_unused_columns": False,
+        "save_strategy": "no",
+        "logging_steps": 1000,
+        "report_to": [],
+        "disable_tqdm": True,
+    }
+    return SFTConfig(**compatibility.training_options(values, SFTConfig.__dataclass_fields__))

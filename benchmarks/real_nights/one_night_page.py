@@ -47,6 +47,7 @@ def page(values: Values, chosen: str, study: Values | None) -> str:
         "[Preliminary trials](#preliminary-trials) were entered by hand.\n",
         f"```sh\n{FETCH}\n{COMMAND}\n```\n",
         _overview(values, shown),
+        "On people who differ, held out whole, scored by two: [the varied demo](varied-demo.md).\n",
         _demo(values["demo"]),
         _night(values, shown),
         "## Limitations\n",

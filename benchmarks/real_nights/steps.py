@@ -47,7 +47,7 @@ def psgimg(work: Path, words: str) -> Values:
     log, kept = work / f"{name}.log", work / f"{name}.json"
     if kept.exists() and (cached := json.loads(kept.read_text()))["words"] == words:
         return dict(cached["took"])
-    own = {"OMP_NUM_THREADS": "1", "HF_DATASETS_CACHE": str(work / "cache"), "HF_HUB_OFFLINE": "1"}
+    own = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     command = [str(Path(sys.executable).with_name("psgimg")), *shlex.split(words)]
     start = time.perf_counter()
     with log.open("wb") as stream:

@@ -50,7 +50,7 @@ def opened(
     fetched = [one for one in corpora if fetch is not None and services.can_fetch(one.name)]
     present = [one for one in corpora if one not in fetched]
     hints = {one.name: _hint(one.name, fetch) for one in present}
-    located = sources.locate(present, roots, corpora, hints)
+    located = sources.locate(present, roots, corpora, hints, progress)
     if absolute:
         located = [replace(one, root=one.root.absolute()) for one in located]
     if fetch is None or not fetched:

@@ -1,1 +1,1 @@
-"""Building: which recordings of a build have changed, and what becomes of each."""
+"""Building: which recordings of a build have changed, what becomes of each, and their shards."""

@@ -11,10 +11,11 @@ from psgimg.builder.access.arrivals import Arrivals
 from psgimg.builder.access.stock import Stock
 from psgimg.builder.building import outcomes
 from psgimg.builder.building.outcomes import Failed
+from psgimg.builder.building.refusals import refuse_other_signal, refuse_used_signal
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.progress import Progress
-from psgimg.builder.tasks import Task, refuse_other_signal, refuse_used_signal
+from psgimg.builder.tasks import Task
 
 
 @contextmanager

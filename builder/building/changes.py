@@ -9,6 +9,7 @@ from psgimg.builder.access.stock import Stock
 from psgimg.builder.building import outcomes
 from psgimg.builder.building.outcomes import Failed
 from psgimg.builder.building.planning import Plan
+from psgimg.builder.building.refusals import refuse_other_signal, refuse_used_signal
 from psgimg.builder.corpora.presence import Presence
 from psgimg.builder.dataset import build_report
 from psgimg.builder.dataset.build_report import SetAside
@@ -19,7 +20,7 @@ from psgimg.builder.processes.pool import Engine
 from psgimg.builder.progress import Progress
 from psgimg.builder.recordings import fingerprint
 from psgimg.builder.recordings.fingerprint import Identity
-from psgimg.builder.tasks import Task, refuse_other_signal, refuse_used_signal
+from psgimg.builder.tasks import Task
 
 
 @dataclass(frozen=True)

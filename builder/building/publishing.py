@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from psgimg.builder import atomic_file
+from psgimg.builder.building import shard_files
 from psgimg.builder.building.planning import Plan
 from psgimg.builder.card import croissant, dataset_card, terms_files
 from psgimg.builder.dataset import build_report, own_files, placements, shards
 from psgimg.builder.dataset.build_report import Report, SetAside
+from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.errors import BuildError
 from psgimg.builder.tasks import same_signal
@@ -30,8 +32,16 @@ def publish(plan: Plan, set_aside: Sequence[SetAside]) -> Report:
         raise BuildError(build_report.nothing_built(set_aside))
     facts = [one.facts for one in done.values()]
     split_of = placements.of_recordings(facts, plan.planned.placed, plan.policy)
-    shards.publish(config.out, shards.plan(done.values(), split_of))
-    report = build_report.collect(config, set_aside, split_of)
+    new = shard_files.publish(config.out, shards.plan(done.values(), split_of))
+    report = build_report.collect(config, set_aside, split_of, new)
+    if not build_report.is_described(config.out, report):
+        _describe(config, report)
+    new.remember(wait=True)
+    return report
+
+
+def _describe(config: BuildConfig, report: Report) -> None:
+    """Write card, Croissant file, terms and ``build.json``, the last of all."""
     own_files.begin(config.out, beside())
     dataset_card.write(config.out, report)
     described = build_report.text(croissant.croissant(report.values))
@@ -39,7 +49,6 @@ def publish(plan: Plan, set_aside: Sequence[SetAside]) -> Report:
     for name, text in terms_files.texts(report.values).items():
         atomic_file.write_text(config.out / name, text)
     build_report.write(config.out, report, _companions(config.out))
-    return report
 
 
 def _without_twins(

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psgimg.builder.card import release_notes
-from psgimg.builder.corpora import demo, registry
+from psgimg.builder.corpora import registry
 from psgimg.builder.dataset.build_json import CorpusFacts, CorpusPolicy, DatasetFacts
 from psgimg.builder.dataset.build_report import Report
-from psgimg.builder.dataset.schema import SPLITS, features
+from psgimg.builder.dataset.schema import FEATURES, SPLITS
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_spec import CorruptionJson
 
@@ -28,7 +28,6 @@ SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B")
 
 def head(report: Report) -> str:
     """Return the YAML header, as the Hub and ``load_dataset`` read it."""
-    from datasets.info import DatasetInfosDict
     from huggingface_hub import DatasetCardData
 
     corpora = with_rows(report)
@@ -36,7 +35,7 @@ def head(report: Report) -> str:
     data = DatasetCardData(
         pretty_name=title(corpora, report.values.get(corruption_spec.KEY)),
         annotations_creators=[
-            "machine-generated" if set(corpora) == {demo.NAME} else "expert-generated"
+            "machine-generated" if registry.is_synthetic(corpora) else "expert-generated"
         ],
         task_categories=["image-classification"],
         size_categories=[_size(report.n_epochs())],
@@ -45,15 +44,17 @@ def head(report: Report) -> str:
         **_licence(corpora),
         **_gate(report, corpora),
         configs=[_config(report, name, members) for name, members in names.items()],
+        dataset_info=[_info(report, name, names[name]) for name in sorted(names)],
     )
-    infos = {name: _info(report, name, members) for name, members in names.items()}
-    DatasetInfosDict(infos).to_dataset_card_data(data)
     return str(data.to_yaml())
 
 
 def _marks(report: Report, corpora: Mapping[str, CorpusFacts]) -> list[str]:
     """Return the tags that warn of synthetic or corrupted signals."""
-    marks = {"synthetic": demo.NAME in corpora, "corrupted": corruption_spec.KEY in report.values}
+    marks = {
+        "synthetic": bool(registry.synthetic(corpora)),
+        "corrupted": corruption_spec.KEY in report.values,
+    }
     return [mark for mark, applies in marks.items() if applies]
 
 
@@ -69,29 +70,41 @@ def _config(report: Report, name: str, members: Sequence[str]) -> dict[str, Any]
     return {"config_name": name, "data_files": data_files, **default}
 
 
-def _info(report: Report, name: str, members: Sequence[str]) -> Any:
-    """Return the features and sizes of a config.
+def _info(report: Report, name: str, members: Sequence[str]) -> dict[str, Any]:
+    """Return the features and sizes of a config, as ``datasets.DatasetInfo`` would write them.
 
     ``load_dataset`` uses its cached copy of a folder unless ``num_examples`` has changed, and
     refuses a folder with a different number of rows.
     """
-    from datasets import DatasetInfo, SplitDict, SplitInfo
-
     shards = [shard for shard in report.values["shards"] if shard["corpus"] in members]
-    splits = SplitDict()
+    splits = []
     for split in SPLITS:
         own = [shard for shard in shards if shard["split"] == split]
         if own:
-            n_bytes = sum(shard["bytes"] for shard in own)
-            splits.add(SplitInfo(split, n_bytes, sum(shard["rows"] for shard in own)))
+            n_bytes, n_rows = (sum(shard[key] for shard in own) for key in ("bytes", "rows"))
+            splits.append({"name": split, "num_bytes": n_bytes, "num_examples": n_rows})
     n_bytes = sum(shard["bytes"] for shard in shards)
-    return DatasetInfo(
-        config_name=name,
-        features=features(),
-        splits=splits,
-        download_size=n_bytes,
-        dataset_size=n_bytes,
-    )
+    return {
+        "config_name": name,
+        "features": [_feature(*column) for column in FEATURES.items()],
+        "splits": splits,
+        "download_size": n_bytes,
+        "dataset_size": n_bytes,
+    }
+
+
+def _feature(name: str, kind: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a column in the form of a card's header."""
+    match kind["_type"]:
+        case "ClassLabel":
+            names = {str(label): stage for label, stage in enumerate(kind["names"])}
+            return {"name": name, "dtype": {"class_label": {"names": names}}}
+        case "List":
+            return {"name": name, "list": kind["feature"]["dtype"]}
+        case "Value":
+            return {"name": name, "dtype": kind["dtype"]}
+        case other:
+            return {"name": name, "dtype": other.lower()}
 
 
 def _licence(corpora: Mapping[str, CorpusFacts]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from psgimg.builder.card import card_metadata, croissant_records, release_notes
-from psgimg.builder.corpora import demo
+from psgimg.builder.corpora import registry
 from psgimg.builder.dataset.build_json import BuildFacts, ShardEntry
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.schema import SPLITS
@@ -100,7 +100,7 @@ def _about(report: Report) -> dict[str, Any]:
         ],
         "rai:personalSensitiveInformation": [
             "None: synthetic signals of no real person."
-            if set(corpora) == {demo.NAME}
+            if registry.is_synthetic(corpora)
             else "Health data of people, without names and dates. Identifying the subjects is not "
             "permitted."
         ],

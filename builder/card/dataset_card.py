@@ -14,7 +14,7 @@ from typing import Any
 from psgimg.builder import atomic_file
 from psgimg.builder.card import card_metadata, contact_sheet, release_notes, style_notes, templates
 from psgimg.builder.card.contact_sheet import Picture
-from psgimg.builder.corpora import demo
+from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import corpus_record, lane_totals
 from psgimg.builder.dataset.build_json import BuiltRecording, RecipeJson
 from psgimg.builder.dataset.build_report import Report
@@ -66,7 +66,7 @@ def write(out: Path, report: Report) -> None:
     for name in picture_files():
         if name in shown:
             _write_bytes(out / name, shown[name])
-        else:  # left by an earlier build with this stage, or of the demo alone
+        else:  # left by an earlier build with this stage, or of a demo alone
             (out / name).unlink(missing_ok=True)
     _write_bytes(out / SHEET, contact_sheet.sheet(pictures))
     atomic_file.write_text(out / FILE, text(report, examples))
@@ -79,7 +79,7 @@ def picture_files() -> list[str]:
 
 def real_pages(report: Report, examples: Mapping[str, Picture]) -> Mapping[str, bytes]:
     """Return a page of each stage from a real night, to compare with synthetic ones in its style."""
-    synthetic = any(picture.corpus == demo.NAME for picture in examples.values())
+    synthetic = registry.synthetic(picture.corpus for picture in examples.values())
     if not synthetic or not style_notes.is_preset(report.values["recipe"]["style"], CLINICAL):
         return {}
     folder = resources.files("psgimg.cards").joinpath("sleep-edf")
@@ -120,7 +120,7 @@ def _facts(report: Report) -> dict[str, Any]:
         "folder": BuildConfig.out.name,
         "n_bytes": sum(shard["bytes"] for shard in values["shards"]),
         "corpora": corpora,
-        "synthetic": [name for name in corpora if name == demo.NAME],
+        "synthetic": registry.synthetic(corpora),
         "restricted": card_metadata.restricted(corpora),
         "described": corpus_record.described(corpora),
         "stages": STAGE_NAMES,

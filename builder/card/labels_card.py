@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from psgimg.builder.card import card_metadata, templates
-from psgimg.builder.corpora import demo
+from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import corpus_record
 from psgimg.builder.dataset.build_json import DatasetFacts
 from psgimg.builder.dataset.build_report import Report
@@ -42,7 +42,7 @@ def text(values: ExportFacts, table: str, columns: Sequence[str]) -> str:
         "corpora": corpora,
         "restricted": card_metadata.restricted(corpora),
         "described": corpus_record.described(corpora),
-        "synthetic": demo.NAME,
+        "synthetic": registry.synthetic(corpora),
         "folder": FOLDER,
         "split_name": SPLIT,
         "corruption": values.get(corruption_spec.KEY),

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, time
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from psgimg.builder import atomic_file
 from psgimg.builder.corpora.annotations import read_annotated
-from psgimg.builder.corpora.physiology import CHIN_SFREQ_HZ, SFREQ_HZ
 from psgimg.builder.corpora.reading import scoring_of, walk
+from psgimg.builder.corpora.synthetic import synthetic_files
+from psgimg.builder.corpora.synthetic.physiology import CHIN_SFREQ_HZ, SFREQ_HZ
+from psgimg.builder.corpora.synthetic.synthetic_files import EPOCH_S, LABELS, Channel
 from psgimg.builder.errors import BuildError
+from psgimg.builder.progress import SILENT, Progress
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.listing import Place
 from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
 from psgimg.builder.stages import Score, Stage, Unscored
 
 if TYPE_CHECKING:
-    import edfio
     import numpy.typing as npt
 
 NAME = "demo"
@@ -28,19 +27,8 @@ N_SUBJECTS = 8
 N_EPOCHS = 200
 """Eight nights of 100 minutes take less than 100 MB; each further epoch takes half a megabyte."""
 
-EPOCH_S = 30
 SIGNAL_SUFFIX = "-PSG.edf"
 SCORING_SUFFIX = "-Hypnogram.edf"
-
-LABELS: dict[str, Score] = {
-    "Sleep stage W": Stage.W,
-    "Sleep stage N1": Stage.N1,
-    "Sleep stage N2": Stage.N2,
-    "Sleep stage N3": Stage.N3,
-    "Sleep stage R": Stage.REM,
-    "Sleep stage ?": Unscored.UNSCORED,
-    "Movement time": Unscored.MOVEMENT,
-}
 
 CHANNELS = {
     "EEG F4-M1": "F4-M1",
@@ -51,6 +39,13 @@ CHANNELS = {
     "EMG chin": "Chin",
     "ECG": "ECG",
 }
+
+FILE_CHANNELS = [
+    Channel("ECG", SFREQ_HZ, "mV", 5.0)
+    if label == "ECG"
+    else Channel(label, CHIN_SFREQ_HZ if label == "EMG chin" else SFREQ_HZ)
+    for label in CHANNELS
+]
 
 SCRIPT: tuple[tuple[Score, int, int], ...] = (
     (Stage.W, 15, 17),
@@ -81,11 +76,10 @@ NEIGHBOURS = ({Stage.W, Stage.N1}, {Stage.N1, Stage.N2}, {Stage.N2, Stage.N3})
 CHANCE_WAVER = 0.4
 
 
-def write(root: Path, n_subjects: int = N_SUBJECTS) -> None:
+def write(root: Path, progress: Progress = SILENT, n_subjects: int = N_SUBJECTS) -> None:
     """Write the nights that are missing or incomplete under ``root``.
 
-    The same machine writes the same bytes each time. A file gets its name only when it is complete,
-    and the scoring is written last, so that a night with a scoring is complete.
+    The same machine writes the same bytes each time.
 
     Parameters
     ----------
@@ -95,8 +89,10 @@ def write(root: Path, n_subjects: int = N_SUBJECTS) -> None:
         Number of nights, one per subject.
     """
     root.mkdir(parents=True, exist_ok=True)
+    progress.start("generating", n_subjects, "recordings")
     for number in range(1, n_subjects + 1):
         _write_night(root, number)
+        progress.advance()
 
 
 def recordings(root: Place) -> Iterator[Recording]:
@@ -124,25 +120,18 @@ def read_hypnogram(recording: Recording, scorer: str) -> Hypnogram:
 
 
 def _write_night(root: Path, number: int) -> None:
-    from psgimg.builder.corpora.synthesis import synthesize
-
     rng = np.random.default_rng(number)
     scores = draw_scores(rng)
-    scoring = _edf([], scores).to_bytes()
-    signal_path = root / f"{NAME}-{number:02d}{SIGNAL_SUFFIX}"
-    scoring_path = root / f"{NAME}-{number:02d}{SCORING_SUFFIX}"
-    if (
-        scoring_path.is_file()
-        and scoring_path.read_bytes() == scoring
-        and signal_path.is_file()
-        and signal_path.stat().st_size == _signal_bytes(len(scores))
-    ):
-        return
-    night = synthesize(scores, rng)
-    rows = [*night.leads_uv, night.chin_uv, night.ecg_mv]
-    signals = [_signal(label, row) for label, row in zip(CHANNELS, rows, strict=True)]
-    _put(signal_path, _edf(signals, ()).to_bytes())
-    _put(scoring_path, scoring)
+
+    def generate() -> Iterator[npt.NDArray[np.float32]]:
+        from psgimg.builder.corpora.synthetic.synthesis import synthesize
+
+        night = synthesize(scores, rng)
+        yield from (*night.leads_uv, night.chin_uv, night.ecg_mv)
+
+    name = f"{NAME}-{number:02d}"
+    scorings = {root / (name + SCORING_SUFFIX): scores}
+    synthetic_files.write(root / (name + SIGNAL_SUFFIX), FILE_CHANNELS, scorings, generate)
 
 
 def draw_scores(rng: np.random.Generator) -> list[Score]:
@@ -160,49 +149,6 @@ def draw_scores(rng: np.random.Generator) -> list[Score]:
         if rng.random() < CHANCE_WAVER:
             scores[i - 1], scores[i] = scores[i], scores[i - 1]
     return scores
-
-
-def _signal_bytes(n_epochs: int) -> int:
-    """Return the size of a complete signal file: the header and two bytes per sample."""
-    n_samples = n_epochs * EPOCH_S * ((len(CHANNELS) - 1) * SFREQ_HZ + CHIN_SFREQ_HZ)
-    return 256 * (1 + len(CHANNELS)) + 2 * n_samples
-
-
-def _signal(label: str, samples: npt.NDArray[np.float32]) -> edfio.EdfSignal:
-    import edfio
-
-    unit, limit = ("mV", 5.0) if label == "ECG" else ("uV", 500.0)
-    return edfio.EdfSignal(
-        np.clip(samples, -limit, limit).astype(np.float64),
-        CHIN_SFREQ_HZ if label == "EMG chin" else SFREQ_HZ,
-        label=label,
-        physical_dimension=unit,
-        physical_range=(-limit, limit),
-    )
-
-
-def _edf(signals: list[edfio.EdfSignal], scores: list[Score] | tuple[()]) -> edfio.Edf:
-    """Return an EDF of the signals, or an EDF+ with only the runs of scores."""
-    import edfio
-
-    texts = {score: text for text, score in LABELS.items()}
-    runs: list[edfio.EdfAnnotation] = []
-    onset_s = 0
-    for score, run in groupby(scores):
-        duration_s = EPOCH_S * len(list(run))
-        runs.append(edfio.EdfAnnotation(onset_s, duration_s, texts[score]))
-        onset_s += duration_s
-    return edfio.Edf(
-        signals,
-        recording=edfio.Recording(startdate=date(1985, 1, 1), additional=("synthetic",)),
-        starttime=time(22),
-        annotations=runs or None,
-    )
-
-
-def _put(path: Path, content: bytes) -> None:
-    with atomic_file.whole(path) as temporary:
-        temporary.write_bytes(content)
 
 
 CORPUS = Corpus(
@@ -223,6 +169,7 @@ CORPUS = Corpus(
     names=r"demo-\d+",
     recordings=recordings,
     read_hypnogram=read_hypnogram,
+    generate=write,
     notes=(
         "Synthetic: the signals are computed from the stages, so models perform far better here "
         "than on the sleep of any person.",

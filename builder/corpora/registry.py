@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from psgimg.builder.corpora import cap, cinc2018, dcsm, demo, hmc, isruc, mass, sleep_edf
+from psgimg.builder.corpora import (
+    cap,
+    cinc2018,
+    dcsm,
+    demo,
+    demo_varied,
+    hmc,
+    isruc,
+    mass,
+    sleep_edf,
+)
 from psgimg.builder.corpora.bids import bids_corpora
 from psgimg.builder.corpora.custom import plugins, yaml_corpus
 from psgimg.builder.corpora.custom.plugins import Installed
@@ -22,6 +32,7 @@ CORPORA: dict[str, Corpus] = {
     corpus.name: corpus
     for corpus in (
         demo.CORPUS,
+        demo_varied.CORPUS,
         sleep_edf.CORPUS,
         *nsrr_corpora.CORPORA,
         isruc.CORPUS,
@@ -97,6 +108,16 @@ def corpora(sources: Iterable[str]) -> tuple[Corpus, ...]:
             )
         by_name[one.name] = one
     return tuple(by_name.values())
+
+
+def synthetic(names: Iterable[str]) -> list[str]:
+    """Return those of some corpora whose recordings psgimg generates, in the given order."""
+    return [name for name in names if name in CORPORA and CORPORA[name].generate]
+
+
+def is_synthetic(names: Collection[str]) -> bool:
+    """Whether psgimg generates the recordings of all of some corpora."""
+    return bool(names) and len(synthetic(names)) == len(names)
 
 
 def restricted(recordings: Iterable[tuple[str, str]]) -> list[str]:

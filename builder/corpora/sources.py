@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from psgimg.builder.corpora import demo
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files.quoting import require_utf8
 from psgimg.builder.files.safe_names import expanded, is_corpus
+from psgimg.builder.progress import SILENT, Progress
 from psgimg.builder.recordings.listing import Listing
 from psgimg.builder.recordings.recording import Corpus, Recording
 
@@ -62,6 +62,7 @@ def locate(
     roots: Sequence[str],
     among: Sequence[Corpus] = (),
     fetching: Mapping[str, str] = MappingProxyType({}),
+    progress: Progress = SILENT,
 ) -> list[Source]:
     """Locate each corpus by ``--root``, its environment variable, or the downloader's folder.
 
@@ -74,6 +75,8 @@ def locate(
         All corpora of the command, to which ``roots`` belong; ``corpora`` if empty.
     fetching
         Corpus → what ``--fetch`` could do, for the message if it is not found.
+    progress
+        Display of the nights that are generated.
 
     Raises
     ------
@@ -82,7 +85,9 @@ def locate(
     """
     given = _given([corpus.name for corpus in among or corpora], roots)
     return [
-        Source(corpus, _root(corpus, given.get(corpus.name), fetching.get(corpus.name, "")))
+        Source(
+            corpus, _root(corpus, given.get(corpus.name), fetching.get(corpus.name, ""), progress)
+        )
         for corpus in corpora
     ]
 
@@ -180,11 +185,11 @@ def _given(names: Sequence[str], roots: Sequence[str]) -> dict[str, Path]:
     return given
 
 
-def _root(corpus: Corpus, given: Path | None, fetching: str) -> Path:
+def _root(corpus: Corpus, given: Path | None, fetching: str, progress: Progress) -> Path:
     place = given or on_disk(corpus)
-    if corpus.name == demo.CORPUS.name and (place is None or not place.exists() or given is None):
+    if corpus.generate and (place is None or not place.exists() or given is None):
         place = place or Path(corpus.home)
-        demo.write(place)
+        corpus.generate(place, progress)
     if place is None:
         raise BuildError(
             f"{corpus.title} not found: give --root DIR or set {root_variable(corpus.name)}{fetching}. "

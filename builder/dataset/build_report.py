@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import platform
@@ -10,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import ClassVar, Generic
+from typing import Any, ClassVar, Generic
 
 from psgimg.builder import atomic_file
 from psgimg.builder.corpora import registry
@@ -19,24 +20,22 @@ from psgimg.builder.dataset.build_json import (
     BuildFacts,
     BuildJson,
     BuiltRecording,
-    CorpusCounts,
     CorpusPolicy,
     DatasetFacts,
     FileEntry,
     PolicyName,
     SetAsideEntry,
     ShardEntry,
-    StageCounts,
 )
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.schema import SPLITS, SplitName
 from psgimg.builder.dataset.shards import Key
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.files import bounded
+from psgimg.builder.files.hash_cache import HashCache, NewHashes, Stamp
 from psgimg.builder.files.quoting import visible
 from psgimg.builder.recordings.recording import Policy, Recording
 from psgimg.builder.signals import corruption_spec
-from psgimg.builder.stages import STAGE_NAMES
 from typing_extensions import TypeVar
 
 FILE = "build.json"
@@ -101,9 +100,18 @@ class Report(Generic[FactsT_co]):
 
 
 def collect(
-    config: BuildConfig, set_aside: Sequence[SetAside], split_of: Mapping[Key, SplitName]
+    config: BuildConfig,
+    set_aside: Sequence[SetAside],
+    split_of: Mapping[Key, SplitName],
+    new: NewHashes | None = None,
 ) -> Report:
-    """Return the report of the dataset in ``config.out``."""
+    """Return the report of the dataset in ``config.out``.
+
+    Parameters
+    ----------
+    new
+        Hashes of the shards that this run has written; others are read, unless their hash is known.
+    """
     done = shards.finished(config.out)
     recordings: list[BuiltRecording] = [
         {**done[key].facts, "split": split_of[key]} for key in sorted(split_of)
@@ -131,13 +139,14 @@ def collect(
             "parted": placements.parted(recordings),
             "policy": strictest({name: records[name] for name in names}),
             "corpora": {
-                name: {**records[name], **_corpus_counts(name, recordings, aside)} for name in names
+                name: {**records[name], **corpus_record.found(name, recordings, aside)}
+                for name in names
             },
-            "counts": {name: _counts(name, recordings) for name in names},
-            "left_out": {name: _left_out(name, recordings) for name in names},
+            "counts": {name: corpus_record.counts(name, recordings) for name in names},
+            "left_out": {name: corpus_record.left_out(name, recordings) for name in names},
             "recordings": recordings,
             "set_aside": aside,
-            "shards": _shards(config.out),
+            "shards": _shards(config.out, new or NewHashes()),
         }
     )
 
@@ -155,8 +164,26 @@ def write(out: Path, report: Report, beside: Sequence[str]) -> None:
         atomic_file.write_text(out / FOLDS_FILE, placements.folds_text(report.values))
         names.append(FOLDS_FILE)
     listed = {name: entry((out / name).read_bytes()) for name in sorted(names)}
+    atomic_file.write_text(out / FILE, text({**_recorded(report), "files": listed}))
+
+
+def is_described(out: Path, report: Report) -> bool:
+    """Return whether the files beside the shards are those of a report, so that none need be written."""
+    earlier = read_earlier(out) if (out / FILE).exists() else None
+    if earlier is None:
+        return False
+    before: dict[str, Any] = {**earlier}
+    files = before.pop("files")
+    return before == _recorded(report) and all(
+        (out / name).is_file() and entry((out / name).read_bytes()) == recorded
+        for name, recorded in files.items()
+    )
+
+
+def _recorded(report: Report) -> dict[str, Any]:
+    """Return what ``build.json`` has of a report, without details that quote files."""
     aside = build_json.without_details(report.values["set_aside"])
-    atomic_file.write_text(out / FILE, text({**report.values, "set_aside": aside, "files": listed}))
+    return {**report.values, "set_aside": aside}
 
 
 def entry(data: bytes) -> FileEntry:
@@ -217,8 +244,21 @@ def _merged(
 
 
 def read_earlier(out: Path) -> BuildJson | None:
-    """Read the ``build.json`` of an earlier run; None if there is none."""
-    return read(out) if (out / FILE).exists() else None
+    """Read the ``build.json`` of an earlier run, once; None if there is none."""
+    path = earlier_file(out)
+    return _read(path, Stamp.of(path.stat())) if path.exists() else None
+
+
+@functools.lru_cache(maxsize=1)
+def _read(path: Path, stamp: Stamp) -> BuildJson:
+    del stamp  # a changed file is read again
+    return read(path.parent)
+
+
+def earlier_file(out: Path) -> Path:
+    """Return where the ``build.json`` of an earlier run is, if any; publishing moves it away."""
+    withdrawn = out / shards.STATE / FILE
+    return withdrawn if withdrawn.exists() and not (out / FILE).exists() else out / FILE
 
 
 def _commands(config: BuildConfig, before: BuildJson | None) -> list[str]:
@@ -236,37 +276,8 @@ def strictest(corpora: Mapping[str, CorpusPolicy]) -> PolicyName:
     return Policy.OPEN.value if is_open else Policy.RESTRICTED.value
 
 
-def _corpus_counts(
-    name: str, recordings: Sequence[BuiltRecording], aside: Sequence[SetAsideEntry]
-) -> CorpusCounts:
-    built = [fact for fact in recordings if fact["corpus"] == name]
-    n_aside = sum(entry["corpus"] == name for entry in aside)
-    return {
-        "found": len(built) + n_aside,
-        "built": len(built),
-        "set_aside": n_aside,
-        "subjects": len({fact["subject"] for fact in built}),
-    }
-
-
-def _counts(name: str, recordings: Sequence[BuiltRecording]) -> dict[SplitName, StageCounts]:
-    counts = {split: dict.fromkeys(STAGE_NAMES, 0) for split in SPLITS}
-    for fact in recordings:
-        if fact["corpus"] == name:
-            for stage, n in fact["stages"].items():
-                counts[fact["split"]][stage] += n
-    return counts
-
-
-def _left_out(name: str, recordings: Sequence[BuiltRecording]) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for fact in recordings:
-        if fact["corpus"] == name:
-            total.update(fact["left_out"])
-    return dict(sorted(total.items()))
-
-
-def _shards(out: Path) -> list[ShardEntry]:
+def _shards(out: Path, new: NewHashes) -> list[ShardEntry]:
+    cache = HashCache.load()
     return [
         {
             "path": path.relative_to(out).as_posix(),
@@ -274,7 +285,7 @@ def _shards(out: Path) -> list[ShardEntry]:
             "split": next(split for split in SPLITS if path.name.startswith(f"{split}-")),
             "rows": shards.n_rows(path),
             "bytes": path.stat().st_size,
-            "sha256": atomic_file.sha256(path),
+            "sha256": new.get(path) or cache.sha256(path),
         }
         for path in sorted((out / shards.DATA).rglob("*.parquet"))
         if shards.has_footer(path)  # no file that was put there meanwhile

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,10 +14,20 @@ from psgimg.builder import atomic_file
 from psgimg.builder.corpora.custom import plugins
 from psgimg.builder.corpora.registry import CORPORA
 from psgimg.builder.dataset import shards
-from psgimg.builder.dataset.build_json import BuildJson, CorpusRecord, RecordingFacts
+from psgimg.builder.dataset.build_json import (
+    BuildJson,
+    BuiltRecording,
+    CorpusCounts,
+    CorpusRecord,
+    RecordingFacts,
+    SetAsideEntry,
+    StageCounts,
+)
+from psgimg.builder.dataset.schema import SPLITS, SplitName
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded
 from psgimg.builder.recordings.recording import Corpus
+from psgimg.builder.stages import STAGE_NAMES
 
 STATE = "corpora.json"
 """File with the definitions of an unfinished build."""
@@ -136,6 +147,41 @@ def refuse_unnamed(
             f"{out} contains recordings of {unnamed[0]} from an interrupted build; add its --source, "
             "or choose another --out"
         )
+
+
+def found(
+    name: str, recordings: Sequence[BuiltRecording], aside: Sequence[SetAsideEntry]
+) -> CorpusCounts:
+    """Return how many recordings of a corpus were found, built and set aside, and its subjects."""
+    built = [fact for fact in recordings if fact["corpus"] == name]
+    n_aside = sum(entry["corpus"] == name for entry in aside)
+    return {
+        "found": len(built) + n_aside,
+        "built": len(built),
+        "set_aside": n_aside,
+        "subjects": len({fact["subject"] for fact in built}),
+    }
+
+
+def counts(name: str, recordings: Sequence[BuiltRecording]) -> dict[SplitName, StageCounts]:
+    """Return the number of epochs of a corpus by split and stage."""
+    by_split: dict[SplitName, StageCounts] = {
+        split: dict.fromkeys(STAGE_NAMES, 0) for split in SPLITS
+    }
+    for fact in recordings:
+        if fact["corpus"] == name:
+            for stage, n in fact["stages"].items():
+                by_split[fact["split"]][stage] += n
+    return by_split
+
+
+def left_out(name: str, recordings: Sequence[BuiltRecording]) -> dict[str, int]:
+    """Return the number of epochs of a corpus without a picture by reason."""
+    total: Counter[str] = Counter()
+    for fact in recordings:
+        if fact["corpus"] == name:
+            total.update(fact["left_out"])
+    return dict(sorted(total.items()))
 
 
 def _definitions(out: Path, before: BuildJson | None) -> dict[str, Any]:

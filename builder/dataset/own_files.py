@@ -54,7 +54,7 @@ def begin(out: Path, names: Collection[str]) -> None:
 
 def _listed(out: Path) -> set[str]:
     """Return the paths listed in ``build.json``, and its own; empty if it is not psgimg's."""
-    values = ownership.read_mark(out / build_report.FILE)
+    values = ownership.read_mark(build_report.earlier_file(out))
     files, entries = values.get("files"), values.get("shards")
     if not (isinstance(files, dict) and isinstance(entries, list)):
         return set()

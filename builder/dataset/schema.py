@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from psgimg.builder.stages import STAGE_NAMES
@@ -71,6 +72,17 @@ def schema(metadata: dict[str, str] | None = None) -> pa.Schema:
     }
     huggingface = json.dumps({"info": {"features": FEATURES}})
     return pa.schema(types).with_metadata({"huggingface": huggingface, **(metadata or {})})
+
+
+def table(rows: Sequence[Row]) -> pa.Table:
+    """Return rows as a table; a column that a row lacks is null."""
+    import pyarrow as pa
+    from psgimg.builder.files.arrow_arrays import array
+
+    columns = schema()
+    values: Sequence[Mapping[str, Any]] = rows
+    arrays = [array([row.get(field.name) for row in values], field.type) for field in columns]
+    return pa.Table.from_arrays(arrays, schema=columns)
 
 
 def features() -> datasets.Features:

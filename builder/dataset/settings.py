@@ -40,13 +40,13 @@ def refuse_others(config: BuildConfig) -> None:
 
 def _recorded(out: Path, settings: Path) -> Fixed | None:
     try:
-        if (out / build_report.FILE).exists():
-            return build_schema.check(build_report.read(out))["fixed"]
+        if (before := build_report.read_earlier(out)) is not None:
+            return build_schema.check(before)["fixed"]
         if settings.exists():
             started: Fixed = bounded.read_json(settings)
             return started
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(
-            f"{out / build_report.FILE} is damaged ({error}); choose another --out"
+            f"{build_report.earlier_file(out)} is damaged ({error}); choose another --out"
         ) from error
     return None

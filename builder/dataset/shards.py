@@ -2,7 +2,7 @@
 
     OUT/data/<corpus>/<split>-00000-of-00002.parquet      the dataset
     OUT/.psgimg/parts/<corpus>/<recording>.parquet        a finished recording, not yet in a shard
-    OUT/.psgimg/staged/, OUT/.psgimg/old/                 new shards to move in, old ones to delete
+    OUT/.psgimg/staged/, OUT/.psgimg/old/                 shards on their way; see ``shard_files``
 
 Every file has the facts of its recordings in its footer, so that the files alone record what is
 finished. A recording is deleted from one place only after it is complete in the next.
@@ -10,22 +10,29 @@ finished. A recording is deleted from one place only after it is complete in the
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import io
 import json
-import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from psgimg.builder import atomic_file
 from psgimg.builder.dataset import json_form
 from psgimg.builder.dataset.build_json import FooterFacts, RecordingFacts
-from psgimg.builder.dataset.schema import Row, SplitName, schema
+from psgimg.builder.dataset.schema import Row, SplitName, schema, table
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import bounded, durable, safe_names
+from psgimg.builder.files import bounded, safe_names
+from psgimg.builder.files.hash_cache import Stamp
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 STATE = ".psgimg"
 DATA = "data"
@@ -34,6 +41,9 @@ PER_SHARD = 64
 
 FOOTER = "psgimg"
 IMAGE_COLUMNS = ("image.bytes", "image.path")
+PAGE_BYTES, PAGE_STEP = 2**20, 16
+"""Size of a Parquet data page, and how many rows are added to it between two looks at its size, so
+that one picture can be read without the rest of its night."""
 
 Key = tuple[str, str]
 """(corpus, recording)"""
@@ -70,7 +80,7 @@ class Shard:
 def write_part(out: Path, rows: list[Row], facts: RecordingFacts) -> None:
     """Write one recording as a part, atomically."""
     path = part_path(out, (facts["corpus"], facts["recording"]))
-    _write(path, [facts], (pa.Table.from_pylist(some, schema=schema()) for some in [rows]))
+    _write(path, [facts], (table(some) for some in [rows]))
 
 
 def part_path(out: Path, key: Key) -> Path:
@@ -90,9 +100,9 @@ def finished(out: Path) -> dict[Key, Done]:
     recordings: dict[Key, Done] = {}
     state = out / STATE
     safe_names.refuse_links(out, (STATE, DATA))
-    for folder in (state / "old", out / DATA, state / "staged", state / "parts"):
+    for folder in (out / DATA, state / "old", state / "staged", state / "parts"):
         for path in sorted(folder.rglob("*.parquet")):
-            for done in _read_footer(path):
+            for done in contents(path):
                 recordings[done.key] = done
     return {key: done for key, done in recordings.items() if not done.withdrawn}
 
@@ -130,42 +140,11 @@ def discard(out: Path, done: Done | None) -> None:
         _write(path, [facts], [])  # takes precedence over the shard that still contains it
 
 
-def publish(out: Path, shards: list[Shard]) -> None:
-    """Make ``out/data`` contain exactly these shards; files of others in it stay.
-
-    New shards are written beside the old ones, row group by row group, and moved to their place when
-    all are complete. A part is deleted as soon as a staged shard contains it. If the process is
-    killed at any point, a second call completes the work with the same bytes.
-    """
-    state, data = out / STATE, out / DATA
-    wanted = {shard.name: shard for shard in shards}
-    stale = [
-        p
-        for p in sorted((state / "staged").rglob("*.parquet"))
-        if not _holds(p, wanted, state / "staged")
-    ]
-    moved = {path: _retire(path, state / "old") for path in stale}
-    for shard in shards:
-        target = data / shard.name
-        if _holds(target, wanted, data) or _holds(
-            state / "staged" / shard.name, wanted, state / "staged"
-        ):
-            continue
-        sources = [Done(moved.get(d.path, d.path), d.row_group, d.facts) for d in shard.recordings]
-        _write(state / "staged" / shard.name, [d.facts for d in sources], map(_read, sources))
-        for done in sources:
-            if (state / "parts") in done.path.parents:
-                done.path.unlink()
-    for path in sorted(data.rglob("*.parquet")):
-        if path.relative_to(data).as_posix() not in wanted and has_footer(path):
-            durable.remove(path)
-    for shard in shards:
-        staged = state / "staged" / shard.name
-        if staged.exists():
-            durable.make_folder((data / shard.name).parent)
-            durable.replace(staged, data / shard.name)
-    for folder in ("old", "staged", "parts"):
-        shutil.rmtree(state / folder, ignore_errors=True)
+def write_shard(path: Path, recordings: Sequence[Done]) -> str:
+    """Write finished recordings to a shard, atomically, and return its SHA-256; it is not read again."""
+    digest = hashlib.sha256()
+    _write(path, [done.facts for done in recordings], map(_read, recordings), digest)
+    return digest.hexdigest()
 
 
 def n_rows(path: Path) -> int:
@@ -189,16 +168,56 @@ def _bucket(facts: RecordingFacts, n_shards: int) -> int:
     return int.from_bytes(digest[:8], "big") * n_shards >> 64
 
 
-def _write(path: Path, facts: Sequence[RecordingFacts], tables: Iterable[pa.Table]) -> None:
-    """Write a Parquet file with one row group per table; all columns but the images are compressed."""
+@contextmanager
+def _opened(path: Path, digest: hashlib._Hash | None) -> Iterator[Path | pa.PythonFile]:
+    if digest is None:
+        yield path
+        return
+    with _HashingWriter(path, digest) as file:
+        yield pa.PythonFile(file, mode="w")
+
+
+class _HashingWriter(io.BufferedWriter):
+    """A file whose bytes are also passed to a hash."""
+
+    def __init__(self, path: Path, digest: hashlib._Hash) -> None:
+        super().__init__(io.FileIO(path, "w"))
+        self._digest = digest
+
+    def write(self, data: ReadableBuffer) -> int:
+        """Write all of the bytes."""
+        self._digest.update(data)
+        return super().write(data)
+
+
+def _write(
+    path: Path,
+    facts: Sequence[RecordingFacts],
+    tables: Iterable[pa.Table],
+    digest: hashlib._Hash | None = None,
+) -> None:
+    """Write a Parquet file with one row group per table; all columns but the images are compressed.
+
+    Parameters
+    ----------
+    digest
+        Updated with the bytes of the file.
+    """
     footer = json.dumps(facts, sort_keys=True, ensure_ascii=True)
     arrow = schema({FOOTER: footer})
     others = [name for name in _leaves(arrow) if name not in IMAGE_COLUMNS]
     compression = {**dict.fromkeys(IMAGE_COLUMNS, "none"), **dict.fromkeys(others, "snappy")}
     with (
         atomic_file.whole(path) as temporary,
+        _opened(temporary, digest) as file,
         pq.ParquetWriter(
-            temporary, arrow, compression=compression, use_dictionary=others, write_page_index=True
+            file,
+            arrow,
+            compression=compression,
+            use_dictionary=others,
+            write_page_index=True,
+            data_page_size=PAGE_BYTES,
+            write_batch_size=PAGE_STEP,
         ) as writer,
     ):
         for table in tables:
@@ -232,38 +251,41 @@ def has_footer(path: Path) -> bool:
         return False
 
 
-def _read_footer(path: Path) -> Iterator[Done]:
+def contents(path: Path) -> Iterator[Done]:
+    """Yield the recordings of a file in order, by its footer; none if it is not psgimg's or damaged.
+
+    Raises
+    ------
+    BuildError
+        If the file can't be opened, or has facts that no build writes.
+    """
     try:
-        metadata = pq.read_schema(path).metadata or {}
-        facts: list[FooterFacts] = bounded.loads(metadata[FOOTER.encode()], path.name)
-        if not isinstance(facts, list):
-            return
+        footer = _footer(path, Stamp.of(path.stat()))
     except PermissionError as error:
         raise BuildError(atomic_file.unwritable(path, error)) from error
     except (pa.ArrowException, OSError, KeyError, ValueError):
         return  # damaged by another program: the recording is drawn again
+    for row_group, (facts, withdrawn) in enumerate(footer):
+        yield Done(path, row_group, facts, withdrawn)
+
+
+@functools.lru_cache(maxsize=20_000)
+def _footer(path: Path, stamp: Stamp) -> Sequence[tuple[RecordingFacts, bool]]:
+    """Return the facts of each recording in a file, and whether it is withdrawn.
+
+    A build asks several times, and thousands of footers take seconds.
+    """
+    del stamp  # a changed file is read again
+    metadata = pq.read_schema(path).metadata or {}
+    footer: list[FooterFacts] = bounded.loads(metadata[FOOTER.encode()], path.name)
+    if not isinstance(footer, list):
+        return ()
     try:
-        for fact in facts:
-            json_form.conform(fact, FooterFacts, needed=("corpus", "recording"))
+        for facts in footer:
+            json_form.conform(facts, FooterFacts, needed=("corpus", "recording"))
     except json_form.FormError as error:
         raise BuildError(
             f"{path} is damaged or was written by another version of psgimg ({error}); remove it or get it "
             "again, or choose another --out"
         ) from error
-    for row_group, fact in enumerate(facts):
-        yield Done(path, row_group, fact, fact.pop("withdrawn", False))
-
-
-def _holds(path: Path, wanted: Mapping[str, Shard], root: Path) -> bool:
-    """Return whether a file is complete and contains exactly the recordings of its shard."""
-    shard = wanted.get(path.relative_to(root).as_posix())
-    if shard is None or not path.exists():
-        return False
-    return [d.facts for d in _read_footer(path)] == [d.facts for d in shard.recordings]
-
-
-def _retire(path: Path, old: Path) -> Path:
-    """Move a stale staged file to ``old`` under a unique name; its recordings can still be read."""
-    old.mkdir(parents=True, exist_ok=True)
-    place = old / f"{len(list(old.iterdir())):05d}-{path.parent.name}-{path.name}"
-    return path.replace(place)
+    return [(facts, facts.pop("withdrawn", False)) for facts in footer]

@@ -8,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from psgimg.builder import atomic_file
 from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import build_report, build_schema, name_forms, shards
 from psgimg.builder.dataset.build_json import BuildJson, ShardEntry
@@ -16,6 +15,7 @@ from psgimg.builder.dataset.json_form import FormError
 from psgimg.builder.dataset.schema import FEATURES, schema
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, quoting, safe_names
+from psgimg.builder.files.hash_cache import HashCache
 from psgimg.builder.render.recipe import UnknownKindError
 from psgimg.builder.stages import STAGE_NAMES
 
@@ -117,12 +117,18 @@ def check_shards(folder: Path, values: BuildJson, wanted: Iterable[ShardEntry]) 
             f"{folder / extra[0]} is not in {build_report.FILE}; move it away, or download the "
             "folder again"
         )
+    known = HashCache.load()
     for shard in wanted:
-        check_shard(folder, values, shard)
+        check_shard(folder, values, shard, known)
 
 
-def check_shard(folder: Path, values: BuildJson, shard: ShardEntry) -> None:
-    """Compare the SHA-256 and the rows of one shard with ``build.json``; no picture is read.
+def check_shard(folder: Path, values: BuildJson, shard: ShardEntry, known: HashCache) -> None:
+    """Compare the SHA-256 and the rows of one shard with ``build.json``; no picture is decoded.
+
+    Parameters
+    ----------
+    known
+        Hashes of unchanged files, which are not read again.
 
     Raises
     ------
@@ -133,7 +139,7 @@ def check_shard(folder: Path, values: BuildJson, shard: ShardEntry) -> None:
     if not path.is_file():
         raise BuildError(f"{path} is missing; {AGAIN}")
     try:
-        same = path.stat().st_size == shard["bytes"] and atomic_file.sha256(path) == shard["sha256"]
+        same = path.stat().st_size == shard["bytes"] and known.sha256(path) == shard["sha256"]
         n_rows = shards.n_rows(path) if same else 0
     except (pa.ArrowException, OSError) as error:
         message = " ".join(str(error).split())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder.card import card_metadata, templates
-from psgimg.builder.corpora import demo
+from psgimg.builder.corpora import registry
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.exports.source import Source
 from psgimg.builder.files import quoting
@@ -47,7 +47,7 @@ def text(source: Source, form: str, name: str, facts: Mapping[str, Any]) -> str:
         "splits": source.splits,
         "corpora": corpora,
         "restricted": card_metadata.restricted(corpora),
-        "synthetic": demo.NAME in corpora,
+        "synthetic": registry.synthetic(corpora),
         "title": card_metadata.title(corpora, source.values.get(corruption_spec.KEY)),
         "corruption": source.values.get(corruption_spec.KEY),
         "stages": STAGE_NAMES,

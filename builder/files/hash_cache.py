@@ -165,6 +165,61 @@ class HashCache:
         known = self._entries.get(_name(path))
         return known if known and known.stamp == stamp else None
 
+    def sha256(self, path: Path) -> str:
+        """Return the hash of a file, which is read only if its hash is not known.
+
+        Raises
+        ------
+        OSError
+            If the file can't be read, or changed meanwhile.
+        """
+        if known := self.get(path):
+            return known.sha256
+        try:
+            return read(path).sha256
+        except FileChangedError as error:
+            raise OSError(errno.EBUSY, "changed while it was read") from error
+
+
+class NewHashes:
+    """The hashes of files that were just written, to be remembered as soon as they are settled."""
+
+    def __init__(self) -> None:
+        self._hashes: dict[Path, str] = {}
+        self._unsettled: set[Path] = set()
+
+    def add(self, path: Path, sha256: str) -> None:
+        """Add a file."""
+        self._hashes[path] = sha256
+        self._unsettled.add(path)
+
+    def get(self, path: Path) -> str | None:
+        """Return the hash of a file; None if it was not added."""
+        return self._hashes.get(path)
+
+    def remember(self, *, wait: bool = False) -> None:
+        """Remember the hashes of files that are settled.
+
+        Parameters
+        ----------
+        wait
+            Whether to wait until all are, for at most a tick of the file system's clock.
+
+        Raises
+        ------
+        OSError
+            If a file can't be reached.
+        """
+        self._remember()
+        if wait and self._unsettled:
+            time.sleep(FINE_TICK_S)
+            self._remember()
+
+    def _remember(self) -> None:
+        for path in sorted(self._unsettled):
+            if remember(path, self._hashes[path]).settled:
+                self._unsettled.remove(path)
+
 
 def location() -> Path | None:
     """Return the path of the cache; None for a user without a home folder."""

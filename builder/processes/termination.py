@@ -3,13 +3,15 @@
 A cluster ends a job with SIGTERM (or a signal that its user chose) and kills it half a minute later;
 a terminal that is closed sends SIGHUP. The first signal raises :class:`Terminated` in the main
 thread, so that ``finally`` clauses end child processes and remove temporary files. A second signal,
-or a clean-up longer than ``GRACE_S``, ends the process at once. A command that works through many
-tasks can have one of the signals ask for an end after those in progress: :func:`requested`.
+or a clean-up longer than ``GRACE_S``, ends the process at once, with the same status. A command that
+works through many tasks can have one of the signals ask for an end after those in progress:
+:func:`requested`.
 """
 
 from __future__ import annotations
 
 import _thread
+import atexit
 import os
 import signal
 import stat
@@ -121,8 +123,9 @@ class _Handler:
             # Workers that the signal ends too are no failure, as PyTorch would report. The default
             # action would not do: of a signal that has come already, Python would complain.
             signal.signal(signal.SIGCHLD, _do_nothing)
+            atexit.register(_ignore_further)
             if received == signal.SIGHUP:
-                _leave_terminal()
+                leave_closed_terminal()
             # `threading` takes locks that the interrupted code may hold.
             _thread.start_new_thread(_end_late, (received,))
             raise Terminated(received)
@@ -132,6 +135,16 @@ class _Handler:
 
 def _do_nothing(_number: int, _frame: FrameType | None) -> None:
     """Handle a signal that means nothing any more."""
+
+
+def _ignore_further() -> None:
+    """Ignore the signals from here on, where there is nothing left to do but to exit.
+
+    Python restores their default actions when it shuts down, and one that comes then, such as the
+    terminal's own beside that of its shell, would end the process with another status.
+    """
+    for number in WORDS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def status(number: signal.Signals) -> int:
@@ -153,20 +166,28 @@ def message(number: signal.Signals, remedy: str = REMEDY) -> str:
     return f"{WORDS[number]}; {remedy}"
 
 
+def leave_closed_terminal() -> bool:
+    """Discard output to a terminal that was closed, as writing to it fails; return if there is one.
+
+    Writing may fail a moment before SIGHUP comes.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    driver = os.major(os.fstat(null).st_rdev)
+    closed = False
+    for descriptor in (0, 1, 2):
+        with suppress(OSError):
+            found = os.fstat(descriptor)
+            device = stat.S_ISCHR(found.st_mode) and os.major(found.st_rdev) != driver
+            if device and not os.isatty(descriptor):
+                os.dup2(null, descriptor)
+                closed = True
+    os.close(null)
+    return closed
+
+
 def _end_late(number: signal.Signals) -> None:
     """End the process when its clean-up takes too long."""
     time.sleep(GRACE_S)
     with suppress(OSError):
         os.write(2, f"psgimg: {message(number)} (cleaning up took too long)\n".encode())
     os._exit(status(number))
-
-
-def _leave_terminal() -> None:
-    """Discard output to a terminal that was closed, as writing to it fails."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        with suppress(OSError):
-            device = stat.S_ISCHR(os.fstat(descriptor).st_mode)
-            if device and not os.isatty(descriptor):
-                os.dup2(null, descriptor)
-    os.close(null)

@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder.citing.reference import Reference
+from psgimg.builder.progress import Progress
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.listing import Place
+
+MAINS_HZ = (50.0, 60.0)
+"""The mains frequencies of the world."""
 
 
 class Policy(Enum):
@@ -158,6 +162,9 @@ class Corpus:
         Function that returns the channels and the mains frequency of a recording, given the labels in
         its file, where they differ between recordings and are stated beside each; None if
         ``channels`` and ``mains_hz`` hold for all.
+    generate
+        Function that writes its recordings into a folder, unless they are there and complete; None if
+        they were recorded from people.
     notes
         Known limitations, one sentence each, for the card.
     absent
@@ -191,6 +198,7 @@ class Corpus:
     recordings: Callable[[Place], Iterator[Recording]]
     read_hypnogram: Callable[[Recording, str], Hypnogram]
     inputs: Callable[[Recording, Sequence[str]], Inputs] | None = None
+    generate: Callable[[Path, Progress], None] | None = None
     notes: tuple[str, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
     names: str = ""

@@ -27,6 +27,7 @@ from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.schema import SPLITS
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded
+from psgimg.builder.files.hash_cache import HashCache
 from psgimg.builder.render import png
 from psgimg.builder.stages import STAGE_NAMES
 
@@ -76,8 +77,9 @@ def audit(folder: Path, values: BuildJson, checked: Callable[[int], None]) -> Bu
     if extra := sorted(present - listed):
         raise BuildError(f"{folder / extra[0]} does not belong to this build; {AGAIN}")
     stages: Counter[tuple[str, str, str]] = Counter()
+    known = HashCache.load()
     for shard in build.values["shards"]:
-        validate.check_shard(folder, values, shard)
+        validate.check_shard(folder, values, shard, known)
         stages += _shard(folder, shard, facts)
         checked(shard["bytes"])
     _counts(folder, build.values, stages)

@@ -8,17 +8,15 @@ fixed order and without fused operations, so that the same input gives the same 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import ceil, floor, sqrt
-from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+from psgimg.builder.signals.compiled import compiled
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
-Kernel = TypeVar("Kernel", bound=Callable[..., object])
+Indices = npt.NDArray[np.int32]
 
 SHADES = 15
 """Number of coverage steps: finer ones are invisible, and each costs bytes in the PNG file."""
@@ -27,14 +25,6 @@ SLICES = (4, 5, 6, 7, 8, 9)
 """Permitted slices per pixel column; the fewest with a pen within ``PEN_TOLERANCE_PX`` are used."""
 
 PEN_TOLERANCE_PX = 0.05
-
-
-def _compiled(function: Kernel) -> Kernel:
-    """Compile a function on its first call, with a cache on disk if a folder is writable."""
-    try:
-        return cast(Kernel, njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # neither the package's nor the user's cache folder is writable
-        return cast(Kernel, njit(nogil=True)(function))
 
 
 class Brush:
@@ -55,6 +45,7 @@ class Brush:
         self._inner_bottom = self._bottom[reach : reach + n_slices]
         self._pen_top, self._pen_bottom = np.empty((2, n_slices), np.float32)
         self._cover = np.zeros((height_px + 2, width_px), np.float32)
+        self._ruler = _Ruler(1, n_slices)
 
     def line(self, page: Bytes, rows: Floats, ink: Bytes) -> None:
         """Draw a line through samples.
@@ -66,15 +57,30 @@ class Brush:
             width; the line is straight between samples, and level before the first and after the
             last one.
         """
-        low, high = _extend(rows, self._inner_top, self._inner_bottom)
+        low, high = self._extend(rows)
         self._lay(page, low, high, ink)
 
     def band(self, page: Bytes, rows: Floats, middle: float, ink: Bytes) -> None:
         """Fill the area between a line and its mirror image about the row ``middle``."""
-        low, high = _extend(rows, self._inner_top, self._inner_bottom)
+        low, high = self._extend(rows)
         _mirror(self._inner_top, self._inner_bottom, middle)
         half = max(middle - low, high - middle)
         self._lay(page, middle - half, middle + half, ink)
+
+    def _extend(self, rows: Floats) -> tuple[float, float]:
+        """Compute the first and last row of the line in each slice; return those over all slices."""
+        if len(rows) != self._ruler.n_samples:  # those of all pages of a recording are the same
+            self._ruler = _Ruler(len(rows), len(self._inner_top))
+        ruler = self._ruler
+        return _extend(
+            rows,
+            ruler.begins,
+            ruler.lefts,
+            ruler.gaps,
+            ruler.per_slice,
+            self._inner_top,
+            self._inner_bottom,
+        )
 
     def _lay(self, page: Bytes, low: float, high: float, ink: Bytes) -> None:
         """Widen the extents, which span rows ``low`` to ``high``, by the pen and ink them."""
@@ -84,6 +90,32 @@ class Brush:
             _widen(self._top, self._bottom, self._pen, self._pen_top, self._pen_bottom)
             _collect(self._pen_top, self._pen_bottom, first, stop, self._cover)
             _blend(page, first, stop, self._cover, self._shades_a_slice, ink)
+
+
+class _Ruler:
+    """Where samples lie among the slices of a page.
+
+    Attributes
+    ----------
+    begins : (n_slices + 1,)
+        First sample in each slice, or after it if it has none.
+    lefts, gaps : (n_slices + 1,)
+        Last sample before the left edge of each slice, and slices from there to the edge. Where none
+        is before, the first one and 0.
+    per_slice
+        Samples per slice.
+    """
+
+    def __init__(self, n_samples: int, n_slices: int) -> None:
+        self.n_samples = n_samples
+        self.per_slice = n_samples / n_slices
+        places = (np.arange(n_samples) + 0.5) * (n_slices / n_samples)
+        slices = np.minimum(places.astype(np.int64), n_slices - 1)
+        edges = np.arange(n_slices + 1)
+        self.begins = np.searchsorted(slices, edges).astype(np.int32)
+        self.lefts = np.maximum(self.begins - 1, 0)
+        gaps = edges - places[self.lefts]
+        self.gaps = np.where(self.begins > 0, gaps, 0).astype(np.float32)
 
 
 def _pen(line_px: float) -> tuple[int, Floats]:
@@ -106,36 +138,35 @@ def _pen(line_px: float) -> tuple[int, Floats]:
     return slices, np.array(halves, np.float32)
 
 
-@_compiled
-def _extend(rows: Floats, top: Floats, bottom: Floats) -> tuple[float, float]:
-    """Compute the first and last row of the line in each slice; return those over all slices."""
-    n, n_slices = len(rows), len(top)
-    step, per_step = n_slices / n, n / n_slices
-    here = 0  # slice of the previous sample
-    x0, y0 = 0.0, rows[0]
-    low, high = y0, y0
-    lowest, highest = y0, y0
-    for i in range(n):
-        y1 = rows[i]
-        x1 = (i + 0.5) * step
-        there = min(int(x1), n_slices - 1)
-        if there > here:
-            slope = np.float32((y1 - y0) * per_step)  # 0 up to the first sample, where y1 is y0
-            while here < there:
-                edge = y0 + slope * np.float32(here + 1 - x0)
-                top[here], bottom[here] = min(low, edge), max(high, edge)
-                low, high = edge, edge
-                here += 1
-        low, high = min(low, y1), max(high, y1)
-        lowest, highest = min(lowest, y1), max(highest, y1)
-        x0, y0 = x1, y1
-    top[here], bottom[here] = low, high
-    top[here + 1 :] = y0
-    bottom[here + 1 :] = y0
+@compiled
+def _extend(
+    rows: Floats,
+    begins: Indices,
+    lefts: Indices,
+    gaps: Floats,
+    per_slice: float,
+    top: Floats,
+    bottom: Floats,
+) -> tuple[float, float]:
+    """Compute the extent of a line in each slice: its samples there, and its rows at the edges."""
+    last = len(rows) - 1
+    here = rows[0]
+    lowest, highest = here, here
+    for s in range(len(top)):
+        left = lefts[s + 1]
+        there = rows[left]
+        if left < last:
+            there += np.float32((rows[left + 1] - there) * per_slice) * gaps[s + 1]
+        low, high = min(here, there), max(here, there)
+        for i in range(begins[s], begins[s + 1]):
+            low, high = min(low, rows[i]), max(high, rows[i])
+        top[s], bottom[s] = low, high
+        lowest, highest = min(lowest, low), max(highest, high)
+        here = there
     return lowest, highest
 
 
-@_compiled
+@compiled
 def _mirror(top: Floats, bottom: Floats, middle: float) -> None:
     """Extend each extent to include its mirror image."""
     for s in range(len(top)):
@@ -143,7 +174,7 @@ def _mirror(top: Floats, bottom: Floats, middle: float) -> None:
         top[s], bottom[s] = middle - half, middle + half
 
 
-@_compiled
+@compiled
 def _widen(top: Floats, bottom: Floats, pen: Floats, out_top: Floats, out_bottom: Floats) -> None:
     """Compute the extents of the pen along the line; ``top``, ``bottom`` are longer by its reach."""
     n, reach = len(out_top), len(pen) - 1
@@ -159,7 +190,7 @@ def _widen(top: Floats, bottom: Floats, pen: Floats, out_top: Floats, out_bottom
             out_bottom[s] = max(out_bottom[s], max(left[s], right[s]) + pen[k])
 
 
-@_compiled
+@compiled
 def _collect(top: Floats, bottom: Floats, first: int, stop: int, cover: Floats) -> None:
     """Record changes of coverage, whose running sum down a column is the coverage.
 
@@ -168,27 +199,31 @@ def _collect(top: Floats, bottom: Floats, first: int, stop: int, cover: Floats) 
     cover : (at least stop - first + 2, width) float32
         Changes of coverage from row to row, in slices; zero on entry, row 0 is ``first``.
     """
-    width = cover.shape[1]
-    slices = len(top) // width
+    flat, width = cover.reshape(-1), np.uint64(cover.shape[1])  # an unsigned index needs no check
     offset, height = np.float32(first), np.float32(stop - first)
     one = np.float32(1.0)
+    slices = len(top) // cover.shape[1]
+    s = np.uint64(0)
     for x in range(width):
-        for s in range(x * slices, (x + 1) * slices):
+        for _ in range(slices):
             begin = max(top[s] - offset, np.float32(0.0))
             end = min(bottom[s] - offset, height)
+            s += np.uint64(1)
             if not end > begin:
                 continue
-            r = int(begin)
+            r = np.int32(begin)
             below = begin - np.float32(r)
-            cover[r, x] += one - below
-            cover[r + 1, x] += below
-            r = int(end)
+            at = np.uint64(r) * width + x
+            flat[at] += one - below
+            flat[at + width] += below
+            r = np.int32(end)
             below = end - np.float32(r)
-            cover[r, x] -= one - below
-            cover[r + 1, x] -= below
+            at = np.uint64(r) * width + x
+            flat[at] -= one - below
+            flat[at + width] -= below
 
 
-@_compiled
+@compiled
 def _blend(page: Bytes, first: int, stop: int, cover: Floats, shades: float, ink: Bytes) -> None:
     """Ink the rows ``first`` to ``stop`` and zero ``cover``; ``shades`` is the shade per slice."""
     n_channels, _, width = page.shape
@@ -209,7 +244,7 @@ def _blend(page: Bytes, first: int, stop: int, cover: Floats, shades: float, ink
     cover[stop - first : stop - first + 2] = 0
 
 
-@_compiled
+@compiled
 def pack_grey(page: Bytes, out: Bytes) -> None:
     """Pack the rows of a grey page, two pixels per byte, each minus the row above.
 
@@ -235,7 +270,7 @@ def pack_grey(page: Bytes, out: Bytes) -> None:
             above[width // 2] = last
 
 
-@_compiled
+@compiled
 def pack_colour(page: Bytes, out: Bytes) -> None:
     """Pack the rows of a colour page, three bytes per pixel, each minus the row above.
 

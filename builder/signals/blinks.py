@@ -16,7 +16,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.recordings.segments import Segment
-from psgimg.builder.signals.deriving import Samples, in_segment, resample
+from psgimg.builder.signals.deriving import Samples, in_segment
 
 SFREQ_HZ = 100.0
 """Rate at which blinks are sought; slower signals keep their own."""
@@ -29,6 +29,9 @@ BLOCK_S = 30.0
 
 PIECE_S = 3600.0
 """Signal that is filtered at a time, for the sake of memory."""
+
+N_PAD = 15
+"""Samples by which a piece is continued at each end for the filters."""
 
 SHAPE_HZ, SLOW_HZ, FAST_HZ = (0.5, 10.0), (0.5, 4.0), (18.0, 30.0)
 MAX_SLOWNESS = 8.0
@@ -112,6 +115,8 @@ def count(
 
 def _in_piece(samples_uv: Samples, rate: Fraction) -> Blinks:
     """Count the blinks in a gapless signal; an incomplete block at its end is left out."""
+    from psgimg.builder.signals.resampling import resample  # loads Numba
+
     sfreq_hz = min(SFREQ_HZ, float(rate))
     n_block = round(BLOCK_S * sfreq_hz)
     if len(samples_uv) * sfreq_hz / float(rate) < n_block:
@@ -133,10 +138,9 @@ def _in_piece(samples_uv: Samples, rate: Fraction) -> Blinks:
 
 
 def _passed(wave: Samples, band_hz: tuple[float, float], sfreq_hz: float) -> Samples:
-    from scipy.signal import butter, sosfiltfilt
+    from psgimg.builder.signals import sections  # loads Numba
 
-    passed: Samples = sosfiltfilt(butter(2, band_hz, "bandpass", fs=sfreq_hz, output="sos"), wave)
-    return passed
+    return sections.both_ways(sections.band_pass(2, band_hz, sfreq_hz), wave, N_PAD)
 
 
 def _level(wave: Samples, n_block: int) -> Samples:
@@ -147,18 +151,12 @@ def _level(wave: Samples, n_block: int) -> Samples:
 
 def _peaks(shape: Samples, sfreq_hz: float, background: Samples) -> npt.NDArray[np.intp]:
     """Return the samples at which there is an upward peak with the shape of a blink."""
-    from scipy.signal import find_peaks
+    from psgimg.builder.signals import peaks  # loads Numba
 
     around = round(AROUND_S * sfreq_hz)
-    at, facts = find_peaks(
-        shape,
-        height=MIN_UV,
-        prominence=MIN_UV,
-        width=[seconds * sfreq_hz for seconds in WIDTH_S],
-        wlen=4 * around + 1,
-    )
-    height, rise = facts["peak_heights"], at - facts["left_ips"]
-    fall = facts["right_ips"] - at
+    narrowest, widest = (seconds * sfreq_hz for seconds in WIDTH_S)
+    at, rise, fall = peaks.find(shape, MIN_UV, (narrowest, widest), 4 * around + 1)
+    height = shape[at]
     fits = height > ABOVE_BACKGROUND * background[at // (len(shape) // len(background))]
     fits &= (rise < MAX_SKEW * fall) & (fall < MAX_SKEW * rise)
     fits &= (at >= around) & (at < len(shape) - around)

@@ -1,11 +1,10 @@
-"""Deriving: read the lanes of a recording in µV, as recorded, with their state; and resample them."""
+"""Deriving: read the lanes of a recording in µV, as recorded, with their state."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import floor
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,6 @@ from psgimg.builder.signals.quality import LaneQuality
 from psgimg.builder.signals.quality_measure import Pages
 
 Samples = npt.NDArray[np.float64]
-Wave = npt.NDArray[np.float64] | npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -93,11 +91,13 @@ def _subtract(
     file: SignalFile, derivation: Derivation, samples: Samples, reference: Samples
 ) -> None:
     """Subtract the reference in place, segment by segment: resampling must not cross a gap."""
+    from psgimg.builder.signals.resampling import resample  # loads Numba
+
     assert derivation.minus is not None
     rate, reference_rate = file.sfreqs_hz[derivation.plus], file.sfreqs_hz[derivation.minus]
     for segment in file.segments:
         part = in_segment(samples, rate, file.record_s, segment)
-        other: Wave = in_segment(reference, reference_rate, file.record_s, segment)
+        other = in_segment(reference, reference_rate, file.record_s, segment)
         if reference_rate != rate and len(other):
             offset_uv = other[0]  # the ripple of the resampling filter is 0.07 % of it
             other = resample(other - offset_uv, reference_rate, float(rate)) + offset_uv
@@ -110,31 +110,3 @@ def in_segment(samples: Samples, rate: Fraction, record_s: Fraction, segment: Se
     """Return a view of the samples of one gapless segment; ``rate`` is theirs, in Hz."""
     n_record = int(rate * record_s)
     return samples[segment.first * n_record : segment.stop * n_record]
-
-
-def resample(samples: Wave, rate: Fraction, sfreq_hz: float, *, linear: bool = False) -> Wave:
-    """Resample without drift and without aliasing.
-
-    Rates are exact fractions (MASS has 256.016 Hz): the up/down ratio is the simplest one that
-    drifts by less than half a sample over the whole stretch, or the finest with a filter of usable
-    length. ``linear`` interpolates slow levels, which have no frequency that could alias.
-    """
-    from scipy.signal import resample_poly
-
-    exact = Fraction(sfreq_hz).limit_denominator(10**6) / rate
-    n_out = floor(len(samples) * exact)
-    if linear:
-        times = np.arange(n_out) / float(exact)
-        return np.interp(times, np.arange(len(samples)), samples)
-    ratio = next(
-        (
-            close
-            for limit in (10**2, 10**3, 10**4)
-            if abs((close := exact.limit_denominator(limit)) - exact) * len(samples) < 0.5
-        ),
-        exact.limit_denominator(10**5),  # finer ratios need filters of a gigabyte
-    )
-    if ratio == 1:
-        return samples
-    resampled: Wave = resample_poly(samples, ratio.numerator, ratio.denominator, padtype="line")
-    return resampled[:n_out]

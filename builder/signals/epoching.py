@@ -169,7 +169,7 @@ def cut(signals: Signals, epochs: Iterable[Paged]) -> Iterator[npt.NDArray[np.fl
     n_page = round(PAGE_S * signals.sfreq_hz)
     for epoch in epochs:
         number, first = place(signals, epoch)
-        page = signals.stretches[number].data_uv[:, first : first + n_page]
+        page = signals.stretches[number].part(first, first + n_page)
         short = n_page - page.shape[1]  # rounding of rates may drop the last sample of a stretch
         yield np.pad(page, ((0, 0), (0, short)), mode="edge") if short else page
 

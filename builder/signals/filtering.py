@@ -1,8 +1,8 @@
 """Filtering: band-pass, notch filter and resample the lanes of a recording.
 
-Each lane is filtered without phase shift over every gapless stretch of the whole recording, then
-resampled with an anti-aliasing filter. Pages are cut afterwards (``epoching.py``), so that filter
-transients occur only at the ends of a stretch.
+Each lane is filtered without phase shift over every gapless stretch of the whole recording, and kept
+at its own rate if that is the lower one. What is asked of it is resampled with an anti-aliasing
+filter, page by page (``epoching.py``), so that transients occur only at the ends of a stretch.
 """
 
 from __future__ import annotations
@@ -11,20 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import atan, ceil, floor, pi, sqrt, tan
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage
 from psgimg.builder.recordings.segments import Segment
 from psgimg.builder.recordings.signal_file import SignalFile
-from psgimg.builder.signals.deriving import (
-    LaneState,
-    RawLane,
-    Samples,
-    in_segment,
-    read_lane,
-    resample,
-)
+from psgimg.builder.signals.deriving import LaneState, RawLane, Samples, in_segment, read_lane
 from psgimg.builder.signals.filter_settings import Filters
 from psgimg.builder.signals.quality import LaneQuality
 
@@ -39,20 +33,67 @@ EDGE_S = 10.0
 """Signal kept on either side of the requested span, so that it has no resampling transients."""
 
 
+Wave = npt.NDArray[np.float32]
+
+
+class LaneWave(Protocol):
+    """A lane that can be had at another rate, a part at a time."""
+
+    def __len__(self) -> int:
+        """Return its number of samples at the other rate."""
+
+    def part(self, first: int, stop: int) -> Wave:
+        """Return the samples ``first`` to ``stop`` (exclusive) at the other rate."""
+
+
 @dataclass(frozen=True)
 class Stretch:
     """A gapless stretch of all lanes.
 
     Parameters
     ----------
-    data_uv : (n_lanes, n_samples) float32
-        NaN throughout a lane that the recording does not have.
+    waves
+        The lanes from top to bottom; None for one that the recording does not have.
+    n_samples
+        Number of samples of every lane.
     start_s
         Time of the first sample in seconds from the recording's start.
     """
 
-    data_uv: npt.NDArray[np.float32]
+    waves: tuple[LaneWave | None, ...]
+    n_samples: int
     start_s: float
+
+    @classmethod
+    def of(cls, data_uv: npt.NDArray[np.float32], start_s: float) -> Stretch:
+        """Return samples, (n_lanes, n_samples), as a stretch."""
+        from psgimg.builder.signals.resampling import Resampler  # loads Numba
+
+        waves = tuple(Resampler(row, Fraction(1), 1.0) for row in data_uv)
+        return cls(waves, data_uv.shape[1], start_s)
+
+    def part(self, first: int, stop: int) -> Wave:
+        """Return samples in µV, (n_lanes, stop - first), fewer at the end of the stretch.
+
+        NaN in a lane that the recording does not have.
+        """
+        stop = min(stop, self.n_samples)
+        data_uv = np.empty((len(self.waves), stop - first), np.float32)
+        for row, wave in zip(data_uv, self.waves, strict=True):
+            if wave is None:
+                row[:] = np.nan
+                continue
+            last = min(stop, len(wave))
+            if last > first:
+                row[: last - first] = wave.part(first, last)
+            if last < stop:  # rounding of rates may drop the last sample
+                row[max(0, last - first) :] = wave.part(len(wave) - 1, len(wave))
+        return data_uv
+
+    @property
+    def data_uv(self) -> Wave:
+        """The whole stretch in µV, (n_lanes, n_samples); NaN as in ``part``."""
+        return self.part(0, self.n_samples)
 
 
 @dataclass(frozen=True)
@@ -109,25 +150,25 @@ def read_signals(
         If a required channel can't be converted to µV, which ``recordings.usable`` finds earlier.
     """
     spans = [span for segment in edf.segments if (span := _records(edf, segment, span_s))]
-    # Filled lane by lane: all lanes in float64 at once would take twice the memory of the night.
-    pages_uv = [_empty(len(derivations), edf, span, sfreq_hz) for span in spans]
+    waves: list[list[LaneWave | None]] = []
     states = []
-    for number, (lane, derivation) in enumerate(zip(montage.lanes, derivations, strict=True)):
-        state = LaneState()
-        if derivation is not None:
-            raw = read_lane(edf, lane.kind, derivation, page_starts_s)
-            rows = [data_uv[number] for data_uv in pages_uv]
-            _fill(rows, edf, lane, raw, spans, filters, mains_hz, sfreq_hz, corrupt)
-            state = raw.state
-            del raw  # before the next lane is read
-        states.append(state)
+    for lane, derivation in zip(montage.lanes, derivations, strict=True):
+        if derivation is None:
+            waves.append([None] * len(spans))
+            states.append(LaneState())
+            continue
+        raw = read_lane(edf, lane.kind, derivation, page_starts_s)
+        waves.append(_waves(edf, lane, raw, spans, filters, mains_hz, sfreq_hz, corrupt))
+        states.append(raw.state)
+        del raw  # before the next lane is read
     return Signals(
         sfreq_hz,
         tuple(derivation.name if derivation else None for derivation in derivations),
         tuple(state.envelope for state in states),
         tuple(state.flat for state in states),
         tuple(
-            Stretch(data_uv, span.start_s) for data_uv, span in zip(pages_uv, spans, strict=True)
+            Stretch(tuple(lanes), _n_samples(edf, span, sfreq_hz), span.start_s)
+            for span, *lanes in zip(spans, *waves, strict=True)
         ),
         tuple(state.quality for state in states),
     )
@@ -154,14 +195,11 @@ def _records(edf: SignalFile, segment: Segment, span_s: tuple[float, float]) -> 
     return _Span(segment, segment.first + first, segment.first + stop, start_s)
 
 
-def _empty(n_lanes: int, edf: SignalFile, span: _Span, sfreq_hz: float) -> npt.NDArray[np.float32]:
-    """Return an array for a span of all lanes at the new rate, NaN until filled."""
-    n_samples = floor((span.stop - span.first) * edf.record_s * Fraction(sfreq_hz))
-    return np.full((n_lanes, n_samples), np.nan, np.float32)
+def _n_samples(edf: SignalFile, span: _Span, sfreq_hz: float) -> int:
+    return floor((span.stop - span.first) * edf.record_s * Fraction(sfreq_hz))
 
 
-def _fill(
-    rows: Sequence[npt.NDArray[np.float32]],
+def _waves(
     edf: SignalFile,
     lane: Lane,
     recorded: RawLane,
@@ -170,48 +208,49 @@ def _fill(
     mains_hz: float,
     sfreq_hz: float,
     corrupt: Corruptor | None,
-) -> None:
-    """Filter a lane over each segment, and fill its rows with the requested spans."""
+) -> list[LaneWave | None]:
+    """Filter a lane over each segment, and return the requested spans."""
+    from psgimg.builder.signals.resampling import Level, Resampler  # loads Numba
+
     raw, rate, envelope = recorded.samples_uv, recorded.rate, recorded.state.envelope
     if corrupt is not None:  # a lane made flat here is still drawn, as part of the experiment
         raw = corrupt(lane, raw, rate)
     n_record = int(rate * edf.record_s)
-    for row, span in zip(rows, spans, strict=True):
+    waves: list[LaneWave | None] = []
+    for span in spans:
         part = in_segment(raw, rate, edf.record_s, span.segment)
         if not envelope:
             part = _filter(part, float(rate), filters, lane.kind, mains_hz)
         offset = span.segment.first
         part = part[(span.first - offset) * n_record : (span.stop - offset) * n_record]
         # float32 from here on: its rounding is far below 1 µV, and it halves the memory.
-        wave = resample(part.astype(np.float32), rate, sfreq_hz, linear=envelope)
-        row[: len(wave)] = wave[: len(row)]
-        row[len(wave) :] = wave[-1]  # rounding of rates may drop the last sample
+        waves.append((Level if envelope else Resampler)(part, rate, sfreq_hz))
+    return waves
 
 
 def _filter(
     samples: Samples, rate_hz: float, filters: Filters, kind: Kind, mains_hz: float
 ) -> Samples:
     """Apply band-pass and mains notch without phase shift; edges at 0 or beyond Nyquist are open."""
-    from scipy.signal import butter, iirnotch, tf2sos
+    from psgimg.builder.signals import sections  # loads Numba
 
     band, nyquist = filters.band(kind), rate_hz / 2
     low = band.low_hz if 0 < band.low_hz < nyquist else None
     high = band.high_hz if band.high_hz < 0.95 * nyquist else None
     # Separate high-pass and low-pass: a 0.3-35 Hz Butterworth band-pass is ill-conditioned at 512 Hz.
-    sections = []
+    passes = []
     if low is not None:
         order = filters.order // 2
-        low = _one_pass_hz(low, rate_hz, -order)
-        sections.append(butter(order, low, "highpass", fs=rate_hz, output="sos"))
+        passes.append(sections.high_pass(order, _one_pass_hz(low, rate_hz, -order), rate_hz))
     if high is not None:
-        high = _one_pass_hz(high, rate_hz, filters.order)
-        sections.append(butter(filters.order, high, "lowpass", fs=rate_hz, output="sos"))
+        order = filters.order
+        passes.append(sections.low_pass(order, _one_pass_hz(high, rate_hz, order), rate_hz))
     if filters.notch and mains_hz < 0.98 * nyquist:
-        sections.append(tf2sos(*iirnotch(mains_hz, NOTCH_Q, fs=rate_hz)))
-    if not sections:
+        passes.append(sections.notch(mains_hz, NOTCH_Q, rate_hz))
+    if not passes:
         return samples
     settle = min(len(samples) - 1, round(rate_hz / min(band.low_hz or 1.0, 1.0)))
-    return _both_ways(np.concatenate(sections), samples, settle)
+    return sections.both_ways(np.concatenate(passes), samples, settle)
 
 
 def _one_pass_hz(edge_hz: float, rate_hz: float, order: int) -> float:
@@ -221,21 +260,3 @@ def _one_pass_hz(edge_hz: float, rate_hz: float, order: int) -> float:
     """
     analogue = tan(pi * edge_hz / rate_hz) * (sqrt(2) - 1) ** (-1 / (2 * order))
     return rate_hz / pi * atan(analogue)
-
-
-def _both_ways(sos: Samples, samples: Samples, n_pad: int) -> Samples:
-    """Filter forwards, then backwards, like ``scipy.signal.sosfiltfilt`` with half its memory.
-
-    That function holds up to four copies of the signal; this one releases each as soon as possible.
-    """
-    from scipy.signal import sosfilt, sosfilt_zi
-
-    start = 2 * samples[0] - samples[n_pad:0:-1]
-    stop = 2 * samples[-1] - samples[-2 : -n_pad - 2 : -1]
-    padded = np.concatenate((start, samples, stop))
-    at_rest = sosfilt_zi(sos)
-    forwards, _ = sosfilt(sos, padded, zi=at_rest * padded[0])
-    del padded
-    backwards, _ = sosfilt(sos, forwards[::-1], zi=at_rest * forwards[-1])
-    filtered: Samples = backwards[::-1][n_pad : n_pad + len(samples)]
-    return filtered

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S
 from psgimg.builder.recordings.montage import Kind
+from psgimg.builder.recordings.recording import MAINS_HZ
 from psgimg.builder.recordings.segments import Segment
 from psgimg.builder.signals.quality import Defect, LaneQuality, lane_quality
 
@@ -28,9 +29,6 @@ Mask = npt.NDArray[np.bool_]
 
 PAGE_S = 30
 HALF = 0.5
-MAINS_HZ = (50.0, 60.0)
-"""Both are tried everywhere: the frequency that a user states may be wrong."""
-
 EEG_STOP_HZ = 35.0
 """Upper end of the EEG band of the AASM manual."""
 
@@ -238,7 +236,8 @@ def _probe(n_second: int, rate_hz: float) -> Samples:
     Each mains frequency has a cosine and a sine under a Hann window, which makes them 2 Hz wide. At
     a lower rate it appears folded (60 Hz as 40 Hz in samples at 100 Hz); it is left out if it would
     be within the EEG. At half the rate (50 Hz at 100 Hz) it coincides with its mirror image, so that
-    a product is its amplitude, and is divided by the square root of 2 to stand for its power.
+    a product is its amplitude, and is divided by the square root of 2 to stand for its power. Both
+    frequencies are tried everywhere, as the one that a user states may be wrong.
     """
     columns = [np.full(n_second, 1 / n_second)]
     window = np.hanning(n_second + 1)[:-1]

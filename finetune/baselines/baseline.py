@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from psgimg.builder.access.fetch_config import FetchConfig
 from psgimg.builder.errors import BuildError
+from psgimg.builder.placing.parts import Part
 from psgimg.builder.progress import Progress
 from psgimg.builder.render.recipe import digest
-from psgimg.builder.signals import corruption_spec
-from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune import hub
-from psgimg.finetune.baselines import methods, nights
+from psgimg.finetune.baselines import methods, nights, staging
 from psgimg.finetune.baselines.methods import Method
-from psgimg.finetune.baselines.nights import Night, Nights, Outcome, Task
+from psgimg.finetune.baselines.nights import Nights, Task
 from psgimg.finetune.data import source
-from psgimg.finetune.data.page_index import NO_STAGE
 from psgimg.finetune.data.source import Source
 from psgimg.finetune.inference import partial_file
-from psgimg.finetune.inference.partial_file import Parts
-from psgimg.finetune.metrics.predictions import Answer, Predictions
+from psgimg.finetune.metrics.predictions import Predictions
 
 
 @dataclass(frozen=True)
@@ -60,6 +55,8 @@ class BaselineConfig:
         means all.
     fetch
         How recordings that are not on disk are fetched; None if all are.
+    train, part, join
+        Train the methods and stage nothing; stage a share of the recordings; join the shares.
     """
 
     dataset: str
@@ -75,25 +72,34 @@ class BaselineConfig:
     source: tuple[str, ...] = ()
     train_subjects: int | None = None
     fetch: FetchConfig | None = None
+    train: bool = False
+    part: Part | None = None
+    join: bool = False
 
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise BuildError(f"--seed {self.seed}: give 0 or more")
         if self.train_subjects is not None and self.train_subjects < 1:
             raise BuildError(f"--train-subjects {self.train_subjects}: give 1 or more")
+        if [self.train, self.part is not None, self.join].count(True) > 1:
+            raise BuildError(
+                "--train, --part and --join: use one at a time, --train once, then --part of each part, "
+                "then --join"
+            )
 
 
-def baseline(config: BaselineConfig, progress: Progress) -> dict[str, Predictions]:
+def baseline(config: BaselineConfig, progress: Progress) -> dict[str, Predictions | None]:
     """Stage a split by every method, writing one file each; finished files are not recomputed.
 
     Returns
     -------
-    Predictions by method; the file is ``config.out / f"{method}.parquet"``.
+    Predictions by method, None if they are not complete; the file is
+    ``config.out / f"{method}.parquet"``.
 
     Raises
     ------
     BuildError
-        If the command can't continue. Files of finished methods are kept.
+        If the command can't continue. Files of finished methods are kept, and finished nights of others.
     """
     for dataset in (config.dataset, config.on or config.dataset):
         hub.require(dataset, "dataset")
@@ -113,69 +119,35 @@ def baseline(config: BaselineConfig, progress: Progress) -> dict[str, Prediction
         for note in (*notes, *excluded):
             progress.note(note)
         task = Task(splits, config.seed, config.workers, progress, config.fetch, stocks)
-        return _staged(chosen, config, training, target, task)
+        return {
+            name: _one(name, method, config, training, target, task)
+            for name, method in chosen.items()
+        }
 
 
-def _staged(
-    chosen: Mapping[str, Method],
+def _one(
+    name: str,
+    method: Method,
     config: BaselineConfig,
     training: Sequence[Source],
     target: Source,
     task: Task,
-) -> dict[str, Predictions]:
-    """Return the predictions of each method, of finished files where there are some."""
-    results = {}
-    for name, method in chosen.items():
-        path = config.out / f"{name}.parquet"
-        with partial_file.hold(path, _settings(name, method, config, training, target)) as held:
-            earlier = held.finished()
-            if earlier is not None:
-                task.progress.note(f"{path} is finished; nothing is recomputed")
-            results[name] = earlier or _stage(held, method, task, target)
-    return results
-
-
-def _stage(held: Parts, method: Method, task: Task, target: Source) -> Predictions:
-    """Stage the nights by a method, and write its predictions."""
-    outcome = method.stage(task)
-    number = target.fold.number if target.fold else None
-    held.write(0, Predictions.from_rows(_rows(task.nights, outcome, number)))
-    predictions = held.join(1)
-    n = len(predictions)
-    held.seal(
-        {
-            "psgimg": version("psgimg"),
-            "versions": {"python": platform.python_version(), **method.versions()},
-            "policy": target.build["policy"],
-            "corruption": target.build.get(corruption_spec.KEY),
-            "counts": {"pages": n, "no_valid_answer": 0, "with_probabilities": n},
-            "learned_from": _counts(task.nights.train) if method.trains else None,
-            "watched": _counts(task.nights.validation) if method.validates else None,
-            **method.disclosure(night.key.corpus for night in task.nights.target),
-            **outcome.facts,
-        }
-    )
-    return predictions
-
-
-def _rows(splits: Nights, outcome: Outcome, fold: int | None) -> Iterator[dict[str, Any]]:
-    """Yield rows of predictions in order of corpus, recording and epoch."""
-    for night in splits.target:
-        if night.key not in outcome.staged:
-            continue
-        probabilities = outcome.staged[night.key]
-        columns = (night.epochs, night.labels, night.labels_2, probabilities)
-        for epoch, label, label_2, values in zip(*columns, strict=True):
-            answer = Answer(STAGE_NAMES[values.argmax()], None, tuple(values.tolist()))
-            yield {
-                **night.key._asdict(),
-                "epoch": int(epoch),
-                "label": STAGE_NAMES[label],
-                "label_2": None if label_2 == NO_STAGE else STAGE_NAMES[label_2],
-                "fold": fold,
-                **answer.columns(),
-                "epoch_s": night.epoch_s,
-            }
+) -> Predictions | None:
+    """Do what is asked of one method; return its predictions if they are complete."""
+    path = config.out / f"{name}.parquet"
+    shared = config.part is not None or config.train
+    settings = _settings(name, method, config, training, target)
+    with partial_file.hold(path, settings, shared=shared) as held:
+        if (earlier := held.finished()) is not None:
+            task.progress.note(f"{path} is finished; nothing is recomputed")
+            return earlier
+        if config.part:
+            held.share(config.part)
+        elif not config.join:
+            staging.train(held, method, task)
+        if not (config.join or config.train):
+            staging.stage(held, method, task, target, config.part)
+        return None if shared else staging.join(held, method, task, target)
 
 
 def _settings(
@@ -200,14 +172,6 @@ def _source(split: Source) -> dict[str, Any]:
         "fold": split.fold.values() if split.fold else None,
         "revision": split.revision,
         "shards": digest(split.hashes),
-    }
-
-
-def _counts(chosen: Sequence[Night]) -> dict[str, int]:
-    return {
-        "pages": sum(len(night.epochs) for night in chosen),
-        "recordings": len(chosen),
-        "subjects": len({(night.key.corpus, night.key.subject) for night in chosen}),
     }
 
 

@@ -2,12 +2,16 @@
 
 Vallat & Walker (2021), eLife 10:e70092, with the settings of YASA's published classifiers except for
 their class weights: all pages are weighted equally, as in the other methods. These features know the
-neighbouring epochs and the time of night; ``stage_pages`` has none that does, as a model has one page.
+neighbouring epochs and the time of night; ``train_on_pages`` has none that does, as a model has one page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +19,7 @@ import numpy.typing as npt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.baselines import features, nights
-from psgimg.finetune.baselines.nights import Night, Outcome, Task
+from psgimg.finetune.baselines.nights import Night, Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,26 +30,72 @@ SETTINGS = {"n_estimators": 400, "max_depth": 5, "num_leaves": 90, "colsample_by
 Features = Callable[[Night], "pd.DataFrame"]
 
 
-def stage(task: Task) -> Outcome:
-    """Train on the train split and stage the target split, with all features of YASA."""
-    return _stage(task, features.of_night)
+@dataclass(frozen=True, eq=False)
+class Trees:
+    """A trained classifier.
+
+    Parameters
+    ----------
+    model
+        Text of LightGBM.
+    classes
+        The stages of the training data.
+    facts
+        Settings, for the JSON file beside the predictions.
+    """
+
+    model: str
+    classes: tuple[int, ...]
+    facts: Mapping[str, Any]
+
+    @cached_property
+    def _booster(self) -> Any:
+        from lightgbm import Booster
+
+        return Booster(model_str=self.model)
+
+    def probabilities(self, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
+        """Return (n, 5) probabilities of a night's pages, given their features.
+
+        A stage absent from the training data has probability 0; a missing feature is NaN.
+        """
+        found = self._booster.predict(frame.reindex(columns=self._booster.feature_name()))
+        if found.ndim == 1:  # of two classes, the second
+            found = np.stack([1 - found, found], axis=1)
+        values = np.zeros((len(frame), len(STAGE_NAMES)))
+        values[:, self.classes] = found
+        return values
+
+    def save(self, path: Path) -> None:
+        """Write the trees to a file."""
+        path.write_text(json.dumps(asdict(self)))
 
 
-def stage_pages(task: Task) -> Outcome:
-    """Train on the train split and stage the target split, each epoch by itself."""
-    return _stage(task, features.of_pages)
+def load(path: Path) -> Trees:
+    """Read trees from the file that ``Trees.save`` wrote."""
+    values = json.loads(path.read_text())
+    return Trees(values["model"], tuple(values["classes"]), values["facts"])
 
 
-def _stage(task: Task, of: Features) -> Outcome:
-    train = task.nights.train
-    table, labels = _table(task, train, of), np.concatenate([night.labels for night in train])
-    model = fit(table, labels, task.seed, task.workers)
-    frames = nights.process(task.nights.target, of, "features for staging", task)
-    staged = {night.key: probabilities(model, frame) for night, frame in frames}
-    return Outcome(staged, {"method": {**SETTINGS, "features": table.shape[1]}})
+def train(task: Task) -> Trees:
+    """Train on the train split, with all features of YASA."""
+    return _train(task, features.of_night)
 
 
-def fit(table: pd.DataFrame, labels: npt.NDArray[np.int8], seed: int, threads: int) -> Any:
+def train_on_pages(task: Task) -> Trees:
+    """Train on the train split, each epoch by itself."""
+    return _train(task, features.of_pages)
+
+
+def _train(task: Task, of: Features) -> Trees:
+    nights_of = task.nights.train
+    table = _table(task, nights_of, of)
+    return fit(
+        table, np.concatenate([night.labels for night in nights_of]), task.seed, task.workers
+    )
+
+
+def fit(table: pd.DataFrame, labels: npt.NDArray[np.int8], seed: int, threads: int) -> Trees:
     """Train a classifier; the result does not depend on the number of threads.
 
     Parameters
@@ -78,17 +128,9 @@ def fit(table: pd.DataFrame, labels: npt.NDArray[np.int8], seed: int, threads: i
         force_row_wise=True,
         verbosity=-1,
     )
-    return model.fit(table, labels)
-
-
-def probabilities(model: Any, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return (n, 5) probabilities of a night's pages, given their features.
-
-    A stage absent from the training data has probability 0; a missing feature is NaN.
-    """
-    values = np.zeros((len(frame), len(STAGE_NAMES)))
-    values[:, model.classes_] = model.predict_proba(frame.reindex(columns=model.feature_name_))
-    return values
+    model.fit(table, labels)
+    facts = {"method": {**SETTINGS, "features": table.shape[1]}}
+    return Trees(model.booster_.model_to_string(), tuple(map(int, model.classes_)), facts)
 
 
 def _table(task: Task, train: Sequence[Night], of: Features) -> pd.DataFrame:

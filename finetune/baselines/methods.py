@@ -7,11 +7,14 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 from psgimg.builder.errors import BuildError
-from psgimg.finetune.baselines import boosting, features, network, yasa_stager
-from psgimg.finetune.baselines.nights import Night, Outcome, Task
+from psgimg.finetune.baselines import boosting, features, network, store, yasa_stager
+from psgimg.finetune.baselines.nights import Night, Task
 from psgimg.finetune.metrics.disclosure import (
     ELSEWHERE,
     LIKE_FOR_LIKE,
@@ -25,31 +28,76 @@ from psgimg.finetune.metrics.disclosure import (
 REMEDY = "install with: pip install 'psgimg[baselines]'"
 
 
+class Stager(Protocol):
+    """What a method learned."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Settings and losses, for the JSON file beside the predictions."""
+
+    def probabilities(self, prepared: Any) -> npt.NDArray[np.float64]:
+        """Return (n, 5) probabilities of the epochs of a prepared night."""
+
+    def save(self, path: Path) -> None:
+        """Write it to a file."""
+
+
+@dataclass(frozen=True)
+class Learner:
+    """How a method is trained.
+
+    Parameters
+    ----------
+    train, load
+        Trains it on the train split; reads what ``Stager.save`` wrote.
+    validates
+        Whether it uses the validation split for early stopping.
+    """
+
+    train: Callable[[Task], Stager]
+    load: Callable[[Path], Stager]
+    validates: bool = False
+
+
 @dataclass(frozen=True)
 class Method:
     """A method of staging from signals.
 
     Parameters
     ----------
-    stage
-        Trains the method if necessary, and stages the target split.
-    trains, validates
-        Whether it is trained on the train split, and uses the validation split for early stopping.
+    prepare
+        What is computed of a night in a worker process: the probabilities of its epochs, or, if the
+        method learns, what ``Stager.probabilities`` takes.
     modules, libraries
         Modules that it imports, and the distributions that provide them.
+    learner
+        None if it is not trained.
+    stages, notes
+        Whether it can stage a night; what the user is told about those that it can't.
     sees
         What it sees of a night.
     elsewhere
         What it learned from before it was published; None if it learns from the dataset alone.
     """
 
-    stage: Callable[[Task], Outcome]
-    trains: bool
-    validates: bool
+    prepare: Callable[[Night], Any]
     modules: tuple[str, ...]
     libraries: tuple[str, ...]
+    learner: Learner | None = None
+    stages: Callable[[Night], bool] = lambda night: True
+    notes: Callable[[Sequence[Night]], list[str]] = lambda nights: []
     sees: View = ONE_PAGE
     elsewhere: Elsewhere | None = None
+
+    @property
+    def trains(self) -> bool:
+        """Whether it is trained on the train split."""
+        return self.learner is not None
+
+    @property
+    def validates(self) -> bool:
+        """Whether it uses the validation split for early stopping."""
+        return self.learner is not None and self.learner.validates
 
     def versions(self) -> dict[str, str]:
         """Return the versions of its libraries."""
@@ -68,17 +116,21 @@ _YASA = (("yasa", "lightgbm"), ("yasa", "lightgbm", "scikit-learn", "mne"))
 _CNN = (("braindecode.models", "torch"), ("braindecode", "torch"))
 
 METHODS = {
-    "boosting": Method(boosting.stage, True, False, *_YASA, sees=features.VIEW),
-    "cnn": Method(network.stage, True, True, *_CNN),
+    "boosting": Method(
+        features.of_night, *_YASA, Learner(boosting.train, boosting.load), sees=features.VIEW
+    ),
+    "cnn": Method(store.pages_of, *_CNN, Learner(network.train, network.load, validates=True)),
     "yasa": Method(
-        yasa_stager.stage,
-        False,
-        False,
+        yasa_stager.of_night,
         *_YASA,
+        stages=yasa_stager.supports,
+        notes=yasa_stager.notes,
         sees=features.VIEW,
         elsewhere=yasa_stager.LEARNED_FROM,
     ),
-    LIKE_FOR_LIKE: Method(boosting.stage_pages, True, False, *_YASA),
+    LIKE_FOR_LIKE: Method(
+        features.of_pages, *_YASA, Learner(boosting.train_on_pages, boosting.load)
+    ),
 }
 
 

@@ -8,15 +8,18 @@ A training epoch is called a pass, as an epoch is 30 s of sleep.
 from __future__ import annotations
 
 import copy
+import json
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.baselines import nights, store
-from psgimg.finetune.baselines.nights import PAGE_SAMPLES, SFREQ_HZ, Outcome, Task
+from psgimg.finetune.baselines import store
+from psgimg.finetune.baselines.nights import PAGE_SAMPLES, SFREQ_HZ, Task
 from psgimg.finetune.baselines.store import Scale, Store
 
 if TYPE_CHECKING:
@@ -33,13 +36,55 @@ PASSES_UNVALIDATED = 10
 """Number of passes without a validation split."""
 
 
-def stage(task: Task) -> Outcome:
-    """Train on the train split, with early stopping on validation, and stage the target split."""
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A trained network, with the scale of its training data.
+
+    Parameters
+    ----------
+    facts
+        Settings and losses, for the JSON file beside the predictions.
+    """
+
+    model: nn.Module
+    scale: Scale
+    facts: Mapping[str, Any]
+
+    def probabilities(self, pages_uv: npt.NDArray[np.float16]) -> npt.NDArray[np.float64]:
+        """Return (n, 5) probabilities of some pages, (n, n_lanes, n_samples) in µV."""
+        return probabilities(self.model, pages_uv, self.scale)
+
+    def save(self, path: Path) -> None:
+        """Write the network to a file."""
+        import torch
+
+        values = {
+            "weights": {name: value.cpu() for name, value in self.model.state_dict().items()},
+            "centre_uv": torch.from_numpy(self.scale.centre_uv),
+            "width_uv": torch.from_numpy(self.scale.width_uv),
+            "facts": json.dumps(self.facts),
+        }
+        torch.save(values, path)
+
+
+def load(path: Path) -> Network:
+    """Read a network from the file that ``Network.save`` wrote."""
+    import torch
+
+    values = torch.load(path, map_location="cpu", weights_only=True)
+    scale = Scale(values["centre_uv"].numpy(), values["width_uv"].numpy())
+    model = _model(len(scale.centre_uv))
+    model.load_state_dict(values["weights"])
+    return Network(model, scale, json.loads(values["facts"]))
+
+
+def train(task: Task) -> Network:
+    """Train on the train split, with early stopping on validation."""
     import torch
 
     with tempfile.TemporaryDirectory(prefix="psgimg-lanes-") as room, torch.random.fork_rng():
         torch.manual_seed(task.seed)
-        train = store.fill(Path(room, "train"), task.nights.train, "lanes for training", task)
+        pages = store.fill(Path(room, "train"), task.nights.train, "lanes for training", task)
         validation = None
         # Selecting the best pass on the pages that are evaluated would bias the result.
         target = {night.key for night in task.nights.target}
@@ -51,11 +96,9 @@ def stage(task: Task) -> Outcome:
                 "cnn: no validation split other than the split to stage; training for "
                 f"{PASSES_UNVALIDATED} passes without early stopping"
             )
-        model = _model(train.pages_uv.shape[1])
-        facts = fit(model, train, validation, task)
-    pages = nights.process(task.nights.target, store.pages_of, "staging by cnn", task)
-    staged = {night.key: probabilities(model, pages_uv, train.scale) for night, pages_uv in pages}
-    return Outcome(staged, {"method": _settings(), **facts})
+        model = _model(pages.pages_uv.shape[1])
+        facts = fit(model, pages, validation, task)
+    return Network(model, pages.scale, {"method": _settings(), **facts})
 
 
 def fit(model: nn.Module, train: Store, validation: Store | None, task: Task) -> dict[str, Any]:

@@ -138,22 +138,6 @@ class Task:
     stocks: Mapping[str, Stock] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """The result of a method.
-
-    Parameters
-    ----------
-    staged
-        (n_epochs, 5) probabilities of every night that the method could stage.
-    facts
-        Settings and counts for the JSON file beside the predictions.
-    """
-
-    staged: Mapping[RecordingKey, npt.NDArray[np.float64]]
-    facts: Mapping[str, Any]
-
-
 @contextmanager
 def found(
     training: Sequence[Source],
@@ -182,7 +166,7 @@ def found(
         If a split is incomplete, or a recording is missing or has changed.
     """
     splits = [*training, target]
-    indices = [page_index.read(split) for split in splits]
+    indices = page_index.read_each(splits)
     names = {key.corpus for index in indices for key in index.recordings}
     corpora = lane_signals.corpora(names, files)
     with supply.opened(corpora, roots, fetch, progress) as (located, stocks):

@@ -86,7 +86,7 @@ def grids(lanes: Lanes) -> Iterator[Grid]:
     for (stretch, _), members in groups.items():
         pages, firsts = np.array(members, np.int64).T
         stop = firsts[-1] + PAGE_SAMPLES
-        data_uv = stretches[stretch].data_uv[:, firsts[0] : stop]
+        data_uv = stretches[stretch].part(firsts[0], stop)
         short = stop - firsts[0] - data_uv.shape[1]  # resampling may lose the last sample
         data_uv = np.pad(data_uv, ((0, 0), (0, short)), mode="edge")
         yield Grid(data_uv, pages, (firsts - firsts[0]) // PAGE_SAMPLES)

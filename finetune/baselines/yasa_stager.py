@@ -7,11 +7,12 @@ left out.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.finetune.baselines import nights, windows
-from psgimg.finetune.baselines.nights import Night, Outcome, Task
+from psgimg.finetune.baselines import windows
+from psgimg.finetune.baselines.nights import Night
 from psgimg.finetune.metrics.disclosure import Elsewhere
 
 CENTRAL_ONLY = "YASA's stager requires central EEG, C3 or C4"
@@ -31,20 +32,15 @@ def supports(night: Night) -> bool:
     return any(name and windows.CENTRAL.match(name) for name in night.drawn)
 
 
-def stage(task: Task) -> Outcome:
-    """Stage every night of the target split that has a central EEG lane."""
-    target = task.nights.target
-    supported = [night for night in target if supports(night)]
+def notes(target: Sequence[Night]) -> list[str]:
+    """Return which nights of the target split have no central EEG lane, in one line if there are any."""
     others = [night for night in target if not supports(night)]
-    if others:
-        task.progress.note(
-            f"yasa: {CENTRAL_ONLY}; {len(others)} of {len(target)} recordings have no such lane, such "
-            f"as {others[0].key.recording}, and are left out"
-        )
-    results = nights.process(supported, of_night, "staging by yasa", task)
-    staged = {night.key: values for night, values in results}
-    n_epochs = sum(len(night.epochs) for night in others)
-    return Outcome(staged, {"left_out": {"recordings": len(others), "pages": n_epochs}})
+    if not others:
+        return []
+    return [
+        f"yasa: {CENTRAL_ONLY}; {len(others)} of {len(target)} recordings have no such lane, such "
+        f"as {others[0].key.recording}, and are left out"
+    ]
 
 
 def of_night(night: Night) -> npt.NDArray[np.float64]:

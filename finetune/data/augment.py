@@ -114,7 +114,7 @@ class Augmented(TrainerCallback):  # type: ignore[misc]
         """Return a dataset like that of :meth:`psgimg.finetune.data.page_set.PageSet.chat`."""
         from datasets import Dataset
 
-        return Dataset.from_dict({"images": range(len(self._rows))}).with_transform(self.chat)
+        return Dataset.from_dict({"images": np.arange(len(self._rows))}).with_transform(self.chat)
 
     def chat(self, batch: Mapping[str, list[int]]) -> dict[str, list[Any]]:
         """Return the augmented chat rows at some positions in the pass."""

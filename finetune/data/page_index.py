@@ -1,8 +1,8 @@
-"""Page index: stage, recording and time of every page of a split, without its picture."""
+"""Page index: stage, recording, time and place of every page of a split, without its picture."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,8 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded
 from psgimg.builder.recordings.hypnogram import TOLERANCE_S
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.finetune.data import pictures
+from psgimg.finetune.data.pictures import Shard
 from psgimg.finetune.data.source import Source
 from psgimg.finetune.lanes.pattern import Drawn
 
@@ -65,6 +67,8 @@ class Index:
         The recordings, in the order of their pages.
     lanes
         Derivations drawn on the pages of each recording, from top to bottom; None if absent.
+    shards
+        Where the pictures of the pages are.
     """
 
     label: npt.NDArray[np.int8]
@@ -75,6 +79,7 @@ class Index:
     joined: npt.NDArray[np.bool_]
     recordings: tuple[RecordingKey, ...]
     lanes: tuple[Drawn, ...] = ()
+    shards: tuple[Shard, ...] = ()
 
     def __len__(self) -> int:
         return len(self.label)
@@ -121,10 +126,12 @@ def read(source: Source) -> Index:
     """
     parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in ("recording", *TYPES)}
     recordings: dict[RecordingKey, Drawn] = {}
+    shards: list[Shard] = []
     n_lanes = len(source.build["recipe"]["montage"]["lanes"])
     for path, n_rows in source.shards:
         where = f"{source}, {path.name}"
-        table = _table(path, n_rows, where)
+        table, shard = _opened(path, n_rows, where)
+        shards.append(shard)
         starts = _starts(table)
         codes = np.cumsum(starts, dtype=np.int32) - 1
         parts["recording"].append(codes + np.int32(len(recordings)))
@@ -143,8 +150,21 @@ def read(source: Source) -> Index:
     epoch_s = _epochs_s(source, recordings)[columns["recording"]]
     joined = join(columns["recording"], columns["onset_s"], epoch_s)
     return Index(
-        **columns, joined=joined, recordings=tuple(recordings), lanes=tuple(recordings.values())
+        **columns,
+        joined=joined,
+        recordings=tuple(recordings),
+        lanes=tuple(recordings.values()),
+        shards=tuple(shards),
     )
+
+
+def read_each(sources: Sequence[Source]) -> list[Index]:
+    """Read the index of several splits; parts of a fold, which have the same shards, share one."""
+    by_shards: dict[object, Index] = {}
+    for source in sources:
+        if source.shards not in by_shards:
+            by_shards[source.shards] = read(source)
+    return [by_shards[source.shards] for source in sources]
 
 
 def join(
@@ -167,17 +187,24 @@ def join(
     return joined
 
 
-def _table(path: Path, n_rows: int, where: str) -> pa.Table:
-    """Read the columns of a shard other than the picture, and check them."""
+def _opened(path: Path, n_rows: int, where: str) -> tuple[pa.Table, Shard]:
+    """Read the columns of a shard other than the picture, and where its pictures are."""
     try:
-        _check_schema(pq.read_schema(path), where)
-        with pq.ParquetFile(path, read_dictionary=list(IDENTITY)) as file:
+        footer = pq.read_metadata(path)
+        _check_schema(footer.schema.to_arrow_schema(), where)
+        with pq.ParquetFile(path, metadata=footer, read_dictionary=list(IDENTITY)) as file:
             if (found := file.metadata.num_rows) != n_rows:  # nothing is read, however many
                 raise BuildError(f"{where} has {found} rows, but {n_rows} in build.json; {REMEDY}")
+            shard = pictures.located(path, file)
             table = file.read(columns=[*IDENTITY, *TYPES, "lanes"])
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         cause = " ".join(str(error).split())
         raise BuildError(f"{where} can't be read ({cause}); build or download it again") from error
+    return _checked(table, where), shard
+
+
+def _checked(table: pa.Table, where: str) -> pa.Table:
+    """Return the columns with all dictionaries in one, after their values were checked."""
     second = table.column_names.index("label_2")
     table = table.set_column(second, "label_2", table["label_2"].fill_null(NO_STAGE))
     for name in table.column_names:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,10 +17,12 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import picture
 from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.data import page_index, sampling
+from psgimg.finetune.data import page_index, sampling, votes
 from psgimg.finetune.data.chat import ChatRow, chat_row, check_context
 from psgimg.finetune.data.page_index import NO_STAGE, Index
+from psgimg.finetune.data.pictures import Pictures
 from psgimg.finetune.data.source import Source, find
+from psgimg.finetune.data.votes import Votes
 from psgimg.finetune.lanes.pattern import Drawn
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Rows = npt.NDArray[np.int64]
-
-ALL_SPLITS = "folds"
-"""Name under which the cache of ``datasets`` holds the pictures of all splits together."""
 
 
 class Page(NamedTuple):
@@ -65,14 +63,14 @@ class PageSet:
     Parameters
     ----------
     pictures
-        PNG bytes of every row, memory-mapped; column ``image``.
+        PNG files of every row.
     rows : (n,) int64
         The selected rows, ascending.
     """
 
     source: Source
     index: Index
-    pictures: datasets.Dataset
+    pictures: Pictures
     rows: Rows
 
     def __len__(self) -> int:
@@ -109,6 +107,11 @@ class PageSet:
             None if second == NO_STAGE else STAGE_NAMES[second],
         )
 
+    @cached_property
+    def votes(self) -> Votes:
+        """How many scorers chose each stage, by corpus, recording and epoch."""
+        return votes.read(self.source)
+
     def lanes(self, row: int) -> Drawn:
         """Return the derivations drawn on a row's page, from top to bottom; None if absent."""
         return self.index.lanes[self.index.recording[row]]
@@ -126,8 +129,8 @@ class PageSet:
             If a picture can't be decoded.
         """
         distinct = sorted(set(rows))
-        cells = self.pictures[distinct]["image"]
-        decoded = {row: self._decoded(row, cell) for row, cell in zip(distinct, cells, strict=True)}
+        files = self.pictures.read(distinct)
+        decoded = {row: self._decoded(row, file) for row, file in zip(distinct, files, strict=True)}
         return [decoded[row] for row in rows]
 
     def chat_rows(self, rows: Sequence[int], prompt: Prompt, context: int) -> list[ChatRow]:
@@ -174,10 +177,12 @@ class PageSet:
             rows = self.rows[start : start + size]
             yield Batch(rows, self.chat_rows(rows.tolist(), prompt, context))
 
-    def _decoded(self, row: int, cell: Mapping[str, Any]) -> Image.Image:
+    def _decoded(self, row: int, file: bytes | None) -> Image.Image:
         try:
-            return picture.decode(cell["bytes"])
-        except (ValueError, TypeError) as error:
+            if file is None:
+                raise ValueError("it is missing")
+            return picture.decode(file)
+        except ValueError as error:
             page = self.page(row)
             raise BuildError(
                 f"{self.source}: the picture of {page.recording}, epoch {page.epoch} (row {row}) "
@@ -212,11 +217,9 @@ def load(
     n_subjects: int | None = None,
     max_per_recording: int | None = None,
     seed: int = 0,
+    beside: PageSet | None = None,
 ) -> PageSet:
-    """Open a split of a dataset.
-
-    The first time, its pictures are copied to the cache of ``datasets``, which takes their size
-    once more on disk.
+    """Open a split of a dataset; its pictures are read where they lie, when they are needed.
 
     Parameters
     ----------
@@ -230,6 +233,8 @@ def load(
     n_subjects, max_per_recording
         Number of subjects and maximum pages per recording to select; see
         :func:`psgimg.finetune.data.sampling.subset`. None means all.
+    beside
+        Another part of the same dataset. If both are of a fold, they share the index of all pages.
 
     Raises
     ------
@@ -237,42 +242,16 @@ def load(
         If there is no such split, or the dataset is incomplete or was not built by psgimg.
     """
     source = find(dataset, config, split, revision, fold)
-    index = page_index.read(source)
+    if beside is not None and beside.source.shards == source.shards:
+        index, pictures = beside.index, beside.pictures
+    else:
+        index = page_index.read(source)
+        pictures = Pictures(index.shards)
     own = [source.has(key.corpus, key.subject) for key in index.recordings]
     rows = sampling.subset(
         index.recording, index.recordings, n_subjects, max_per_recording, seed, own
     )
-    pictures = _pictures(source)
-    if len(pictures) != len(index):
-        raise BuildError(
-            f"{source}: the cache of datasets holds {len(pictures)} of {len(index)} pictures; remove "
-            "HF_DATASETS_CACHE/parquet"
-        )
     return PageSet(source, index, pictures, rows)
-
-
-def _pictures(source: Source) -> datasets.Dataset:
-    """Return the picture column of all shards, undecoded."""
-    from datasets import Dataset, Features, NamedSplit
-    from datasets import Image as Feature
-    from datasets.exceptions import DatasetGenerationError
-
-    # `datasets` reads paths as glob patterns, in which [1] does not match "[1]".
-    # Every part of every fold has the same pictures, which are copied once.
-    split = ALL_SPLITS if source.fold else source.split
-    paths = [glob.escape(str(path.absolute())) for path, _ in source.shards]
-    features = Features({"image": Feature(decode=False)})
-    try:
-        pictures: Dataset = Dataset.from_parquet(
-            paths, split=NamedSplit(split), features=features, columns=["image"]
-        )
-    except (DatasetGenerationError, OSError) as error:
-        cause = error.__cause__ or error
-        raise BuildError(
-            f"{source}: its pictures can't be copied to the cache of datasets "
-            f"({' '.join(str(cause).split())}); free some space or set HF_DATASETS_CACHE"
-        ) from error
-    return pictures
 
 
 def _shown(before: list[int | None], after: list[int | None]) -> tuple[list[int], list[int]]:

@@ -36,6 +36,11 @@ def notes(data: Epochs, values: Mapping[str, Any], clinical: Sequence[str]) -> l
             f"No valid answer to {counts['no_answer']:,} of {counts['epochs']:,} epochs "
             f"({share:.1%}); these count as wrong."
         )
+    if data.renamed:
+        words = ", ".join(f"{word} as {stage}" for word, stage in sorted(data.renamed.items()))
+        lines.append(f"Stages by other names were read: {words}.")
+    if answers := _answers(data):
+        lines.append(f"Answers in words: {answers}.")
     if data.unseen_lanes:
         which = ", ".join(
             f"{described(absent)} {n:,}"
@@ -55,6 +60,14 @@ def notes(data: Epochs, values: Mapping[str, Any], clinical: Sequence[str]) -> l
     return [*lines, *_without_interval(values), *clinical, *known, *_on_probabilities(data)]
 
 
+def _answers(data: Epochs) -> str:
+    """Return how the answers were given, as `psgimg predict` counted them; empty if it did not."""
+    counts = (data.source or {}).get("answers")
+    if not isinstance(counts, Mapping):
+        return ""
+    return ", ".join(f"{n:,} {manner}" for manner, n in counts.items() if isinstance(n, int))
+
+
 def _without_interval(values: Mapping[str, Any]) -> list[str]:
     """Return which metrics have no interval, and why, one line for each reason."""
     n_subjects, scorers = values["counts"]["subjects"], values["scorers"]
@@ -65,6 +78,9 @@ def _without_interval(values: Mapping[str, Any]) -> list[str]:
     if scorers:
         parts[" for the second scorer"] = scorers
         parts[" on the epochs scored twice"] = {"figures": scorers["model_on_same"]}
+    if people := values["people"]:
+        parts[" for each scorer against the others"] = people
+        parts[" against the others of each scorer"] = {"figures": people["model_on_same"]}
     parts |= {f", difference of {entry['file']}": entry for entry in values["comparisons"]}
     lines, every = [], metric_table.listed(metric_table.METRICS)
     for name, part in parts.items():

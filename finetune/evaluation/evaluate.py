@@ -9,64 +9,26 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from psgimg.builder.atomic_file import write_text
-from psgimg.builder.errors import BuildError
-from psgimg.finetune.evaluation import epochs, joining
-from psgimg.finetune.evaluation.calibration import calibration
+import pyarrow as pa
+from psgimg.builder import atomic_file
 from psgimg.finetune.evaluation.caveats import notes
 from psgimg.finetune.evaluation.clinical import bins, groups, nights, recordings_table, transitions
 from psgimg.finetune.evaluation.clinical.nights import Nights
 from psgimg.finetune.evaluation.clinical.transitions import Places
 from psgimg.finetune.evaluation.epochs import Epochs, Night, SubjectKey, confusions
-from psgimg.finetune.evaluation.interscorer import agreement
+from psgimg.finetune.evaluation.evaluate_config import EvaluateConfig
+from psgimg.finetune.evaluation.inputs import read
+from psgimg.finetune.evaluation.interscorer import agreement, each_against_others
 from psgimg.finetune.evaluation.intervals import Tables, as_values, finite, intervals
 from psgimg.finetune.evaluation.paired import compare
-from psgimg.finetune.metrics import metric_table, metrics
+from psgimg.finetune.evaluation.uncertainty import combining
+from psgimg.finetune.evaluation.uncertainty.calibration import calibration
+from psgimg.finetune.evaluation.uncertainty.disagreement import finds_scorers
+from psgimg.finetune.evaluation.uncertainty.review import review
+from psgimg.finetune.metrics import metric_table, metrics, table_files
 from psgimg.finetune.metrics.jackknife import FEWEST, LEVEL, METHOD
 
 METRICS, RECORDINGS = "metrics.json", "recordings.csv"
-
-
-@dataclass(frozen=True)
-class EvaluateConfig:
-    """Options of `psgimg evaluate`.
-
-    Parameters
-    ----------
-    files
-        Predictions files; each further one is compared with the first, epoch by epoch, or joined to it.
-    out
-        Output folder; None names it after the first file, beside it.
-    join
-        Whether the files have disjoint epochs, such as those of folds, and are evaluated as one.
-    subjects_table
-        Table of subjects, such as BIDS's ``participants.tsv``; None for no groups.
-    by
-        Columns of it to group by, as of :func:`psgimg.finetune.evaluation.clinical.bins.parse`.
-    """
-
-    files: tuple[Path, ...]
-    out: Path | None = None
-    join: bool = False
-    subjects_table: Path | None = None
-    by: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.files:
-            raise BuildError("no predictions file given; name at least one")
-        if (self.subjects_table is None) != (self.by is None):
-            given, other = ("--by", "--subjects-table FILE")
-            if self.by is None:
-                given, other = ("--subjects-table", "--by, such as --by age,sex,ahi")
-            raise BuildError(f"{given} needs {other}")
-        if self.by is not None:
-            bins.parse(self.by)
-
-    @property
-    def folder(self) -> Path:
-        """Output folder."""
-        kind = "joined-evaluation" if self.join else "evaluation"
-        return self.out or self.files[0].with_name(f"{self.files[0].stem}-{kind}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +43,14 @@ class Evaluation:
         Epochs of the first file.
     others
         Epochs of the files compared with it, in the order of ``values["comparisons"]``.
+    made
+        Name and table of the predictions file that is written with the report; None if there is none.
     """
 
     values: dict[str, Any]
     first: Epochs
     others: tuple[Epochs, ...]
+    made: tuple[str, pa.Table] | None = None
 
     @property
     def nights(self) -> list[Night]:
@@ -108,21 +73,18 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         If a file is not a valid predictions file, two files that are compared do not cover the same
         epochs, or an epoch is in two files that are joined.
     """
-    joined = None
-    if config.join:
-        first, joined = joining.read(config.files, _names(config.files))
-        others: list[Epochs] = []
-    else:
-        first, *others = [epochs.read(path) for path in config.files]
+    inputs = read(config)
+    first, others, joined = inputs.first, inputs.others, inputs.joined
+    ensemble = inputs.combination
     subjects = first.subjects()
     tables = confusions(subjects, first.label, first.prediction)
-    names = _names(config.files)
     compared, places = nights.of(first), transitions.places(first)
     values: dict[str, Any] = {
         "psgimg": version("psgimg"),
-        "file": names[0],
+        "file": inputs.name,
         "source": first.source,
         "joined": joined.values() if joined else None,
+        "combined": combining.values(ensemble) if ensemble else None,
         "counts": _counts(list(subjects), tables, first),
         "interval": {"over": "subjects", "method": METHOD, "level": LEVEL, "fewest": FEWEST},
         "pooled": _pooled(tables),
@@ -133,30 +95,43 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         "transitions": transitions.transitions(first, places),
         "groups": _groups(first, tables, compared, config),
         "calibration": calibration(first.label, first.probabilities),
+        "review": review(first),
         "scorers": agreement(first),
+        "people": each_against_others(first),
+        "doubt": finds_scorers(first, ensemble.probabilities if ensemble else None),
         "comparisons": [
             {"file": name, "source": other.source}
             | compare(first, other)
             | {"nights": nights.figures(nights.of(other))}
-            for name, other in zip(names[1:] if others else [], others, strict=True)
+            for name, other in zip(inputs.names, others, strict=True)
         ],
     }
     clinical = [*nights.notes(values), *groups.notes(values["groups"])]
-    values |= {"notes": [*(joined.notes() if joined else ()), *notes(first, values, clinical)]}
-    return Evaluation(finite(values), first, tuple(others))
+    values |= {"notes": [*inputs.notes, *notes(first, values, clinical)]}
+    made = None if inputs.made is None else (inputs.name, inputs.made)
+    return Evaluation(finite(values), first, others, made)
 
 
 def write(out: Path, evaluation: Evaluation) -> Path:
-    """Write ``metrics.json`` and ``recordings.csv``; the same predictions give the same bytes.
+    """Write ``metrics.json``, ``recordings.csv`` and the predictions that were made, if any.
+
+    The same predictions give the same bytes.
 
     Returns
     -------
     Path of ``metrics.json``.
     """
     path = out / METRICS
-    write_text(out / RECORDINGS, recordings_table.text(evaluation.values["recordings"]))
     text = json.dumps(evaluation.values, indent=1, ensure_ascii=False, allow_nan=False)
-    write_text(path, f"{text}\n")
+    atomic_file.write_text(path, f"{text}\n")  # first, as it marks the folder
+    rows = recordings_table.text(evaluation.values["recordings"])
+    atomic_file.write_text(out / RECORDINGS, rows)
+    if evaluation.made is not None:
+        name, table = evaluation.made
+        beside = json.dumps(evaluation.first.source, indent=1, ensure_ascii=False)
+        atomic_file.write_text(out / f"{name}.json", f"{beside}\n")
+        with atomic_file.whole(out / name) as temporary:
+            table_files.write(temporary, table, Path(name).suffix)
     return path
 
 
@@ -220,13 +195,3 @@ def _recordings(data: Epochs, compared: Nights, places: Places) -> list[dict[str
         }
         rows.append({**key._asdict(), **counts, **metric_table.summary(table), **own, **sleep})
     return rows
-
-
-def _names(paths: Sequence[Path]) -> list[str]:
-    """Return the file names, prefixed with as many parent folders as needed to be unique."""
-    most = max(len(path.parts) for path in paths)
-    for n in range(1, most + 1):
-        names = [Path(*path.parts[-n:]).as_posix() for path in paths]
-        if len(set(names)) == len(set(paths)):
-            return names
-    return [path.as_posix() for path in paths]

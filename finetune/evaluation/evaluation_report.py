@@ -18,6 +18,7 @@ from psgimg.finetune.evaluation.clinical import plot_agreement
 from psgimg.finetune.evaluation.clinical.measures import MEASURES
 from psgimg.finetune.evaluation.epochs import Epochs, confusions
 from psgimg.finetune.evaluation.evaluate import METRICS, RECORDINGS, Evaluation
+from psgimg.finetune.evaluation.evaluate_config import MADE
 from psgimg.finetune.evaluation.intervals import as_values, finite, intervals
 from psgimg.finetune.metrics import disclosure, metric_table
 from psgimg.finetune.metrics.jackknife import FEWEST
@@ -51,7 +52,7 @@ def check(out: Path) -> None:
         If it has a file of such a name without the ``metrics.json`` of an earlier evaluation, or is
         a file.
     """
-    names = (METRICS, RECORDINGS, MARKDOWN, HTML, LATEX, *PICTURES)
+    names = (METRICS, RECORDINGS, MARKDOWN, HTML, LATEX, *PICTURES, *MADE)
     own = names if ownership.read_mark(out / METRICS) else ()
     ownership.refuse_foreign(out, names, own, "--out")
 
@@ -139,7 +140,7 @@ def _facts(values: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, A
         "corruption": _part(values, "corruption"),
         "without": [_without(entry) for entry in (values, *values["comparisons"])],
         "twins": [_part(entry, "corruption") for entry in values["comparisons"]],
-        "synthetic": corpora == ["demo"],
+        "synthetic": registry.synthetic(corpora) if registry.is_synthetic(corpora) else [],
         "restricted": _is_restricted(values, corpora),
     }
 

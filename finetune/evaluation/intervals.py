@@ -150,14 +150,15 @@ def _ends(metric: Metric, value: float, without: Floats, cells: Tables, *, pair:
             return Ends(np.nan, np.nan, f"{name} was scored in {few}")
         epochs = np.where(has, epochs, 0)
     if metric.counts_unscored and (names := _predicted_only(by_subject)):
-        return Ends(np.nan, np.nan, f"{names} was predicted, but scored in no subject")
+        return Ends(np.nan, np.nan, f"{names} predicted, but scored in no subject")
     reach = 1 - metric.lowest
     within = (-reach, reach) if pair else (metric.lowest, 1.0)
     return jackknife.ends(value, without, epochs, within=within)
 
 
 def _predicted_only(tables: Tables) -> str:
-    """Return the names of stages that were predicted but never scored; empty if there are none."""
+    """Return which stages were predicted but never scored: ``N1 and N3 were``; empty if none."""
     total = tables.sum(axis=0)
     only = (total.sum(axis=1) == 0) & (total.sum(axis=0)[:N_STAGES] > 0)
-    return listed(name for name, found in zip(STAGE_NAMES, only, strict=True) if found)
+    names = listed(name for name, found in zip(STAGE_NAMES, only, strict=True) if found)
+    return f"{names} {'was' if only.sum() == 1 else 'were'}" if names else ""

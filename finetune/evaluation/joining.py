@@ -7,17 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.recording import Policy
 from psgimg.finetune.data.page_index import RecordingKey
-from psgimg.finetune.evaluation import epochs
+from psgimg.finetune.evaluation import predictions_file
 from psgimg.finetune.evaluation.epochs import Epochs
+from psgimg.finetune.evaluation.stage_words import Codes
 from psgimg.finetune.metrics import disclosure
 from psgimg.finetune.metrics.metrics import N_STAGES
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 EQUAL = ("dataset", "config", "split", "mode", "context", "recipe_hash", "limit", "without")
 """Settings in which joined predictions should not differ, beside their model and fold."""
@@ -71,8 +74,10 @@ class Joined:
         return lines
 
 
-def read(paths: Sequence[Path], names: Sequence[str]) -> tuple[Epochs, Joined]:
-    """Read files of disjoint epochs as one.
+def read(
+    paths: Sequence[Path], names: Sequence[str], codes: Codes | None = None
+) -> tuple[Epochs, Joined]:
+    """Read files of disjoint epochs as one, with stages by ``codes`` as for :func:`predictions_file.read`.
 
     Raises
     ------
@@ -80,7 +85,7 @@ def read(paths: Sequence[Path], names: Sequence[str]) -> tuple[Epochs, Joined]:
         If a file can't be read, an epoch is in two files, a recording has two subjects, some files
         lack a column that others have, or signals corrupted in different ways would be mixed.
     """
-    files = [epochs.read(path) for path in paths]
+    files = [predictions_file.read(path, codes) for path in paths]
     _refuse_mixed(files)
     whole = _concatenated(files)
     settings = [_settings(one.source) for one in files]
@@ -94,7 +99,7 @@ def read(paths: Sequence[Path], names: Sequence[str]) -> tuple[Epochs, Joined]:
             key for key in EQUAL if any(s.get(key) != settings[0].get(key) for s in settings)
         ),
     )
-    return replace(whole, source=_common([one.source for one in files])), joined
+    return replace(whole, source=common([one.source for one in files])), joined
 
 
 def _refuse_mixed(files: Sequence[Epochs]) -> None:
@@ -143,8 +148,6 @@ def _concatenated(files: Sequence[Epochs]) -> Epochs:
             f"({int(same.sum()):,} epochs are in two files); join files of different epochs, or compare "
             "these without --join"
         )
-    parts = [one.probabilities for one in files]
-    some = any(part is not None for part in parts)
     return replace(
         files[0],
         recordings=recordings,
@@ -153,19 +156,32 @@ def _concatenated(files: Sequence[Epochs]) -> Epochs:
         label=np.concatenate([one.label for one in files])[order],
         prediction=np.concatenate([one.prediction for one in files])[order],
         label_2=np.concatenate([one.label_2 for one in files])[order],
-        probabilities=np.concatenate(
-            [
-                np.full((len(one), N_STAGES), np.nan) if part is None else part
-                for one, part in zip(files, parts, strict=True)
-            ]
-        )[order]
-        if some
-        else None,
+        probabilities=_known([one.probabilities for one in files], files, order, np.nan),
+        votes=_known([one.votes for one in files], files, order, 0),
         epochs_s=_lengths(files, recordings),
         unseen_lanes=dict(
             sum((Counter(one.unseen_lanes) for one in files), Counter()).most_common()
         ),
+        renamed={word: stage for one in files for word, stage in one.renamed.items()},
     )
+
+
+def _known(
+    parts: Sequence[npt.NDArray[Scalar] | None],
+    files: Sequence[Epochs],
+    order: npt.NDArray[np.int64],
+    missing: float,
+) -> npt.NDArray[Scalar] | None:
+    """Return a row of five per epoch, ``missing`` of a file without them; None if no file has any."""
+    some = next((part for part in parts if part is not None), None)
+    if some is None:
+        return None
+    return np.concatenate(
+        [
+            np.full((len(one), N_STAGES), missing, some.dtype) if part is None else part
+            for one, part in zip(files, parts, strict=True)
+        ]
+    )[order]
 
 
 def _lengths(
@@ -185,7 +201,7 @@ def _lengths(
     return np.array([stated.get(key, np.nan) for key in recordings])
 
 
-def _common(sources: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:
+def common(sources: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:
     """Return what all JSON files beside the predictions state alike; the strictest policy counts."""
     known = [source for source in sources if source is not None]
     if not known:

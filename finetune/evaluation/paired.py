@@ -22,8 +22,8 @@ def compare(first: Epochs, second: Epochs) -> dict[str, Any]:
     BuildError
         If the files do not cover the same epochs, or disagree on the scored stages.
     """
-    order = _matched(first, second)
-    _check_labels(first, second, order)
+    order = matched(first, second)
+    check_labels(first, second, order)
     subjects = first.subjects()
     tables = [
         confusions(subjects, first.label, prediction)
@@ -33,8 +33,14 @@ def compare(first: Epochs, second: Epochs) -> dict[str, Any]:
     return {"epochs": len(first), "figures": as_values(figures)}
 
 
-def _matched(first: Epochs, second: Epochs) -> Rows:
-    """Return the rows of ``second`` that match those of ``first``, in the order of ``first``."""
+def matched(first: Epochs, second: Epochs) -> Rows:
+    """Return the rows of ``second`` that match those of ``first``, in the order of ``first``.
+
+    Raises
+    ------
+    BuildError
+        If the files do not cover the same epochs.
+    """
     with_corpus = first.has_corpus and second.has_corpus
     names: dict[tuple[str, str], int] = {}
     keys = [_keys(epochs, names, with_corpus) for epochs in (first, second)]
@@ -67,7 +73,14 @@ def _keys(epochs: Epochs, names: dict[tuple[str, str], int], with_corpus: bool) 
     return np.asarray(codes[epochs.recording] * (LAST_EPOCH + 1) + epochs.epoch, np.int64)
 
 
-def _check_labels(first: Epochs, second: Epochs, order: Rows) -> None:
+def check_labels(first: Epochs, second: Epochs, order: Rows) -> None:
+    """Refuse files that disagree on the scored stages, given the matching rows of the second.
+
+    Raises
+    ------
+    BuildError
+        If they do.
+    """
     wrong = np.flatnonzero(first.label != second.label[order])
     if wrong.size:
         row = wrong[0]

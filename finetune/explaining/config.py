@@ -41,7 +41,9 @@ class ExplainConfig:
     seed
         Seed of the selection of pages and of the random control.
     batch_size
-        Number of pictures per forward pass.
+        Number of pictures per forward pass; None chooses it for the device.
+    device
+        As in :class:`psgimg.finetune.inference.predict_config.PredictConfig`.
     dtype
         Floating-point type of the model's weights.
     trust_remote_code
@@ -64,7 +66,8 @@ class ExplainConfig:
     fill: str = "pages"
     window: float = 3.0
     seed: int = 0
-    batch_size: int = 16
+    batch_size: int | None = None
+    device: str | None = None
     dtype: str = "auto"
     trust_remote_code: bool = False
     any_recipe: bool = False
@@ -76,7 +79,8 @@ class ExplainConfig:
             if (value := getattr(self, name)) not in known:
                 raise BuildError(f"{flag(name)} {value!r}: use {', '.join(known)}")
         for name in ("pages", "batch_size"):
-            if getattr(self, name) < 1:
-                raise BuildError(f"{flag(name)} {getattr(self, name)}: must be at least 1")
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise BuildError(f"{flag(name)} {value}: must be at least 1")
         if self.seed < 0:
             raise BuildError(f"--seed {self.seed}: give 0 or more")

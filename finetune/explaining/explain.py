@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from psgimg.builder.errors import BuildError
 from psgimg.builder.processes import lock
@@ -12,6 +14,7 @@ from psgimg.builder.progress import Progress
 from psgimg.builder.render.recipe import Recipe
 from psgimg.finetune import hub, optional_dependencies
 from psgimg.finetune.data import page_set
+from psgimg.finetune.data.page_set import PageSet
 from psgimg.finetune.explaining import (
     cells,
     explanation_report,
@@ -28,7 +31,12 @@ from psgimg.finetune.explaining.faithfulness import Curves
 from psgimg.finetune.explaining.margins import Case, PageScorer, margin
 from psgimg.finetune.explaining.replacement import Fill, Pages
 from psgimg.finetune.explaining.summary import Explained, Overlay, Summary
+from psgimg.finetune.inference.fleet import Fleet, Note
+from psgimg.finetune.inference.opening import OpenModel
 from psgimg.finetune.inference.predict_config import PredictConfig, Question, question
+
+if TYPE_CHECKING:
+    from psgimg.finetune.models.loading import Loaded
 
 N_OVERLAYS = 2
 """Number of pages per stage that are shown as pictures."""
@@ -56,20 +64,14 @@ def explain(config: ExplainConfig, progress: Progress) -> Summary:
     rows = page_selection.chosen(pageset, config.pages, config.seed).tolist()
     for message in query.notes:
         progress.note(message)
-    score, density = _model(config, query, grid, progress)
-    pages = replacement.Pages(pageset, config.seed)
-    fill = pages if config.fill == "pages" else replacement.blank
-    progress.start("explaining", len(rows), "pages")
-    units = grid.units if config.method == "occlusion" else cells.patches(*grid.page)
+    work = Explaining(config, pageset, query, grid)
     explained: list[Explained] = []
-    for row, case in zip(rows, margins.cases(pageset, rows, query, grid), strict=True):
-        page, shares = _explained(case, row, fill, score, density, grid)
-        tested = _tested(case, row, page, pages, score, grid, config.seed)
-        page = replace(page, curves=tested)
-        if summary.count(explained, page.stage) < N_OVERLAYS:
-            page = replace(page, overlay=Overlay(case.pixels, cells.gathered(shares, units)))
-        explained.append(page)
-        progress.advance()
+    with _fleet(config, len(rows), progress) as fleet, closing(fleet.run(work, rows)) as pages:
+        progress.start("explaining", len(rows), "pages")
+        for page in pages:
+            drawn = summary.count(explained, page.stage) < N_OVERLAYS
+            explained.append(page if drawn else replace(page, overlay=None))
+            progress.advance()
     result = summary.summarise(explained, grid)
     refusal = f"another psgimg explain is writing {config.out}; wait for it or choose another --out"
     with lock.held(lock.beside(config.out), refusal):
@@ -95,21 +97,79 @@ def _predict_config(config: ExplainConfig) -> PredictConfig:
     )
 
 
-def _model(
-    config: ExplainConfig, query: Question, grid: Grid, progress: Progress
-) -> tuple[PageScorer, Density]:
-    """Load the model and return its scorer and the attribution method."""
+@dataclass(frozen=True)
+class Explaining:
+    """The work of a model on the pages of some rows; it can be sent to the process of a device."""
+
+    config: ExplainConfig
+    pageset: PageSet
+    query: Question
+    grid: Grid
+
+    def __call__(self, opened: Opened, rows: Sequence[int]) -> Iterator[Explained]:
+        """Yield the explanations, with the first ones of each stage to be drawn as pictures."""
+        config, grid = self.config, self.grid
+        score, density = _model(config, opened, self.query, grid)
+        pages = replacement.Pages(self.pageset, config.seed)
+        fill = pages if config.fill == "pages" else replacement.blank
+        units = grid.units if config.method == "occlusion" else cells.patches(*grid.page)
+        explained: Counter[int] = Counter()
+        cases = margins.cases(self.pageset, rows, self.query, grid)
+        for row, case in zip(rows, cases, strict=True):
+            page, shares = _explained(case, row, fill, score, density, grid)
+            tested = _tested(case, row, page, pages, score, grid, config.seed)
+            page = replace(page, curves=tested)
+            if explained[page.stage] < N_OVERLAYS:
+                page = replace(page, overlay=Overlay(case.pixels, cells.gathered(shares, units)))
+            explained[page.stage] += 1
+            yield page
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model on a device, and the number of pictures per forward pass there."""
+
+    loaded: Loaded
+    batch_size: int
+    note: Note
+
+
+@dataclass(frozen=True)
+class _Open:
+    """Loads the model on a device."""
+
+    model: OpenModel
+    batch_size: int
+
+    @contextmanager
+    def __call__(self, device: str, note: Note) -> Iterator[Opened]:
+        yield Opened(self.model.load(device, note), self.batch_size, note)
+
+
+def _fleet(config: ExplainConfig, n_pages: int, progress: Progress) -> Fleet[Opened]:
+    """Return the devices on which pages are explained, each on one of them."""
     optional_dependencies.require()
     _require_captum(config.method)
-    from psgimg.finetune.inference.likelihood import Scorer
-    from psgimg.finetune.models.loading import load_for_inference
+    from psgimg.finetune.inference import devices
 
-    loaded = load_for_inference(
-        config.model, trust_remote_code=config.trust_remote_code, dtype=config.dtype
-    )
-    answers = query.prompt.answers
-    scorer = Scorer(loaded.model, loaded.processor, answers, progress.note)
-    score = PageScorer(scorer, config.batch_size)
+    names = devices.chosen(config.device, progress.note)[:n_pages]
+    size = config.batch_size or devices.batch_size(names[0])
+    model = OpenModel(config.model, config.dtype, config.trust_remote_code)
+    return Fleet(_Open(model, size), names, progress.note)
+
+
+def _model(
+    config: ExplainConfig, opened: Opened, query: Question, grid: Grid
+) -> tuple[PageScorer, Density]:
+    """Return the scorer of a model and the attribution method."""
+    from psgimg.finetune.inference.likelihood import Scorer
+    from psgimg.finetune.models import vision_attention
+
+    if config.method != "gradients":
+        vision_attention.in_one_call(opened.loaded.model)
+    loaded, answers = opened.loaded, query.prompt.answers
+    scorer = Scorer(loaded.model, loaded.processor, answers, opened.note)
+    score = PageScorer(scorer, opened.batch_size)
     return score, _method(config, score, loaded, answers, grid)
 
 
@@ -124,7 +184,7 @@ def _method(
         return lambda case, log_probs: ablation.density(case, _top(log_probs)[0], score)
     from psgimg.finetune.explaining.gradients import Gradients
 
-    gradients = Gradients(loaded.model, loaded.processor, answers, config.batch_size)
+    gradients = Gradients(loaded.model, loaded.processor, answers, score.batch_size)
     return lambda case, log_probs: gradients.density(
         case, *(int(stage) for stage in log_probs.argsort()[:-3:-1])
     )

@@ -14,7 +14,7 @@ from psgimg.finetune.data.page_set import Page, PageSet
 from psgimg.finetune.explaining import cells
 from psgimg.finetune.explaining.cells import Floats, Grid, Mask, Pixels
 from psgimg.finetune.inference.predict_config import Question
-from psgimg.finetune.inference.prefetch import ahead, batches
+from psgimg.finetune.inference.preparing import ahead, batches
 
 if TYPE_CHECKING:
     from psgimg.finetune.inference.likelihood import Scorer

@@ -10,10 +10,51 @@ import torch
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.chat import ChatRow
 from psgimg.finetune.data.collator import special_tokens
+from psgimg.finetune.models.page_positions import PagePositions
 from trl.data_utils import apply_chat_template, prepare_multimodal_messages
 
-Encoded = dict[str, torch.Tensor]
-"""Prompts and pictures as keyword arguments of a model's forward method."""
+Encoded = dict[str, Any]
+"""Prompts and pictures as keyword arguments of a model's forward method, mostly tensors."""
+
+
+OFFSETS = "offsets_after"
+"""Key of the offsets (n, 1) of the positions of tokens after a prompt, which no model takes."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Encodes chat rows on the CPU; it can be sent to another process.
+
+    Parameters
+    ----------
+    dtype
+        Precision of the model, which halves what is copied to a card where it is half.
+    positions
+        Adds what a model would derive from the size of the pages on the card, and ``OFFSETS``.
+    """
+
+    processor: Any
+    dtype: torch.dtype
+    positions: PagePositions | None = None
+
+    def __call__(self, rows: Sequence[ChatRow]) -> Encoded:
+        """Return prompts and their pages, padded on the left.
+
+        Prompts are processed by the same functions as in training: chat template, positions of the
+        pictures, no added special tokens.
+        """
+        encoded = self.processor(
+            text=[_texts(self.processor, row, "W")[0] for row in rows],
+            images=[row["images"] for row in rows],  # nested: a flat list breaks some families
+            padding=True,
+            padding_side="left",
+            return_tensors="pt",
+            add_special_tokens=False,
+        )
+        values = dict(encoded.to(dtype=self.dtype))
+        if self.positions is not None:
+            values[OFFSETS] = self.positions.add(values)
+        return values
 
 
 @dataclass(frozen=True)
@@ -33,21 +74,16 @@ class Candidates:
 
 
 def encode(model: Any, processor: Any, rows: Sequence[ChatRow]) -> Encoded:
-    """Return the inputs of ``model`` for some prompts and their pages, padded on the left.
+    """Return the inputs of ``model`` for some prompts and their pages; see :class:`Encoder`."""
+    return moved(Encoder(processor, model.dtype)(rows), model.device)
 
-    Prompts are processed by the same functions as in training: chat template, positions of the
-    pictures, no added special tokens.
-    """
-    prompts = [_texts(processor, row, "W")[0] for row in rows]
-    encoded = processor(
-        text=prompts,
-        images=[row["images"] for row in rows],  # nested: a flat list breaks some families
-        padding=True,
-        padding_side="left",
-        return_tensors="pt",
-        add_special_tokens=False,
-    )
-    return dict(encoded.to(model.device, dtype=model.dtype))
+
+def moved(encoded: Encoded, device: torch.device) -> Encoded:
+    """Return the inputs on a device; from pinned memory, they are copied while this code runs on."""
+    return {
+        key: value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value
+        for key, value in encoded.items()
+    }
 
 
 def candidates(processor: Any, row: ChatRow, answers: Mapping[str, str]) -> Candidates:

@@ -43,7 +43,8 @@ def generate_encoded(
     model.eval()
     try:
         with torch.no_grad():
-            tokens = model.generate(**encoded, **GREEDY, max_new_tokens=max_new_tokens)
+            inputs = encoding.moved(encoded, model.device)
+            tokens = model.generate(**inputs, **GREEDY, max_new_tokens=max_new_tokens)
     finally:
         model.train(training)
     answers = tokens[:, encoded["input_ids"].shape[1] :]

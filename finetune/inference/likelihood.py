@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from psgimg.builder.errors import BuildError
 from psgimg.builder.progress import SILENT
 from psgimg.finetune.data.chat import ChatRow
-from psgimg.finetune.inference import encoding
-from psgimg.finetune.inference.encoding import Candidates, Encoded
+from psgimg.finetune.inference import encoding, one_pass
+from psgimg.finetune.inference.encoding import Candidates, Encoded, Encoder
+from psgimg.finetune.inference.forward import Forward, attends_to_all
 from psgimg.finetune.inference.prefix_tree import Tree
-from psgimg.finetune.models import compatibility
+from psgimg.finetune.inference.scores import Scores, normalised
+from psgimg.finetune.models import compatibility, compiled
+from psgimg.finetune.models.families import bare
+from psgimg.finetune.models.page_positions import PagePositions
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-Floats = npt.NDArray[np.float64]
-Way = Literal["tree", "forwards"]
+Way = Literal["pass", "tree", "forwards"]
 
 KEYED = (DynamicLayer, DynamicSlidingWindowLayer)
 """Cache layers with keys and values per token, so that a mask can hide answers from each other.
@@ -32,30 +31,13 @@ ROUGH_TOLERANCE = 0.5
 """In half precision, logits near 20 are 0.125 apart; wrong positions or masks cause larger errors."""
 
 
-@dataclass(frozen=True)
-class Scores:
-    """Probabilities of the five answers on n pages.
-
-    Parameters
-    ----------
-    log_probs
-        (n, 5) natural logarithms in the order of the stages, normalised to a sum of 1 per page.
-        They are not corrected for the lengths of the answers: each answer is one event.
-    log_mass
-        (n,) natural logarithm of the total probability of the five answers before normalisation;
-        far below 0 if the model prefers other answers.
-    """
-
-    log_probs: Floats
-    log_mass: Floats
-
-
 class Scorer:
     """Scores pages with one model and one set of answers.
 
-    The model processes a prompt once, and then the five answers together as a prefix tree on its
-    cache. On the first page the result is compared with that of full forward passes, which are used
-    for the whole run if they differ.
+    The five answers are processed together, as a prefix tree: in the same forward pass as the prompt
+    (``pass``), which is the fastest on a GPU, or after it, on its cache (``tree``). On the first page
+    the result is compared with that of full forward passes, which are used for the whole run if both
+    differ (``forwards``).
 
     Parameters
     ----------
@@ -64,6 +46,10 @@ class Scorer:
     note
         Called with a line for the user if full forward passes are needed, which take four to five
         times as long.
+    ways
+        Ways to try, in turn; None chooses them for the model's device.
+    compiles
+        Whether to compile the layers of the model, if it scores in one pass.
     """
 
     def __init__(
@@ -72,9 +58,18 @@ class Scorer:
         processor: Any,
         answers: Mapping[str, str],
         note: Callable[[str], None] = SILENT.note,
+        ways: Sequence[Way] | None = None,
+        *,
+        compiles: bool = False,
     ) -> None:
         self._model, self._processor, self._answers = model, processor, answers
-        self._parameters, self._note = _parameters(model), note
+        self._forward, self._note = Forward(model), note
+        self._ways = ways or (("tree",) if model.device.type == "cpu" else ("pass", "tree"))
+        positions = PagePositions.of(model) if "pass" in self._ways else None
+        self.encoder = Encoder(processor, model.dtype, positions)
+        """Encodes pages for ``score`` in any process, after ``begin``."""
+        self.compiles = compiles
+        """Whether layers are compiled, or will be on the first page."""
         self._answer_tokens: Candidates | None = None
         self._probe: Encoded = {}
         self.way: Way | None = None
@@ -92,68 +87,102 @@ class Scorer:
 
     def prepare(self, rows: Sequence[ChatRow]) -> Encoded:
         """Encode pages for ``score``; may run in a thread while another batch is scored."""
+        self.begin(rows[0])
+        return self.encoder(rows)
+
+    def begin(self, row: ChatRow) -> None:
+        """Encode the answers, as they follow any prompt such as this one; again, do nothing."""
         if self._answer_tokens is None:
-            self._probe = encoding.encode(self._model, self._processor, rows[:1])
-            self._answer_tokens = encoding.candidates(self._processor, rows[0], self._answers)
-        return encoding.encode(self._model, self._processor, rows)
+            self._probe = self.encoder([row])
+            self._answer_tokens = encoding.candidates(self._processor, row, self._answers)
 
     def score(self, encoded: Encoded) -> Scores:
-        """Score pages encoded by ``prepare``; see ``__call__``."""
+        """Score pages encoded by ``prepare`` or ``encoder``; see ``__call__``."""
+        device = self._model.device
         with _evaluation_mode(self._model):
             if self.way is None:
-                self._use(self._choose(self._probe))
-            sums = self._sums_of_answers(encoded)
-        return _normalised(sums)
+                self._use(self._choose(encoding.moved(self._probe, device)))
+                self.compiles = self.compiles and self.way == "pass"
+                if self.compiles:
+                    compiled.compile_layers(self._model)
+            sums = self._sums_of_answers(encoding.moved(encoded, device))
+        return normalised(sums.double().cpu().numpy())
 
     def full(self, rows: Sequence[ChatRow]) -> Scores:
         """Score by five full forward passes with the pictures: slow, the reference implementation."""
-        encoded = self.prepare(rows)
+        encoded = encoding.moved(self.prepare(rows), self._model.device)
         with _evaluation_mode(self._model):
-            sums = self._by_forwards(encoded)
-        return _normalised(sums)
+            sums = self._by("forwards", encoded)
+        return normalised(sums.double().cpu().numpy())
 
     def _choose(self, encoded: Encoded) -> Way:
-        """Choose the tree if it agrees with full forward passes on a page."""
-        reference = self._by_forwards(encoded)
+        """Choose the first way that agrees with full forward passes on a page."""
+        reference = self._by("forwards", encoded)
         tolerance = ROUGH_TOLERANCE if _is_half_precision(self._model) else TOLERANCE
-        try:
-            difference = float((self._by_tree(encoded) - reference).abs().max())
-        except torch.OutOfMemoryError:
-            raise
-        except (
-            _NoBranchesError,
-            AttributeError,
-            IndexError,
-            RuntimeError,
-            TypeError,
-            ValueError,
-        ):
-            return "forwards"  # families whose forward is incompatible
-        return "tree" if difference <= tolerance else "forwards"
+        for way in self._ways:
+            try:
+                difference = float((self._by(way, encoded) - reference).abs().max())
+            except torch.OutOfMemoryError:
+                raise
+            except (
+                _NoBranchesError,
+                AttributeError,
+                IndexError,
+                RuntimeError,
+                TypeError,
+                ValueError,
+            ):
+                continue  # families whose forward is incompatible
+            if difference <= tolerance:
+                return way
+        return "forwards"
 
     def _use(self, way: Way) -> None:
         """Score this way from now on, with a note if it is the slow one."""
         self.way = way
         if way == "forwards":
             self._note(
-                f"{type(_bare(self._model)).__name__} can't score all answers on one cached "
+                f"{type(bare(self._model)).__name__} can't score all answers on one cached "
                 "prompt: each page takes five full forward passes, four to five times as long"
             )
 
     def _sums_of_answers(self, encoded: Encoded) -> torch.Tensor:
         """Return (n, 5) sums of log-probabilities, computed the chosen way."""
-        if self.way == "tree":
-            try:
-                return self._by_tree(encoded)
-            except _NoBranchesError:  # prompts longer than the first one
-                self._use("forwards")
-        return self._by_forwards(encoded)
+        assert self.way is not None
+        try:
+            return self._by(self.way, encoded)
+        except _NoBranchesError:  # prompts longer than the first one
+            self._use("forwards")
+        except compiled.FAILURES as error:
+            if not self.compiles:
+                raise
+            self.compiles = False
+            compiled.undo(self._model)
+            reason = " ".join(str(error).split())[:200]
+            self._note(
+                f"layers can't be compiled here ({reason}); scoring goes on without, more slowly"
+            )
+        return self._by(self.way, encoded)
 
-    def _by_tree(self, encoded: Encoded) -> torch.Tensor:
+    def _by(self, way: Way, encoded: Encoded) -> torch.Tensor:
+        if way != "pass":
+            encoded = _without_positions(encoded)
+        if way == "forwards":
+            return self._by_forwards(encoded)
+        tree = self._tree
+        if way == "tree":
+            return self._by_tree(encoded, tree)
+        n_tokens = encoded["input_ids"].shape[1] + len(tree.tokens) + one_pass.ALIGNED
+        if not attends_to_all(self._model, n_tokens):
+            raise _NoBranchesError
+        return one_pass.sums(self._model, self._forward, encoded, tree)
+
+    def _by_tree(self, encoded: Encoded, tree: Tree) -> torch.Tensor:
         """Return (n, 5) sums of log-probabilities by a forward pass of the prompts and one of the tree."""
-        tree = Tree.of(self._candidates(encoded["input_ids"].device))
         mask = encoded["attention_mask"]
-        out = self._model(**encoded, **self._positions(mask), **self._keep(1), use_cache=True)
+        out = self._model(
+            **encoded, **self._forward.positions(mask), **self._forward.keep(1), use_cache=True
+        )
         cache = compatibility.cache_of(out)
         if not _can_branch(cache, mask.shape[1] + len(tree.tokens)):
             raise _NoBranchesError
@@ -164,8 +193,8 @@ class Scorer:
             input_ids=tokens,
             attention_mask=tree.mask(mask, out.logits.dtype),
             use_cache=True,
-            **compatibility.cache_argument(cache, self._parameters),
-            **self._positions_after(n_prompt, depths),
+            **compatibility.cache_argument(cache, self._forward.parameters),
+            **self._forward.positions_after(n_prompt, depths),
         ).logits
         return tree.sums(out.logits[:, -1], after)
 
@@ -187,41 +216,21 @@ class Scorer:
             }
             logits = self._model(
                 **whole,
-                **self._positions(whole["attention_mask"]),
-                **self._keep(n_tokens + 1),
+                **self._forward.positions(whole["attention_mask"]),
+                **self._forward.keep(n_tokens + 1),
                 use_cache=False,
             ).logits[:, -n_tokens - 1 : -1]
             sums.append(_sums(logits, after["input_ids"], after["attention_mask"]))
         return torch.stack(sums, dim=1)
 
+    @cached_property
+    def _tree(self) -> Tree:
+        return Tree.of(self._candidates(torch.device("cpu")))
+
     def _candidates(self, device: torch.device) -> Candidates:
         assert self._answer_tokens is not None
         tokens = self._answer_tokens
         return Candidates(tokens.ids.to(device), tokens.mask.to(device))
-
-    def _keep(self, n_logits: int) -> dict[str, int]:
-        """Return the option that computes the last logits only, to save memory."""
-        return {"logits_to_keep": n_logits} if "logits_to_keep" in self._parameters else {}
-
-    def _positions(self, mask: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return positions that skip the padding, unless the model computes its own."""
-        if "position_ids" not in self._parameters or _deltas(self._model) is not None:
-            return {}
-        return {"position_ids": (mask.long().cumsum(-1) - 1).clamp(min=0)}
-
-    def _positions_after(
-        self, n_prompt: torch.Tensor, depths: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        """Return positions of tokens at some depths after prompts of ``n_prompt`` (n, 1) tokens."""
-        if "position_ids" not in self._parameters:
-            return {}
-        positions = n_prompt + depths
-        rotary = _deltas(self._model)
-        if rotary is None:
-            return {"position_ids": positions}
-        # In text, time, height and width positions are equal, offset by the size of the pictures.
-        positions = positions + rotary.rope_deltas.to(n_prompt.device)
-        return {"position_ids": positions.expand(3, -1, -1)}
 
 
 class _NoBranchesError(Exception):
@@ -241,14 +250,9 @@ def _evaluation_mode(model: Any) -> Iterator[None]:
         model.train(training)
 
 
-def _parameters(model: Any) -> frozenset[str]:
-    """Return the parameter names of the model's forward method, also behind an adapter."""
-    return frozenset(inspect.signature(_bare(model).forward).parameters)
-
-
-def _bare(model: Any) -> Any:
-    """Return the model behind an adapter, or the model itself."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
+def _without_positions(encoded: Encoded) -> Encoded:
+    """Return pages whose positions the model derives by itself."""
+    return {k: v for k, v in PagePositions.without(encoded).items() if k != encoding.OFFSETS}
 
 
 def _can_branch(cache: Any, n_tokens: int) -> bool:
@@ -257,11 +261,6 @@ def _can_branch(cache: Any, n_tokens: int) -> bool:
         type(layer) in KEYED and getattr(layer, "sliding_window", n_tokens + 1) > n_tokens
         for layer in cache.layers
     )
-
-
-def _deltas(model: Any) -> Any:
-    """Return the module with three-dimensional rotary positions (Qwen), or None."""
-    return next((module for module in model.modules() if hasattr(module, "rope_deltas")), None)
 
 
 def _is_half_precision(model: Any) -> bool:
@@ -274,14 +273,3 @@ def _sums(logits: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor) -> torch.
     """Return (n,) sums of the log-probabilities of ``ids`` (n, tokens) where ``mask`` is 1."""
     log_probs = logits.float().log_softmax(-1).gather(-1, ids[..., None])[..., 0]
     return (log_probs * mask).sum(-1)
-
-
-def _normalised(sums: torch.Tensor) -> Scores:
-    """Normalise the probabilities of the five answers to a sum of 1."""
-    values = sums.double().cpu().numpy()
-    if not np.isfinite(values).all():
-        raise BuildError(
-            "the model's answer is not a number; try --dtype float32, or other weights if it persists"
-        )
-    log_mass = np.logaddexp.reduce(values, axis=1)
-    return Scores(values - log_mass[:, None], log_mass)

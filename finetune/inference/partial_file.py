@@ -4,6 +4,8 @@ OUT                        the predictions, once they are complete
 OUT.json                   their settings, versions and counts
 OUT.parts/settings.json    settings of an unfinished command
 OUT.parts/000003.parquet   a finished part of some hundred pages
+OUT.parts/learned          what a baseline learned, with which its parts are staged
+OUT.parts/of-7             several commands write the file, each one of seven shares (`--part 3/7`)
 """
 
 from __future__ import annotations
@@ -21,14 +23,17 @@ import pyarrow as pa
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, ownership
+from psgimg.builder.placing.parts import Part
 from psgimg.builder.processes import lock
 from psgimg.finetune.metrics import predictions, table_files
 from psgimg.finetune.metrics.predictions import Predictions
 
-OWN_NAME = re.compile(
-    r"lock|(\d{6}\.parquet|settings\.json)|\.(\d{6}\.parquet|settings\.json)\.[\w-]+\.tmp"
-)
+FILE = r"(\d{6}\.parquet|settings\.json|learned)"
+OWN_NAME = re.compile(rf"lock|{FILE}|\.{FILE}\.[\w-]+\.tmp", re.ASCII)
 """Names of the files in the folder of the parts."""
+
+SHARES = re.compile(r"of-([1-9]\d{0,8})", re.ASCII)
+"""Name of an empty file that states the number of shares."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,30 @@ class Parts:
         return self._part(i).exists()
 
     def any_done(self) -> bool:
-        """Return whether any part is finished."""
-        return any(self.folder.glob("*.parquet"))
+        """Return whether any part is finished, or what it needs is learned."""
+        return self.learned.exists() or any(self.folder.glob("*.parquet"))
+
+    @property
+    def n_shares(self) -> int | None:
+        """Number of commands that share the file; None if it is not known."""
+        present = self.folder.iterdir() if self.folder.is_dir() else ()
+        found = [int(match[1]) for path in present if (match := SHARES.fullmatch(path.name))]
+        return found[0] if len(found) == 1 else None
+
+    def share(self, part: Part) -> None:
+        """Note into how many shares the file is divided."""
+        (self.folder / f"of-{part.n_parts}").touch()
+
+    @property
+    def learned(self) -> Path:
+        """What a method learned to make these predictions; complete if it exists."""
+        return self.folder / "learned"
+
+    @contextmanager
+    def learning(self) -> Iterator[Path]:
+        """Yield the path under which to write what a method learned."""
+        with atomic_file.whole(self.learned) as temporary:
+            yield temporary
 
     def write(self, i: int, part: Predictions) -> None:
         """Write a part, completely or not at all."""
@@ -83,8 +110,13 @@ class Parts:
 
 
 @contextmanager
-def hold(out: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
+def hold(out: Path, settings: Mapping[str, Any], *, shared: bool = False) -> Iterator[Parts]:
     """Lock a file of predictions to write it, or resume it, with these settings.
+
+    Parameters
+    ----------
+    shared
+        Whether other commands may write other parts meanwhile; whoever joins them does so alone.
 
     Raises
     ------
@@ -95,9 +127,15 @@ def hold(out: Path, settings: Mapping[str, Any]) -> Iterator[Parts]:
     parts = Parts(table_files.checked(out), settings)
     _refuse_foreign(parts)
     refusal = f"another command is writing {parts.out}; wait for it or choose another --out"
-    with lock.held(parts.folder / "lock", refusal):
+    with lock.held(parts.folder / "lock", refusal, shared=shared):
+        if shared:
+            _check_settings(parts, begun=True)
+            yield parts
+            if parts.sidecar.exists():  # joined already
+                shutil.rmtree(parts.folder, ignore_errors=True)
+            return
         try:
-            _check_settings(parts)
+            _check_settings(parts, begun=parts.any_done())
             yield parts
         except BaseException:
             if not parts.any_done():  # nothing to resume: allow other settings
@@ -113,15 +151,21 @@ def _refuse_foreign(parts: Parts) -> None:
     ownership.refuse_links([parts.folder], "--out")
     present = parts.folder.iterdir() if parts.folder.is_dir() else ()
     for path in sorted(present):
-        if not OWN_NAME.fullmatch(path.name):
+        if not (OWN_NAME.fullmatch(path.name) or SHARES.fullmatch(path.name)):
             raise ownership.foreign(path, "--out")
 
 
-def _check_settings(parts: Parts) -> None:
-    """Raise BuildError if the file was written, or begun, with other settings."""
-    begun = parts.folder / "settings.json"
+def _check_settings(parts: Parts, *, begun: bool) -> None:
+    """Raise BuildError if the file was written, or begun, with other settings.
+
+    Parameters
+    ----------
+    begun
+        Whether the settings of an unfinished command count.
+    """
+    path = parts.folder / "settings.json"
     try:
-        before = _settings(parts, begun)
+        before = _settings(parts, path if begun else None)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(f"{parts.sidecar} is damaged ({error}); choose another --out") from error
     if before is None and parts.out.exists():
@@ -135,15 +179,15 @@ def _check_settings(parts: Parts) -> None:
             f"same ones, choose another --out, or remove it with {parts.sidecar.name} and "
             f"{parts.folder.name}"
         )
-    atomic_file.write_text(begun, json.dumps(parts.settings, sort_keys=True))
+    atomic_file.write_text(path, json.dumps(parts.settings, sort_keys=True))
 
 
-def _settings(parts: Parts, begun: Path) -> dict[str, Any] | None:
+def _settings(parts: Parts, begun: Path | None) -> dict[str, Any] | None:
     """Return the settings of the command that wrote, or began, the file; None if there is none."""
     if parts.sidecar.exists() and parts.out.exists():
         finished: dict[str, Any] = bounded.read_json(parts.sidecar)["settings"]
         return finished
-    if parts.any_done():
+    if begun is not None and (begun.exists() or parts.any_done()):
         unfinished: dict[str, Any] = bounded.read_json(begun)
         return unfinished
     return None

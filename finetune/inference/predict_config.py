@@ -12,13 +12,14 @@ from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import secrets
+from psgimg.builder.placing.parts import Part
 from psgimg.builder.render.recipe import digest
 from psgimg.finetune import hub
 from psgimg.finetune.data.chat import check_context
 from psgimg.finetune.data.page_set import PageSet
 from psgimg.finetune.inference import fold_checks, page_lanes
-from psgimg.finetune.inference.local_network import is_local
 from psgimg.finetune.inference.page_lanes import PageLanes
+from psgimg.finetune.inference.server.local_network import is_local
 from psgimg.finetune.lanes.seen import LanesSeen
 from psgimg.finetune.models import identity, provenance
 from psgimg.finetune.models.identity import ModelIdentity
@@ -42,7 +43,11 @@ class PredictConfig:
     mode
         ``score`` compares the probabilities of the five answers, ``generate`` parses generated text.
     batch_size
-        Pages per batch; with ``endpoint``, simultaneous requests.
+        Pages per batch; with ``endpoint``, simultaneous requests. None chooses it for the device.
+    device
+        Names of the devices, joined by commas; None means all GPUs, or the CPU.
+    loaders
+        Processes that prepare pages for each device, 0 for a thread; None chooses their number.
     prompt, context
         None means as in training; for a model not fine-tuned with psgimg, the default prompt and no
         neighbours.
@@ -62,6 +67,10 @@ class PredictConfig:
         Repeat the predictions without each lane in turn, each in a file of its own.
     send_restricted
         Send pictures of restricted corpora to a server outside the local network.
+    part
+        Predict a share of the recordings only; None means all of them.
+    join
+        Predict nothing, but join the parts.
 
     Raises
     ------
@@ -77,7 +86,9 @@ class PredictConfig:
     corpus: str | None = None
     revision: str | None = None
     mode: str = "score"
-    batch_size: int = 16
+    batch_size: int | None = None
+    device: str | None = None
+    loaders: int | None = None
     endpoint: str | None = None
     prompt: str | None = None
     context: int | None = None
@@ -90,6 +101,8 @@ class PredictConfig:
     without: Sequence[str] = ()
     each_lane_out: bool = False
     send_restricted: bool = False
+    part: Part | None = None
+    join: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -98,8 +111,12 @@ class PredictConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise BuildError(f"{flag(name)} {value}: must be at least 1")
+        if self.loaders is not None and self.loaders < 0:
+            raise BuildError(f"--loaders {self.loaders}: must be at least 0")
         if self.each_lane_out and self.without:
             raise BuildError("--each-lane-out and --without: use only one of them")
+        if self.part and self.join:
+            raise BuildError("--part and --join: use --join alone when all parts are finished")
 
 
 @dataclass(frozen=True)

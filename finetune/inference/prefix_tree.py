@@ -60,21 +60,30 @@ class Tree:
         return attends
 
     def mask(self, prompt: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        """Return the additive attention mask, (n, 1, nodes, prompt + nodes).
+        """Return the additive attention mask of the nodes, (n, 1, nodes, prompt + nodes).
 
         Parameters
         ----------
         prompt : (n, prompt)
             Attention mask of the prompts.
         """
-        n, device = len(prompt), prompt.device
-        m = len(self.tokens)
-        past = prompt.bool()[:, None, :].expand(n, m, -1)
-        own = self.attends.to(device).expand(n, m, m)
-        visible = torch.cat([past, own], dim=-1)[:, None]
-        return torch.zeros(visible.shape, dtype=dtype, device=device).masked_fill(
-            ~visible, torch.finfo(dtype).min
+        return _additive(self._visible(prompt), dtype)
+
+    def mask_with_prompt(self, prompt: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """Return that of the prompt and the nodes, (n, 1, prompt + nodes, prompt + nodes)."""
+        n, n_prompt = prompt.shape
+        causal = torch.ones(n_prompt, n_prompt, dtype=torch.bool, device=prompt.device).tril()
+        past = causal & prompt.bool()[:, None, :]
+        unseen = past.new_zeros(n, n_prompt, len(self.tokens))
+        return _additive(
+            torch.cat([torch.cat([past, unseen], dim=-1), self._visible(prompt)], dim=1), dtype
         )
+
+    def _visible(self, prompt: torch.Tensor) -> torch.Tensor:
+        """Return (n, nodes, prompt + nodes) bool, what each node attends to."""
+        n, m = len(prompt), len(self.tokens)
+        past = prompt.bool()[:, None, :].expand(n, m, -1)
+        return torch.cat([past, self.attends.to(prompt.device).expand(n, m, m)], dim=-1)
 
     def sums(self, first: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
         """Return the log-probabilities of the answers, (n, answers).
@@ -98,3 +107,9 @@ class Tree:
             for steps in self.steps
         ]
         return torch.stack(columns, dim=1)
+
+
+def _additive(visible: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return a mask that is 0 where (n, queries, keys) are visible, (n, 1, queries, keys)."""
+    hidden = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
+    return hidden.masked_fill_(~visible, torch.finfo(dtype).min)[:, None]

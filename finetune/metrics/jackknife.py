@@ -139,6 +139,11 @@ def of_sums(
     return Interval(value, *ends(value, without, weights, within=within))
 
 
+def share(parts: npt.NDArray[np.number]) -> float:
+    """Return the first of two summed parts over the second; NaN if that is 0."""
+    return float(parts[0] / parts[1]) if parts[1] else float("nan")
+
+
 def mean(
     values: npt.ArrayLike,
     subjects: Sequence[Hashable] | npt.NDArray[np.generic],

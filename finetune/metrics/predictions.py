@@ -4,8 +4,9 @@ Columns: ``corpus``, ``subject``, ``recording``, ``epoch``, ``label`` and ``pred
 null or empty without a valid answer). Optional: ``label_2`` (a second scorer's stage), ``raw`` (the
 text of the answer), ``p_W``, ``p_N1``, ``p_N2``, ``p_N3``, ``p_REM``, ``log_mass`` (log of the
 total probability of the five answers), ``fold`` (of a cross-validation, from 0), ``epoch_s``
-(length of the epochs in seconds, the same in a whole recording) and ``unseen_lanes`` (the page's absent
-lanes, if the model was never shown a page without just these; else null). Parquet, CSV or JSON lines, by
+(length of the epochs in seconds, the same in a whole recording), ``unseen_lanes`` (the page's absent
+lanes, if the model was never shown a page without just these; else null) and ``votes`` (how many scorers
+chose W, N1, N2, N3 and REM: ``0 1 4 0 0``). Parquet, CSV or JSON lines, by
 the file's suffix. Any other column is ignored.
 """
 
@@ -23,7 +24,7 @@ import pyarrow.compute as pc
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.metrics import table_files
+from psgimg.finetune.metrics import table_files, vote_counts
 
 KEYS = ("corpus", "subject", "recording", "epoch")
 PROBABILITIES = tuple(f"p_{stage}" for stage in STAGE_NAMES)
@@ -37,8 +38,11 @@ SCHEMA = pa.schema(
         *((name, pa.float64()) for name in (*PROBABILITIES, "log_mass", "epoch_s")),
         ("fold", pa.int32()),
         ("unseen_lanes", pa.string()),
+        ("votes", pa.string()),
     ]
 )
+
+STAGE_COLUMNS = ("label", "label_2", "prediction")
 
 SUM_TOLERANCE = 3e-3
 """Allowed deviation of an epoch's summed probabilities from 1: some tools round to three digits."""
@@ -113,6 +117,11 @@ class Predictions:
         values = np.stack(columns, axis=1).astype(np.float64)
         return None if np.isnan(values).all() else values
 
+    @property
+    def votes(self) -> npt.NDArray[np.int64] | None:
+        """(n, 5) numbers of scorers for each stage, 0 where an epoch has none; None if all have none."""
+        return vote_counts.array(self.table["votes"])
+
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Predictions:
         """Return predictions from rows with some or all columns of ``SCHEMA``."""
@@ -164,7 +173,7 @@ def checked(table: pa.Table, path: Path) -> Predictions:
             raise BuildError(
                 f"{path}: {_where(table, pc.is_null(table[name]))} has no {name}; {remedy}"
             )
-    for name in ("label", "label_2", "prediction"):
+    for name in STAGE_COLUMNS:
         valid = pc.or_(pc.is_in(table[name], pa.array(STAGE_NAMES)), pc.is_null(table[name]))
         if not pc.all(valid, min_count=0).as_py():
             wrong = table[name].filter(pc.invert(valid))[0].as_py()
@@ -173,6 +182,7 @@ def checked(table: pa.Table, path: Path) -> Predictions:
                 f"stages are {', '.join(STAGE_NAMES)}"
             )
     _check_once(table, path)
+    _check_votes(table, path)
     _check_probabilities(table, path)
     return Predictions(table)
 
@@ -184,6 +194,15 @@ def _check_once(table: pa.Table, path: Path) -> None:
         raise BuildError(
             f"{path}: {_named(twice, 0)} occurs {twice['count_all'][0].as_py()} times; keep one "
             "prediction per epoch"
+        )
+
+
+def _check_votes(table: pa.Table, path: Path) -> None:
+    if (text := vote_counts.invalid(table["votes"])) is not None:
+        where = _where(table, pc.fill_null(pc.equal(table["votes"], text), False))
+        raise BuildError(
+            f"{path}: {where} has the votes {text!r}; give the number of scorers for "
+            f"{', '.join(STAGE_NAMES)}, such as {vote_counts.EXAMPLE!r}"
         )
 
 
@@ -233,13 +252,16 @@ def typed(table: pa.Table, path: Path) -> pa.Table:
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
         if pa.types.is_string(field.type) and not _is_text(column.type):
-            raise BuildError(f"{path}: column {field.name!r} is {column.type}; make it text")
+            remedy = "make it text"
+            if field.name in STAGE_COLUMNS:
+                remedy += ", or give `psgimg evaluate` the stages of its numbers with --codes"
+            raise BuildError(f"{path}: column {field.name!r} is {column.type}; {remedy}")
         try:
             column = column.cast(field.type)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             message = " ".join(str(error).split())
             raise BuildError(f"{path}: column {field.name!r}: {message}; fix the values") from error
-        if field.name in ("label_2", "prediction"):
+        if field.name in ("label_2", "prediction", "votes"):
             column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
         if pa.types.is_floating(field.type):
             column = pc.if_else(pc.is_nan(column), pa.scalar(None, pa.float64()), column)

@@ -13,6 +13,9 @@ CHECKPOINTING = {
 }
 """Training options by their names before transformers 5.23 → since."""
 
+SWITCH = ("gradient_checkpointing", "activation_checkpointing")
+"""Names of the training option that switches it; newer versions have both."""
+
 
 def cache_of(output: Any) -> Any:
     """Return the cache in a model's output: ``cache`` since transformers 5.24, else ``past_key_values``."""
@@ -30,6 +33,26 @@ def training_options(values: Mapping[str, Any], known: Collection[str]) -> dict[
         new if (new := CHECKPOINTING.get(name, name)) in known else name: value
         for name, value in values.items()
     }
+
+
+def is_checkpointed(training: Any) -> bool:
+    """Whether training options ask for activation checkpointing."""
+    return any(getattr(training, name, False) for name in SWITCH)
+
+
+def set_checkpointing(training: Any, on: bool) -> None:
+    """Set activation checkpointing in training options, under all names that they have."""
+    for name in SWITCH:
+        if hasattr(training, name):
+            setattr(training, name, on)
+
+
+def checkpoint(model: Any, on: bool) -> None:
+    """Switch activation checkpointing of a model."""
+    verb = "enable" if on else "disable"
+    newest = f"activation_checkpointing_{verb}"
+    switch = newest if hasattr(model, newest) else f"gradient_checkpointing_{verb}"
+    getattr(model, switch)()
 
 
 @contextmanager

@@ -11,9 +11,46 @@ from torch import nn
 NOT_ADAPTED = ("lm_head", "gate", "router", "shared_expert_gate")
 """Linear layers without LoRA: TRL does not support the head, and routers must not change."""
 
+PACKED = ("qwen2_5_vl", "qwen3_vl", "qwen3_5")
+"""Families whose vision tower takes the pages of a batch as one sequence, with their boundaries."""
+
+CONSTANT = (*PACKED[:2], "llava", "llava_next", "idefics3", "smolvlm")
+"""Families whose layers see the same shapes for all pages of one size, and can be compiled."""
+
+PROJECTOR = "projector"
+"""What connects vision tower and language model, among the modules of an adapter that learn whole."""
+
+MERGERS = ("merger", "deepstack_merger_list")
+"""Modules that do so within the vision tower (Qwen)."""
+
 COUNTS_PIXELS = ("Qwen2VL", "Glm4v")
 """Image processors whose ``size["longest_edge"]`` is a number of pixels, by the prefix of their
 class name. All others scale pages to one size or cut them into tiles of a fixed size."""
+
+
+def bare(model: Any) -> Any:
+    """Return the model behind an adapter, or the model itself."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def language_model(model: Any) -> nn.Module:
+    """Return the language model without its head; BuildError if it can't be identified."""
+    return _language_model(bare(model))
+
+
+def vision_tower(model: Any) -> nn.Module:
+    """Return the vision tower; BuildError if it can't be identified."""
+    return _vision_tower(bare(model))
+
+
+def packs_pages(model: Any) -> bool:
+    """Whether the vision tower takes the pages of a batch as one sequence, with their boundaries."""
+    return bare(model).config.model_type in PACKED
+
+
+def has_constant_shapes(model: Any) -> bool:
+    """Whether the layers see the same shapes for all pages of one size."""
+    return bare(model).config.model_type in CONSTANT
 
 
 def lora_targets(model: Any, vision: bool) -> str:
@@ -33,6 +70,32 @@ def lora_targets(model: Any, vision: bool) -> str:
     """
     parts = [_language_model(model), *([_vision_tower(model)] if vision else [])]
     return "|".join(_pattern(model, part) for part in parts)
+
+
+def projectors(model: Any) -> list[str]:
+    """Return the names of the modules that connect the vision tower with the language model.
+
+    Raises
+    ------
+    BuildError
+        If there are none.
+    """
+    inner, tower = bare(model).base_model, vision_tower(model)
+    parts = [tower, language_model(model)]
+    found = [part for part in inner.children() if part not in parts and list(part.parameters())]
+    if not found:
+        mergers = [getattr(tower, name) for name in MERGERS if hasattr(tower, name)]
+        found = [
+            module
+            for part in mergers
+            for module in (part if isinstance(part, nn.ModuleList) else [part])
+        ]
+    if not found:
+        raise BuildError(
+            f"{type(bare(model)).__name__}: its projector can't be identified; name the modules with "
+            "--lora-modules-to-save"
+        )
+    return [_name(bare(model), module) for module in found]
 
 
 def vision_layers(model: Any) -> str:

@@ -54,7 +54,11 @@ class Loaded:
 
 
 def load_for_inference(
-    source: str, *, trust_remote_code: bool = False, dtype: str = "auto"
+    source: str,
+    *,
+    trust_remote_code: bool = False,
+    dtype: str = "auto",
+    device: str | None = None,
 ) -> Loaded:
     """Load a model written by `psgimg sft`, full or adapter, or any vision-language model.
 
@@ -65,13 +69,15 @@ def load_for_inference(
     dtype
         ``float32``, ``bfloat16``, ``float16``; ``auto`` means that of the weights on a GPU, and
         float32 on a CPU, where the others are slow.
+    device
+        Name of the device; None for a GPU if there is one.
 
     Raises
     ------
     BuildError
         If it can't be loaded, is not a vision-language model or has no chat template.
     """
-    gpu = torch.accelerator.is_available()
+    gpu = torch.accelerator.is_available() and device != "cpu"
     dtype = "float32" if dtype == "auto" and not gpu else dtype
     manifest = fetch(source, folders.FILE)
     adapter = fetch(source, ADAPTER_FILE)
@@ -81,7 +87,7 @@ def load_for_inference(
     else:
         model = _adapted(source, trust_remote_code, dtype)
     if gpu:
-        model = model.to(torch.accelerator.current_accelerator())
+        model = model.to(device or torch.accelerator.current_accelerator())
     folder = None if manifest is None else ModelFolder.load(manifest.parent)
     return Loaded(model.eval(), processor, folder)
 
@@ -103,18 +109,8 @@ def load_base(
     BuildError
         If they can't be loaded, or the model is not a vision-language model.
     """
-    hub.require(source, "model", revision)
     options = {"revision": revision, "trust_remote_code": trust_remote_code}
-    try:
-        config = AutoConfig.from_pretrained(source, **options)
-    except Failures as error:
-        raise refusal(source, error) from error
-    remote = "AutoModelForImageTextToText" in (getattr(config, "auto_map", None) or {})
-    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and not remote:
-        raise BuildError(
-            f"{source}: {config.model_type} is not a model for pictures and text; use a "
-            "vision-language model, such as a Qwen-VL, SmolVLM, Gemma 3 or LLaVA, or tiny"
-        )
+    _config(source, options)
     try:
         return AutoModelForImageTextToText.from_pretrained(
             source,
@@ -124,6 +120,24 @@ def load_base(
             device_map=device_map,
             **options,
         )
+    except Failures as error:
+        raise refusal(source, error) from error
+
+
+def load_shape(source: str, *, revision: str | None = None, trust_remote_code: bool = False) -> Any:
+    """Return a vision-language model without weights, on the meta device.
+
+    Raises
+    ------
+    BuildError
+        As :func:`load_base`.
+    """
+    config = _config(source, {"revision": revision, "trust_remote_code": trust_remote_code})
+    try:
+        with torch.device("meta"):
+            return AutoModelForImageTextToText.from_config(
+                config, trust_remote_code=trust_remote_code
+            )
     except Failures as error:
         raise refusal(source, error) from error
 
@@ -191,6 +205,22 @@ def refusal(source: str, error: BaseException) -> BuildError:
             f"it can't be loaded ({type(error).__name__}: {message[:200]}); try another version"
         )
     return BuildError(f"{source}: {remedy}")
+
+
+def _config(source: str, options: dict[str, Any]) -> Any:
+    """Load the configuration of a vision-language model; BuildError if it is another model."""
+    hub.require(source, "model", options["revision"])
+    try:
+        config = AutoConfig.from_pretrained(source, **options)
+    except Failures as error:
+        raise refusal(source, error) from error
+    remote = "AutoModelForImageTextToText" in (getattr(config, "auto_map", None) or {})
+    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and not remote:
+        raise BuildError(
+            f"{source}: {config.model_type} is not a model for pictures and text; use a "
+            "vision-language model, such as a Qwen-VL, SmolVLM, Gemma 3 or LLaVA, or tiny"
+        )
+    return config
 
 
 def _adapted(source: str, trust_remote_code: bool, dtype: str) -> Any:

@@ -1,79 +1,118 @@
-"""Inference: a model's predictions for the pages of a night, drawn in a thread while the model runs."""
+"""Inference: a model's predictions for the pages of a night, which are drawn while it is loaded."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from itertools import chain, groupby
-from typing import TYPE_CHECKING
 
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.files import picture
 from psgimg.builder.unscored_night import UnscoredPage
 from psgimg.finetune.data.chat import ChatRow, chat_row
+from psgimg.finetune.inference.fleet import Fleet
+from psgimg.finetune.inference.opening import Staging
 from psgimg.finetune.inference.predictors import Predictor
-from psgimg.finetune.inference.prefetch import ahead, batches
+from psgimg.finetune.inference.preparing import batches
 from psgimg.finetune.metrics.predictions import Answer
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 Drawn = tuple[UnscoredPage, bytes]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A page to stage, with its neighbours as far as they follow without a gap.
+
+    Parameters
+    ----------
+    before, pictures
+        Number of neighbours before the page; PNG of all pages in order of time.
+    """
+
+    page: UnscoredPage
+    before: int
+    pictures: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Makes the chat rows of pages, in any process.
+
+    Parameters
+    ----------
+    prompt
+        Prompt that the model was trained with.
+    context
+        Number of neighbouring pages shown on either side, if they are adjacent without a gap.
+    """
+
+    prompt: Prompt
+    context: int
+
+    def __call__(self, some: Sequence[Asked]) -> list[ChatRow]:
+        """Decode the pages; one that several questions share is decoded once."""
+        decoded = {png: picture.decode(png) for png in {p for one in some for p in one.pictures}}
+        return [
+            chat_row(
+                [decoded[png] for png in one.pictures],
+                None,
+                self.prompt,
+                before=one.before,
+                after=len(one.pictures) - 1 - one.before,
+                wanted_before=self.context,
+                wanted_after=self.context,
+            )
+            for one in some
+        ]
+
+
+@contextmanager
+def drawing(pages: Iterable[Drawn], context: int) -> Iterator[Future[list[Asked]]]:
+    """Draw pages in a thread, and yield what will be all of them."""
+    with ThreadPoolExecutor(1) as worker:
+        yield worker.submit(lambda: list(asked(pages, context)))
+
+
 def answers(
-    pages: Iterable[Drawn], predictor: Predictor, prompt: Prompt, context: int, batch_size: int
+    some: Sequence[Asked],
+    fleet: Fleet[Predictor],
+    read: Callable[[Sequence[Asked]], list[ChatRow]],
+    size: int,
 ) -> Iterator[list[tuple[UnscoredPage, Answer]]]:
     """Yield the model's answer for each page in chronological order, one batch at a time.
 
     Parameters
     ----------
-    pages
-        Pages with their PNG in chronological order; consumed lazily.
-    predictor
-        The model that answers.
-    prompt
-        Prompt that the model was trained with.
-    context
-        Number of neighbouring pages shown on either side, if they are adjacent without a gap.
-    batch_size
+    read
+        Makes chat rows of pages; see :class:`Questions`.
+    size
         Number of pages per batch.
     """
-    rows = questions(pages, prompt, context)
-    prepared = (
-        ([page for page, _ in batch], predictor.prepare([row for _, row in batch]))
-        for batch in batches(rows, batch_size)
-    )
-    for batch_pages, encoded in ahead(prepared):
-        yield list(zip(batch_pages, predictor.answer(encoded), strict=True))
+    tasks = list(batches(some, size))
+    with closing(fleet.run(Staging(read), tasks)) as found:
+        for task, answered in zip(tasks, found, strict=True):
+            yield [(one.page, answer) for one, answer in zip(task, answered, strict=True)]
 
 
-def questions(
-    pages: Iterable[Drawn], prompt: Prompt, context: int
-) -> Iterator[tuple[UnscoredPage, ChatRow]]:
-    """Yield each page with its chat, holding no more pictures in memory than one chat needs."""
+def asked(pages: Iterable[Drawn], context: int) -> Iterator[Asked]:
+    """Yield each page with its neighbours."""
     for run in _runs(pages):
-        window: deque[tuple[UnscoredPage, Image.Image] | None] = deque(maxlen=2 * context + 1)
+        window: deque[Drawn | None] = deque(maxlen=2 * context + 1)
         missing = [None] * context
-        decoded = ((page, picture.decode(png)) for page, png in run)
-        for entered in chain(missing, decoded, missing):
+        for entered in chain(missing, run, missing):
             window.append(entered)
             if len(window) <= 2 * context:
                 continue
             shown = list(window)
-            before, current, after = shown[:context], shown[context], shown[context + 1 :]
+            current = shown[context]
             assert current is not None
-            yield (
-                current[0],
-                chat_row(
-                    [page[1] for page in shown if page],
-                    None,
-                    prompt,
-                    before=sum(page is not None for page in before),
-                    after=sum(page is not None for page in after),
-                    wanted_before=context,
-                    wanted_after=context,
-                ),
+            yield Asked(
+                page=current[0],
+                before=sum(drawn is not None for drawn in shown[:context]),
+                pictures=tuple(drawn[1] for drawn in shown if drawn is not None),
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.builder.unscored_night import NightPages, UnscoredNight
 from psgimg.finetune import optional_dependencies
-from psgimg.finetune.inference import predictors
+from psgimg.finetune.inference import opening
+from psgimg.finetune.inference.opening import Crew, OpenModel, Wish
 from psgimg.finetune.models import identity
 from psgimg.finetune.models.identity import ModelIdentity
 from psgimg.finetune.models.manifest import ModelFolder, versions
@@ -29,6 +30,7 @@ from psgimg.finetune.staging import (
     lights,
     plot_night,
 )
+from psgimg.finetune.staging.stage_config import StageConfig
 from psgimg.finetune.staging.staged_night import StagedNight
 
 OUTPUT = TABLE, ANNOTATIONS, FIGURES, PICTURE = (
@@ -43,73 +45,6 @@ HASHED = (TABLE, ANNOTATIONS, PICTURE)
 
 EXPECTED_MASS = 0.5
 """A trained model puts nearly all its probability on the five answers; below this, a note is shown."""
-
-
-@dataclass(frozen=True)
-class StageConfig:
-    """Options of `psgimg stage`.
-
-    Parameters
-    ----------
-    night
-        Path to a recording in any format that MNE reads.
-    model
-        Folder written by `psgimg sft`, or its id on the Hub.
-    out
-        Output folder; None names it after the recording, in the working directory.
-    channels
-        Lane, or derivation shown in a lane, → label of the channel that fills it; the other lanes
-        are matched by label.
-    mains_hz
-        Mains frequency at the place of recording, 50 or 60 Hz.
-    polarity
-        Rule for the sign of the recording, if it is another than that of the model's recipe.
-    lights_off, lights_on
-        Clock time, or seconds from the recording's start; None for its start or end.
-    review
-        Confidence below which an epoch is marked for review. With a small model on a real night,
-        0.7 marked a tenth of the epochs, of which a third were wrong, and 0.5 hardly any.
-    batch_size
-        Number of pages per forward pass.
-    trust_remote_code
-        Whether to run code that comes with the model.
-    any_lanes
-        Whether to go on if lanes are absent as on no training page, with every epoch marked for review.
-    scoring, scoring_format
-        A scoring whose epochs are staged, instead of every 30 s from the recording's start; and the
-        corpus, or its YAML file, whose format it has, None to recognise it.
-    """
-
-    night: Path
-    model: str
-    out: Path | None = None
-    channels: Mapping[str, str] | None = None
-    mains_hz: float = 50.0
-    polarity: str | None = None
-    lights_off: str | None = None
-    lights_on: str | None = None
-    review: float = 0.7
-    batch_size: int = 16
-    trust_remote_code: bool = False
-    any_lanes: bool = False
-    scoring: Path | None = None
-    scoring_format: str | None = None
-
-    def __post_init__(self) -> None:
-        unscored_night.require_mains(self.mains_hz)
-        if not 0 <= self.review <= 1:
-            raise BuildError(f"--review {self.review:g}: give a probability from 0 to 1")
-        if self.batch_size < 1:
-            raise BuildError(f"--batch-size {self.batch_size}: must be at least 1")
-        if self.scoring_format is not None and self.scoring is None:
-            raise BuildError(
-                f"--scoring-format {self.scoring_format}: give --scoring with the file too"
-            )
-
-    @property
-    def folder(self) -> Path:
-        """Output folder."""
-        return self.out or Path(f"{self.night.stem}-stages")
 
 
 def stage(config: StageConfig, progress: Progress) -> StagedNight:
@@ -140,6 +75,13 @@ def stage(config: StageConfig, progress: Progress) -> StagedNight:
         config.lights_off, config.lights_on, night.start, night.duration_s, night.grid.epoch_s
     )
     _refuse_to_replace(config.folder, config.night)
+    crew = opening.crew(
+        OpenModel(config.model, config.dtype, config.trust_remote_code),
+        trained.prompt.answers,
+        Wish(config.device, config.batch_size, config.loaders),
+        len(night.epochs),
+        progress.note,
+    )
     with atomic_folder.whole(config.folder, config.night, lambda: OUTPUT, "staging") as room:
         for note in (*night.notes, *differences.notes):
             progress.note(note)
@@ -148,7 +90,7 @@ def stage(config: StageConfig, progress: Progress) -> StagedNight:
         for note in pages.notes:
             progress.note(note)
         staged = replace(
-            _staged(night, pages, trained, lights_s, config, progress),
+            _staged(night, pages, trained, lights_s, crew, config, progress),
             unseen_lanes=differences.unseen_lanes,
         )
         notes = [*night.notes, *differences.notes, *pages.notes, *lights.notes(*lights_s)]
@@ -198,29 +140,29 @@ def _staged(
     pages: NightPages,
     trained: ModelFolder,
     lights_s: tuple[float | None, float | None],
+    crew: Crew,
     config: StageConfig,
     progress: Progress,
 ) -> StagedNight:
     """Stage every page that can be drawn."""
-    from psgimg.finetune.models.loading import load_for_inference
-
-    progress.start("staging", len(night.epochs), "pages")
-    loaded = load_for_inference(config.model, trust_remote_code=config.trust_remote_code)
-    predictor = predictors.scoring(
-        loaded.model, loaded.processor, trained.prompt.answers, progress.note
-    )
     probabilities = np.full((len(night.grid), len(STAGE_NAMES)), np.nan)
     rows = {number: row for row, number in enumerate(night.grid.epochs)}
     masses = []
-    for batch in inference.answers(
-        pages, predictor, trained.prompt, trained.context, config.batch_size
+    read = inference.Questions(trained.prompt, trained.context)
+    with (
+        inference.drawing(pages, trained.context) as drawn,
+        crew.fleet as fleet,
     ):
-        for page, answer in batch:
-            assert answer.probabilities is not None
-            assert answer.log_mass is not None
-            probabilities[rows[page.epoch]] = answer.probabilities
-            masses.append(np.exp(answer.log_mass))
-        progress.advance(len(batch))
+        progress.start("loading the model")
+        fleet.begin()
+        progress.start("staging", len(night.epochs), "pages")
+        for batch in inference.answers(drawn.result(), fleet, read, crew.batch_size):
+            for page, answer in batch:
+                assert answer.probabilities is not None
+                assert answer.log_mass is not None
+                probabilities[rows[page.epoch]] = answer.probabilities
+                masses.append(np.exp(answer.log_mass))
+            progress.advance(len(batch))
     if np.mean(masses) < EXPECTED_MASS:
         progress.note(
             f"the model puts {np.mean(masses):.0%} of its probability on the five answers; it is "

@@ -23,9 +23,9 @@ OWN = {
     "build": BUILD,
     "test_build": ("source", *BUILD),
     "sft": ("dataset", "output_dir", "config", "resume_from_checkpoint", "push_to_hub"),
-    "predict": ("model", "dataset", "out"),
+    "predict": ("model", "dataset", "out", "part", "join"),
     "explain": ("model", "dataset", "out"),
-    "baseline": ("dataset", "method", "on", "out", "config"),
+    "baseline": ("dataset", "method", "on", "out", "config", "train", "part", "join"),
 }
 """Options that a study sets itself, or that would publish its output."""
 

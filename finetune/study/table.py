@@ -54,6 +54,7 @@ def collect(study: Study, cells: Sequence[Cell], out: Path) -> Values:
             if factor not in (SEED, FOLD)
             for effect in _effects(factor, cells, finished, answers)
         ],
+        "people": _people(finished, out),
         "commands": plan.commands(cells),
         **_disclosed(finished, out),
     }
@@ -112,6 +113,28 @@ def _disclosed(cells: Sequence[Cell], out: Path) -> Values:
     named = [(name, source) for (name, _), source in files.items()]
     common = disclosure.common([source for _, source in named])
     return {"saw": common, "notes": disclosure.notes(named)}
+
+
+PEOPLE = {"scorers": "second scorer", "people": "each scorer against the others"}
+"""Key of ``metrics.json`` → whose agreement it is."""
+
+
+def _people(cells: Sequence[Cell], out: Path) -> list[Values]:
+    """Return the agreement of the scorers on the epochs of the cells, each once."""
+    lines: list[Values] = []
+    for cell in cells:
+        metrics = _metrics(out / cell.evaluation.finished)
+        for key, who in PEOPLE.items():
+            found = metrics.get(key)
+            if not found:
+                continue
+            line = {
+                "name": who,
+                **{name: found[name] for name in ("epochs", "subjects", "figures")},
+            }
+            if line not in lines:
+                lines.append(line)
+    return lines
 
 
 def _metrics(path: Path) -> Values:

@@ -10,7 +10,7 @@ from psgimg.builder.access.fetch_options import fetch_options
 from psgimg.builder.command_options import OUT, config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.finetune import optional_dependencies
-from psgimg.finetune.terminal.options import corpus_option, fold_option
+from psgimg.finetune.terminal.options import corpus_option, fold_option, join_option, part_option
 
 
 @click.command()
@@ -60,6 +60,11 @@ from psgimg.finetune.terminal.options import corpus_option, fold_option
     show_default=True,
     help="Recordings processed in parallel.",
 )
+@click.option(
+    "--train", is_flag=True, help="Only train, once, for the tasks of a job array that follow."
+)
+@part_option
+@join_option
 @fetch_options
 def baseline(**options: Any) -> None:
     """Stage from the signals instead of pictures: same recordings, splits and epochs.
@@ -76,4 +81,8 @@ def baseline(**options: Any) -> None:
     console = open_console()
     with ProgressBar(console) as progress:
         results = main.baseline(main.BaselineConfig(**options), progress)
-    show_baselines.show(console, results, options["out"])
+    whole = {name: found for name, found in results.items() if found is not None}
+    if len(whole) < len(results):
+        show_baselines.show_next(console, results, options["part"])
+    else:
+        show_baselines.show(console, whole, options["out"])

@@ -12,7 +12,9 @@ from psgimg.finetune import optional_dependencies
 from psgimg.finetune.terminal.options import (
     any_lanes_option,
     any_recipe_option,
+    batch_size_option,
     corpus_option,
+    device_option,
     dtype_option,
     fold_option,
     model_option,
@@ -63,7 +65,8 @@ from psgimg.finetune.terminal.options import (
     help="Length of an occluded window in seconds.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the choice of pages.")
-@click.option("--batch-size", type=int, default=16, show_default=True, help="Pictures per batch.")
+@batch_size_option
+@device_option
 @dtype_option
 @trust_option
 @any_recipe_option

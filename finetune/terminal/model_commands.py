@@ -18,9 +18,13 @@ from psgimg.finetune.terminal.options import (
     any_recipe_option,
     batch_size_option,
     corpus_option,
+    device_option,
     dtype_option,
     fold_option,
+    join_option,
+    loaders_option,
     model_option,
+    part_option,
     revision_option,
     trust_option,
 )
@@ -79,6 +83,7 @@ class TrainingCommand(click.Command):
     metavar="true|DIR",
     help="Resume from the last or a given checkpoint.",
 )
+@click.option("--dry-run", is_flag=True, help="Estimate memory and time, and train nothing.")
 @click.option("--report-to", metavar="NAME", help="wandb, trackio, tensorboard …")
 @click.option("--push-to-hub", metavar="BOOL", help="Publish the model, as `psgimg push` does.")
 @click.option("--options", is_flag=True, help="List all options, TRL's included.")
@@ -97,7 +102,7 @@ def sft(ctx: click.Context, /, options: bool, **_: None) -> None:
         click.echo(trainer.options_help())
         return
     out = trainer.main(ctx.args)
-    if os.environ.get("RANK", "0") != "0":  # only one process prints
+    if out is None or os.environ.get("RANK", "0") != "0":  # only one process prints
         return
     record = training_report.read(out)
     following = quoting.command(
@@ -146,7 +151,13 @@ def _given(words: Sequence[str], name: str) -> str | None:
     help="score compares the probabilities of the five answers; generate parses generated text.",
 )
 @batch_size_option
-@click.option("--endpoint", metavar="URL", help="OpenAI-compatible server that runs the model.")
+@device_option
+@loaders_option
+@click.option(
+    "--endpoint",
+    metavar="URL",
+    help="OpenAI-compatible server that runs the model, asked 64 times at once or --batch-size.",
+)
 @click.option(
     "--prompt",
     metavar="NAME|FILE",
@@ -188,6 +199,8 @@ def _given(words: Sequence[str], name: str) -> str | None:
     is_flag=True,
     help="Send restricted pictures to a server outside your network.",
 )
+@part_option
+@join_option
 def predict(**options: Any) -> None:
     """Stage the pages of a dataset with a model and write the predictions to a file.
 
@@ -198,14 +211,12 @@ def predict(**options: Any) -> None:
     from psgimg.finetune.terminal import show_predictions
 
     console, config = open_console(), predictor.PredictConfig(**options)
-    if config.each_lane_out:
-        with ProgressBar(console) as progress:
-            files = predictor.without_each_lane(config, progress)
-        show_predictions.show_each_lane_out(console, files)
-        return
     with ProgressBar(console) as progress:
-        predictions = predictor.predict(config, progress)
-    show_predictions.show_predictions(console, predictions, config.out)
+        if config.each_lane_out:
+            files = predictor.without_each_lane(config, progress)
+        else:
+            files = [(config, predictor.predict(config, progress))]
+    show_predictions.show(console, config, files)
 
 
 @click.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+from psgimg.builder.placing import parts
 
 model_option = click.option(
     "--model",
@@ -21,13 +22,22 @@ revision_option = click.option(
     "--revision", metavar="TAG", help="Branch, tag or commit of a dataset on the Hub."
 )
 batch_size_option = click.option(
-    "--batch-size", type=int, default=16, show_default=True, help="Pages per batch."
+    "--batch-size", type=int, metavar="N", help="Pages per batch [default: by the device]."
+)
+device_option = click.option(
+    "--device", metavar="NAMES", help="cpu, cuda:1 or cuda:0,cuda:1 [default: all GPUs]."
+)
+loaders_option = click.option(
+    "--loaders",
+    type=int,
+    metavar="N",
+    help="Processes that read pages [default: by the device].",
 )
 dtype_option = click.option(
     "--dtype",
     default="auto",
     show_default=True,
-    help="Precision of the weights: auto, float32, bfloat16 or float16.",
+    help="Precision: float32, bfloat16 or float16; auto by the device.",
 )
 trust_option = click.option(
     "--trust-remote-code", is_flag=True, help="Run Python code shipped with the model."
@@ -39,4 +49,13 @@ any_lanes_option = click.option(
     "--any-lanes",
     is_flag=True,
     help="Accept pages with lanes absent as on no training page; they are marked.",
+)
+part_option = click.option(
+    "--part",
+    type=parts.parse,
+    metavar="I/N",
+    help="Stage share I of N of the recordings, as a task of a job array; then --join.",
+)
+join_option = click.option(
+    "--join", is_flag=True, help="Write the file of which all parts are staged."
 )

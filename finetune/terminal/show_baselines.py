@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from psgimg.builder.console import new_table, styled
 from psgimg.builder.files import quoting
+from psgimg.builder.placing.parts import Part
 from psgimg.finetune.baselines import methods
 from psgimg.finetune.metrics import disclosure, metric_table, metrics
 from psgimg.finetune.metrics.predictions import Predictions
@@ -32,3 +33,12 @@ def show(console: Console, results: Mapping[str, Predictions], out: Path) -> Non
     files = (out / f"{name}.parquet" for name in results)
     following = quoting.command("evaluate", *files)
     console.print(styled((str(out), "bold"), f" is ready. Next: {following}"))
+
+
+def show_next(console: Console, methods: Iterable[str], part: Part | None) -> None:
+    """Print what follows the training, or a part."""
+    done = f"part {part} of {', '.join(methods)} is finished; when all are, run the command with"
+    if part is None:
+        done = f"{', '.join(methods)}: trained; now run the command with"
+    option, instead = ("--part", "--train") if part is None else ("--join", "--part")
+    console.print(styled(f"{done} ", (option, "bold"), f" instead of {instead}"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder.console import new_table, styled
-from psgimg.builder.words import counted
+from psgimg.builder.words import counted, listed
 from psgimg.finetune.evaluation.clinical.measures import MEASURES
 from psgimg.finetune.evaluation.evaluate import Evaluation
 from psgimg.finetune.metrics import metric_table
@@ -26,10 +26,21 @@ def show(console: Console, evaluation: Evaluation, out: Path) -> None:
         console.print(f"{counted(scorers['epochs'], 'epoch')} were scored twice:")
         columns = {"predictions": scorers["model_on_same"], "second scorer": scorers["figures"]}
         console.print(_figures(columns))
+    if people := values["people"]:
+        console.print()
+        console.print(
+            f"{counted(people['epochs'], 'epoch')} have votes; agreement with the other scorers:"
+        )
+        console.print(
+            _figures({"predictions": people["model_on_same"], "each scorer": people["figures"]})
+        )
     for comparison in values["comparisons"]:
         console.print()
         console.print("On the same epochs:")
         console.print(_differences(comparison, values["file"]))
+    if values["review"]:
+        console.print()
+        console.print(_review(values["review"]))
     _show_clinical(console, values)
     counts = values["counts"]
     summary = ", ".join(counted(counts[f"{n}s"], n) for n in ("epoch", "recording", "subject"))
@@ -56,6 +67,14 @@ def _show_clinical(console: Console, values: Mapping[str, Any]) -> None:
     for column, by in ((values["groups"] or {}).get("columns") or {}).items():
         console.print()
         console.print(_groups(column, by["groups"]))
+
+
+def _review(review: Mapping[str, Any]) -> str:
+    """Return a sentence on the errors found by reviewing the least certain epochs."""
+    rows = review["shares"]
+    reviewed = listed(f"{row['reviewed']:.0%}" for row in rows)
+    found = listed(f"{row['found']['value']:.0%}" for row in rows)
+    return f"A review of the least certain {reviewed} of epochs finds {found} of the errors"
 
 
 def _errors(measures: Mapping[str, Any]) -> Table:

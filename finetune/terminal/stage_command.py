@@ -10,7 +10,13 @@ from psgimg.builder.command_options import OUT, PATH, by_lane, channel_option, c
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.builder.signals.polarity_rule import RULES
 from psgimg.finetune import optional_dependencies
-from psgimg.finetune.terminal.options import batch_size_option, trust_option
+from psgimg.finetune.terminal.options import (
+    batch_size_option,
+    device_option,
+    dtype_option,
+    loaders_option,
+    trust_option,
+)
 
 
 @click.command()
@@ -72,6 +78,9 @@ from psgimg.finetune.terminal.options import batch_size_option, trust_option
     help="Accept lanes absent as on no training page; every epoch is marked for review.",
 )
 @batch_size_option
+@device_option
+@loaders_option
+@dtype_option
 @trust_option
 def stage(night: Path, channels: tuple[str, ...], **options: Any) -> None:
     """Stage a recording that belongs to no corpus: hypnogram, sleep statistics, figure.
@@ -80,9 +89,10 @@ def stage(night: Path, channels: tuple[str, ...], **options: Any) -> None:
     """
     optional_dependencies.quiet_threads()
     from psgimg.finetune.staging import stage as stager
+    from psgimg.finetune.staging.stage_config import StageConfig
     from psgimg.finetune.terminal import show_staged_night
 
-    config = stager.StageConfig(night, channels=by_lane(channels), **options)
+    config = StageConfig(night, channels=by_lane(channels), **options)
     console = open_console()
     with ProgressBar(console) as progress:
         staged = stager.stage(config, progress)

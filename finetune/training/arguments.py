@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import fields
@@ -15,7 +16,7 @@ from psgimg.builder.command_options import flag, kebab, read_file, snake
 from psgimg.builder.errors import BuildError
 from psgimg.finetune.models import compatibility
 from psgimg.finetune.models.manifest import TINY
-from psgimg.finetune.training import checks
+from psgimg.finetune.training import checks, devices
 from psgimg.finetune.training.psg_arguments import PsgArguments
 from transformers.utils import is_torch_bf16_gpu_available
 from trl import ModelConfig, SFTConfig, TrlParser
@@ -56,16 +57,27 @@ TINY_RECIPE: dict[str, Any] = {
     "dtype": "float32",
 }
 
-GPU_LOADERS = 4
-"""Worker processes that decode pages for a GPU, which trains faster than one process decodes."""
-
 CPU_LOADERS = 1 if (os.cpu_count() or 1) > 1 else 0
 """Worker processes for a CPU with a spare core: without one, a fifth of each step was spent waiting."""
 
+TRAINING_OPTIONS = frozenset(one.name for one in fields(SFTConfig))
+
+OPEN: dict[str, tuple[str, ...]] = {
+    "checkpointing": tuple(name for name in compatibility.SWITCH if name in TRAINING_OPTIONS),
+    "batch": ("per_device_train_batch_size", "gradient_accumulation_steps"),
+    "learning_rate": ("learning_rate",),
+}
+"""What the card or the length of the run decides → options by which the user does."""
+
+LONG_RUN = 5_000
+"""Pages from which a run on a card takes larger steps, which keep it busy: at least 156 steps.
+Shorter ones learn less in as many pages: one pass over the demo, 1,000 pages, was not enough."""
+
+LONG_STEP, LONG_RATE = 32, 2.0
+"""Pages of a step of a long run, over all devices, and by how much its learning rate is higher."""
+
 RENAMED = {"--dataset-config": "--corpus"}
 """Renamed options for which the closest match would be a misleading suggestion."""
-
-TRAINING_OPTIONS = frozenset(one.name for one in fields(SFTConfig))
 
 SYNONYMS = [old for old, new in compatibility.CHECKPOINTING.items() if new in TRAINING_OPTIONS]
 """Old names of options that the installed transformers accepts under two names."""
@@ -83,17 +95,45 @@ def parse(argv: Sequence[str]) -> Arguments:
     """
     args = [part for arg in argv for part in _spelt(arg)]
     parser = _parser()
-    parser.set_defaults_with_config(**_defaults(args))
+    requested = _requested(args)
+    parser.set_defaults_with_config(**_defaults(requested))
     try:
         psg, training, model = parser.parse_args_and_config(args)
     except (ValueError, ImportError, TypeError) as error:
         raise BuildError(_unknown(error) or " ".join(str(error).split())) from error
     psg.model = psg.model or model.model_name_or_path or ""
+    if not psg.is_tiny and torch.accelerator.is_available() and not requested.use_cpu:
+        psg.left_open = tuple(
+            name
+            for name, options in OPEN.items()
+            if all(getattr(requested, option, None) is None for option in options)
+        )
+    if training.dataloader_pin_memory:
+        training.accelerator_config.non_blocking = True
     model.model_name_or_path = psg.model
     checks.check(psg, training, model)
     if model.dtype is None:
         model.dtype = _dtype(training, model)
     return psg, training, model
+
+
+def fit_to_run(options: Arguments, n_rows: int) -> None:
+    """Set larger steps for a long run on a card, where the user left them open.
+
+    Parameters
+    ----------
+    n_rows
+        Pages of a training pass.
+    """
+    psg, training, _ = options
+    batch = training.per_device_train_batch_size * training.world_size
+    whole = training.max_steps * batch
+    n_pages = whole if training.max_steps > 0 else training.num_train_epochs * n_rows
+    if "batch" not in psg.left_open or n_pages < LONG_RUN or batch >= LONG_STEP:
+        return
+    training.per_device_train_batch_size = LONG_STEP // training.world_size
+    if "learning_rate" in psg.left_open:
+        training.learning_rate *= LONG_RATE
 
 
 def listed() -> str:
@@ -146,32 +186,34 @@ def _spelt(arg: str) -> list[str]:
     return [f"--{snake(name[2:])}{equals}{value}"]
 
 
-def _defaults(args: Sequence[str]) -> dict[str, Any]:
+def _defaults(requested: argparse.Namespace) -> dict[str, Any]:
     """Return the defaults for the requested kind of training."""
-    requested = _requested(args)
+    devices.check(use_cpu=requested.use_cpu, bf16=requested.bf16)
     gpu = torch.accelerator.is_available() and not requested.use_cpu
     loading = {
         "dataloader_pin_memory": gpu,
-        "dataloader_num_workers": GPU_LOADERS if gpu else CPU_LOADERS,
+        "dataloader_num_workers": devices.n_loaders() if gpu else CPU_LOADERS,
     }
     if TINY in (requested.model, requested.model_name_or_path):
         augment = "shift" if requested.context else TINY_RECIPE["augment"]
         return {**DEFAULTS, **loading, **TINY_RECIPE, "augment": augment}
-    bf16 = gpu and is_torch_bf16_gpu_available()
+    bf16 = gpu and is_torch_bf16_gpu_available() and devices.computes_bf16()
     return {
         **DEFAULTS,
         **loading,
         **(WHOLE if requested.use_peft is False else ADAPTER),
         "bf16": bf16 and not requested.fp16,
         "fp16": gpu and not bf16 and not requested.bf16,
-        "gradient_checkpointing": gpu,
+        "gradient_checkpointing": gpu,  # unless the memory of the card allows to do without
     }
 
 
 def _requested(args: Sequence[str]) -> argparse.Namespace:
     """Parse the options on which the defaults depend, without the checks that need the defaults."""
     rest, parser = list(args), _parser()
-    parser.set_defaults_with_config(use_peft=None)
+    parser.set_defaults_with_config(
+        **dict.fromkeys(["use_peft", "bf16", *itertools.chain(*OPEN.values())])
+    )
     if "--config" in rest:
         at = rest.index("--config")
         if not (path := rest[at + 1 : at + 2]):

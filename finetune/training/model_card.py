@@ -11,7 +11,7 @@ from typing import Any
 
 from psgimg.builder import atomic_file
 from psgimg.builder.card import templates
-from psgimg.builder.corpora import demo
+from psgimg.builder.corpora import registry
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, quoting
 from psgimg.builder.release import models
@@ -120,7 +120,7 @@ def text(manifest: ModelFolder, record: Mapping[str, Any], adapter: bool, home: 
         ),
         "corpora": list(manifest.corpora),
         "restricted": sorted(restricted(manifest)),
-        "synthetic": demo.NAME in manifest.corpora,
+        "synthetic": registry.synthetic(manifest.corpora),
         "counts": record["counts"],
         "pages_shown": record["pages_shown"],
         "steps": record["steps"],

@@ -67,6 +67,16 @@ class PsgArguments:
         },
     )
 
+    dry_run: bool = field(
+        default=False,
+        metadata={"help": "Estimate memory and time, and train nothing."},
+    )
+    left_open: tuple[str, ...] = field(
+        init=False,
+        default=(),
+        metadata={"help": "Options of TRL that the card or the length of the run decides."},
+    )
+
     @property
     def is_tiny(self) -> bool:
         """Whether the model is created from scratch."""

@@ -31,7 +31,15 @@ def settings(options: Arguments, train: PageSet, prompt: Prompt) -> dict[str, An
     """Return the settings that must stay the same for a training to be resumed."""
     psg, training, model_args = options
     own = dataclasses.asdict(psg)
-    excluded = ("dataset", "dataset_revision", "model", "prompt", "validation_pages")
+    excluded = (
+        "dataset",
+        "dataset_revision",
+        "model",
+        "prompt",
+        "validation_pages",
+        "left_open",
+        "dry_run",
+    )
     batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
     return {
         **{name: value for name, value in own.items() if name not in excluded},
@@ -43,6 +51,7 @@ def settings(options: Arguments, train: PageSet, prompt: Prompt) -> dict[str, An
         "learning_rate": training.learning_rate,
         "use_peft": model_args.use_peft,
         "lora_r": model_args.lora_r if model_args.use_peft else None,
+        "lora_modules_to_save": model_args.lora_modules_to_save,
     }
 
 

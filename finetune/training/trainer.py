@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import cached_property, partial
@@ -12,15 +13,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from accelerate.utils.memory import clear_device_cache
+from peft import PeftModel
 from psgimg.builder.files import durable
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.data.collator import AnswerOnly
+from psgimg.finetune.data import collator as batches
+from psgimg.finetune.data.collator import PAGES, AnswerOnly
 from psgimg.finetune.inference.likelihood import Scorer
 from psgimg.finetune.metrics import metric_table, metrics
+from psgimg.finetune.models import compatibility, compiled
+from psgimg.finetune.models.page_positions import PagePositions
 from transformers import PreTrainedModel
 from trl import SFTTrainer
 
 Rows = npt.NDArray[np.int64]
+
+REASON_WIDTH = 120
+"""Characters of an error of the compiler that are shown."""
 
 
 def subsample(rows: Rows, n: int, seed: int) -> Rows:
@@ -66,6 +75,120 @@ class StagingTrainer(SFTTrainer):  # type: ignore[misc]
         self.data_collator: Any = AnswerOnly(own, self.processing_class.tokenizer)
         self._answers = answers
         self._stage_of = {answers[stage]: i for i, stage in enumerate(STAGE_NAMES)}
+        self._n_parts, self._weight = 1, 1.0
+        self._since_step: list[Any] = []
+        self.compiled = False
+        """Whether layers are compiled when they run first."""
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether an adapter is trained, not the weights of the model itself."""
+        return isinstance(self.accelerator.unwrap_model(self.model), PeftModel)
+
+    def follow_batch_size(self) -> None:
+        """Take over a batch size that was changed in the arguments."""
+        self._train_batch_size = self.args.train_batch_size
+
+    def peak_bytes(self, n_rows: int, checkpointing: bool) -> float:
+        """Return the memory that a forward and a backward pass of some pages take on the card.
+
+        Nothing is learned, and the random numbers of the training stay as they are. Infinite if
+        memory runs out.
+        """
+        model = self.accelerator.unwrap_model(self.model)
+        compatibility.checkpoint(model, checkpointing)
+        batch = self.data_collator([self.train_dataset[i] for i in range(n_rows)])
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        peak = math.inf
+        device = self.args.device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            try:
+                self.current_gradient_accumulation_steps = 1
+                super().training_step(model, batch)
+                peak = float(torch.cuda.max_memory_allocated())
+            except torch.OutOfMemoryError:
+                pass
+        model.zero_grad()
+        self._metrics["train"].clear()
+        self._total_train_tokens = 0
+        compatibility.checkpoint(model, False)
+        return peak
+
+    def training_step(
+        self, model: Any, inputs: Any, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """Train on a batch; where memory runs out, go on with fewer pages at once in the same steps."""
+        self._since_step.append(inputs)
+        pending = [inputs]
+        while True:
+            remedy = None
+            try:
+                losses = [self._in_parts(model, batch, num_items_in_batch) for batch in pending]
+            except (torch.OutOfMemoryError, *compiled.FAILURES) as error:
+                remedy = self._remedy(error, len(inputs["input_ids"]))
+                if remedy is None:
+                    raise
+            # Outside the handler, which keeps the tensors of the failed pass alive
+            if remedy is None:
+                break
+            self.accelerator.print(remedy)
+            self._weight = 1.0
+            model.zero_grad()
+            clear_device_cache()
+            pending = self._since_step
+        if self.accelerator.sync_gradients:
+            self._since_step = []
+        return losses[-1]
+
+    def _remedy(self, error: Exception, n_rows: int) -> str | None:
+        """Change what made a batch fail and return a line that says so; None if nothing can be."""
+        if isinstance(error, compiled.FAILURES):
+            if not self.compiled:
+                return None
+            compiled.undo(self.accelerator.unwrap_model(self.model))
+            self.compiled = False
+            reason = textwrap.shorten(str(error), REASON_WIDTH, placeholder=" …")
+            return (
+                f"layers can't be compiled here ({reason}); training goes on without, more slowly"
+            )
+        at_once = math.ceil(n_rows / self._n_parts)
+        if at_once == 1 or self.accelerator.num_processes > 1:
+            return None  # the other processes are waiting for the gradients of this one
+        self._n_parts *= 2
+        half = math.ceil(n_rows / self._n_parts)
+        return f"out of memory with {at_once} pages at once; going on with {half}, as many a step as before"
+
+    def _in_parts(self, model: Any, batch: Any, n_items: Any) -> torch.Tensor:
+        """Train on a batch in as many parts as memory needs, and return its loss."""
+        n_parts = min(self._n_parts, len(batch["input_ids"]))
+        if n_parts == 1:
+            loss: torch.Tensor = super().training_step(model, dict(batch), n_items)
+            return loss
+        whole = (batch["labels"] != batches.IGNORED).sum()
+        positions = getattr(self.data_collator, "positions", None)
+        losses = []
+        for part in batches.parts(PagePositions.without(batch), n_parts):
+            if positions is not None:
+                positions.add(part)
+            learned = (part["labels"] != batches.IGNORED).sum()
+            # Where the items of a step are not counted, the loss is the mean over the tokens of a batch.
+            self._weight = float(learned / whole) if n_items is None else 1.0
+            losses.append(super().training_step(model, part, n_items))
+        self._weight = 1.0
+        return torch.stack(losses).sum()
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: Any,
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """Compute the loss as TRL does, weighted by the share of a part in its batch."""
+        inputs = {name: value for name, value in inputs.items() if name != PAGES}
+        loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        return loss if self._weight == 1.0 else loss * self._weight
 
     def evaluation_loop(
         self,
@@ -76,10 +199,11 @@ class StagingTrainer(SFTTrainer):  # type: ignore[misc]
         metric_key_prefix: str = "eval",
     ) -> Any:
         """Compute the loss as TRL does, then the staging metrics."""
-        output = super().evaluation_loop(
-            dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
-        )
-        staging = self._staging_metrics(self.eval_dataset)
+        with compiled.as_they_are():
+            output = super().evaluation_loop(
+                dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
+            )
+            staging = self._staging_metrics(self.eval_dataset)
         output.metrics.update({f"{metric_key_prefix}_{key}": v for key, v in staging.items()})
         return output
 

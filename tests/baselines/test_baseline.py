@@ -54,7 +54,7 @@ def lane_set(starts_s, lengths_s, pages_s, n_lanes=1):
     """Lanes of chance, of some gapless stretches, with pages at some times."""
     chance = np.random.default_rng(0)
     stretches = tuple(
-        Stretch(chance.normal(size=(n_lanes, round(100 * n))).astype(np.float32), start)
+        Stretch.of(chance.normal(size=(n_lanes, round(100 * n))).astype(np.float32), start)
         for start, n in zip(starts_s, lengths_s, strict=True)
     )
     signals = Signals(
@@ -144,9 +144,7 @@ def test_threads_and_processes_do_not_change_a_tree():
     labels = np.repeat(np.arange(5), 60).astype(np.int8)
     values = chance.normal(size=(300, 12)) + labels[:, None] / 2
     table = pd.DataFrame(values, columns=[f"f{i}" for i in range(12)])
-    made = [
-        boosting.probabilities(boosting.fit(table, labels, 0, threads), table) for threads in (1, 2)
-    ]
+    made = [boosting.fit(table, labels, 0, threads).probabilities(table) for threads in (1, 2)]
     np.testing.assert_array_equal(*made)
     assert (made[0].argmax(1) == labels).mean() > 0.9
 
@@ -157,7 +155,7 @@ def test_a_stage_that_was_never_seen_has_probability_0():
 
     labels = np.repeat([0, 2], 50).astype(np.int8)
     table = pd.DataFrame({"a": labels + np.random.default_rng(0).normal(size=100)})
-    found = boosting.probabilities(boosting.fit(table, labels, 0, 1), table)
+    found = boosting.fit(table, labels, 0, 1).probabilities(table)
     assert not found[:, [1, 3, 4]].any()
     np.testing.assert_allclose(found.sum(1), 1)
     with pytest.raises(BuildError, match="every training page is N2"):

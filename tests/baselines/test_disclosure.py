@@ -31,7 +31,7 @@ def a_night(change=False):
     if change:
         data_uv[:, 3000 * CHANGED : 3000 * (CHANGED + 1)] *= 10
     lanes = ("C4-M1", "E1-M2", "Chin")
-    signals = Signals(100.0, lanes, (False,) * 3, (False,) * 3, (Stretch(data_uv, 0.0),))
+    signals = Signals(100.0, lanes, (False,) * 3, (False,) * 3, (Stretch.of(data_uv, 0.0),))
     epochs = tuple(Epoch(i, 30.0 * i, Stage.W, 30.0 * i) for i in range(N_PAGES))
     return SimpleNamespace(read=lambda filtered: Lanes(("eeg", "eog", "emg"), signals, epochs))
 

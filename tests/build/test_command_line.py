@@ -59,6 +59,62 @@ def test_the_keys_of_build_json_are_read_without_any_library_of_signals():
     assert done.stdout.strip() == "[]"
 
 
+def loaded_by(program, cwd):
+    """Names of the libraries that a program has imported at its end."""
+    program += "\nimport sys\nprint(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], cwd=cwd, capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+ELSEWHERE = {
+    "pandas",
+    "datasets",
+    "mne",
+    "matplotlib",
+    "h5py",
+    "wfdb",
+    "edfio",
+    "torch",
+    "openpyxl",
+}
+
+
+def test_a_build_imports_no_library_that_it_does_not_need(corpus, tmp_path):
+    """Each costs tenths of a second, which short builds and tests feel."""
+    words = ["build", "--source", "shhs", "--root", str(corpus), "--workers", "1"]
+    program = (
+        "import sys\nfrom psgimg.builder.cli import command_line\n"
+        f"command_line()({words!r}, standalone_mode=False)\n"
+        "assert not {'scipy.signal', 'scipy.optimize', 'scipy.stats'} & set(sys.modules)\n"
+    )
+    assert not loaded_by(program, tmp_path) & ELSEWHERE
+
+
+def test_a_worker_imports_what_draws_and_writes_alone(corpus, tmp_path):
+    """Each worker imports anew what its task needs: no card, no template, no server."""
+    program = (
+        "import pathlib, pickle, subprocess, sys\n"
+        "from psgimg.builder import tasks\nfrom psgimg.builder.build import draw\n"
+        "from psgimg.builder.corpora import sources\n"
+        "from psgimg.builder.dataset.config import BuildConfig\n"
+        f"config = BuildConfig(('shhs',), ({str(corpus)!r},), pathlib.Path('out'), limit=1)\n"
+        "located = sources.locate(config.corpora, config.root)\n"
+        "task = tasks.make_tasks(config, located, config.split_policy()).tasks[0]\n"
+        "pathlib.Path('work').write_bytes(pickle.dumps((draw, task)))\n"
+    )
+    loaded_by(program, tmp_path)
+    worker = (
+        "import pathlib, pickle, sys\n"
+        "work, task = pickle.loads(pathlib.Path('work').read_bytes())\n"
+        "assert work(task).n_pictures\n"
+        "assert not {'scipy.signal', 'scipy.optimize', 'scipy.stats'} & set(sys.modules)\n"
+    )
+    beyond = {"pydantic", "huggingface_hub", "jinja2", "rich", "click"}
+    assert not loaded_by(worker, tmp_path) & (ELSEWHERE | beyond)
+
+
 def test_every_option_has_a_help_text():
     for command in command_line().commands.values():
         assert command.help

@@ -20,9 +20,11 @@ import pytest
 import show_card
 from datasets import ClassLabel, load_dataset
 from datasets import Image as ImageFeature
+from datasets.info import DatasetInfosDict
 from huggingface_hub import DatasetCard
 from PIL import Image
 from psgimg.builder import words
+from psgimg.builder.building import shard_files
 from psgimg.builder.card import card_metadata, contact_sheet, dataset_card, release_notes
 from psgimg.builder.card.release_notes import Release, Revision
 from psgimg.builder.dataset import build_report, placements, shards
@@ -140,7 +142,7 @@ def finish(out: Path, set_aside: list[SetAside] = ASIDE, **options) -> build_rep
     config = BuildConfig(("demo", "isruc"), out=out, **options)
     done = shards.finished(out)
     split_of = placed([one.facts for one in done.values()], config)
-    shards.publish(out, shards.plan(done.values(), split_of))
+    shard_files.publish(out, shards.plan(done.values(), split_of))
     result = build_report.collect(config, set_aside, split_of)
     dataset_card.write(out, result)
     return result
@@ -332,6 +334,16 @@ def test_head_is_valid_for_the_hub(out, rows):
     assert next(i for i in data.dataset_info if i["config_name"] == "all")["download_size"] == files
 
 
+def test_sizes_and_features_in_the_head_are_those_that_datasets_writes(out):
+    data = DatasetCard.load(out / "README.md").data
+    infos = DatasetInfosDict.from_dataset_card_data(data)
+    assert infos["all"].features.to_dict() == FEATURES
+    written = data.dataset_info
+    del data.dataset_info
+    infos.to_dataset_card_data(data)
+    assert data.dataset_info == written
+
+
 def test_an_open_corpus_alone_keeps_its_licence_and_needs_no_gate(tmp_path):
     add(tmp_path, NIGHTS[0])
     finish(tmp_path)
@@ -382,22 +394,28 @@ def test_a_grown_folder_is_not_loaded_from_a_stale_cache(tmp_path):
     assert (before, after) == (3 * len(CYCLE), 6 * len(CYCLE))
 
 
-def test_the_five_lines_of_code_on_the_card_run(out, tmp_path):
+def test_the_five_lines_of_code_on_the_card_run_and_so_do_the_two_without_a_copy(out, tmp_path):
     shutil.copytree(out, tmp_path / BuildConfig.out)
-    (code,) = re.findall(r"```python\n(.*?)```", readme(out), re.S)
-    assert len(code.splitlines()) == 5
-    assert all(code.splitlines())
-    offline = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=os.environ | offline,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert re.fullmatch(r"\S+ \d+ (W|N1|N2|N3|REM)\n", done.stdout)
+    whole, streamed = re.findall(r"```python\n(.*?)```", readme(out), re.S)
+    assert [len(code.splitlines()) for code in (whole, streamed)] == [5, 2]
+    assert all(whole.splitlines())
+    shown = whole.splitlines()[3]
+    for code, copies in (
+        (f"{whole.splitlines()[0]}\n{streamed}page = next(iter(pages))\n{shown}", False),
+        (whole, True),
+    ):
+        offline = {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env=os.environ | offline,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert re.fullmatch(r"\S+ \d+ (W|N1|N2|N3|REM)\n", done.stdout)
+        assert any((tmp_path / "home").rglob("*.arrow")) is copies
     with Image.open(tmp_path / "page.png") as picture:
         assert picture.size == (896, 448)
 
@@ -657,8 +675,8 @@ def test_a_folder_that_was_only_built_tells_of_no_release(out):
 def test_a_released_card_loads_from_the_repository_and_lists_revisions_newest_first(out, tmp_path):
     text = released(out, tmp_path, PRIVATE)
     assert_sound(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.S)
-    (local,) = re.findall(r"```python\n(.*?)```", readme(out), re.S)
+    code = "".join(re.findall(r"```python\n(.*?)```", text, re.S))
+    local = "".join(re.findall(r"```python\n(.*?)```", readme(out), re.S))
     assert code == local.replace('"psg-images"', '"sleep-lab/psg-images"')
     lines = table(text, "revision")
     assert [line["revision"] for line in lines] == ["`v2`", "`v1`"]

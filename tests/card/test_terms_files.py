@@ -19,7 +19,7 @@ from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.progress import SILENT
 from psgimg.builder.recordings.recording import Policy
 
-IN_WORDS = {"demo", "bids"}
+IN_WORDS = {"demo", "demo-varied", "bids"}
 """Corpora without a publication of their own."""
 
 

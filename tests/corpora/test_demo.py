@@ -13,8 +13,8 @@ import edfio
 import numpy as np
 import pytest
 from psgimg.builder.corpora import demo
-from psgimg.builder.corpora.physiology import CHIN_SFREQ_HZ, LEADS, SFREQ_HZ
-from psgimg.builder.corpora.synthesis import synthesize
+from psgimg.builder.corpora.synthetic.physiology import CHIN_SFREQ_HZ, LEADS, SFREQ_HZ
+from psgimg.builder.corpora.synthetic.synthesis import synthesize
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings.edf import open_edf
 from psgimg.builder.recordings.hypnogram import Hypnogram

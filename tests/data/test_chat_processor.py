@@ -26,9 +26,7 @@ def train(tmp_path_factory):
     corpora.write_shhs(place / "shhs", n_subjects=3, visits=(1,))
     options = {"style": "paper", "splits": "1/0/0", "trim_min": None}
     build(BuildConfig(("shhs",), (str(place / "shhs"),), place / "out", **options), Remembered())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("datasets.config.HF_DATASETS_CACHE", place / "cache")
-        yield page_set.load(str(place / "out"), None, "train")
+    return page_set.load(str(place / "out"), None, "train")
 
 
 @pytest.fixture(scope="module")

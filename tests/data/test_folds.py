@@ -15,7 +15,7 @@ from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
 from psgimg.finetune.baselines import nights
-from psgimg.finetune.data import page_set, source
+from psgimg.finetune.data import page_index, page_set, source
 from psgimg.finetune.inference.predict_config import PredictConfig, question
 from psgimg.finetune.lanes.seen import LanesSeen
 from psgimg.finetune.models import provenance
@@ -33,9 +33,7 @@ def dataset(tmp_path_factory):
     tiny_families.write(place / "cfs", families)
     options = {"style": "paper", "splits": "1/0/1", "folds": N_FOLDS, "trim_min": None}
     build(BuildConfig(("cfs",), (str(place / "cfs"),), place / "out", **options), Remembered())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("datasets.config.HF_DATASETS_CACHE", place / "cache")
-        yield place / "out"
+    return place / "out"
 
 
 def table(dataset):
@@ -109,9 +107,20 @@ def test_a_missing_fold_or_table_is_named_with_what_to_do(dataset, tmp_path):
         source.find(str(lacking), None, "test", fold=0)
 
 
-def test_every_part_of_every_fold_has_the_same_copy_of_the_pictures(dataset):
-    loaded = [page_set.load(str(dataset), None, split, fold=k) for k in (0, 1) for split in PARTS]
-    assert len({tuple(one.pictures.cache_files[0].values()) for one in loaded}) == 1
+def test_the_parts_of_a_fold_have_one_index(dataset, monkeypatch):
+    opened = []
+    read = page_index.read
+    monkeypatch.setattr(page_index, "read", lambda one: opened.append(one) or read(one))
+    train = page_set.load(str(dataset), None, "train", fold=1)
+    validation = page_set.load(str(dataset), None, "validation", fold=1, beside=train)
+    assert len(opened) == 1
+    alone = page_set.load(str(dataset), None, "validation", fold=1)
+    assert [validation.page(row) for row in validation.rows] == [
+        alone.page(row) for row in alone.rows
+    ]
+    assert validation.index is train.index
+    other = page_set.load(str(dataset), None, "train", beside=train)
+    assert len(other.index) < len(train.index), "the splits have fewer pages than all folds"
 
 
 def test_folds_of_a_dataset_on_the_hub_are_those_of_the_folder(dataset, fresh_hub, tmp_path):

@@ -1,7 +1,6 @@
 """Page sets: a split as a model meets it, from real datasets in folders and on a Hub."""
 
 import json
-import os
 import pickle
 import shutil
 
@@ -27,14 +26,6 @@ from shard_damage import spoil
 
 CLOSED = prompts.load("closed")
 SPLIT = {"style": "paper", "splits": "1/1/1", "seed": 3, "trim_min": None}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
-        patch.setattr("datasets.utils.tqdm.disable", True, raising=False)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +69,7 @@ def test_every_row_is_the_page_that_the_shards_hold(built, split):
         page = (was["corpus"], was["subject"], was["recording"], was["epoch"])
         second = None if was["label_2"] is None else STAGE_NAMES[was["label_2"]]
         assert found.page(row) == (*page, STAGE_NAMES[was["label"]], second)
-        assert found.pictures[int(row)]["image"]["bytes"] == was["image"]["bytes"]
+        assert found.pictures.read([int(row)]) == [was["image"]["bytes"]]
     assert list(found.labels) == [was["label"] for was in expected]
 
 
@@ -318,21 +309,6 @@ def test_a_torn_or_missing_shard_is_refused(folder):
     refused(f"{path.name} is missing", folder)
 
 
-def test_a_cache_of_other_pictures_is_refused(folder):
-    """A copy that keeps the times of files may put another shard where the cache knows one."""
-    page_set.load(str(folder), None, "train")
-    path = first_shard(folder)
-    before = path.stat()
-    pq.write_table(pq.read_table(path, partitioning=None).slice(1), path)
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    values = json.loads((folder / "build.json").read_text())
-    shard = next(s for s in values["shards"] if s["path"] == path.relative_to(folder).as_posix())
-    shard["rows"] -= 1
-    values["counts"][shard["corpus"]]["train"]["N2"] -= 1
-    (folder / "build.json").write_text(json.dumps(values))
-    refused(r"the cache of datasets holds \d+ of \d+ pictures", folder)
-
-
 def test_a_second_scorer_who_names_no_stage_is_refused(folder):
     spoil(first_shard(folder), "label_2", 3, 5)
     refused("row 3: label_2 is 5, but must be 0 to 4", folder)
@@ -391,13 +367,18 @@ def hub(tmp_path):
         yield server
 
 
-def test_a_split_on_the_hub_is_that_of_the_folder_and_no_other_is_fetched(hub, built, folder):
+def test_a_split_on_the_hub_is_that_of_the_folder_and_no_other_is_fetched(
+    hub, built, folder, tmp_path
+):
     pushed(folder, "alice/pages")
     hub.requests.clear()
     found = page_set.load("alice/pages", None, "test")
     local = page_set.load(str(built[0]), None, "test")
     assert [found.page(row) for row in found.rows] == [local.page(row) for row in local.rows]
-    assert found.pictures["image"][:] == local.pictures["image"][:]
+    every = range(len(found.pictures))
+    assert found.pictures.read(every) == local.pictures.read(every)
+    copies = {path.resolve() for path in (tmp_path / "home").rglob("*") if path.suffix == ".arrow"}
+    assert not copies, "the files as they came in are read, without a second copy"
     assert found.source.revision == hub.repo("alice/pages").head.sha
     fetched = {r.path for r in hub.requests if r.path.endswith(".parquet")}
     assert fetched

@@ -1,27 +1,16 @@
-"""Shards: a recording is whole in one place before it leaves another, whenever the build is killed."""
+"""Shards: recordings as row groups, which the files alone record as finished."""
 
 import contextlib
-from pathlib import Path
+import io
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from psgimg.builder import atomic_file
 from psgimg.builder.dataset import shards
 from psgimg.builder.dataset.schema import FEATURES, features, schema
 from psgimg.builder.errors import BuildError
-from shard_parts import facts, publish, rows
-
-
-def write(out, names, mark=0):
-    for name in names:
-        shards.write_part(out, rows(name), facts(name, mark))
-
-
-def content(out):
-    return {
-        p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()
-    }
-
+from shard_parts import content, facts, publish, rows, write
 
 NAMES = [f"{i:04d}-night" for i in range(200)]
 
@@ -43,6 +32,31 @@ def test_one_row_group_a_recording_and_images_uncompressed(tmp_path):
     assert columns["recording"].compression == "SNAPPY"
 
 
+class CountedFile(io.FileIO):
+    """A file that counts the bytes read from it."""
+
+    n_read = 0
+
+    def read(self, size=-1):
+        data = super().read(size)
+        self.n_read += len(data)
+        return data
+
+
+def test_a_picture_is_read_without_the_rest_of_its_night(tmp_path):
+    night = rows(NAMES[0], 200)
+    for row in night:
+        row["image"]["bytes"] *= 34_000 // len(row["image"]["bytes"])
+    shards.write_part(tmp_path, night, facts(NAMES[0]))
+    path = shards.finished(tmp_path)["shhs", NAMES[0]].path
+    with CountedFile(path) as counted:
+        file = pq.ParquetFile(pa.PythonFile(counted, mode="r"), buffer_size=2**14, pre_buffer=False)
+        counted.n_read = 0
+        batch = next(file.iter_batches(1, columns=["image.bytes"]))
+        assert batch["image"][0].as_py()["bytes"] == night[0]["image"]["bytes"]
+        assert counted.n_read < 1.5 * shards.PAGE_BYTES < path.stat().st_size / 4
+
+
 def test_recordings_spread_over_shards_by_subject(tmp_path):
     write(tmp_path, NAMES)
     done = shards.finished(tmp_path)
@@ -60,75 +74,6 @@ def test_adding_a_recording_changes_one_shard(tmp_path):
     publish(tmp_path)
     after = content(tmp_path)
     assert sum(before[name] != after[name] for name in before) == 1
-
-
-class Killed(BaseException):
-    """As final as SIGKILL: no handler of ours catches it."""
-
-
-def kill_after(monkeypatch, n_steps):
-    """Die at the n-th file operation."""
-    steps = iter(range(n_steps))
-
-    def counted(operation):
-        def call(*args, **kwargs):
-            if next(steps, None) is None:
-                raise Killed
-            return operation(*args, **kwargs)
-
-        return call
-
-    for name in ("replace", "unlink", "mkdir"):
-        monkeypatch.setattr(Path, name, counted(getattr(Path, name)))
-
-
-def test_publishing_killed_at_any_step_ends_with_the_same_bytes(tmp_path, monkeypatch):
-    """A folder grows from one shard to two; the second publishing dies at every step in turn."""
-    monkeypatch.setattr(shards, "PER_SHARD", 4)
-    whole = tmp_path / "whole"
-    write(whole, NAMES[:8])
-    publish(whole)
-    expected = content(whole)
-    for n_steps in range(400):
-        out = tmp_path / str(n_steps)
-        write(out, NAMES[:4])
-        publish(out)
-        write(out, NAMES[4:8])
-        with monkeypatch.context() as dying:
-            kill_after(dying, n_steps)
-            try:
-                publish(out)
-                survived = True
-            except Killed:
-                survived = False
-        assert len(shards.finished(out)) == 8, f"a recording was lost at step {n_steps}"
-        write(out, [])
-        publish(out)
-        found = {name: data for name, data in content(out).items() if ".tmp" not in name}
-        assert found == expected, f"killed at step {n_steps}"
-        if survived:
-            assert n_steps > 15
-            return
-    pytest.fail("publishing never came to an end")
-
-
-def test_a_killed_publishing_may_go_on_with_more_recordings(tmp_path, monkeypatch):
-    monkeypatch.setattr(shards, "PER_SHARD", 4)
-    whole = tmp_path / "whole"
-    write(whole, NAMES[:20])
-    publish(whole)
-    for n_steps in range(0, 40, 3):
-        out = tmp_path / str(n_steps)
-        write(out, NAMES[:4])
-        publish(out)
-        write(out, NAMES[4:8])
-        with monkeypatch.context() as dying, contextlib.suppress(Killed):
-            kill_after(dying, n_steps)
-            publish(out)
-        write(out, NAMES[8:20])
-        publish(out)
-        found = {name: data for name, data in content(out).items() if ".tmp" not in name}
-        assert found == content(whole), f"killed at step {n_steps}"
 
 
 def test_a_recording_drawn_anew_replaces_its_former_rows(tmp_path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from psgimg.finetune.evaluation.calibration import LEAST, calibration
+from psgimg.finetune.evaluation.uncertainty.calibration import LEAST, calibration
 
 sk = pytest.importorskip("sklearn.metrics")
 curve = pytest.importorskip("sklearn.calibration").calibration_curve

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.evaluation import evaluate as evaluation
-from psgimg.finetune.evaluation.evaluate import EvaluateConfig
+from psgimg.finetune.evaluation.evaluate_config import EvaluateConfig
 from psgimg.finetune.metrics.predictions import PROBABILITIES
 from psgimg.finetune.terminal import evaluate_command
 from sklearn_figures import reference
@@ -346,12 +346,14 @@ BAD = [
         plain("a,0,N2,N2\na,0,N2,W"),
         "p.csv: a epoch 0 occurs 2 times; keep one prediction per epoch",
     ),
-    (plain("a,0,R,W\nb,0,R,W"), r"2 epochs have the label 'R' \(first row 1\); write REM"),
-    (plain("a,0,N2,n2"), r"1 epoch has the prediction 'n2' \(first row 1\); write N2"),
-    (plain("a,0,S4,W"), "the label 'S4' .*; write N3"),
+    (plain("a,0,Q,W\nb,0,Q,W"), r"2 epochs have the label 'Q' \(first row 1\); stages are W, N1,"),
+    (
+        plain("a,0,MT,W"),
+        "the label 'MT' .*; stages are W, N1, N2, N3, REM; leave out unscored epochs",
+    ),
     (
         plain("a,0,2,W"),
-        "the label '2' .*; stages are W, N1, N2, N3, REM; leave out unscored epochs",
+        "the label '2' .*; give the stages of numbers, such as --codes 0=W,1=N1,2=N2,3=N3,4=REM",
     ),
     (plain("a,0,N2,I think N2"), "leave the field empty if there is no valid answer"),
     (plain("a,0,,W"), "has no label; leave out unscored epochs"),

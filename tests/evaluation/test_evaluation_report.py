@@ -22,7 +22,8 @@ from psgimg.finetune.evaluation import (
     plot_evaluation,
     plot_robustness,
 )
-from psgimg.finetune.evaluation.evaluate import EvaluateConfig, evaluate
+from psgimg.finetune.evaluation.evaluate import evaluate
+from psgimg.finetune.evaluation.evaluate_config import EvaluateConfig
 from psgimg.finetune.metrics import metric_table, plot_hypnogram, predictions
 from psgimg.finetune.metrics.predictions import PROBABILITIES, Predictions
 

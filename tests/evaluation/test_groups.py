@@ -11,7 +11,7 @@ from psgimg.finetune.evaluation import evaluation_report
 from psgimg.finetune.evaluation.clinical import bins
 from psgimg.finetune.evaluation.clinical.bins import By
 from psgimg.finetune.evaluation.epochs import SubjectKey
-from psgimg.finetune.evaluation.evaluate import EvaluateConfig
+from psgimg.finetune.evaluation.evaluate_config import EvaluateConfig
 from psgimg.finetune.terminal import evaluate_command
 
 SCORED = "W" * 6 + "2" * 12 + "R" * 6

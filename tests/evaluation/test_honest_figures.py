@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 from psgimg.finetune.evaluation import evaluate
-from psgimg.finetune.evaluation.evaluate import EvaluateConfig
+from psgimg.finetune.evaluation.evaluate_config import EvaluateConfig
 
 
 def written(path, nights):

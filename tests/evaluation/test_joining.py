@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.evaluation import evaluate as evaluation
-from psgimg.finetune.evaluation.evaluate import EvaluateConfig
+from psgimg.finetune.evaluation.evaluate_config import EvaluateConfig
 from psgimg.finetune.terminal import evaluate_command
 
 NIGHTS = (("hmc", "1", "1-a"), ("hmc", "1", "1-b"), ("hmc", "2", "2"), ("isruc", "1", "1-a"))

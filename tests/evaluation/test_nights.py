@@ -14,7 +14,7 @@ from psgimg.finetune.evaluation import evaluate as main_path
 from psgimg.finetune.evaluation import evaluation_report
 from psgimg.finetune.evaluation.clinical.agreement import agreement
 from psgimg.finetune.evaluation.clinical.measures import MEASURES
-from psgimg.finetune.evaluation.evaluate import EvaluateConfig
+from psgimg.finetune.evaluation.evaluate_config import EvaluateConfig
 from psgimg.finetune.terminal import evaluate_command
 
 CODES = {"W": "W", "1": "N1", "2": "N2", "3": "N3", "R": "REM", "?": None}

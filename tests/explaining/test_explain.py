@@ -86,9 +86,8 @@ def write_caused(root, n_subjects, minutes):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def apart(tmp_path_factory):
+def apart():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
         patch.setenv("CI", "1")  # TRL sends no telemetry from one
         patch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY", True)
         yield
@@ -388,6 +387,21 @@ def test_no_page_that_made_an_explanation_tests_it(model, dataset, tmp_path, mon
     assert len(made) == len(tested) == found.n_tested == 5
     assert [len(pages) for pages in made] == [5 if fill == "pages" else 2] * 5
     assert not any(page in pages for page, pages in zip(tested, made, strict=True))
+
+
+def test_several_devices_give_the_same_report(model, dataset, tmp_path):
+    written = {}
+    for device in ("cpu", "cpu,cpu"):
+        out = tmp_path / device
+        config = ExplainConfig(
+            str(model), str(dataset), out, pages=5, window=15.0, batch_size=8, device=device
+        )
+        explain.explain(config, Remembered())
+        files = [path for path in sorted(out.rglob("*")) if path.is_file()]
+        written[device] = {str(path.relative_to(out)): path.read_bytes() for path in files}
+    one, several = written.values()
+    assert len(one) > 3
+    assert several == one
 
 
 def test_the_lane_and_the_seconds_that_decide_by_construction_win(explained):

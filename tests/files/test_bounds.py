@@ -33,8 +33,8 @@ from psgimg.builder.recordings.recording import Recording
 from psgimg.builder.render.style_choice import load_style
 from psgimg.builder.signals.filter_settings import load_filters
 from psgimg.builder.stages import Stage
-from psgimg.finetune.evaluation import epochs
-from psgimg.finetune.inference import endpoint
+from psgimg.finetune.evaluation import predictions_file
+from psgimg.finetune.inference.server import chat_completion
 from psgimg.finetune.metrics import predictions
 from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.study import grid
@@ -322,7 +322,7 @@ def test_a_pair_of_surrogates_is_a_character():
 
 
 def answer(path):
-    endpoint._parsed(httpx2.Response(200, content=path.read_bytes()), "http://x")
+    chat_completion.parsed(httpx2.Response(200, content=path.read_bytes()), "http://x")
 
 
 @pytest.mark.parametrize("document", ["brackets", "objects", "lists", "text"])
@@ -390,7 +390,7 @@ TABLE_BOMBS = {
 def test_no_predictions_file_is_a_bomb(name, tmp_path):
     TABLE_BOMBS[name](tmp_path / name)
     refusal(predictions.read, tmp_path / name)
-    refusal(epochs.read, tmp_path / name)
+    refusal(predictions_file.read, tmp_path / name)
 
 
 def test_json_lines_of_several_batches_and_types_are_one_table(tmp_path):
@@ -474,4 +474,4 @@ def test_a_text_of_parquet_that_is_not_utf8_is_refused(tmp_path):
     table = pa.table({"recording": names, "epoch": [0], "label": label, "prediction": ["W"]})
     pq.write_table(table, tmp_path / "p.parquet")
     with pytest.raises(BuildError, match="UTF"):
-        epochs.read(tmp_path / "p.parquet")
+        predictions_file.read(tmp_path / "p.parquet")

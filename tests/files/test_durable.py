@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from psgimg.builder import atomic_file, atomic_folder
+from psgimg.builder.building import shard_files
 from psgimg.builder.dataset import shards
 from psgimg.builder.files import durable
 from shard_parts import facts, publish, rows
@@ -160,6 +161,6 @@ def test_a_recording_s_part_leaves_only_when_its_shard_is_on_the_disk(tmp_path, 
     moved = [i for i, call in enumerate(calls) if call == ("rename", shard.name, shard.name)]
     assert ("sync", shard.parent.name) in calls[moved[0] :]
     calls.clear()
-    shards.publish(tmp_path, [])
+    shard_files.publish(tmp_path, [])
     assert ("delete", shard.name) in calls
     assert calls[calls.index(("delete", shard.name)) + 1] == ("sync", shard.parent.name)

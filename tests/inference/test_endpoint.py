@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from endpoint_server import KEY, PATIENCE_S, SHADES, Server
+from endpoint_server import KEY, PATIENCE_S, SHADES, SPENT, Server
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -13,8 +13,9 @@ from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.chat import chat_row
-from psgimg.finetune.inference import endpoint, predictors
-from psgimg.finetune.inference.logprobs import Step, probabilities
+from psgimg.finetune.inference import predictors
+from psgimg.finetune.inference.server import endpoint
+from psgimg.finetune.inference.server.logprobs import Step, probabilities
 
 ANSWERS = {stage: stage for stage in STAGE_NAMES}
 PROMPT = Prompt("You score sleep.", "Which stage?", ANSWERS)
@@ -37,11 +38,18 @@ def rows(n=5):
     return [chat_row([Image.new("RGB", (8, 8), (s,) * 3)], None, PROMPT) for s in shades]
 
 
-def ask(server, some=None, *, url=None, parallel=2, score=True):
+def ask(server, some=None, *, url=None, parallel=2, score=True, note=lambda line: None):
+    tasks = [rows() if some is None else some]
     with predictors.requesting(
-        url or server.url, "a-model", ANSWERS, parallel=parallel, max_new_tokens=9, score=score
+        url or server.url,
+        "a-model",
+        ANSWERS,
+        parallel=parallel,
+        max_new_tokens=9,
+        score=score,
+        note=note,
     ) as asker:
-        return asker(rows() if some is None else some)
+        return [answer for answers in asker(list, tasks) for answer in answers]
 
 
 def test_pages_go_as_png_before_the_words_and_answers_come_in_order(server):
@@ -89,6 +97,54 @@ def test_a_server_is_asked_for_fewer_alternatives_once_it_refuses(server, most, 
     assert all((answer.probabilities is not None) is told for answer in found)
     refused = [body for *_, body in server.seen if body.get("top_logprobs", 0) > most]
     assert len(refused) <= 4  # of the first requests at a time, and never again
+
+
+@pytest.mark.parametrize(
+    ("refused", "fields", "note"),
+    [
+        (("max_tokens",), {"max_completion_tokens": 9, "temperature": 0}, None),
+        (("temperature",), {"max_tokens": 9}, "the server accepts no temperature"),
+        (
+            ("max_tokens", "temperature"),
+            {"max_completion_tokens": 9},
+            "the server accepts no temperature",
+        ),
+    ],
+)
+def test_a_server_is_asked_in_the_words_that_it_accepts(server, refused, fields, note):
+    server.refused, notes = refused, []
+    found = ask(server, rows(10), note=notes.append)
+    assert [answer.prediction for answer in found] == list(STAGE_NAMES) * 2
+    assert all(answer.probabilities is not None for answer in found)
+    last = server.seen[-1][2]
+    names = ("max_tokens", "max_completion_tokens", "temperature")
+    assert {name: last[name] for name in names if name in last} == fields
+    assert len(server.seen) <= 10 + 2 * len(refused), "the first requests at a time, never again"
+    assert [line.split(", so")[0] for line in notes] == ([note] if note else [])
+
+
+def test_a_spent_quota_ends_the_command_at_once(server):
+    server.faults = [None, None, *[SPENT] * 50]
+    with pytest.raises(BuildError, match="429: the quota of the key is spent; top it up"):
+        ask(server, rows(50))
+    assert len(server.seen) <= 2 + 2, "no request is repeated, and no other one made"
+
+
+def test_why_a_busy_server_is_waited_for_is_said_once(server):
+    server.faults, notes = [503] * 4, []
+    ask(server, note=notes.append)
+    [line] = notes
+    assert line.startswith("waiting for the server, for up to 15 min: 503 no: Bearer …")
+
+
+def test_answers_that_are_cut_off_are_said_and_counted(server):
+    server.finish, notes = "length", []
+    ask(server, note=notes.append)
+    assert notes == [
+        "an answer was cut off after 9 tokens; raise --max-new-tokens, to some thousands for a "
+        "model that reasons first",
+        "5 answers were cut off by --max-new-tokens",
+    ]
 
 
 @pytest.mark.parametrize("fault", [408, 425, 429, 500, 502, 503, "hang up", "half"])
@@ -142,25 +198,57 @@ def test_a_key_that_is_none_is_not_shown(monkeypatch):
     assert "schl" not in str(caught.value)
 
 
-def test_so_many_requests_run_at_a_time_and_no_more(server):
+@pytest.mark.parametrize("parallel", [4, 64])
+def test_so_many_requests_run_at_a_time_and_no_more(server, parallel):
     server.gate = threading.Event()
 
     def open_when_full():
         end = time.monotonic() + PATIENCE_S
-        while server.at_once < 4 and time.monotonic() < end:
+        while server.at_once < parallel and time.monotonic() < end:
             time.sleep(0.01)
         time.sleep(0.2)  # a request too many would come now
         server.gate.set()
 
     opener = threading.Thread(target=open_when_full)
     opener.start()
-    ask(server, rows(12), parallel=4)
+    ask(server, rows(3 * parallel), parallel=parallel)
     opener.join()
-    assert server.at_most == 4
+    assert server.at_most == parallel
+
+
+def test_requests_of_the_next_batch_run_while_one_of_this_is_slow(server):
+    """Batches of 4 with 4 requests at a time: the last of the first batch waits for all others."""
+    slow, answer = threading.Event(), server.RequestHandlerClass.answer
+
+    def waits(handler, body, fault):
+        if len(server.seen) == 8:
+            slow.set()
+        if body["messages"][-1]["content"][1]["text"] == "slow":
+            slow.wait(PATIENCE_S)
+        answer(handler, body, fault)
+
+    tasks = [rows(4), rows(4)]
+    tasks[0][0]["prompt"][-1]["content"] = "slow"
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        predictors.requesting(
+            server.url,
+            "a-model",
+            ANSWERS,
+            parallel=4,
+            max_new_tokens=9,
+            score=True,
+            note=lambda line: None,
+        ) as asker,
+    ):
+        patch.setattr(server.RequestHandlerClass, "answer", waits)
+        found = list(asker(list, tasks))
+    assert slow.is_set()
+    assert [[answer.prediction for answer in some] for some in found] == [list(STAGE_NAMES[:4])] * 2
 
 
 def test_an_answer_that_is_none_stays_unread_and_is_kept(server):
-    server.said, server.told = "It shows N2, I think.", False
+    server.said, server.told = "It shows N1 or N2, I think.", False
     found = ask(server)
     assert {(answer.prediction, answer.raw) for answer in found} == {(None, server.said)}
 

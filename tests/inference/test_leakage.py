@@ -30,9 +30,7 @@ def dataset(tmp_path_factory):
         (CORPUS,), root, place / "out", style="paper", splits="1/1/2", seed=3, trim_min=None
     )
     build(config, Remembered())
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("datasets.config.HF_DATASETS_CACHE", place / "cache")
-        yield config.out
+    return config.out
 
 
 def people(dataset, split):

@@ -19,7 +19,7 @@ from psgimg.finetune.inference import encoding  # noqa: E402
 from psgimg.finetune.inference.generation import generate  # noqa: E402
 from psgimg.finetune.inference.likelihood import Scorer  # noqa: E402
 from psgimg.finetune.inference.parse_answer import parse  # noqa: E402
-from psgimg.finetune.models import compatibility  # noqa: E402
+from psgimg.finetune.models import compatibility, compiled  # noqa: E402
 
 ANSWERS = {stage: stage for stage in STAGE_NAMES}
 PROMPT = Prompt("", tiny_models.TEXTS[0], ANSWERS)
@@ -69,12 +69,13 @@ def family(request, tmp_path_factory):
     return request.param, model, processor
 
 
-def test_the_cached_way_equals_whole_forwards_over_pages_of_mixed_sizes(family):
+@pytest.mark.parametrize("way", ["pass", "tree"])
+def test_every_way_equals_whole_forwards_over_pages_of_mixed_sizes(family, way):
     name, model, processor = family
-    score = Scorer(model, processor, ANSWERS)
+    score = Scorer(model, processor, ANSWERS, ways=[way])
     found, whole = score(rows()), score.full(rows())
     assert score.way == (
-        "forwards" if name == "qwen3_5" else "tree"
+        "forwards" if name == "qwen3_5" else way
     )  # its running states can't be repeated
     np.testing.assert_allclose(found.log_probs, whole.log_probs, atol=1e-4)
     np.testing.assert_allclose(found.log_mass, whole.log_mass, atol=1e-4)
@@ -157,9 +158,10 @@ def test_a_family_without_a_tree_is_noted_once_and_others_are_not(family):
     assert notes == ([slow] if name == "qwen3_5" else [])
 
 
-@pytest.mark.parametrize(("window", "way"), [(4096, "tree"), (180, "forwards"), (16, "forwards")])
+@pytest.mark.parametrize("first", ["pass", "tree"])
+@pytest.mark.parametrize(("window", "kept"), [(4096, True), (180, False), (16, False)])
 def test_a_prompt_longer_than_the_window_of_attention_is_scored_by_whole_forwards(
-    tmp_path, window, way
+    tmp_path, window, kept, first
 ):
     """A cache of such layers forgets, and a tree would be hidden from what it should see."""
     folder = tmp_path / "model"
@@ -173,11 +175,11 @@ def test_a_prompt_longer_than_the_window_of_attention_is_scored_by_whole_forward
     }
     path.write_text(json.dumps(config))
     model, processor = tiny_models.open_("qwen2_5_vl", folder)
-    score = Scorer(model, processor, ANSWERS)
+    score = Scorer(model, processor, ANSWERS, ways=[first])
     shortest = score(rows()[1:2])
-    assert score.way == ("forwards" if window == 16 else "tree")
+    assert score.way == ("forwards" if window == 16 else first)
     found = score(rows())
-    assert score.way == way
+    assert score.way == (first if kept else "forwards")
     np.testing.assert_allclose(found.log_probs, score.full(rows()).log_probs, atol=1e-4)
     np.testing.assert_allclose(found.log_probs[1], shortest.log_probs[0], atol=1e-4)
 
@@ -186,8 +188,8 @@ def test_a_cache_that_counts_wrongly_is_found_out(family, monkeypatch):
     _, model, processor = family
     score = Scorer(model, processor, ANSWERS)
     monkeypatch.setattr(
-        score,
-        "_positions_after",
+        score._forward,
+        "positions_after",
         lambda known, depths: {"position_ids": torch.zeros(len(known), len(depths)).long()},
     )
     found = score(rows())
@@ -195,7 +197,8 @@ def test_a_cache_that_counts_wrongly_is_found_out(family, monkeypatch):
     np.testing.assert_allclose(found.log_probs, score.full(rows()).log_probs, atol=1e-12)
 
 
-def test_an_adapter_is_scored_as_the_model_it_makes(family):
+@pytest.mark.parametrize("way", ["pass", "tree"])
+def test_an_adapter_is_scored_as_the_model_it_makes(family, way):
     from peft import LoraConfig, get_peft_model
 
     name, model, processor = family
@@ -204,9 +207,9 @@ def test_an_adapter_is_scored_as_the_model_it_makes(family):
     with compatibility.without_deprecations():
         adapted = get_peft_model(model, lora)
     try:
-        score = Scorer(adapted, processor, ANSWERS)
+        score = Scorer(adapted, processor, ANSWERS, ways=[way])
         found, whole = score(rows()), score.full(rows())
-        assert score.way == ("forwards" if name == "qwen3_5" else "tree")
+        assert score.way == ("forwards" if name == "qwen3_5" else way)
         np.testing.assert_allclose(found.log_probs, whole.log_probs, atol=1e-4)
         assert np.abs(found.log_probs - plain.log_probs).max() > 1e-3
     finally:
@@ -225,6 +228,50 @@ def test_answers_that_are_not_numbers_are_refused(family):
     finally:
         with torch.no_grad():
             weight.copy_(was)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A family whose pages all have the same shape."""
+    folder = tmp_path_factory.mktemp("small") / "model"
+    tiny_models.build("llava", folder, seed=1)
+    return tiny_models.open_("llava", folder)
+
+
+def test_compiled_layers_score_the_same(small, monkeypatch):
+    model, processor = small
+    plain = Scorer(model, processor, ANSWERS, ways=["pass"])(rows()[:2])
+    n_layers = []
+    layers = compiled.compile_layers
+    monkeypatch.setattr(
+        compiled, "compile_layers", lambda model: n_layers.append(layers(model, backend="eager"))
+    )
+    try:
+        found = Scorer(model, processor, ANSWERS, ways=["pass"], compiles=True)(rows()[:2])
+    finally:
+        compiled.undo(model)
+    assert n_layers[0] > 1
+    np.testing.assert_allclose(found.log_probs, plain.log_probs, atol=1e-5)
+
+
+def test_where_layers_can_not_be_compiled_scoring_goes_on_with_a_line(small, monkeypatch):
+    model, processor = small
+
+    def no_compiler(graph, example):
+        raise RuntimeError("no C compiler")
+
+    layers = compiled.compile_layers
+    monkeypatch.setattr(
+        compiled, "compile_layers", lambda model: layers(model, backend=no_compiler)
+    )
+    notes = []
+    score = Scorer(model, processor, ANSWERS, notes.append, ["pass"], compiles=True)
+    found = score(rows()[:2])
+    np.testing.assert_allclose(found.log_probs, score.full(rows()[:2]).log_probs, atol=1e-4)
+    [line] = notes
+    assert line.startswith("layers can't be compiled here (")
+    assert "no C compiler" in line
+    assert line.endswith("); scoring goes on without, more slowly")
 
 
 @pytest.fixture(scope="module")

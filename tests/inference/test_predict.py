@@ -23,7 +23,7 @@ pytest.importorskip("trl")
 import tiny_models
 from psgimg.finetune import predict
 from psgimg.finetune.data import page_set
-from psgimg.finetune.inference import predict_config
+from psgimg.finetune.inference import fleet, pieces, predict_config
 from psgimg.finetune.inference.likelihood import Scorer
 from psgimg.finetune.metrics import predictions
 from psgimg.finetune.predict import PredictConfig
@@ -33,9 +33,8 @@ PER_PART = 8
 
 
 @pytest.fixture(scope="module", autouse=True)
-def surroundings(tmp_path_factory):
+def surroundings():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
         patch.setattr(predict, "PER_PART", PER_PART)
         patch.setenv("HF_HUB_OFFLINE", "1")
         patch.setenv("OMP_NUM_THREADS", "1")  # of the commands that are killed
@@ -145,11 +144,50 @@ def test_a_killed_command_resumes_and_ends_with_the_same_bytes(
     assert done.returncode == -9, done.stderr.decode()
     assert not out.exists()
     _, told = run(model, dataset, out)
-    assert told.n_kept == (n_pages - 1) // PER_PART * PER_PART
+    pages = page_set.load(str(dataset), None, "test")
+    rows = predict.chosen(pages, None)
+    recording = pages.index.recording[rows]
+    ends = np.cumsum([len(piece.rows) for piece in pieces.cut(rows, recording, PER_PART)])
+    assert told.n_kept == max((end for end in ends if end < n_pages), default=0)
     assert told.n_kept + told.n_done == len(found)
     assert out.read_bytes() == reference.read_bytes()
     beside = out.with_name("p.parquet.json").read_bytes()
     assert beside == reference.with_name("p.parquet.json").read_bytes()
+
+
+@pytest.mark.parametrize("options", [{"device": "cpu,cpu"}, {"device": "cpu", "loaders": 2}])
+def test_several_devices_and_processes_give_the_same_file(whole, model, dataset, tmp_path, options):
+    reference, _, _ = whole
+    out = tmp_path / "p.parquet"
+    run(model, dataset, out, **options)
+    assert out.read_bytes() == reference.read_bytes()
+    beside = out.with_name("p.parquet.json").read_bytes()
+    assert beside == reference.with_name("p.parquet.json").read_bytes()
+
+
+def test_what_was_predicted_before_the_process_of_a_device_died_is_kept(
+    whole, model, dataset, tmp_path, monkeypatch
+):
+    reference, found, _ = whole
+    out, batches, result = tmp_path / "p.parquet", [], fleet._Member.result
+
+    def dies(member, tell):
+        if len(batches) == 3:
+            member.process.kill()
+            while True:
+                result(member, tell)  # what had come before is lost too
+        batches.append(result(member, tell))
+        return batches[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fleet._Member, "result", dies)
+        with pytest.raises(BuildError, match=r"the process of cpu was killed by SIGKILL.* again"):
+            run(model, dataset, out, device="cpu,cpu")
+    assert not out.exists()
+    _, told = run(model, dataset, out)
+    assert told.n_kept >= PER_PART
+    assert told.n_kept + told.n_done == len(found)
+    assert out.read_bytes() == reference.read_bytes()
 
 
 def test_a_finished_file_is_not_computed_again(whole, model, dataset):
@@ -299,6 +337,8 @@ def test_a_command_that_could_not_begin_leaves_nothing(base, dataset, tmp_path):
         ({"mode": "guess"}, "--mode 'guess': use score or generate"),
         ({"batch_size": 0}, "--batch-size 0: must be at least 1"),
         ({"limit": 0}, "--limit 0"),
+        ({"loaders": -1}, "--loaders -1: must be at least 0"),
+        ({"device": "cuda:1"}, "--device cuda:1: "),
         ({"split": "tests"}, "no split 'tests'"),
         ({"prompt": "none"}, "unknown prompt 'none'"),
         ({"context": 9}, "context 9"),
@@ -332,7 +372,7 @@ def test_a_server_is_asked_and_gone_on_with_after_it_failed(server, dataset, tmp
     answer = server.RequestHandlerClass.answer
 
     def fails_late(handler, body, fault):
-        answer(handler, body, 401 if len(server.seen) > PER_PART + 2 and not mended else fault)
+        answer(handler, body, 401 if len(server.seen) > PER_PART + 1 and not mended else fault)
 
     mended = []
     monkeypatch.setattr(server.RequestHandlerClass, "answer", fails_late)

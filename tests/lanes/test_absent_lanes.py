@@ -32,7 +32,8 @@ from psgimg.finetune.lanes.seen import LanesSeen
 from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.predict import PredictConfig
 from psgimg.finetune.staging import statistics_table
-from psgimg.finetune.staging.stage import StageConfig, stage
+from psgimg.finetune.staging.stage import stage
+from psgimg.finetune.staging.stage_config import StageConfig
 from psgimg.finetune.terminal import model_commands, stage_command
 from tiny_manifest import manifest
 
@@ -45,9 +46,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def surroundings(tmp_path_factory):
+def surroundings():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
         patch.setenv("HF_HUB_OFFLINE", "1")
         patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
         yield
@@ -192,7 +192,7 @@ def run(model, dataset, out, **options):
 def test_pages_without_lanes_that_were_never_absent_are_refused_before_the_model_is_loaded(
     plain, dataset, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(predict, "_predictor", lambda *_: pytest.fail("the model was loaded"))
+    monkeypatch.setattr(predict, "_crew", lambda *_: pytest.fail("the model was loaded"))
     with pytest.raises(BuildError) as refused:
         run(plain, dataset, tmp_path / "p.csv", without=("chin", "E1"))
     said = str(refused.value)

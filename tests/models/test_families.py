@@ -135,6 +135,19 @@ def test_a_cap_on_pixels_holds_or_is_refused(family, tmp_path):
     processor.image_processor.size = size
 
 
+PROJECTORS = {
+    "llava": ["model.multi_modal_projector"],
+    "idefics3": ["model.connector"],
+    "qwen2_5_vl": ["model.visual.merger"],
+    "qwen3_vl": ["model.visual.merger", "model.visual.deepstack_merger_list.0"],
+}
+
+
+def test_the_projector_is_what_connects_the_two_parts(family):
+    name, model, _ = family
+    assert families.projectors(model) == PROJECTORS[name]
+
+
 def test_a_model_whose_parts_nobody_can_tell_is_refused():
     class Whole(torch.nn.Linear):
         base_model = None

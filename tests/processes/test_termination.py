@@ -22,7 +22,8 @@ from psgimg.builder import cli
 def rest():
     try:
         print("ready", flush=True)
-        time.sleep(60)
+        for _ in range(1200):
+            time.sleep(0.05)  # one long sleep would miss a signal that comes just before it
     finally:
         Path(place).write_text("cleaned up")
         time.sleep({clean_up_s})
@@ -108,6 +109,19 @@ def test_a_worker_that_the_same_signal_ends_is_no_failure(tmp_path):
     assert (process.returncode, error.count("\n"), "worker died" in error) == (143, 2, False)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_that_keep_coming_until_the_end_change_no_status(tmp_path, number):
+    """Python's shutdown takes some 20 ms, in which default actions are back."""
+    process = started(tmp_path / "done")
+    while process.poll() is None:
+        process.send_signal(number)
+        time.sleep(0.002)
+    _, error = process.communicate()
+    assert process.returncode == 128 + number
+    assert "Traceback" not in error
+    assert (tmp_path / "done").read_text() == "cleaned up"
+
+
 def test_a_clean_up_that_hangs_is_cut_short(tmp_path):
     hasty = "from psgimg.builder.processes import termination; termination.GRACE_S = 0.5"
     process = started(tmp_path / "done", before=hasty, clean_up_s=60)
@@ -132,9 +146,32 @@ def test_a_terminal_that_is_closed_costs_no_clean_up(tmp_path):
         start_new_session=True,
     )
     os.close(theirs)
-    assert b"ready" in os.read(ours, 100)
+    said = b""
+    while not said.endswith(b"ready\r\n"):
+        said += os.read(ours, 100)
     os.close(ours)  # hangs up
     process.send_signal(signal.SIGHUP)  # as the shell does
+    assert process.wait(60) == 129
+    assert (tmp_path / "done").read_text() == "cleaned up"
+
+
+def test_writing_to_a_closed_terminal_ends_a_command_as_its_signal_does(tmp_path):
+    """It may fail before the signal comes, or there may be none, as for a job of another session."""
+    ours, theirs = pty.openpty()
+    start, go = os.pipe()
+    code = COMMAND.format(before="import os", clean_up_s=0).replace(
+        "time.sleep(0.05)", f"os.read({start}, 1); print('to the closed terminal', flush=True)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", code, str(tmp_path / "done")],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        pass_fds=[start],
+    )
+    os.close(theirs)
+    os.close(ours)
+    os.write(go, b"!")
     assert process.wait(60) == 129
     assert (tmp_path / "done").read_text() == "cleaned up"
 

@@ -2,9 +2,11 @@
 
 import random
 
+import numpy as np
 import pytest
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.channels import choose as choose_by_label
+from psgimg.builder.recordings.lanes.assignment import assign
 from psgimg.builder.recordings.lanes.choice import BIPOLAR, electrode, reference, side
 from psgimg.builder.recordings.lanes.derive import derive, recorded
 from psgimg.builder.recordings.montage import MONTAGES, Kind, Lane, Montage, find
@@ -144,3 +146,18 @@ def test_kinds_of_reference_and_sides():
     assert [side(name) for name in ("F3-M2", "F4-M1", "F10-M1", "Fpz-Cz")] == [
         *("left", "right", "right", "")
     ]
+
+
+def test_an_assignment_is_the_one_that_scipy_finds():
+    """Equal costs are decided alike too, so that a lane shows what it has always shown."""
+    from scipy.optimize import linear_sum_assignment
+
+    rng = np.random.default_rng(6)
+    for most in (2, 5, 1000) * 100:
+        n_rows = rng.integers(1, 9)
+        costs = rng.integers(0, most, (n_rows, n_rows + rng.integers(0, 20))).astype(float)
+        costs[rng.random(costs.shape) < 0.3] = np.inf
+        own = np.full((n_rows, n_rows), np.inf)
+        np.fill_diagonal(own, 1e12 - np.arange(n_rows))
+        costs = np.hstack([costs, own])
+        assert assign(costs.tolist()) == linear_sum_assignment(costs)[1].tolist()

@@ -140,7 +140,11 @@ def test_every_epoch_is_drawn_or_counted(scores, seconds):
 def test_pages_are_cut_at_their_own_times():
     ramp = np.arange(200 * 300, dtype=np.float32)[None] / 200  # the value is the time
     signals = Signals(
-        200.0, ("C4-M1",), (False,), (False,), (Stretch(ramp, 0.0), Stretch(ramp + 1000, 1000.0))
+        200.0,
+        ("C4-M1",),
+        (False,),
+        (False,),
+        (Stretch.of(ramp, 0.0), Stretch.of(ramp + 1000, 1000.0)),
     )
     night = Night((Segment(0.0, 0, 300), Segment(1000.0, 300, 600)))
     selection = select(from_scores([N2] * 43, start_s=12.5), night, None)

@@ -10,9 +10,10 @@ from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.edf import open_edf
 from psgimg.builder.recordings.montage import Derivation, Kind, Lane, Montage
 from psgimg.builder.recordings.segments import Segment
-from psgimg.builder.signals.deriving import read_lane, resample
+from psgimg.builder.signals.deriving import read_lane
 from psgimg.builder.signals.filter_settings import Band, Filters
-from psgimg.builder.signals.filtering import _both_ways, read_signals
+from psgimg.builder.signals.filtering import read_signals
+from psgimg.builder.signals.resampling import resample
 from tiny_edf import discontinuous
 
 SFREQ_HZ = 200.0
@@ -214,15 +215,6 @@ def test_rates_below_a_band_leave_that_edge_open(tmp_path):
     """SHHS has its EOG at 50 Hz: a 35 Hz low-pass is beyond its Nyquist rate."""
     out = read(write(tmp_path / "a.edf", [tone(5, 50)], [50])).stretches[0].data_uv[0]
     assert amplitude(out, 5) == pytest.approx(50, rel=0.03)
-
-
-@pytest.mark.parametrize("n_pad", [0, 10, 333])
-def test_filtering_both_ways_is_what_scipy_does(n_pad):
-    from scipy.signal import butter, sosfiltfilt
-
-    wave = np.random.default_rng(2).normal(0, 30, 5000)
-    sos = butter(4, 35, fs=128, output="sos")
-    np.testing.assert_allclose(_both_ways(sos, wave, n_pad), sosfiltfilt(sos, wave, padlen=n_pad))
 
 
 @pytest.mark.parametrize("rate_hz", [128, 200, 256, 512])

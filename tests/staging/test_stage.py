@@ -22,7 +22,7 @@ from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError, PsgimgError
 from psgimg.builder.render.recipe import digest
 from psgimg.builder.unscored_night import UnscoredPage
-from psgimg.finetune.inference.prefetch import ahead
+from psgimg.finetune.inference.preparing import ahead
 from psgimg.finetune.staging import lights
 from tiny_edf import Channel, discontinuous, write_annotations, write_psg
 
@@ -36,7 +36,8 @@ from psgimg.finetune.metrics.sleep_statistics import UNSCORED
 from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.predict import PredictConfig
 from psgimg.finetune.staging import inference
-from psgimg.finetune.staging.stage import OUTPUT, StageConfig, stage
+from psgimg.finetune.staging.stage import OUTPUT, stage
+from psgimg.finetune.staging.stage_config import StageConfig
 from psgimg.finetune.terminal import stage_command
 from tiny_manifest import manifest
 
@@ -48,9 +49,8 @@ CONTEXT = 1
 
 
 @pytest.fixture(scope="module", autouse=True)
-def surroundings(tmp_path_factory):
+def surroundings():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
         patch.setenv("HF_HUB_OFFLINE", "1")
         patch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
         yield
@@ -136,6 +136,14 @@ def test_the_same_night_gives_the_same_bytes_and_replaces_the_former_folder(
     assert [path.name for path in tmp_path.iterdir()] == ["stages"]
 
 
+def test_several_devices_give_the_same_folder(staged, model, tmp_path):
+    night, before, _, _ = staged
+    config = StageConfig(night, str(model), tmp_path / "stages", batch_size=5, device="cpu,cpu")
+    stage(config, Remembered())
+    for name in OUTPUT:
+        assert (config.folder / name).read_bytes() == (before / name).read_bytes(), name
+
+
 def test_a_folder_with_anything_else_in_it_is_refused(staged, model, tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(BuildError, match=r"thesis\.tex"):
@@ -202,13 +210,14 @@ def page(epoch):
 
 def shown(epochs, context):
     """The numbers of the pages that each question shows, and what it says."""
-    asked = inference.questions(map(page, epochs), prompts.load("closed"), context)
+    some = list(inference.asked(map(page, epochs), context))
+    rows = inference.Questions(prompts.load("closed"), context)(some)
     return {
-        drawn.epoch: (
+        asked.page.epoch: (
             [image.getpixel((0, 0))[0] for image in row["images"]],
             row["prompt"][-1]["content"],
         )
-        for drawn, row in asked
+        for asked, row in zip(some, rows, strict=True)
     }
 
 
@@ -229,15 +238,6 @@ def test_neighbours_are_shown_only_where_they_follow_without_a_gap():
 
 def test_without_context_every_page_is_shown_alone():
     assert [pages for pages, _ in shown(range(4), 0).values()] == [[0], [1], [2], [3]]
-
-
-def test_pages_are_drawn_as_they_are_needed():
-    drawn = []
-    asked = inference.questions(
-        (drawn.append(i) or page(i) for i in range(50)), prompts.load("closed"), 2
-    )
-    next(asked)
-    assert len(drawn) <= 4
 
 
 def test_the_next_item_is_made_while_the_caller_is_busy():

@@ -304,9 +304,8 @@ def test_parts_together_are_all_cells_once(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def surroundings(tmp_path_factory):
+def surroundings():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HF_DATASETS_CACHE", str(tmp_path_factory.mktemp("datasets")))
         patch.setenv("HF_HUB_OFFLINE", "1")
         yield
 
@@ -521,6 +520,26 @@ def test_settings_are_means_over_seeds_with_intervals_over_subjects(tabled):
         assert figure["value"] == pytest.approx(np.mean(single), abs=1e-12)
         assert figure["low"] <= figure["value"] <= figure["high"]
     assert first["subjects"] == second["subjects"] == 3
+
+
+def test_what_people_agree_on_the_same_epochs_stands_below_the_settings_once(tmp_path):
+    asked = grid.read(written(tmp_path, grid={"style": ["paper", "clinical"]}))
+    planned = plan.plan(asked)
+
+    def rows(_):
+        told = {"label_2": "N2", "votes": "0 1 4 0 0"}
+        return [{**row, **told} for row in answers(wrong=0.1)]
+
+    finished(tmp_path, planned, rows)
+    values = table.collect(asked, planned, tmp_path)
+    assert [(one["name"], one["epochs"]) for one in values["people"]] == [
+        ("second scorer", 120),
+        ("each scorer against the others", 120),
+    ]
+    report = study_report.page(values, [])
+    assert report.count("| *second scorer, 120 epochs* |") == 1
+    heads = report.index("| setting |"), report.index("| *each scorer against")
+    assert len({report[at:].partition("\n")[0].count("|") for at in heads}) == 1, "as many cells"
 
 
 def test_a_setting_tests_the_claims_of_each_of_its_seeds(tmp_path):

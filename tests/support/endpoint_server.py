@@ -15,6 +15,17 @@ SHADES = dict(zip((0, 50, 100, 150, 200), STAGE_NAMES, strict=True))
 
 KEY = "sk-not-to-be-seen"
 
+UNSUPPORTED = {
+    "max_tokens": "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+    "'max_completion_tokens' instead.",
+    "temperature": "Unsupported value: 'temperature' does not support 0 with this model. Only the "
+    "default (1) value is supported.",
+}
+"""What OpenAI says of options that its newer models refuse, by the name of the option."""
+
+SPENT = (429, {"message": "You exceeded your current quota", "code": "insufficient_quota"})
+"""Status and error of a key without quota."""
+
 PATIENCE_S = 30.0
 """For what comes soon, on a machine that is busy with other things."""
 
@@ -29,6 +40,7 @@ class Server(ThreadingHTTPServer):
         self.faults, self.seen, self.most, self.told, self.said = [], [], 20, True, None
         self.lock, self.at_once, self.at_most = threading.Lock(), 0, 0
         self.gate = None
+        self.refused, self.finish = (), "stop"
 
     @property
     def url(self):
@@ -68,6 +80,11 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif isinstance(fault, bytes):
             self.send(200, fault)
+        elif isinstance(fault, tuple):
+            self.send(fault[0], json.dumps({"error": fault[1]}).encode())
+        elif name := next((name for name in self.server.refused if name in body), None):
+            error = {"message": UNSUPPORTED[name], "param": name, "code": "unsupported_parameter"}
+            self.send(400, json.dumps({"error": error}).encode())
         elif fault is not None:
             self.send(fault, f"no: {self.headers.get('Authorization')}".encode(), "0")
         elif body.get("top_logprobs", 0) > self.server.most:
@@ -88,7 +105,10 @@ class Handler(BaseHTTPRequestHandler):
         page = Image.open(io.BytesIO(base64.b64decode(url.removeprefix("data:image/png;base64,"))))
         stage = SHADES[page.getpixel((0, 0))[0]]
         said = stage if self.server.said is None else self.server.said
-        choice = {"message": {"role": "assistant", "content": said}}
+        choice = {
+            "message": {"role": "assistant", "content": said},
+            "finish_reason": self.server.finish,
+        }
         if body.get("logprobs") and self.server.told:
             rest = [{"token": s, "logprob": math.log(0.05)} for s in STAGE_NAMES if s != stage]
             top = [{"token": stage, "logprob": math.log(0.7)}, *rest]

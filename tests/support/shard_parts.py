@@ -1,14 +1,15 @@
 """Parts of a dataset without a picture worth looking at."""
 
+from psgimg.builder.building import shard_files
 from psgimg.builder.dataset import shards
 
 
-def rows(recording, n=3):
+def rows(recording, n=3, corpus="shhs"):
     return [
         {
             "image": {"bytes": f"{recording}/{i}".encode() * 20, "path": None},
             "label": i % 5,
-            "corpus": "shhs",
+            "corpus": corpus,
             "subject": recording[:4],
             "recording": recording,
             "epoch": i,
@@ -21,9 +22,9 @@ def rows(recording, n=3):
     ]
 
 
-def facts(recording, mark=0):
+def facts(recording, mark=0, corpus="shhs"):
     return {
-        "corpus": "shhs",
+        "corpus": corpus,
         "recording": recording,
         "subject": recording[:4],
         "kin": recording[:4],
@@ -33,4 +34,15 @@ def facts(recording, mark=0):
 
 def publish(out):
     done = shards.finished(out)
-    shards.publish(out, shards.plan(done.values(), dict.fromkeys(done, "train")))
+    shard_files.publish(out, shards.plan(done.values(), dict.fromkeys(done, "train")))
+
+
+def write(out, names, mark=0, corpus="shhs"):
+    for name in names:
+        shards.write_part(out, rows(name, corpus=corpus), facts(name, mark, corpus))
+
+
+def content(out):
+    return {
+        p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()
+    }

@@ -150,7 +150,7 @@ def template(name: str) -> str:
 def _idefics3(texts: Sequence[str]) -> tuple[Any, Any, Any, str]:
     from transformers import Idefics3Config, Idefics3ImageProcessorPil, Idefics3Processor
 
-    tokenizer = _tokenizer(texts, IDEFICS_TOKENS, "<|end_of_text|>", "<end_of_utterance>")
+    tokenizer = idefics_tokenizer(texts)
     size = {"longest_edge": 112}
     images = Idefics3ImageProcessorPil(size=size, max_image_size={"longest_edge": 56})
     processor = Idefics3Processor(images, tokenizer, image_seq_len=4)
@@ -233,6 +233,14 @@ def qwen3_vl_processor(tokenizer: Any, chat_template: str | None = None) -> Any:
 
     own = _without_videos(Qwen3VLProcessor)
     return own(_qwen_images(16), tokenizer, chat_template=chat_template)
+
+
+def idefics_tokenizer(texts: Sequence[str]) -> Any:
+    return _tokenizer(texts, IDEFICS_TOKENS, "<|end_of_text|>", "<end_of_utterance>")
+
+
+def llava_tokenizer(texts: Sequence[str]) -> Any:
+    return _tokenizer(texts, ("<pad>", "<s>", "</s>", "<image>"), "<pad>", "</s>", bos_token="<s>")
 
 
 def qwen_tokenizer(texts: Sequence[str]) -> Any:

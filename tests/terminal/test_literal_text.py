@@ -130,6 +130,12 @@ def test_a_bar_that_an_error_ends_keeps_its_total(capsys):
     assert "0/8 recordings" in line
 
 
+def test_a_step_with_nothing_to_do_has_no_bar(capsys):
+    with ProgressBar(open_console()) as progress:
+        progress.start("drawing", 0, "recordings")
+    assert capsys.readouterr().out == ""
+
+
 LONG = "x" * 300
 """Longer than the name of a file may be."""
 

@@ -14,7 +14,7 @@ from tiny_lab import INPUTS, describe
 torch = pytest.importorskip("torch")
 
 from psgimg.finetune import sft  # noqa: E402
-from psgimg.finetune.data import page_set  # noqa: E402
+from psgimg.finetune.data import page_index, page_set  # noqa: E402
 from psgimg.finetune.training import arguments, page_checks  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*pin_memory.*:UserWarning")
@@ -23,12 +23,15 @@ STAGES = {"W": "W", "2": "N2"}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cache(tmp_path_factory):
+def apart():
     with pytest.MonkeyPatch.context() as patch:
-        place = tmp_path_factory.mktemp("datasets")
-        patch.setattr("datasets.config.HF_DATASETS_CACHE", place)
         patch.setenv("CI", "1")  # TRL sends no telemetry from one
-        yield place
+        yield
+
+
+@pytest.fixture
+def nothing_loaded(monkeypatch):
+    monkeypatch.setattr(page_index, "read", lambda source: pytest.fail(f"{source} was loaded"))
 
 
 def lab(place, words):
@@ -83,18 +86,17 @@ def splits_of(dataset, corpus):
 
 
 def test_without_validation_pages_nothing_is_loaded_and_the_way_out_is_named(
-    one_page, tmp_path, cache
+    one_page, tmp_path, nothing_loaded
 ):
     with pytest.raises(
         BuildError,
         match=r"has no validation pages; use --eval-strategy no \(TRL's eval_strategy no",
     ):
         sft.main(argv(one_page, tmp_path / "out"))
-    assert not list(cache.rglob("*.arrow"))
     assert not (tmp_path / "out").exists()
 
 
-def test_the_splits_that_count_are_those_of_the_corpus(two_corpora, tmp_path, cache):
+def test_the_splits_that_count_are_those_of_the_corpus(two_corpora, tmp_path, nothing_loaded):
     assert splits_of(two_corpora, "shhs") == {"train", "validation", "test"}
     (only,) = splits_of(two_corpora, "hmc")
     lacks = "no validation pages" if only == "train" else "no training pages"
@@ -102,7 +104,6 @@ def test_the_splits_that_count_are_those_of_the_corpus(two_corpora, tmp_path, ca
         sft.main(argv(two_corpora, tmp_path / "out", corpus="hmc"))
     with pytest.raises(BuildError, match="has no corpus 'mesa'; it has all, hmc, shhs"):
         sft.main(argv(two_corpora, tmp_path / "out", corpus="mesa"))
-    assert not list(cache.rglob("*.arrow"))
 
 
 @pytest.mark.parametrize("how", ["natural", "balanced", "sqrt"])

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -44,10 +45,8 @@ PROMPT = prompts.load("closed")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def apart(tmp_path_factory):
+def apart():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
-        patch.setenv("HF_DATASETS_CACHE", str(tmp_path_factory.mktemp("datasets-of-children")))
         patch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
         patch.setenv("CI", "1")  # TRL sends no telemetry from one
         patch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY", True)
@@ -304,6 +303,46 @@ def test_a_merged_adapter_answers_as_it_did_with_its_base(adapter, dataset, tmp_
     assert np.abs(together - base).max() > 1e-2  # it did learn something
     assert ModelFolder.load(tmp_path / "merged") == ModelFolder.load(adapter)
     assert not (tmp_path / "merged" / "adapter_config.json").exists()
+
+
+def test_nothing_but_progress_stands_in_the_errors_of_a_normal_run(dataset, adapter, tmp_path):
+    """What libraries warn of is for their developers."""
+    code = "from psgimg.builder.cli import main; main()"
+    words = argv(dataset, tmp_path / "out", adapter.parent / "base", max_steps=2, eval_steps=1)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, "sft", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    progress_bar = re.compile(r"(?:\s*[\w ]+: +\d+%\||.*\d+%\||Generating \w+ split).*")
+    rest = [
+        line for line in re.split("[\r\n]", done.stderr) if line and not progress_bar.match(line)
+    ]
+    assert rest == []
+    assert "warn" not in done.stdout.lower()
+
+
+def test_a_projector_learns_whole_beside_the_adapter(adapter, dataset, tmp_path):
+    base, out = adapter.parent / "base", tmp_path / "out"
+    more = {"max_steps": 2, "eval_strategy": "no", "learning_rate": 0.01}
+    sft.main(argv(dataset, out, base, lora_modules_to_save="projector", **more))
+    config = json.loads((out / "adapter_config.json").read_text())
+    assert config["modules_to_save"] == ["model.connector"]
+    before, after = (load_for_inference(str(source)).model for source in (base, out))
+    learned = {
+        name.partition("modules_to_save.default.")[2]: value
+        for name, value in after.named_parameters()
+        if "modules_to_save" in name
+    }
+    connector = dict(before.model.connector.named_parameters())
+    assert learned.keys() == connector.keys()
+    assert not any(torch.equal(learned[name], value) for name, value in connector.items())
+    merge.merge(out, tmp_path / "merged")
+    np.testing.assert_allclose(
+        log_probs(tmp_path / "merged", dataset), log_probs(out, dataset), atol=1e-4
+    )
 
 
 def test_what_can_not_be_merged_is_refused(adapter, taught, tmp_path):

@@ -11,9 +11,8 @@ from psgimg.builder.corpora.bids.bids_form import BidsForm
 from psgimg.builder.corpora.bids.bids_table import NULL, read_object, read_table
 from psgimg.builder.recordings.channels import standard_channels, standard_name
 from psgimg.builder.recordings.lanes.derive import COMMON
-from psgimg.builder.recordings.recording import Inputs, Recording
+from psgimg.builder.recordings.recording import MAINS_HZ, Inputs, Recording
 
-MAINS_HZ = (50.0, 60.0)
 DEFAULT_MAINS_HZ = 50.0
 
 _SIDES = {"M1": "left", "M2": "right"}

@@ -29,7 +29,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import yaml_file
 from psgimg.builder.files.safe_names import expanded
 from psgimg.builder.recordings.montage import DEFAULT_MONTAGE
-from psgimg.builder.recordings.recording import Corpus, Policy, Recording, Terms
+from psgimg.builder.recordings.recording import MAINS_HZ, Corpus, Policy, Recording, Terms
 from psgimg.builder.stages import STAGE_NAMES, Score, Stage, Unscored
 
 KEYS = (
@@ -49,7 +49,6 @@ SCORES: Mapping[str, Score] = {
 DERIVATION = re.compile("[A-Za-z][A-Za-z0-9]*(-[A-Za-z][A-Za-z0-9]*)?")
 ADDRESS = re.compile(r"https?://[^\s<>()\[\]\"'`\\]+")
 EPOCH_S = 30.0
-MAINS_HZ = (50.0, 60.0)
 
 
 def load(path: Path) -> Corpus:

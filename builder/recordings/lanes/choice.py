@@ -13,6 +13,8 @@ from itertools import chain, combinations, groupby, product
 from math import inf
 from operator import itemgetter
 
+from psgimg.builder.recordings.lanes.assignment import assign
+
 Shares = tuple[frozenset[str], frozenset[str]]
 """References and sides that the EEG lanes may show."""
 
@@ -166,25 +168,21 @@ def _assign(
     lanes: Sequence[Choices], options: Sequence[Sequence[_Option]], share: Shares | None
 ) -> tuple[float, tuple[str | None, ...]]:
     """Return the least cost of filling the lanes with what EEG lanes may share, and the names."""
-    import numpy as np
-    from scipy.optimize import linear_sum_assignment
-
     places = sorted({one.place for listed in options for one in listed})
     column = {place: i for i, place in enumerate(places)}
-    costs = np.full((len(lanes), len(places) + len(lanes)), inf)
+    costs = [[inf] * (len(places) + len(lanes)) for _ in lanes]
     shown: dict[tuple[int, int], str] = {}
     for row, (lane, listed) in enumerate(zip(lanes, options, strict=True)):
-        costs[row, len(places) + row] = _EMPTY + len(lanes) - row  # rather a lower lane
+        costs[row][len(places) + row] = _EMPTY + len(lanes) - row  # rather a lower lane
         for one in listed:
             cell = row, column[one.place]
             if (
                 share is None or not lane.eeg or lane.given or _fits(one, share)
-            ) and one.cost < costs[cell]:
-                costs[cell] = one.cost
+            ) and one.cost < costs[row][cell[1]]:
+                costs[row][cell[1]] = one.cost
                 shown[cell] = one.name
-    rows, columns = linear_sum_assignment(costs)
-    cells = zip(rows.tolist(), columns.tolist(), strict=True)
-    return float(costs[rows, columns].sum()), tuple(shown.get(cell) for cell in cells)
+    cells = list(enumerate(assign(costs)))
+    return sum(costs[row][at] for row, at in cells), tuple(shown.get(cell) for cell in cells)
 
 
 def _fits(option: _Option, share: Shares) -> bool:

@@ -13,7 +13,15 @@ from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.corpora.physiology import (
+from psgimg.builder.corpora.synthetic.oscillations import (
+    CONTROL_HZ,
+    Control,
+    at_rate,
+    carrier,
+    noise,
+    soften,
+)
+from psgimg.builder.corpora.synthetic.physiology import (
     ALPHA,
     CHANCE_AROUSAL,
     CHANCE_OTHER_EYES,
@@ -37,7 +45,6 @@ from psgimg.builder.corpora.physiology import (
 from psgimg.builder.stages import Score, Stage
 
 Samples = npt.NDArray[np.float32]
-Control = npt.NDArray[np.float64]
 Pages = npt.NDArray[np.int_]
 
 EPOCH_S = 30
@@ -45,8 +52,6 @@ BACKGROUND_UV = 4.5
 HUM_UV = 1.2
 ECG_UV_PER_MV = 3.0
 MAINS_HZ = 50
-CONTROL_HZ = 8
-"""Sampling rate of the control curves, which change within seconds."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def synthesize(scores: Sequence[Score], rng: np.random.Generator) -> Night:
     """
     plan = _Plan.draw(scores, rng)
     n = len(scores) * EPOCH_S * SFREQ_HZ
-    leads_uv = np.array([_noise(rng, n, SFREQ_HZ, (0.4, 45)) for _ in LEADS])
+    leads_uv = np.array([noise(rng, n, SFREQ_HZ, (0.4, 45), np.float32) for _ in LEADS])
     leads_uv *= BACKGROUND_UV
     for rhythm in RHYTHMS:
         _add_rhythm(leads_uv, rhythm, plan, rng)
@@ -168,16 +173,16 @@ def _add_rhythm(leads_uv: Samples, rhythm: Rhythm, plan: _Plan, rng: np.random.G
         share *= np.repeat(rng.uniform(0.7, 1.15, plan.pages.size), EPOCH_S * CONTROL_HZ)
     gain = sleeper.alpha_gain if rhythm is ALPHA else sleeper.eeg_gain
     # Ranks within the epoch make the share exact, so that an epoch of N3 has enough slow waves.
-    drift = _soften(rng.normal(size=page_at.size), 2.0)
+    drift = soften(rng.normal(size=page_at.size), 2.0)
     rank = drift.reshape(-1, EPOCH_S * CONTROL_HZ).argsort(axis=1).argsort(axis=1).ravel()
     present = rank < share * EPOCH_S * CONTROL_HZ
     n = leads_uv.shape[1]
-    strength = _at_rate(_soften(gain / 2 * uv * present, 1.0), n)
-    low, high = rhythm.band_hz or (sleeper.alpha_hz - 0.7, sleeper.alpha_hz + 0.7)
-    carrier = _carrier(rng, n, low, high, rhythm.harmonic)
+    strength = at_rate(soften(gain / 2 * uv * present, 1.0), n, np.float32)
+    band_hz = rhythm.band_hz or (sleeper.alpha_hz - 0.7, sleeper.alpha_hz + 0.7)
+    wave = carrier(rng, n, band_hz, rhythm.harmonic, np.float32)
     for lead, (weight, step) in enumerate(zip(rhythm.field, (0, 1, 2, 0, 0), strict=True)):
         shift = round(rhythm.lag_s * step * SFREQ_HZ)
-        leads_uv[lead] += np.float32(weight) * strength * np.roll(carrier, shift)
+        leads_uv[lead] += np.float32(weight) * strength * np.roll(wave, shift)
 
 
 def _add_wave(leads_uv: Samples, wave: Wave, plan: _Plan, rng: np.random.Generator) -> None:
@@ -201,14 +206,14 @@ def _ecg(plan: _Plan, rng: np.random.Generator) -> Samples:
     """Generate the ECG in mV at the chin's rate; the heart is faster on inspiration and awake."""
     page_at = plan.page_at
     t = np.arange(page_at.size) / CONTROL_HZ
-    awake = _soften(
+    awake = soften(
         np.isin(page_at, (Page.OPEN, Page.CLOSED, Page.MOVING, Page.AROUSAL)).astype(float), 4.0
     )
     breath = 2.5 * np.sin(2 * np.pi * 0.24 * t + np.cumsum(rng.normal(0, 0.03, t.size)))
     beats = np.cumsum(plan.sleeper.heart_bpm + 5 * awake + breath) / (60 * CONTROL_HZ)
     beat_s = np.interp(np.arange(1, int(beats[-1])), beats, t)
-    ecg_mv = 0.015 * _noise(
-        rng, page_at.size * CHIN_SFREQ_HZ // CONTROL_HZ, CHIN_SFREQ_HZ, (0.4, 45)
+    ecg_mv = 0.015 * noise(
+        rng, page_at.size * CHIN_SFREQ_HZ // CONTROL_HZ, CHIN_SFREQ_HZ, (0.4, 45), np.float32
     )
     around_s = np.arange(-0.4, 0.5, 1 / CHIN_SFREQ_HZ)
     beat = np.zeros(around_s.size)
@@ -223,72 +228,14 @@ def _ecg(plan: _Plan, rng: np.random.Generator) -> Samples:
 def _chin(plan: _Plan, rng: np.random.Generator) -> Samples:
     """Generate the chin EMG in µV, with twitches in phasic REM and some mains hum."""
     tone = np.array([CHIN_UV[page] for page in Page])[plan.page_at]
-    tone *= np.exp(1.3 * _soften(rng.normal(size=tone.size), 4.0))
-    tone = _soften(tone, 0.5)
+    tone *= np.exp(1.3 * soften(rng.normal(size=tone.size), 4.0))
+    tone = soften(tone, 0.5)
     twitch = (plan.page_at == Page.PHASIC) & (rng.random(tone.size) < TWITCHES_PER_S / CONTROL_HZ)
     tone += np.convolve(twitch * rng.uniform(15, 45, tone.size), np.full(3, 1 / 3), "same")
     n = tone.size * CHIN_SFREQ_HZ // CONTROL_HZ
-    chin_uv = _noise(rng, n, CHIN_SFREQ_HZ, (18, 110), pink=False)
-    chin_uv *= _at_rate(plan.sleeper.chin_gain * tone, n)
+    chin_uv = noise(rng, n, CHIN_SFREQ_HZ, (18, 110), np.float32, pink=False)
+    chin_uv *= at_rate(plan.sleeper.chin_gain * tone, n, np.float32)
     one_second = np.arange(CHIN_SFREQ_HZ) / CHIN_SFREQ_HZ
     hum = HUM_UV * np.sin(2 * np.pi * MAINS_HZ * one_second)
     chin_uv += np.resize(hum, n).astype(np.float32)
     return chin_uv
-
-
-def _noise(
-    rng: np.random.Generator,
-    n: int,
-    sfreq_hz: int,
-    band_hz: tuple[float, float],
-    *,
-    pink: bool = True,
-) -> Samples:
-    """Generate Gaussian noise of RMS 1 between two frequencies."""
-    first, last = (round(hz * n / sfreq_hz) for hz in band_hz)
-    spectrum = np.zeros(n // 2 + 1, np.complex64)
-    spectrum[first:last] = _spread(rng, last - first)
-    if pink:
-        spectrum[first:last] /= np.sqrt(np.arange(first, last, dtype=np.float32))
-    noise: Samples = np.fft.irfft(spectrum, n).astype(np.float32, copy=False)
-    noise /= noise.std()
-    return noise
-
-
-def _carrier(
-    rng: np.random.Generator, n: int, low_hz: float, high_hz: float, harmonic: complex
-) -> Samples:
-    """Generate an oscillation of amplitude about 1, with frequency and amplitude varying in a band."""
-    first, last = round(low_hz * n / SFREQ_HZ), round(high_hz * n / SFREQ_HZ)
-    spectrum = np.zeros(n, np.complex64)
-    spectrum[first:last] = _spread(rng, last - first)
-    wave = np.fft.ifft(spectrum)
-    size = np.abs(wave)
-    # The amplitude of narrow-band noise varies more than that of a rhythm.
-    wave /= np.sqrt(size * size.mean())
-    if harmonic:
-        wave += np.complex64(harmonic) * wave * wave
-    return wave.real.astype(np.float32)
-
-
-def _spread(rng: np.random.Generator, n: int) -> npt.NDArray[np.complex64]:
-    """Draw random complex amplitudes, shape (n,)."""
-    amplitudes: npt.NDArray[np.complex64] = rng.standard_normal(2 * n, np.float32).view(
-        np.complex64
-    )
-    return amplitudes
-
-
-def _soften(control: Control, seconds: float) -> Control:
-    """Smooth a control curve, so that changes take about twice the given time."""
-    size = max(1, round(seconds * CONTROL_HZ))
-    bell = np.convolve(np.ones(size), np.ones(size)) / size**2
-    return np.convolve(np.pad(control, size - 1, mode="edge"), bell, mode="valid")
-
-
-def _at_rate(control: Control, n: int) -> Samples:
-    """Interpolate a control curve linearly to ``n`` samples."""
-    start = control.astype(np.float32)[:, None]
-    step = np.diff(start, axis=0, append=start[-1:])
-    within = np.arange(0, 1, control.size / n, dtype=np.float32)  # n is a multiple of control.size
-    return (start + step * within).ravel()

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 import threading
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import httpx2
+import tenacity
 from psgimg.builder import http_retry
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import bounded, secrets
+from psgimg.builder.files import secrets
 from psgimg.builder.files.bounded import MB
 from psgimg.finetune.data.chat import ChatRow
-from psgimg.finetune.inference import local_network
-from psgimg.finetune.inference.logprobs import Step
+from psgimg.finetune.inference.server import chat_completion, local_network, request_wording
+from psgimg.finetune.inference.server.chat_completion import Reply
+from psgimg.finetune.inference.server.request_wording import ALTERNATIVES, Wording
+from psgimg.finetune.inference.server.server_notes import ServerNotes
 
 PATH = "/chat/completions"
 KEY = "OPENAI_API_KEY"
@@ -34,20 +35,6 @@ MAX_BYTES = 16 * MB
 """Maximum size of an answer. One of 1,000 tokens with their alternatives has about 2 MB."""
 ENCODED = ("content-encoding", "content-length", "transfer-encoding")
 """Headers of a body as it was sent; the body kept here is decoded."""
-
-ROUNDING = 1e-3
-"""Log-probabilities up to this, not 0, occur where a server rounds."""
-
-ALTERNATIVES = (20, 5, 0)
-"""Numbers of alternatives per token to request, in turn: servers reject numbers above their limit."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """Answer of a server to a page, and its alternatives token by token if the server reports them."""
-
-    text: str
-    steps: tuple[Step, ...]
 
 
 class Endpoint:
@@ -67,6 +54,8 @@ class Endpoint:
         Maximum length of an answer in tokens.
     alternatives
         Whether to request log-probabilities.
+    note
+        Called with a line for the user, from any thread.
 
     Raises
     ------
@@ -75,22 +64,34 @@ class Endpoint:
     """
 
     def __init__(
-        self, url: str, model: str, *, parallel: int, max_new_tokens: int, alternatives: bool
+        self,
+        url: str,
+        model: str,
+        *,
+        parallel: int,
+        max_new_tokens: int,
+        alternatives: bool,
+        note: Callable[[str], None],
     ) -> None:
         self._url = url.rstrip("/").removesuffix(PATH) + PATH
         self._key = os.environ.get(KEY, "")
-        self._payload = {"model": model, "max_tokens": max_new_tokens, "temperature": 0}
-        self._n_alternatives = ALTERNATIVES[0] if alternatives else 0
+        self._model, self._max_new_tokens = model, max_new_tokens
+        self._wording = Wording(n_alternatives=ALTERNATIVES[0] if alternatives else 0)
+        self._lock, self._notes = threading.Lock(), ServerNotes(note)
         self._answered = False
         self._closed = threading.Event()
+        self._refusal: BuildError | None = None
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         try:
             self._client = httpx2.Client(
-                headers=headers, timeout=TIMEOUT, mounts=local_network.unproxied(url)
+                headers=headers,
+                timeout=TIMEOUT,
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=parallel),
+                mounts=local_network.unproxied(url),
             )
         except ValueError:  # not ASCII; the cause contains the key
             raise BuildError(f"{KEY} is not a valid key; set it again") from None
-        self._threads = ThreadPoolExecutor(parallel)
+        self._parallel, self._threads = parallel, ThreadPoolExecutor(parallel)
 
     def __enter__(self) -> Endpoint:
         return self
@@ -100,43 +101,93 @@ class Endpoint:
         interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
         self._threads.shutdown(wait=not interrupted, cancel_futures=True)
         self._client.close()
+        self._notes.end()
 
-    def replies(self, rows: Sequence[ChatRow]) -> list[Reply]:
-        """Request the answers to some pages and return them in order.
+    def replies(self, rows: Iterable[ChatRow]) -> Iterator[Reply]:
+        """Yield the answers to some pages in order; further requests run meanwhile.
 
         Raises
         ------
         BuildError
             If the server rejects a request, does not return chat completions, or stays down.
         """
-        return list(self._threads.map(self._reply, rows))
+        waiting: deque[Future[Reply]] = deque()
+        for row in rows:
+            waiting.append(self._threads.submit(self._reply, row))
+            # As many again are queued, so that a slow answer at the front keeps no thread idle.
+            if len(waiting) >= 2 * self._parallel:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
     def _reply(self, row: ChatRow) -> Reply:
-        """Request the answer to a page, with fewer alternatives if the server rejects their number."""
-        payload = {**self._payload, "messages": _messages(row)}
+        """Request the answer to a page; after a refusal that nothing mends, no other is requested."""
+        if self._refusal is not None:
+            raise self._refusal
+        try:
+            reply = self._requested(
+                {"model": self._model, "messages": chat_completion.messages(row)}
+            )
+        except BuildError as error:
+            self._refusal = error
+            raise
+        if reply.cut_off:
+            self._notes.cut_off(self._max_new_tokens)
+        return reply
+
+    def _requested(self, content: Mapping[str, Any]) -> Reply:
+        """Request an answer, in other words if the server rejects these."""
         while True:
-            n = self._n_alternatives
-            options = {"logprobs": True, "top_logprobs": n} if n else {}
+            wording = self._wording
             try:
-                return _parsed(self._post({**payload, **options}), self._url)
+                response = self._post({**content, **wording.options(self._max_new_tokens)})
+                return chat_completion.parsed(response, self._url)
             except httpx2.HTTPStatusError as error:
-                if n and error.response.status_code in (400, 422):
-                    fewer = next(number for number in ALTERNATIVES if number < n)
-                    # Another thread may already have reduced it further.
-                    self._n_alternatives = min(self._n_alternatives, fewer)
-                    continue
-                raise BuildError(self._explained(error)) from None  # the cause contains the key
+                if not self._reworded(wording, error.response):
+                    raise BuildError(self._explained(error)) from None  # the cause contains the key
             except (httpx2.HTTPError, httpx2.InvalidURL) as error:
                 raise BuildError(self._explained(error)) from None
+
+    def _reworded(self, refused: Wording, response: httpx2.Response) -> bool:
+        """Return whether there are other words than the refused ones, and use them from now on."""
+        with self._lock:
+            if self._wording != refused:
+                return response.status_code in request_wording.REFUSED  # by another thread
+            other = refused.after(response)
+            if other is None:
+                return False
+            self._wording = other
+        if refused.greedy and not other.greedy:
+            self._notes.unpredictable()
+        return True
 
     def _post(self, payload: Mapping[str, Any]) -> httpx2.Response:
         """Post a request, with retries of transient errors."""
         retrying = http_retry.retrying(
-            lambda: PATIENCE_S if self._answered else FIRST_PATIENCE_S,
-            retry=lambda error: http_retry.is_transient(error) and not self._closed.is_set(),
+            self._patience_s,
+            retry=self._may_succeed_later,
+            before_sleep=self._tell_why,
             sleep=self._pause,
         )
         return retrying(self._post_once, payload)
+
+    def _patience_s(self) -> float:
+        return PATIENCE_S if self._answered else FIRST_PATIENCE_S
+
+    def _may_succeed_later(self, error: BaseException) -> bool:
+        if self._closed.is_set() or request_wording.is_spent(http_retry.response_of(error)):
+            return False
+        return http_retry.is_transient(error)
+
+    def _tell_why(self, state: tenacity.RetryCallState) -> None:
+        """Say why the server is waited for."""
+        error = state.outcome.exception() if state.outcome else None
+        response = http_retry.response_of(error) if error else None
+        if response is None:
+            why = f"{type(error).__name__} {error}".strip()
+        else:
+            why = f"{response.status_code} {' '.join(response.text.split())[:200]}".strip()
+        self._notes.waiting(self._masked(why), self._patience_s())
 
     def _pause(self, seconds: float) -> None:
         """Wait for the next attempt, or until the endpoint is closed."""
@@ -175,75 +226,21 @@ class Endpoint:
             403: f"access denied; check {KEY} and its permissions",
             404: "address or model not found; check --endpoint and --model",
         }.get(status, "fix the request or the server, then run the same command again")
-        if http_retry.is_transient(error):
+        if request_wording.is_spent(error.response):
+            remedy = (
+                "the quota of the key is spent; top it up or wait for the next one, then run the same "
+                "command again: finished pages are kept"
+            )
+        elif http_retry.is_transient(error):
             remedy = (
                 "the server is busy or down; run the same command again: finished pages are kept"
             )
         return self._line(f"{status}: {remedy} ({body})")
 
     def _line(self, text: str) -> str:
-        """Prefix a message with the address, and mask secrets: the key, and those of the address."""
-        text = f"{self._url}: {text}"
+        """Prefix a message with the address."""
+        return self._masked(f"{self._url}: {text}")
+
+    def _masked(self, text: str) -> str:
+        """Mask secrets: the key, and those of the address."""
         return secrets.mask(text.replace(self._key, "…") if self._key else text)
-
-
-def _messages(row: ChatRow) -> list[dict[str, Any]]:
-    """Return the prompt with its pictures before the text of the user, as in training."""
-    messages: list[dict[str, Any]] = []
-    pictures: list[dict[str, Any]] = [
-        {"type": "image_url", "image_url": {"url": _data_url(image)}} for image in row["images"]
-    ]
-    for message in row["prompt"]:
-        if message["role"] == "user" and pictures:
-            text = {"type": "text", "text": message["content"]}
-            messages.append({"role": "user", "content": [*pictures, text]})
-            pictures = []
-        else:
-            messages.append({"role": message["role"], "content": message["content"]})
-    return messages
-
-
-def _data_url(image: Any) -> str:
-    """Return a picture as a PNG data URL."""
-    png = io.BytesIO()
-    image.save(png, "PNG", compress_level=1)
-    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode("ascii")
-
-
-def _parsed(response: httpx2.Response, url: str) -> Reply:
-    """Parse a chat completion."""
-    try:
-        choice = bounded.loads(response.content, "the answer", any_text=True)["choices"][0]
-        text = str(choice["message"].get("content") or "")
-        tokens = (choice.get("logprobs") or {}).get("content") or []
-        steps = tuple(
-            Step(step["token"], _log_probs([*(step.get("top_logprobs") or []), step]))
-            for step in tokens
-        )
-        # JSON can hold halves of surrogate pairs, which no file can.
-        return Reply(text.encode("utf-8", "replace").decode(), steps)
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
-        body = " ".join(response.text.split())[:200]
-        raise BuildError(
-            secrets.mask(
-                f"{url} does not return chat completions ({body!r}); use the address of an "
-                "OpenAI-compatible server, which usually ends in /v1"
-            )
-        ) from None
-
-
-def _log_probs(alternatives: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return token → log-probability of the alternatives for a token; the last of equal ones.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a token is not text, or a number is not a log-probability.
-    """
-    log_probs = {}
-    for one in alternatives:
-        token, log_prob = one["token"], float(one["logprob"])
-        if not isinstance(token, str) or not log_prob <= ROUNDING:
-            raise ValueError(f"{token!r}, {log_prob!r}")
-        log_probs[token] = min(log_prob, 0.0)
-    return log_probs

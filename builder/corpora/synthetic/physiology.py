@@ -78,6 +78,16 @@ ALPHA = Rhythm(
 )
 # The depth of the epoch replaces this share.
 SLOW = Rhythm((0.55, 1.8), FRONTAL, {P.N3: (145, 0.6)}, lag_s=0.03, harmonic=-0.18)
+THETA = Rhythm(
+    (4, 7),
+    DIFFUSE,
+    {P.OPEN: (5, 0.5), P.CLOSED: (5, 0.5), P.N1: (23, 0.75), P.N3: (18, 0.8)}
+    | dict.fromkeys((P.QUIET, P.N2), (20, 0.8))
+    | dict.fromkeys((P.TONIC, P.PHASIC), (17, 0.65)),
+    lag_s=1.3,
+)
+# Slow rolling eye movements.
+ROLLING = Rhythm((0.22, 0.42), SIDEWAYS, {P.N1: (88, 0.7), P.CLOSED: (35, 0.15)})
 RHYTHMS = (
     ALPHA,
     SLOW,
@@ -94,14 +104,7 @@ RHYTHMS = (
         | dict.fromkeys((P.TONIC, P.PHASIC), (5, 0.7)),
         lag_s=0.7,
     ),
-    Rhythm(
-        (4, 7),
-        DIFFUSE,
-        {P.OPEN: (5, 0.5), P.CLOSED: (5, 0.5), P.N1: (23, 0.75), P.N3: (18, 0.8)}
-        | dict.fromkeys((P.QUIET, P.N2), (20, 0.8))
-        | dict.fromkeys((P.TONIC, P.PHASIC), (17, 0.65)),
-        lag_s=1.3,
-    ),
+    THETA,
     Rhythm(
         (1.2, 3.5),
         FRONTAL,
@@ -112,8 +115,7 @@ RHYTHMS = (
     # Alpha in REM sleep, one or two hertz slower than in wakefulness.
     Rhythm((7, 9), OCCIPITAL, dict.fromkeys((P.TONIC, P.PHASIC), (13, 0.35)), lag_s=0.02),
     Rhythm((2.5, 4.5), CENTRAL, {P.PHASIC: (38, 0.14), P.TONIC: (28, 0.04)}, harmonic=0.35j),
-    # Slow rolling eye movements.
-    Rhythm((0.22, 0.42), SIDEWAYS, {P.N1: (88, 0.7), P.CLOSED: (35, 0.15)}),
+    ROLLING,
     # Body movement: swinging cables, shifting electrodes.
     Rhythm((0.3, 3.5), DIFFUSE, {P.MOVING: (220, 0.8)}, lag_s=3.1),
     Rhythm((0.2, 1.2), (0.5, 0.3, -0.7, 1.0, 0.3), {P.MOVING: (260, 0.7)}, lag_s=7.3),

@@ -1,0 +1,1 @@
+"""Synthetic nights: signals computed from stages, for the demo corpora."""

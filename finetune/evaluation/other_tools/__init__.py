@@ -1,0 +1,1 @@
+"""Predictions as other sleep stagers write them, joined with the scored epochs of a dataset or file."""

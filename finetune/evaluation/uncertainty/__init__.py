@@ -1,0 +1,1 @@
+"""What the probabilities of predictions are worth: calibration, ensembles, review, disagreement."""

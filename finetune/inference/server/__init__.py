@@ -1,0 +1,1 @@
+"""Models on an OpenAI-compatible server: requests, answers, and what servers refuse."""
