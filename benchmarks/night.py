@@ -38,7 +38,6 @@ def speed(root: Path, scratch: Path, n_naive: int, repeats: int) -> dict[str, An
             "timed": "the whole process: imports for both, and for psgimg also shards, contact sheet "
             "and card",
             "psgimg_seconds": build["seconds"],
-            "psgimg_cpu_seconds": min(run["cpu_seconds"] for run in builds),
             "psgimg_peak_mb": build["peak_mb"],
             "naive_seconds_extrapolated": round(whole_s, 1),
             "ratio": round(whole_s / build["seconds"], 1),
@@ -56,24 +55,6 @@ def workers(root: Path, scratch: Path, n_nights: int) -> dict[str, Any]:
         "one_worker": one,
         "two_workers": two,
         "ratio": round(one["seconds"] / two["seconds"], 2),
-    }
-
-
-def in_a_run(speed: dict[str, Any], workers: dict[str, Any]) -> dict[str, Any]:
-    """Return what one night more costs a run of many by one worker, and a command beside its nights.
-
-    In CPU time on both sides, which other programs hardly change.
-    """
-    whole, many = speed["whole_command"], workers["one_worker"]
-    night_s = (many["cpu_seconds"] - whole["psgimg_cpu_seconds"]) / (workers["nights"] - 1)
-    naive, n_pages = speed["naive"], speed["naive"]["extrapolated_to_pages"]
-    naive_s = naive["read_and_filter_cpu_seconds"] + n_pages * naive["cpu_seconds_per_page"]
-    return {
-        "timed": "CPU time: what each night after the first adds to the whole command",
-        "psgimg_seconds": round(night_s, 2),
-        "naive_seconds_extrapolated": round(naive_s, 1),
-        "ratio": round(naive_s / night_s, 1),
-        "command_beside_its_nights_seconds": round(whole["psgimg_cpu_seconds"] - night_s, 2),
     }
 
 

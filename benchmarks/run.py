@@ -51,7 +51,6 @@ def measure(quick: bool) -> dict[str, Any]:
         "quick": quick,
         "page": page,
         "night": one_night,
-        "in_a_run": night.in_a_run(one_night, workers),
         "memory": night.memory(one_night, workers),
         "workers": workers,
         "start_up": start_up,
