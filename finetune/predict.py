@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -94,14 +93,15 @@ def _predict(
 ) -> list[Predictions | None]:
     """Write several files of predictions, with one model, which is loaded when it is needed first."""
     prompted = [question(config, pageset) for config in configs]
+    crews: list[Crew] = []
     with ExitStack() as stack:
 
-        @functools.cache
-        def load() -> Crew:
-            n_pages = len(chosen(pageset, configs[0].limit))
-            crew = _crew(configs[0], prompted[0], n_pages, progress.note)
-            stack.enter_context(crew.fleet)
-            return crew
+        def load(n_pages: int) -> Crew:
+            if not crews:
+                n_all = n_pages * len(configs)
+                crews.append(_crew(configs[0], prompted[0], n_all, progress.note))
+                stack.enter_context(crews[0].fleet)
+            return crews[0]
 
         return [
             _file(config, prompting, pageset, load, progress)
@@ -113,7 +113,7 @@ def _file(
     config: PredictConfig,
     prompting: Question,
     pageset: PageSet,
-    load: Callable[[], Crew],
+    load: Callable[[int], Crew],
     progress: Progress,
 ) -> Predictions | None:
     """Write one file of predictions, or resume it."""
@@ -204,13 +204,13 @@ def _staged(
     pageset: PageSet,
     prompting: Question,
     parts: Mapping[int, Rows],
-    load: Callable[[], Crew],
+    load: Callable[[int], Crew],
     progress: Progress,
 ) -> Iterator[tuple[int, Predictions]]:
     """Yield the number and the predictions of each part."""
     if not parts:
         return
-    crew = load()
+    crew = load(sum(map(len, parts.values())))
     tasks = {
         i: [rows[k : k + crew.batch_size].tolist() for k in range(0, len(rows), crew.batch_size)]
         for i, rows in parts.items()
