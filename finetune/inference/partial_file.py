@@ -127,7 +127,7 @@ def hold(out: Path, settings: Mapping[str, Any], *, shared: bool = False) -> Ite
     parts = Parts(table_files.checked(out), settings)
     _refuse_foreign(parts)
     refusal = f"another command is writing {parts.out}; wait for it or choose another --out"
-    with lock.held(parts.folder / "lock", refusal, shared=shared):
+    with lock.held(parts.folder / "lock", refusal, shared=shared, needed=not shared):
         if shared:
             _check_settings(parts, begun=True)
             yield parts
