@@ -18,7 +18,10 @@ from psgimg.builder.recordings.edf_channels import Channel
 from psgimg.builder.recordings.edf_header import EdfHeader
 
 CHUNK_BYTES = 1 << 22
-"""Records are read in chunks up to this size; of larger ones, only the channel is read."""
+"""Of records larger than this, only the channel is read."""
+
+AT_ONCE_BYTES = 1 << 19
+"""Smaller records are read so many bytes at a time, into memory that the processor keeps near."""
 
 
 def read_samples(path: Path, header: EdfHeader, channel: Channel) -> npt.NDArray[np.float64]:
@@ -35,12 +38,14 @@ def read_samples(path: Path, header: EdfHeader, channel: Channel) -> npt.NDArray
             samples[number] = np.frombuffer(block, "<i2")
         return samples.reshape(-1)
     columns = slice(channel.first, channel.first + channel.n_samples)
-    n_at_once = CHUNK_BYTES // header.record_bytes
+    n_at_once = max(1, AT_ONCE_BYTES // header.record_bytes)
+    memory = memoryview(bytearray(n_at_once * header.record_bytes))
     with _opened(path) as file:
         file.seek(header.n_bytes)
         for first in range(0, header.n_records, n_at_once):
             stop = min(first + n_at_once, header.n_records)
-            content = _exactly(file, (stop - first) * header.record_bytes, path.name)
+            content = memory[: (stop - first) * header.record_bytes]
+            _fill(file, content, path.name)
             records = np.frombuffer(content, "<i2").reshape(stop - first, -1)
             samples[first:stop] = records[:, columns]
     return samples.reshape(-1)
@@ -83,6 +88,13 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise unreadable(path.name, error) from error
+
+
+def _fill(file: BinaryIO, memory: memoryview, where: str) -> None:
+    """Read as many bytes as the memory has; RecordingError if the file has become shorter."""
+    n = file.readinto(memory)  # type: ignore[attr-defined]  # files in binary mode have it
+    if n < len(memory):  # a network folder may deliver fewer at a time
+        memory[n:] = _exactly(file, len(memory) - n, where)
 
 
 def _exactly(file: BinaryIO, n_bytes: int, where: str) -> bytes:
