@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from psgimg.finetune.data.chat import chat_row
 torch = pytest.importorskip("torch")
 
 import tiny_models  # noqa: E402
+from accelerate import DistributedType  # noqa: E402
 from datasets import Dataset  # noqa: E402
 from peft import LoraConfig, get_peft_model  # noqa: E402
 from psgimg.finetune.models import (  # noqa: E402
@@ -388,6 +390,20 @@ def test_all_levers_together_learn_what_is_learned_without(
     assert bool(calls) == (family == "qwen3_vl") == ("in one call" in said[1])
     for name, value in weights(plain).items():
         torch.testing.assert_close(weights(levered)[name], value, atol=2e-4, rtol=1e-3, msg=name)
+
+
+def test_levers_are_for_processes_that_have_the_whole_model_on_a_card():
+    def trainer(device, distributed_type):
+        accelerator = SimpleNamespace(distributed_type=distributed_type)
+        return SimpleNamespace(
+            accelerator=accelerator, args=SimpleNamespace(device=torch.device(device))
+        )
+
+    assert speed._on_card(trainer("cuda", DistributedType.NO))
+    assert speed._on_card(trainer("cuda", DistributedType.MULTI_GPU))
+    for kind in (DistributedType.DEEPSPEED, DistributedType.FSDP):
+        assert not speed._on_card(trainer("cuda", kind))
+    assert not speed._on_card(trainer("cpu", DistributedType.NO))
 
 
 def test_on_a_cpu_nothing_changes(tmp_path, monkeypatch):
