@@ -455,6 +455,18 @@ def test_cards_that_are_missing_too_few_or_too_old_are_refused_in_one_line(
     devices.check(use_cpu=True, bf16=bf16)
 
 
+def test_a_model_that_is_divided_over_cards_is_whole_on_none(monkeypatch):
+    def asked(**options):
+        return SimpleNamespace(**{"deepspeed": None, "fsdp": None, "use_cpu": False} | options)
+
+    cards(monkeypatch, (9, 0))
+    assert devices.has_card(asked())
+    for options in ({"deepspeed": "zero3.json"}, {"fsdp": "full_shard"}, {"use_cpu": True}):
+        assert not devices.has_card(asked(**options))
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    assert not devices.has_card(asked())
+
+
 def test_a_user_who_hides_the_cards_trains_on_the_cpu(monkeypatch):
     cards(monkeypatch)
     for value in ("", "-1"):
