@@ -102,7 +102,7 @@ def parse(argv: Sequence[str]) -> Arguments:
     except (ValueError, ImportError, TypeError) as error:
         raise BuildError(_unknown(error) or " ".join(str(error).split())) from error
     psg.model = psg.model or model.model_name_or_path or ""
-    if not psg.is_tiny and torch.accelerator.is_available() and not requested.use_cpu:
+    if not psg.is_tiny and devices.has_card(requested):
         psg.left_open = tuple(
             name
             for name, options in OPEN.items()

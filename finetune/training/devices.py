@@ -15,6 +15,9 @@ NONE_VISIBLE = ("", "-1", "NoDevFiles")
 BF16_CAPABILITY = (8, 0)
 """The oldest cards that compute in bfloat16 (Ampere)."""
 
+DIVIDES = ("ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_FSDP")
+"""Variables by which `accelerate launch` asks for them."""
+
 MOST_LOADERS = 12
 
 
@@ -50,6 +53,16 @@ def check(*, use_cpu: bool, bf16: bool | None) -> None:
         raise BuildError(
             f"{n_here} processes for {n_cards} cards; start torchrun with --nproc-per-node {n_cards}"
         )
+
+
+def has_card(asked: Any) -> bool:
+    """Whether a training with these options has the whole model on a card, in each process.
+
+    DeepSpeed and FSDP divide it, whether they are asked for by an option or by `accelerate launch`.
+    """
+    divided = bool(asked.deepspeed) or bool(asked.fsdp)
+    divided |= any(os.environ.get(name) == "true" for name in DIVIDES)
+    return torch.cuda.is_available() and not asked.use_cpu and not divided
 
 
 def computes_bf16() -> bool:

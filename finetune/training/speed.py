@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from accelerate import DistributedType
 from psgimg.builder.errors import BuildError
 from psgimg.finetune.data import collator
 from psgimg.finetune.models import compatibility, compiled, families, frozen, vision_attention
@@ -18,6 +19,9 @@ USED = 0.92
 
 TOKENS_MULTIPLE = 8
 """Rows are padded to a multiple of this, so that compiled layers see one length."""
+
+WHOLE_MODEL = (DistributedType.NO, DistributedType.MULTI_GPU)
+"""Ways of training in which each process has the whole model."""
 
 WHOLE = ".modules_to_save."
 """Part of the names by which peft calls weights of modules that learn whole."""
@@ -77,7 +81,8 @@ class Prepared:
 def prepare(trainer: Any, levers: Levers) -> list[str]:
     """Prepare a trainer for its card, before its first step, and return lines that say how.
 
-    On a CPU nothing changes, except that a frozen vision tower computes no unused gradients.
+    On a CPU, with DeepSpeed and with FSDP nothing changes, except that a frozen vision tower
+    computes no unused gradients.
 
     Parameters
     ----------
@@ -115,7 +120,9 @@ def prepare(trainer: Any, levers: Levers) -> list[str]:
 
 
 def _on_card(trainer: Any) -> bool:
-    return str(trainer.args.device.type) == "cuda"
+    """Return whether this process has the whole model on a card, as DeepSpeed and FSDP do not."""
+    is_whole = trainer.accelerator.distributed_type in WHOLE_MODEL
+    return is_whole and str(trainer.args.device.type) == "cuda"
 
 
 def widen(model: Any) -> None:

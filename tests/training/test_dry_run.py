@@ -16,7 +16,7 @@ import tiny_models  # noqa: E402
 from psgimg.finetune import sft  # noqa: E402
 from psgimg.finetune.data import page_set  # noqa: E402
 from psgimg.finetune.models import families, loading  # noqa: E402
-from psgimg.finetune.training import arguments, cost, dry_run  # noqa: E402
+from psgimg.finetune.training import arguments, cost, devices, dry_run  # noqa: E402
 
 MEASURED = Path(__file__).resolve().parents[2] / "docs" / "gpu.json"
 
@@ -173,11 +173,10 @@ def test_long_runs_on_a_card_take_larger_steps_where_the_user_left_them_open(tmp
 
 
 def test_what_the_user_gives_is_not_left_open(monkeypatch, tmp_path):
-    monkeypatch.setattr("torch.accelerator.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(devices, "has_card", lambda asked: not asked.use_cpu)
 
     def left_open(*more):
-        words = words_of("pages", "some/model", tmp_path / "out", "--bf16", "false", *more)
+        words = words_of("pages", "some/model", tmp_path / "out", *more)
         return set(arguments.parse(words)[0].left_open)
 
     assert left_open() == {"checkpointing", "batch", "learning_rate"}

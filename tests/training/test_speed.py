@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from psgimg.finetune.data.chat import chat_row
 torch = pytest.importorskip("torch")
 
 import tiny_models  # noqa: E402
+from accelerate import DistributedType  # noqa: E402
 from datasets import Dataset  # noqa: E402
 from peft import LoraConfig, get_peft_model  # noqa: E402
 from psgimg.finetune.models import (  # noqa: E402
@@ -390,6 +392,20 @@ def test_all_levers_together_learn_what_is_learned_without(
         torch.testing.assert_close(weights(levered)[name], value, atol=2e-4, rtol=1e-3, msg=name)
 
 
+def test_levers_are_for_processes_that_have_the_whole_model_on_a_card():
+    def trainer(device, distributed_type):
+        accelerator = SimpleNamespace(distributed_type=distributed_type)
+        return SimpleNamespace(
+            accelerator=accelerator, args=SimpleNamespace(device=torch.device(device))
+        )
+
+    assert speed._on_card(trainer("cuda", DistributedType.NO))
+    assert speed._on_card(trainer("cuda", DistributedType.MULTI_GPU))
+    for kind in (DistributedType.DEEPSPEED, DistributedType.FSDP):
+        assert not speed._on_card(trainer("cuda", kind))
+    assert not speed._on_card(trainer("cpu", DistributedType.NO))
+
+
 def test_on_a_cpu_nothing_changes(tmp_path, monkeypatch):
     trainer = trainer_of("qwen3_vl", tmp_path, monkeypatch)
     own = trainer.data_collator
@@ -437,6 +453,18 @@ def test_cards_that_are_missing_too_few_or_too_old_are_refused_in_one_line(
         devices.check(use_cpu=False, bf16=bf16)
     assert "\n" not in str(caught.value)
     devices.check(use_cpu=True, bf16=bf16)
+
+
+def test_a_model_that_is_divided_over_cards_is_whole_on_none(monkeypatch):
+    def asked(**options):
+        return SimpleNamespace(**{"deepspeed": None, "fsdp": None, "use_cpu": False} | options)
+
+    cards(monkeypatch, (9, 0))
+    assert devices.has_card(asked())
+    for options in ({"deepspeed": "zero3.json"}, {"fsdp": "full_shard"}, {"use_cpu": True}):
+        assert not devices.has_card(asked(**options))
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    assert not devices.has_card(asked())
 
 
 def test_a_user_who_hides_the_cards_trains_on_the_cpu(monkeypatch):
