@@ -61,6 +61,7 @@ def test_a_recording_with_anything_else_is_not_published(night):
 
 FORMS = {
     "demo": ("demo-01", "demo-01"),
+    "demo-varied": ("varied-01", "varied-01"),
     "sleep-edf": ("SC400", "SC4001"),
     "shhs": ("200001", "shhs1-200001"),
     "mesa": ("0001", "mesa-sleep-0001"),
