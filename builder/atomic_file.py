@@ -60,9 +60,10 @@ def target_name(name: str) -> str:
 
 def _remove_leftovers(path: Path) -> None:
     """Remove the temporary files of this path that killed processes have left."""
+    prefix = f".{path.name}."  # compared first: the folder may hold thousands of files
     with os.scandir(path.parent) as entries:
-        found = [match for entry in entries if (match := TEMPORARY.fullmatch(entry.name))]
-    for match in found:
+        named = [entry.name for entry in entries if entry.name.startswith(prefix)]
+    for match in filter(None, map(TEMPORARY.fullmatch, named)):
         left = path.with_name(match.string)
         if match["name"] != path.name:
             continue
