@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 NAME = "demo-varied"
 N_SUBJECTS = 32
 N_EPOCHS = 200
-FILE = re.compile(r"(?P<recording>varied-\d+)-(?P<kind>PSG|Hypnogram-(?P<scorer>[12]))\.edf")
+FILE = re.compile(r"(?P<recording>varied-\d+)-(?:PSG|Hypnogram-(?P<scorer>[12]))\.edf")
 
 RIGHT = ("EEG F4-M1", "EEG C4-M1", "EEG O2-M1")
 LEFT = ("EEG F3-M2", "EEG C3-M2", "EEG O1-M2")
