@@ -47,7 +47,7 @@ from psgimg.builder.terminal.sharing_options import refuse_conflicts, sharing_op
     "--corrupt",
     multiple=True,
     metavar="SPEC",
-    help="Build a corrupted twin of the test split, such as noise:snr_db=0,lanes=eeg; may be "
+    help="Corrupted twin of the test split, such as noise:snr_db=0,lanes=eeg; may be "
     "repeated. Kinds: lost, flat, polarity, hum, emg, pops, scale, noise.",
 )
 @workers_option

@@ -41,7 +41,7 @@ source_option = click.option(
     "--source",
     multiple=True,
     metavar="NAME|FILE",
-    help="Name of a corpus (`psgimg sources`), or your own YAML file; may be repeated.",
+    help="Corpus (`psgimg sources`) or YAML file; repeatable.",
 )
 subjects_option = click.option(
     "--subjects", type=names, default="", metavar="A,B,…", help="Use only these subjects."
@@ -77,7 +77,7 @@ montage_option = click.option(
     "--montage",
     default="",
     metavar="NAME|FILE",
-    help="Montage: a name or a YAML file.  [default: the montage of the corpus, or aasm]",
+    help="Name or YAML file.  [default: that of the corpus]",
 )
 style_option = click.option(
     "--style",
@@ -98,7 +98,7 @@ polarity_option = click.option(
     default=BLINKS,
     show_default=True,
     metavar="RULE",
-    help="Sign of EEG and EOG: by blinks, as recorded, or inverted.",
+    help="Sign: blinks, recorded or inverted.",
 )
 """Options that several commands take individually."""
 
@@ -117,8 +117,7 @@ DATA_OPTIONS = (
         default="",
         metavar="NAME",
         cls=_FirstName,
-        help="Scorer (of BIDS: --stage-column) whose stages become the labels.  [default: the "
-        "reference]",
+        help="Scorer of the labels.  [default: the reference]",
     ),
     click.option(
         "--trim",
@@ -126,14 +125,14 @@ DATA_OPTIONS = (
         type=minutes,
         default="30",
         show_default=True,
-        help="Minutes of wakefulness to keep before and after sleep, or none to keep all.",
+        help="Minutes awake around sleep, or none.",
     ),
     click.option(
         "--min-quality",
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="Set recordings aside with fewer usable epochs, such as 0.5, in every EEG lane.",
+        help="Least share of usable epochs in an EEG lane.",
     ),
     subjects_option,
     limit_option,
@@ -177,8 +176,7 @@ PUBLISH_OPTIONS = (
         "--permission",
         default="",
         metavar="TEXT",
-        help="Who permitted restricted pictures to be public, when, and where that is recorded; "
-        "quoted on the card.",
+        help="Who permitted restricted pictures to be public, when, and where recorded.",
     ),
     click.option(
         "--replace",

@@ -16,7 +16,7 @@ SHARING_OPTIONS = (
         type=parts.parse,
         default=None,
         metavar="I/N",
-        help="Draw this share of the subjects, as a task of a job array; then --join.",
+        help="Draw a share of the subjects; then --join.",
     ),
     click.option("--join", is_flag=True, help="Finish the dataset of which all parts are drawn."),
     click.option(
@@ -25,7 +25,7 @@ SHARING_OPTIONS = (
         type=PATH,
         multiple=True,
         metavar="DIR",
-        help="With --join, a folder of parts other than --out; may be repeated.",
+        help="With --join, a folder of parts; repeatable.",
     ),
     click.option(
         "--cluster",

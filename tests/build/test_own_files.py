@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import tiny
 from builds import content, run
-from psgimg.builder import build as main_path
+from psgimg.builder.building import shard_files
 from psgimg.builder.card import dataset_card
 from psgimg.builder.errors import BuildError
 
@@ -148,13 +148,13 @@ def test_what_a_killed_build_left_is_its_own(shhs, built, tmp_path):
 
 
 def test_a_file_put_beside_the_shards_during_a_build_stays(shhs, tmp_path, monkeypatch):
-    publish = main_path.shard_files.publish
+    publish = shard_files.publish
 
     def late(out, shards):
         put(out, "data/shhs/mine.parquet")
         return publish(out, shards)
 
-    monkeypatch.setattr(main_path.shard_files, "publish", late)
+    monkeypatch.setattr(shard_files, "publish", late)
     report, _ = run(tmp_path, shhs, **SMALL)
     assert pq.read_table(tmp_path / "data/shhs/mine.parquet").num_rows == 3
     assert not [shard for shard in report.values["shards"] if "mine" in shard["path"]]

@@ -163,7 +163,7 @@ def test_a_command_without_a_corpus_does_not_speak_of_one(tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("colour: red\n", "unknown option colour; use corrupt, "),
+        ("colour: red\n", "unknown option colour; use cluster, "),
         ("config: other.yaml\n", "unknown option config"),
         ("split-file: a.csv\nsplit_file: b.csv\n", "split-file is given twice; give it once"),
         ("style: {base: paper}\n", "--style must be text, not {'base': 'paper'}"),
