@@ -104,7 +104,7 @@ def sizes_table(found: Mapping[str, Any]) -> str:
         lines.append(f"| {words} | {' | '.join(cells)} | {transfer} |")
     machine = found["machine"]
     run = (
-        f"One run of `python benchmarks/scale.py` on {machine['cpus']} cores of {machine['system']} "
+        f"Measured with `python benchmarks/scale.py` on {machine['cpus']} cores of {machine['system']} "
         "([all figures](scale.json))."
     )
     return "\n".join([*lines, "", run]) + "\n"
