@@ -5,7 +5,9 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -50,7 +52,18 @@ def _clean_environment() -> None:
     os.environ |= {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
 
 
+def _heed_signals() -> None:
+    """Have tests and the processes that they start end by signals, as they do in a terminal.
+
+    A shell that starts pytest in the background, or `nohup`, has them ignored.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 _clean_environment()
+_heed_signals()
 
 settings.register_profile("psgimg", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("psgimg")

@@ -60,7 +60,8 @@ def opened(where: str, note: Callable[[str], None]) -> Iterator[Client]:
                 client = distributed.Client(scheduler_file=where, timeout=TIMEOUT_S)
             else:
                 client = distributed.Client(where, timeout=TIMEOUT_S)
-        except (OSError, ValueError) as error:
+        # Dask asserts that its own thread has started, which a busy machine may not manage in time.
+        except (OSError, ValueError, AssertionError) as error:
             raise BuildError(
                 f"--cluster {where}: no scheduler answers there ({error}); give an address such as "
                 "tcp://HOST:8786, the file of --scheduler-file, or a YAML file for SLURM"
