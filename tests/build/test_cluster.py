@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 import tiny
@@ -73,6 +74,13 @@ def built_on(cluster, out, root):
     return main_path.build_on(str(cluster.file), config, SILENT)
 
 
+def has_begun(out):
+    """Whether a worker has begun a night; folders may vanish while they are listed."""
+    with suppress(FileNotFoundError):
+        return bool(list(out.glob(".psgimg/begun/*/*")))
+    return False
+
+
 def test_a_cluster_of_which_a_worker_is_killed_and_one_comes_late_builds_the_same(
     shhs, whole, tmp_path, cluster, monkeypatch
 ):
@@ -80,7 +88,7 @@ def test_a_cluster_of_which_a_worker_is_killed_and_one_comes_late_builds_the_sam
     ours, out = cluster(2, SLOW), tmp_path / "out"
 
     def kill_one():
-        while not list(out.glob(".psgimg/begun/*/*")):
+        while not has_begun(out):
             time.sleep(0.01)
         time.sleep(0.3)
         ours.kill_worker(ours.workers[0])
@@ -108,7 +116,7 @@ def test_a_scheduler_that_dies_ends_the_command_in_one_line(shhs, tmp_path, clus
     ours, out = cluster(1, SLOW), tmp_path / "out"
 
     def kill():
-        while not list(out.glob(".psgimg/begun/*/*")):
+        while not has_begun(out):
             time.sleep(0.01)
         ours.scheduler.kill()
 
