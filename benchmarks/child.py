@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,17 @@ def run(work: str, *arguments: object, cores: int = 1) -> dict[str, Any]:
         "seconds": round(seconds, 2),
         "cpu_seconds": round(cpu_seconds, 2),
         **json.loads(done.stdout.splitlines()[-1]),
+    }
+
+
+def machine(packages: Sequence[str]) -> dict[str, Any]:
+    """Return what a benchmark runs on, with the versions of some packages."""
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpus": os.cpu_count(),
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+        "versions": {name: version(name) for name in packages},
     }
 
 

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -47,23 +44,13 @@ def measure(quick: bool) -> dict[str, Any]:
         one_night = night.speed(root, scratch, 60 if quick else 240, 1 if quick else 3)
         workers = night.workers(root, scratch, n_nights)
     return {
-        "machine": _machine(),
+        "machine": child.machine(PACKAGES),
         "quick": quick,
         "page": page,
         "night": one_night,
         "memory": night.memory(one_night, workers),
         "workers": workers,
         "start_up": start_up,
-    }
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "cpus": os.cpu_count(),
-        "load_average": [round(load, 2) for load in os.getloadavg()],
-        "versions": {name: version(name) for name in PACKAGES},
     }
 
 

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import tempfile
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -73,17 +70,7 @@ def measure(folder: Path, sizes: Sequence[int], n_pages: int) -> dict[str, Any]:
         }
         for size in sorted(sizes)
     }
-    return {"machine": _machine(), "pages": n_pages, "sizes": by_size}
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "cpus": os.cpu_count(),
-        "load_average": [round(load, 2) for load in os.getloadavg()],
-        "versions": {name: version(name) for name in PACKAGES},
-    }
+    return {"machine": child.machine(PACKAGES), "pages": n_pages, "sizes": by_size}
 
 
 def sizes_table(found: Mapping[str, Any]) -> str:

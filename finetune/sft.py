@@ -156,17 +156,7 @@ def _prepared(trainer: StagingTrainer, options: Arguments, prompt: Prompt) -> di
 
 def _pages(psg: PsgArguments, training: SFTConfig) -> tuple[PageSet, PageSet | None]:
     """Load the training pages, and the validation pages unless evaluation is off."""
-    page_checks.check_splits(psg, training)
-    train = page_set.load(
-        psg.dataset,
-        psg.corpus,
-        "train",
-        psg.dataset_revision,
-        fold=psg.fold,
-        n_subjects=psg.train_subjects,
-        max_per_recording=psg.max_epochs_per_recording,
-        seed=training.seed,
-    )
+    train = page_checks.training_pages(psg, training)
     if not page_checks.is_validated(training):
         return train, None
     revision, seed = psg.dataset_revision, training.seed

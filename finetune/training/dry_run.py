@@ -10,7 +10,6 @@ from PIL import Image
 from psgimg.builder.dataset import prompts
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.data import page_set
 from psgimg.finetune.data.chat import chat_row
 from psgimg.finetune.models import families
 from psgimg.finetune.models.compiled import COMPILED_FROM
@@ -40,17 +39,7 @@ def lines(options: Arguments) -> list[str]:
     psg, training, model_args = options
     if psg.is_tiny:
         raise BuildError("--dry-run: the tiny model needs no card and 1 GB; start it without")
-    page_checks.check_splits(psg, training)
-    train = page_set.load(
-        psg.dataset,
-        psg.corpus,
-        "train",
-        psg.dataset_revision,
-        fold=psg.fold,
-        n_subjects=psg.train_subjects,
-        max_per_recording=psg.max_epochs_per_recording,
-        seed=training.seed,
-    )
+    train = page_checks.training_pages(psg, training)
     arguments.fit_to_run(options, len(train))
     cost = _cost(options, train.build["recipe"])
     step = training.per_device_train_batch_size * training.gradient_accumulation_steps

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.data import source
+from psgimg.finetune.data import page_set, source
 from psgimg.finetune.data.page_set import PageSet
 from psgimg.finetune.metrics import metric_table, metrics
 from psgimg.finetune.models import provenance
@@ -44,6 +44,27 @@ def check_splits(psg: PsgArguments, training: SFTConfig) -> None:
             f"{pages} has no validation pages; use --eval-strategy no (TRL's eval_strategy no) to "
             "train without validation, or build the dataset with more subjects"
         )
+
+
+def training_pages(psg: PsgArguments, training: SFTConfig) -> PageSet:
+    """Return the pages that a training learns from.
+
+    Raises
+    ------
+    BuildError
+        As ``check_splits``.
+    """
+    check_splits(psg, training)
+    return page_set.load(
+        psg.dataset,
+        psg.corpus,
+        "train",
+        psg.dataset_revision,
+        fold=psg.fold,
+        n_subjects=psg.train_subjects,
+        max_per_recording=psg.max_epochs_per_recording,
+        seed=training.seed,
+    )
 
 
 def check_fold(train: PageSet, model: str, lineage: Lineage) -> None:
