@@ -15,7 +15,9 @@ import zipfile
 from pathlib import Path
 
 TREE = Path(__file__).resolve().parents[1]
-PACKED = {".py", ".j2", ".png", ".yaml", ".typed", ".gz", ".tsv", ".txt"}
+PACKED = {".py", ".pyi", ".j2", ".png", ".yaml", ".typed", ".gz", ".tsv", ".txt"} | {
+    *(".css", ".html", ".js", ".svg"),
+}
 CHECKOUT_ONLY = (".gitattributes", ".gitignore", ".types/")
 """What git holds and the sdist does not need."""
 
@@ -31,7 +33,10 @@ print(f"load_dataset: {sum(map(len, found.values()))} rows, {sorted(found)}")
 
 def in_tree() -> set[str]:
     """Files that belong into the wheel, by their names there."""
+    surface = {path.relative_to(TREE).as_posix() for path in (TREE / "psgimg").iterdir()}
     return {
+        name for name in surface if Path(name).suffix in PACKED or name.endswith("py.typed")
+    } | {
         f"psgimg/{path.relative_to(TREE).as_posix()}"
         for folder in ("builder", "finetune", "cards")
         for path in (TREE / folder).rglob("*")

@@ -29,7 +29,17 @@ from typing import Any
 import torch
 import transformers
 import trl
-from on_gpu import estimates, folds, measurement, models, pages, scoring, training
+from on_gpu import (
+    estimates,
+    folds,
+    measurement,
+    models,
+    pages,
+    parts,
+    scoring,
+    traffic,
+    training,
+)
 from on_gpu.measurement import JOBS, Measurement, Setting
 
 MEASUREMENTS = sorted(
@@ -55,6 +65,13 @@ def main() -> None:
     options = _options()
     if options.estimates:
         print(estimates.table(), end="")
+        return
+    if options.traffic:
+        print(traffic.table(), end="")
+        return
+    if options.parts:
+        n_pages, n_answered = (64, 4) if options.tiny else (scoring.NIGHT, 64)
+        print(parts.table(options.shape, n_pages, n_answered), end="")
         return
     if options.weights:
         out = options.out or Path("folds")
@@ -167,13 +184,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", default=[], help="part of a name; repeatable")
     parser.add_argument("--profile", action="store_true", help="print the slowest kernels")
     parser.add_argument("--estimates", action="store_true", help="print only a table of memory")
+    parser.add_argument("--traffic", action="store_true", help="print only kernels and their bytes")
+    parser.add_argument(
+        "--parts", action="store_true", help="print only what stage does beside the card"
+    )
     parser.add_argument("--weights", type=Path, help="a model to train on a real night, see --root")
     parser.add_argument("--root", type=Path, help="folder with SC4001 of Sleep-EDF")
     parser.add_argument("--steps", type=int, help="training steps of a fold, not one pass")
     parser.add_argument("--fold", type=int, action="append", default=[], help="repeatable")
     parser.add_argument("--out", type=Path, help="JSON file; with --weights, a folder")
     options = parser.parse_args()
-    if options.estimates:
+    if options.estimates or options.traffic or options.parts:
         return options
     if options.weights:
         if not options.root:

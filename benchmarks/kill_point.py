@@ -73,11 +73,11 @@ def adopt_orphans() -> None:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Return the hash of every file in a folder."""
+    """Return the hash of every file in a folder but logs of timings, which are of no run the same."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and not path.name.endswith(".timings.jsonl")
     }
 
 
@@ -93,6 +93,8 @@ def fork(run: Callable[[], Any]) -> int:
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
     except BaseException:
         traceback.print_exc()
     finally:

@@ -1,4 +1,4 @@
-"""Night: EDF to Parquet compared with the naive implementation, memory, and speed-up by workers."""
+"""Night: EDF to Parquet compared with the naive implementation, and memory."""
 
 from __future__ import annotations
 
@@ -42,19 +42,6 @@ def speed(root: Path, scratch: Path, n_naive: int, repeats: int) -> dict[str, An
             "naive_seconds_extrapolated": round(whole_s, 1),
             "ratio": round(whole_s / build["seconds"], 1),
         },
-    }
-
-
-def workers(root: Path, scratch: Path, n_nights: int) -> dict[str, Any]:
-    """Measure the same nights with one worker on one core, and with two workers on two cores."""
-    one = _build(root, scratch, n_nights, 1, cores=1)
-    two = _build(root, scratch, n_nights, 2, cores=2)
-    return {
-        "timed": "the whole process: imports, start of the workers, drawing, shards, card",
-        "nights": n_nights,
-        "one_worker": one,
-        "two_workers": two,
-        "ratio": round(one["seconds"] / two["seconds"], 2),
     }
 
 

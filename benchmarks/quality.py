@@ -20,7 +20,7 @@ from typing import Any
 
 import work
 from psgimg.builder import tasks
-from psgimg.builder.build import Drawn, draw
+from psgimg.builder.building.one_recording import Drawn, draw
 from psgimg.builder.corpora import sources
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.signals import deriving, quality_measure

@@ -9,11 +9,9 @@ some recipes and adds them to the JSON. The page includes ``studies/real.json`` 
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import shlex
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -35,9 +33,11 @@ from real_nights.steps import (
     figures,
     forest,
     machine,
+    parser,
     psgimg,
     subjects,
     table_of,
+    work_folder,
 )
 
 RECORDING = "SC4001"
@@ -58,19 +58,14 @@ GOALS = {"demo_accuracy": 0.90, "demo_cpu_minutes": 10, "night_accuracy": 0.82}
 
 def main() -> None:
     """Run all steps and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--root", type=Path, required=True, help="folder with SC4001 of Sleep-EDF")
-    parser.add_argument("--out", type=Path, default=Path("docs/results.json"))
-    parser.add_argument("--work", type=Path, help="folder to keep and resume from")
-    parser.add_argument("--recipe", action="append", choices=RECIPES, help="may be repeated")
-    parser.add_argument(
+    asked = parser(__doc__)
+    asked.add_argument("--root", type=Path, required=True, help="folder with SC4001 of Sleep-EDF")
+    asked.add_argument("--recipe", action="append", choices=RECIPES, help="may be repeated")
+    asked.add_argument(
         "--parallel", type=int, default=2, help="folds run in parallel, one core each"
     )
-    parser.add_argument("--note", default="", help="remark on this run for the page")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="psgimg-real-night-") as temporary:
-        work = (options.work or Path(temporary)).resolve()
-        work.mkdir(parents=True, exist_ok=True)
+    options = asked.parse_args()
+    with work_folder(options.work) as work:
         write(options.out, {"machine": machine(options.note), "goals": GOALS, "demo": demo(work)})
         folds = cut_folds(work, options.root)
         write(options.out, {"night": night(folds), "mark": baseline(folds, options.root)})

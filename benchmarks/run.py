@@ -16,6 +16,7 @@ from typing import Any
 import child
 import night
 import nights
+import workers
 
 PACKAGES = ("psgimg", "numpy", "scipy", "numba", "isal", "matplotlib", "mne", "pillow", "pyarrow")
 
@@ -42,14 +43,14 @@ def measure(quick: bool) -> dict[str, Any]:
         start_up = {} if quick else night.start_up(scratch)
         page = child.run("measure_pages", 6 if quick else 60)
         one_night = night.speed(root, scratch, 60 if quick else 240, 1 if quick else 3)
-        workers = night.workers(root, scratch, n_nights)
+        pair = workers.pair(root, scratch / "out", n_nights)
     return {
         "machine": child.machine(PACKAGES),
         "quick": quick,
         "page": page,
         "night": one_night,
-        "memory": night.memory(one_night, workers),
-        "workers": workers,
+        "memory": night.memory(one_night, pair),
+        "workers": workers.best([pair]),
         "start_up": start_up,
     }
 

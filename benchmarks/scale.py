@@ -1,8 +1,10 @@
 """Scale: what a corpus of thousands of nights costs, phase by phase, and what that makes of SHHS.
 
-``python benchmarks/scale.py [--sizes 300,1000,3000,8444] [--out FILE.json]`` measures each phase in a
-process of its own: seconds of the wall and of the CPU, peak memory, bytes read and written.
-``--project FILE.json`` prints the tables of an earlier measurement.
+``python benchmarks/scale.py [--sizes 300,1000,3000,8444] [--phases NAME,...] [--out FILE.json]``
+measures each phase in a process of its own: seconds of the wall and of the CPU, peak memory, bytes
+read and written. A size is added to those in FILE.json as soon as it is measured, in place of an
+earlier measurement of the same phases, so that sizes, and phases that need no others, can be measured
+on different days. ``--project FILE.json`` prints the tables of a file.
 """
 
 from __future__ import annotations
@@ -42,6 +44,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="numbers of nights")
     parser.add_argument("--pages", type=int, default=PAGES, help="pages a night")
+    parser.add_argument(
+        "--phases",
+        default=",".join(scale_phases.PHASES),
+        help="phases to measure, such as evaluate",
+    )
     parser.add_argument("--folder", type=Path, help="where to write; by default a temporary folder")
     parser.add_argument("--out", type=Path, help="also write the JSON to this file")
     parser.add_argument("--project", type=Path, help="print the tables of this JSON instead")
@@ -49,28 +56,39 @@ def main() -> None:
     if options.project:
         found = json.loads(options.project.read_text(encoding="utf-8"))
     else:
-        sizes = [int(word) for word in options.sizes.split(",")]
-        with tempfile.TemporaryDirectory(prefix="psgimg-scale-", dir=options.folder) as folder:
-            found = measure(Path(folder), sizes, options.pages)
-        text = json.dumps(found, indent=1)
-        print(text)
-        if options.out:
-            options.out.write_text(text + "\n", encoding="utf-8")
+        found = earlier(options.out, options.pages)
+        for size in sorted(int(word) for word in options.sizes.split(",")):
+            with tempfile.TemporaryDirectory(prefix="psgimg-scale-", dir=options.folder) as folder:
+                new = measure(Path(folder), size, options.pages, options.phases.split(","))
+                found["sizes"][str(size)] = found["sizes"].get(str(size), {}) | new
+            found["sizes"] = dict(sorted(found["sizes"].items(), key=lambda item: int(item[0])))
+            text = json.dumps(found, indent=1)
+            print(text)
+            if options.out:
+                options.out.write_text(text + "\n", encoding="utf-8")
     docs = Path(__file__).resolve().parents[1] / "docs"
     drawn = json.loads((docs / "benchmarks.json").read_text(encoding="utf-8"))
     print(f"{sizes_table(found)}\n{costs_table(found, drawn)}")
 
 
-def measure(folder: Path, sizes: Sequence[int], n_pages: int) -> dict[str, Any]:
-    """Run every phase at every size, the smallest first."""
-    by_size = {
-        str(size): {
-            phase: child.run("scale", phase, folder, size, n_pages, cores=2)
-            for phase in scale_phases.PHASES
-        }
-        for size in sorted(sizes)
+def earlier(path: Path | None, n_pages: int) -> dict[str, Any]:
+    """Return the measurements in a file, to which others are added; none if there is no file."""
+    if path is None or not path.exists():
+        return {"pages": n_pages, "sizes": {}}
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if found["pages"] != n_pages:
+        raise SystemExit(f"{path} has nights of {found['pages']} pages, not {n_pages}")
+    return found
+
+
+def measure(
+    folder: Path, n_nights: int, n_pages: int, names: Sequence[str] = tuple(scale_phases.PHASES)
+) -> dict[str, Any]:
+    """Run phases, by default all, on as many nights."""
+    phases = {
+        phase: child.run("scale", phase, folder, n_nights, n_pages, cores=2) for phase in names
     }
-    return {"machine": child.machine(PACKAGES), "pages": n_pages, "sizes": by_size}
+    return {"machine": child.machine(PACKAGES), **phases}
 
 
 def sizes_table(found: Mapping[str, Any]) -> str:
@@ -89,7 +107,7 @@ def sizes_table(found: Mapping[str, Any]) -> str:
             f"{moved['read_mb']:,.0f} / {moved['written_mb']:,.0f} MB" if "read_mb" in moved else ""
         )
         lines.append(f"| {words} | {' | '.join(cells)} | {transfer} |")
-    machine = found["machine"]
+    machine = largest["machine"]
     run = (
         f"Measured with `python benchmarks/scale.py` on {machine['cpus']} cores of {machine['system']} "
         "([all figures](scale.json))."
@@ -107,7 +125,7 @@ def costs_table(found: Mapping[str, Any], drawn: Mapping[str, Any]) -> str:
     Parameters
     ----------
     found
-        Result of ``measure``.
+        The measurements of all sizes.
     drawn
         Result of ``benchmarks/run.py``, for drawing and the size of a page.
     """

@@ -121,8 +121,8 @@ def _tasks(config: Any) -> list[Any]:
 
 def draw(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
     """Draw some recordings, the reading of their minute included, into one file each."""
-    from psgimg.builder.build import Drawn
-    from psgimg.builder.build import draw as draw_one
+    from psgimg.builder.building.one_recording import Drawn
+    from psgimg.builder.building.one_recording import draw as draw_one
 
     del n_pages
     tasks = [replace(task, out=folder / "drawn") for task in _tasks(_config(folder, n_nights))]
@@ -170,14 +170,14 @@ def _split_of(config: Any, done: Any) -> Any:
 
 def publish(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
     """Make shards of the nights."""
-    from psgimg.builder.building import shard_files
+    from psgimg.builder.building import shard_files, shard_plan
     from psgimg.builder.dataset import shards
 
     del n_pages
     config = _config(folder, n_nights)
     with measured(result):
         done = shards.finished(config.out)
-        planned = shards.plan(done.values(), _split_of(config, done))
+        planned = shard_plan.plan(done.values(), _split_of(config, done))
         shard_files.publish(config.out, planned).remember(wait=True)
     result["shards"] = len(planned)
 
@@ -242,7 +242,7 @@ def evaluate(folder: Path, n_nights: int, n_pages: int, result: Measured) -> Non
 
 def publish_pages(folder: Path, n_nights: int, n_pages: int, result: Measured) -> None:
     """Make shards of a few nights whose pages have the size of real ones, for the rate in bytes."""
-    from psgimg.builder.building import shard_files
+    from psgimg.builder.building import shard_files, shard_plan
     from psgimg.builder.dataset import shards
     from psgimg.builder.recordings import fingerprint as files
 
@@ -253,7 +253,7 @@ def publish_pages(folder: Path, n_nights: int, n_pages: int, result: Measured) -
     stand_in.write(out, stand_in.facts(folder / "drawn"), known, n_pages, page)
     with measured(result):
         done = shards.finished(out)
-        shard_files.publish(out, shards.plan(done.values(), dict.fromkeys(done, "train")))
+        shard_files.publish(out, shard_plan.plan(done.values(), dict.fromkeys(done, "train")))
     result["mb"] = round(sum(path.stat().st_size for path in out.rglob("*.parquet")) / 1e6, 1)
     shutil.rmtree(out)
 

@@ -74,7 +74,7 @@ def measure(options: argparse.Namespace) -> None:
 
     loaded = load_for_inference(options.model)
     assert loaded.folder is not None
-    prompt, context = loaded.folder.prompt, loaded.folder.context
+    prompt, context = loaded.folder.prompt, loaded.folder.shown
     split = page_set.load(options.dataset, None, options.split)
     chosen = split.rows[: options.pages].tolist()
     scorer = Scorer(loaded.model, loaded.processor, prompt.answers)

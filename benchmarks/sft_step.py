@@ -20,6 +20,8 @@ from datasets import load_dataset
 from psgimg.builder.dataset import prompts
 from psgimg.finetune.data import page_set
 from psgimg.finetune.data.augment import Augmented
+from psgimg.finetune.data.context import ALONE
+from psgimg.finetune.data.variants import Looks
 from psgimg.finetune.models import tiny
 from psgimg.finetune.training.trainer import StagingTrainer
 from transformers import AutoModelForImageTextToText, AutoProcessor, TrainerCallback
@@ -96,7 +98,9 @@ def measure(
         "callbacks": [clock],
     }
     if kind == "psgimg":
-        own = Augmented(train, lambda number: rows, PROMPT, 0, "none", 0).dataset()
+        own = Augmented(
+            Looks.of(train, varied=True), lambda number: rows, PROMPT, ALONE, "none", 0
+        ).dataset()
         trainer = StagingTrainer(train_dataset=own, answers=PROMPT.answers, **common)
     else:
         trainer = SFTTrainer(train_dataset=bare(dataset, rows), **common)

@@ -11,9 +11,7 @@ stage enters that. The results are added to the JSON of ``real_night.py``, and i
 
 from __future__ import annotations
 
-import argparse
 import shlex
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +32,10 @@ from real_nights.steps import (
     figures,
     forest,
     machine,
+    parser,
     psgimg,
     table_of,
+    work_folder,
 )
 
 NIGHTS = ("sleep-edf", "ucddb-022")
@@ -72,16 +72,11 @@ Pages = npt.NDArray[np.float32]
 
 def main() -> None:
     """Run all steps and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--root", type=Path, required=True, help="folder with SC4001 of Sleep-EDF")
-    parser.add_argument("--night", type=Path, required=True, help="npz with UCDDB 022")
-    parser.add_argument("--out", type=Path, default=Path("docs/results.json"))
-    parser.add_argument("--work", type=Path, help="folder to keep and resume from")
-    parser.add_argument("--note", default="", help="remark on this run for the page")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="psgimg-two-nights-") as temporary:
-        work = (options.work or Path(temporary)).resolve()
-        work.mkdir(parents=True, exist_ok=True)
+    asked = parser(__doc__)
+    asked.add_argument("--root", type=Path, required=True, help="folder with SC4001 of Sleep-EDF")
+    asked.add_argument("--night", type=Path, required=True, help="npz with UCDDB 022")
+    options = asked.parse_args()
+    with work_folder(options.work) as work:
         result = two_nights(work, options.root.resolve(), options.night)
     write(options.out, {"two_nights": {"machine": machine(options.note), **result}})
 

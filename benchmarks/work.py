@@ -9,19 +9,23 @@ from typing import Any
 
 def build(root: str, out: str, n_nights: str, workers: str) -> dict[str, Any]:
     """Build nights of SHHS from EDF to Parquet shards and card, as the command line does."""
-    from psgimg.builder.build import build as build_dataset
-    from psgimg.builder.dataset.config import BuildConfig
-    from psgimg.builder.progress import SILENT
+    from psgimg.builder.building import WORKER_MODULES
+    from psgimg.builder.processes.pool import Processes
 
-    config = BuildConfig(
-        source=("shhs",),
-        root=(root,),
-        out=Path(out),
-        limit=int(n_nights),
-        workers=int(workers),
-        trim_min=None,
-    )
-    build_dataset(config, SILENT)
+    with Processes(int(workers)).importing(WORKER_MODULES) as engine:
+        from psgimg.builder.build import build as build_dataset
+        from psgimg.builder.dataset.config import BuildConfig
+        from psgimg.builder.progress import SILENT
+
+        config = BuildConfig(
+            source=("shhs",),
+            root=(root,),
+            out=Path(out),
+            limit=int(n_nights),
+            workers=engine.workers,
+            trim_min=None,
+        )
+        build_dataset(config, SILENT, engine=engine)
     import pyarrow.parquet as pq
 
     shards = list((Path(out) / "data").rglob("*.parquet"))
@@ -31,7 +35,7 @@ def build(root: str, out: str, n_nights: str, workers: str) -> dict[str, Any]:
 def night(root: str, out: str) -> dict[str, Any]:
     """Draw the first night of SHHS from EDF to a Parquet file; imports are excluded from the time."""
     from psgimg.builder import tasks
-    from psgimg.builder.build import Drawn, draw
+    from psgimg.builder.building.one_recording import Drawn, draw
     from psgimg.builder.corpora import sources as corpora
     from psgimg.builder.dataset.config import BuildConfig
 

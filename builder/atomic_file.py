@@ -6,7 +6,6 @@ Several machines may share a folder: their temporary files have different names.
 
 from __future__ import annotations
 
-import errno
 import functools
 import hashlib
 import os
@@ -109,7 +108,7 @@ def write_text(path: Path, text: str) -> None:
 
 def unwritable(path: Path, error: OSError) -> str:
     """Return the one-line message for a failed write, with the remedy."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in durable.FULL:
         return (
             f"the disk is full at {path.parent}; free some space or choose another --out, then run "
             "the same command again: finished recordings are kept"
@@ -118,6 +117,17 @@ def unwritable(path: Path, error: OSError) -> str:
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal.
+
+    That of a folder, such as a recording of EGI, is of the names and hashes of the files in it, but
+    for hidden ones, which file managers write.
+    """
+    if path.is_dir():
+        names = sorted(
+            file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()
+        )
+        shown = [name for name in names if not any(part[0] == "." for part in name.split("/"))]
+        told = "".join(f"{sha256(path / name)}  {name}\n" for name in shown)
+        return hashlib.sha256(told.encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

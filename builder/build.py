@@ -5,15 +5,15 @@ One machine builds it, or a cluster, or the tasks of a job array, each a part, t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from psgimg.builder import night
 from psgimg.builder.access import supply
 from psgimg.builder.building import (
     arriving,
     changes,
+    early_shards,
     expected_size,
     folder,
     joining,
@@ -21,11 +21,12 @@ from psgimg.builder.building import (
     part_record,
     planning,
     publishing,
+    timings,
 )
+from psgimg.builder.building.one_recording import Drawn, draw
 from psgimg.builder.building.outcomes import Failed
 from psgimg.builder.building.planning import Plan
 from psgimg.builder.dataset import own_files, shards
-from psgimg.builder.dataset.build_json import RecordingFacts
 from psgimg.builder.dataset.build_report import Report, SetAside
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.shards import Done, Key
@@ -36,8 +37,8 @@ from psgimg.builder.placing.parts import Part
 from psgimg.builder.processes import termination
 from psgimg.builder.processes.pool import Engine, Processes
 from psgimg.builder.progress import Progress
-from psgimg.builder.recordings import fingerprint
 from psgimg.builder.tasks import Task
+from psgimg.builder.words import counted, size
 
 TO_BE_CONTINUED = 75
 """Exit status of a part that a signal has asked to end early: the same command goes on."""
@@ -48,14 +49,6 @@ Expect = Callable[[int, int], None]
 
 def accept(n_recordings: int, n_bytes: int) -> None:
     """Accept any size."""
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A recording that was drawn and written as a part."""
-
-    key: Key
-    n_pictures: int
 
 
 @dataclass(frozen=True)
@@ -89,15 +82,15 @@ def build(
         again resumes the build.
     """
     own_files.refuse_foreign(config.out, publishing.beside())
-    opened = supply.opened(
-        config.corpora, config.root, config.fetch, progress, absolute=engine is not None
-    )
+    engine = engine or Processes(config.workers)
+    on_cluster = not isinstance(engine, Processes)
+    opened = supply.opened(config.corpora, config.root, config.fetch, progress, absolute=on_cluster)
     with folder.alone(config.out), opened as (found, stocks):
         plan = planning.plan(config, found, stocks, progress)
-        refused = _draw_new(plan, engine or Processes(config.workers), progress, expect)
+        refused, hashes = _draw_new(plan, engine, progress, expect)
         set_aside = [*plan.planned.set_aside, *refused]
         plan.withdraw(set_aside, refused)
-        return publishing.publish(plan, set_aside)
+        return publishing.publish(plan, set_aside, hashes)
 
 
 def build_on(
@@ -136,7 +129,7 @@ def build_part(config: BuildConfig, progress: Progress) -> PartDone:
         opened as (found, stocks),
     ):
         plan = planning.plan(config, found, stocks, progress)
-        refused = _draw_new(plan, Processes(config.workers, ended), progress)
+        refused, _ = _draw_new(plan, Processes(config.workers, ended), progress)
         if ended():
             raise BuildError(
                 f"--part {config.part} ended early as SIGUSR1 asked; run the same command again to go on",
@@ -168,51 +161,67 @@ def join(
     with folder.alone(config.out, joins=True), opened as (found, stocks):
         plan = planning.plan(config, found, stocks, progress)
         done, refused = joining.gather(plan, folders, progress)
-        _announce(plan, done, done.keys(), expect)
+        _announce(plan, done, [], progress, expect)
         set_aside = [*plan.planned.set_aside, *refused]
         plan.withdraw(set_aside, refused)
         return publishing.publish(plan, set_aside)
 
 
-def draw(task: Task) -> Drawn | Failed:
-    """Draw one recording and write it as a part; runs in a worker process.
-
-    The files are hashed first, so that they are drawn from memory, and compared once more at the
-    end: pictures are never stored under the hash of other files.
-    """
-    recording = task.recording
-    try:
-        identity = task.identity or fingerprint.identify(recording)
-        plan = night.plan(task.corpus, recording, task.spec)
-        rows, facts = night.draw(plan, task.spec)
-        fingerprint.require_unchanged(identity)
-    except Exception as error:  # a bug that affects one night must not stop the others
-        return outcomes.failed(task, error)
-    recorded = RecordingFacts(**facts, signal=identity.signal, fingerprint=identity.fingerprint)
-    shards.write_part(task.out, rows, recorded)
-    return Drawn(task.key, len(rows))
-
-
 def _announce(
-    plan: Plan, done: Mapping[Key, Done], wanted: Collection[Key], expect: Expect
+    plan: Plan,
+    done: Mapping[Key, Done],
+    todo: Sequence[Task],
+    progress: Progress,
+    expect: Expect = accept,
 ) -> None:
-    """Tell the expected size of a dataset, given what of it is finished."""
+    """Tell the expected size of a dataset, part of which may be finished, and the cost of variants."""
     style = plan.config.page_spec().recipe.style
-    expect(len(wanted), expected_size.n_bytes(len(wanted), done.values(), style))
+    n_variants = {key: one.facts.get("variants", 0) for key, one in done.items()}
+    n_variants |= {task.key: len(task.spec.variants) for task in todo}
+    n_recordings, n_drawings = len(n_variants), sum(1 + n for n in n_variants.values())
+    n_bytes = expected_size.n_bytes(n_drawings, done.values(), style)
+    if added := [len(task.spec.variants) for task in todo if task.spec.variants]:
+        progress.note(
+            f"variants: {counted(added[0], 'further picture')} of each page of "
+            f"{counted(len(added), 'training recording')}; drawing takes about "
+            f"{1 + sum(added) / len(todo):.1f} times as long, and the dataset will have about "
+            f"{size(n_bytes)} in place of {size(round(n_bytes * n_recordings / n_drawings))}"
+        )
+    expect(n_recordings, n_bytes)
 
 
 def _draw_new(
     plan: Plan, engine: Engine, progress: Progress, expect: Expect = accept
-) -> list[SetAside]:
-    """Draw the recordings that are new or have changed, and return those that can't be used."""
+) -> tuple[list[SetAside], Mapping[str, str]]:
+    """Draw the recordings that are new or have changed.
+
+    Returns
+    -------
+    set_aside, hashes
+        The recordings that can't be used, and the SHA-256 of shards that are written already.
+    """
     todo, set_aside = changes.to_draw(plan, engine, progress)
-    _announce(plan, plan.done, {*plan.done, *(task.key for task in todo)}, expect)
+    _announce(plan, plan.done, todo, progress, expect)
     progress.start("drawing", len(todo), "recordings")
-    with arriving.tasks(plan.config, todo, plan.done, plan.stocks, progress) as arrivals:
-        for outcome in outcomes.run(draw, todo, engine, plan.presence, arrivals):
+    log = timings.Log.of(plan.config, progress.note)
+    early = early_shards.of(plan, todo if isinstance(engine, Processes) else ())
+    with (
+        arriving.tasks(plan.config, todo, plan.done, plan.stocks, progress) as arrivals,
+        early.written(),
+    ):
+        outcome: Drawn | Failed
+        for n_known, outcome in enumerate(
+            outcomes.run(draw, early.in_order(todo), engine, plan.presence, arrivals), 1
+        ):
             if isinstance(outcome, Failed):
                 set_aside.append(outcome.entry)
+                log.add_set_aside(outcome.entry)
+            else:
+                log.add(outcome.key, outcome.n_pictures, outcome.timing)
+            early.known(outcome.key)
             if arrivals:
                 arrivals.used(outcome.key)
             progress.advance(1, outcome.n_pictures)
-    return set_aside
+            if len(todo) - n_known < plan.config.workers and plan.config.part.n_parts == 1:
+                publishing.prepare()  # from now on, fewer recordings are left than processors
+    return set_aside, early.hashes

@@ -15,13 +15,13 @@ from types import TracebackType
 import click
 from psgimg.builder.command_options import kebab
 from psgimg.builder.errors import BuildError, PsgimgError
-from psgimg.builder.files import quoting, secrets, terminal_text
+from psgimg.builder.files import durable, quoting, secrets, terminal_text
 from psgimg.builder.processes import termination
 
 COMMANDS = "psgimg.commands"
 """Group of the entry points that are commands of psgimg, including its own; see `pyproject.toml`."""
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (*durable.FULL, errno.EFBIG)
 """Errors of writing to a full disk, such as that of standard output."""
 
 
@@ -57,9 +57,10 @@ class CommandLine(click.Group):
 )
 @click.version_option(package_name="psgimg")
 def cli() -> None:
-    """Turn sleep recordings into image + label datasets for vision-language models.
+    """Turn sleep recordings into image + label datasets; train models that stage sleep on them.
 
-    Start with `psgimg build --source demo`, which needs no corpus.
+    Start with `psgimg build --source demo`, which needs no corpus, or stage a recording of your own
+    with `psgimg stage` and review it with `psgimg review`.
     """
 
 

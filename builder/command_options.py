@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,10 +12,13 @@ from typing import Any
 
 import click
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import yaml_file
+from psgimg.builder.files import safe_names, yaml_file
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 """Begin of ``s3://BUCKET/…``; libraries would take it, and a folder ``s3:`` of this machine, as such."""
+
+LONGEST = 200
+"""Maximum bytes of the name of an output; systems limit names to 255, and temporary ones are longer."""
 
 
 class LocalPath(click.Path):
@@ -33,8 +38,8 @@ class LocalPath(click.Path):
         self._loaded = loaded
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path."""
-        path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
+        """Return the path, with ``~`` expanded, which shells leave in ``--out=~/x``."""
+        path = safe_names.expanded(str(super().convert(value, param, ctx)))
         shown = (
             f"{param.opts[-1] if param and param.param_type_name == 'option' else 'path'} {value}"
         )
@@ -44,8 +49,21 @@ class LocalPath(click.Path):
             raise BuildError(
                 f"{shown}: datasets can't load from a path with '::'; give another path"
             )
+        if self._loaded and len(os.fsencode(path.name)) > LONGEST:
+            raise BuildError(f"{shown}: longer than {LONGEST} bytes; give a shorter name")
+        if _is_loop(path):
+            raise BuildError(f"{shown}: a link leads to itself; give another path")
         first = path.parts[0] if path.parts else ""
         return path.absolute() if ":" in first else path
+
+
+def _is_loop(path: Path) -> bool:
+    """Return whether a link on the way to a path leads back to itself."""
+    try:
+        path.stat()
+    except OSError as error:  # whatever else is wrong, the command finds out
+        return error.errno == errno.ELOOP
+    return False
 
 
 PATH = LocalPath()

@@ -22,7 +22,10 @@ PERMANENT_ERRORS = (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)
 """Transport errors that retrying can't fix: the address or the request is wrong."""
 
 FIRST_WAIT_S, SHORTEST_WAIT_S, LONGEST_WAIT_S = 0.5, 0.1, 60
-"""The first wait, doubled after each attempt; the bounds of every wait, the server's included."""
+"""The first wait, doubled after each attempt, and the bounds of every wait that the server does not ask for."""
+
+LONGEST_REQUESTED_S = 900
+"""The longest wait that a server can ask for; a request that it asks to hold back for longer comes too early."""
 
 ATTEMPTS = 4
 """Fewest attempts at a file of which a part has come: a slow server may need long for each."""
@@ -108,6 +111,16 @@ def retry_after_s(response: httpx2.Response) -> float | None:
     return max(0.0, (until - now).total_seconds())
 
 
+def requested_wait(error: BaseException) -> str:
+    """Return what wait the server asks for, as words to append; empty if for none or a short one."""
+    response = response_of(root_cause(error))
+    wait_s = None if response is None else retry_after_s(response)
+    if wait_s is None or wait_s < 1:
+        return ""
+    limit = f", of which {LONGEST_REQUESTED_S} s are waited" if wait_s > LONGEST_REQUESTED_S else ""
+    return f" (it asks for a wait of {wait_s:.0f} s{limit})"
+
+
 def retrying(
     patience_s: Callable[[], float],
     *,
@@ -148,7 +161,7 @@ def _wait_s(state: tenacity.RetryCallState, n_failures: int) -> float:
     requested_s = retry_after_s(response) if response is not None else None
     if requested_s is None:
         return min(FIRST_WAIT_S * 2.0 ** min(n_failures, 20), LONGEST_WAIT_S)
-    return min(max(requested_s, SHORTEST_WAIT_S), LONGEST_WAIT_S)
+    return min(max(requested_s, SHORTEST_WAIT_S), LONGEST_REQUESTED_S)
 
 
 def _date(text: str) -> datetime | None:

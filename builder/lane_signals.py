@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,10 +29,13 @@ from psgimg.builder.recordings import fingerprint
 from psgimg.builder.recordings.by_kind import ByKind
 from psgimg.builder.recordings.montage import Kind
 from psgimg.builder.recordings.recording import Corpus, Recording
+from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.signals import epoching
-from psgimg.builder.signals.epoching import Epoch
+from psgimg.builder.signals.epoching import Epoch, Paged
 from psgimg.builder.signals.filter_settings import Band, Filters
 from psgimg.builder.signals.filtering import Signals, read_signals
+
+PageT_co = TypeVar("PageT_co", bound=Paged, covariant=True)
 
 _OPEN = Band(0, inf)
 UNFILTERED = Filters(ByKind(dict.fromkeys(Kind, _OPEN)), notch=False)
@@ -69,7 +73,7 @@ class Origin:
 
 
 @dataclass(frozen=True, eq=False)
-class Lanes:
+class Lanes(Generic[PageT_co]):
     """The lanes of one recording, and those of its epochs that are pages.
 
     Parameters
@@ -84,7 +88,7 @@ class Lanes:
 
     kinds: tuple[str, ...]
     signals: Signals
-    epochs: tuple[Epoch, ...]
+    epochs: tuple[PageT_co, ...]
 
     @property
     def live(self) -> tuple[bool, ...]:
@@ -199,7 +203,7 @@ def _under_public_names(build: BuildFacts, here: Here) -> Here:
     }
 
 
-def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes:
+def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes[Epoch]:
     """Read the lanes of a recording.
 
     Parameters
@@ -218,7 +222,7 @@ def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes:
     try:
         plan = night.plan(source, recording, origin.spec)
         signals = read_signals(
-            plan.edf,
+            plan.file,
             recipe.montage,
             night.upright(plan, origin.spec).derivations,
             filters=recipe.filters if filtered else UNFILTERED,
@@ -229,8 +233,12 @@ def read(origin: Origin, *, sfreq_hz: float, filtered: bool) -> Lanes:
         )
     except RecordingError as error:
         raise BuildError(f"{recording.recording}: {error}") from error
-    kinds = tuple(lane.kind.value for lane in recipe.montage.lanes)
-    return Lanes(kinds, signals, plan.selection.epochs)
+    return Lanes(lane_kinds(recipe), signals, plan.selection.epochs)
+
+
+def lane_kinds(recipe: Recipe) -> tuple[str, ...]:
+    """Return the kind of each lane of a recipe's montage, as in ``Lanes``."""
+    return tuple(lane.kind.value for lane in recipe.montage.lanes)
 
 
 def _signal(recording: Recording, cache: HashCache) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 
 from psgimg.builder.corpora import scorers, votes
 from psgimg.builder.dataset.build_json import DrawnFacts, PlanFacts
 from psgimg.builder.dataset.page_spec import PageSpec
-from psgimg.builder.dataset.schema import Row
-from psgimg.builder.drawing import ReadLanes, draw_pages, read_lanes
+from psgimg.builder.dataset.schema import Row, variant_column
+from psgimg.builder.drawing import DrawnPages, ReadLanes, draw_pages, read_lanes
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.recordings.lanes.treatment import UPSIDE_DOWN, Treatment
@@ -21,7 +21,7 @@ from psgimg.builder.recordings.recording import Corpus, Recording
 from psgimg.builder.recordings.signal_file import SignalFile
 from psgimg.builder.recordings.usable import resolve
 from psgimg.builder.signals import corrupt, epoching, polarity, quality
-from psgimg.builder.signals.corrupt import RecordingContext
+from psgimg.builder.signals.corruption_effects import RecordingContext
 from psgimg.builder.signals.epoching import Selection
 from psgimg.builder.signals.filtering import Corruptor
 from psgimg.builder.signals.polarity import Polarity
@@ -48,7 +48,7 @@ class Plan:
     """
 
     recording: Recording
-    edf: SignalFile
+    file: SignalFile
     derivations: tuple[Derivation | None, ...]
     treatments: tuple[Treatment, ...]
     hypnogram: Hypnogram
@@ -74,21 +74,24 @@ def plan(corpus: Corpus, recording: Recording, spec: PageSpec) -> Plan:
             "listed as wrong by the distributor",
             f"{recording.own.recording}: {wrong}",
         )
-    edf = open_signal(recording.signal)
+    file = open_signal(recording.signal)
     reference = scorers.reference(corpus, recording, spec.scorer)
     hypnogram = scorers.read(corpus, recording, reference)
     second, notes = scorers.read_second(corpus, recording, hypnogram, reference)
     counted, lost = scorers.read_votes(corpus, recording, hypnogram, reference)
-    inputs = corpus.inputs_of(recording, edf.labels)
-    lanes = resolve(edf, spec.recipe.montage, inputs.channels)
-    selection = epoching.select(hypnogram, edf, spec.trim_min)
-    rates = [edf.sfreqs_hz[d.plus] if d else None for d in lanes.derivations]
+    inputs = corpus.inputs_of(recording, file.labels)
+    lanes = resolve(file, spec.recipe.montage, inputs.channels)
+    selection = epoching.select(hypnogram, file, spec.trim_min)
+    rates = [file.sfreqs_hz[d.plus] if d else None for d in lanes.derivations]
     refused = corrupt.notes(spec.corruptions, spec.recipe.montage, rates, inputs.mains_hz)
-    scoring = (*hypnogram.notes, *scorers.lost_end(hypnogram, edf), *notes, *lost)
-    notes = (*edf.notes, *scoring, *inputs.notes, *lanes.notes, *refused)
+    for number, variant in enumerate(spec.variants, start=1):
+        found = corrupt.notes(variant, spec.recipe.montage, rates, inputs.mains_hz)
+        refused += [f"{variant_column(number)}: {note}" for note in found]
+    scoring = (*hypnogram.notes, *scorers.lost_end(hypnogram, file), *notes, *lost)
+    notes = (*file.notes, *scoring, *inputs.notes, *lanes.notes, *refused)
     return Plan(
         recording,
-        edf,
+        file,
         lanes.derivations,
         lanes.treatments,
         hypnogram,
@@ -114,19 +117,15 @@ def draw(plan: Plan, spec: PageSpec) -> tuple[list[Row], DrawnFacts]:
         If no EEG lane has a signal or the least quality, which only its samples show.
     """
     signed = upright(plan, spec)
-    drawn = draw_pages(
-        plan.edf,
-        signed.derivations,
-        plan.selection.epochs,
-        spec.recipe,
-        mains_hz=plan.mains_hz,
-        corrupt=corruptor(plan, spec),
-    )
+    drawn = _drawn(plan, spec, signed, corruptor(plan, spec))
     read = _read_facts(plan, spec, signed.polarity, drawn.lanes)
     rows = list(_rows(plan, drawn.pictures, list(drawn.lanes.names)))
     for lane, n_pages in zip(read["treatments"], drawn.clipped, strict=True):
         if n_pages:
             lane["clipped"] = n_pages
+    if spec.variants:
+        _vary(rows, plan, spec, signed)
+        read["variants"] = len(spec.variants)
     return rows, read
 
 
@@ -139,7 +138,7 @@ def inspect(plan: Plan, spec: PageSpec) -> DrawnFacts:
         As ``draw``.
     """
     signed = upright(plan, spec)
-    lanes = read_lanes(plan.edf, signed.derivations, plan.selection.epochs, spec.recipe.montage)
+    lanes = read_lanes(plan.file, signed.derivations, plan.selection.epochs, spec.recipe.montage)
     return _read_facts(plan, spec, signed.polarity, lanes)
 
 
@@ -155,7 +154,7 @@ def upright(plan: Plan, spec: PageSpec) -> Signed:
     """Decide whether a planned recording is stored upside down, which reads its frontal EEG."""
     found = polarity.decide(
         spec.recipe.polarity,
-        plan.edf,
+        plan.file,
         plan.channels,
         plan.derivations,
         stated=plan.inverted,
@@ -163,20 +162,44 @@ def upright(plan: Plan, spec: PageSpec) -> Signed:
     return Signed(found.turn(spec.recipe.montage, plan.derivations), found)
 
 
+def _drawn(plan: Plan, spec: PageSpec, signed: Signed, corrupt: Corruptor | None) -> DrawnPages:
+    return draw_pages(
+        plan.file,
+        signed.derivations,
+        plan.selection.epochs,
+        spec.recipe,
+        mains_hz=plan.mains_hz,
+        corrupt=corrupt,
+    )
+
+
+def _vary(rows: Sequence[Row], plan: Plan, spec: PageSpec, signed: Signed) -> None:
+    """Add the variants to the rows; the signals of one at a time are in memory."""
+    for row in rows:
+        row["variants"] = []
+    for number, variant in enumerate(spec.variants, start=1):
+        own = corrupt.corruptor(variant, _context(plan, spec), f"{variant_column(number)}/")
+        for row, picture in zip(rows, _drawn(plan, spec, signed, own).pictures, strict=True):
+            row["variants"].append(picture)
+
+
 def corruptor(plan: Plan, spec: PageSpec) -> Corruptor | None:
     """Return the function that corrupts the lanes of a planned recording; None if there is none."""
     if not spec.corruptions:
         return None
-    context = RecordingContext(
+    return corrupt.corruptor(spec.corruptions, _context(plan, spec))
+
+
+def _context(plan: Plan, spec: PageSpec) -> RecordingContext:
+    return RecordingContext(
         plan.recording.corpus,
         plan.recording.recording,
-        plan.edf.segments,
-        plan.edf.record_s,
+        plan.file.segments,
+        plan.file.record_s,
         plan.selection.span_s,
         plan.mains_hz,
         spec.recipe.filters,
     )
-    return corrupt.corruptor(spec.corruptions, context)
 
 
 def facts(plan: Plan) -> PlanFacts:
@@ -190,7 +213,7 @@ def facts(plan: Plan) -> PlanFacts:
         "kin": recording.split_key,
         "scorer": plan.hypnogram.scorer,
         "epoch_s": plan.hypnogram.epoch_s,
-        "duration_s": round(plan.edf.duration_s, 3),
+        "duration_s": round(plan.file.duration_s, 3),
         "stages": {name: counts[Stage[name]] for name in STAGE_NAMES},
         "second": sum(
             votes.milliseconds(epoch.onset_s) in plan.second for epoch in plan.selection.epochs
@@ -200,7 +223,7 @@ def facts(plan: Plan) -> PlanFacts:
         "mains_hz": plan.mains_hz,
         "lanes": [derivation.name if derivation else None for derivation in plan.derivations],
         "treatments": [one.to_dict() for one in plan.treatments],
-        "gaps": len(plan.edf.segments) - 1,
+        "gaps": len(plan.file.segments) - 1,
         "notes": list(plan.notes),
     }
 
@@ -231,8 +254,8 @@ def _read_facts(plan: Plan, spec: PageSpec, sign: Polarity, read: ReadLanes) -> 
 
 def _unscored_signal_s(plan: Plan) -> float:
     """Return the seconds of signal not covered by any epoch: before, between and after them."""
-    signal_s = sum(segment.length_s(plan.edf.record_s) for segment in plan.edf.segments)
-    stop_s = plan.edf.duration_s
+    signal_s = sum(segment.length_s(plan.file.record_s) for segment in plan.file.segments)
+    stop_s = plan.file.duration_s
     length_s = plan.hypnogram.epoch_s
     covered_s = sum(
         max(0.0, min(onset_s + length_s, stop_s) - max(onset_s, 0.0))

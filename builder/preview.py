@@ -14,12 +14,12 @@ from psgimg.builder.corpora import registry
 from psgimg.builder.corpora.sources import Source
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.drawing import draw_pages
-from psgimg.builder.errors import BuildError
+from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.files import ownership
 from psgimg.builder.night import Plan
 from psgimg.builder.progress import BYTES, SILENT, Progress
 from psgimg.builder.recordings import montage, usable
-from psgimg.builder.recordings.channels import standard_channels
+from psgimg.builder.recordings.channels import assignments, standard_channels
 from psgimg.builder.recordings.montage import Derivation
 from psgimg.builder.recordings.montage_file import load_montage
 from psgimg.builder.recordings.open_signal import open_signal
@@ -182,6 +182,15 @@ def _recipe(config: PreviewConfig, corpus: Corpus | None) -> Recipe:
     )
 
 
+def _resolved(file: SignalFile, recipe: Recipe, channels: Mapping[str, str]) -> usable.Lanes:
+    """Return the lanes that a file offers; without EEG, the error also tells how to assign channels."""
+    try:
+        return usable.resolve(file, recipe.montage, channels)
+    except RecordingError as error:
+        how = f"or assign a channel to a lane: {assignments(recipe.montage)}"
+        raise RecordingError(error.reason, f"{error.detail}, {how}") from error
+
+
 def _from_file(path: Path, config: PreviewConfig, recipe: Recipe, corpus: Corpus | None) -> _Night:
     """Open a file with one of its pages, which needs no stage."""
     file, epoch = open_signal(path), config.epoch
@@ -190,7 +199,7 @@ def _from_file(path: Path, config: PreviewConfig, recipe: Recipe, corpus: Corpus
     if config.channels:
         lanes = usable.choose(file, recipe.montage, config.channels)
     else:
-        lanes = usable.resolve(file, recipe.montage, channels)
+        lanes = _resolved(file, recipe, channels)
     n_pages = count_pages(file.duration_s)
     if epoch >= n_pages:
         remedy = f"use --epoch 0 to {n_pages - 1}" if n_pages else "choose a longer recording"
@@ -218,7 +227,7 @@ def _from_corpus(config: PreviewConfig, recipe: Recipe, progress: Progress) -> I
         plan = night.plan(source.corpus, recording, spec)
         epoch = _epoch(plan, config.epoch)
         sign = night.upright(plan, spec).polarity
-        yield _Night(plan.edf, plan.derivations, sign, epoch, plan.mains_hz, plan.notes)
+        yield _Night(plan.file, plan.derivations, sign, epoch, plan.mains_hz, plan.notes)
 
 
 def _find(source: Source, name: str) -> Recording:

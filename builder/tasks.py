@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from psgimg.builder.access.stock import Stock
 from psgimg.builder.corpora import sources
 from psgimg.builder.corpora.presence import Presence
 from psgimg.builder.corpora.sources import Source
@@ -18,13 +18,18 @@ from psgimg.builder.dataset.placements import refuse_empty
 from psgimg.builder.dataset.shards import Key
 from psgimg.builder.dataset.splits import SplitPolicy, SubjectSplits
 from psgimg.builder.errors import BuildError, RecordingError
+from psgimg.builder.files import bounded
 from psgimg.builder.files.hash_cache import HashCache
 from psgimg.builder.files.quoting import is_utf8
 from psgimg.builder.placing.people import Person
 from psgimg.builder.recordings import fingerprint, twins
 from psgimg.builder.recordings.fingerprint import Identity
 from psgimg.builder.recordings.recording import Corpus, Recording
+from psgimg.builder.signals import variant_spec
 from psgimg.builder.signals.corruption_spec import SPLIT
+
+if TYPE_CHECKING:
+    from psgimg.builder.access.stock import Stock  # a worker needs no server
 
 DUPLICATE = "duplicate recording"
 
@@ -39,8 +44,12 @@ class Task:
         Corpus of the recording, with its channel table and reading functions.
     identity
         Hashes of the recording's files; None if the files must be read to know them.
+    spec
+        How the pages are drawn, with variants only if they are for training.
     out
         Folder of the dataset.
+    n_columns
+        Number of columns for variants in the dataset.
     """
 
     recording: Recording
@@ -48,6 +57,7 @@ class Task:
     identity: Identity | None
     spec: PageSpec
     out: Path
+    n_columns: int = 0
 
     @property
     def key(self) -> Key:
@@ -108,17 +118,23 @@ def make_tasks(
     Raises
     ------
     BuildError
-        If relatives would be parted, or a fold would be empty.
+        If there are more recordings than a dataset can have, relatives would be parted, or a fold
+        would be empty.
     """
     spec = config.page_spec()
     recordings, misnamed = _named_in_utf8(_wanted(config, located))
+    if (n := len(recordings)) > bounded.MOST_RECORDINGS:
+        raise BuildError(
+            f"{n:,} recordings, more than the {bounded.MOST_RECORDINGS:,} that a dataset can have; build "
+            "several datasets, such as one for each --source"
+        )
     corpora = {source.corpus.name: source.corpus for source in located}
     readable, missing = _readable(recordings, Presence(located), stocks or {})
     known, copies = _first_of_each_name(readable)
     of_others = _of_others(config, recordings)
     mine = [one for one, _ in known.values() if one.key not in of_others]
     ranked = sorted(mine, key=lambda one: one.key not in published)
-    later = twins.find(ranked, {key: one for key, (_, one) in known.items() if one})
+    twin_of = twins.find(ranked, {key: one for key, (_, one) in known.items() if one})
     everyone = _placeable([one for one, _ in known.values()], corpora)
     # Whom a recording is of may have changed since it was drawn: the present family counts.
     by_subject = {(one.corpus, one.subject): one for one in (*finished.values(), *everyone)}
@@ -129,20 +145,27 @@ def make_tasks(
     set_aside = [*copies, *(entry for entry in missing if entry.key not in finished)]
     for key, (recording, identity) in known.items():
         try:
-            if first := later.get(key):
+            if first := twin_of.get(key):
                 raise same_signal(recording.recording, first.recording)
             _refuse_without_split(policy, recording)
         except RecordingError as error:
             set_aside.append(set_aside_for(recording, error))
             continue
         if key not in of_others:
-            tasks.append(Task(recording, corpora[recording.corpus], identity, spec, config.out))
+            own = _for_split(spec, placed.get((recording.corpus, recording.subject)))
+            corpus, n_columns = corpora[recording.corpus], len(spec.variants)
+            tasks.append(Task(recording, corpus, identity, own, config.out, n_columns))
     if spec.corruptions:
         test = _test_split(recordings, placed)
         tasks = [task for task in tasks if task.key in test]
         set_aside = [entry for entry in set_aside if entry.key in test]
     missed = _missing(config.pinned, recordings, finished)
     return Planned(tasks, [*misnamed, *set_aside, *missed], placed, recordings, of_others)
+
+
+def _for_split(spec: PageSpec, split: str | None) -> PageSpec:
+    """Return how the pages of a split are drawn: without variants unless they are for training."""
+    return spec if split == variant_spec.SPLIT else replace(spec, variants=())
 
 
 def _of_others(config: BuildConfig, recordings: Sequence[Recording]) -> frozenset[Key]:

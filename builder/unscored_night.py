@@ -9,7 +9,7 @@ from datetime import datetime
 from math import ceil, floor
 from pathlib import Path
 
-from psgimg.builder.corpora import scoring_grid
+from psgimg.builder.corpora import scoring_grid, stage_text
 from psgimg.builder.drawing import draw_pages
 from psgimg.builder.errors import BuildError, RecordingError
 from psgimg.builder.recordings import usable
@@ -154,7 +154,7 @@ def require_mains(mains_hz: float) -> None:
 
 
 def open_night(
-    path: Path,
+    recording: Path | SignalFile,
     recipe: Recipe,
     *,
     channels: Mapping[str, str] | None = None,
@@ -167,6 +167,8 @@ def open_night(
 
     Parameters
     ----------
+    recording
+        Path of a file, or signals that are open already.
     channels
         Lane, or derivation of a lane, to the label of a channel in the file; ``A,B`` for the
         difference of two channels. Other lanes are matched by the labels in the file.
@@ -183,13 +185,13 @@ def open_night(
         If a file can't be read, a given lane or label does not exist or can't be used, there is no
         EEG lane, or the scoring is of another time.
     """
-    file = open_signal(path)
+    file = open_signal(recording) if isinstance(recording, Path) else recording
     lanes = usable.choose(file, recipe.montage, channels or {})
     grid, candidates, told = _grid(file, epoch_s, scoring, scoring_format)
     epochs, left_out = _epochs(file, candidates)
-    missing = [f"lane {name} is not in the file and is drawn as absent" for name in lanes.missing]
+    missing = [f"lane {name} is absent: not in the file" for name in lanes.missing]
     return UnscoredNight(
-        path,
+        recording if isinstance(recording, Path) else file.path,
         file.start,
         file.duration_s,
         recipe,
@@ -234,8 +236,7 @@ def pages(night: UnscoredNight) -> NightPages:
     RecordingError
         If no EEG lane has a signal, which only its samples show.
     """
-    table = standard_channels(night.file.labels)
-    found = polarity.decide(night.recipe.polarity, night.file, table, night.derivations)
+    found = polarity_of(night)
     drawn = draw_pages(
         night.file,
         found.turn(night.recipe.montage, night.derivations),
@@ -249,6 +250,12 @@ def pages(night: UnscoredNight) -> NightPages:
     return NightPages(zip(night.epochs, drawn.pictures, strict=True), measured, found, notes)
 
 
+def polarity_of(night: UnscoredNight) -> Polarity:
+    """Decide, by the rule of the recipe, whether the EEG and EOG of a recording are turned over."""
+    table = standard_channels(night.file.labels)
+    return polarity.decide(night.recipe.polarity, night.file, table, night.derivations)
+
+
 def _grid(
     file: SignalFile, epoch_s: float, scoring: Path | None, form: str | None
 ) -> tuple[Grid, list[UnscoredPage], tuple[str, ...]]:
@@ -258,7 +265,7 @@ def _grid(
         n_whole = floor((file.duration_s + TOLERANCE_S) / epoch_s)
         pages = [UnscoredPage(number, epoch_s=epoch_s) for number in tried]
         return Grid.regular(n_whole, epoch_s), pages, ()
-    read = scoring_grid.read(scoring, file.path, file.start, form)
+    read = scoring_grid.read(scoring, file.path, file.start, form, stage_text.PLACES_ONLY)
     grid, n_outside = Grid.of(read, file.duration_s, scoring.name)
     places = zip(grid.epochs, grid.onsets_s, strict=True)
     pages = [UnscoredPage(number, onset_s, grid.epoch_s) for number, onset_s in places]

@@ -26,3 +26,8 @@ def size(n_bytes: int) -> str:
     exponent = min(4, (len(str(n_bytes)) - 1) // 3)
     value = n_bytes / 1000**exponent
     return f"{value:.{0 if value >= 10 or not exponent else 1}f} {('B', 'kB', 'MB', 'GB', 'TB')[exponent]}"
+
+
+def percent(share: float, digits: int = 0) -> str:
+    """Format a share as a percentage: ``0.125`` as ``12.5 %`` with one digit."""
+    return f"{100 * share:.{digits}f} %"

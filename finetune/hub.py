@@ -54,6 +54,17 @@ def require(name: str, kind: Kind, revision: str | None = None) -> None:
     _present.add(key)
 
 
+def is_public(model: str) -> bool:
+    """Return whether anybody can download a model: it is neither private nor gated, as far as is known."""
+    from huggingface_hub import HfApi
+
+    try:
+        info = HfApi().model_info(model, timeout=REQUEST_S)
+    except Exception:  # of any library below: unknown is not public
+        return False
+    return not info.private and not info.gated
+
+
 def folder(name: str) -> Path | None:
     """Return the folder of that name, with ``~`` expanded; None if there is none."""
     try:
@@ -86,7 +97,7 @@ def refusal(name: str, kind: Kind, revision: str | None, error: BaseException) -
         remedy = "check the name and the network"
     if kind == "dataset":
         return f"{why}; {remedy}; a dataset is a folder written by `psgimg build`, or a Hub id"
-    return f"{name}: use a folder with a model or the id of one on the Hub: {why}; {remedy}"
+    return f"{why}; {remedy}; a model is a folder, such as `psgimg sft` writes, or a Hub id"
 
 
 def line(error: BaseException) -> str:

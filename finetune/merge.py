@@ -8,6 +8,7 @@ from pathlib import Path
 from peft import PeftModel
 from psgimg.builder import atomic_folder
 from psgimg.builder.errors import BuildError
+from psgimg.finetune.models import permissions, saving
 from psgimg.finetune.models.loading import load_for_inference
 from psgimg.finetune.training import model_card
 from psgimg.finetune.training import training_report as report
@@ -42,8 +43,9 @@ def merge(
     if loaded.folder is None:
         raise BuildError(f"{adapter} has no psgimg.json; use a folder written by `psgimg sft`")
     model = loaded.model.merge_and_unload(safe_merge=True)
-    with atomic_folder.whole(out, adapter, tuple, "merge") as part:
+    with atomic_folder.whole(out, adapter, tuple, "merge") as part, saving.system_errors():
         model.save_pretrained(part)
+        permissions.follow_folder(part)
         loaded.processor.save_pretrained(part)
         loaded.folder.save(part)
         for name in (report.FILE, report.PICTURE):

@@ -143,9 +143,11 @@ def _file(
             held.write(i, part)
         if config.part:
             return None
-        predictions = held.join(len(split))
+        predictions = held.join(len(split), prompting.decoding.apply)
         counts = _answers(predictions, prompting.prompt.answers)
-        held.seal(_facts(predictions, pageset, config) | {"answers": counts})
+        transitions = prompting.decoding.transitions.to_json()
+        facts = _facts(predictions, pageset, config)
+        held.seal(facts | {"answers": counts, "transitions": transitions})
         return predictions
 
 
@@ -196,7 +198,8 @@ class _Pages:
 
     def __call__(self, rows: Sequence[int]) -> list[ChatRow]:
         asked = self.prompting
-        return asked.lanes.shown(self.pageset.chat_rows(rows, asked.prompt, asked.context))
+        at_most = [(asked.n_shown, asked.n_shown)] * len(rows)
+        return self.pageset.chat_rows(rows, asked.prompt, asked.context, at_most, asked.lanes.shown)
 
 
 def _staged(

@@ -20,6 +20,7 @@ from psgimg.finetune.data import page_set, sampling
 from psgimg.finetune.data.augment import Augmented
 from psgimg.finetune.data.chat import messages
 from psgimg.finetune.data.page_set import PageSet
+from psgimg.finetune.data.variants import Looks
 from psgimg.finetune.models import compatibility, families, tiny
 from psgimg.finetune.models import provenance as lineages
 from psgimg.finetune.models.compatibility import is_checkpointed
@@ -40,7 +41,7 @@ from psgimg.finetune.training import training_report as report
 from psgimg.finetune.training.arguments import Arguments
 from psgimg.finetune.training.psg_arguments import PsgArguments
 from psgimg.finetune.training.speed import Levers
-from psgimg.finetune.training.trainer import StagingTrainer, subsample
+from psgimg.finetune.training.trainer import StagingTrainer
 from trl import ModelConfig, SFTConfig, get_peft_config, get_quantization_config
 
 Rows = npt.NDArray[np.int64]
@@ -104,10 +105,10 @@ def _train(options: Arguments, out: Path) -> Path:
     lineage = lineages.of(psg.model, train)
     page_checks.check_fold(train, psg.model, lineage)
     destination = publish.destination(training, out, lineage)
-    draw = functools.partial(_rows_of_pass, train, psg.sampling, training.seed)
-    rows = Augmented(train, draw, prompt, psg.context, psg.augment, training.seed)
+    rows = _training_rows(train, psg, training, prompt)
     if training.process_index == 0:
-        checkpoints.begin(out, run_record.settings(options, train, prompt), resume)
+        settings = run_record.settings(options, train, prompt)
+        checkpoints.begin(out, settings, resume, run_record.defaults())
 
     # The model and its processor
     model, processor = _model(options, train, prompt)
@@ -123,34 +124,36 @@ def _train(options: Arguments, out: Path) -> Path:
             callbacks=[rows],
             answers=prompt.answers,
         )
-        facts = _prepared(trainer, options, prompt)
+        facts = _prepared(trainer, options, prompt, rows)
         trainer.train(resume_from_checkpoint=resume)
 
-    # Weights, manifest, report and card
-    trainer.save_model(str(out))
-    if trainer.is_world_process_zero():
-        durable.sync_tree(out)  # before the manifest, which marks the folder as complete
-        lanes = rows.lanes_shown(run_record.learned(training, trainer.state))
-        run_record.folder(psg, train, prompt, lineage, lanes).save(out)
-        values = run_record.values(options, validation, facts, lineage, trainer.state)
-        drawn = rows.shown(math.ceil((trainer.state.epoch or 0.0) - 1e-6))
-        values |= run_record.progress(training, trainer.state, train, drawn)
-        report.write(out, values, trainer.state.log_history)
-        model_card.write(out, destination.repo_id if destination else None)
-        publish.publish(out, destination)
-    trainer.accelerator.wait_for_everyone()  # a process that exits early would block the others
-    trainer.end()
+        # Weights, manifest, report and card
+        trainer.save_model(str(out))
+        if trainer.is_world_process_zero():
+            durable.sync_tree(out)  # before the manifest, which marks the folder as complete
+            lanes = rows.lanes_shown(run_record.learned(training, trainer.state, train))
+            run_record.folder(psg, train, prompt, lineage, lanes, rows.looks.specs).save(out)
+            values = run_record.values(options, validation, facts, lineage, trainer.state)
+            drawn = rows.shown(math.ceil((trainer.state.epoch or 0.0) - 1e-6))
+            values |= run_record.progress(training, trainer.state, train, drawn)
+            report.write(out, values, trainer.state.log_history)
+            model_card.write(out, destination.repo_id if destination else None)
+            publish.publish(out, destination)
+        trainer.accelerator.wait_for_everyone()  # a process that exits early would block the others
+        trainer.end()
     return out
 
 
-def _prepared(trainer: StagingTrainer, options: Arguments, prompt: Prompt) -> dict[str, Any]:
+def _prepared(
+    trainer: StagingTrainer, options: Arguments, prompt: Prompt, rows: Augmented
+) -> dict[str, Any]:
     """Check the first batch, prepare the trainer for its card, and print and return what is trained."""
     psg, training, _ = options
-    facts = preflight.inspect(trainer, prompt.answers)
+    facts = {**preflight.inspect(trainer, prompt.answers), **rows.scorers()}
     is_open = "checkpointing" in psg.left_open
     levers = Levers(checkpointing=None if is_open else is_checkpointed(training))
-    said = [*preflight.lines(facts), *speed.prepare(trainer, levers)]
-    trainer.accelerator.print("\n".join(said))
+    said = [*preflight.lines(facts), rows.looks.line(), *speed.prepare(trainer, levers)]
+    trainer.accelerator.print("\n".join(filter(None, said)))
     return facts
 
 
@@ -176,14 +179,25 @@ def _rows_of_pass(train: PageSet, how: str, seed: int, number: int) -> Rows:
     return train.rows[sampling.order(train.labels, how, own)]
 
 
+def _training_rows(
+    train: PageSet, psg: PsgArguments, training: SFTConfig, prompt: Prompt
+) -> Augmented:
+    """Return the chat rows that are learned from, pass by pass."""
+    seed, mixed = training.seed, psg.context_mixed
+    draw = functools.partial(_rows_of_pass, train, psg.sampling, seed)
+    looks = Looks.of(train, varied=psg.variants)
+    soft = page_checks.soft_labels(train, psg)
+    return Augmented(looks, draw, prompt, psg.shown, psg.augment, seed, soft, mixed=mixed)
+
+
 def _validation_rows(
     validation: PageSet | None, psg: PsgArguments, training: SFTConfig, prompt: Prompt
 ) -> Any:
     """Return the chat rows scored at each evaluation; None without validation."""
     if validation is None:
         return None
-    rows = subsample(validation.rows, psg.validation_pages, training.seed)
-    return validation.chat(rows, prompt, psg.context)
+    rows = sampling.subsample(validation.rows, psg.validation_pages, training.seed)
+    return validation.chat(rows, prompt, psg.shown)
 
 
 def _model(options: Arguments, train: PageSet, prompt: Prompt) -> tuple[Any, Any]:
@@ -209,7 +223,8 @@ def _model(options: Arguments, train: PageSet, prompt: Prompt) -> tuple[Any, Any
         template_elsewhere=training.chat_template_path is not None,
     )
     if psg.max_pixels is not None:
-        families.cap_pixels(processor, psg.max_pixels)
+        page_px = train.build["recipe"]["style"]["width_px"]
+        families.cap_pixels(processor, psg.shown.n_pixels(psg.max_pixels, page_px))
     return model, processor
 
 
@@ -218,12 +233,12 @@ def _tiny(
 ) -> tuple[Any, Any]:
     """Create a tiny model for the pages of the dataset, identical in every process."""
     style = train.build["recipe"]["style"]
-    shown = range(psg.context + 1)
+    shown, page_px = range(psg.context + 1), (style["width_px"], style["height_px"])
     texts = [
         message["content"]
         for before in shown
         for after in shown
-        for message in messages(prompt, before, after, psg.context, psg.context)
+        for message in messages(prompt, before, after, psg.shown)
     ]
     folder = Path(str(training.output_dir)) / BASE
     with training.main_process_first(local=False):
@@ -231,8 +246,9 @@ def _tiny(
             shutil.rmtree(folder, ignore_errors=True)  # left by a killed run
             tiny.build(
                 folder,
-                (style["width_px"], style["height_px"]),
+                page_px,
                 [*texts, *prompt.answers.values()],
+                width_px=psg.shown.width_px(page_px[0]),
                 seed=training.seed,
                 brightness=_brightness(train),
             )

@@ -35,6 +35,9 @@ ALONE = (
 RECORDINGS = "PSGIMG_TEST_RECORDINGS"
 """The variable that names the folder of real recordings."""
 
+GRADIO = "PSGIMG_TEST_GRADIO"
+"""The variable that names the Python of an environment with gradio."""
+
 
 def _clean_environment() -> None:
     """Set what tests rely on, and nothing else, in this process and in those that it starts.
@@ -43,7 +46,7 @@ def _clean_environment() -> None:
     """
     for name in list(os.environ):
         steers = name.upper().startswith(STEERS) or name.upper() in ALONE
-        if steers and name != RECORDINGS:
+        if steers and name not in (RECORDINGS, GRADIO):
             del os.environ[name]
     home = tempfile.mkdtemp(prefix="psgimg-tests-")  # nobody's token, nobody's cache
     atexit.register(shutil.rmtree, home, ignore_errors=True)

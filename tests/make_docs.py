@@ -1,7 +1,8 @@
 """Write what documents say of the code: ``python -P tests/make_docs.py``; with ``--check`` it only compares.
 
 ``docs/commands.md`` is the command line's own help, ``docs/modules.md`` the first sentence of each
-module, ``docs/speed.md`` what ``docs/benchmarks.json`` and ``scale.json`` say, and the table of intervals in
+module, ``docs/speed.md`` what ``docs/benchmarks.json``,
+``workers.json`` and ``scale.json`` say, and the table of intervals in
 ``docs/evaluation.md`` what ``docs/intervals.json`` says.
 """
 
@@ -28,6 +29,8 @@ TABLE = re.compile(r"(?<=<!-- intervals -->\n).*(?=<!-- end of intervals -->)", 
 SCALE = ROOT / "docs" / "scale.json"
 SPEED = re.compile(r"(?<=<!-- speed -->\n).*(?=<!-- end of speed -->)", re.DOTALL)
 SIZES = re.compile(r"(?<=<!-- scale -->\n).*(?=<!-- end of scale -->)", re.DOTALL)
+WORKERS = ROOT / "docs" / "workers.json"
+SHARED = re.compile(r"(?<=<!-- workers -->\n).*(?=<!-- end of workers -->)", re.DOTALL)
 COSTS = re.compile(r"(?<=<!-- costs -->\n).*(?=<!-- end of costs -->)", re.DOTALL)
 
 FEW_WITHOUT = 0.9
@@ -54,7 +57,7 @@ def modules_md() -> str:
     """A table of the modules of each package, the main paths first."""
     parts = [
         "# Modules\n\nWritten by `python tests/make_docs.py` from the first sentence of each; a test "
-        "compares. Dependencies run one way, and `lint-imports` holds them to it.\n"
+        "compares. Dependencies run one way, and `.ci/imports` holds them to it.\n"
     ]
     for top, main in MAIN.items():
         for package in sorted({path.parent for path in (ROOT / top).rglob("*.py")}):
@@ -71,10 +74,13 @@ def speed_md(text: str) -> str:
     """The page of speed with its tables as they should be."""
     sys.path.insert(0, str(ROOT / "benchmarks"))
     import scale
+    import workers
 
     drawn = json.loads(BENCHMARKS.read_text(encoding="utf-8"))
     found = json.loads(SCALE.read_text(encoding="utf-8"))
     text = SPEED.sub(lambda _: speed(drawn), text)
+    shared = workers.table(json.loads(WORKERS.read_text(encoding="utf-8")))
+    text = SHARED.sub(lambda _: shared, text)
     text = SIZES.sub(lambda _: scale.sizes_table(found), text)
     return COSTS.sub(lambda _: scale.costs_table(found, drawn), text)
 
@@ -115,9 +121,6 @@ def speed(found: dict[str, Any]) -> str:
     lines += [
         f"| peak memory, one night / {n_nights} nights | {memory['1_night_peak_mb']:.0f} / "
         f"{memory[nights]:.0f} MB | {memory['naive_1_night_peak_mb']:.0f} MB | |",
-        f"| {workers['nights']} nights with two workers instead of one | "
-        f"{workers['two_workers']['seconds']:.0f} s | {workers['one_worker']['seconds']:.0f} s "
-        f"(psgimg, one worker) | {workers['ratio']:.2f}× |",
     ]
     machine = found["machine"]
     return (

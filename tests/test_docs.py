@@ -18,6 +18,7 @@ cli = command_line()
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMAND = re.compile(r"(?<![\w.'-])psgimg (?=[a-z])([^\n#|&;\"]+)")
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
@@ -28,20 +29,38 @@ def test_commands_modules_and_speed_are_documented_as_they_are():
     assert done.returncode == 0, done.stderr
 
 
-def test_every_command_option_corpus_style_and_montage_of_the_readme_exists():
-    for line in re.findall(r"^\$? ?(psgimg [^\n#|&]*)", README, re.M):
-        words = line.split()
-        command = cli.commands[words[1]]
-        known = {name for option in command.params for name in option.opts}
-        used = {word.partition("=")[0] for word in words if word.startswith("--")}
-        assert used <= known | {"--help"}, line
+def commands_shown(document):
+    """Return the words of every command of psgimg in a document: in blocks, and within lines."""
+    text = document.read_text(encoding="utf-8").replace("\\\n", " ")
+    blocks = re.findall(r"```(?:sh|bash)\n(.*?)```", text, re.S)
+    inline = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.S))
+    lines = [line for block in blocks for line in block.splitlines()] + inline
+    return [found.split() for line in lines for found in COMMAND.findall(line)]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_and_option_that_a_document_shows_exists(document):
+    from psgimg.finetune.training import arguments
+
+    known = {
+        name: {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        for name, command in cli.commands.items()
+    }
+    known["sft"] |= set(re.findall(r"--[\w-]+", arguments.listed()))
+    for name, *words in commands_shown(document):
+        used = {word.partition("=")[0] for word in words if re.match(r"--\w", word)}
+        assert used <= known[name], (name, used - known[name])
+
+
+def test_every_command_corpus_style_and_montage_is_in_the_readme():
     for name in (*cli.commands, *CORPORA, *PRESETS, *MONTAGES):
         assert f"`{name}`" in README or f"psgimg {name}" in README, name
 
 
 def test_documents_and_messages_show_options_with_dashes():
-    """`llamafactory-cli`, of which a card shows a line, has a spelling of its own."""
-    places = [*DOCUMENTS, *ROOT.glob("docs/**/*.json"), *ROOT.glob("cards/*.j2")]
+    """`llamafactory-cli`, of which a card shows a line, has a spelling of its own, as has TRL."""
+    documents = [path for path in DOCUMENTS if path.name != "neighbours.md"]
+    places = [*documents, *ROOT.glob("docs/**/*.json"), *ROOT.glob("cards/*.j2")]
     for path in (*places, *ROOT.glob("builder/**/*.py"), *ROOT.glob("finetune/**/*.py")):
         for line in path.read_text(encoding="utf-8").splitlines():
             if "llamafactory-cli" not in line:
@@ -59,13 +78,43 @@ def test_the_citation_is_of_this_version():
     assert [one["name"] for one in citation["authors"]] == ["The psgimg authors"]
 
 
+def prose(document):
+    """Return the text of a document without its blocks of code."""
+    return re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.S)
+
+
+def anchors(document):
+    """Return the anchors that GitHub gives to the headings of a document."""
+    headings = re.findall(r"^#+ (.*)$", prose(document), re.M)
+    words = [re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower() for heading in headings]
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in words}
+
+
+def links(document):
+    """Return the files and anchors to which a document links on this disk."""
+    found = re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)|src=\"([^\"]+)\"", prose(document))
+    return [
+        (document.parent / (place or source) if place or source else document, anchor)
+        for place, anchor, source in found
+        if not (place or source).startswith(("http", "mailto"))
+    ]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_link_and_picture_of_a_document_is_there(document):
-    text = re.sub(r"```.*?```", "", document.read_text(encoding="utf-8"), flags=re.S)
-    places = re.findall(r"\]\(([^)#]+)[^)]*\)|src=\"([^\"]+)\"", text)
-    for place in filter(None, (a or b for a, b in places)):
-        if not place.startswith(("http", "mailto")):
-            assert (document.parent / place).exists(), place
+def test_every_link_section_and_picture_of_a_document_is_there(document):
+    for target, anchor in links(document):
+        assert target.exists(), target
+        assert not anchor or anchor in anchors(target), f"{target.name}#{anchor}"
+
+
+def test_the_readme_leads_to_every_document():
+    seen, ahead = set(), [ROOT / "README.md"]
+    while ahead:
+        document = ahead.pop().resolve()
+        if document not in seen:
+            seen.add(document)
+            ahead += [target for target, _ in links(document) if target.suffix == ".md"]
+    assert {path.resolve() for path in DOCUMENTS} <= seen
 
 
 def test_no_document_or_module_names_the_machine_it_was_written_on():

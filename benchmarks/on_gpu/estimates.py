@@ -25,7 +25,7 @@ def cost(name: str) -> Cost:
     with torch.device("meta"):
         model = transformers.AutoModelForImageTextToText.from_config(config)
     collate = DataCollatorForVisionLanguageModeling(processor, completion_only_loss=True)
-    batch = collate([chat_row([Image.new("RGB", PAGE_PX)], "REM", PROMPT, 0, 0, 0, 0)])
+    batch = collate([chat_row([Image.new("RGB", PAGE_PX)], "REM", PROMPT)])
     targets = families.lora_targets(model, vision=False)
     return Cost.of(model, batch, targets=targets, rank=LORA_RANK)
 

@@ -1,7 +1,8 @@
 """Scoring: pages per second of `psgimg predict`, and the seconds in which `psgimg stage` stages a night.
 
 Levers that a measurement can leave out: ``one_call`` (vision attention), ``pass`` (answers in the same
-forward pass as the prompt), ``compiled`` (layers).
+forward pass as the prompt), ``patches`` (embedded by a product), ``compiled`` (layers), ``fused`` (norms
+and positions, where layers are not compiled).
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import Any
 import numpy as np
 from psgimg.builder.unscored_night import UnscoredPage
 from psgimg.finetune.data import page_set
+from psgimg.finetune.data.context import ALONE
 from psgimg.finetune.inference import devices, predictors, preparing
 from psgimg.finetune.inference.fleet import Fleet
 from psgimg.finetune.inference.likelihood import Scorer
 from psgimg.finetune.inference.local_model import LocalModel
-from psgimg.finetune.models import families, vision_attention
+from psgimg.finetune.inference.opening import Staging
+from psgimg.finetune.models import families, fused, vision_attention
 from psgimg.finetune.staging import inference
 from psgimg.finetune.staging.inference import Asked, Questions
 from psgimg.finetune.training.cost import Cost
@@ -36,6 +39,10 @@ MEASUREMENTS = (
     Measurement(
         17, "predict, after the prompt, on its cache", "predict", without=("pass", "compiled")
     ),
+    Measurement(
+        16, "predict, norms as they are, not compiled", "predict", without=("compiled", "fused")
+    ),
+    Measurement(18, "predict, patches by a convolution", "predict", without=("patches",)),
     Measurement(18, "predict, vision attention page by page", "predict", without=("one_call",)),
     Measurement(19, "predict, pages prepared in a thread", "predict", loaders=0),
     Measurement(52, "predict, batch 16", "predict", batch=16),
@@ -52,7 +59,11 @@ class Clocked:
         self.model = model.eval()
         if "one_call" not in one.without:
             vision_attention.in_one_call(model)
+        if "patches" not in one.without:
+            fused.patches(model)
         compiles = setting.on_card and "compiled" not in one.without
+        if not compiles and "fused" not in one.without:
+            fused.elementwise(model)
         self.scorer = Scorer(
             model,
             processor,
@@ -95,7 +106,7 @@ def predict(one: Measurement, setting: Setting) -> dict[str, Any]:
     batches = [rows[i : i + size] for i in range(0, len(rows), size)]
 
     def read(some: list[int]) -> Any:
-        return split.chat_rows(some, PROMPT, 0)
+        return split.chat_rows(some, PROMPT, ALONE)
 
     first = scorer.prepare(read(batches[0]))
     card_s = timed(lambda: scorer.score(first), one.steps)
@@ -126,7 +137,7 @@ def stage(one: Measurement, setting: Setting) -> dict[str, Any]:
     pngs = [_png(image) for image in split.images(split.rows[:n_pages].tolist())]
     night = [Asked(UnscoredPage(i), 0, (pngs[i % len(pngs)],)) for i in range(n_pages)]
     clocked = Clocked(one, setting, n_pages)
-    questions = Questions(PROMPT, 0)
+    questions = Questions(PROMPT, ALONE)
 
     @contextmanager
     def opened(device: str, note: Callable[[str], None]) -> Iterator[LocalModel]:
@@ -134,7 +145,7 @@ def stage(one: Measurement, setting: Setting) -> dict[str, Any]:
 
     with Fleet(opened, (setting.device,), print) as fleet:
         if setting.on_card and "compiled" not in one.without:
-            list(inference.answers(night[: clocked.size], fleet, questions, clocked.size))
+            list(fleet.run(Staging(questions), [night[: clocked.size]]))
         clocked.busy_s.clear()
         began = time.perf_counter()
         staged = list(inference.answers(night, fleet, questions, clocked.size))

@@ -1,7 +1,7 @@
 """Training: pages per second of fine-tuning an adapter, by psgimg's trainer or by plain TRL.
 
 Levers that a measurement can leave out: ``one_call`` (vision attention), ``positions`` (computed by
-the loaders), ``compiled`` (layers).
+the loaders), ``patches`` (embedded by a product), ``compiled`` (layers).
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from psgimg.finetune.data import page_set
 from psgimg.finetune.data.augment import Augmented
+from psgimg.finetune.data.context import ALONE
 from psgimg.finetune.data.page_set import PageSet
+from psgimg.finetune.data.variants import Looks
 from psgimg.finetune.models import compatibility, families
 from psgimg.finetune.training import devices, speed
 from psgimg.finetune.training.cost import Cost
@@ -39,6 +41,7 @@ MEASUREMENTS = (
     Measurement(11, "sft, not compiled", "sft", without=("compiled",)),
     Measurement(12, "sft, vision attention page by page", "sft", without=("one_call",)),
     Measurement(13, "sft, positions by the model", "sft", without=("positions",)),
+    Measurement(13, "sft, patches by a convolution", "sft", without=("patches",)),
     Measurement(14, "sft, 8 pages a step", "sft", batch=8),
     Measurement(15, "sft, checkpointing, 64 pages a step", "sft", batch=64, checkpointing=True),
     *(Measurement(20 + i, f"sft, defaults, {shape}", "sft", shape) for i, shape in enumerate(BIG)),
@@ -86,7 +89,9 @@ def sft(one: Measurement, setting: Setting) -> dict[str, Any]:
     train = page_set.load(setting.dataset, None, "train")
     rows = np.resize(train.rows, (WARM_UP + one.steps) * batch)
     cost = _cost(model, processor, train)
-    own = Augmented(train, lambda number: rows, PROMPT, 0, "none", 0).dataset()
+    own = Augmented(
+        Looks.of(train, varied=True), lambda number: rows, PROMPT, ALONE, "none", 0
+    ).dataset()
     clock = Clock()
     with tempfile.TemporaryDirectory() as out:
         args = _config(one, setting, out, batch)
@@ -96,6 +101,7 @@ def sft(one: Measurement, setting: Setting) -> dict[str, Any]:
             levers = Levers(
                 one_call="one_call" not in one.without,
                 positions="positions" not in one.without,
+                patches="patches" not in one.without,
                 compiled="compiled" not in one.without and families.has_constant_shapes(model),
                 fitted=one.batch is None,
                 checkpointing=one.checkpointing,
@@ -148,7 +154,7 @@ def _figures(trainer: Any, clock: Clock, batch: int, cost: Cost) -> dict[str, An
 def _cost(model: Any, processor: Any, train: PageSet) -> Cost:
     """Return the cost of a model that has no adapter yet, on a page."""
     collate = DataCollatorForVisionLanguageModeling(processor, completion_only_loss=True)
-    batch = collate(train.chat_rows(train.rows[:1].tolist(), PROMPT, 0))
+    batch = collate(train.chat_rows(train.rows[:1].tolist(), PROMPT, ALONE))
     targets = families.lora_targets(model, vision=False)
     return Cost.of(model, batch, targets=targets, rank=LORA_RANK)
 

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 
 from psgimg.builder.stages import STAGE_NAMES
 
-from real_nights import two_nights_page
+from real_nights import (
+    context_page,
+    levers_page,
+    sequence_page,
+    soft_labels_page,
+    two_nights_page,
+)
 from real_nights.tables import KEYS, LABELS, Values, confusion, figures, machine, span, table
 
 FETCH = "psgimg fetch --source sleep-edf --subjects SC400"
@@ -41,6 +47,8 @@ def page(values: Values, chosen: str, study: Values | None) -> str:
     """Return the page; the recipe ``chosen`` is shown in full if it was run, and any study."""
     recipes = values["recipes"]
     shown = chosen if chosen in recipes else next(iter(recipes))
+    context = values.get("context")
+    costs = context["costs"][context_page.SHAPE] if context else {}
     parts = [
         "# What the tiny model learns\n",
         "Written by `benchmarks/real_night.py` from `results.json`; only the values under "
@@ -55,6 +63,15 @@ def page(values: Values, chosen: str, study: Values | None) -> str:
         _lanes_left_out(recipes),
         _tried(recipes, values["mark"], shown),
         *([two_nights_page.section(values["two_nights"])] if "two_nights" in values else []),
+        *([levers_page.section(values["levers"], costs)] if "levers" in values else []),
+        *([levers_page.nights(values["levers_nights"])] if "levers_nights" in values else []),
+        *([context_page.section(context, values.get("levers"))] if context else []),
+        *(
+            [sequence_page.section(values["sequence_network"])]
+            if "sequence_network" in values
+            else []
+        ),
+        *([soft_labels_page.section(values["soft_labels"])] if "soft_labels" in values else []),
         *([_study(study)] if study else []),
         f"## Preliminary trials\n\n{BEFORE}\n",
         "## The machine\n\n" + machine(values["machine"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -9,8 +10,11 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,12 +37,33 @@ COMMON = (
 BANDS_HZ = ((0.5, 4.0), (4.0, 8.0), (8.0, 12.0), (12.0, 16.0), (16.0, 30.0))
 """Delta, theta, alpha, sigma, beta."""
 
+VARIED_NIGHTS = "psgimg-demo-varied"
+"""Folder of the nights of the varied demo, which its build leaves beside that of the dataset."""
+
 N_TREES = 500
 SEED = 0
 PACKAGES = ("psgimg", "torch", "transformers", "trl", "scikit-learn", "scipy", "numpy")
 
 Values = dict[str, Any]
 Features = npt.NDArray[np.float64]
+
+
+def parser(doc: str) -> argparse.ArgumentParser:
+    """Return the options of every benchmark that writes a section of the page of results."""
+    shared = argparse.ArgumentParser(description=doc.splitlines()[0])
+    shared.add_argument("--out", type=Path, default=Path("docs/results.json"))
+    shared.add_argument("--work", type=Path, help="folder to keep and resume from")
+    shared.add_argument("--note", default="", help="remark on this run for the page")
+    return shared
+
+
+@contextmanager
+def work_folder(given: Path | None) -> Iterator[Path]:
+    """Make the folder of a run, which is kept if it was given."""
+    with tempfile.TemporaryDirectory(prefix="psgimg-benchmark-") as temporary:
+        work = (given or Path(temporary)).resolve()
+        work.mkdir(parents=True, exist_ok=True)
+        yield work
 
 
 def psgimg(work: Path, words: str) -> Values:

@@ -46,3 +46,26 @@ def span(values: Iterable[float]) -> str:
     """Return the smallest and the largest of some values."""
     ordered = sorted(values)
     return f"{ordered[0]:.0f} to {ordered[-1]:.0f}"
+
+
+def with_interval(figure: Values, key: str = "value", *, signed: bool = False) -> str:
+    """Return a figure with three decimals and its interval, if it has one; a difference is signed."""
+    sign = "+" if signed else ""
+    if sign and round(figure[key], 6) == 0 and figure["low"] == figure["high"]:
+        return "0"
+    value, low, high = (
+        "" if figure[name] is None else f"{figure[name]:{sign}.3f}" for name in (key, "low", "high")
+    )
+    return (f"{value} [{low}, {high}]" if low and high else value).replace("-", "−")
+
+
+def change(figure: Values) -> str:
+    """Return a difference with its interval, in bold type if that excludes 0."""
+    low, high = figure["low"], figure["high"]
+    text = with_interval(figure, "difference", signed=True)
+    return f"**{text}**" if low is not None and high is not None and low * high > 0 else text
+
+
+def folded(title: str, text: str) -> str:
+    """Return Markdown that a reader unfolds."""
+    return f"<details>\n<summary>{title}</summary>\n\n{text}\n</details>\n"

@@ -293,7 +293,8 @@ class Host:
         if response is not None and response.status_code == TOO_MANY:
             self._turns(url).rest(seconds)
         if self._notify:
-            self._notify(f"{self.name} {reason_of(error)}; trying again in {round(seconds, 1):g} s")
+            again = f"{http_retry.requested_wait(error)}; trying again in {round(seconds, 1):g} s"
+            self._notify(f"{self.name} {reason_of(error)}{again}")
 
     def _turns(self, url: str) -> Turns:
         return turns.of(httpx2.URL(url).netloc.decode(), self._n_connections)

@@ -7,7 +7,6 @@ checksum, which then shows that both pieces belong together.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -138,7 +137,7 @@ def receiving(file: RemoteFile, root: Path) -> Iterator[Incoming]:
 
 def unwritable(path: Path, error: OSError) -> BuildError:
     """Return the error for a file in the folder of a corpus that can't be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in durable.FULL:
         return BuildError(
             f"the disk is full at {path.parent}; free some space, then run the same command again: "
             "what has come stays"

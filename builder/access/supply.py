@@ -60,9 +60,11 @@ def opened(
     if absolute:
         folders = {name: root.absolute() for name, root in folders.items()}
     with services.stocked(folders, fetch, progress.note) as stocks:
-        afar = [Source(one, folders[one.name], listing=stocks[one.name].listing) for one in fetched]
+        remote = [
+            Source(one, folders[one.name], listing=stocks[one.name].listing) for one in fetched
+        ]
         order = [one.name for one in corpora]
-        yield sorted([*located, *afar], key=lambda one: order.index(one.corpus.name)), stocks
+        yield sorted([*located, *remote], key=lambda one: order.index(one.corpus.name)), stocks
 
 
 def _hint(corpus: str, fetch: FetchConfig | None) -> str:

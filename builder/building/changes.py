@@ -34,12 +34,12 @@ class Identified:
 def to_draw(plan: Plan, engine: Engine, progress: Progress) -> tuple[list[Task], list[SetAside]]:
     """Return the recordings that are new or have changed since they were drawn, and those set aside.
 
-    A finished recording that can't be read at present stays, as its pictures are right; so does one
-    that was fetched, if nothing tells that it has changed on its server.
+    A finished recording that can't be read at present is kept, as its pictures are still right; so is
+    one that was fetched, unless its server shows that it has changed.
     """
     config, tasks, done, stocks = plan.config, plan.planned.tasks, plan.done, plan.stocks
-    afar = {task.key for task in tasks if _is_afar(task, stocks)}
-    unknown = [task for task in _unknown(config, tasks, done) if task.key not in afar]
+    remote = {task.key for task in tasks if _is_remote(task, stocks)}
+    unknown = [task for task in _unknown(config, tasks, done) if task.key not in remote]
     known, failed = _identified(unknown, engine, plan.presence, progress)
     keys = {task.key for task in tasks}
     used = {one.facts["signal"]: key[1] for key, one in done.items() if key not in keys}
@@ -51,7 +51,12 @@ def to_draw(plan: Plan, engine: Engine, progress: Progress) -> tuple[list[Task],
             if kept is None or failure.error is None:
                 set_aside.append(failure.entry)
         elif identity is None:
-            if kept is None or task.key not in afar or _has_other_version(task, stocks):
+            if (
+                kept is None
+                or task.key not in remote
+                or _is_redrawn(kept, task)
+                or _has_other_version(task, stocks)
+            ):
                 todo.append(task)
         elif kept is None or has_changed(kept, task, identity):
             try:
@@ -74,14 +79,22 @@ def to_draw(plan: Plan, engine: Engine, progress: Progress) -> tuple[list[Task],
 
 
 def has_changed(kept: Done, task: Task, identity: Identity) -> bool:
-    """Return whether files of a recording have changed, or the family that its subject belongs to."""
-    return (kept.facts["fingerprint"], kept.facts["kin"]) != (
+    """Return whether files of a recording have changed, or what its subject is: family, or split.
+
+    Of the splits, only training pages have variants.
+    """
+    return _is_redrawn(kept, task) or (kept.facts["fingerprint"], kept.facts["kin"]) != (
         identity.fingerprint,
         task.recording.split_key,
     )
 
 
-def _is_afar(task: Task, stocks: Mapping[str, Stock]) -> bool:
+def _is_redrawn(kept: Done, task: Task) -> bool:
+    """Return whether a recording lacks variants, or has some that it may not have."""
+    return kept.facts.get("variants", 0) != len(task.spec.variants)
+
+
+def _is_remote(task: Task, stocks: Mapping[str, Stock]) -> bool:
     """Return whether a recording must be fetched to be read."""
     stock = stocks.get(task.recording.corpus)
     return stock is not None and stock.is_remote(task.recording.own)

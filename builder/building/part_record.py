@@ -115,7 +115,7 @@ def read(out: Path) -> list[Finished]:
     found = []
     for path, part in _files(out):
         try:
-            values = bounded.read_json(path)
+            values = bounded.read_json(path, bounded.REPORT)
             record = json_form.conform(values, PartJson)
         except (OSError, ValueError) as error:
             raise BuildError(

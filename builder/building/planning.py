@@ -1,4 +1,4 @@
-"""Planning: what a build will do in its folder, decided from names and headers of the state there."""
+"""Planning: what a build will do, given the recordings on disk and what earlier runs have left."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Plan:
         return {task.key: rank for rank, task in order if task.key not in self.published}
 
     def withdraw(self, set_aside: Sequence[SetAside], refused: Sequence[SetAside]) -> None:
-        """Have the dataset be without recordings that can't be used, if an earlier run drew them.
+        """Remove recordings that can't be used from the folder, if an earlier run drew them.
 
         Parameters
         ----------

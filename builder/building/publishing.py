@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from psgimg.builder import atomic_file
-from psgimg.builder.building import shard_files
+from psgimg.builder.building import shard_files, shard_plan
 from psgimg.builder.building.planning import Plan
-from psgimg.builder.card import croissant, dataset_card, terms_files
+from psgimg.builder.card import croissant, dataset_card, terms_files, variant_sheet
 from psgimg.builder.dataset import build_report, own_files, placements, shards
 from psgimg.builder.dataset.build_report import Report, SetAside
 from psgimg.builder.dataset.config import BuildConfig
+from psgimg.builder.dataset.schema import SplitName
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.errors import BuildError
+from psgimg.builder.signals import variant_spec
 from psgimg.builder.tasks import same_signal
 
 
-def publish(plan: Plan, set_aside: Sequence[SetAside]) -> Report:
+def prepare() -> None:
+    """Do what every publishing needs; may be called again."""
+    dataset_card.prepare()
+
+
+def publish(
+    plan: Plan, set_aside: Sequence[SetAside], hashes: Mapping[str, str] = MappingProxyType({})
+) -> Report:
     """Combine the finished recordings into shards, and write card, Croissant file and report.
+
+    Parameters
+    ----------
+    hashes
+        SHA-256 of shards that are written already, by name; see ``early_shards``.
 
     Raises
     ------
@@ -32,12 +48,25 @@ def publish(plan: Plan, set_aside: Sequence[SetAside]) -> Report:
         raise BuildError(build_report.nothing_built(set_aside))
     facts = [one.facts for one in done.values()]
     split_of = placements.of_recordings(facts, plan.planned.placed, plan.policy)
-    new = shard_files.publish(config.out, shards.plan(done.values(), split_of))
+    kept = [_of_split(one, split_of[key]) for key, one in done.items()]
+    new = shard_files.publish(config.out, shard_plan.plan(kept, split_of), hashes)
     report = build_report.collect(config, set_aside, split_of, new)
     if not build_report.is_described(config.out, report):
         _describe(config, report)
     new.remember(wait=True)
     return report
+
+
+def _of_split(done: Done, split: SplitName) -> Done:
+    """Return a recording without variants of its pages, unless they are for training.
+
+    It may have them if people came in while a build was interrupted, and it can't be drawn again.
+    """
+    if split == variant_spec.SPLIT or "variants" not in done.facts:
+        return done
+    facts = done.facts.copy()
+    del facts["variants"]
+    return replace(done, facts=facts)
 
 
 def _describe(config: BuildConfig, report: Report) -> None:
@@ -78,10 +107,12 @@ def _without_twins(
 def beside() -> list[str]:
     """Return the paths of all files that a build may write beside the shards."""
     reports = [build_report.FILE, build_report.FOLDS_FILE, croissant.FILE, *terms_files.FILES]
-    return [*reports, dataset_card.FILE, dataset_card.SHEET, *dataset_card.picture_files()]
+    pictures = [dataset_card.SHEET, variant_sheet.FILE, *dataset_card.picture_files()]
+    return [*reports, dataset_card.FILE, *pictures]
 
 
 def _companions(out: Path) -> list[str]:
     """Return the paths of the files beside the shards: card, Croissant file, terms and pictures."""
-    pictures = [name for name in dataset_card.picture_files() if (out / name).exists()]
+    possible = [variant_sheet.FILE, *dataset_card.picture_files()]
+    pictures = [name for name in possible if (out / name).exists()]
     return [dataset_card.FILE, dataset_card.SHEET, croissant.FILE, *terms_files.FILES, *pictures]

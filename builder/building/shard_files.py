@@ -16,16 +16,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
+from psgimg.builder.building.shard_plan import Shard
 from psgimg.builder.dataset import build_report, shards
-from psgimg.builder.dataset.shards import DATA, STATE, Done, Key, Shard
+from psgimg.builder.dataset.shards import DATA, STATE, Done, Key
 from psgimg.builder.files import durable
 from psgimg.builder.files.hash_cache import NewHashes
 
 FOLDERS = ("old", "staged", "parts")
 
 
-def publish(out: Path, planned: Iterable[Shard]) -> NewHashes:
+def publish(
+    out: Path, planned: Iterable[Shard], hashes: Mapping[str, str] = MappingProxyType({})
+) -> NewHashes:
     """Make ``out/data`` contain exactly these shards; files of others in it stay.
 
     If the process is killed at any point, a second call completes the work with the same bytes.
@@ -34,14 +38,16 @@ def publish(out: Path, planned: Iterable[Shard]) -> NewHashes:
     Parameters
     ----------
     planned
-        Result of ``shards.plan``.
+        Result of ``shard_plan.plan``.
+    hashes
+        SHA-256 of shards that this command has already written to ``staged``, by name.
 
     Returns
     -------
     NewHashes
         The SHA-256 of each shard that was written.
     """
-    work = _Work.begin(out, {shard.name: shard for shard in planned})
+    work = _Work.begin(out, {shard.name: shard for shard in planned}, hashes)
     if work.is_needed:
         _withdraw_report(out)
         for name in work.ready:
@@ -84,9 +90,9 @@ class _Work:
     moved_in: NewHashes = field(default_factory=NewHashes)
 
     @classmethod
-    def begin(cls, out: Path, wanted: Mapping[str, Shard]) -> _Work:
+    def begin(cls, out: Path, wanted: Mapping[str, Shard], hashes: Mapping[str, str]) -> _Work:
         """Compare the files in the folder with the shards to publish."""
-        work = cls(out, wanted)
+        work = cls(out, wanted, hashes=dict(hashes))
         data, staged, old = out / DATA, out / STATE / "staged", out / STATE / "old"
         for path in sorted(data.rglob("*.parquet")):
             name = path.relative_to(data).as_posix()
@@ -121,7 +127,7 @@ class _Work:
             for done in shard.recordings
         ]
         path = self.out / STATE / "staged" / shard.name
-        self.hashes[shard.name] = shards.write_shard(path, sources)
+        self.hashes[shard.name] = shards.write_shard(path, sources[0], sources[1:])
         self.ready[shard.name] = path
         self.needs.subtract(done.path for done in sources)
         _remove_parts(self.out, shard)

@@ -10,7 +10,7 @@ from psgimg.builder.card import release_notes
 from psgimg.builder.corpora import registry
 from psgimg.builder.dataset.build_json import CorpusFacts, CorpusPolicy, DatasetFacts
 from psgimg.builder.dataset.build_report import Report
-from psgimg.builder.dataset.schema import FEATURES, SPLITS
+from psgimg.builder.dataset.schema import SPLITS, all_features
 from psgimg.builder.signals import corruption_spec
 from psgimg.builder.signals.corruption_spec import CorruptionJson
 
@@ -45,6 +45,34 @@ def head(report: Report) -> str:
         **_gate(report, corpora),
         configs=[_config(report, name, members) for name, members in names.items()],
         dataset_info=[_info(report, name, names[name]) for name in sorted(names)],
+    )
+    return str(data.to_yaml())
+
+
+def export_head(
+    report: Report, corpora: Mapping[str, CorpusFacts], files: Mapping[str, str] | None
+) -> str:
+    """Return the YAML header of an export: its licence and gate hold wherever it is uploaded to.
+
+    Parameters
+    ----------
+    corpora
+        Those that the export has pages of.
+    files
+        Pattern of the files of each split; None where ``load_dataset`` finds them by their names.
+    """
+    from huggingface_hub import DatasetCardData
+
+    parts = [{"split": split, "path": path} for split, path in (files or {}).items()]
+    default: dict[str, Any] = {"config_name": "default", "data_files": parts}
+    configs: dict[str, Any] = {"configs": [default]} if parts else {}
+    data = DatasetCardData(
+        pretty_name=title(corpora, report.values.get(corruption_spec.KEY)),
+        task_categories=["image-classification"],
+        tags=[*TAGS, *_marks(report, corpora), *sorted(corpora)],
+        **_licence(corpora),
+        **_gate(report, corpora),
+        **configs,
     )
     return str(data.to_yaml())
 
@@ -86,7 +114,7 @@ def _info(report: Report, name: str, members: Sequence[str]) -> dict[str, Any]:
     n_bytes = sum(shard["bytes"] for shard in shards)
     return {
         "config_name": name,
-        "features": [_feature(*column) for column in FEATURES.items()],
+        "features": [_feature(*column) for column in all_features(report.n_variants).items()],
         "splits": splits,
         "download_size": n_bytes,
         "dataset_size": n_bytes,

@@ -33,12 +33,13 @@ GROUND, FRAME, EMPTY, INK, FAINT = "#ffffff", "#999999", "#f4f4f4", "#222222", "
 
 @dataclass(frozen=True)
 class Picture:
-    """The picture of one row, with its corpus, recording and epoch."""
+    """The picture of one row, with its corpus, recording and epoch, and the number of its variant."""
 
     corpus: str
     recording: str
     epoch: int
     png: bytes
+    variant: int = 0
 
 
 def choose(out: Path, facts: Sequence[BuiltRecording]) -> dict[str, list[Picture]]:
@@ -54,10 +55,10 @@ def choose(out: Path, facts: Sequence[BuiltRecording]) -> dict[str, list[Picture
         The recordings in the report.
     """
     done = shards.finished(out)
-    ranked = _ranked(facts)
+    ordered = ranked(facts)
     wanted: dict[Key, list[tuple[str, int, int]]] = defaultdict(list)
     for stage in STAGE_NAMES:
-        with_stage = [fact for fact in ranked if fact["stages"][stage]]
+        with_stage = [fact for fact in ordered if fact["stages"][stage]]
         for place, (fact, number) in enumerate(_seats(with_stage, stage)):
             wanted[fact["corpus"], fact["recording"]].append((stage, place, number))
     pictures: dict[tuple[str, int], Picture] = {}
@@ -69,8 +70,8 @@ def choose(out: Path, facts: Sequence[BuiltRecording]) -> dict[str, list[Picture
     }
 
 
-def sheet(pictures: Mapping[str, Sequence[Picture]]) -> bytes:
-    """Return a PNG file with one line per stage of ``N_COLUMNS`` thumbnails; missing ones are blank."""
+def sheet(pictures: Mapping[str, Sequence[Picture]], n_columns: int = N_COLUMNS) -> bytes:
+    """Return a PNG file with one line per stage of ``n_columns`` thumbnails; missing ones are blank."""
     thumbs = {
         stage: [_thumb(picture.png) for picture in chosen] for stage, chosen in pictures.items()
     }
@@ -79,7 +80,7 @@ def sheet(pictures: Mapping[str, Sequence[Picture]]) -> bytes:
     page = Image.new(
         "RGB",
         (
-            2 * MARGIN_PX + NAME_PX + N_COLUMNS * (width + GAP_PX) - GAP_PX,
+            2 * MARGIN_PX + NAME_PX + n_columns * (width + GAP_PX) - GAP_PX,
             2 * MARGIN_PX + len(STAGE_NAMES) * (height + CAPTION_PX + GAP_PX) - GAP_PX,
         ),
         GROUND,
@@ -88,7 +89,7 @@ def sheet(pictures: Mapping[str, Sequence[Picture]]) -> bytes:
     for line, stage in enumerate(STAGE_NAMES):
         y = MARGIN_PX + line * (height + CAPTION_PX + GAP_PX)
         draw.text((MARGIN_PX, y + height / 2), stage, INK, _font(NAME_SIZE), anchor="lm")
-        for place in range(N_COLUMNS):
+        for place in range(n_columns):
             x = MARGIN_PX + NAME_PX + place * (width + GAP_PX)
             box = (x - 1, y - 1, x + width, y + height)
             if place >= len(thumbs[stage]):
@@ -101,7 +102,7 @@ def sheet(pictures: Mapping[str, Sequence[Picture]]) -> bytes:
     return _encoded(page)
 
 
-def _ranked(facts: Sequence[BuiltRecording]) -> list[BuiltRecording]:
+def ranked(facts: Sequence[BuiltRecording]) -> list[BuiltRecording]:
     """Return the recordings in the order in which they are shown.
 
     Corpora alternate, the largest first. Within a corpus, recordings with all lanes come first, and
@@ -149,13 +150,13 @@ def _pictures(done: Done, seats: Sequence[tuple[str, int, int]]) -> dict[tuple[s
     corpus, recording = done.key
     pictures = {}
     for stage, place, number in seats:
-        row = _clearest(table["label"], table["onset_s"], done.facts["epoch_s"], stage)[number]
+        row = clearest(table["label"], table["onset_s"], done.facts["epoch_s"], stage)[number]
         png = images[row].as_py()["bytes"]
         pictures[stage, place] = Picture(corpus, recording, table["epoch"][row], png)
     return pictures
 
 
-def _clearest(
+def clearest(
     labels: Sequence[int], onsets_s: Sequence[float], epoch_s: float, stage: str
 ) -> list[int]:
     """Return the rows of a stage, the middles of its runs first (longest run first), then the rest."""
@@ -188,7 +189,7 @@ def _thumb(png: bytes) -> Image.Image:
 def _caption(picture: Picture, width_px: int) -> str:
     """Return corpus, recording and epoch, with a long name truncated to the width of its picture."""
     whole = name = f"{picture.corpus}  {picture.recording}"
-    tail = f", epoch {picture.epoch}"
+    tail = f", epoch {picture.epoch}" + (f", variant {picture.variant}" if picture.variant else "")
     font = _font(CAPTION_SIZE)
     while (
         name and font.getlength(f"{name}{tail}" if name == whole else f"{name}…{tail}") > width_px

@@ -73,7 +73,9 @@ def croissant(values: BuildFacts) -> dict[str, Any]:
         **_about(report),
         **_terms(report),
         "distribution": [*map(_file_object, shards), *file_sets],
-        "recordSet": croissant_records.record_sets(list(names), report.empty_splits),
+        "recordSet": croissant_records.record_sets(
+            list(names), report.empty_splits, report.n_variants
+        ),
     }
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from psgimg.builder.dataset.schema import FEATURES, SPLITS
+from psgimg.builder.dataset.schema import SPLITS, all_features
 from psgimg.builder.stages import STAGE_NAMES
 
 TYPES = {
@@ -26,6 +26,7 @@ MEANING = {
     "votes": "Number of scorers for each stage, W, N1, N2, N3, REM; null unless there are more than two.",
     "lanes": "Derivations drawn, from top to bottom; null for a lane that was not recorded or not usable.",
 }
+VARIANT = "The page of a changed signal, PNG; null outside the training split."
 STAGES = {
     "W": "wakefulness",
     "N1": "non-REM sleep, stage 1",
@@ -40,15 +41,19 @@ SPLIT_CLASSES = {
 }
 
 
-def record_sets(configs: Iterable[str], empty: Collection[str]) -> list[dict[str, Any]]:
+def record_sets(
+    configs: Iterable[str], empty: Collection[str], n_variants: int = 0
+) -> list[dict[str, Any]]:
     """Return the record sets of a dataset: its splits, the stages, and the pages of each config.
 
     Parameters
     ----------
     empty
         Splits without a page.
+    n_variants
+        Columns with variants of training pages.
     """
-    return [_splits(empty), _stages(), *map(_pages, configs)]
+    return [_splits(empty), _stages(), *(_pages(name, n_variants) for name in configs)]
 
 
 def _splits(empty: Collection[str]) -> dict[str, Any]:
@@ -94,7 +99,7 @@ def _field(identity: str, data_type: str | list[str]) -> dict[str, Any]:
     return {"@type": "cr:Field", "@id": identity, "name": identity, "dataType": data_type}
 
 
-def _pages(name: str) -> dict[str, Any]:
+def _pages(name: str, n_variants: int) -> dict[str, Any]:
     """Return the record set of a config's rows; ``split`` is taken from the shard's name."""
     files = {"@id": f"{name}-files"}
     split = {
@@ -113,16 +118,16 @@ def _pages(name: str) -> dict[str, Any]:
         "name": name,
         "description": "One record per scored epoch.",
         "key": [{"@id": f"{name}/{column}"} for column in ("corpus", "recording", "epoch")],
-        "field": [split, *(_column(name, column) for column in FEATURES)],
+        "field": [split, *(_column(name, *one) for one in all_features(n_variants).items())],
     }
 
 
-def _column(name: str, column: str) -> dict[str, Any]:
+def _column(name: str, column: str, feature: Mapping[str, Any]) -> dict[str, Any]:
     """Return a column of the dataset as a field."""
-    feature = FEATURES[column]
     kind = feature["_type"]
     source: dict[str, Any] = {"fileSet": {"@id": f"{name}-files"}, "extract": {"column": column}}
-    field = {**_field(f"{name}/{column}", ""), "description": MEANING[column], "source": source}
+    field = {**_field(f"{name}/{column}", ""), "source": source}
+    field["description"] = MEANING.get(column, VARIANT)
     if kind == "Image":
         source["transform"] = {"jsonPath": "bytes"}
         return {**field, "dataType": "sc:ImageObject"}

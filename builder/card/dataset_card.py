@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from psgimg.builder import atomic_file
-from psgimg.builder.card import card_metadata, contact_sheet, release_notes, style_notes, templates
+from psgimg.builder.card import (
+    card_metadata,
+    contact_sheet,
+    release_notes,
+    style_notes,
+    templates,
+    variant_sheet,
+)
 from psgimg.builder.card.contact_sheet import Picture
 from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import corpus_record, lane_totals
@@ -20,12 +28,12 @@ from psgimg.builder.dataset.build_json import BuiltRecording, RecipeJson
 from psgimg.builder.dataset.build_report import Report
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.lane_totals import TreatmentTotal
-from psgimg.builder.dataset.schema import FEATURES, SPLITS
+from psgimg.builder.dataset.schema import SPLITS, all_features
 from psgimg.builder.placing import named
 from psgimg.builder.recordings.montage import Kind
 from psgimg.builder.render import way_up
 from psgimg.builder.render.style import CLINICAL
-from psgimg.builder.signals import corruption_spec
+from psgimg.builder.signals import corruption_spec, variant_spec
 from psgimg.builder.signals.corruption_kinds import ALL
 from psgimg.builder.signals.corruption_spec import CorruptionJson
 from psgimg.builder.signals.epoching import PAGE_S
@@ -56,6 +64,11 @@ N_LISTED = 20
 """Number of recordings set aside that the card lists one by one."""
 
 
+def prepare() -> None:
+    """Do what every card needs, while there is a processor to spare."""
+    templates.compiled(TEMPLATE)
+
+
 def write(out: Path, report: Report) -> None:
     """Write the card, its pictures and the contact sheet to the dataset folder."""
     pictures = contact_sheet.choose(out, report.values["recordings"])
@@ -63,13 +76,20 @@ def write(out: Path, report: Report) -> None:
     shown = {f"{PICTURES}/{stage}.png": picture.png for stage, picture in examples.items()}
     real = real_pages(report, examples)
     shown |= {f"{PICTURES}/real-{stage}.png": png for stage, png in real.items()}
-    for name in picture_files():
-        if name in shown:
-            _write_bytes(out / name, shown[name])
-        else:  # left by an earlier build with this stage, or of a demo alone
-            (out / name).unlink(missing_ok=True)
-    _write_bytes(out / SHEET, contact_sheet.sheet(pictures))
-    atomic_file.write_text(out / FILE, text(report, examples))
+    with ThreadPoolExecutor(1) as thread:
+        # The text runs beside the sheet, not the sheet: another thread would need memory of its own.
+        card = thread.submit(text, report, examples)
+        for name in picture_files():
+            if name in shown:
+                _write_bytes(out / name, shown[name])
+            else:  # left by an earlier build with this stage, or of a demo alone
+                (out / name).unlink(missing_ok=True)
+        _write_bytes(out / SHEET, contact_sheet.sheet(pictures))
+    if varied := variant_sheet.choose(out, report.values["recordings"]):
+        _write_bytes(out / variant_sheet.FILE, varied)
+    else:
+        (out / variant_sheet.FILE).unlink(missing_ok=True)
+    atomic_file.write_text(out / FILE, card.result())
 
 
 def picture_files() -> list[str]:
@@ -116,6 +136,8 @@ def _facts(report: Report) -> dict[str, Any]:
         "title": card_metadata.title(corpora, values.get(corruption_spec.KEY)),
         "corruption": values.get(corruption_spec.KEY),
         "corruptions": _corruptions(values.get(corruption_spec.KEY)),
+        "variants": [_corruptions(one) for one in values["fixed"].get(variant_spec.KEY, [])],
+        "variants_sheet": variant_sheet.FILE,
         "release": release_notes.of(values),
         "folder": BuildConfig.out.name,
         "n_bytes": sum(shard["bytes"] for shard in values["shards"]),
@@ -134,7 +156,9 @@ def _facts(report: Report) -> dict[str, Any]:
         "contents": _contents(report),
         "empty": _empty(report),
         "n_subjects": sum(entry["subjects"] for entry in corpora.values()),
-        "columns": {name: _type(feature) for name, feature in FEATURES.items()},
+        "columns": {
+            name: _type(feature) for name, feature in all_features(report.n_variants).items()
+        },
         "epoch_lengths": Counter(fact["epoch_s"] for fact in recordings),
         "scorers": Counter(fact["scorer"] for fact in recordings if fact["scorer"]),
         **_quality(report),

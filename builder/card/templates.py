@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psgimg.builder.files import quoting
 from psgimg.builder.signals.quality import percent
 from psgimg.builder.words import counted, number, size
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
 
 def render(template: str, values: Mapping[str, Any]) -> str:
     """Fill in a template of ``psgimg.cards``, given by its name; a missing value is an error."""
+    return re.sub(r"\n{3,}", "\n\n", compiled(template).render(values))
+
+
+@cache
+def compiled(template: str) -> Template:
+    """Return a template ready to be filled in, which takes longer than filling it in."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
@@ -27,7 +37,7 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     filters |= {"python": quoting.python, "pattern": quoting.pattern, "braces": quoting.braces}
     environment.filters |= {**filters, "prose": prose, "link": link, "percent": percent}
     source = resources.files("psgimg.cards").joinpath(template).read_text(encoding="utf-8")
-    return re.sub(r"\n{3,}", "\n\n", environment.from_string(source).render(values))
+    return environment.from_string(source)
 
 
 def cell(words: str) -> str:

@@ -109,7 +109,7 @@ def recordings(root: Place) -> Iterator[Recording]:
     if empty:
         raise BuildError(
             f"{root} has no demo recordings ({NAME}-01{SIGNAL_SUFFIX} and {NAME}-01{SCORING_SUFFIX}); "
-            f"build with --source {NAME} to write them"
+            "give the folder that has, or leave out --root, and they are written"
         )
 
 

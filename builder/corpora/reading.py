@@ -52,8 +52,8 @@ def walk(place: Place) -> Iterator[Path]:
     if isinstance(place, Listing):
         present = list(_walk(place.root)) if place.root.is_dir() else []
         names = {path.name.lower() for path in present}  # in whatever folder: it is used as it is
-        afar = [path for path in place.expected if path.name.lower() not in names]
-        yield from sorted([*present, *(place.root / path for path in afar)])
+        remote = [path for path in place.expected if path.name.lower() not in names]
+        yield from sorted([*present, *(place.root / path for path in remote)])
         return
     yield from _walk(place)
 
@@ -92,7 +92,7 @@ def listed(recordings: Sequence[Recording], root: Place, expected: str) -> Itera
         If there are none.
     """
     if not recordings:
-        raise BuildError(f"{root} has no {expected}; give --root the folder that has")
+        raise BuildError(f"{root} has no {expected}; give --root the folder that has them")
     return iter(sorted(recordings, key=lambda one: (one.recording, str(one.signal))))
 
 

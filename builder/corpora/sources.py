@@ -66,7 +66,8 @@ def locate(
 ) -> list[Source]:
     """Locate each corpus by ``--root``, its environment variable, or the downloader's folder.
 
-    The downloader's folder is in the working directory. For a corpus described by a YAML file, it
+    The downloader's folder is in the working directory, into which a synthetic corpus that is found
+    nowhere is written, with a note. For a corpus described by a YAML file, it
     is the ``root`` in the file, by default the file's own folder.
 
     Parameters
@@ -189,6 +190,10 @@ def _root(corpus: Corpus, given: Path | None, fetching: str, progress: Progress)
     place = given or on_disk(corpus)
     if corpus.generate and (place is None or not place.exists() or given is None):
         place = place or Path(corpus.home)
+        if not place.exists():
+            progress.note(
+                f"{corpus.name}: written to {place}; give --root DIR to use another folder"
+            )
         corpus.generate(place, progress)
     if place is None:
         raise BuildError(
@@ -196,5 +201,6 @@ def _root(corpus: Corpus, given: Path | None, fetching: str, progress: Progress)
             f"{corpus.terms.access} Terms: {corpus.terms.licence} ({corpus.terms.licence_url})."
         )
     if not place.is_dir():
-        raise BuildError(f"{corpus.name}: folder {place} not found; give --root DIR")
+        what = f"{place} is a file" if place.exists() else f"folder {place} not found"
+        raise BuildError(f"{corpus.name}: {what}; give --root DIR")
     return place

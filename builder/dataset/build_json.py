@@ -16,6 +16,7 @@ from psgimg.builder.recordings.lanes.treatment import TreatmentJson
 from psgimg.builder.signals.corruption_spec import CorruptionJson
 from psgimg.builder.signals.polarity_rule import PolarityJson
 from psgimg.builder.signals.quality import Quality
+from psgimg.builder.signals.variant_spec import MOST
 from typing_extensions import TypedDict
 
 Count = Annotated[int, Ge(0)]
@@ -33,7 +34,6 @@ StageCounts = dict[str, Count]
 """Stage to number of epochs, with all five stages."""
 
 PolicyName = Literal["open", "restricted"]
-"""The value of a ``Policy``."""
 
 
 class LaneJson(TypedDict):
@@ -85,7 +85,7 @@ class Fixed(Corrupted):
     """The settings that must not change when a folder is extended.
 
     ``published_split`` lists (corpus or "", subject, split) of the user's file; ``named_split`` is
-    absent if none was given. ``min_quality`` is absent if recordings of any quality are used.
+    absent if none was given, ``min_quality`` if any quality is used, ``variants`` if there are none.
     """
 
     recipe: RecipeJson
@@ -96,10 +96,11 @@ class Fixed(Corrupted):
     published_split: list[Annotated[list[str], Len(3, 3)]]
     named_split: NotRequired[NamedSplitJson]
     min_quality: NotRequired[Annotated[float, Ge(0), Le(1)]]
+    variants: NotRequired[Annotated[list[CorruptionJson], Len(1, MOST)]]
 
 
 class CorpusPolicy(TypedDict):
-    """Whether pictures of a corpus may be published."""
+    """Whether pictures may be published."""
 
     policy: PolicyName
 
@@ -139,8 +140,8 @@ class CorpusFacts(CorpusRecord, CorpusCounts):
 class PlanFacts(TypedDict):
     """A recording before it is drawn, without a person's name or a date.
 
-    ``quality`` and ``polarity`` are absent if no sample was read, or the recording was drawn by an
-    older psgimg.
+    ``quality`` and ``polarity`` are absent if no sample was read, or it was drawn by an older psgimg;
+    ``variants``, the number drawn of each page, if there are none.
     ``second`` is the number of epochs also scored by a second scorer, ``left_out`` the number without
     a picture by reason. ``lanes`` has None for an absent lane; ``treatments`` has an entry for each lane
     of the montage too. ``kin`` is the subject or the family:
@@ -165,6 +166,7 @@ class PlanFacts(TypedDict):
     mains_hz: float
     quality: NotRequired[Quality]
     polarity: NotRequired[PolarityJson]
+    variants: NotRequired[Annotated[int, Ge(1)]]
 
 
 class PlannedRecording(PlanFacts):

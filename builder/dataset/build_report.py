@@ -35,7 +35,7 @@ from psgimg.builder.files import bounded
 from psgimg.builder.files.hash_cache import HashCache, NewHashes, Stamp
 from psgimg.builder.files.quoting import visible
 from psgimg.builder.recordings.recording import Policy, Recording
-from psgimg.builder.signals import corruption_spec
+from psgimg.builder.signals import corruption_spec, variant_spec
 from typing_extensions import TypeVar
 
 FILE = "build.json"
@@ -92,6 +92,11 @@ class Report(Generic[FactsT_co]):
     def expected_splits(self) -> tuple[SplitName, ...]:
         """The splits that should have rows: one in a corrupted twin, otherwise all."""
         return (corruption_spec.SPLIT,) if corruption_spec.KEY in self.values else SPLITS
+
+    @property
+    def n_variants(self) -> int:
+        """Number of columns with variants of training pages."""
+        return len(self.values["fixed"].get(variant_spec.KEY, []))
 
     @property
     def empty_splits(self) -> list[SplitName]:
@@ -211,7 +216,7 @@ def set_aside_for(recording: Recording, error: Exception) -> SetAside:
 
 def read(out: Path) -> BuildJson:
     """Read the ``build.json`` of a folder without checking it; see ``build_schema.check``."""
-    values: BuildJson = bounded.read_json(out / FILE)
+    values: BuildJson = bounded.read_json(out / FILE, bounded.REPORT)
     return values
 
 

@@ -16,7 +16,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.hypnogram import max_epochs
 from psgimg.builder.render import recipe
 from psgimg.builder.render.recipe import Recipe
-from psgimg.builder.signals import corruption_spec
+from psgimg.builder.signals import corruption_spec, variant_spec
 from psgimg.builder.stages import STAGE_NAMES
 
 
@@ -41,6 +41,7 @@ def check(values: Any) -> BuildJson:
     build = conform(values, BuildJson)
     _check_recipe(build)
     _check_corruption(build)
+    _check_variants(build)
     _check_names(build)
     _check_paths(build)
     _check_counts(build)
@@ -92,13 +93,15 @@ def _check_treatments(fact: BuiltRecording, i: int) -> None:
         )
     n_pages = sum(fact["stages"].values())
     for k, (name, treated) in enumerate(zip(fact["lanes"], fact["treatments"], strict=True)):
-        where = place("recordings", i, "treatments", k)
         if (name is None) != ("absent" in treated):
-            raise FormError(f"{where} and lanes disagree on whether the lane is absent")
-        if name is None and len(treated) > 1:
-            raise FormError(f"{where} is of an absent lane and says that it was changed")
-        if treated.get("clipped", 0) > n_pages:
-            raise FormError(f"{where}.clipped is {treated['clipped']}, of {n_pages} pages")
+            fault = " and lanes disagree on whether the lane is absent"
+        elif name is None and len(treated) > 1:
+            fault = " is of an absent lane and says that it was changed"
+        elif treated.get("clipped", 0) > n_pages:
+            fault = f".clipped is {treated['clipped']}, of {n_pages} pages"
+        else:
+            continue
+        raise FormError(place("recordings", i, "treatments", k) + fault)
 
 
 def _check_corruption(build: BuildJson) -> None:
@@ -115,6 +118,25 @@ def _check_corruption(build: BuildJson) -> None:
         raise FormError(str(error).partition(";")[0]) from error
     if any(shard["split"] != corruption_spec.SPLIT for shard in build["shards"]):
         raise FormError(f"{corruption_spec.KEY} allows the {corruption_spec.SPLIT} split only")
+
+
+def _check_variants(build: BuildJson) -> None:
+    """Check that variants are known ones, and that pages for training alone have them."""
+    variants = build["fixed"].get(variant_spec.KEY, [])
+    for one in variants:
+        try:
+            if one["version"] == corruption_spec.VERSION:
+                corruption_spec.from_dict(one)
+        except BuildError as error:
+            raise FormError(str(error).partition(";")[0]) from error
+    for i, fact in enumerate(build["recordings"]):
+        n_drawn = fact.get("variants")
+        if n_drawn and (fact["split"] != variant_spec.SPLIT or n_drawn != len(variants)):
+            where = place("recordings", i, "variants")
+            raise FormError(
+                f"{where} is {n_drawn} in {fact['split']}, but fixed has {len(variants)}, for "
+                f"{variant_spec.SPLIT} alone"
+            )
 
 
 def _check_names(build: BuildJson) -> None:

@@ -27,10 +27,11 @@ from psgimg.builder.recordings.recording import Corpus
 from psgimg.builder.render import layout
 from psgimg.builder.render.recipe import Recipe
 from psgimg.builder.render.style_choice import load_style
-from psgimg.builder.signals import corruption_spec
+from psgimg.builder.signals import corruption_spec, variant_spec
 from psgimg.builder.signals.corruption_spec import Corruption
 from psgimg.builder.signals.filter_settings import load_filters
 from psgimg.builder.signals.polarity_rule import BLINKS
+from psgimg.builder.signals.variant_spec import Variant
 
 DEFAULT_SEED = 0
 
@@ -96,6 +97,7 @@ class BuildConfig:
     folds: int = 0
     subjects: tuple[str, ...] = ()
     corrupt: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
     min_quality: float = 0.0
     limit: int = 0
     workers: int = 1
@@ -120,6 +122,8 @@ class BuildConfig:
                 "--folds does not go with --corrupt: a corrupted twin has the test split only; leave one "
                 "of them out"
             )
+        if self.varied():
+            self._refuse_beside_variants()
         self._refuse_uncovered()
 
     @cached_property
@@ -142,6 +146,19 @@ class BuildConfig:
     def named_split(self) -> NamedSplit | None:
         """The published split that psgimg brings, if ``split_file`` is its name."""
         return NAMED.get(str(self.split_file)) if self.split_file else None
+
+    def _refuse_beside_variants(self) -> None:
+        """Refuse options by which pages of people who are tested on would have variants, or none would."""
+        if self.folds:
+            raise BuildError(
+                f"--folds does not go with {variant_spec.OPTION}: everyone is tested on in some fold, and "
+                "pages for testing have no variants; leave one of them out"
+            )
+        if self.corruptions():
+            raise BuildError(
+                f"--corrupt does not go with {variant_spec.OPTION}: a corrupted twin has the test split "
+                "only, whose pages have no variants; leave one of them out"
+            )
 
     def _refuse_uncovered(self) -> None:
         """Refuse corpora of which a named split lists nobody."""
@@ -174,7 +191,12 @@ class BuildConfig:
         if self.pinned:
             return self.pinned.spec
         return PageSpec(
-            self.recipe(), self.scorer, self.trim_min, self.corruptions(), self.min_quality
+            self.recipe(),
+            self.scorer,
+            self.trim_min,
+            self.corruptions(),
+            self.min_quality,
+            self.varied(),
         )
 
     def split_policy(self, names: PublicNames | None = None) -> SplitPolicy:
@@ -199,6 +221,15 @@ class BuildConfig:
         if corruptions:
             corruption_spec.check_lanes(corruptions, self.recipe().montage)
         return corruptions
+
+    def varied(self) -> tuple[Variant, ...]:
+        """Return the variants of training pages."""
+        if self.pinned:
+            return self.pinned.spec.variants
+        variants = variant_spec.parse(self.variants)
+        if variants:
+            variant_spec.check_lanes(variants, self.recipe().montage)
+        return variants
 
     def command(self) -> str:
         """Return the command that reproduces these rows, without the names of local folders."""
@@ -226,6 +257,8 @@ class BuildConfig:
         }
         words += [word for pair in options.items() if pair[1] for word in pair]
         words += [word for one in self.corruptions() for word in ("--corrupt", one.spec)]
+        for one in variant_spec.to_dict(self.varied()):
+            words += [variant_spec.OPTION, one["spec"]]
         return secrets.mask(shlex.join(words))
 
     def fixed(self) -> Fixed:
@@ -245,4 +278,6 @@ class BuildConfig:
             fixed["min_quality"] = spec.min_quality
         if spec.corruptions:
             fixed["corruption"] = corruption_spec.to_dict(spec.corruptions)
+        if spec.variants:
+            fixed["variants"] = variant_spec.to_dict(spec.variants)
         return fixed

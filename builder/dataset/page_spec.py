@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from psgimg.builder.dataset.build_json import DatasetFacts
 from psgimg.builder.render.recipe import Recipe
-from psgimg.builder.signals import corruption_spec
+from psgimg.builder.signals import corruption_spec, variant_spec
 from psgimg.builder.signals.corruption_spec import Corruption
+from psgimg.builder.signals.variant_spec import Variant
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class PageSpec:
         Corruptions, applied to the raw signals in this order.
     min_quality
         Least share of usable epochs that one EEG lane must have, or the recording is set aside.
+    variants
+        Further pictures of each training page, from signals with these corruptions.
     """
 
     recipe: Recipe
@@ -33,6 +36,7 @@ class PageSpec:
     trim_min: float | None = None
     corruptions: tuple[Corruption, ...] = ()
     min_quality: float = 0.0
+    variants: tuple[Variant, ...] = ()
 
     @classmethod
     def from_build(cls, build: DatasetFacts) -> PageSpec:
@@ -46,7 +50,7 @@ class PageSpec:
         Raises
         ------
         BuildError
-            If this psgimg does not support the recipe or the corruptions.
+            If this psgimg does not support the recipe, the corruptions or the variants.
         """
         fixed = build["fixed"]
         return cls(
@@ -55,4 +59,5 @@ class PageSpec:
             fixed["trim_min"],
             corruption_spec.from_dict(build.get("corruption")),
             fixed.get("min_quality", 0.0),
+            variant_spec.from_dict(fixed.get(variant_spec.KEY)),
         )

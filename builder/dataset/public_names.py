@@ -111,8 +111,8 @@ class PublicNames:
         """
         path = out / FILE
         try:
-            content = bounded.read_bytes(path, bounded.JSON) if path.exists() else b"{}"
-            values: Any = bounded.loads(content, path.name, any_text=True)
+            content = bounded.read_bytes(path, bounded.REPORT) if path.exists() else b"{}"
+            values: Any = bounded.loads(content, path.name, bounded.REPORT, any_text=True)
             numbers = {
                 str(corpus): {kind: {**kinds.get(kind, {})} for kind in KINDS}
                 for corpus, kinds in values.items()

@@ -12,35 +12,36 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import io
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from psgimg.builder import atomic_file
 from psgimg.builder.dataset import json_form
 from psgimg.builder.dataset.build_json import FooterFacts, RecordingFacts
-from psgimg.builder.dataset.schema import Row, SplitName, schema, table
+from psgimg.builder.dataset.schema import (
+    Row,
+    n_variants,
+    schema,
+    table,
+    variant_columns,
+)
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import bounded, safe_names
+from psgimg.builder.files import bounded, durable, hashing_file, safe_names
 from psgimg.builder.files.hash_cache import Stamp
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+from psgimg.builder.processes import ahead
 
 STATE = ".psgimg"
 DATA = "data"
-PER_SHARD = 64
-"""Largest mean number of recordings per shard: 500 MB to 1.5 GB, few files, small updates."""
-
 FOOTER = "psgimg"
-IMAGE_COLUMNS = ("image.bytes", "image.path")
+N_TO_HASH = 8
+"""Writes of a shard, a data page each, that may wait to be hashed."""
+
 PAGE_BYTES, PAGE_STEP = 2**20, 16
 """Size of a Parquet data page, and how many rows are added to it between two looks at its size, so
 that one picture can be read without the rest of its night."""
@@ -67,20 +68,16 @@ class Done:
         return self.facts["corpus"], self.facts["recording"]
 
 
-@dataclass(frozen=True)
-class Shard:
-    """A shard to write: its name under ``data/`` and its recordings in order."""
+def write_part(out: Path, rows: list[Row], facts: RecordingFacts, n_columns: int = 0) -> None:
+    """Write one recording as a part, atomically.
 
-    name: str
-    corpus: str
-    split: SplitName
-    recordings: tuple[Done, ...]
-
-
-def write_part(out: Path, rows: list[Row], facts: RecordingFacts) -> None:
-    """Write one recording as a part, atomically."""
+    Parameters
+    ----------
+    n_columns
+        Number of columns for variants that all recordings of the dataset have.
+    """
     path = part_path(out, (facts["corpus"], facts["recording"]))
-    _write(path, [facts], (table(some) for some in [rows]))
+    _write(path, [facts], (table(some, n_columns) for some in [rows]), n_columns=n_columns)
 
 
 def part_path(out: Path, key: Key) -> Path:
@@ -107,31 +104,6 @@ def finished(out: Path) -> dict[Key, Done]:
     return {key: done for key, done in recordings.items() if not done.withdrawn}
 
 
-def plan(recordings: Iterable[Done], splits: Mapping[Key, SplitName]) -> list[Shard]:
-    """Assign recordings to shards by a hash of the subject, so that adding one changes few shards.
-
-    The number of shards of a corpus and split is a power of two, so that growth divides each shard.
-    """
-    groups: dict[tuple[str, SplitName], list[Done]] = defaultdict(list)
-    for done in recordings:
-        groups[done.facts["corpus"], splits[done.key]].append(done)
-    shards = []
-    for (corpus, split), members in sorted(groups.items()):
-        n_shards = 1
-        while n_shards * PER_SHARD < len(members):
-            n_shards *= 2
-        buckets: dict[int, list[Done]] = defaultdict(list)
-        for done in sorted(members, key=lambda done: done.key):
-            buckets[_bucket(done.facts, n_shards)].append(done)
-        shards += [
-            Shard(
-                f"{corpus}/{split}-{i:05d}-of-{n_shards:05d}.parquet", corpus, split, tuple(bucket)
-            )
-            for i, bucket in sorted(buckets.items())
-        ]
-    return shards
-
-
 def discard(out: Path, done: Done | None) -> None:
     """Mark a recording of an earlier run as withdrawn, because it can no longer be built."""
     if done is not None:
@@ -140,10 +112,22 @@ def discard(out: Path, done: Done | None) -> None:
         _write(path, [facts], [])  # takes precedence over the shard that still contains it
 
 
-def write_shard(path: Path, recordings: Sequence[Done]) -> str:
-    """Write finished recordings to a shard, atomically, and return its SHA-256; it is not read again."""
+def write_shard(path: Path, first: Done, others: Iterable[Done]) -> str:
+    """Write finished recordings to a shard, atomically, and return its SHA-256; it is not read again.
+
+    The iterable may wait for a recording that is not finished yet.
+    """
     digest = hashlib.sha256()
-    _write(path, [done.facts for done in recordings], map(_read, recordings), digest)
+    facts: list[RecordingFacts] = []
+
+    def noted(some: Iterable[Done]) -> Iterator[Done]:
+        for done in some:
+            facts.append(done.facts)
+            yield done
+
+    n_columns = n_variants(pq.read_schema(first.path))
+    with ahead.results(_read, noted(chain([first], others))) as tables:
+        _write(path, facts, tables, digest, n_columns)
     return digest.hexdigest()
 
 
@@ -159,35 +143,14 @@ def read_column(done: Done, columns: list[str]) -> pa.Table:
 
 
 def _read(done: Done) -> pa.Table:
+    """Read a recording, without variants that it may not have in its split."""
     with pq.ParquetFile(done.path) as file:
-        return file.read_row_group(done.row_group)
-
-
-def _bucket(facts: RecordingFacts, n_shards: int) -> int:
-    digest = hashlib.sha256(f"{facts['corpus']}/{facts['kin']}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") * n_shards >> 64
-
-
-@contextmanager
-def _opened(path: Path, digest: hashlib._Hash | None) -> Iterator[Path | pa.PythonFile]:
-    if digest is None:
-        yield path
-        return
-    with _HashingWriter(path, digest) as file:
-        yield pa.PythonFile(file, mode="w")
-
-
-class _HashingWriter(io.BufferedWriter):
-    """A file whose bytes are also passed to a hash."""
-
-    def __init__(self, path: Path, digest: hashlib._Hash) -> None:
-        super().__init__(io.FileIO(path, "w"))
-        self._digest = digest
-
-    def write(self, data: ReadableBuffer) -> int:
-        """Write all of the bytes."""
-        self._digest.update(data)
-        return super().write(data)
+        table = file.read_row_group(done.row_group)
+    for name in variant_columns(n_variants(table.schema)) if not done.facts.get("variants") else ():
+        number = table.schema.get_field_index(name)
+        field = table.schema.field(number)
+        table = table.set_column(number, field, pa.nulls(len(table), field.type))
+    return table
 
 
 def _write(
@@ -195,21 +158,28 @@ def _write(
     facts: Sequence[RecordingFacts],
     tables: Iterable[pa.Table],
     digest: hashlib._Hash | None = None,
+    n_columns: int = 0,
 ) -> None:
     """Write a Parquet file with one row group per table; all columns but the images are compressed.
 
     Parameters
     ----------
+    facts
+        Of the recordings; complete once all tables were taken.
     digest
         Updated with the bytes of the file.
+    n_columns
+        Number of columns for variants.
     """
-    footer = json.dumps(facts, sort_keys=True, ensure_ascii=True)
-    arrow = schema({FOOTER: footer})
-    others = [name for name in _leaves(arrow) if name not in IMAGE_COLUMNS]
-    compression = {**dict.fromkeys(IMAGE_COLUMNS, "none"), **dict.fromkeys(others, "snappy")}
+    arrow = schema(n_variants=n_columns)
+    pictures = {"image", *variant_columns(n_columns)}
+    others = [name for name in _leaves(arrow) if name.split(".")[0] not in pictures]
+    compression = {name: "snappy" if name in others else "none" for name in _leaves(arrow)}
+    hashing = ahead.in_order(digest.update, N_TO_HASH) if digest else nullcontext()
     with (
         atomic_file.whole(path) as temporary,
-        _opened(temporary, digest) as file,
+        hashing as to_hash,
+        hashing_file.opened(temporary, to_hash) as file,
         pq.ParquetWriter(
             file,
             arrow,
@@ -226,6 +196,10 @@ def _write(
             )
             del table
             pa.default_memory_pool().release_unused()  # else it keeps a recording's pictures
+            if digest:
+                durable.sync_file(temporary)  # now, so that the end of a shard waits for little
+        footer = json.dumps(facts, sort_keys=True, ensure_ascii=True)
+        writer.add_key_value_metadata({FOOTER: footer})
 
 
 def _leaves(arrow: pa.Schema) -> list[str]:
@@ -246,7 +220,7 @@ def _leaves(arrow: pa.Schema) -> list[str]:
 def has_footer(path: Path) -> bool:
     """Return whether a Parquet file was written here: its footer has the facts of its recordings."""
     try:
-        return FOOTER.encode() in (pq.read_schema(path).metadata or {})
+        return FOOTER.encode() in (pq.read_metadata(path).metadata or {})
     except (pa.ArrowException, OSError):
         return False
 
@@ -276,7 +250,7 @@ def _footer(path: Path, stamp: Stamp) -> Sequence[tuple[RecordingFacts, bool]]:
     A build asks several times, and thousands of footers take seconds.
     """
     del stamp  # a changed file is read again
-    metadata = pq.read_schema(path).metadata or {}
+    metadata = pq.read_metadata(path).metadata or {}
     footer: list[FooterFacts] = bounded.loads(metadata[FOOTER.encode()], path.name)
     if not isinstance(footer, list):
         return ()

@@ -157,12 +157,17 @@ def read_published(path: Path) -> dict[tuple[str, str], SplitName]:
     """
     try:
         if path.is_dir():
-            pairs = _from_dataset(bounded.read_json(path / "build.json"))
+            pairs = _from_dataset(bounded.read_json(path / "build.json", bounded.REPORT))
         elif path.suffix == ".json":
             pairs = _from_json(bounded.read_json(path, LISTED))
         else:
             pairs = _from_csv(bounded.read_text(path, LISTED, "utf-8-sig"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
+    except OSError as error:
+        raise BuildError(
+            f"--split-file {path}: {error.strerror or error}; give a file, the folder of a dataset, or one of "
+            f"{', '.join(NAMED)}"
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
         raise BuildError(
             f"--split-file {path}: {type(error).__name__} {error}; expected a CSV with the columns "
             "subject, split (and corpus), JSON {split: [subjects]}, the folder of a dataset, or one of "

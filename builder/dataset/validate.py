@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,7 +13,7 @@ from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import build_report, build_schema, name_forms, shards
 from psgimg.builder.dataset.build_json import BuildJson, ShardEntry
 from psgimg.builder.dataset.json_form import FormError
-from psgimg.builder.dataset.schema import FEATURES, schema
+from psgimg.builder.dataset.schema import all_features, schema
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, quoting, safe_names
 from psgimg.builder.files.hash_cache import HashCache
@@ -117,16 +118,45 @@ def check_shards(folder: Path, values: BuildJson, wanted: Iterable[ShardEntry]) 
             f"{folder / extra[0]} is not in {build_report.FILE}; move it away, or download the "
             "folder again"
         )
-    known = HashCache.load()
+    known, content = HashCache.load(), Content.of(values)
     for shard in wanted:
-        check_shard(folder, values, shard, known)
+        check_shard(folder, content, shard, known)
 
 
-def check_shard(folder: Path, values: BuildJson, shard: ShardEntry, known: HashCache) -> None:
+class Content(NamedTuple):
+    """What ``build.json`` says of the rows of all shards.
+
+    Parameters
+    ----------
+    recordings
+        Corpus, subject and name of every recording.
+    n_variants
+        Number of columns with variants.
+    """
+
+    recordings: frozenset[tuple[str, str, str]]
+    n_variants: int
+
+    @classmethod
+    def of(cls, values: BuildJson) -> Content:
+        """Return what the values of ``build.json`` say."""
+        facts = values["recordings"]
+        listed = ((fact["corpus"], fact["subject"], fact["recording"]) for fact in facts)
+        return cls(frozenset(listed), len(values["fixed"].get("variants", [])))
+
+
+def check_shard(
+    folder: Path,
+    content: Content,
+    shard: ShardEntry,
+    known: HashCache,
+) -> None:
     """Compare the SHA-256 and the rows of one shard with ``build.json``; no picture is decoded.
 
     Parameters
     ----------
+    content
+        What ``build.json`` says of all rows.
     known
         Hashes of unchanged files, which are not read again.
 
@@ -152,13 +182,12 @@ def check_shard(folder: Path, values: BuildJson, shard: ShardEntry, known: HashC
         raise BuildError(
             f"{path} has {n_rows} rows, but {build_report.FILE} lists {shard['rows']}; {ANEW}"
         )
-    facts = values["recordings"]
-    _check_rows(path, {(fact["corpus"], fact["subject"], fact["recording"]) for fact in facts})
+    _check_rows(path, content)
 
 
-def _check_rows(path: Path, listed: Collection[tuple[str, ...]]) -> None:
+def _check_rows(path: Path, content: Content) -> None:
     """Refuse columns that no build writes, and rows of another recording than the listed ones."""
-    if not _has_columns(pq.read_schema(path)):
+    if not _has_columns(pq.read_schema(path), content.n_variants):
         raise BuildError(
             f"{path}: columns or ClassLabel names differ from those of this psgimg; {ANEW}"
         )
@@ -166,7 +195,10 @@ def _check_rows(path: Path, listed: Collection[tuple[str, ...]]) -> None:
         for i in range(file.num_row_groups):
             rows = file.read_row_group(i, [*NAMES, *NUMBERS])
             name = tuple(pc.unique(rows[column]).to_pylist() for column in NAMES)
-            if any(len(one) != 1 for one in name) or tuple(one[0] for one in name) not in listed:
+            if (
+                any(len(one) != 1 for one in name)
+                or tuple(one[0] for one in name) not in content.recordings
+            ):
                 raise BuildError(
                     f"{path}: recording {i + 1} differs from {build_report.FILE}: its rows have other "
                     f"names; {ANEW}"
@@ -178,14 +210,15 @@ def _check_rows(path: Path, listed: Collection[tuple[str, ...]]) -> None:
                 )
 
 
-def _has_columns(found: pa.Schema) -> bool:
+def _has_columns(found: pa.Schema, n_variants: int) -> bool:
     """Whether a shard has the columns of a dataset, and the names of the stages."""
     try:
         stated = bounded.loads((found.metadata or {})[b"huggingface"], "its metadata")
         features = stated["info"]["features"]
     except (KeyError, ValueError, TypeError):
         return False
-    return bool(features == FEATURES and found.equals(schema()))
+    wanted = schema(n_variants=n_variants)
+    return bool(features == all_features(n_variants) and found.equals(wanted))
 
 
 def _refuse_others(folder: Path) -> None:

@@ -27,7 +27,7 @@ from psgimg.builder.dataset.build_json import BuildJson
 from psgimg.builder.dataset.json_form import FormError
 from psgimg.builder.dataset.page_spec import PageSpec
 from psgimg.builder.dataset.rebuild_json import ExportFacts, PicturedRecording, RebuildJson
-from psgimg.builder.dataset.schema import FEATURES, schema
+from psgimg.builder.dataset.schema import FEATURES, schema, variant_columns
 from psgimg.builder.dataset.shards import Done, Key
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, safe_names
@@ -136,7 +136,7 @@ def read(folder: Path) -> Export:
     """
     path = folder / FILE
     try:
-        values = bounded.read_json(path)
+        values = bounded.read_json(path, bounded.REPORT)
         maker, version = str(values["psgimg"]), values["recipe"]["version"]
         form = values["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -171,13 +171,17 @@ def read(folder: Path) -> Export:
 
 
 def pictures(done: Done) -> str:
-    """Return the SHA-256 of a recording's pictures in time order, each preceded by its length."""
+    """Return the SHA-256 of a recording's pictures in time order, each preceded by its length.
+
+    Those of each variant follow.
+    """
     digest = hashlib.sha256()
-    images = shards.read_column(done, ["image.bytes"]).column("image").combine_chunks()
-    for picture in images.field("bytes").fill_null(b""):
-        png = picture.as_buffer()
-        digest.update(len(png).to_bytes(8, "big"))
-        digest.update(png)
+    for name in ("image", *variant_columns(done.facts.get("variants", 0))):
+        images = shards.read_column(done, [f"{name}.bytes"]).column(name).combine_chunks()
+        for picture in images.field("bytes").fill_null(b""):
+            png = picture.as_buffer()
+            digest.update(len(png).to_bytes(8, "big"))
+            digest.update(png)
     return digest.hexdigest()
 
 
@@ -206,7 +210,7 @@ def _dataset(folder: Path) -> tuple[BuildJson, dict[Key, Done]]:
 def _own(out: Path) -> set[str]:
     """Return the entries of an earlier export's folder; none if it is not an export."""
     try:
-        values = bounded.read_json(out / FILE)
+        values = bounded.read_json(out / FILE, bounded.REPORT)
         return (
             {FILE, TABLE, CARD, *terms_files.FILES} if values["labels"]["path"] == TABLE else set()
         )

@@ -18,25 +18,39 @@ FILE = "README.md"
 TEMPLATE = "export.md.j2"
 
 
-def write(folder: Path, source: Source, form: str, name: str, **facts: Any) -> None:
+def write(
+    folder: Path,
+    source: Source,
+    form: str,
+    name: str,
+    files: Mapping[str, str] | None = None,
+    **facts: Any,
+) -> None:
     """Write ``README.md``; all its numbers come from the report.
 
     Parameters
     ----------
     name
         Final name of the export's folder.
+    files
+        Pattern of the files of each split, for the header; None where their names tell.
     facts
         Further values for the template's section on this format.
     """
-    (folder / FILE).write_text(text(source, form, name, facts), encoding="utf-8", newline="\n")
+    (folder / FILE).write_text(
+        text(source, form, name, files, facts), encoding="utf-8", newline="\n"
+    )
 
 
-def text(source: Source, form: str, name: str, facts: Mapping[str, Any]) -> str:
-    """Return the text of an export's README."""
+def text(
+    source: Source, form: str, name: str, files: Mapping[str, str] | None, facts: Mapping[str, Any]
+) -> str:
+    """Return the text of an export's README; its YAML header is that of a dataset on the Hub."""
     report = Report(source.values)
     held = {shard["corpus"] for shard in source.shards}
     corpora = {key: value for key, value in report.values["corpora"].items() if key in held}
     filled = {
+        "metadata": card_metadata.export_head(report, corpora, files),
         "form": form,
         "name": name,
         "shell_name": quoting.shell(Path(name)),

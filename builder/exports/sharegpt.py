@@ -22,7 +22,7 @@ from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.dataset.schema import Row
 from psgimg.builder.exports import readme, target
-from psgimg.builder.exports.source import ALL, Source, name, open_folder, png
+from psgimg.builder.exports.source import ALL, Source, name, open_asked, png
 from psgimg.builder.progress import SILENT, Progress
 from psgimg.builder.stages import STAGE_NAMES
 
@@ -52,9 +52,7 @@ def write(
         If the dataset is incomplete, the prompt can't be read, or ``out`` can't be written or
         contains something else.
     """
-    asked = prompts.load(prompt)  # a wrong name is refused before the dataset is read
-    source = open_folder(folder, split)
-    loaded = asked.about(source.values["recipe"])
+    source, loaded = open_asked(folder, split, prompt)
     with target.new(source, out, FORMAT, prompt=asdict(loaded)) as draft:
         for part in source.splits:
             _write_split(source, part, loaded, draft, progress)

@@ -10,9 +10,10 @@ from typing import cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from psgimg.builder.dataset import validate
+from psgimg.builder.dataset import prompts, validate
 from psgimg.builder.dataset.build_json import BuildJson, ShardEntry
-from psgimg.builder.dataset.schema import SPLITS, Row
+from psgimg.builder.dataset.prompts import Prompt
+from psgimg.builder.dataset.schema import FEATURES, SPLITS, Row
 from psgimg.builder.errors import BuildError
 from psgimg.builder.progress import Progress
 
@@ -52,7 +53,7 @@ class Source:
         return sum(shard["rows"] for shard in self.shards)
 
     def pages(self, split: str, progress: Progress) -> Iterator[Row]:
-        """Yield every page of a split: by shard, by recording, and in time order."""
+        """Yield every page of a split, without variants: by shard, by recording, and in time order."""
         for shard in self.shards:
             if shard["split"] == split:
                 yield from _read(self.folder / shard["path"], progress)
@@ -74,6 +75,19 @@ def open_folder(folder: Path, split: str) -> Source:
     source = Source(folder, values, tuple(filled) if split == ALL else (split,))
     validate.check_shards(folder, values, source.shards)
     return source
+
+
+def open_asked(folder: Path, split: str, prompt: str) -> tuple[Source, Prompt]:
+    """Open a finished dataset folder, with a prompt for its pages, by name or YAML file.
+
+    Raises
+    ------
+    BuildError
+        As for ``open_folder``, or if the prompt can't be read.
+    """
+    asked = prompts.load(prompt)  # a wrong name is refused before the dataset is read
+    source = open_folder(folder, split)
+    return source, asked.about(source.values["recipe"])
 
 
 def name(row: Row) -> str:
@@ -109,7 +123,7 @@ def _read(path: Path, progress: Progress) -> Iterator[Row]:
     try:
         with pq.ParquetFile(path) as file:
             for row_group in range(file.num_row_groups):
-                for batch in file.iter_batches(BATCH, row_groups=[row_group]):
+                for batch in file.iter_batches(BATCH, [row_group], list(FEATURES)):
                     yield from cast("list[Row]", batch.to_pylist())
                     progress.advance(len(batch))
     except (pa.ArrowException, OSError) as error:

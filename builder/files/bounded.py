@@ -74,7 +74,13 @@ class Bound:
 
 
 JSON = Bound("a JSON file of psgimg", 48 * MB, b",[{", 3_000_000, "values")
-"""Four times the ``build.json`` of 8,444 nights."""
+"""Settings, marks and records that do not grow with the recordings of a dataset."""
+
+REPORT = Bound("a report of psgimg", 240 * MB, b",[{", 12_000_000, "values")
+"""``build.json`` and whatever else lists recordings, each in about 1,700 bytes with 80 values."""
+
+MOST_RECORDINGS = 100_000
+"""Recordings of a dataset, so that its reports stay within ``REPORT``."""
 
 YAML = Bound("a YAML file of settings", MB // 8, b",[{\n\r", 10_000, "values")
 """The longest lists are those of subjects; PyYAML reads about 100 kB in a second."""
@@ -162,14 +168,13 @@ def _whole(digits: str) -> int:
 
 def _check_depth(values: Any, name: str) -> None:
     """Refuse values nested so deeply that code which visits them recursively would fail."""
-    level = [values]
-    for _ in range(MAX_DEPTH + 1):
+    level: list[Any] = [[values]]
+    for _ in range(MAX_DEPTH + 2):  # the list that contains the values is one more
         level = [
             child
             for parent in level
-            if isinstance(parent, dict | list)
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-            if isinstance(child, dict | list)
+            for child in (parent.values() if type(parent) is dict else parent)
+            if type(child) is dict or type(child) is list  # as JSON is read; `isinstance` is slow
         ]
         if not level:
             return

@@ -11,6 +11,9 @@ import errno
 import os
 from pathlib import Path
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of writing to a disk that is full, or to a full share of it."""
+
 UNSUPPORTED = {errno.EINVAL, errno.ENOTSUP, errno.EACCES}
 """Errors of file systems that can't flush a folder, such as some network shares."""
 

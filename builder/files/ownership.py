@@ -65,7 +65,7 @@ def refuse_links(folders: Iterable[Path], option: str) -> None:
 def read_mark(path: Path) -> dict[str, Any]:
     """Return the JSON object with which psgimg marks its folders; empty if it is none of psgimg's."""
     try:
-        values = bounded.read_json(path)
+        values = bounded.read_json(path, bounded.REPORT)
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) and "psgimg" in values else {}

@@ -54,7 +54,9 @@ def read(path: Path, what: str, *, empty: bool = False) -> dict[str, Any]:
     try:
         text = bounded.read_text(path, bounded.YAML)
     except OSError as error:
-        raise BuildError(f"{where}: {error.strerror or error}") from error
+        raise BuildError(
+            f"{where}: {error.strerror or error}; check the path and its permissions"
+        ) from error
     except bounded.TooLargeError as error:
         raise BuildError(f"{where}: {error}; give a file of settings") from error
     except UnicodeDecodeError as error:

@@ -29,6 +29,8 @@ class Part:
     n_parts: int
 
     def __post_init__(self) -> None:
+        if self.n_parts < 1:
+            raise BuildError(f"--part {self}: give at least 1 part, such as 1/1")
         if not 1 <= self.number <= self.n_parts:
             raise BuildError(
                 f"--part {self}: give 1/{self.n_parts} to {self.n_parts}/{self.n_parts}"

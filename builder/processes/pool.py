@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import signal
@@ -10,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from psgimg.builder.processes import parent
@@ -68,7 +69,7 @@ def _never() -> bool:
     return False
 
 
-@dataclass(frozen=True)
+@dataclass
 class Processes:
     """The engine of this machine.
 
@@ -80,6 +81,25 @@ class Processes:
 
     workers: int
     stop: Callable[[], bool] = _never
+    _started: ProcessPoolExecutor | None = field(default=None, init=False)
+
+    @contextmanager
+    def importing(self, modules: Sequence[str]) -> Iterator[Processes]:
+        """Start the worker processes at once, to import modules while tasks are still being planned.
+
+        The first tasks are theirs; without any, they end when the context does. A single worker is
+        this process itself, and starts nothing.
+        """
+        if self.workers > 1:
+            self._started = _opened(self.workers)
+            with _left_to_parent():
+                for _ in range(self.workers):
+                    self._started.submit(_import, modules)
+        try:
+            yield self
+        finally:
+            if self._started is not None:
+                _end(self._started)
 
     def __call__(
         self,
@@ -89,7 +109,22 @@ class Processes:
         crashed: Callable[[T], R],
     ) -> Iterator[R]:
         """Yield the results of ``work(task)``; see ``run``."""
-        return run(work, tasks, self.workers, crashed=crashed, stop=self.stop)
+        return run(
+            work, tasks, self.workers, crashed=crashed, stop=self.stop, opened=self._take_started
+        )
+
+    def _take_started(self) -> ProcessPoolExecutor | None:
+        started, self._started = self._started, None
+        return started
+
+
+def _import(modules: Sequence[str]) -> None:
+    for name in modules:
+        importlib.import_module(name)
+
+
+def _none_started() -> None:
+    return None
 
 
 class Listed(Generic[T]):
@@ -114,6 +149,7 @@ def run(
     *,
     crashed: Callable[[T], R],
     stop: Callable[[], bool] = _never,
+    opened: Callable[[], ProcessPoolExecutor | None] = _none_started,
 ) -> Iterator[R]:
     """Yield the results of ``work(task)`` in the order in which they are ready.
 
@@ -121,6 +157,11 @@ def run(
     that were in progress are repeated one by one, and a task that kills its worker again yields
     ``crashed(task)``. An exception raised by ``work`` ends the run. Once ``stop()`` is true no task
     is begun any more.
+
+    Parameters
+    ----------
+    opened
+        Returns worker processes that were started before, which this run takes and ends.
     """
     if isinstance(tasks, Sequence):
         workers = min(workers, len(tasks)) or 1
@@ -134,23 +175,23 @@ def run(
                 yield task.value if isinstance(task, Ready) else work(task)
         return
     while feed and not stop():
-        suspects = yield from _run_pool(work, feed, workers, stop)
+        suspects = yield from _run_pool(work, feed, workers, stop, opened())
         for suspect in suspects:
             if not stop() and (yield from _run_pool(work, Listed([suspect]), 1, stop)):
                 yield crashed(suspect)
 
 
 def _run_pool(
-    work: Callable[[T], R], tasks: Feed[T, R], workers: int, stop: Callable[[], bool]
+    work: Callable[[T], R],
+    tasks: Feed[T, R],
+    workers: int,
+    stop: Callable[[], bool],
+    pool: ProcessPoolExecutor | None = None,
 ) -> Generator[R, None, list[T]]:
     """Process the tasks, and return those that were in progress when a worker died."""
-    context = multiprocessing.get_context("spawn")
     in_progress: dict[Future[R], T] = {}
     queued = QUEUED_PER_WORKER if stop is _never else 1  # what is queued can't be called back
-    with _left_to_parent():  # the pool starts multiprocessing's resource tracker
-        pool = ProcessPoolExecutor(
-            workers, mp_context=context, initializer=parent.end_with, initargs=(os.getpid(),)
-        )
+    pool = pool or _opened(workers)
     taken: T | Ready[R] | None = None
     try:
         while in_progress or ((tasks or taken is not None) and not stop()):
@@ -175,6 +216,14 @@ def _run_pool(
     finally:
         _end(pool)
     return []
+
+
+def _opened(workers: int) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")
+    with _left_to_parent():  # the pool starts multiprocessing's resource tracker
+        return ProcessPoolExecutor(
+            workers, mp_context=context, initializer=parent.end_with, initargs=(os.getpid(),)
+        )
 
 
 @contextmanager

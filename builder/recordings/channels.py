@@ -173,9 +173,18 @@ def _numbers(value: str, labels: Sequence[str], where: str) -> Iterator[int]:
         yield number
 
 
+def assignments(montage: Montage) -> str:
+    """Return the options that assign channels to the first EEG lanes of a montage, to be completed."""
+    wanted = _eeg_names(montage)
+    return " ".join(f'--channel {name}="LABEL"' for name in wanted[:2])
+
+
+def _eeg_names(montage: Montage) -> list[str]:
+    return _names([lane for lane in montage.lanes if lane.kind is Kind.EEG])
+
+
 def _no_eeg(montage: Montage, labels: Sequence[str], where: str, lacking: str) -> str:
-    wanted = _names([lane for lane in montage.lanes if lane.kind is Kind.EEG])
-    options = " ".join(f'--channel {name}="LABEL"' for name in wanted[:2])
+    wanted, options = _eeg_names(montage), assignments(montage)
     listed = ", ".join(map(repr, labels))
     if lacking:
         return f"no usable EEG: {lacking}; or assign another channel ({listed}): {options}"

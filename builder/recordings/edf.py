@@ -28,6 +28,9 @@ UV_PER_UNIT = {"uv": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3}
 THREE_NUMBERS = re.compile("[.,:'/ -]+".join([r"(\d\d?)"] * 3), re.ASCII)
 """``dd.mm.yy`` or ``hh.mm.ss``; recorders also write other separators, and blanks for zeros."""
 
+AT_ONCE = 1 << 15
+"""Samples that are scaled at a time: they stay near the processor."""
+
 FIRST_YEAR = 85
 """EDF: years from 85 are of the 20th century, earlier ones of the 21st."""
 
@@ -92,9 +95,12 @@ class EdfFile(Reader):
 
     def _scaled(self, channel: int, limits: Limits, scale: float) -> npt.NDArray[np.float64]:
         samples = read_samples(self.path, self._header, self._header.signals[channel])
-        samples -= limits.digital[0]
-        samples *= limits.gain * scale
-        samples += limits.physical[0] * scale
+        gain, offset = limits.gain * scale, limits.physical[0] * scale
+        for first in range(0, len(samples), AT_ONCE):
+            some = samples[first : first + AT_ONCE]
+            some -= limits.digital[0]
+            some *= gain
+            some += offset
         return samples
 
     def _conversion(self, channel: int) -> tuple[Limits, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from psgimg.builder.errors import unreadable
+from psgimg.builder.errors import RecordingError, unreadable
 from psgimg.builder.recordings.edf import open_edf
 from psgimg.builder.recordings.formats.hdf5_reader import SIGNATURE, open_hdf5
 from psgimg.builder.recordings.formats.mne_reader import open_mne
@@ -18,9 +18,16 @@ EDF_VERSION = re.compile(rb"0[ \0]{7}")
 EDF_SUFFIXES = (".edf", ".rec")
 """Suffixes of files that are EDF, or a damaged one."""
 
+FOLDER_SUFFIXES = (".ds", ".mefd", ".mff")
+"""Suffixes of recordings that are folders: those of CTF, MEF 3.0 and EGI."""
 
 HEADERS = {".eeg": ".vhdr", ".fdt": ".set"}
 """Files of BrainVision and EEGLAB that hold samples alone, opened through the header beside them."""
+
+
+def is_recording_folder(path: Path) -> bool:
+    """Return whether a folder is a recording by its suffix, and not a folder of other files."""
+    return path.suffix.lower() in FOLDER_SUFFIXES and path.is_dir()
 
 
 def open_signal(path: Path) -> SignalFile:
@@ -31,6 +38,8 @@ def open_signal(path: Path) -> SignalFile:
     RecordingError
         If the file can't be read, or its format is unknown to MNE.
     """
+    if not path.name:  # "", "." and "/"
+        raise RecordingError("unreadable file", f"{path} is a folder; give the file of a recording")
     header = path.with_suffix(HEADERS.get(path.suffix.lower(), path.suffix))
     path = header if header.exists() else path
     try:
@@ -44,4 +53,6 @@ def open_signal(path: Path) -> SignalFile:
         return open_hdf5(path)
     if EDF_VERSION.fullmatch(begin) or path.suffix.lower() in EDF_SUFFIXES:
         return open_edf(path)
+    if not begin and path.is_file():  # MNE would complain of the suffix
+        raise RecordingError("unreadable recording", f"{path.name} is empty; get the file again")
     return open_wfdb(path) if is_wfdb(path) else open_mne(path)

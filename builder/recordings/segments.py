@@ -22,7 +22,8 @@ class Segment:
 
     def length_s(self, record_s: Fraction) -> float:
         """Return the duration, for records of ``record_s`` seconds."""
-        return float((self.stop - self.first) * record_s)
+        # As the product of fractions, which takes thirty times as long: it is asked for each page.
+        return (self.stop - self.first) * record_s.numerator / record_s.denominator
 
     def stop_s(self, record_s: Fraction) -> float:
         """Return the end, from the file's start, for records of ``record_s`` seconds."""

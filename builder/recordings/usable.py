@@ -188,11 +188,11 @@ def _replaced(montage: Montage, found: Found) -> Iterator[str]:
     for lane, drawn, faults, elsewhere in rows:
         if not faults:
             if elsewhere:
-                yield f"lane {lane.name} is drawn as absent: {ELSEWHERE}"
+                yield f"lane {lane.name} is absent: {ELSEWHERE}"
             continue
         why = _why(faults)
         if drawn is None:
-            yield f"lane {lane.name} is drawn as absent: {why}"
+            yield f"lane {lane.name} is absent: {why}"
         elif drawn.name in dict(faults):
             yield f"lane {lane.name} shows another channel of {drawn.name}: {why}"
         else:

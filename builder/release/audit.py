@@ -24,7 +24,7 @@ from psgimg.builder.dataset.build_json import (
     ShardEntry,
 )
 from psgimg.builder.dataset.build_report import Report
-from psgimg.builder.dataset.schema import SPLITS
+from psgimg.builder.dataset.schema import SPLITS, n_variants, variant_columns
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded
 from psgimg.builder.files.hash_cache import HashCache
@@ -77,9 +77,9 @@ def audit(folder: Path, values: BuildJson, checked: Callable[[int], None]) -> Bu
     if extra := sorted(present - listed):
         raise BuildError(f"{folder / extra[0]} does not belong to this build; {AGAIN}")
     stages: Counter[tuple[str, str, str]] = Counter()
-    known = HashCache.load()
+    known, content = HashCache.load(), validate.Content.of(values)
     for shard in build.values["shards"]:
-        validate.check_shard(folder, values, shard, known)
+        validate.check_shard(folder, content, shard, known)
         stages += _shard(folder, shard, facts)
         checked(shard["bytes"])
     _counts(folder, build.values, stages)
@@ -120,7 +120,22 @@ def _rows(path: Path, table: Any, fact: BuiltRecording) -> Counter[tuple[str, st
     where = f"{path}: recording {fact['recording']}"
     if pc.unique(table["recording"]).to_pylist() != [fact["recording"]]:
         raise BuildError(f"{where}: its rows are those of another; {AGAIN}")
-    image = table["image"].combine_chunks()
+    columns = variant_columns(n_variants(table.schema))
+    drawn = columns[: fact.get("variants", 0)]
+    for name in ("image", *drawn):
+        _pictures(table[name].combine_chunks(), where)
+    for name in columns:
+        if name not in drawn and table[name].null_count != len(table):
+            raise BuildError(f"{where}: {name} has pictures, in {fact['split']}; {AGAIN}")
+    counted = Counter(table["label"].to_pylist())
+    stages = {stage: counted.pop(i, 0) for i, stage in enumerate(STAGE_NAMES)}
+    if counted or any(stages[name] != fact["stages"].get(name, 0) for name in STAGE_NAMES):
+        raise BuildError(f"{where}: its labels differ from their counts; {AGAIN}")
+    return Counter({(fact["corpus"], fact["split"], stage): n for stage, n in stages.items() if n})
+
+
+def _pictures(image: Any, where: str) -> None:
+    """Check that every row has a picture, with nothing beside its pixels."""
     if image.field("path").null_count != len(image):
         raise BuildError(
             f"{where}: a picture has a file name, which could reveal its stage; {AGAIN}"
@@ -133,11 +148,6 @@ def _rows(path: Path, table: Any, fact: BuiltRecording) -> Counter[tuple[str, st
                 f"{where}: a picture contains {b', '.join(sorted(extra)).decode('latin-1')}, text or time "
                 f"beside its pixels; {AGAIN}"
             )
-    counted = Counter(table["label"].to_pylist())
-    stages = {stage: counted.pop(i, 0) for i, stage in enumerate(STAGE_NAMES)}
-    if counted or any(stages[name] != fact["stages"].get(name, 0) for name in STAGE_NAMES):
-        raise BuildError(f"{where}: its labels differ from their counts; {AGAIN}")
-    return Counter({(fact["corpus"], fact["split"], stage): n for stage, n in stages.items() if n})
 
 
 def _counts(folder: Path, values: BuildJson, stages: Counter[tuple[str, str, str]]) -> None:

@@ -168,7 +168,7 @@ class Repo:
     def read_json(self, path: str, revision: str, folder: Path) -> Any:
         """Return the content of a JSON file of the repository, downloaded to ``folder``."""
         try:
-            return bounded.loads(self.read(path, revision, folder), path)
+            return bounded.loads(self.read(path, revision, folder), path, bounded.REPORT)
         except ValueError as error:
             raise BuildError(
                 f"{path} of {self.id} is damaged ({error}); choose another --repo-id"

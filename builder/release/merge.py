@@ -15,13 +15,12 @@ from psgimg.builder.card import release_notes
 from psgimg.builder.card.release_notes import Release, Revision
 from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import build_json, build_report, placements
-from psgimg.builder.dataset.build_json import BuildJson, CorpusFacts
+from psgimg.builder.dataset.build_json import BuildJson, CorpusFacts, Fixed
 from psgimg.builder.dataset.release_json import ReleasedJson
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.release import places, visibility
-from psgimg.builder.signals import corruption_spec
-from psgimg.builder.signals.corruption_spec import CorruptionJson
+from psgimg.builder.signals import corruption_spec, variant_spec
 
 
 class _OfCorpus(TypedDict):
@@ -52,7 +51,7 @@ def grow(local: BuildJson, held: ReleasedJson | None, allow_loss: bool, repo_id:
     """
     if held is None:
         return _sorted(local)
-    refuse_other_signals(local.get(corruption_spec.KEY), held, repo_id)
+    refuse_other_signals(local["fixed"], held, repo_id)
     places.refuse_moved(local, held, release_of(held).people, repo_id)
     kept = set() if allow_loss else set(held["corpora"]) - set(local["corpora"])
     if not allow_loss:
@@ -72,17 +71,28 @@ def grow(local: BuildJson, held: ReleasedJson | None, allow_loss: bool, repo_id:
     return _sorted(merged)
 
 
-def refuse_other_signals(
-    corrupted: CorruptionJson | None, held: ReleasedJson, repo_id: str
-) -> None:
-    """Refuse to mix a corrupted twin and pages as recorded in one repository."""
-    remote = held.get(corruption_spec.KEY)
+def refuse_other_signals(fixed: Fixed, held: ReleasedJson, repo_id: str) -> None:
+    """Refuse to mix a corrupted twin and pages as recorded in one repository, or other variants.
+
+    Parameters
+    ----------
+    fixed
+        The settings of the folder, ``fixed`` in its ``build.json``.
+    """
+    remote, corrupted = held.get(corruption_spec.KEY), fixed.get(corruption_spec.KEY)
     if corrupted != remote:
         drawn = [
             f"corrupted by {one['spec']}" if one else "as recorded" for one in (remote, corrupted)
         ]
         raise BuildError(
             f"{repo_id} holds pages drawn {drawn[0]}, these are drawn {drawn[1]}; choose another "
+            "--repo-id"
+        )
+    both = [part.get(variant_spec.KEY, []) for part in (held["fixed"], fixed)]
+    if both[0] != both[1]:
+        drawn = [" and ".join(one["spec"] for one in some) or "none" for some in both]
+        raise BuildError(
+            f"{repo_id} holds pages with the variants {drawn[0]}, these have {drawn[1]}; choose another "
             "--repo-id"
         )
 

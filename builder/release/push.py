@@ -11,7 +11,7 @@ from pathlib import Path
 
 from psgimg.builder.corpora import registry
 from psgimg.builder.dataset import validate
-from psgimg.builder.dataset.build_json import CorpusPolicy
+from psgimg.builder.dataset.build_json import CorpusPolicy, Fixed
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.release_json import ReleasedJson
 from psgimg.builder.progress import BYTES, Progress
@@ -22,7 +22,6 @@ from psgimg.builder.release.plan import Plan
 from psgimg.builder.release.retry import Notify
 from psgimg.builder.release.transfer import carry_out
 from psgimg.builder.release.visibility import Visibility, Wish, decide, restricted_corpora
-from psgimg.builder.signals.corruption_spec import CorruptionJson
 from psgimg.builder.words import counted, size
 
 
@@ -101,7 +100,7 @@ def check_ready(
     config: PushConfig,
     sources: Iterable[str],
     notify: Notify,
-    corrupted: CorruptionJson | None = None,
+    fixed: Fixed | None = None,
 ) -> Ready:
     """Refuse before the build what would be refused after it: token, name, policy.
 
@@ -109,8 +108,8 @@ def check_ready(
     ----------
     sources
         Corpora of the build, as passed to ``--source``.
-    corrupted
-        Corruptions in ``build.json``, for a corrupted twin.
+    fixed
+        The settings of the build, as ``fixed`` in its ``build.json``.
 
     Returns
     -------
@@ -121,8 +120,8 @@ def check_ready(
         corpus.name: {"policy": corpus.terms.policy.value} for corpus in registry.corpora(sources)
     }
     place = _place(config, terms, notify)
-    if place.held is not None:
-        merge.refuse_other_signals(corrupted, place.held, place.repo.id)
+    if place.held is not None and fixed is not None:
+        merge.refuse_other_signals(fixed, place.held, place.repo.id)
     return Ready(place.repo, place.state is not None, place.visibility)
 
 

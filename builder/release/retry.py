@@ -55,8 +55,9 @@ def call_with_retries(
 
     def report(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        if state.attempt_number == 2 and error:  # once, and not for a single failure
-            notify(f"the Hub is unavailable ({_status_line(error)}); retrying")
+        asked = http_retry.requested_wait(error) if error else ""
+        if error and (state.attempt_number == 2 or asked):  # otherwise not for a single failure
+            notify(f"the Hub is unavailable ({_status_line(error)}){asked}; retrying")
 
     limit_s = PATIENCE_S if patience_s is None else patience_s
     retrying = http_retry.retrying(lambda: limit_s, retry=is_transient, before_sleep=report)

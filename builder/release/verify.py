@@ -50,7 +50,7 @@ def _load(repo: Repo, commit: str, build: Build, name: str, split: str, n_rows: 
         repo.id, name, split=split, revision=commit, streaming=True, token=repo.api.token
     )
     n_loaded = rows.info.splits[split].num_examples
-    if rows.features != features() or n_loaded != n_rows:
+    if rows.features != features(Report(build.values).n_variants) or n_loaded != n_rows:
         raise BuildError(
             f"{repo.id}: config {name}, split {split} loads with other columns or {n_loaded} rows instead "
             f"of {n_rows}; delete the repository and push again"

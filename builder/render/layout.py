@@ -98,7 +98,7 @@ def background(style: Style, lanes: tuple[Box, ...], absent: tuple[bool, ...]) -
                 page[:, floor(onset_s / PAGE_S * style.width_px)] = colour(ink)
     for box, gone in zip(lanes, absent, strict=True):
         if gone:
-            page[box.top : box.bottom] = _hatched(style, box.bottom - box.top)
+            page[box.top : box.bottom] = hatched(style, box.bottom - box.top)
     if style.rule and not style.rule_over:
         for box in lanes[1:]:
             page[box.top] = colour(style.rule)
@@ -153,7 +153,7 @@ def _lay(over: Veil, where: tuple[slice | int, slice | int], ink: str, opacity: 
     over.add[where] += np.array(colour(ink), np.float32) * np.float32(opacity)
 
 
-def _hatched(style: Style, height_px: int) -> Image:
+def hatched(style: Style, height_px: int) -> Image:
     """Return an absent lane: diagonal hatching, which can't be mistaken for a signal."""
     rows, columns = np.mgrid[:height_px, : style.width_px]
     lane = np.empty((height_px, style.width_px, 3), np.uint8)

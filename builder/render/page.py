@@ -223,7 +223,7 @@ class Page:
     def _columns(self, samples: npt.NDArray[np.bool_]) -> Columns:
         """Return the pixel columns that contain any of the selected samples."""
         columns = np.flatnonzero(samples) * self.style.width_px // len(samples)
-        return columns[np.diff(columns, prepend=-1) > 0]
+        return columns[np.concatenate(([True], columns[1:] > columns[:-1]))[: len(columns)]]
 
     def _mark(self, page: raster.Bytes, trace: Trace) -> None:
         """Draw a bar at the lane's edge in each column where the wave is clipped."""

@@ -7,6 +7,7 @@ A page has shape (n_channels, height, width), uint8. One channel is grey from 0 
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 
 import numpy as np
 from isal import isal_zlib
@@ -30,13 +31,9 @@ def encode(page: raster.Bytes, work: raster.Bytes | None = None) -> bytes:
     """Return the PNG file of a page; ``work`` is a buffer from ``scanlines`` for pages of its shape."""
     n_channels, height, width = page.shape
     filtered = scanlines(page) if work is None else work
-    depth, colour_type = (4, GREY) if n_channels == 1 else (8, RGB)
     (raster.pack_grey if n_channels == 1 else raster.pack_colour)(page, filtered)
-    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
     data = isal_zlib.compress(filtered, LEVEL)
-    return b"".join(
-        (SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", data), _chunk(b"IEND", b""))
-    )
+    return b"".join((_head(n_channels, height, width), *_parts(b"IDAT", data), _END))
 
 
 def scanlines(page: raster.Bytes) -> raster.Bytes:
@@ -59,9 +56,21 @@ def image_of(page: raster.Bytes) -> Image:
     return image * np.uint8(GREY_STEP) if len(page) == 1 else image
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+@lru_cache
+def _head(n_channels: int, height: int, width: int) -> bytes:
+    """Return what comes before the pixels in the file of a page."""
+    depth, colour_type = (4, GREY) if n_channels == 1 else (8, RGB)
+    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
+    return b"".join((SIGNATURE, *_parts(b"IHDR", header)))
+
+
+def _parts(kind: bytes, data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """Return the parts of a chunk: length, type, data and checksum."""
     checksum = isal_zlib.crc32(data, isal_zlib.crc32(kind))
-    return b"".join((struct.pack(">I", len(data)), kind, data, struct.pack(">I", checksum)))
+    return struct.pack(">I", len(data)), kind, data, struct.pack(">I", checksum)
+
+
+_END = b"".join(_parts(b"IEND", b""))
 
 
 def chunks(file: bytes | memoryview) -> set[bytes]:

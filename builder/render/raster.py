@@ -16,7 +16,8 @@ from psgimg.builder.signals.compiled import compiled
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
-Indices = npt.NDArray[np.int32]
+Indices = npt.NDArray[np.uint32]
+"""Unsigned, as an index that may be negative is checked at every use."""
 
 SHADES = 15
 """Number of coverage steps: finer ones are invisible, and each costs bytes in the PNG file."""
@@ -112,10 +113,10 @@ class _Ruler:
         places = (np.arange(n_samples) + 0.5) * (n_slices / n_samples)
         slices = np.minimum(places.astype(np.int64), n_slices - 1)
         edges = np.arange(n_slices + 1)
-        self.begins = np.searchsorted(slices, edges).astype(np.int32)
-        self.lefts = np.maximum(self.begins - 1, 0)
-        gaps = edges - places[self.lefts]
-        self.gaps = np.where(self.begins > 0, gaps, 0).astype(np.float32)
+        begins = np.searchsorted(slices, edges)
+        lefts = np.maximum(begins - 1, 0)
+        self.begins, self.lefts = begins.astype(np.uint32), lefts.astype(np.uint32)
+        self.gaps = np.where(begins > 0, edges - places[lefts], 0).astype(np.float32)
 
 
 def _pen(line_px: float) -> tuple[int, Floats]:

@@ -9,30 +9,57 @@ from dataclasses import dataclass
 ALL = "all"
 ANY = "any"
 MAINS = "mains"
+TO = ".."
+"""Between the ends of a range, from which a value is drawn: ``0.7..1.4``."""
 
 
 @dataclass(frozen=True)
 class Number:
-    """A numeric parameter between two bounds, for which one ``word`` may be given instead."""
+    """A numeric parameter between two bounds, for which one ``word`` may be given instead.
+
+    Parameters
+    ----------
+    is_factor
+        Whether values of a range are drawn by their logarithm: half as much is as likely as twice.
+    is_shared
+        Whether all lanes of a recording have the same value of a range.
+    """
 
     default: float | str
     low: float
     high: float
     unit: str
     word: str = ""
+    is_factor: bool = False
+    is_shared: bool = False
 
     def read(self, text: str) -> float | str:
-        """Parse the value in a spec; the ValueError states the permitted values."""
+        """Parse the value or the range in a spec; the ValueError states the permitted values.
+
+        A range stays text, with its ends as they are written in a spec.
+        """
         if self.word and text == self.word:
             return text
+        parts = text.split(TO, 1)
         try:
-            value = float(text)
+            values = [float(part) for part in parts]
         except ValueError:
-            value = math.nan
-        if not self.low <= value <= self.high:
+            values = [math.nan]
+        inside = all(self.low <= value <= self.high for value in values)
+        if not inside or values != sorted(set(values)):
             other = f", or {self.word}" if self.word else ""
-            raise ValueError(f"{self.low:g} to {self.high:g} ({self.unit}){other}")
-        return float(f"{value:.12g}")  # the precision with which a spec is written
+            raise ValueError(
+                f"{self.low:g} to {self.high:g} ({self.unit}){other}, or a range such as "
+                f"{self.low:g}{TO}{self.high:g}"
+            )
+        written = [f"{value:.12g}" for value in values]
+        return TO.join(written) if len(values) > 1 else float(written[0])
+
+    def at(self, share: float, ends: tuple[float, float]) -> float:
+        """Return the value at a share of a range, 0 to 1."""
+        low, high = ends
+        value = low * (high / low) ** share if self.is_factor else low + share * (high - low)
+        return min(max(value, low), high)
 
 
 @dataclass(frozen=True)
@@ -102,13 +129,19 @@ FORMS: Mapping[str, Form] = {
         on_levels=True,
     ),
     "polarity": Form("has inverted polarity", "share of lanes", "eeg+eog", {"rate": _RATE}),
+    "inverted": Form(
+        "is upside down together with the others",
+        "share of recordings",
+        "eeg+eog",
+        {"rate": Number(1.0, 0, 1, "share of the recordings that are upside down")},
+    ),
     "hum": Form(
         "has mains hum",
         "µV",
         ALL,
         {
             "uv": Number(200.0, 0, 1e5, "µV, peak of the fundamental"),
-            "hz": Number(MAINS, 10, 400, "Hz", MAINS),
+            "hz": Number(MAINS, 10, 400, "Hz", MAINS, is_shared=True),
         },
     ),
     "emg": Form(
@@ -133,7 +166,7 @@ FORMS: Mapping[str, Form] = {
         "has a scaled amplitude",
         "×",
         ALL,
-        {"factor": Number(0.5, 0.01, 100, "factor of the amplitude")},
+        {"factor": Number(0.5, 0.01, 100, "factor of the amplitude", is_factor=True)},
         on_levels=True,
     ),
     "noise": Form(
@@ -144,5 +177,12 @@ FORMS: Mapping[str, Form] = {
             "snr_db": Number(0.0, -60, 60, "dB, power of the lane over noise in its pass band"),
             "colour": Choice(("white", "pink")),
         },
+    ),
+    "shift": Form(
+        "is shifted in time",
+        "s",
+        ALL,
+        {"s": Number(2.0, -30, 30, "seconds, later if positive", is_shared=True)},
+        on_levels=True,
     ),
 }  # fmt: skip

@@ -1,19 +1,20 @@
 """Corruption spec: parse the value of ``psgimg build --corrupt`` into a corruption and its JSON.
 
 A spec is written as ``kind:key=value,key=value``; the names in ``lanes`` are joined by ``+``, as in
-``noise:snr_db=0,lanes=eeg+eog``. ``corrupt.py`` applies it.
+``noise:snr_db=0,lanes=eeg+eog``; a number may be a range, as in ``scale:factor=0.7..1.4``, from which
+one is drawn for each lane. ``corrupt.py`` applies it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.montage import Kind, Lane, Montage
-from psgimg.builder.signals.corruption_kinds import ALL, ANY, FORMS, Form
+from psgimg.builder.signals.corruption_kinds import ALL, ANY, FORMS, TO, Form, Number
 from typing_extensions import TypedDict
 
 VERSION = 1
@@ -21,6 +22,8 @@ VERSION = 1
 
 KEY: Final = "corruption"
 """Key in ``build.json``; absent from a dataset drawn as recorded."""
+
+OPTION: Final = "--corrupt"
 
 SPLIT: Final = "test"
 """The only split that is drawn corrupted: no model should be trained on such pages."""
@@ -79,12 +82,12 @@ class Corruption:
 
     @property
     def severity(self) -> float:
-        """Severity in the unit of its kind; higher is not always worse (SNR, scale)."""
-        value = self.params[next(iter(self.form.params))]
+        """Severity in the unit of its kind, of a range its middle; higher is not always worse (SNR, scale)."""
+        first = next(iter(self.form.params))
         if self.kind == "lost":  # all times are equally likely
-            kept = 0.5 if value == ANY else self.number("from")
-            return round(self.number("rate") * (1 - kept), 12)
-        return float(value)
+            kept = 0.5 if self.params[first] == ANY else self._middle(first)
+            return round(self._middle("rate") * (1 - kept), 12)
+        return self._middle(first)
 
     @property
     def spec(self) -> str:
@@ -102,8 +105,35 @@ class Corruption:
         return f"{self.kind}:" + ",".join(f"{key}={value}" for key, value in shown.items())
 
     def number(self, key: str) -> float:
-        """Return a numeric parameter."""
+        """Return a numeric parameter that is not a range."""
         return float(self.params[key])
+
+    def ends(self, key: str) -> tuple[float, float] | None:
+        """Return the ends of a range; None of anything else."""
+        low, dots, high = str(self.params[key]).partition(TO)
+        return (float(low), float(high)) if dots else None
+
+    def _middle(self, key: str) -> float:
+        param, ends = self.form.params[key], self.ends(key)
+        if ends is None or not isinstance(param, Number):
+            return self.number(key)
+        return round(param.at(0.5, ends), 12)
+
+    def drawn(self, share: Callable[[str, bool], float]) -> Corruption:
+        """Return the corruption with one value of each range.
+
+        Parameters
+        ----------
+        share
+            Given a parameter, and whether all lanes of a recording share it, returns where in the
+            range its value is, 0 to 1.
+        """
+        values = {
+            key: param.at(share(key, param.is_shared), ends)
+            for key, param in self.form.params.items()
+            if isinstance(param, Number) and (ends := self.ends(key))
+        }
+        return replace(self, params={**self.params, **values}) if values else self
 
     def applies_to(self, lane: Lane) -> bool:
         """Whether a lane is among those to corrupt."""
@@ -122,8 +152,8 @@ class Corruption:
         }
 
 
-def parse(spec: str) -> Corruption:
-    """Parse a spec into a corruption.
+def parse(spec: str, option: str = OPTION) -> Corruption:
+    """Parse a spec, the value of an option, into a corruption.
 
     Raises
     ------
@@ -134,7 +164,7 @@ def parse(spec: str) -> Corruption:
     kind, _, text = (part.strip() for part in spec.partition(":"))
     if kind not in FORMS:
         raise BuildError(
-            f"--corrupt {spec!r}: no corruption {kind!r}; choose from {', '.join(FORMS)}"
+            f"{option} {spec!r}: no corruption {kind!r}; choose from {', '.join(FORMS)}"
         )
     form = FORMS[kind]
     keys = [*form.params, "lanes", "seed"]
@@ -143,11 +173,11 @@ def parse(spec: str) -> Corruption:
         key, equals, value = (part.strip() for part in pair.partition("="))
         if not equals or key not in keys:
             raise BuildError(
-                f"--corrupt {spec!r}: {kind} has no {pair.strip()!r}; give {', '.join(keys)}, as in "
+                f"{option} {spec!r}: {kind} has no {pair.strip()!r}; give {', '.join(keys)}, as in "
                 f"{Corruption(kind, (form.lanes,), _defaults(form)).spec}"
             )
         if key in given:
-            raise BuildError(f"--corrupt {spec!r}: {key} is given twice; give it once")
+            raise BuildError(f"{option} {spec!r}: {key} is given twice; give it once")
         given[key] = value
     params = {**_defaults(form)}
     for key, param in form.params.items():
@@ -156,14 +186,14 @@ def parse(spec: str) -> Corruption:
                 params[key] = param.read(given[key])
             except ValueError as allowed:
                 raise BuildError(
-                    f"--corrupt {spec!r}: {key} can't be {given[key]!r}; give {allowed}"
+                    f"{option} {spec!r}: {key} can't be {given[key]!r}; give {allowed}"
                 ) from None
     return Corruption(
-        kind, tuple(given.get("lanes", form.lanes).split("+")), params, _seed(spec, given)
+        kind, tuple(given.get("lanes", form.lanes).split("+")), params, _seed(spec, given, option)
     )
 
 
-def check_lanes(corruptions: Sequence[Corruption], montage: Montage) -> None:
+def check_lanes(corruptions: Sequence[Corruption], montage: Montage, option: str = OPTION) -> None:
     """Refuse a corruption of lanes that the montage does not have.
 
     Raises
@@ -178,7 +208,7 @@ def check_lanes(corruptions: Sequence[Corruption], montage: Montage) -> None:
         unknown = [name for name in one.lanes if name.lower() not in names]
         if unknown or not any(one.applies_to(lane) for lane in montage.lanes):
             raise BuildError(
-                f"--corrupt {one.spec!r}: montage {montage.name} has no lane "
+                f"{option} {one.spec!r}: montage {montage.name} has no lane "
                 f"{'+'.join(unknown or one.lanes)!r}; it has {lanes}; or give {', '.join(kinds)} or {ALL}"
             )
 
@@ -228,10 +258,10 @@ def _defaults(form: Form) -> dict[str, float | str]:
     return {key: param.default for key, param in form.params.items()}
 
 
-def _seed(spec: str, given: Mapping[str, str]) -> int:
+def _seed(spec: str, given: Mapping[str, str], option: str) -> int:
     text = given.get("seed", "0")
     if not text.isdecimal():
         raise BuildError(
-            f"--corrupt {spec!r}: seed can't be {text!r}; give a whole number, 0 or more"
+            f"{option} {spec!r}: seed can't be {text!r}; give a whole number, 0 or more"
         )
     return int(text)

@@ -77,14 +77,17 @@ def read_lane(
         _subtract(file, derivation, samples, reference)
     if derivation.sign < 0:
         np.negative(samples, out=samples)
-    flat = bool(np.ptp(samples) == 0)
+    if channels and derivation.minus is None:  # turned or not
+        range_uv = channels[0].range_uv
+    else:
+        range_uv = float(np.ptp(samples))
     if not pages:
         quality = None
     elif level:
         quality = quality_measure.level(samples, rate, pages)
     else:
         quality = quality_measure.wave(samples, rate, pages, kind, channels)
-    return RawLane(samples, rate, LaneState(level, flat, quality))
+    return RawLane(samples, rate, LaneState(level, range_uv == 0, quality))
 
 
 def _subtract(

@@ -47,26 +47,27 @@ class Resampler:
         exact = _exact(rate, sfreq_hz)
         self._ratio = _ratio(exact, len(samples))
         self._n = floor(len(samples) * exact)
-        if self._ratio == 1:
+        self._is_done = self._ratio == 1
+        if self._is_done:
             self._padded = samples.astype(np.float32)
             return
-        taps = _taps(self._ratio.numerator, self._ratio.denominator)
-        n_pad = taps.shape[1]
+        self._up, self._down = self._ratio.numerator, self._ratio.denominator
+        self._taps = _taps(self._up, self._down)
+        n_pad = self._taps.shape[1]
         # Where a ratio is rounded, the last sample may lie a little beyond the signal.
         beyond = max(0, self._n * self._ratio.denominator // self._ratio.numerator - len(samples))
         self._padded = _continued(samples, n_pad, n_pad + beyond)
         if self._ratio < 1:
-            self._padded, self._ratio = self.part(0, self._n), Fraction(1)
+            self._padded, self._is_done = self.part(0, self._n), True
 
     def __len__(self) -> int:
         return self._n
 
     def part(self, first: int, stop: int) -> Wave:
         """Return the new samples ``first`` to ``stop`` (exclusive), which exist."""
-        if self._ratio == 1:
+        if self._is_done:
             return self._padded[first:stop]
-        up, down = self._ratio.numerator, self._ratio.denominator
-        taps = _taps(up, down)
+        up, down, taps = self._up, self._down, self._taps
         # Tap k of new sample m belongs to padded sample (m * down + middle) // up + 1 + k.
         middle = N_CROSSINGS * max(up, down)
         start = first * down + middle
@@ -192,7 +193,7 @@ def _by_phase(
     for d in range(min(down, len(padded))):
         every = work[d]
         for i in range((len(padded) - d + down - 1) // down):
-            every[i] = padded[d + i * down]
+            every[i] = padded[np.uint64(d + i * down)]  # unsigned: checked for no negative one
     at = 0
     for m in range(min(up, len(out))):
         sums = work[down, : (len(out) - m + up - 1) // up]
@@ -215,7 +216,7 @@ def _by_phase(
             for i in range(len(sums)):
                 sums[i] += tap * every[i]
         for i in range(len(sums)):
-            out[m + i * up] = sums[i]
+            out[np.uint64(m + i * up)] = sums[i]
         phase += down
         at += phase // up
         phase %= up

@@ -24,6 +24,9 @@ NOTHING = 1e-18
 """Share of a state that is nothing beside the rounding of double precision."""
 
 MOST_STREAMS = 32
+N_ROWS = 64
+"""Samples of all streams that are filtered at a time: they stay near the processor."""
+
 LEAST_TO_SETTLE = 8
 """A stream is so many times as long as it takes to settle, which is filtered in vain."""
 
@@ -77,27 +80,14 @@ def both_ways(sections: Sections, samples: Samples, n_pad: int) -> Samples:
     if n_streams < 2:
         n_streams, settling = 1, 0
     length = -(-n // n_streams)
-    # Rows are times, columns are streams; each begins and ends with what settles a filter.
-    streams = np.empty((settling + length + settling, n_streams))
-    rows = streams[settling : settling + length]
     flat = np.empty(n_streams * length)
     flat[:n_pad] = 2 * samples[0] - samples[n_pad:0:-1]
     flat[n_pad : n - n_pad] = samples
     flat[n - n_pad : n] = 2 * samples[-1] - samples[-2 : -n_pad - 2 : -1]
-    flat[n:] = flat[n - 1]
-    first = flat[0]
-    rows[:] = flat.reshape(n_streams, length).T
-    at_rest = _at_rest(sections)[:, :, np.newaxis]
-    streams[:settling, 1:] = rows[length - settling :, :-1]
-    streams[:settling, 0] = first
-    _run(sections, streams[: settling + length], at_rest * streams[0], False)
-    # Beyond its end, the signal keeps its last value.
-    tail = n - (n_streams - 1) * length
-    rows[tail:, -1] = rows[tail - 1, -1]
-    streams[settling + length :, :-1] = rows[:settling, 1:]
-    streams[settling + length :, -1] = rows[tail - 1, -1]
-    _run(sections, streams[settling:], at_rest * streams[-1], True)
-    flat.reshape(n_streams, length)[:] = rows.T
+    at_rest = _at_rest(sections)
+    for backwards in (False, True):
+        flat[n:] = flat[n - 1]  # beyond its end, the signal keeps its last value
+        _run(sections, flat, length, settling, at_rest, backwards)
     return flat[n_pad : n_pad + len(samples)]
 
 
@@ -154,21 +144,58 @@ def _settling(sections: Sections) -> int:
 
 
 @compiled
-def _run(sections: Sections, streams: Samples, states: Samples, backwards: bool) -> None:
-    """Filter streams in place, from their end if ``backwards``.
+def _run(
+    sections: Sections,
+    flat: Samples,
+    length: int,
+    settling: int,
+    at_rest: Samples,
+    backwards: bool,
+) -> None:
+    """Filter a signal in place, from its end if ``backwards``.
+
+    Some times of all streams are copied together to where the processor has them side by side.
 
     Parameters
     ----------
-    streams : (n_samples, n_streams)
-    states : (n_sections, 2, n_streams)
-        The states before the first sample.
+    flat : (n_streams * length,)
+        The streams, one after another.
+    settling
+        Samples of the stream before that a stream passes first, not yet filtered; of the first
+        stream, as many of its first value.
+    at_rest : (n_sections, 2)
+        See ``_at_rest``.
     """
-    n = len(streams)
-    for i in range(n):
-        values = streams[n - 1 - i if backwards else i]
+    n_streams, step = len(flat) // length, -1 if backwards else 1
+    origin = len(flat) - 1 if backwards else 0
+    rows = np.empty((N_ROWS, n_streams))
+    states = np.empty((len(sections), 2, n_streams))
+    for k in range(n_streams):  # loops: expressions of arrays take seconds to compile
+        before = flat[origin + step * max(k * length - settling, 0)]
         for s in range(len(sections)):
-            b0, b1, b2 = sections[s, 0], sections[s, 1], sections[s, 2]
-            _pass(values, states[s, 0], states[s, 1], b0, b1, b2, sections[s, 3], sections[s, 4])
+            states[s, 0, k], states[s, 1, k] = at_rest[s, 0] * before, at_rest[s, 1] * before
+    for begin in range(-settling, length, N_ROWS):
+        n_rows = min(N_ROWS, length - begin)
+        for k in range(n_streams):
+            first = k * length + begin
+            lead = min(max(-first, 0), n_rows)
+            for i in range(lead):
+                rows[i, k] = flat[origin]
+            at = np.uint64(origin + step * (first + lead))  # unsigned: checked for no negative one
+            for i in range(lead, n_rows):
+                rows[i, k] = flat[at]
+                at += np.uint64(step)
+        for i in range(n_rows):
+            for s in range(len(sections)):
+                b0, b1, b2 = sections[s, 0], sections[s, 1], sections[s, 2]
+                a1, a2 = sections[s, 3], sections[s, 4]
+                _pass(rows[i], states[s, 0], states[s, 1], b0, b1, b2, a1, a2)
+        settled = max(-begin, 0)
+        for k in range(n_streams):
+            at = np.uint64(origin + step * (k * length + begin + settled))
+            for i in range(settled, n_rows):
+                flat[at] = rows[i, k]
+                at += np.uint64(step)
 
 
 @compiled

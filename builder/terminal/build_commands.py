@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 from psgimg.builder.access.fetch_options import fetch_options, token_option
+from psgimg.builder.building import WORKER_MODULES
 from psgimg.builder.command_options import OUT, PATH, by_lane, channel_option, config_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.builder.placing import parts
 from psgimg.builder.placing.parts import Part
-from psgimg.builder.signals import corruption_spec
+from psgimg.builder.processes.pool import Processes
 from psgimg.builder.terminal import publish_commands
 from psgimg.builder.terminal.options import (
     DEFAULT_NAME,
@@ -31,6 +32,7 @@ from psgimg.builder.terminal.options import (
     workers_option,
 )
 from psgimg.builder.terminal.sharing_options import refuse_conflicts, sharing_options
+from psgimg.builder.words import counted
 
 
 @click.command()
@@ -47,8 +49,14 @@ from psgimg.builder.terminal.sharing_options import refuse_conflicts, sharing_op
     "--corrupt",
     multiple=True,
     metavar="SPEC",
-    help="Corrupted twin of the test split, such as noise:snr_db=0,lanes=eeg; may be "
-    "repeated. Kinds: lost, flat, polarity, hum, emg, pops, scale, noise.",
+    help="Corrupted twin of the test split, as noise:snr_db=0; repeatable. Kinds: lost, flat, "
+    "polarity, inverted, hum, emg, pops, scale, noise, shift.",
+)
+@click.option(
+    "--variants",
+    multiple=True,
+    metavar="SPEC",
+    help="Also training pages of changed signals: labs, or as --corrupt; repeatable.",
 )
 @workers_option
 @sharing_options
@@ -72,13 +80,17 @@ def build(
 
     Run the same command again to resume an interrupted build.
     """
+    given = {"part": part, "join": join, "parts": folders, "cluster": cluster, "workers": workers}
+    refuse_conflicts({name for name, value in given.items() if value}, options["fetch"], push=push)
+    engine = Processes(workers or os.cpu_count() or 1)
+    if not (part or join or cluster or options["limit"] == 1 or _is_built(options["out"])):
+        click.get_current_context().with_resource(engine.importing(WORKER_MODULES))
+    # Only now, as workers import theirs at the same time.
     from psgimg.builder import build as builder
     from psgimg.builder.dataset.config import BuildConfig
     from psgimg.builder.terminal import show_build, show_lanes, show_quality
 
-    given = {"part": part, "join": join, "parts": folders, "cluster": cluster, "workers": workers}
-    refuse_conflicts({name for name, value in given.items() if value}, options["fetch"], push=push)
-    config = BuildConfig(**options, workers=workers or os.cpu_count() or 1, part=part or parts.ALL)
+    config = BuildConfig(**options, workers=engine.workers, part=part or parts.ALL)
     if part:
         console = open_console()
         with ProgressBar(console) as progress:
@@ -89,8 +101,7 @@ def build(
         from psgimg.builder.release.push import check_ready
 
         release = publish_commands.release_config(config.out, repo_id, public, permission, replace)
-        twin = config.fixed().get(corruption_spec.KEY)
-        ready = check_ready(release, config.source, open_console().print, twin)
+        ready = check_ready(release, config.source, open_console().print, config.fixed())
     elif public or permission or replace or repo_id != DEFAULT_NAME:
         raise click.UsageError("--repo-id, --public, --permission and --replace go with --push")
     console = open_console()
@@ -101,7 +112,7 @@ def build(
         elif cluster:
             report = builder.build_on(cluster, config, progress, expect)
         else:
-            report = builder.build(config, progress, expect)
+            report = builder.build(config, progress, expect, engine)
     show_build.show_report(console, report)
     lanes = [lane["name"] for lane in report.values["recipe"]["montage"]["lanes"]]
     show_lanes.show(console, lanes, report.values["recordings"])
@@ -109,6 +120,11 @@ def build(
     show_build.show_ready(console, config.out, report)
     if push:
         publish_commands.send(release)
+
+
+def _is_built(out: Path) -> bool:
+    """Return whether a folder has a finished dataset, to which a build seldom adds much."""
+    return (out / "build.json").exists()
 
 
 @click.command()
@@ -123,7 +139,8 @@ def build(
 def check(signal: bool, workers: int | None, **options: Any) -> None:
     """List the recordings that a build would draw, and those it would set aside, with reasons.
 
-    Channels are judged by the header as in a build. No sample is read, so a flat EEG is not found.
+    Channels are judged by the header as in a build. Samples are read with --signal only; without
+    it, a flat EEG is not found.
     """
     from psgimg.builder import check as checker
     from psgimg.builder.dataset.config import BuildConfig
@@ -141,7 +158,9 @@ def check(signal: bool, workers: int | None, **options: Any) -> None:
     show_quality.show(console, lanes, plans)
     show_build.show_set_aside(console, set_aside)
     show_build.show_notes(console, plans)
-    console.print(f"{len(plans)} recordings would be built, {len(set_aside)} set aside")
+    if plans:
+        show_build.show_totals(console, plans)
+    console.print(f"{counted(len(plans), 'recording')} would be built, {len(set_aside)} set aside")
 
 
 @click.command()

@@ -71,7 +71,7 @@ workers_option = click.option(
     type=click.IntRange(1),
     default=None,
     metavar="N",
-    help="Number of processes.  [default: one per core]",
+    help="Processes.  [default: one per core]",
 )
 montage_option = click.option(
     "--montage",
@@ -98,7 +98,7 @@ polarity_option = click.option(
     default=BLINKS,
     show_default=True,
     metavar="RULE",
-    help="Sign: blinks, recorded or inverted.",
+    help="Sign: blinks, recorded, inverted.",
 )
 """Options that several commands take individually."""
 
@@ -125,7 +125,7 @@ DATA_OPTIONS = (
         type=minutes,
         default="30",
         show_default=True,
-        help="Minutes awake around sleep, or none.",
+        help="Wake kept around sleep, or none.",
     ),
     click.option(
         "--min-quality",
@@ -140,7 +140,7 @@ DATA_OPTIONS = (
         "--splits",
         default="80/10/10",
         show_default=True,
-        help="Proportions of train/validation/test, by subject.",
+        help="Train/validation/test by subject.",
     ),
     click.option(
         "--split-file",

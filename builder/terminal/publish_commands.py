@@ -57,7 +57,7 @@ def push(
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["sharegpt", "webdataset", "imagefolder"]),
+    type=click.Choice(["sharegpt", "trl", "webdataset", "imagefolder"]),
     help="Export pages in the layout of another tool.",
 )
 @click.option(
@@ -73,7 +73,7 @@ def push(
     default="closed",
     show_default=True,
     metavar="NAME|FILE",
-    help="Prompt for --format sharegpt: closed, aasm or a YAML file.",
+    help="Prompt for --format sharegpt or trl: closed, aasm or a YAML file.",
 )
 def export(
     folder: Path, labels_only: bool, form: str | None, out: Path | None, split: str, prompt: str
@@ -87,8 +87,8 @@ def export(
         raise click.UsageError("use either --labels-only or --format")
     if labels_only and split != "all":
         raise click.UsageError("--split needs --format; a labels-only export contains all splits")
-    if form != "sharegpt" and prompt != "closed":
-        raise click.UsageError("--prompt needs --format sharegpt")
+    if form not in ("sharegpt", "trl") and prompt != "closed":
+        raise click.UsageError("--prompt needs --format sharegpt or trl")
     out = out or Path(f"psg-{'labels' if labels_only else form}")
     console = open_console()
     if labels_only:
@@ -110,6 +110,10 @@ def _export(
         from psgimg.builder.exports import sharegpt
 
         sharegpt.write(folder, out, split, progress, prompt)
+    elif form == "trl":
+        from psgimg.builder.exports import trl
+
+        trl.write(folder, out, split, progress, prompt)
     elif form == "webdataset":
         from psgimg.builder.exports import webdataset
 

@@ -12,15 +12,16 @@ from psgimg.builder.console import new_table, styled
 from psgimg.builder.corpora.sources import root_variable
 from psgimg.builder.dataset.build_json import PlanFacts, PlannedRecording
 from psgimg.builder.dataset.build_report import Report, SetAside
-from psgimg.builder.dataset.schema import SPLITS
+from psgimg.builder.dataset.schema import SPLITS, SplitName, variant_column
 from psgimg.builder.files import quoting
 from psgimg.builder.preview import PreviewPage
 from psgimg.builder.recordings.recording import Corpus
-from psgimg.builder.signals import corruption_spec
+from psgimg.builder.signals import corruption_spec, variant_spec
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.builder.terminal import show_fetch
 from psgimg.builder.words import counted
 from rich.console import Console
+from rich.table import Table
 
 T = TypeVar("T")
 
@@ -43,19 +44,19 @@ def show_report(console: Console, report: Report) -> None:
             )
     show_set_aside(console, [SetAside(**entry) for entry in report.values["set_aside"]])
     show_notes(console, report.values["recordings"])
-    left = ("corpus", "split")
-    table = new_table(*left, *STAGE_NAMES, "epochs", left=left)
-    for corpus in report.values["counts"]:
-        for split in SPLITS:
-            counts = [report.n_epochs(corpus, split, stage) for stage in STAGE_NAMES]
-            table.add_row(corpus, split, *(f"{n:,}" for n in (*counts, sum(counts))))
-    console.print(table)
+    counts = {
+        (corpus, split): [report.n_epochs(corpus, split, stage) for stage in STAGE_NAMES]
+        for corpus in report.values["counts"]
+        for split in SPLITS
+    }
+    console.print(_epochs(counts))
     for corpus, parted in report.values["parted"].items():
         told = (
             f"The published split parts relatives of {corpus}: {parted['subjects']} members of "
             f"{parted['families']} families are not all in one split."
         )
         console.print(styled((told, "yellow")))
+    show_variants(console, report)
     if corruption_spec.KEY in report.values:
         console.print(
             f"Only the test split is drawn, corrupted by {report.values[corruption_spec.KEY]['spec']}: "
@@ -68,6 +69,14 @@ def show_report(console: Console, report: Report) -> None:
             "with --split-file."
         )
         console.print(styled((empty, "yellow"), remedy))
+
+
+def show_variants(console: Console, report: Report) -> None:
+    """Print which further pictures the training pages have."""
+    for number, one in enumerate(report.values["fixed"].get(variant_spec.KEY, []), start=1):
+        console.print(
+            f"{variant_column(number)}: each training page again, drawn from signals with {one['spec']}"
+        )
 
 
 def show_part(console: Console, done: PartDone) -> None:
@@ -182,3 +191,24 @@ def show_plans(console: Console, plans: Iterable[PlannedRecording]) -> None:
             ", ".join(f"{n} {why}" for why, n in facts["left_out"].items()),
         )
     console.print(table)
+
+
+def show_totals(console: Console, plans: Sequence[PlannedRecording]) -> None:
+    """Print the number of epochs by stage and split that a build would draw."""
+    corpora = dict.fromkeys(facts["corpus"] for facts in plans)
+    counts = {(corpus, split): [0] * len(STAGE_NAMES) for corpus in corpora for split in SPLITS}
+    for facts in plans:
+        if facts["split"]:
+            totals = counts[facts["corpus"], facts["split"]]
+            for i, n in enumerate(facts["stages"].values()):
+                totals[i] += n
+    console.print(_epochs(counts))
+
+
+def _epochs(counts: Mapping[tuple[str, SplitName], Sequence[int]]) -> Table:
+    """Return a table of the epochs of each stage, by corpus and split."""
+    left = ("corpus", "split")
+    table = new_table(*left, *STAGE_NAMES, "epochs", left=left)
+    for (corpus, split), stages in counts.items():
+        table.add_row(corpus, split, *(f"{n:,}" for n in (*stages, sum(stages))))
+    return table

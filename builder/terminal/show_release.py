@@ -13,7 +13,7 @@ from psgimg.builder.release.plan import Plan
 from psgimg.builder.release.push import Pushed
 from psgimg.builder.release.transfer import Transfer
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.builder.words import size
+from psgimg.builder.words import counted, size
 from rich.console import Console
 
 SHOWN, LISTED = 8, 20
@@ -70,9 +70,9 @@ def show_place(console: Console, transfer: Transfer) -> None:
 def show_transfer(console: Console, transfer: Transfer) -> None:
     """Print which files are sent, kept and removed."""
     console.print(
-        f"to send: {len(transfer.send)} files, {size(transfer.n_bytes)}; already there: "
-        f"{transfer.n_kept} files, {size(transfer.bytes_kept)}; to remove: "
-        f"{len(transfer.removed)} files"
+        f"to send: {counted(len(transfer.send), 'file')}, {size(transfer.n_bytes)}; already there: "
+        f"{counted(transfer.n_kept, 'file')}, {size(transfer.bytes_kept)}; to remove: "
+        f"{counted(len(transfer.removed), 'file')}"
     )
     for addition in transfer.send[:SHOWN]:
         console.print(styled(f"  + {addition.path}  ", (size(addition.n_bytes), "dim")))

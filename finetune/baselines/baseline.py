@@ -16,8 +16,9 @@ from psgimg.finetune import hub
 from psgimg.finetune.baselines import methods, nights, staging
 from psgimg.finetune.baselines.methods import Method
 from psgimg.finetune.baselines.nights import Nights, Task
-from psgimg.finetune.data import source
+from psgimg.finetune.data import sampling, soft_labels, source, votes
 from psgimg.finetune.data.source import Source
+from psgimg.finetune.data.votes import Votes
 from psgimg.finetune.inference import partial_file
 from psgimg.finetune.metrics.predictions import Predictions
 
@@ -55,6 +56,10 @@ class BaselineConfig:
         means all.
     fetch
         How recordings that are not on disk are fetched; None if all are.
+    weights
+        Folder or Hub id of pretrained weights, for the method that needs them; None if it is left out.
+    soft_labels
+        Whether to learn from all scorers of a page in place of its label.
     train, part, join
         Train the methods and stage nothing; stage a share of the recordings; join the shares.
     """
@@ -72,13 +77,14 @@ class BaselineConfig:
     source: tuple[str, ...] = ()
     train_subjects: int | None = None
     fetch: FetchConfig | None = None
+    weights: str | None = None
+    soft_labels: bool = False
     train: bool = False
     part: Part | None = None
     join: bool = False
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise BuildError(f"--seed {self.seed}: give 0 or more")
+        sampling.check_seed(self.seed)
         if self.train_subjects is not None and self.train_subjects < 1:
             raise BuildError(f"--train-subjects {self.train_subjects}: give 1 or more")
         if [self.train, self.part is not None, self.join].count(True) > 1:
@@ -103,7 +109,7 @@ def baseline(config: BaselineConfig, progress: Progress) -> dict[str, Prediction
     """
     for dataset in (config.dataset, config.on or config.dataset):
         hub.require(dataset, "dataset")
-    available, notes = methods.available(config.method)
+    available, notes = methods.available(config.method, config.weights)
     training = nights.training_sources(config.dataset, config.corpus, config.fold)
     own = config.fold if config.on is None else None
     target = source.find(config.on or config.dataset, config.corpus, config.split, fold=own)
@@ -118,11 +124,22 @@ def baseline(config: BaselineConfig, progress: Progress) -> dict[str, Prediction
         chosen, excluded = methods.applicable(available, splits.target, config.method)
         for note in (*notes, *excluded):
             progress.note(note)
-        task = Task(splits, config.seed, config.workers, progress, config.fetch, stocks)
+        told = _scorers(config, training[0], splits)
+        task = Task(splits, config.seed, config.workers, progress, config.fetch, stocks, told)
         return {
             name: _one(name, method, config, training, target, task)
             for name, method in chosen.items()
         }
+
+
+def _scorers(config: BaselineConfig, training: Source, splits: Nights) -> Votes | None:
+    """Return the votes of the training split if all scorers are to be learned from, else None."""
+    if not config.soft_labels:
+        return None
+    found = votes.read(training)
+    if not any(night.scorers(found).several.any() for night in splits.train):
+        raise BuildError(soft_labels.one_scorer(training.name))
+    return found
 
 
 def _one(
@@ -161,6 +178,8 @@ def _settings(
         "recipe_hash": target.build["recipe_hash"],
         "seed": config.seed if method.trains else None,
         "train_subjects": config.train_subjects if method.trains else None,
+        **({"soft_labels": True} if method.trains and config.soft_labels else {}),
+        **({"weights": method.weights} if method.weights else {}),
     }
 
 

@@ -90,12 +90,21 @@ def train_on_pages(task: Task) -> Trees:
 def _train(task: Task, of: Features) -> Trees:
     nights_of = task.nights.train
     table = _table(task, nights_of, of)
-    return fit(
-        table, np.concatenate([night.labels for night in nights_of]), task.seed, task.workers
-    )
+    shares = np.concatenate([night.scorers(task.votes).shares for night in nights_of])
+    pages, stages = np.nonzero(
+        shares
+    )  # a page counts once, shared among the stages its scorers chose
+    weights = None if task.votes is None else shares[pages, stages]
+    return fit(table.iloc[pages], stages.astype(np.int8), task.seed, task.workers, weights=weights)
 
 
-def fit(table: pd.DataFrame, labels: npt.NDArray[np.int8], seed: int, threads: int) -> Trees:
+def fit(
+    table: pd.DataFrame,
+    labels: npt.NDArray[np.int8],
+    seed: int,
+    threads: int,
+    weights: npt.NDArray[np.float32] | None = None,
+) -> Trees:
     """Train a classifier; the result does not depend on the number of threads.
 
     Parameters
@@ -108,6 +117,8 @@ def fit(table: pd.DataFrame, labels: npt.NDArray[np.int8], seed: int, threads: i
         Random seed.
     threads
         Number of threads.
+    weights : (n_pages,) or None
+        How much each page counts.
 
     Raises
     ------
@@ -128,7 +139,7 @@ def fit(table: pd.DataFrame, labels: npt.NDArray[np.int8], seed: int, threads: i
         force_row_wise=True,
         verbosity=-1,
     )
-    model.fit(table, labels)
+    model.fit(table, labels, sample_weight=weights)
     facts = {"method": {**SETTINGS, "features": table.shape[1]}}
     return Trees(model.booster_.model_to_string(), tuple(map(int, model.classes_)), facts)
 

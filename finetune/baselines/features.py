@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from psgimg.builder.lane_signals import Lanes
+from psgimg.builder.signals.epoching import Epoch
 from psgimg.finetune.baselines import windows
 from psgimg.finetune.baselines.nights import Night
 from psgimg.finetune.metrics.disclosure import View
@@ -42,7 +43,7 @@ def of_night(night: Night) -> pd.DataFrame:
     return of(night.read(filtered=False))
 
 
-def of(lanes: Lanes) -> pd.DataFrame:
+def of(lanes: Lanes[Epoch]) -> pd.DataFrame:
     """Return the features of some lanes; see :func:`of_night`."""
     import pandas as pd
 
@@ -63,7 +64,7 @@ def of(lanes: Lanes) -> pd.DataFrame:
     return features
 
 
-def _levels(lanes: Lanes) -> pd.DataFrame:
+def _levels(lanes: Lanes[Epoch]) -> pd.DataFrame:
     """Return the mean of an EMG recorded as a level, and its difference from the night's median."""
     import pandas as pd
 

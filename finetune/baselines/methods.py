@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,8 +14,18 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import BuildError
-from psgimg.finetune.baselines import boosting, features, network, store, yasa_stager
-from psgimg.finetune.baselines.nights import Night, Task
+from psgimg.finetune.baselines import (
+    boosting,
+    braindecode_models,
+    features,
+    foundation,
+    network,
+    sequence_network,
+    sequences,
+    store,
+    yasa_stager,
+)
+from psgimg.finetune.baselines.nights import Night
 from psgimg.finetune.metrics.disclosure import (
     ELSEWHERE,
     LIKE_FOR_LIKE,
@@ -54,7 +65,7 @@ class Learner:
         Whether it uses the validation split for early stopping.
     """
 
-    train: Callable[[Task], Stager]
+    train: Callable[..., Stager]
     load: Callable[[Path], Stager]
     validates: bool = False
 
@@ -78,9 +89,13 @@ class Method:
         What it sees of a night.
     elsewhere
         What it learned from before it was published; None if it learns from the dataset alone.
+    pretrained
+        Whether it needs pretrained weights, which psgimg does not bring; see ``given``.
+    weights
+        Name and hash of the weights given, as JSON values.
     """
 
-    prepare: Callable[[Night], Any]
+    prepare: Callable[..., Any]
     modules: tuple[str, ...]
     libraries: tuple[str, ...]
     learner: Learner | None = None
@@ -88,6 +103,8 @@ class Method:
     notes: Callable[[Sequence[Night]], list[str]] = lambda nights: []
     sees: View = ONE_PAGE
     elsewhere: Elsewhere | None = None
+    pretrained: bool = False
+    weights: Mapping[str, str] | None = None
 
     @property
     def trains(self) -> bool:
@@ -113,13 +130,19 @@ class Method:
 
 
 _YASA = (("yasa", "lightgbm"), ("yasa", "lightgbm", "scikit-learn", "mne"))
-_CNN = (("braindecode.models", "torch"), ("braindecode", "torch"))
+_CNN = (("torch", "braindecode.models"), ("braindecode", "torch"))
 
 METHODS = {
     "boosting": Method(
         features.of_night, *_YASA, Learner(boosting.train, boosting.load), sees=features.VIEW
     ),
     "cnn": Method(store.pages_of, *_CNN, Learner(network.train, network.load, validates=True)),
+    "usleep": Method(
+        sequences.of_night,
+        *_CNN,
+        Learner(sequence_network.train, sequence_network.load, validates=True),
+        sees=sequences.VIEW,
+    ),
     "yasa": Method(
         yasa_stager.of_night,
         *_YASA,
@@ -128,14 +151,29 @@ METHODS = {
         sees=features.VIEW,
         elsewhere=yasa_stager.LEARNED_FROM,
     ),
+    "labram": Method(
+        foundation.of_night,
+        (*_CNN[0], "sklearn"),
+        (*_CNN[1], "scikit-learn"),
+        Learner(foundation.train, foundation.load),
+        elsewhere=foundation.LEARNED_FROM,
+        pretrained=True,
+    ),
     LIKE_FOR_LIKE: Method(
         features.of_pages, *_YASA, Learner(boosting.train_on_pages, boosting.load)
     ),
 }
 
 
-def available(names: Sequence[str]) -> tuple[dict[str, Method], list[str]]:
+def available(
+    names: Sequence[str], weights: str | None = None
+) -> tuple[dict[str, Method], list[str]]:
     """Return the named methods, or all whose libraries are installed if none is named.
+
+    Parameters
+    ----------
+    weights
+        Folder or Hub id of pretrained weights; None leaves out the method that needs them.
 
     Returns
     -------
@@ -147,16 +185,42 @@ def available(names: Sequence[str]) -> tuple[dict[str, Method], list[str]]:
     Raises
     ------
     BuildError
-        If a method is unknown, a named one lacks its libraries, or none is left.
+        If a method is unknown, a named one lacks its libraries or weights, none is left, or the weights
+        are not those of any.
     """
     if unknown := [name for name in names if name not in METHODS]:
         raise BuildError(f"--method {unknown[0]!r} is unknown; use {', '.join(METHODS)}")
     wanted = {name: METHODS[name] for name in METHODS if not names or name in names}
+    if weights is not None and not any(method.pretrained for method in wanted.values()):
+        raise BuildError(
+            f"--weights {weights}: no method asked for takes weights; add --method labram"
+        )
+    if not names and weights is None:
+        wanted = {name: method for name, method in wanted.items() if not method.pretrained}
     faults = {name: why for name, method in wanted.items() if (why := fault(method))}
-    remaining = {name: method for name, method in wanted.items() if name not in faults}
+    remaining = {name: one for name, one in wanted.items() if name not in faults}
     if faults and (names or not remaining):
         raise BuildError(next(f"{name}: {why}" for name, why in faults.items()))
-    return remaining, [f"{name} is left out: {why}" for name, why in faults.items()]
+    notes = [f"{name} is left out: {why}" for name, why in faults.items()]
+    return {name: _given(name, one, weights) for name, one in remaining.items()}, notes
+
+
+def _given(name: str, method: Method, weights: str | None) -> Method:
+    """Return a method with its pretrained weights, if it needs any."""
+    if not method.pretrained or method.learner is None:
+        return method
+    if weights is None:
+        raise BuildError(
+            f"{name} needs pretrained weights, without which its features are random; give a folder or "
+            f"an id on the Hub by --weights, such as {foundation.PUBLISHED}"
+        )
+    found = foundation.located(weights)
+    return replace(
+        method,
+        prepare=partial(foundation.of_night, found.folder),
+        learner=Learner(partial(foundation.train, weights=found), method.learner.load),
+        weights=found.facts(),
+    )
 
 
 def applicable(
@@ -184,11 +248,13 @@ def fault(method: Method) -> str:
         try:
             with warnings.catch_warnings():  # from imports of these libraries, not from psgimg
                 warnings.simplefilter("ignore")
-                importlib.import_module(name)
+                if name == braindecode_models.NAME:
+                    braindecode_models.models()
+                else:
+                    importlib.import_module(name)
         except ModuleNotFoundError as error:
             return f"{error.name} is missing; {REMEDY}"
-        # braindecode imports torchaudio, which loads libraries of the torch version it was built for.
         except (ImportError, OSError) as error:
             reason = " ".join(str(error).split())
-            return f"{name} can't be imported ({reason}); install the torchaudio that matches your torch"
+            return f"{name} can't be imported ({reason}); {REMEDY}"
     return ""

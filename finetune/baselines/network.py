@@ -1,24 +1,22 @@
 """Network: a small convolutional network on the lanes (Chambon et al. 2018), from braindecode.
 
 IEEE Trans. Neural Syst. Rehabil. Eng. 26(4), 758-769. Its input is one page, filtered as for the
-picture. Trained in plain torch; the weights of the epoch with the lowest validation loss are kept.
-A training epoch is called a pass, as an epoch is 30 s of sleep.
+picture. Trained in plain torch; the weights of the pass with the lowest validation loss are kept.
 """
 
 from __future__ import annotations
 
-import copy
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.baselines import store
+from psgimg.finetune.baselines import braindecode_models, early_stopping, store, weights_file
 from psgimg.finetune.baselines.nights import PAGE_SAMPLES, SFREQ_HZ, Task
 from psgimg.finetune.baselines.store import Scale, Store
 
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
 BATCH = 32
 LEARNING_RATE = 1e-3
 PASSES = 25
-PATIENCE = 4
-"""Number of passes without a lower validation loss after which training stops."""
-
 PASSES_UNVALIDATED = 10
 """Number of passes without a validation split."""
 
@@ -58,24 +53,20 @@ class Network:
         """Write the network to a file."""
         import torch
 
-        values = {
-            "weights": {name: value.cpu() for name, value in self.model.state_dict().items()},
+        scale = {
             "centre_uv": torch.from_numpy(self.scale.centre_uv),
             "width_uv": torch.from_numpy(self.scale.width_uv),
-            "facts": json.dumps(self.facts),
         }
-        torch.save(values, path)
+        weights_file.write(path, self.model, self.facts, scale)
 
 
 def load(path: Path) -> Network:
     """Read a network from the file that ``Network.save`` wrote."""
-    import torch
-
-    values = torch.load(path, map_location="cpu", weights_only=True)
+    values = weights_file.read(path)
     scale = Scale(values["centre_uv"].numpy(), values["width_uv"].numpy())
     model = _model(len(scale.centre_uv))
     model.load_state_dict(values["weights"])
-    return Network(model, scale, json.loads(values["facts"]))
+    return Network(model, scale, values["facts"])
 
 
 def train(task: Task) -> Network:
@@ -84,56 +75,31 @@ def train(task: Task) -> Network:
 
     with tempfile.TemporaryDirectory(prefix="psgimg-lanes-") as room, torch.random.fork_rng():
         torch.manual_seed(task.seed)
-        pages = store.fill(Path(room, "train"), task.nights.train, "lanes for training", task)
+        told = "lanes for training"
+        pages = store.fill(Path(room, "train"), task.nights.train, told, task, task.votes)
         validation = None
-        # Selecting the best pass on the pages that are evaluated would bias the result.
-        target = {night.key for night in task.nights.target}
-        if held_out := [night for night in task.nights.validation if night.key not in target]:
+        if held_out := early_stopping.held_out(task, "cnn", PASSES_UNVALIDATED):
             path = Path(room, "validation")
             validation = store.fill(path, held_out, "lanes for validation", task)
-        else:
-            task.progress.note(
-                "cnn: no validation split other than the split to stage; training for "
-                f"{PASSES_UNVALIDATED} passes without early stopping"
-            )
         model = _model(pages.pages_uv.shape[1])
         facts = fit(model, pages, validation, task)
     return Network(model, pages.scale, {"method": _settings(), **facts})
 
 
 def fit(model: nn.Module, train: Store, validation: Store | None, task: Task) -> dict[str, Any]:
-    """Train a model in place, and restore its weights after the best pass.
-
-    Returns
-    -------
-    ``passes``, their number; ``best_pass``, None without validation; and ``validation_loss``, that of
-    each pass.
-    """
+    """Train a model in place; see :func:`psgimg.finetune.baselines.early_stopping.fit`."""
     import torch
 
     optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE)
     rng = np.random.default_rng(task.seed)
-    n_passes = PASSES if validation else PASSES_UNVALIDATED
-    best, best_pass, kept = float("inf"), 0, model.state_dict()
-    losses: list[float] = []
-    task.progress.start("training the network", n_passes, "passes")
-    for done in range(1, n_passes + 1):
-        _pass(model, optimizer, train, rng.permutation(len(train.labels)))
-        task.progress.advance()
-        if validation is None:
-            continue
-        losses.append(_loss(model, validation, train.scale))
-        if losses[-1] < best:
-            best, best_pass, kept = losses[-1], done, copy.deepcopy(model.state_dict())
-        elif done - best_pass >= PATIENCE:
-            break
-    if validation is not None:
-        model.load_state_dict(kept)
-    return {
-        "passes": done,
-        "best_pass": best_pass or None,
-        "validation_loss": [round(loss, 4) for loss in losses],
-    }
+
+    def one_pass() -> None:
+        _pass(model, optimizer, train, rng.permutation(len(train.targets)))
+
+    if validation is None:
+        return early_stopping.fit(model, one_pass, None, PASSES_UNVALIDATED, task.progress)
+    watched = partial(_loss, model, validation, train.scale)
+    return early_stopping.fit(model, one_pass, watched, PASSES, task.progress)
 
 
 def probabilities(
@@ -154,9 +120,8 @@ def probabilities(
 def _model(n_lanes: int) -> nn.Module:
     """Return an untrained network, on a GPU if available."""
     import torch
-    from braindecode.models import SleepStagerChambon2018
 
-    model: nn.Module = SleepStagerChambon2018(
+    model: nn.Module = braindecode_models.models().SleepStagerChambon2018(
         n_chans=n_lanes,
         sfreq=SFREQ_HZ,
         n_times=PAGE_SAMPLES,
@@ -179,8 +144,8 @@ def _pass(
     for first in range(0, len(order), BATCH):
         rows = np.sort(order[first : first + BATCH])  # sequential access to the file
         logits = model(_batch(train.pages_uv[rows], train.scale, model))
-        labels = torch.from_numpy(train.labels[rows]).to(logits.device)
-        loss = torch.nn.functional.cross_entropy(logits, labels)
+        targets = torch.from_numpy(train.targets[rows]).to(logits.device)
+        loss = torch.nn.functional.cross_entropy(logits, targets)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -189,7 +154,7 @@ def _pass(
 def _loss(model: nn.Module, validation: Store, scale: Scale) -> float:
     """Return the mean cross-entropy of the validation split."""
     values = probabilities(model, validation.pages_uv, scale)
-    likelihood = values[np.arange(len(values)), validation.labels]
+    likelihood = (values * validation.targets).sum(axis=1)
     return float(-np.log(np.maximum(likelihood, 1e-12)).mean())
 
 
@@ -206,5 +171,5 @@ def _settings() -> dict[str, Any]:
         "batch": BATCH,
         "learning_rate": LEARNING_RATE,
         "passes": PASSES,
-        "patience": PATIENCE,
+        "patience": early_stopping.PATIENCE,
     }

@@ -18,14 +18,17 @@ from psgimg.builder.lane_signals import Here, Lanes, Origin
 from psgimg.builder.processes import pool
 from psgimg.builder.progress import Progress
 from psgimg.builder.recordings.recording import Recording
+from psgimg.builder.signals.epoching import Epoch
 from psgimg.finetune.data import page_index, sampling, source
-from psgimg.finetune.data.page_index import Index, RecordingKey
+from psgimg.finetune.data.page_index import NO_STAGE, Index, RecordingKey
+from psgimg.finetune.data.soft_labels import SoftLabels
 from psgimg.finetune.data.source import Source
+from psgimg.finetune.data.votes import Votes
 
 T = TypeVar("T")
 
 SFREQ_HZ = 100.0
-"""Sampling rate used by all methods, which is that of YASA."""
+"""Sampling rate used by the methods, which is that of YASA, unless they state another."""
 
 PAGE_SAMPLES = 3000
 """Number of samples of a page at ``SFREQ_HZ``."""
@@ -58,8 +61,16 @@ class Night:
     drawn: tuple[str | None, ...]
     epoch_s: float
 
-    def read(self, *, filtered: bool) -> Lanes:
-        """Read the lanes of the recording at ``SFREQ_HZ``.
+    def scorers(self, votes: Votes | None) -> SoftLabels:
+        """Return the scorers of its pages; without votes, not even empty ones, those of the labels."""
+        if votes is None:
+            return SoftLabels.of_columns(self.labels, np.full_like(self.labels, NO_STAGE), ())
+        key = self.key.corpus, self.key.recording
+        voted = [votes.get((*key, epoch)) for epoch in self.epochs.tolist()]
+        return SoftLabels.of_columns(self.labels, self.labels_2, voted)
+
+    def read(self, *, filtered: bool, sfreq_hz: float = SFREQ_HZ) -> Lanes[Epoch]:
+        """Read the lanes of the recording.
 
         Parameters
         ----------
@@ -71,7 +82,7 @@ class Night:
         BuildError
             If the signals can't be read, or the epochs differ from those of the dataset.
         """
-        lanes = lane_signals.read(self.origin, sfreq_hz=SFREQ_HZ, filtered=filtered)
+        lanes = lane_signals.read(self.origin, sfreq_hz=sfreq_hz, filtered=filtered)
         on_disk = [(epoch.index, int(epoch.stage)) for epoch in lanes.epochs]
         if on_disk != list(zip(self.epochs.tolist(), self.labels.tolist(), strict=True)):
             raise BuildError(
@@ -128,6 +139,8 @@ class Task:
         Receives progress and notes.
     fetch, stocks
         How recordings that are not on disk are fetched, and the files of each corpus that is.
+    votes
+        How many scorers chose each stage, to learn from all of them; None: learn from the labels.
     """
 
     nights: Nights
@@ -136,6 +149,7 @@ class Task:
     progress: Progress
     fetch: FetchConfig | None = None
     stocks: Mapping[str, Stock] = field(default_factory=dict)
+    votes: Votes | None = None
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from psgimg.finetune.baselines import nights
 from psgimg.finetune.baselines.nights import PAGE_SAMPLES, Night, Task
+from psgimg.finetune.data.votes import Votes
+
+Pages = npt.NDArray[np.float16]
 
 LARGEST = 20.0
 """Limit of scaled samples, in interquartile ranges, so that a loose electrode does not dominate."""
@@ -41,13 +44,14 @@ class Store:
     Parameters
     ----------
     pages_uv : (n, n_lanes, n_samples) float16, memory-mapped
-    labels : (n,) int64
+    targets : (n, 5) float32
+        Share of the scorers who chose each stage; 1 for the label where one is learned from.
     scale
         Scale of these nights.
     """
 
     pages_uv: npt.NDArray[np.float16]
-    labels: npt.NDArray[np.int64]
+    targets: npt.NDArray[np.float32]
     scale: Scale
 
 
@@ -63,20 +67,40 @@ def pages_of(night: Night) -> npt.NDArray[np.float16]:
     return np.clip(pages_uv, -limit, limit).astype(np.float16)
 
 
-def fill(path: Path, chosen: Sequence[Night], what: str, task: Task) -> Store:
-    """Write the pages of some nights to a file and memory-map it."""
+def fill(
+    path: Path,
+    chosen: Sequence[Night],
+    what: str,
+    task: Task,
+    votes: Votes | None = None,
+    prepare: Callable[[Night], Pages] = pages_of,
+) -> Store:
+    """Write the pages of some nights to a file and memory-map it.
+
+    Parameters
+    ----------
+    votes
+        To learn from all scorers; None: from the labels.
+    prepare
+        Returns the pages of a night, in a worker process.
+    """
     stops = np.cumsum([len(night.epochs) for night in chosen])
     n_lanes = len(chosen[0].origin.spec.recipe.montage.lanes)
     shape = (int(stops[-1]), n_lanes, PAGE_SAMPLES)
     pages_uv = np.memmap(path, np.float16, "w+", shape=shape)
     stop_of = dict(zip(chosen, stops.tolist(), strict=True))
     quartiles = {}
-    for night, pages in nights.process(chosen, pages_of, what, task):
+    for night, pages in nights.process(chosen, prepare, what, task):
         pages_uv[stop_of[night] - len(pages) : stop_of[night]] = pages
         quartiles[night] = _quartiles(pages)
-    labels = np.concatenate([night.labels for night in chosen]).astype(np.int64)
+    targets = np.concatenate([night.scorers(votes).shares for night in chosen])
     scale = _scale(np.stack([quartiles[night] for night in chosen]))
-    return Store(pages_uv, labels, scale)
+    return Store(pages_uv, targets, scale)
+
+
+def in_own_scale(pages_uv: Pages) -> Pages:
+    """Return the pages of a night scaled by its own medians and interquartile ranges."""
+    return _scale(_quartiles(pages_uv)[None]).apply(pages_uv).astype(np.float16)
 
 
 def _quartiles(pages_uv: npt.NDArray[np.float16]) -> npt.NDArray[np.float64]:

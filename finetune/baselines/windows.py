@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from psgimg.builder.lane_signals import Lanes
-from psgimg.builder.signals.epoching import place
+from psgimg.builder.signals.epoching import Paged, place
 from psgimg.finetune.baselines.nights import PAGE_SAMPLES, SFREQ_HZ
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Grid:
     windows: npt.NDArray[np.int64]
 
 
-def channels(lanes: Lanes) -> Channels:
+def channels(lanes: Lanes[Paged]) -> Channels:
     """Select the lanes to use: a live central EEG, else another live EEG, else any EEG.
 
     An EMG recorded as a level has no waveform and is not used.
@@ -76,7 +76,7 @@ def channels(lanes: Lanes) -> Channels:
     return Channels(eeg, first["eog"], first["emg"])
 
 
-def grids(lanes: Lanes) -> Iterator[Grid]:
+def grids(lanes: Lanes[Paged]) -> Iterator[Grid]:
     """Yield the grids of a recording; every page is in exactly one of them."""
     groups: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
     stretches = lanes.signals.stretches
@@ -92,8 +92,16 @@ def grids(lanes: Lanes) -> Iterator[Grid]:
         yield Grid(data_uv, pages, (firsts - firsts[0]) // PAGE_SAMPLES)
 
 
-def staging(grid: Grid, chosen: Channels) -> yasa.SleepStaging:
-    """Return YASA's stager for the signal of a grid."""
+def staging(
+    grid: Grid, chosen: Channels, person: Mapping[str, int] | None = None
+) -> yasa.SleepStaging:
+    """Return YASA's stager for the signal of a grid.
+
+    Parameters
+    ----------
+    person
+        ``age`` in years and ``male``, 1 or 0; None if they are not known.
+    """
     import mne
     import yasa
 
@@ -103,4 +111,5 @@ def staging(grid: Grid, chosen: Channels) -> yasa.SleepStaging:
     data_v = grid.data_uv[list(present.values())].astype(np.float64) * V_PER_UV
     raw = mne.io.RawArray(data_v, info, verbose=False)
     names = {f"{kind}_name": kind for kind in present if kind != "eeg"}
-    return yasa.SleepStaging(raw, "eeg", **names)
+    metadata = dict(person) if person else None
+    return yasa.SleepStaging(raw, "eeg", metadata=metadata, **names)

@@ -7,10 +7,12 @@ left out.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from psgimg.builder.lane_signals import Lanes
+from psgimg.builder.signals.epoching import Paged
 from psgimg.finetune.baselines import windows
 from psgimg.finetune.baselines.nights import Night
 from psgimg.finetune.metrics.disclosure import Elsewhere
@@ -45,12 +47,26 @@ def notes(target: Sequence[Night]) -> list[str]:
 
 def of_night(night: Night) -> npt.NDArray[np.float64]:
     """Return (n_pages, 5) probabilities of a night that has a central EEG lane."""
-    lanes = night.read(filtered=False)
+    return of_lanes(night.read(filtered=False))
+
+
+def of_lanes(
+    lanes: Lanes[Paged], person: Mapping[str, int] | None = None
+) -> npt.NDArray[np.float64]:
+    """Return (n_pages, 5) probabilities of the pages of some lanes.
+
+    Parameters
+    ----------
+    lanes
+        Unfiltered, at the sampling rate of YASA.
+    person
+        ``age`` in years and ``male``, 1 or 0; None if they are not known.
+    """
     chosen = windows.channels(lanes)
     values = np.empty((len(lanes.epochs), len(STAGES)))
     for grid in windows.grids(lanes):
         with warnings.catch_warnings():  # the classifiers were pickled by an older scikit-learn
             warnings.simplefilter("ignore")
-            proba = windows.staging(grid, chosen).predict().proba
+            proba = windows.staging(grid, chosen, person).predict().proba
         values[grid.pages] = proba[STAGES].to_numpy()[grid.windows]
     return values

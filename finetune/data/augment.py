@@ -1,4 +1,4 @@
-"""Augmentation: training pages mirrored, shifted in time or shown with fewer lanes, by the seed."""
+"""Augmentation: training pages mirrored, shifted, with fewer lanes or of other signals, by the seed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.render.ground import spills
 from psgimg.builder.render.recipe import Recipe
+from psgimg.finetune.data.context import Context
 from psgimg.finetune.data.page_set import PageSet
+from psgimg.finetune.data.soft_labels import Draws, SoftLabels
+from psgimg.finetune.data.variants import Looks
 from psgimg.finetune.lanes import pattern
 from psgimg.finetune.lanes.cover import Cover
 from psgimg.finetune.lanes.pattern import Absent, Drawn
@@ -28,6 +31,9 @@ SECONDS = 30
 
 NONE, FLIP, SHIFT, LANES = "none", "flip", "shift", "lanes"
 WAYS = (FLIP, SHIFT, LANES)
+
+CONTEXT_DRAW, LOOK_DRAW = 101, 102
+"""Distinguish the random numbers of context lengths and of variants from those of augmentation."""
 
 
 def ways(how: str) -> frozenset[str]:
@@ -49,7 +55,7 @@ def ways(how: str) -> frozenset[str]:
 
 
 class Augmented(TrainerCallback):  # type: ignore[misc]
-    """Training rows with random augmentation.
+    """Training rows with random augmentation, each a page as recorded or a variant of it.
 
     The augmentation of a row depends only on the seed, the training pass and the position in the
     pass, so that a resumed run sees the same pages as an uninterrupted one. A page and its neighbours
@@ -57,12 +63,19 @@ class Augmented(TrainerCallback):  # type: ignore[misc]
 
     Parameters
     ----------
+    looks
+        The pages with their variants, one of which is drawn before all else.
     draw
-        Maps the number of a training pass to its rows of ``pages``, (n,) int64.
+        Maps the number of a training pass to its rows of the pages, (n,) int64.
+    mixed
+        Show half of the rows with fewer neighbours than there are, any number on either side, as at
+        the edges of a night; which ones depends on the same as the augmentation.
     how
         ``flip`` mirrors a page in time with probability 0.5; ``shift`` shifts it cyclically in time;
         ``lanes`` leaves lanes out (:func:`psgimg.finetune.lanes.pattern.chosen`). Absent lanes are
         drawn last, so that their hatching is that of the renderer, neither mirrored nor shifted.
+    soft
+        The scorers of the pages, to learn from all of them; None: from the labels.
 
     Raises
     ------
@@ -72,21 +85,30 @@ class Augmented(TrainerCallback):  # type: ignore[misc]
 
     def __init__(
         self,
-        pages: PageSet,
+        looks: Looks,
         draw: Callable[[int], npt.NDArray[np.int64]],
         prompt: Prompt,
-        context: int,
+        context: Context,
         how: str,
         seed: int,
+        soft: SoftLabels | None = None,
+        *,
+        mixed: bool = False,
     ) -> None:
-        self._pages, self._draw, self._rows = pages, draw, draw(0)
-        self._prompt, self._context = prompt, context
+        self._soft = soft
+        self.looks, self._pages = looks, looks.sets[0]
+        self._draw, self._rows = draw, draw(0)
+        self._prompt, self._context, self._mixed = prompt, context, mixed
         self._ways, self._seed, self._pass = ways(how), seed, 0
-        self._cover = _cover(pages, self._ways)
+        self._cover = _cover(self._pages, self._ways)
 
     def shown(self, n_passes: int) -> npt.NDArray[np.int64]:
         """Return the distinct rows shown in the first ``n_passes`` passes."""
         return np.unique(np.concatenate([self._draw(i) for i in range(max(n_passes, 1))]))
+
+    def scorers(self) -> dict[str, int]:
+        """Return how many pages several people scored, if all of these are learned from."""
+        return {} if self._soft is None else self._soft.counts(self._pages.rows)
 
     def lanes_shown(self, passes: float) -> LanesSeen:
         """Return which lanes were absent in some passes, the last of which may be a fraction."""
@@ -120,20 +142,42 @@ class Augmented(TrainerCallback):  # type: ignore[misc]
         """Return the augmented chat rows at some positions in the pass."""
         positions = list(batch["images"])
         numbers = self._rows[positions].tolist()
-        rows = self._pages.chat_rows(numbers, self._prompt, self._context)
-        return {
-            "images": [
-                self._augmented(row["images"], number, position)
-                for row, number, position in zip(rows, numbers, positions, strict=True)
-            ],
+        rows = self.looks.chat_rows(
+            numbers,
+            [self._look(*one) for one in zip(numbers, positions, strict=True)],
+            self._prompt,
+            self._context,
+            [self._at_most(position) for position in positions],
+            lambda i, pages: self._augmented(pages, numbers[i], positions[i]),
+        )
+        chat: dict[str, list[Any]] = {
+            "images": [row["images"] for row in rows],
             "prompt": [row["prompt"] for row in rows],
             "completion": [row["completion"] for row in rows],
         }
+        if self._soft is None:
+            return chat
+        draws = Draws(self._seed, self._pass, positions)
+        return self._soft.added(chat, numbers, self._prompt, draws)
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Draw the rows of the pass that the trainer begins."""
         self._pass = int((state.epoch or 0.0) + 1e-6)  # a float that may be just below an integer
         self._rows = self._draw(self._pass)
+
+    def _look(self, row: int, position: int) -> int:
+        """Return which of the pictures of a row is shown at a position of the pass."""
+        rng = np.random.default_rng((self._seed, self._pass, position, LOOK_DRAW))
+        return self.looks.chosen(row, rng)
+
+    def _at_most(self, position: int) -> tuple[int, int]:
+        """Return the most neighbours shown before and after the page at a position of the pass."""
+        k = self._context.pages
+        rng = np.random.default_rng((self._seed, self._pass, position, CONTEXT_DRAW))
+        if not self._mixed or rng.random() < 0.5:
+            return k, k
+        before, after = rng.integers(k + 1, size=2).tolist()
+        return before, after
 
     def _augmented(self, images: list[Image.Image], row: int, position: int) -> list[Image.Image]:
         rng = np.random.default_rng((self._seed, self._pass, position))

@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
 
 from psgimg.builder.dataset.prompts import Prompt
-from psgimg.builder.errors import BuildError
+from psgimg.finetune.data.context import ALONE, Context
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-MAX_CONTEXT = 5
-"""Maximum neighbours on either side. Eleven clinical pages are some 5,000 image tokens."""
 
 _NUMBERS = {
     1: ("one", "first"),
@@ -48,38 +45,33 @@ class ChatRow(TypedDict):
 
 
 def messages(
-    prompt: Prompt, before: int, after: int, wanted_before: int, wanted_after: int
+    prompt: Prompt, before: int = 0, after: int = 0, context: Context = ALONE
 ) -> list[Message]:
     """Return the system and user turns about a page.
 
-    With neighbours, the question is preceded by which of the pictures is the page to stage, and by
-    how many neighbours are missing on either side.
+    With neighbours, the question is preceded by which of the pages is the one to stage, and by how
+    many neighbours are missing on either side.
 
     Parameters
     ----------
     before, after
-        Neighbours shown. The ``before + 1 + after`` pictures are in order of time.
-    wanted_before, wanted_after
-        Neighbours requested.
+        Neighbours shown. The ``before + 1 + after`` pages are in order of time.
+    context
+        Neighbours requested, and how they are shown.
 
     Raises
     ------
-    BuildError
-        If more than ``MAX_CONTEXT`` neighbours are requested on a side.
     ValueError
         If more neighbours are shown than requested, or a number is negative.
     """
-    check_context(max(wanted_before, wanted_after))
-    if not (0 <= before <= wanted_before and 0 <= after <= wanted_after):
-        raise ValueError(
-            f"{before}, {after} neighbours shown of {wanted_before}, {wanted_after} requested"
-        )
+    if not (0 <= before <= context.pages and 0 <= after <= context.pages):
+        raise ValueError(f"{before}, {after} neighbours shown of {context.pages} requested")
     words = prompt.question
-    if wanted_before or wanted_after:
+    if context.pages:
         parts = (
-            _which(before, after),
-            _missing(before, wanted_before, "before"),
-            _missing(after, wanted_after, "after"),
+            _beside(before, after) if context.in_one_picture else _which(before, after),
+            _missing(before, context.pages, "before"),
+            _missing(after, context.pages, "after"),
             "The question is about that page alone." if before or after else "",
         )
         words = " ".join(part for part in parts if part) + "\n\n" + words
@@ -88,44 +80,31 @@ def messages(
 
 
 def chat_row(
-    images: Sequence[Image],
+    pages: Sequence[Image],
     stage: str | None,
     prompt: Prompt,
     before: int = 0,
-    after: int = 0,
-    wanted_before: int = 0,
-    wanted_after: int = 0,
+    context: Context = ALONE,
 ) -> ChatRow:
     """Return one row of a fine-tuning dataset.
 
     Parameters
     ----------
-    images
-        RGB, in order of time: ``before`` neighbours, the page, ``after`` neighbours.
+    pages
+        RGB, in order of time: ``before`` neighbours, the page, and the neighbours after it.
     stage
         Name of the stage; None leaves ``completion`` empty.
+    context
+        Neighbours requested on either side, and how they are shown.
 
     Raises
     ------
     ValueError
-        If the number of pictures is not ``before + 1 + after``.
+        If there are more neighbours on a side than requested, or no page.
     """
-    if len(images) != before + 1 + after:
-        raise ValueError(f"{len(images)} pictures for {before} + 1 + {after} pages")
+    asked = messages(prompt, before, len(pages) - 1 - before, context)
     completion = [] if stage is None else [Message(role="assistant", content=prompt.answers[stage])]
-    return ChatRow(
-        images=list(images),
-        prompt=messages(prompt, before, after, wanted_before, wanted_after),
-        completion=completion,
-    )
-
-
-def check_context(context: int) -> None:
-    """Raise BuildError unless a number of neighbours is 0 to ``MAX_CONTEXT``."""
-    if not 0 <= context <= MAX_CONTEXT:
-        raise BuildError(
-            f"context {context}: must be the number of pages on either side, 0 to {MAX_CONTEXT}"
-        )
+    return ChatRow(images=context.pictures(pages, before), prompt=asked, completion=completion)
 
 
 def _which(before: int, after: int) -> str:
@@ -137,6 +116,18 @@ def _which(before: int, after: int) -> str:
     return (
         f"These are {pages} of one recording in order of time. "
         f"The {place} of {pages} is the one to stage."
+    )
+
+
+def _beside(before: int, after: int) -> str:
+    """Return the sentences that name the page to stage in the one picture of all pages."""
+    n_pages = before + 1 + after
+    if n_pages == 1:
+        return "The page between the two blue bars is the one to stage."
+    return (
+        f"The picture shows {_NUMBERS[n_pages][0]} pages of one recording in order of time. "
+        "The wide page between the two blue bars is the one to stage; its neighbours are narrowed in "
+        "time."
     )
 
 

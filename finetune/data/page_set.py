@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +18,8 @@ from psgimg.builder.files import picture
 from psgimg.builder.recordings.recording import Policy
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data import page_index, sampling, votes
-from psgimg.finetune.data.chat import ChatRow, chat_row, check_context
+from psgimg.finetune.data.chat import ChatRow, chat_row
+from psgimg.finetune.data.context import Context
 from psgimg.finetune.data.page_index import NO_STAGE, Index
 from psgimg.finetune.data.pictures import Pictures
 from psgimg.finetune.data.source import Source, find
@@ -28,6 +29,8 @@ from psgimg.finetune.lanes.pattern import Drawn
 if TYPE_CHECKING:
     import datasets
     from PIL import Image
+
+    Edit = Callable[[int, list[Image.Image]], list[Image.Image]]
 
 Rows = npt.NDArray[np.int64]
 
@@ -133,46 +136,58 @@ class PageSet:
         decoded = {row: self._decoded(row, file) for row, file in zip(distinct, files, strict=True)}
         return [decoded[row] for row in rows]
 
-    def chat_rows(self, rows: Sequence[int], prompt: Prompt, context: int) -> list[ChatRow]:
+    def chat_rows(
+        self,
+        rows: Sequence[int],
+        prompt: Prompt,
+        context: Context,
+        at_most: Sequence[tuple[int, int]] | None = None,
+        edit: Edit | None = None,
+    ) -> list[ChatRow]:
         """Return the prompts and answers of some rows.
 
         Parameters
         ----------
         context
-            Pages shown on either side, as far as they follow without a gap.
+            Neighbours shown on either side, as far as they follow without a gap, and how.
+        at_most
+            For each row, the most neighbours shown before and after it; the others are treated as
+            missing. None sets no such limits.
+        edit
+            Given the place of a row in ``rows`` and its pages, returns these changed, before they are
+            arranged in pictures.
         """
-        sides = [_shown(*self.neighbours(row, context)) for row in rows]
+        limits = at_most or [(context.pages, context.pages)] * len(rows)
+        sides = [
+            _nearest(*self.neighbours(row, context.pages), *limit)
+            for row, limit in zip(rows, limits, strict=True)
+        ]
         shown = [[*before, row, *after] for row, (before, after) in zip(rows, sides, strict=True)]
         images = iter(self.images([row for pages in shown for row in pages]))
-        return [
-            chat_row(
-                [next(images) for _ in pages],
-                STAGE_NAMES[self.index.label[row]],
-                prompt,
-                before=len(before),
-                after=len(after),
-                wanted_before=context,
-                wanted_after=context,
-            )
-            for row, pages, (before, after) in zip(rows, shown, sides, strict=True)
-        ]
+        found = []
+        for i, (row, (before, _)) in enumerate(zip(rows, sides, strict=True)):
+            pages = [next(images) for _ in shown[i]]
+            stage = STAGE_NAMES[self.index.label[row]]
+            edited = pages if edit is None else edit(i, pages)
+            found.append(chat_row(edited, stage, prompt, len(before), context))
+        return found
 
-    def chat(self, rows: Sequence[int] | Rows, prompt: Prompt, context: int) -> datasets.Dataset:
+    def chat(
+        self, rows: Sequence[int] | Rows, prompt: Prompt, context: Context
+    ) -> datasets.Dataset:
         """Return rows in the format of TRL's ``SFTTrainer``: ``images``, ``prompt``, ``completion``.
 
         Rows keep their order and may be repeated; pictures are decoded on access.
         """
         from datasets import Dataset
 
-        check_context(context)
         # The column is named like one that the transform returns: the trainer removes columns
         # that its model does not use.
         numbers = Dataset.from_dict({"images": np.asarray(rows, np.int64)})
         return numbers.with_transform(_Chat(self, prompt, context))
 
-    def batches(self, size: int, prompt: Prompt, context: int) -> Iterator[Batch]:
+    def batches(self, size: int, prompt: Prompt, context: Context) -> Iterator[Batch]:
         """Yield all of ``rows`` in batches of ``size``, in order of recording and time."""
-        check_context(context)
         for start in range(0, len(self.rows), size):
             rows = self.rows[start : start + size]
             yield Batch(rows, self.chat_rows(rows.tolist(), prompt, context))
@@ -196,7 +211,7 @@ class _Chat:
 
     pages: PageSet
     prompt: Prompt
-    context: int
+    context: Context
 
     def __call__(self, batch: Mapping[str, list[int]]) -> dict[str, list[Any]]:
         rows = self.pages.chat_rows(batch["images"], self.prompt, self.context)
@@ -254,6 +269,10 @@ def load(
     return PageSet(source, index, pictures, rows)
 
 
-def _shown(before: list[int | None], after: list[int | None]) -> tuple[list[int], list[int]]:
-    """Return the neighbours that exist."""
-    return [row for row in before if row is not None], [row for row in after if row is not None]
+def _nearest(
+    before: list[int | None], after: list[int | None], n_before: int, n_after: int
+) -> tuple[list[int], list[int]]:
+    """Return the neighbours that exist, at most some on each side, the nearest ones."""
+    earlier = [row for row in before if row is not None]
+    later = [row for row in after if row is not None]
+    return earlier[max(len(earlier) - n_before, 0) :], later[:n_after]

@@ -44,15 +44,16 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard with its size and time of change when its footer was read."""
+    """A column of pictures in a shard, with its size and time of change when its footer was read."""
 
     path: Path
     n_bytes: int
     changed_ns: int
     groups: tuple[Group, ...]
+    column: str = COLUMN
 
 
-def located(path: Path, file: pq.ParquetFile) -> Shard:
+def located(path: Path, file: pq.ParquetFile, column: str = COLUMN) -> Shard:
     """Return where the pictures of an open shard are, from its footer.
 
     Raises
@@ -63,12 +64,12 @@ def located(path: Path, file: pq.ParquetFile) -> Shard:
     found = path.stat()
     footer = file.metadata
     columns = [footer.schema.column(i).path for i in range(footer.num_columns)]
-    number = columns.index(COLUMN)
+    number = columns.index(column)
     members = (footer.row_group(i) for i in range(footer.num_row_groups))
     groups = tuple(_group(one.num_rows, one.column(number)) for one in members)
     if (counted := sum(group.n_rows for group in groups)) != footer.num_rows:
         raise ValueError(f"its row groups have {counted} rows, but it states {footer.num_rows}")
-    return Shard(path, found.st_size, found.st_mtime_ns, groups)
+    return Shard(path, found.st_size, found.st_mtime_ns, groups, column)
 
 
 def _group(n_rows: int, chunk: Any) -> Group:
@@ -228,7 +229,9 @@ class _Stream:
             pre_buffer=False,  # which would read the pictures of a whole recording at once
             page_checksum_verification=True,
         )
-        self._batches = self._file.iter_batches(PER_BATCH, [group], [COLUMN], use_threads=False)
+        self._batches = self._file.iter_batches(
+            PER_BATCH, [group], [shard.column], use_threads=False
+        )
         self._first, self._batch = 0, self._following()
 
     def reaches(self, shard: Shard, group: int, row: int) -> bool:

@@ -14,7 +14,22 @@ from psgimg.builder.stages import STAGE_NAMES
 How = Literal["natural", "balanced", "sqrt"]
 HOWS: tuple[str, ...] = get_args(How)
 
+SEEDS = 2**32
+"""Seeds that all libraries of a training take, from 0."""
+
 Rows = npt.NDArray[np.int64]
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that a library would fail by after hours of preparation.
+
+    Raises
+    ------
+    BuildError
+        If it is outside 0 to 2**32 - 1.
+    """
+    if not 0 <= seed < SEEDS:
+        raise BuildError(f"--seed {seed}: give 0 to {SEEDS - 1}")
 
 
 def order(labels: npt.NDArray[np.integer], how: str, seed: int, n: int | None = None) -> Rows:
@@ -92,7 +107,7 @@ def subset(
     BuildError
         If a number is below 1, or there are fewer subjects.
     """
-    _check_number("max_per_recording", max_per_recording)
+    _check_number("--max-epochs-per-recording", max_per_recording)
     allowed = [key for i, key in enumerate(keys) if own is None or own[i]]
     selected = subjects(allowed, n_subjects, seed)
     chosen = []
@@ -106,6 +121,13 @@ def subset(
             rows = np.sort(rng.permutation(rows)[:max_per_recording])
         chosen.append(rows)
     return np.concatenate(chosen).astype(np.int64)
+
+
+def subsample(rows: Rows, n: int, seed: int) -> Rows:
+    """Return at most ``n`` of the rows, ascending, drawn by the seed."""
+    if len(rows) <= n:
+        return rows
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:n])
 
 
 def subjects(
@@ -123,11 +145,11 @@ def subjects(
     BuildError
         If the number is below 1, or there are fewer subjects.
     """
-    _check_number("n_subjects", n_subjects)
+    _check_number("--train-subjects", n_subjects)
     ranked = sorted({key[:2] for key in keys}, key=lambda subject: _digest(seed, *subject))
     if n_subjects is not None and n_subjects > len(ranked):
         raise BuildError(
-            f"n_subjects {n_subjects}: there are only {len(ranked)}; use fewer or leave it out"
+            f"--train-subjects {n_subjects}: there are only {len(ranked)}; use fewer or leave it out"
         )
     return set(ranked[:n_subjects])
 

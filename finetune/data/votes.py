@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -14,7 +12,7 @@ from psgimg.finetune.data.source import Source
 Votes = dict[tuple[str, str, int], str]
 """Corpus, recording and epoch → numbers of scorers for W, N1, N2, N3 and REM: ``0 1 4 0 0``."""
 
-COLUMNS = ["corpus", "recording", "epoch", "votes"]
+KEY = ["corpus", "recording", "epoch"]
 
 
 def read(source: Source) -> Votes:
@@ -28,15 +26,17 @@ def read(source: Source) -> Votes:
     votes: Votes = {}
     for path, _ in source.shards:
         try:
-            if _all_missing(path):
-                continue
-            table = pq.read_table(path, columns=COLUMNS, partitioning=None)
+            counted = pq.read_table(path, columns=["votes"], partitioning=None)
+            if counted["votes"].null_count == len(counted):
+                continue  # the other columns need not be read
+            table = pq.read_table(path, columns=KEY, partitioning=None)
         except (pa.ArrowException, OSError) as error:
             cause = " ".join(str(error).split())
             raise BuildError(f"{path} can't be read ({cause}); build the dataset again") from error
+        table = table.append_column("votes", counted["votes"])
         voted = table.filter(pc.is_valid(table["votes"]))
         for corpus, recording, epoch, counts in zip(
-            *(voted[name].to_pylist() for name in COLUMNS), strict=True
+            *(voted[name].to_pylist() for name in (*KEY, "votes")), strict=True
         ):
             if len(counts) != len(STAGE_NAMES) or None in counts:
                 raise BuildError(
@@ -45,9 +45,3 @@ def read(source: Source) -> Votes:
                 )
             votes[corpus, recording, epoch] = " ".join(map(str, counts))
     return votes
-
-
-def _all_missing(path: Path) -> bool:
-    """Return whether no epoch of a shard has votes, from that column alone, which then is short."""
-    column = pq.read_table(path, columns=["votes"], partitioning=None)["votes"]
-    return bool(column.null_count == len(column))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from psgimg.builder.words import counted
+from psgimg.builder.words import counted, percent
 from psgimg.finetune.evaluation.epochs import Epochs
 from psgimg.finetune.evaluation.intervals import without_interval
 from psgimg.finetune.lanes.seen import described
@@ -34,7 +34,7 @@ def notes(data: Epochs, values: Mapping[str, Any], clinical: Sequence[str]) -> l
         share = counts["no_answer"] / counts["epochs"]
         lines.append(
             f"No valid answer to {counts['no_answer']:,} of {counts['epochs']:,} epochs "
-            f"({share:.1%}); these count as wrong."
+            f"({percent(share, 1)}); these count as wrong."
         )
     if data.renamed:
         words = ", ".join(f"{word} as {stage}" for word, stage in sorted(data.renamed.items()))
@@ -98,7 +98,7 @@ def _on_probabilities(data: Epochs) -> list[str]:
     complete = np.isfinite(data.probabilities).all(axis=1)
     if not complete.all():
         lines.append(f"{complete.sum():,} of {counted(len(data), 'epoch')} have probabilities.")
-    likeliest = data.probabilities[complete].argmax(axis=1)
-    if other := int((likeliest != data.prediction[complete]).sum()):
+    likeliest = data.probabilities.argmax(axis=1)
+    if other := int(((likeliest != data.prediction) & complete).sum()):
         lines.append(f"In {counted(other, 'epoch')} the prediction is not the most probable stage.")
     return lines

@@ -20,7 +20,7 @@ Lengths = npt.NDArray[np.float64]
 
 
 def stated(
-    table: pa.Table,
+    column: pa.ChunkedArray,
     recordings: Sequence[RecordingKey],
     recording: npt.NDArray[np.int32],
     path: Path,
@@ -29,10 +29,10 @@ def stated(
 
     Parameters
     ----------
-    table
-        Epochs sorted by recording, with the column ``epoch_s``.
+    column
+        The column ``epoch_s``.
     recordings, recording
-        The recordings, and the index of each row's recording, ascending.
+        The recordings, and the index of each row's recording.
     path
         The file, for messages.
 
@@ -41,8 +41,9 @@ def stated(
     BuildError
         If a length is impossible, or a recording has several.
     """
-    lengths_s = np.asarray(table["epoch_s"].to_numpy(), np.float64)
-    first = np.asarray(lengths_s[np.searchsorted(recording, np.arange(len(recordings)))])
+    lengths_s = np.asarray(column.to_numpy(), np.float64)
+    first = np.full(len(recordings), np.nan)
+    first[recording[::-1]] = lengths_s[::-1]
     for row in np.flatnonzero((lengths_s <= 0) | (lengths_s > LONGEST_S))[:1]:
         raise BuildError(
             f"{path}: {recordings[recording[row]].recording} has the epoch_s {lengths_s[row]:g}; "

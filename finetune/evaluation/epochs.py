@@ -29,10 +29,33 @@ class Night:
     """The epochs of one recording in ascending order; see :class:`Epochs` for the fields."""
 
     epochs: npt.NDArray[np.int32]
-    labels: npt.NDArray[np.int64]
-    predictions: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int8]
+    predictions: npt.NDArray[np.int8]
     probabilities: npt.NDArray[np.float64] | None
     epoch_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class Pages:
+    """What was predicted of each page by itself, before its night was decoded.
+
+    Parameters
+    ----------
+    prediction : (n,) int8
+        Stages, -1 without a valid answer.
+    probabilities : (n, 5) float64
+        NaN where a page has none.
+    sequence : (n,) int8
+        The likeliest sequence of stages of each night, -1 where a page has no probabilities.
+    """
+
+    prediction: npt.NDArray[np.int8]
+    probabilities: npt.NDArray[np.float64]
+    sequence: npt.NDArray[np.int8]
+
+    def ordered(self, rows: npt.NDArray[np.int64]) -> Pages:
+        """Return some rows of them."""
+        return Pages(self.prediction[rows], self.probabilities[rows], self.sequence[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +78,7 @@ class Epochs:
         Index into ``recordings``, ascending.
     epoch : (n,) int32
         Epoch number within the recording.
-    label, prediction, label_2 : (n,) int64
+    label, prediction, label_2 : (n,) int8
         Stages, -1 without a valid answer or a second scorer.
     probabilities : (n, 5) float64 or None
         NaN where an epoch has none; None if no epoch has any.
@@ -67,6 +90,8 @@ class Epochs:
         Number of scorers for each stage, 0 where an epoch has no votes; None if no epoch has any.
     renamed
         Word of the file → stage as which it was read, for words that are no names of stages.
+    pages
+        What was predicted of each page by itself; None unless nights were decoded.
     """
 
     path: Path
@@ -76,14 +101,15 @@ class Epochs:
     recordings: tuple[RecordingKey, ...]
     recording: npt.NDArray[np.int32]
     epoch: npt.NDArray[np.int32]
-    label: npt.NDArray[np.int64]
-    prediction: npt.NDArray[np.int64]
-    label_2: npt.NDArray[np.int64]
+    label: npt.NDArray[np.int8]
+    prediction: npt.NDArray[np.int8]
+    label_2: npt.NDArray[np.int8]
     probabilities: npt.NDArray[np.float64] | None
     epochs_s: npt.NDArray[np.float64]
     unseen_lanes: Mapping[str, int] = field(default_factory=dict)
     votes: npt.NDArray[np.int64] | None = None
     renamed: Mapping[str, str] = field(default_factory=dict)
+    pages: Pages | None = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -112,8 +138,8 @@ class Epochs:
 
 def confusions(
     groups: Mapping[SubjectKey, slice],
-    labels: npt.NDArray[np.int64],
-    others: npt.NDArray[np.int64],
+    labels: npt.NDArray[np.integer],
+    others: npt.NDArray[np.integer],
     where: npt.NDArray[np.bool_] | None = None,
 ) -> npt.NDArray[np.int64]:
     """Return one confusion table per group of rows.

@@ -11,8 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 from psgimg.builder import atomic_file
+from psgimg.finetune.evaluation import decoded_nights
 from psgimg.finetune.evaluation.caveats import notes
 from psgimg.finetune.evaluation.clinical import bins, groups, nights, recordings_table, transitions
+from psgimg.finetune.evaluation.clinical.irregular import irregular
 from psgimg.finetune.evaluation.clinical.nights import Nights
 from psgimg.finetune.evaluation.clinical.transitions import Places
 from psgimg.finetune.evaluation.epochs import Epochs, Night, SubjectKey, confusions
@@ -22,10 +24,10 @@ from psgimg.finetune.evaluation.interscorer import agreement, each_against_other
 from psgimg.finetune.evaluation.intervals import Tables, as_values, finite, intervals
 from psgimg.finetune.evaluation.paired import compare
 from psgimg.finetune.evaluation.uncertainty import combining
-from psgimg.finetune.evaluation.uncertainty.calibration import calibration
 from psgimg.finetune.evaluation.uncertainty.disagreement import finds_scorers
 from psgimg.finetune.evaluation.uncertainty.review import review
 from psgimg.finetune.metrics import metric_table, metrics, table_files
+from psgimg.finetune.metrics.calibration import calibration
 from psgimg.finetune.metrics.jackknife import FEWEST, LEVEL, METHOD
 
 METRICS, RECORDINGS = "metrics.json", "recordings.csv"
@@ -92,7 +94,8 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         "subjects": _subjects(subjects, tables),
         "recordings": _recordings(first, compared, places),
         "nights": nights.summary(first, compared),
-        "transitions": transitions.transitions(first, places),
+        "transitions": transitions.transitions(first, places) | {"irregular": irregular(first)},
+        "decoded": decoded_nights.effect(first),
         "groups": _groups(first, tables, compared, config),
         "calibration": calibration(first.label, first.probabilities),
         "review": review(first),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder.errors import BuildError
-from psgimg.finetune.evaluation import stage_words
+from psgimg.finetune.evaluation import against_scoring, stage_words
 from psgimg.finetune.evaluation.clinical import bins
 from psgimg.finetune.evaluation.other_tools.tools import TOOLS
 from psgimg.finetune.evaluation.stage_words import Codes
@@ -33,11 +33,15 @@ class EvaluateConfig:
     labels
         Scored epochs for ``tool``: a predictions file, or a folder or Hub id of a dataset.
     codes
-        Stages of numbers or words, as of :func:`psgimg.finetune.evaluation.stage_words.parse_codes`.
+        Stages of numbers or words in the files or in the scoring of ``against``, as of
+        :func:`psgimg.finetune.evaluation.stage_words.parse_codes`.
     subjects_table
         Table of subjects, such as BIDS's ``participants.tsv``; None for no groups.
     by
         Columns of it to group by, as of :func:`psgimg.finetune.evaluation.clinical.bins.parse`.
+    against, scoring_format
+        Somebody's scoring of the night whose folder of `psgimg stage` is the only file; and the corpus,
+        or its YAML file, whose format it has, None to recognise it.
     """
 
     files: tuple[Path, ...]
@@ -49,6 +53,8 @@ class EvaluateConfig:
     codes: str | None = None
     subjects_table: Path | None = None
     by: str | None = None
+    against: Path | None = None
+    scoring_format: str | None = None
 
     def __post_init__(self) -> None:
         if not self.files:
@@ -57,17 +63,46 @@ class EvaluateConfig:
         self._check_together("--from", self.tool, "--labels", self.labels, "FILE|DATASET")
         if self.tool is not None and self.tool not in TOOLS:
             raise BuildError(f"--from {self.tool}: unknown tool; use {', '.join(TOOLS)}")
-        given = {"--join": self.join, "--combine": self.combine, "--from": self.tool is not None}
+        given = {
+            "--join": self.join,
+            "--combine": self.combine,
+            "--from": self.tool is not None,
+            "--against": self.against is not None,
+        }
         if len(both := [name for name, is_given in given.items() if is_given]) > 1:
             raise BuildError(
                 f"{' and '.join(both)} can't be used together; evaluate one of them first, and give "
                 "the predictions file that it writes"
             )
+        self._check_against()
         if self.by is not None:
             bins.parse(self.by)
         _ = self.stages_of
         if self.made is not None and self.made.resolve() in {path.resolve() for path in self.files}:
             raise BuildError(f"{self.made} is read and would be replaced; choose another --out")
+
+    def _check_against(self) -> None:
+        """Refuse several nights, and a format without a scoring; name the remedy for a night alone."""
+        if self.against is not None and len(self.files) > 1:
+            raise BuildError(
+                "--against is a scoring of one night; give one folder of `psgimg stage`"
+            )
+        stage_words.check_alone(self.codes, self.scoring_format)
+        if self.against is None and self.scoring_format is not None:
+            raise BuildError(f"--scoring-format {self.scoring_format} needs --against FILE")
+        if self.against is None and (night := self._night()) is not None:
+            raise BuildError(
+                f"{night} has stages of `psgimg stage` and no scoring; give somebody's scoring of the "
+                "night with --against FILE"
+            )
+
+    def _night(self) -> Path | None:
+        """Return the first file that is a folder of `psgimg stage`, or its table."""
+        tables = (against_scoring.folder(path) / against_scoring.TABLE for path in self.files)
+        own = (one for one in tables if one.is_file() and self.tool is None)
+        return next(
+            (one.parent for one in own if one.parent in self.files or one in self.files), None
+        )
 
     @staticmethod
     def _check_together(
@@ -88,7 +123,7 @@ class EvaluateConfig:
     def folder(self) -> Path:
         """Output folder."""
         kind = "joined-" if self.join else "combined-" if self.combine else ""
-        first = self.files[0]
+        first = self.files[0] if self.against is None else against_scoring.folder(self.files[0])
         named = first.resolve() if first.name in ("", "..") else first
         return self.out or named.with_name(f"{named.stem}-{kind}evaluation")
 

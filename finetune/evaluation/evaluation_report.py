@@ -39,7 +39,7 @@ PICTURES = (
 MOST_RECORDINGS = 40
 """Maximum number of recordings listed in the report; ``metrics.json`` has all of them."""
 
-SETTINGS = ("model", "endpoint", "dataset", "split", "mode", "context")
+SETTINGS = ("model", "endpoint", "dataset", "split", "mode", "context", "context_scale")
 """Settings quoted in the report, from the JSON file beside predictions made by psgimg."""
 
 

@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
-from psgimg.finetune.evaluation import joining, predictions_file
+from psgimg.finetune.evaluation import (
+    against_scoring,
+    joining,
+    predictions_file,
+    stage_words,
+)
 from psgimg.finetune.evaluation.epochs import Epochs
 from psgimg.finetune.evaluation.evaluate_config import EvaluateConfig
 from psgimg.finetune.evaluation.joining import Joined
@@ -55,6 +60,8 @@ def read(config: EvaluateConfig) -> Inputs:
         If a file is not what the options say it is, or files do not go together.
     """
     names, codes = file_names(config.files), config.stages_of
+    if config.against is not None:
+        return _against(config.files[0], config.against, config)
     if config.join:
         first, joined = joining.read(config.files, names, codes)
         return Inputs(first, names[0], joined=joined, notes=tuple(joined.notes()))
@@ -79,6 +86,16 @@ def read(config: EvaluateConfig) -> Inputs:
     first = predictions_file.of_table(theirs.table, path)
     source = theirs.source
     return Inputs(replace(first, source=source), name, made=theirs.table, notes=theirs.notes)
+
+
+def _against(path: Path, scoring: Path, config: EvaluateConfig) -> Inputs:
+    """Read a staged night and a scoring of it; recordings that disagree with their files are refused."""
+    codes = stage_words.scores(config.stages_of)
+    found = against_scoring.read(path, scoring, config.scoring_format, codes)
+    first = predictions_file.of_table(found.table, path)
+    note = f"A staged night against one scoring of it: {scoring.name}."
+    name = against_scoring.folder(path).resolve().name
+    return Inputs(replace(first, source=found.source), name, notes=(note, *found.notes))
 
 
 def file_names(paths: Sequence[Path]) -> list[str]:

@@ -15,14 +15,17 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.recording import Policy
 from psgimg.finetune.data.page_index import RecordingKey
 from psgimg.finetune.evaluation import predictions_file
-from psgimg.finetune.evaluation.epochs import Epochs
+from psgimg.finetune.evaluation.epochs import Epochs, Pages
 from psgimg.finetune.evaluation.stage_words import Codes
 from psgimg.finetune.metrics import disclosure
 from psgimg.finetune.metrics.metrics import N_STAGES
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
-EQUAL = ("dataset", "config", "split", "mode", "context", "recipe_hash", "limit", "without")
+EQUAL = (
+    *("dataset", "config", "split", "mode", "context", "context_scale"),
+    *("recipe_hash", "limit", "without"),
+)
 """Settings in which joined predictions should not differ, beside their model and fold."""
 
 
@@ -112,6 +115,12 @@ def _refuse_mixed(files: Sequence[Epochs]) -> None:
                 raise BuildError(
                     f"--join: {lacking.path} has no column {name!r}, which others have; add it"
                 )
+        if (one.pages is None) != (other.pages is None):
+            pagewise = other if one.pages else one
+            raise BuildError(
+                f"--join: nights are decoded in one file, and in {pagewise.path} they are not; decode all or "
+                "none"
+            )
         first, second = ((data.source or {}).get("corruption") for data in (one, other))
         if first != second:
             raise BuildError(
@@ -163,7 +172,20 @@ def _concatenated(files: Sequence[Epochs]) -> Epochs:
             sum((Counter(one.unseen_lanes) for one in files), Counter()).most_common()
         ),
         renamed={word: stage for one in files for word, stage in one.renamed.items()},
+        pages=_pages(files, order),
     )
+
+
+def _pages(files: Sequence[Epochs], order: npt.NDArray[np.int64]) -> Pages | None:
+    """Return what was predicted of each page before the nights of all files were decoded."""
+    parts = [one.pages for one in files if one.pages is not None]
+    if not parts:
+        return None
+    return Pages(
+        np.concatenate([one.prediction for one in parts]),
+        np.concatenate([one.probabilities for one in parts]),
+        np.concatenate([one.sequence for one in parts]),
+    ).ordered(order)
 
 
 def _known(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,8 @@ def matched(first: Epochs, second: Epochs) -> Rows:
     with_corpus = first.has_corpus and second.has_corpus
     names: dict[tuple[str, str], int] = {}
     keys = [_keys(epochs, names, with_corpus) for epochs in (first, second)]
+    if np.array_equal(keys[0], keys[1]):  # as in two files that psgimg wrote of the same pages
+        return np.arange(len(first))
     for one, other, (own, its) in ((first, second, keys), (second, first, keys[::-1])):
         missing = np.flatnonzero(~np.isin(own, its, assume_unique=True))
         if missing.size:
@@ -64,7 +67,7 @@ def _keys(epochs: Epochs, names: dict[tuple[str, str], int], with_corpus: bool) 
     """
     own = [(key.corpus if with_corpus else "", key.recording) for key in epochs.recordings]
     if len(set(own)) < len(own):
-        twice = next(name for name in own if own.count(name) > 1)[1]
+        twice = Counter(own).most_common(1)[0][0][1]
         raise BuildError(
             f"{epochs.path}: several corpora have a recording {twice}; add a column corpus to both "
             "files"

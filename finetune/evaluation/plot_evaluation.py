@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.builder.words import percent
 from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.metrics.plot_hypnogram import FAINT, INK, literal, plain
 from psgimg.finetune.metrics.plotting import BLUE, VERMILION, figure, png, short
@@ -44,7 +45,7 @@ def confusion(table: Sequence[Sequence[int]], columns_are: str = "predicted") ->
     axes = drawn.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15, aspect="auto")
     for row, column in np.ndindex(*counts.shape):
-        share = f"{100 * shares[row, column]:.0f} %" if scored[row] else "–"
+        share = percent(shares[row, column]) if scored[row] else "–"
         ink = "white" if shares[row, column] > 0.6 else INK
         axes.text(column, row - 0.08, share, ha="center", va="center", color=ink, fontsize=12)
         n = f"{counts[row, column]:,}"
@@ -103,6 +104,7 @@ def reliability(calibration: Mapping[str, Any]) -> bytes:
             color=INK,
         )
     lower.set(ylabel="epochs", xlabel="probability of the most likely stage")
+    lower.yaxis.set_major_formatter("{x:,.0f}")
     lower.margins(y=0.18)
     for axes in (upper, lower):
         plain(axes)

@@ -8,6 +8,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from psgimg.builder.words import listed
 from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.metrics.plot_hypnogram import FAINT, INK, literal, plain
 from psgimg.finetune.metrics.plotting import LINE_COLOURS, figure, png
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 MARKERS = ("o", "s", "D", "^")
 LESS_IS_WORSE = ("dB",)
 """Units, by their first word, whose axis is inverted so that severity increases to the right."""
+
+ABBREVIATED = ("eeg", "eog", "emg", "ecg")
+"""Kinds of lane as a corruption names them."""
 
 Twin = tuple[float, Mapping[str, Any]]
 
@@ -75,13 +79,18 @@ def _series(comparisons: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, lis
     for comparison in comparisons:
         corruption: Any = (comparison["source"] or {}).get("corruption")
         if _has_severity(corruption):
-            lanes = " and ".join(map(str, corruption["lanes"]))
-            name = literal(f"{corruption['kind']}, {lanes} lanes")
+            name = literal(f"{corruption['kind']}, {_lanes_text(corruption['lanes'])}")
             units[corruption["unit"]][name].append((corruption["severity"], comparison))
     for kinds in units.values():
         for twins in kinds.values():
             twins.sort(key=lambda twin: twin[0])
     return {unit: dict(kinds) for unit, kinds in units.items()}
+
+
+def _lanes_text(names: Sequence[Any]) -> str:
+    """Return the lanes of a corruption in words, such as ``EEG and EOG lanes``."""
+    words = [str(name).upper() if name in ABBREVIATED else str(name) for name in names]
+    return f"{listed(words)} lanes"
 
 
 def _has_severity(corruption: Any) -> bool:

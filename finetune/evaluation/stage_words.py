@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from psgimg.builder.corpora import stage_text
 from psgimg.builder.errors import BuildError
-from psgimg.builder.stages import STAGE_NAMES
+from psgimg.builder.stages import STAGE_NAMES, Score, Stage, Unscored
 from psgimg.finetune.metrics.predictions import STAGE_COLUMNS
 
 EXAMPLE = "0=W,1=N1,2=N2,3=N3,4=REM"
@@ -51,6 +53,22 @@ def parse_codes(text: str) -> dict[str, str | None]:
     return codes
 
 
+def scores(codes: Codes) -> dict[str, Score]:
+    """Return codes as scorings take them; a code that stands for no stage is unscored."""
+    return {
+        stage_text.spelling(code): Unscored.UNSCORED if stage is None else Stage[stage]
+        for code, stage in codes.items()
+    }
+
+
+def check_alone(codes: str | None, form: str | None) -> None:
+    """Refuse codes for a scoring whose format, which defines its own words, is named too."""
+    if codes is not None and form is not None:
+        raise BuildError(
+            f"--codes {codes}: --scoring-format {form} says what its words are; leave out one of the two"
+        )
+
+
 def stage_of(word: str, codes: Codes) -> str | None:
     """Return the stage that a word stands for.
 
@@ -74,6 +92,8 @@ def read(table: pa.Table, codes: Codes) -> tuple[pa.Table, dict[str, str]]:
             continue
         column = table[name]
         if pa.types.is_dictionary(column.type):
+            if not _other_words(column, codes):
+                continue
             column = column.cast(column.type.value_type)
         if codes and (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
             column = _as_text(column)
@@ -92,12 +112,8 @@ def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _renamed(column: pa.ChunkedArray, codes: Codes, renamed: dict[str, str]) -> pa.ChunkedArray:
     """Return a column of words as stages, and add the words that were no names of stages."""
-    known = pa.array(STAGE_NAMES, column.type)
-    words = column.drop_null().unique()
-    if not codes:
-        words = words.filter(pc.invert(pc.is_in(words, value_set=known)))
     found: dict[str, str | None] = {}
-    for word in words[:MOST_WORDS].to_pylist():
+    for word in _other_words(column, codes):
         try:
             found[word] = stage_of(word, codes)
         except KeyError:
@@ -108,3 +124,9 @@ def _renamed(column: pa.ChunkedArray, codes: Codes, renamed: dict[str, str]) -> 
     stages = pa.array(list(found.values()), column.type).take(place)
     renamed |= {word: stage or "none" for word, stage in found.items() if stage != word}
     return pc.if_else(pc.is_valid(place), stages, column)
+
+
+def _other_words(column: pa.ChunkedArray, codes: Codes) -> list[Any]:
+    """Return the different values of a column, at most ``MOST_WORDS``; without codes, no names of stages."""
+    values: list[Any] = column.drop_null().unique().to_pylist()
+    return [value for value in values if codes or value not in STAGE_NAMES][:MOST_WORDS]

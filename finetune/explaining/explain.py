@@ -55,6 +55,13 @@ def explain(config: ExplainConfig, progress: Progress) -> Summary:
         in that case.
     """
     explanation_report.check(config.out)
+    refusal = f"another psgimg explain is writing {config.out}; wait for it or choose another --out"
+    with lock.held(lock.beside(config.out), refusal):
+        return _written(config, progress)
+
+
+def _written(config: ExplainConfig, progress: Progress) -> Summary:
+    """Explain a model's answers, and write a report to a folder that is locked."""
     hub.require(config.model, "model")
     pageset = page_set.load(
         config.dataset, config.corpus, config.split, config.revision, fold=config.fold
@@ -73,9 +80,7 @@ def explain(config: ExplainConfig, progress: Progress) -> Summary:
             explained.append(page if drawn else replace(page, overlay=None))
             progress.advance()
     result = summary.summarise(explained, grid)
-    refusal = f"another psgimg explain is writing {config.out}; wait for it or choose another --out"
-    with lock.held(lock.beside(config.out), refusal):
-        explanation_report.write(config, pageset.build, query, grid, result)
+    explanation_report.write(config, pageset.build, query, grid, result)
     return result
 
 

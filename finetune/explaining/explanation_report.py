@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 JSON, TEXT, CELLS = "explanation.json", "report.md", "cells.parquet"
 OWN = {TEXT, CELLS, plot_explanation.LANES, plot_explanation.FAITHFULNESS, plot_explanation.PAGES}
-"""What a command that was killed may have left without ``JSON``, which it writes last."""
+"""The files of an explanation beside ``JSON``, which marks its folder; ``TEXT`` is written last."""
 TEMPLATE = "explanation.md.j2"
 
 
@@ -57,7 +57,8 @@ def write(
     """Write the report folder, replacing an earlier explanation in it."""
     out = config.out
     values = _values(config, build, query, grid, result)
-    # First, as it marks the folder: a command that was killed may be run again.
+    # Without its text, a folder is not finished; with the mark, a killed command may be run again.
+    (out / TEXT).unlink(missing_ok=True)
     atomic_file.write_text(out / JSON, json.dumps(_json(values), indent=1, allow_nan=False) + "\n")
     plot_explanation.remove_pages(out)
     drawn = plot_explanation.write(out, result, grid)
@@ -98,7 +99,8 @@ def _values(
         "window_s": grid.window_s,
         "seed": config.seed,
         "prompt": query.name,
-        "context": query.context,
+        "context": query.context.pages,
+        "context_scale": query.context.scale,
         "notes": list(query.notes),
         "counts": {
             "pages": len(result.pages),

@@ -32,8 +32,9 @@ class Case:
         Derivations drawn; None for an absent lane.
     chat
         The prompt with its pictures.
-    place
-        Index of the page among the pictures; the others are neighbours and are left unchanged.
+    place, left_px
+        Index of the picture that has the page, and how far the page is from its left; neighbours, in
+        this picture or others, are left unchanged.
     pixels, ground : (height, width, 3) uint8
         The page, and its background without signals.
     fills
@@ -47,6 +48,7 @@ class Case:
     pixels: Pixels
     ground: Pixels
     fills: tuple[Pixels, ...] = ()
+    left_px: int = 0
 
     @property
     def ink(self) -> Mask:
@@ -56,7 +58,9 @@ class Case:
     def chat_with(self, pixels: Pixels) -> ChatRow:
         """Return the same prompt with a changed page."""
         images = list(self.chat["images"])
-        images[self.place] = Image.fromarray(pixels)
+        picture = images[self.place].copy()
+        picture.paste(Image.fromarray(pixels), (self.left_px, 0))
+        images[self.place] = picture
         return ChatRow(
             images=images, prompt=self.chat["prompt"], completion=self.chat["completion"]
         )
@@ -72,10 +76,8 @@ def cases(pageset: PageSet, rows: Sequence[int], query: Question, grid: Grid) ->
     """
     for row in rows:
         drawn = pageset.lanes(row)
-        [chat] = pageset.chat_rows([row], query.prompt, query.context)
-        before, _ = pageset.neighbours(row, query.context)
-        place = sum(neighbour is not None for neighbour in before)
-        pixels = np.asarray(chat["images"][place])
+        [alone] = pageset.images([row])
+        pixels = np.asarray(alone)
         page = pageset.page(row)
         if pixels.shape[:2] != grid.page:
             raise BuildError(
@@ -83,8 +85,12 @@ def cases(pageset: PageSet, rows: Sequence[int], query: Question, grid: Grid) ->
                 f"{pixels.shape[1]}x{pixels.shape[0]} px, but its recipe specifies {grid.page[1]}x"
                 f"{grid.page[0]}; build the dataset again"
             )
+        [chat] = pageset.chat_rows([row], query.prompt, query.context)
+        before, _ = pageset.neighbours(row, query.context.pages)
+        n_before = sum(neighbour is not None for neighbour in before)
+        place, left_px = query.context.place(n_before, alone.width)
         ground = grid.ground([name is None for name in drawn])
-        yield Case(page, drawn, chat, place, pixels, ground)
+        yield Case(page, drawn, chat, place, pixels, ground, left_px=left_px)
 
 
 class PageScorer:

@@ -10,6 +10,7 @@ import numpy as np
 from psgimg.builder import atomic_file
 from psgimg.builder.signals.epoching import PAGE_S
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.builder.words import percent
 from psgimg.finetune.explaining.cells import Grid
 from psgimg.finetune.explaining.faithfulness import ORDERS, SHARES, WAYS
 from psgimg.finetune.explaining.summary import Explained, Summary
@@ -72,7 +73,7 @@ def _lanes(result: Summary) -> Any:
         axes.imshow(100 * values, cmap="Oranges", vmin=0, vmax=100, aspect="auto")
         for (i, j), value in np.ndenumerate(values):
             ink = "white" if value > 0.6 else "black"
-            text = "–" if np.isnan(value) else f"{100 * value:.0f} %"
+            text = "–" if np.isnan(value) else percent(value)
             axes.text(j, i, text, ha="center", va="center", color=ink, fontsize=9)
         axes.set_xticks(range(len(result.lanes)), list(map(literal, result.lanes)))
         axes.set_yticks(range(len(names)), names)
@@ -81,7 +82,8 @@ def _lanes(result: Summary) -> Any:
     axes = drawn.add_subplot(grid[1, :])
     for name, stage in result.stages.items():
         ink = STAGE_INKS[STAGE_NAMES.index(name)]
-        axes.stairs(stage.seconds, range(len(stage.seconds) + 1), color=ink, label=name)
+        edges = range(len(stage.seconds) + 1)
+        axes.stairs(stage.seconds, edges, baseline=None, color=ink, label=name)
     axes.axhline(0, color="#bbbbbb", linewidth=0.8)
     axes.set(xlim=(0, PAGE_S), xlabel="second of the page", ylabel="attribution per second (nats)")
     _plain(axes)
@@ -126,7 +128,7 @@ def _page(page: Explained, grid: Grid) -> Any:
     axes.set_xlabel("seconds")
     axes.tick_params(length=0)
     answer = STAGE_NAMES[page.stage]
-    probability = f"{100 * np.exp(page.log_probs[page.stage]):.0f} %"
+    probability = percent(np.exp(page.log_probs[page.stage]))
     stages = f"answer {answer} ({probability}), scored {page.page.stage}"
     place = f"{literal(page.page.recording)}, epoch {page.page.epoch}"
     between = "\n" if narrow else ": "

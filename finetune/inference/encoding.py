@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
+from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.chat import ChatRow
 from psgimg.finetune.data.collator import special_tokens
@@ -109,12 +111,24 @@ def candidates(processor: Any, row: ChatRow, answers: Mapping[str, str]) -> Cand
 
 
 def _texts(processor: Any, row: ChatRow, answer: str) -> tuple[str, str]:
-    """Return a prompt and an answer in the format of the chat template."""
+    """Return a prompt and an answer in the format of the chat template.
+
+    Raises
+    ------
+    BuildError
+        If the template is damaged, or does not allow such turns.
+    """
     turns: Any = row["prompt"]
     reply = {"role": "assistant", "content": [{"type": "text", "text": answer}]}
     prompt = prepare_multimodal_messages(turns, images=row["images"])
     example: Any = {"prompt": prompt, "completion": [reply]}
-    texts = apply_chat_template(example, processor)
+    try:
+        texts = apply_chat_template(example, processor)
+    except TemplateError as error:
+        raise BuildError(
+            f"the model's chat template can't format a page ({error}); copy its chat_template.jinja "
+            "again, or use another --prompt if it does not allow this one"
+        ) from error
     return texts["prompt"], texts["completion"]
 
 

@@ -96,16 +96,21 @@ class Scorer:
             self._probe = self.encoder([row])
             self._answer_tokens = encoding.candidates(self._processor, row, self._answers)
 
+    def choose_way(self) -> None:
+        """Choose how answers are scored, on the page given to ``begin``; again, do nothing."""
+        if self.way is not None:
+            return
+        with _evaluation_mode(self._model):
+            self._use(self._choose(encoding.moved(self._probe, self._model.device)))
+        self.compiles = self.compiles and self.way == "pass"
+        if self.compiles:
+            compiled.compile_layers(self._model)
+
     def score(self, encoded: Encoded) -> Scores:
         """Score pages encoded by ``prepare`` or ``encoder``; see ``__call__``."""
-        device = self._model.device
+        self.choose_way()
         with _evaluation_mode(self._model):
-            if self.way is None:
-                self._use(self._choose(encoding.moved(self._probe, device)))
-                self.compiles = self.compiles and self.way == "pass"
-                if self.compiles:
-                    compiled.compile_layers(self._model)
-            sums = self._sums_of_answers(encoding.moved(encoded, device))
+            sums = self._sums_of_answers(encoding.moved(encoded, self._model.device))
         return normalised(sums.double().cpu().numpy())
 
     def full(self, rows: Sequence[ChatRow]) -> Scores:

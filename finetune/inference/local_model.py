@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,8 +34,10 @@ class LocalModel:
         Number of processes that prepare pages; 0 for a thread.
     note
         Called with a line for the user.
+    ready
+        Called while the first batch is prepared, for what the model does only once.
     constant
-        Whether every batch is filled up to the size of the first one, for compiled layers.
+        Whether every batch is filled up to the size of the largest, for compiled layers.
     """
 
     device: torch.device
@@ -44,6 +46,7 @@ class LocalModel:
     answer: Callable[[Encoded], list[Answer]]
     loaders: int
     note: Callable[[str], None]
+    ready: Callable[[], None] = lambda: None
     constant: bool = False
     _most: int | None = None
 
@@ -63,7 +66,7 @@ class LocalModel:
             return
         first = read(tasks[0][:1])
         self.begin(first[0])
-        size = len(tasks[0])
+        size = max(map(len, tasks))
         loaders = self._with_room(self.encode(first), size)
         n_done = 0
         while n_done < len(tasks):
@@ -71,13 +74,20 @@ class LocalModel:
             make = _Make(read, self.encode, (self._most or size) if self.constant else 0)
             pieces = [piece for some in split for piece in some]
             pinned = self.device.type == "cuda"
-            with closing(preparing.prepared(make, pieces, loaders, pinned=pinned)) as made:
+            batches = preparing.prepared(
+                make, pieces, loaders, pinned=pinned, meanwhile=self._get_ready
+            )
+            with closing(batches) as made:
                 for some in split:
                     answers = self._answers(made, some)
                     if answers is None:
                         break
                     yield answers
                     n_done += 1
+
+    def _get_ready(self) -> None:
+        with suppress(torch.OutOfMemoryError):  # answering the first batch will find it out
+            self.ready()
 
     def _answers(self, made: Iterator[Encoded], pieces: Sequence[Batch]) -> list[Answer] | None:
         """Return the answers to the pieces of a task; None if the device has not enough memory."""

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from psgimg.builder.errors import BuildError
 from psgimg.builder.words import counted
-from psgimg.finetune.data.chat import ChatRow
 from psgimg.finetune.data.page_set import PageSet
 from psgimg.finetune.lanes import pattern
 from psgimg.finetune.lanes.cover import Cover
 from psgimg.finetune.lanes.pattern import Absent, Drawn
 from psgimg.finetune.lanes.seen import LanesSeen, described, unseen
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 WISH = "--without"
 
@@ -39,18 +42,9 @@ class PageLanes:
     notes: tuple[str, ...]
     cover: Cover | None = None
 
-    def shown(self, chats: Sequence[ChatRow]) -> list[ChatRow]:
-        """Return chat rows without the lanes that are left out."""
-        if self.cover is None:
-            return list(chats)
-        return [
-            ChatRow(
-                images=self.cover.all_over(chat["images"], self.left_out),
-                prompt=chat["prompt"],
-                completion=chat["completion"],
-            )
-            for chat in chats
-        ]
+    def shown(self, _number: int, pages: list[Image.Image]) -> list[Image.Image]:
+        """Return the pages of one row without the lanes that are left out."""
+        return pages if self.cover is None else self.cover.all_over(pages, self.left_out)
 
 
 def of(

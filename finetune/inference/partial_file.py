@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, ownership
 from psgimg.builder.placing.parts import Part
 from psgimg.builder.processes import lock
+from psgimg.finetune.inference import earlier_settings
 from psgimg.finetune.metrics import predictions, table_files
 from psgimg.finetune.metrics.predictions import Predictions
 
@@ -91,10 +92,13 @@ class Parts:
         """Write a part, completely or not at all."""
         predictions.write(self._part(i), part)
 
-    def join(self, n_parts: int) -> Predictions:
-        """Write the parts as one file and return its predictions."""
+    def join(
+        self, n_parts: int, finish: Callable[[Predictions], Predictions] | None = None
+    ) -> Predictions:
+        """Write the parts as one file, after ``finish`` of all of them, and return its predictions."""
         tables = [predictions.read(self._part(i)).table for i in range(n_parts)]
         whole = Predictions(pa.concat_tables(tables).combine_chunks())
+        whole = finish(whole) if finish else whole
         predictions.write(self.out, whole)
         return whole
 
@@ -170,10 +174,8 @@ def _check_settings(parts: Parts, *, begun: bool) -> None:
         raise BuildError(f"{parts.sidecar} is damaged ({error}); choose another --out") from error
     if before is None and parts.out.exists():
         raise BuildError(f"{parts.out} exists already; choose another --out or remove it")
-    if before is not None and before != parts.settings:
-        changed = sorted(
-            key for key in {*before, *parts.settings} if before.get(key) != parts.settings.get(key)
-        )
+    before = earlier_settings.completed(before, parts.settings, earlier_settings.OF_PREDICTIONS)
+    if before is not None and (changed := earlier_settings.changed(before, parts.settings)):
         raise BuildError(
             f"{parts.out} was written or begun with other settings ({', '.join(changed)}); use the "
             f"same ones, choose another --out, or remove it with {parts.sidecar.name} and "

@@ -42,10 +42,13 @@ def scoring(
         Number of pages to come, on which it depends whether compiling the model saves time.
     """
     from psgimg.finetune.inference.likelihood import Scorer
-    from psgimg.finetune.models import compiled, vision_attention
+    from psgimg.finetune.models import compiled, fused, vision_attention
 
     vision_attention.in_one_call(model)
+    fused.patches(model)
     compiles = compiled.pays(model, n_pages)
+    if not compiles:
+        fused.elementwise(model)
     scorer = Scorer(model, processor, answers, note, compiles=compiles)
     return of_scorer(scorer, model.device, loaders, note)
 
@@ -67,7 +70,14 @@ def of_scorer(scorer: Scorer, device: Any, loaders: int, note: Note) -> LocalMod
         ]
 
     return LocalModel(
-        device, scorer.encoder, scorer.begin, answer, loaders, note, constant=scorer.compiles
+        device,
+        scorer.encoder,
+        scorer.begin,
+        answer,
+        loaders,
+        note,
+        scorer.choose_way,
+        constant=scorer.compiles,
     )
 
 

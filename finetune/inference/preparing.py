@@ -68,7 +68,12 @@ def in_shared_memory(n_loaders: int, batch_bytes: int) -> int:
 
 
 def prepared(
-    make: Callable[[Task], Item], tasks: Sequence[Task], loaders: int, *, pinned: bool
+    make: Callable[[Task], Item],
+    tasks: Sequence[Task],
+    loaders: int,
+    *,
+    pinned: bool,
+    meanwhile: Callable[[], None],
 ) -> Generator[Item, None, None]:
     """Yield ``make(task)`` for each task in order, computed ahead.
 
@@ -78,6 +83,8 @@ def prepared(
         Number of processes, forked from this one; 0 for a thread.
     pinned
         Whether tensors are to lie in memory from which a card copies them in the background.
+    meanwhile
+        Called once, while the first task is prepared.
 
     Raises
     ------
@@ -85,6 +92,7 @@ def prepared(
         If a task raises one, or a process was killed.
     """
     if loaders == 0:
+        meanwhile()
         yield from ahead(map(make, tasks))
         return
     from torch.utils.data import DataLoader
@@ -98,7 +106,9 @@ def prepared(
         multiprocessing_context="fork",
     )
     try:
-        for item in loader:
+        items = iter(loader)
+        meanwhile()
+        for item in items:
             if isinstance(item, BuildError):
                 raise item
             yield item

@@ -7,7 +7,7 @@ unseen people if the method never learned from them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from psgimg.builder import words
@@ -18,6 +18,8 @@ VIEW, ELSEWHERE, PEOPLE = "sees", "learned_elsewhere", "people_of"
 
 LIKE_FOR_LIKE = "boosting-page"
 """The baseline on YASA's features that sees no more than a page shows."""
+
+DECODED = "decoded"
 
 SEEN, UNKNOWN = "seen", "unknown"
 """Values of ``PEOPLE``; a corpus that is not listed was not learned from."""
@@ -37,16 +39,22 @@ class View:
         Whether values are scaled by their spread over the recording.
     time_of_night
         Whether the time since the beginning of the recording is an input.
+    decoded
+        Whether what was predicted of the other pages of the recording counts too.
     """
 
     before: int = 0
     after: int = 0
     whole_night: bool = False
     time_of_night: bool = False
+    decoded: bool = False
 
     @property
     def text(self) -> str:
         """The view in words: ``one page``."""
+        if self.decoded:
+            pages = replace(self, decoded=False).text
+            return f"{pages}, and the probabilities of all pages of its night"
         if self == ONE_PAGE:
             return "one page"
         if self.before == self.after:
@@ -58,8 +66,8 @@ class View:
         return words.listed(filter(None, ("the epoch", near, night, time)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the view as JSON values."""
-        return asdict(self)
+        """Return the view as JSON values, without ``decoded``, which the settings state."""
+        return {name: value for name, value in asdict(self).items() if name != DECODED}
 
 
 ONE_PAGE = View()
@@ -77,11 +85,14 @@ class Elsewhere:
         Names of the corpora as psgimg has or would have them.
     source
         Where this is stated.
+    complete
+        Whether it learned from no other corpus that psgimg knows.
     """
 
     who: str
     corpora: tuple[str, ...]
     source: str
+    complete: bool = True
 
     def people_of(self, corpora: Iterable[str]) -> dict[str, str]:
         """Return which of some corpora it has learned from, and of which that can't be known.
@@ -90,6 +101,8 @@ class Elsewhere:
         """
         status = {name: SEEN if name in self.corpora else UNKNOWN for name in sorted(set(corpora))}
         others = registry.CORPORA
+        if not self.complete:
+            return status
         return {name: one for name, one in status.items() if one == SEEN or name not in others}
 
     def to_dict(self) -> dict[str, Any]:
@@ -104,8 +117,17 @@ def view(source: Stated | None) -> View | None:
     ----------
     source
         Contents of the JSON file beside the predictions. A model sees its page and those of its
-        setting ``context``.
+        setting ``context``, and by its setting ``decode`` also what was predicted of the others.
     """
+    settings = (source or {}).get("settings")
+    pages = _pages_view(source)
+    if pages and isinstance(settings, Mapping) and settings.get("decode") == "night":
+        return replace(pages, decoded=True)
+    return pages
+
+
+def _pages_view(source: Stated | None) -> View | None:
+    """Return what the method sees of a night before decoding; None if it does not say."""
     settings = (source or {}).get("settings")
     stated = (source or {}).get(VIEW)
     if isinstance(stated, Mapping):
@@ -113,7 +135,7 @@ def view(source: Stated | None) -> View | None:
             found = View(**stated)
         except TypeError:
             return None
-        kinds = [type(value) for value in asdict(found).values()]
+        kinds = [type(value) for value in found.to_dict().values()]
         return found if kinds == [int, int, bool, bool] else None
     context = settings.get("context") if isinstance(settings, Mapping) else None
     return View(context, context) if type(context) is int else None
@@ -166,7 +188,8 @@ def people(name: str, source: Stated | None) -> list[str]:
         )
     if unknown:
         corpora = elsewhere.get("corpora")
-        them = ", ".join(map(str, corpora)) if isinstance(corpora, list) else "corpora not stated"
+        named = ", ".join(map(str, corpora)) if isinstance(corpora, list) else ""
+        them = named or "corpora not stated"
         lines.append(
             f"Whether {name} has seen people of {_and(unknown)} is not known: {who} learned from "
             f"{them} ({where}). If it holds data of these, its figures are not of unseen people."

@@ -34,7 +34,7 @@ MOST_HOURS = 12
 """Longer recordings have a tick every second hour."""
 
 Seconds = npt.NDArray[np.float64]
-Stages = npt.NDArray[np.int64]
+Stages = npt.NDArray[np.integer]
 
 
 def draw_hypnogram(axes: Axes, onsets_s: Seconds, stages: Stages, epoch_s: float) -> None:

@@ -40,6 +40,11 @@ def figure(
     return new
 
 
+def load() -> None:
+    """Load what drawing needs, which takes a second, in a thread beside other work."""
+    png(figure(1, 1, 10))
+
+
 def png(drawn: Figure) -> bytes:
     """Return a figure as PNG bytes, without the metadata that names the writing software."""
     buffer = io.BytesIO()

@@ -6,13 +6,15 @@ text of the answer), ``p_W``, ``p_N1``, ``p_N2``, ``p_N3``, ``p_REM``, ``log_mas
 total probability of the five answers), ``fold`` (of a cross-validation, from 0), ``epoch_s``
 (length of the epochs in seconds, the same in a whole recording), ``unseen_lanes`` (the page's absent
 lanes, if the model was never shown a page without just these; else null) and ``votes`` (how many scorers
-chose W, N1, N2, N3 and REM: ``0 1 4 0 0``). Parquet, CSV or JSON lines, by
-the file's suffix. Any other column is ignored.
+chose W, N1, N2, N3 and REM: ``0 1 4 0 0``). Where a night was decoded as a whole, ``prediction`` and the
+probabilities are the decoded ones; ``page_prediction``, ``page_p_W`` … ``page_p_REM`` those of each page by
+itself, and ``sequence`` the likeliest sequence of stages. Parquet, CSV or JSON lines, by the file's suffix.
+Any other column is ignored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +26,12 @@ import pyarrow.compute as pc
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.metrics import table_files, vote_counts
+from psgimg.finetune.metrics import prediction_checks, table_files, vote_counts
 
 KEYS = ("corpus", "subject", "recording", "epoch")
 PROBABILITIES = tuple(f"p_{stage}" for stage in STAGE_NAMES)
+PAGE_PREDICTION, SEQUENCE = "page_prediction", "sequence"
+PAGE_PROBABILITIES = tuple(f"page_{name}" for name in PROBABILITIES)
 REQUIRED = (*KEYS, "label", "prediction")
 
 SCHEMA = pa.schema(
@@ -39,13 +43,13 @@ SCHEMA = pa.schema(
         ("fold", pa.int32()),
         ("unseen_lanes", pa.string()),
         ("votes", pa.string()),
+        (PAGE_PREDICTION, pa.string()),
+        *((name, pa.float64()) for name in PAGE_PROBABILITIES),
+        (SEQUENCE, pa.string()),
     ]
 )
 
-STAGE_COLUMNS = ("label", "label_2", "prediction")
-
-SUM_TOLERANCE = 3e-3
-"""Allowed deviation of an epoch's summed probabilities from 1: some tools round to three digits."""
+STAGE_COLUMNS = ("label", "label_2", "prediction", PAGE_PREDICTION, SEQUENCE)
 
 
 @dataclass(frozen=True)
@@ -113,9 +117,22 @@ class Predictions:
     @property
     def probabilities(self) -> npt.NDArray[np.float64] | None:
         """(n, 5) stage probabilities, NaN where an epoch has none; None if no epoch has any."""
-        columns = [self.table[name].to_numpy() for name in PROBABILITIES]
-        values = np.stack(columns, axis=1).astype(np.float64)
-        return None if np.isnan(values).all() else values
+        return five(self.table, PROBABILITIES)
+
+    @property
+    def page_predictions(self) -> npt.NDArray[np.int64]:
+        """(n,) stages of the pages before their night was decoded, -1 without a valid answer."""
+        return _stages(self.table[PAGE_PREDICTION])
+
+    @property
+    def page_probabilities(self) -> npt.NDArray[np.float64] | None:
+        """(n, 5) probabilities of the pages before their night was decoded; None if it was not."""
+        return five(self.table, PAGE_PROBABILITIES)
+
+    @property
+    def sequences(self) -> npt.NDArray[np.int64]:
+        """(n,) likeliest sequence of stages of decoded nights, -1 without."""
+        return _stages(self.table[SEQUENCE])
 
     @property
     def votes(self) -> npt.NDArray[np.int64] | None:
@@ -159,7 +176,7 @@ def write(path: Path, predictions: Predictions) -> None:
 
 
 def checked(table: pa.Table, path: Path) -> Predictions:
-    """Validate a table with the columns of ``SCHEMA`` and return it as predictions.
+    """Validate a table with all columns of ``SCHEMA``, or only the required ones and some others.
 
     Raises
     ------
@@ -171,72 +188,34 @@ def checked(table: pa.Table, path: Path) -> Predictions:
         if table[name].null_count:
             remedy = "leave out unscored epochs" if name == "label" else "fill it in"
             raise BuildError(
-                f"{path}: {_where(table, pc.is_null(table[name]))} has no {name}; {remedy}"
+                f"{path}: {prediction_checks.where(table, pc.is_null(table[name]))} has no {name}; {remedy}"
             )
     for name in STAGE_COLUMNS:
+        if name not in table.column_names:
+            continue
         valid = pc.or_(pc.is_in(table[name], pa.array(STAGE_NAMES)), pc.is_null(table[name]))
         if not pc.all(valid, min_count=0).as_py():
             wrong = table[name].filter(pc.invert(valid))[0].as_py()
             raise BuildError(
-                f"{path}: {_where(table, pc.invert(valid))} has the {name} {wrong!r}; "
+                f"{path}: {prediction_checks.where(table, pc.invert(valid))} has the {name} {wrong!r}; "
                 f"stages are {', '.join(STAGE_NAMES)}"
             )
-    _check_once(table, path)
-    _check_votes(table, path)
-    _check_probabilities(table, path)
+    prediction_checks.once(table, path)
+    if "votes" in table.column_names:
+        prediction_checks.votes(table, path)
+    for names in (PROBABILITIES, PAGE_PROBABILITIES):
+        if names[0] in table.column_names:
+            prediction_checks.probabilities(table, names, path)
     return Predictions(table)
 
 
-def _check_once(table: pa.Table, path: Path) -> None:
-    counts = table.group_by(["corpus", "recording", "epoch"]).aggregate([([], "count_all")])
-    twice = counts.filter(pc.greater(counts["count_all"], 1))
-    if len(twice):
-        raise BuildError(
-            f"{path}: {_named(twice, 0)} occurs {twice['count_all'][0].as_py()} times; keep one "
-            "prediction per epoch"
-        )
+def typed(table: pa.Table, path: Path, schema: pa.Schema = SCHEMA) -> pa.Table:
+    """Return the columns of a schema in its types; empty optional stages and NaN become null.
 
-
-def _check_votes(table: pa.Table, path: Path) -> None:
-    if (text := vote_counts.invalid(table["votes"])) is not None:
-        where = _where(table, pc.fill_null(pc.equal(table["votes"], text), False))
-        raise BuildError(
-            f"{path}: {where} has the votes {text!r}; give the number of scorers for "
-            f"{', '.join(STAGE_NAMES)}, such as {vote_counts.EXAMPLE!r}"
-        )
-
-
-def _check_probabilities(table: pa.Table, path: Path) -> None:
-    values = np.stack([table[name].to_numpy() for name in PROBABILITIES], axis=1).astype(float)
-    present = ~np.isnan(values)
-    some = present.any(axis=1)
-    total = np.where(present, values, 0.0)
-    wrong = some & (
-        ~present.all(axis=1)
-        | (total < 0).any(axis=1)
-        | (np.abs(total.sum(axis=1) - 1) > SUM_TOLERANCE)
-    )
-    if wrong.any():
-        raise BuildError(
-            f"{path}: {_where(table, pa.array(wrong))} has {', '.join(PROBABILITIES)} of "
-            f"{values[wrong][0].tolist()}; give five probabilities that sum to 1, or none"
-        )
-
-
-def _where(table: pa.Table, wrong: Any) -> str:
-    """Describe the first row at which a mask is true, for a message."""
-    i = pc.index(wrong, True).as_py()
-    return f"row {i + 1} ({_named(table, i)})"
-
-
-def _named(table: pa.Table, i: int) -> str:
-    """Name an epoch by its corpus, recording and number, as far as these are present."""
-    names = (table[name][i].as_py() for name in ("corpus", "recording"))
-    return " ".join([*filter(None, names), f"epoch {table['epoch'][i].as_py()}"])
-
-
-def typed(table: pa.Table, path: Path) -> pa.Table:
-    """Return the columns of ``SCHEMA`` in its types; empty optional stages and NaN become null.
+    Parameters
+    ----------
+    schema
+        Fields of ``SCHEMA``, of which texts may be dictionaries.
 
     Raises
     ------
@@ -244,32 +223,47 @@ def typed(table: pa.Table, path: Path) -> pa.Table:
         If a column has the wrong type.
     """
     columns = []
-    for field in SCHEMA:
+    for field in schema:
         if field.name not in table.column_names:
             columns.append(pa.nulls(len(table), field.type))
             continue
         column = table[field.name]
-        if pa.types.is_dictionary(column.type):
+        if pa.types.is_null(column.type):  # all empty; a dictionary of it would have a null in it
+            columns.append(pa.nulls(len(table), field.type))
+            continue
+        is_encoded = pa.types.is_dictionary(field.type)
+        if pa.types.is_dictionary(column.type) and not is_encoded:
             column = column.cast(column.type.value_type)
-        if pa.types.is_string(field.type) and not _is_text(column.type):
+        if (is_encoded or pa.types.is_string(field.type)) and not _is_text(column.type):
             remedy = "make it text"
             if field.name in STAGE_COLUMNS:
                 remedy += ", or give `psgimg evaluate` the stages of its numbers with --codes"
             raise BuildError(f"{path}: column {field.name!r} is {column.type}; {remedy}")
         try:
+            if is_encoded:
+                column = pc.dictionary_encode(column).unify_dictionaries()
             column = column.cast(field.type)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             message = " ".join(str(error).split())
             raise BuildError(f"{path}: column {field.name!r}: {message}; fix the values") from error
-        if field.name in ("label_2", "prediction", "votes"):
-            column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
+        if field.name in (*STAGE_COLUMNS[1:], "votes"):
+            column = _without(column, pc.equal(column, ""))
         if pa.types.is_floating(field.type):
-            column = pc.if_else(pc.is_nan(column), pa.scalar(None, pa.float64()), column)
+            column = _without(column, pc.is_nan(column))
         columns.append(column)
-    return pa.table(columns, schema=SCHEMA)
+    return pa.table(columns, schema=schema)
+
+
+def _without(column: pa.ChunkedArray, where: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column with nulls at some rows; itself, not a copy, if there are none."""
+    if not pc.any(where).as_py():
+        return column
+    return pc.if_else(where, pa.scalar(None, column.type), column)
 
 
 def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
     return bool(
         pa.types.is_string(kind)
         or pa.types.is_large_string(kind)
@@ -278,6 +272,25 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
+def five(table: pa.Table, names: Sequence[str]) -> npt.NDArray[np.float64] | None:
+    """Return (n, 5) numbers of five columns, NaN where one is missing; None if all are."""
+    if all(table[name].null_count == len(table) for name in names):
+        return None
+    values = np.empty((len(table), len(names)))
+    for place, name in enumerate(names):
+        values[:, place] = table[name].to_numpy()
+    return None if np.isnan(values).all() else values
+
+
 def _stages(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    codes = pc.index_in(column, value_set=pa.array(STAGE_NAMES))
-    return np.asarray(pc.fill_null(codes, -1).to_numpy(), np.int64)
+    return stage_codes(column).astype(np.int64)
+
+
+def stage_codes(column: pa.ChunkedArray) -> npt.NDArray[np.int8]:
+    """Return (n,) the stages of a column of their names, -1 where it has none."""
+    parts = [np.zeros(0, np.int8)]
+    for chunk in pc.dictionary_encode(column).chunks:
+        known = pc.index_in(chunk.dictionary, value_set=pa.array(STAGE_NAMES))
+        codes = np.append(pc.fill_null(known, -1).to_numpy(), -1).astype(np.int8)
+        parts.append(codes[pc.fill_null(chunk.indices, len(known)).to_numpy()])
+    return np.concatenate(parts)

@@ -24,6 +24,9 @@ MAX_LINE_BYTES = MB
 
 MAX_COLUMNS = 2_000
 
+AT_A_TIME = 1_000_000
+"""Rows of Parquet that are read at a time, or those of one row group if it has more."""
+
 BATCH = 10_000
 """Rows of JSON lines that are converted at a time; Python's values take far more memory."""
 
@@ -96,13 +99,29 @@ def _read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
                 sum(one.total_uncompressed_size for one in chunks if one.path_in_schema in names),
                 n_rows,
             )
-        table = file.read(names)
+        rows = [group.num_rows for group in groups]
+        # Read in one go, the pages of all columns would be in memory beside the table.
+        parts = [file.read_row_groups(some, names) for some in _row_groups(rows)]
+        table = pa.concat_tables(parts) if parts else file.read(names)
     table.validate(full=True)  # texts in UTF-8
     for column in table.columns:
         kind = column.type
         if pa.types.is_dictionary(kind) and not pa.types.is_primitive(kind.value_type):
             _check_volume(_n_text_bytes(column), n_rows)
     return table
+
+
+def _row_groups(n_rows: Sequence[int]) -> list[list[int]]:
+    """Return the numbers of row groups that are read at a time, given the rows of each."""
+    found: list[list[int]] = []
+    rows = AT_A_TIME
+    for number, n in enumerate(n_rows):
+        if rows + n > AT_A_TIME:
+            found.append([])
+            rows = 0
+        found[-1].append(number)
+        rows += n
+    return found
 
 
 def _write_parquet(path: Path, table: pa.Table) -> None:

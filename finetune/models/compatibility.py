@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -56,13 +57,28 @@ def checkpoint(model: Any, on: bool) -> None:
 
 
 @contextmanager
+def _without_remarks() -> Iterator[None]:
+    """Silence a remark of the trainer, in a short run, that checkpoints are sorted by their numbers."""
+
+    def is_of_use(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("mtime may not be reliable")
+
+    logger = logging.getLogger("transformers.trainer_utils")
+    logger.addFilter(is_of_use)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_of_use)
+
+
+@contextmanager
 def without_deprecations() -> Iterator[None]:
-    """Silence deprecation warnings that peft and TRL cause, which users can't fix.
+    """Silence deprecation warnings that peft and TRL cause, which users can't fix, and such a remark.
 
     peft 0.21 reads ``is_gradient_checkpointing`` of every model; remove this once the minimum
     supported peft does not.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _without_remarks():
         warnings.filterwarnings(
             "ignore", r"`\w*gradient_checkpointing\w*` is deprecated", FutureWarning
         )

@@ -15,8 +15,8 @@ from torch._dynamo.exc import TorchDynamoException
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 COMPILED_FROM = 5_000
-"""Pages of a run from which compiling pays: it takes up to 80 s in a new environment, and saves 13 ms
-a page on an H100 (``docs/gpu.json``: 36 and 66 pages per second)."""
+"""Pages of a run from which compiling pays: it takes up to 80 s in a new environment, and saves 10 ms
+a page of a training (42 and 76 pages per second on an H200, ``docs/gpu.json``)."""
 
 RECOMPILATIONS = 64
 """Variants of a layer that are compiled before torch falls back to running it as it is: with and

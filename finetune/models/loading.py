@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,26 +14,14 @@ from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidat
 from peft import PeftConfig, PeftModel
 from psgimg.builder.errors import BuildError
 from psgimg.finetune import hub
-from psgimg.finetune.models import compatibility
+from psgimg.finetune.models import compatibility, model_files
 from psgimg.finetune.models import manifest as folders
 from psgimg.finetune.models.manifest import ModelFolder
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
-ADAPTER_FILE = "adapter_config.json"
-
-Failures = (
-    OSError,
-    ValueError,
-    ImportError,
-    AttributeError,
-    KeyError,
-    TypeError,
-    HfHubHTTPError,
-    SafetensorError,
-)
-"""Exceptions raised by loading a model, which differ between libraries."""
+MISSING_FROM_ADAPTER = "Found missing adapter keys"
+"""Beginning of a warning of peft, which then goes on with random numbers."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +63,15 @@ def load_for_inference(
     Raises
     ------
     BuildError
-        If it can't be loaded, is not a vision-language model or has no chat template.
+        If it can't be loaded, is not a vision-language model, has no chat template, or its training
+        is not finished.
     """
     gpu = torch.accelerator.is_available() and device != "cpu"
     dtype = "float32" if dtype == "auto" and not gpu else dtype
     manifest = fetch(source, folders.FILE)
-    adapter = fetch(source, ADAPTER_FILE)
+    local = hub.folder(source) if manifest is None else manifest.parent
+    folder = None if local is None else ModelFolder.of(local)
+    adapter = fetch(source, model_files.ADAPTER)
     processor = load_processor(source, trust_remote_code=trust_remote_code)
     if adapter is None:
         model = load_base(source, trust_remote_code=trust_remote_code, dtype=dtype)
@@ -88,7 +79,6 @@ def load_for_inference(
         model = _adapted(source, trust_remote_code, dtype)
     if gpu:
         model = model.to(device or torch.accelerator.current_accelerator())
-    folder = None if manifest is None else ModelFolder.load(manifest.parent)
     return Loaded(model.eval(), processor, folder)
 
 
@@ -112,16 +102,20 @@ def load_base(
     options = {"revision": revision, "trust_remote_code": trust_remote_code}
     _config(source, options)
     try:
-        return AutoModelForImageTextToText.from_pretrained(
+        model, info = AutoModelForImageTextToText.from_pretrained(
             source,
             dtype=dtype,
             attn_implementation=attention,
             quantization_config=quantization,
             device_map=device_map,
+            output_loading_info=True,
             **options,
         )
-    except Failures as error:
+    except Exception as error:  # of any library below
         raise refusal(source, error) from error
+    if absent := sorted(info["missing_keys"]):
+        raise _incomplete(source, f"{len(absent)} of its weights, such as {absent[0]},")
+    return model
 
 
 def load_shape(source: str, *, revision: str | None = None, trust_remote_code: bool = False) -> Any:
@@ -138,7 +132,7 @@ def load_shape(source: str, *, revision: str | None = None, trust_remote_code: b
             return AutoModelForImageTextToText.from_config(
                 config, trust_remote_code=trust_remote_code
             )
-    except Failures as error:
+    except Exception as error:  # of any library below
         raise refusal(source, error) from error
 
 
@@ -166,7 +160,7 @@ def load_processor(
         processor = AutoProcessor.from_pretrained(
             source, revision=revision, trust_remote_code=trust_remote_code
         )
-    except Failures as error:
+    except Exception as error:  # of any library below
         raise refusal(source, error) from error
     if getattr(processor, "image_processor", None) is None:
         raise BuildError(
@@ -185,9 +179,15 @@ def refusal(source: str, error: BaseException) -> BuildError:
     """Return a one-line error for a model that can't be loaded, with the remedy."""
     message = " ".join(str(error).split())
     lowered = message.lower()
+    local = hub.folder(source)
+    lacks_torchvision = find_spec("torchvision") is None and any(
+        word in lowered for word in ("torchvision", "video")
+    )
+    if local and (fault := model_files.fault(local, "" if lacks_torchvision else message)):
+        return BuildError(fault)
     if "custom code" in lowered or "trust_remote_code" in lowered:
         remedy = "the model has custom code; review it, then pass --trust-remote-code true"
-    elif find_spec("torchvision") is None and ("torchvision" in lowered or "video" in lowered):
+    elif lacks_torchvision:
         remedy = "its processor needs torchvision: pip install torchvision"
     elif "does not recognize this architecture" in lowered:
         remedy = (
@@ -195,14 +195,21 @@ def refusal(source: str, error: BaseException) -> BuildError:
         )
     elif "bitsandbytes" in lowered:
         remedy = "loading in 4 or 8 bit needs: pip install bitsandbytes"
-    elif isinstance(error, HfHubHTTPError | HFValidationError | OSError):
+    elif "size mismatch" in lowered or "ignore_mismatched_sizes" in lowered:
+        remedy = f"its weights have other shapes than its configuration says; {model_files.AGAIN}"
+    elif isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in lowered:
+        remedy = (
+            "too little memory to load it; free some, or use a smaller model or --dtype bfloat16"
+        )
+    elif local is None and isinstance(error, HfHubHTTPError | HFValidationError | OSError):
         remedy = (
             "use a folder with a model or the id of one on the Hub; for a gated or private one, "
             f"log in with `hf auth login` ({message[:200]})"
         )
     else:
         remedy = (
-            f"it can't be loaded ({type(error).__name__}: {message[:200]}); try another version"
+            f"it can't be loaded ({type(error).__name__}: {message[:200]}); use another version of "
+            "transformers and peft, or another model"
         )
     return BuildError(f"{source}: {remedy}")
 
@@ -212,7 +219,7 @@ def _config(source: str, options: dict[str, Any]) -> Any:
     hub.require(source, "model", options["revision"])
     try:
         config = AutoConfig.from_pretrained(source, **options)
-    except Failures as error:
+    except Exception as error:  # of any library below
         raise refusal(source, error) from error
     remote = "AutoModelForImageTextToText" in (getattr(config, "auto_map", None) or {})
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and not remote:
@@ -227,16 +234,43 @@ def _adapted(source: str, trust_remote_code: bool, dtype: str) -> Any:
     """Load a base model with an adapter on top."""
     try:
         config = PeftConfig.from_pretrained(source)
-        base = load_base(
-            str(config.base_model_name_or_path),
-            revision=config.revision,
-            trust_remote_code=trust_remote_code,
-            dtype=dtype,
-        )
-        with compatibility.without_deprecations():
-            return PeftModel.from_pretrained(base, source)
-    except (*Failures, RuntimeError, json.JSONDecodeError) as error:
+    except Exception as error:  # of any library below
         raise refusal(source, error) from error
+    if not config.base_model_name_or_path:
+        raise BuildError(
+            f"{source}: {model_files.ADAPTER} names no base model; {model_files.AGAIN}"
+        )
+    try:
+        hub.require(config.base_model_name_or_path, "model", config.revision)
+    except BuildError as error:
+        raise BuildError(
+            f"{source} is an adapter, whose base model is missing: {error}; or write where it is now "
+            f"into {model_files.ADAPTER}"
+        ) from error
+    base = load_base(
+        config.base_model_name_or_path,
+        revision=config.revision,
+        trust_remote_code=trust_remote_code,
+        dtype=dtype,
+    )
+    try:
+        with compatibility.without_deprecations():
+            warnings.filterwarnings("error", MISSING_FROM_ADAPTER)
+            return PeftModel.from_pretrained(base, source)
+    except UserWarning as error:
+        if not str(error).startswith(MISSING_FROM_ADAPTER):
+            raise
+        raise _incomplete(source, "weights of its adapter") from error
+    except Exception as error:  # of any library below
+        raise refusal(source, error) from error
+
+
+def _incomplete(source: str, absent: str) -> BuildError:
+    """Return the error for a model of which weights would be random numbers, as libraries allow."""
+    return BuildError(
+        f"{source}: {absent} are missing, without which its answers mean nothing; "
+        f"{model_files.AGAIN}, or use another version of transformers and peft"
+    )
 
 
 def fetch(source: str, name: str) -> Path | None:
@@ -254,5 +288,5 @@ def fetch(source: str, name: str) -> Path | None:
         return Path(hf_hub_download(source, name))
     except EntryNotFoundError:
         return None
-    except Failures as error:
+    except Exception as error:  # of any library below
         raise refusal(source, error) from None  # the cause may contain the token

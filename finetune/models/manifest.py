@@ -14,22 +14,33 @@ from typing import Annotated, Any, NotRequired, cast
 from annotated_types import Ge, Gt, Interval, MinLen
 from psgimg.builder import atomic_file
 from psgimg.builder.dataset import json_form
-from psgimg.builder.dataset.build_json import CorpusName, Hash, Line, RecipeJson, Version
+from psgimg.builder.dataset.build_json import Commands, CorpusName, Hash, Line, RecipeJson, Version
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded
 from psgimg.builder.render.recipe import digest
 from psgimg.builder.signals.epoching import PAGE_S
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.data.chat import MAX_CONTEXT
+from psgimg.finetune.data.context import MAX_CONTEXT, NARROWEST, WHOLE, Context
+from psgimg.finetune.decoding.calibration_fit import Calibration, CalibrationJson
+from psgimg.finetune.decoding.transitions import Transitions, TransitionsJson
 from psgimg.finetune.lanes.seen import LanesJson, LanesSeen
 from typing_extensions import TypedDict
 
 FILE = "psgimg.json"
+SETTINGS_FILE = "asked.json"
+"""Settings of a training, which it saves before anything else."""
+
+CHECKPOINT = "checkpoint-"
+"""Beginning of the names of the checkpoints in the folder of a training."""
+
 TINY = "tiny"
 """Name of the model that is created from scratch, in place of a folder or an id on the Hub."""
 
-NOT_NEEDED = {"fold", "lanes", "epochs_s"}
+NOT_NEEDED = {
+    *("fold", "lanes", "epochs_s", "transitions", "calibration", "variants"),
+    *("context_scale", "context_mixed", "soft_labels"),
+}
 """Keys without which a manifest can be read; see ``ManifestJson``."""
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate")
@@ -87,6 +98,12 @@ class ManifestJson(TypedDict):
     fold: NotRequired[FoldJson | None]
     lanes: NotRequired[LanesJson]
     epochs_s: NotRequired[Annotated[list[Annotated[float, Gt(0)]], MinLen(1)]]
+    transitions: NotRequired[list[TransitionsJson]]
+    calibration: NotRequired[CalibrationJson | None]
+    variants: NotRequired[list[Commands]]
+    context_scale: NotRequired[Annotated[float, Interval(ge=NARROWEST, le=WHOLE)]]
+    context_mixed: NotRequired[bool]
+    soft_labels: NotRequired[bool]
 
 
 @dataclass(frozen=True)
@@ -119,6 +136,18 @@ class ModelFolder:
         trainings on pages of this recipe.
     epochs_s
         Lengths of the scored epochs that it learned, in seconds.
+    transitions
+        How stages follow each other in the hypnograms of the people it was trained on.
+    calibration
+        What was fitted to its predictions of other people; None before `psgimg calibrate`.
+    variants
+        How the signals of each variant were changed among which this training drew.
+    context_scale
+        Width of a neighbour relative to the page; below 1, they stand beside it in one picture.
+    context_mixed
+        Whether it learned from pages with fewer neighbours than ``context`` as well.
+    soft_labels
+        Whether it learned the shares of all scorers of a page, not the label of one.
     psgimg, versions
         Versions that wrote the folder.
     """
@@ -137,13 +166,25 @@ class ModelFolder:
     fold: Mapping[str, int] | None = None
     lanes: LanesSeen = dataclasses.field(default_factory=LanesSeen)
     epochs_s: tuple[float, ...] = (PAGE_S,)
+    transitions: Transitions = dataclasses.field(default_factory=Transitions)
+    calibration: Calibration | None = None
+    variants: tuple[str, ...] = ()
+    context_scale: float = WHOLE
+    context_mixed: bool = False
+    soft_labels: bool = False
     psgimg: str = dataclasses.field(default_factory=lambda: version("psgimg"))
     versions: Mapping[str, str] = dataclasses.field(default_factory=versions)
+
+    @property
+    def shown(self) -> Context:
+        """The neighbours that a page is shown with."""
+        return Context(self.context, self.context_scale)
 
     def save(self, folder: Path) -> None:
         """Write ``psgimg.json``, complete or not at all."""
         values = dataclasses.asdict(self)
         values["lanes"] = self.lanes.to_json()
+        values["transitions"] = self.transitions.to_json()
         values["prompt"] = {"name": values.pop("prompt_name"), **values["prompt"]}
         order = ("psgimg", "versions", *values)
         text = json.dumps({key: values[key] for key in order}, indent=1, ensure_ascii=False)
@@ -168,6 +209,31 @@ class ModelFolder:
         except (OSError, ValueError) as error:
             raise BuildError(f"{path}: {' '.join(str(error).split())}; copy it again") from error
         return cls.from_values(values, str(path))
+
+    @classmethod
+    def of(cls, folder: Path) -> ModelFolder | None:
+        """Read ``psgimg.json`` of any model; None if it was not fine-tuned with psgimg.
+
+        Raises
+        ------
+        BuildError
+            As for ``load``; or if the folder belongs to an unfinished training, or is a checkpoint of
+            one, which does not say what the model has learned and from whom.
+        """
+        if (folder / FILE).is_file():
+            return cls.load(folder)
+        training = folder.resolve().parent
+        if folder.resolve().name.startswith(CHECKPOINT) and (training / SETTINGS_FILE).is_file():
+            finished = "" if (training / FILE).is_file() else " once the training is finished"
+            raise BuildError(
+                f"{folder} is a checkpoint, without the {FILE} of a model; use {training}{finished}"
+            )
+        if (folder / SETTINGS_FILE).is_file():
+            raise BuildError(
+                f"{folder} holds a training that is not finished: it has no {FILE}; finish it with "
+                "the same `psgimg sft` and --resume-from-checkpoint true"
+            )
+        return None
 
     @classmethod
     def from_values(cls, values: Any, where: str) -> ModelFolder:
@@ -211,6 +277,16 @@ class ModelFolder:
             fold=cast("Mapping[str, int] | None", manifest.get("fold")),
             lanes=LanesSeen.from_json(manifest.get("lanes", LanesSeen().to_json())),
             epochs_s=tuple(manifest.get("epochs_s", (PAGE_S,))),
+            transitions=Transitions.from_json(manifest.get("transitions", [])),
+            calibration=_calibration(manifest.get("calibration")),
+            variants=tuple(manifest.get("variants", ())),
+            context_scale=manifest.get("context_scale", WHOLE),
+            context_mixed=manifest.get("context_mixed", False),
+            soft_labels=manifest.get("soft_labels", False),
             psgimg=manifest["psgimg"],
             versions=manifest["versions"],
         )
+
+
+def _calibration(values: CalibrationJson | None) -> Calibration | None:
+    return None if values is None else Calibration.from_json(values)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from psgimg.builder import atomic_folder
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import Stage
+from psgimg.finetune.models import permissions, saving
 
 if TYPE_CHECKING:
     from transformers import LlavaConfig, LlavaProcessor, PreTrainedTokenizerFast
@@ -58,6 +59,7 @@ def build(
     page_px: tuple[int, int],
     texts: Sequence[str],
     *,
+    width_px: int | None = None,
     seed: int = 0,
     brightness: tuple[float, float] = WHITE_PAGE,
 ) -> None:
@@ -72,6 +74,8 @@ def build(
     page_px
         Width and height of the pages in pixels. The model scales them to multiples of its patch
         size, at most 896×224.
+    width_px
+        Width of its pictures, in which neighbours stand beside a page; None means that of a page.
     texts
         Its prompts and answers, on which the tokenizer is trained. Other texts work too, but take
         more tokens.
@@ -90,13 +94,15 @@ def build(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise BuildError(f"{folder} exists already; choose another folder or remove it")
     patch = _patch(page_px)
+    grid = PATCHES_DOWN, round(PATCHES_ACROSS * (width_px or page_px[0]) / page_px[0])
     tokenizer = _tokenizer(texts)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = LlavaForConditionalGeneration(_config(patch, tokenizer))
-    processor = _processor(patch, tokenizer, brightness)
-    with atomic_folder.whole(folder, None, tuple, "model") as part:
+        model = LlavaForConditionalGeneration(_config(patch, grid, tokenizer))
+    processor = _processor(patch, grid, tokenizer, brightness)
+    with atomic_folder.whole(folder, None, tuple, "model") as part, saving.system_errors():
         model.save_pretrained(part)
+        permissions.follow_folder(part)
         processor.save_pretrained(part)
 
 
@@ -137,12 +143,14 @@ def _tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     )
 
 
-def _config(patch: tuple[int, int], tokenizer: PreTrainedTokenizerFast) -> LlavaConfig:
+def _config(
+    patch: tuple[int, int], grid: tuple[int, int], tokenizer: PreTrainedTokenizerFast
+) -> LlavaConfig:
     """Return a vision transformer with oblong patches, a projector, and a two-layer Llama."""
     from transformers import LlamaConfig, LlavaConfig, ViTConfig
 
     vision = ViTConfig(
-        image_size=[patch[0] * PATCHES_DOWN, patch[1] * PATCHES_ACROSS],
+        image_size=[patch[0] * grid[0], patch[1] * grid[1]],
         patch_size=list(patch),
         hidden_size=WIDTH,
         num_hidden_layers=VISION_LAYERS,
@@ -164,19 +172,22 @@ def _config(patch: tuple[int, int], tokenizer: PreTrainedTokenizerFast) -> Llava
         vision_config=vision,
         text_config=text,
         image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
-        image_seq_length=PATCHES_DOWN * PATCHES_ACROSS,
+        image_seq_length=grid[0] * grid[1],
         vision_feature_layer=-1,
         vision_feature_select_strategy="full",
     )
 
 
 def _processor(
-    patch: tuple[int, int], tokenizer: PreTrainedTokenizerFast, brightness: tuple[float, float]
+    patch: tuple[int, int],
+    grid: tuple[int, int],
+    tokenizer: PreTrainedTokenizerFast,
+    brightness: tuple[float, float],
 ) -> LlavaProcessor:
     """Return a processor that scales pages to whole patches, with one image token per patch."""
     from transformers import LlavaImageProcessorPil, LlavaProcessor
 
-    down, across = patch[0] * PATCHES_DOWN, patch[1] * PATCHES_ACROSS
+    down, across = patch[0] * grid[0], patch[1] * grid[1]
     images = LlavaImageProcessorPil(
         size={"height": down, "width": across},
         crop_size={"height": down, "width": across},
@@ -190,7 +201,7 @@ def _processor(
         image_processor=images,
         tokenizer=tokenizer,
         patch_size=max(down, across) + 1,
-        num_additional_image_tokens=PATCHES_DOWN * PATCHES_ACROSS + 1,
+        num_additional_image_tokens=grid[0] * grid[1] + 1,
         vision_feature_select_strategy="full",
         chat_template=TEMPLATE,
         image_token=IMAGE,

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from psgimg.finetune.models import families
+from torch.nn import functional
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 try:
@@ -24,9 +25,10 @@ CAPABILITY = (8, 0)
 def in_one_call(model: Any) -> bool:
     """Let the vision tower attend within all pages of a batch in one call, and return whether it does.
 
-    By default transformers calls the attention of each page by itself, in each layer. The result is
-    the same. Nothing changes on a CPU or an older card, in families that don't pack pages, where the
-    user has chosen another attention, and without ``torch.nn.attention.varlen``.
+    By default transformers calls the attention of each page by itself, in each layer. Pages of one
+    size are rows of a batch, others a packed sequence. The result is the same. Nothing changes on a
+    CPU or an older card, in families that don't pack pages, where the user has chosen another
+    attention, and without ``torch.nn.attention.varlen``.
     """
     if varlen_attn is None or not families.packs_pages(model) or not _card_has_it(model.device):
         return False
@@ -70,14 +72,24 @@ def _attend(
     -------
     (1, patches, heads, size), None
     """
-    q, k, v = (x[0].transpose(0, 1).contiguous() for x in (query, key, value))
-    if q.dtype in HALF:
+    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
+    n_pages, longest = len(cu_seq_lens_q) - 1, int(max_length_q)
+    if n_pages * longest == len(q):  # all of one size, which no card needs to be asked for
+        attended: Any = _side_by_side(q, k, v, n_pages)
+    elif q.dtype in HALF:
         bounds = cu_seq_lens_q.int()
-        longest = int(max_length_q)
-        attended: Any = varlen_attn(q, k, v, bounds, bounds, longest, longest)
+        packed = (x.contiguous() for x in (q, k, v))
+        attended = varlen_attn(*packed, bounds, bounds, longest, longest)
     else:  # evaluated without autocast
         attended = _page_by_page(q, k, v, cu_seq_lens_q)
     return attended[None], None
+
+
+def _side_by_side(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, n_pages: int) -> torch.Tensor:
+    """Return the attention, (patches, heads, size), of pages of one size as of rows of a batch."""
+    rows = (x.unflatten(0, (n_pages, -1)).transpose(1, 2) for x in (q, k, v))
+    attended = functional.scaled_dot_product_attention(*rows)
+    return attended.transpose(1, 2).flatten(0, 1)
 
 
 def _page_by_page(
@@ -86,5 +98,5 @@ def _page_by_page(
     """Return the same, (patches, heads, size), by a call for each page."""
     lengths = bounds.diff().tolist()
     pages = zip(*(x.transpose(0, 1).split(lengths, dim=1) for x in (q, k, v)), strict=True)
-    attend = torch.nn.functional.scaled_dot_product_attention
-    return torch.cat([attend(*page) for page in pages], dim=1).transpose(0, 1)
+    attended = [functional.scaled_dot_product_attention(*page) for page in pages]
+    return torch.cat(attended, dim=1).transpose(0, 1)

@@ -1,11 +1,10 @@
-"""Inference: a model's predictions for the pages of a night, which are drawn while it is loaded."""
+"""Inference: a model's predictions for the pages of a night, which are prepared beside it."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, groupby
 
@@ -13,6 +12,7 @@ from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.files import picture
 from psgimg.builder.unscored_night import UnscoredPage
 from psgimg.finetune.data.chat import ChatRow, chat_row
+from psgimg.finetune.data.context import Context
 from psgimg.finetune.inference.fleet import Fleet
 from psgimg.finetune.inference.opening import Staging
 from psgimg.finetune.inference.predictors import Predictor
@@ -20,6 +20,11 @@ from psgimg.finetune.inference.preparing import batches
 from psgimg.finetune.metrics.predictions import Answer
 
 Drawn = tuple[UnscoredPage, bytes]
+
+EARLY_PIECES, N_EARLY = 4, 16
+"""So many of the first batches are smaller, by this factor: one for each process that prepares them."""
+SMALLEST = 16
+"""Pages of a batch that has a card at work."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +51,11 @@ class Questions:
     prompt
         Prompt that the model was trained with.
     context
-        Number of neighbouring pages shown on either side, if they are adjacent without a gap.
+        Neighbours shown on either side, if they are adjacent without a gap, and how.
     """
 
     prompt: Prompt
-    context: int
+    context: Context
 
     def __call__(self, some: Sequence[Asked]) -> list[ChatRow]:
         """Decode the pages; one that several questions share is decoded once."""
@@ -60,20 +65,11 @@ class Questions:
                 [decoded[png] for png in one.pictures],
                 None,
                 self.prompt,
-                before=one.before,
-                after=len(one.pictures) - 1 - one.before,
-                wanted_before=self.context,
-                wanted_after=self.context,
+                one.before,
+                self.context,
             )
             for one in some
         ]
-
-
-@contextmanager
-def drawing(pages: Iterable[Drawn], context: int) -> Iterator[Future[list[Asked]]]:
-    """Draw pages in a thread, and yield what will be all of them."""
-    with ThreadPoolExecutor(1) as worker:
-        yield worker.submit(lambda: list(asked(pages, context)))
 
 
 def answers(
@@ -89,12 +85,19 @@ def answers(
     read
         Makes chat rows of pages; see :class:`Questions`.
     size
-        Number of pages per batch.
+        Number of pages per batch; of the first ones, fewer.
     """
-    tasks = list(batches(some, size))
+    tasks = _tasks(some, size)
     with closing(fleet.run(Staging(read), tasks)) as found:
         for task, answered in zip(tasks, found, strict=True):
             yield [(one.page, answer) for one, answer in zip(task, answered, strict=True)]
+
+
+def _tasks(some: Sequence[Asked], size: int) -> list[list[Asked]]:
+    """Return batches, the first ones of them small: a card waits until a process has prepared one."""
+    early = min(size, max(size // EARLY_PIECES, SMALLEST))
+    first = some[: N_EARLY * early]
+    return [*batches(first, early), *batches(some[len(first) :], size)]
 
 
 def asked(pages: Iterable[Drawn], context: int) -> Iterator[Asked]:

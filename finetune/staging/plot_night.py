@@ -38,8 +38,9 @@ def write(path: Path, night: StagedNight) -> None:
     curves, report = drawn.subfigures(1, 2, width_ratios=[10, 3.2], squeeze=False)[0]
     _curves(curves, night)
     _report(report.subplots(), night)
+    who = f" by {drawing.literal(night.staged_by)}" if night.staged_by else ""
     drawn.suptitle(
-        f"{drawing.literal(night.name)}: automatic staging, to be reviewed by a scorer",
+        f"{drawing.literal(night.name)}: automatic staging{who}; to be reviewed by a scorer",
         fontsize=11,
         x=0.01,
         ha="left",

@@ -9,6 +9,14 @@ from pathlib import Path
 from psgimg.builder import unscored_night
 from psgimg.builder.command_options import flag
 from psgimg.builder.errors import BuildError
+from psgimg.finetune.decoding import decoded
+
+YASA = "yasa"
+"""Name of YASA's published stager, in place of a model's folder or id; ``./yasa`` is a folder."""
+
+SEXES = ("F", "M")
+OLDEST = 120
+"""Age in years that YASA no longer takes."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +28,7 @@ class StageConfig:
     night
         Path to a recording in any format that MNE reads.
     model
-        Folder written by `psgimg sft`, or its id on the Hub.
+        Folder written by `psgimg sft`, or its id on the Hub; or ``YASA``.
     out
         Output folder; None names it after the recording, in the working directory.
     channels
@@ -46,6 +54,10 @@ class StageConfig:
     scoring, scoring_format
         A scoring whose epochs are staged, instead of every 30 s from the recording's start; and the
         corpus, or its YAML file, whose format it has, None to recognise it.
+    decode
+        ``page`` stages each page by itself, ``night`` decodes the night as a whole.
+    age, sex
+        Age in years and sex, one of ``SEXES``, of the sleeper, which YASA can make use of.
     """
 
     night: Path
@@ -65,11 +77,16 @@ class StageConfig:
     any_lanes: bool = False
     scoring: Path | None = None
     scoring_format: str | None = None
+    decode: str = decoded.PAGE
+    age: int | None = None
+    sex: str | None = None
 
     def __post_init__(self) -> None:
         unscored_night.require_mains(self.mains_hz)
         if not 0 <= self.review <= 1:
             raise BuildError(f"--review {self.review:g}: give a probability from 0 to 1")
+        if self.decode not in decoded.DECODE:
+            raise BuildError(f"--decode {self.decode!r}: use {' or '.join(decoded.DECODE)}")
         for name, least in (("batch_size", 1), ("loaders", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
@@ -78,6 +95,36 @@ class StageConfig:
             raise BuildError(
                 f"--scoring-format {self.scoring_format}: give --scoring with the file too"
             )
+        self._check_yasa()
+
+    def _check_yasa(self) -> None:
+        """Refuse what only one of the two kinds of stagers can make use of."""
+        if not self.by_yasa:
+            if self.age is not None or self.sex is not None:
+                raise BuildError("--age and --sex are for --model yasa; leave them out")
+            return
+        if (self.age is None) != (self.sex is None):
+            raise BuildError("--age and --sex: YASA takes both or neither; give both")
+        if self.age is not None and not 0 < self.age < OLDEST:
+            raise BuildError(f"--age {self.age}: give an age in years from 1 to {OLDEST - 1}")
+        for name in ("batch_size", "device", "loaders", "dtype", "trust_remote_code"):
+            if getattr(self, name) not in (None, False, "auto"):
+                raise BuildError(f"{flag(name)} is for models that read pictures; leave it out")
+        if self.decode != decoded.PAGE:
+            raise BuildError(
+                "--decode night is for models with transitions of their own; YASA sees the epochs around "
+                "each, so leave it out"
+            )
+
+    @property
+    def by_yasa(self) -> bool:
+        """Whether YASA stages the night, not a model that reads pictures."""
+        return self.model == YASA
+
+    @property
+    def person(self) -> dict[str, int] | None:
+        """Age in years and sex as YASA takes them; None if they are not given."""
+        return None if self.age is None else {"age": self.age, "male": int(self.sex == "M")}
 
     @property
     def folder(self) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,9 @@ from psgimg.builder.stages import STAGE_NAMES
 from psgimg.builder.unscored_night import Grid
 from psgimg.finetune.metrics import sleep_statistics
 from psgimg.finetune.metrics.sleep_statistics import UNSCORED, SleepStatistics
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +48,16 @@ class StagedNight:
     unseen_lanes
         The absent lanes ("" for none) if the model was never shown pages without just these, for which
         every epoch should be reviewed; else None.
+    page_probabilities : (n, 5) or None
+        Those of each page by itself, if the night was decoded as a whole; else None.
+    staged_by
+        Who staged it, and from what: ``YASA 0.8.1, from signals``; "" if it is not known.
+    doubt
+        Why every epoch should be reviewed for another reason; "" if there is none.
+    chosen : (n,)
+        Stages that a person decided on, ``UNSCORED`` for none; None for the most likely ones.
+    marked : (n,)
+        Whether an epoch is still to be reviewed; None judges by the confidence.
     """
 
     name: str
@@ -57,6 +71,11 @@ class StagedNight:
     grid: Grid | None = None
     scoring: str = ""
     unseen_lanes: str | None = None
+    page_probabilities: npt.NDArray[np.float64] | None = None
+    staged_by: str = ""
+    doubt: str = ""
+    chosen: npt.NDArray[np.int64] | None = None
+    marked: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -94,19 +113,26 @@ class StagedNight:
 
     @cached_property
     def stages(self) -> npt.NDArray[np.int64]:
-        """(n,) most likely stage; ``UNSCORED`` without one."""
-        likeliest = np.nan_to_num(self.probabilities).argmax(axis=1)
-        return np.where(np.isnan(self.confidence), UNSCORED, likeliest)
+        """(n,) stage: the one decided on, or the most likely; ``UNSCORED`` without one."""
+        return _likeliest(self.probabilities) if self.chosen is None else self.chosen
 
     @property
     def names(self) -> list[str]:
         """Names of the stages; empty for an epoch without one."""
-        return [STAGE_NAMES[stage] if stage != UNSCORED else "" for stage in self.stages]
+        return _names(self.stages)
+
+    @property
+    def page_names(self) -> list[str]:
+        """Names of the stages of each page by itself; as ``names`` if the night was not decoded."""
+        pages = self.page_probabilities
+        return self.names if pages is None else _names(_likeliest(pages))
 
     @cached_property
     def review(self) -> npt.NDArray[np.bool_]:
         """(n,) whether an epoch should be reviewed by a scorer."""
-        below = self.review_below if self.unseen_lanes is None else np.inf
+        if self.marked is not None:
+            return self.marked
+        below = self.review_below if self.unseen_lanes is None and not self.doubt else np.inf
         return self.confidence < below  # False where it is NaN
 
     @property
@@ -129,9 +155,35 @@ class StagedNight:
         gaps = np.rint(np.diff(onsets_s) / self.epoch_s).astype(int) - 1
         return np.insert(stages, np.repeat(np.arange(1, len(stages)), gaps), UNSCORED)
 
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each epoch: number, onset, stage, probabilities, confidence, whether to review it."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "epoch": self.epochs,
+                "onset_s": self.onsets_s,
+                "stage": [name or None for name in self.names],
+                **{f"p_{name}": self.probabilities[:, i] for i, name in enumerate(STAGE_NAMES)},
+                "confidence": self.confidence,
+                "review": self.review,
+            }
+        )
+
     def clock(self, time_s: float) -> str:
         """Return the time of day as ``HH:MM:SS``; time since the start if the start is unknown."""
         if self.start is not None:
             return f"{self.start + timedelta(seconds=time_s):%H:%M:%S}"
         minutes, seconds = divmod(round(time_s), 60)
         return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
+
+
+def _likeliest(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return (n,) the most likely stage; ``UNSCORED`` where a row is NaN."""
+    stages = np.nan_to_num(probabilities).argmax(axis=1)
+    return np.where(np.isnan(probabilities).any(axis=1), UNSCORED, stages)
+
+
+def _names(stages: npt.NDArray[np.int64]) -> list[str]:
+    return [STAGE_NAMES[stage] if stage != UNSCORED else "" for stage in stages]

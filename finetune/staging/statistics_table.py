@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.builder.words import percent
 from psgimg.finetune.metrics.sleep_statistics import UNSCORED
 from psgimg.finetune.staging.staged_night import StagedNight
 
@@ -63,9 +64,9 @@ def review(night: StagedNight) -> str:
     """Return a sentence on how many epochs from lights off to lights on should be reviewed."""
     n_staged = int((night.stages[night.in_bed] != UNSCORED).sum())
     n_low = int(night.review[night.in_bed].sum())
-    share = f" ({100 * n_low / n_staged:.1f} %)" if n_staged else ""
+    share = f" ({percent(n_low / n_staged, 1)})" if n_staged else ""
     are = "is" if n_low == 1 else "are"
-    why = f"confidence below {night.review_below:g}"
+    why = night.doubt or f"confidence below {night.review_below:g}"
     if night.unseen_lanes is not None:
         which = (
             f"pages without just {night.unseen_lanes}" if night.unseen_lanes else "complete pages"

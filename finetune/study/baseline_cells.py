@@ -15,14 +15,14 @@ from psgimg.finetune.baselines.baseline import BaselineConfig
 from psgimg.finetune.baselines.methods import METHODS, REMEDY
 from psgimg.finetune.study import command_words, grid, step
 from psgimg.finetune.study.command_words import OWN, PAGES, ROOT
-from psgimg.finetune.study.grid import BASELINE, CORRUPT, DATASET, TEST, TRAIN, Study
+from psgimg.finetune.study.grid import BASELINE, CORRUPT, DATASET, DECODE, TEST, TRAIN, Study
 from psgimg.finetune.study.step import Step
 
 NONE = "none"
 """Value of the factor ``baseline`` for the cells of models."""
 
 STYLE = "style"
-LEARNING = ("seed", "train_subjects")
+LEARNING = ("seed", "train_subjects", "soft_labels")
 """Options of the training of a model that the training of a baseline has too."""
 
 Options = Mapping[str, Mapping[str, Any]]
@@ -46,7 +46,7 @@ def method_of(path: Path, factors: Mapping[str, Any]) -> str | None:
 
 def applies(factor: str, method: str) -> bool:
     """Whether a factor has an effect on a baseline: it sees signals, no pages, and has no prompt."""
-    if factor in (BASELINE, DATASET, CORRUPT):
+    if factor in (BASELINE, DATASET, CORRUPT, DECODE):
         return True
     section, option = grid.option_of(factor)
     if section == "sft":

@@ -23,7 +23,7 @@ OWN = {
     "build": BUILD,
     "test_build": ("source", *BUILD),
     "sft": ("dataset", "output_dir", "config", "resume_from_checkpoint", "push_to_hub"),
-    "predict": ("model", "dataset", "out", "part", "join"),
+    "predict": ("model", "dataset", "out", "part", "join", "decode"),
     "explain": ("model", "dataset", "out"),
     "baseline": ("dataset", "method", "on", "out", "config", "train", "part", "join"),
 }

@@ -35,7 +35,7 @@ FACTORS = {
     "filters": "build.filters",
     "model": "sft.model",
     "prompt": "sft.prompt",
-    "context": "sft.context",
+    **{name: f"sft.{name}" for name in ("context", "context_scale", "context_mixed")},
     "train_subjects": "sft.train_subjects",
     "sampling": "sft.sampling",
     "augment": "sft.augment",
@@ -49,10 +49,10 @@ FACTORS = {
 FOLD = "fold"
 """The factor whose option the training has as well: a model is tested on the fold it was trained for."""
 
-DATASET, CORRUPT, ZERO_SHOT = "dataset", "corrupt", "zero_shot"
-SPECIAL = (DATASET, CORRUPT, ZERO_SHOT, BASELINE)
+DATASET, CORRUPT, ZERO_SHOT, DECODE = "dataset", "corrupt", "zero_shot", "decode"
+SPECIAL = (DATASET, CORRUPT, ZERO_SHOT, BASELINE, DECODE)
 """Factors that are not a single option: an existing dataset, corruption of the test pages, a model
-used without training, and a method that stages from signals instead of a model.
+used without training, a method that stages from signals instead of a model, and decoded nights.
 """
 
 TRAIN, TEST = "train", "test"

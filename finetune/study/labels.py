@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder.render.style import CLINICAL
+from psgimg.finetune.decoding.decoded import PAGE
 from psgimg.finetune.study import baseline_cells, grid
 from psgimg.finetune.study.grid import BASELINE, CORRUPT, FOLD, TEST, TRAIN, ZERO_SHOT, Study
 from psgimg.finetune.training.psg_arguments import PsgArguments
@@ -27,11 +28,14 @@ DEFAULTS = {
     BASELINE: baseline_cells.NONE,
     "train_subjects": "all",
     FOLD: NO_FOLD,
+    grid.DECODE: PAGE,
     **{name: str(getattr(PsgArguments(), name)) for name in ("prompt", "context", "sampling")},
+    "context_scale": f"{PsgArguments().context_scale:g}",
+    "context_mixed": "no",
 }
 """Label of a factor that neither a cell nor the study's options set; otherwise ``default``."""
 
-ZERO_SHOT_OPTIONS = ("model", "prompt", "context")
+ZERO_SHOT_OPTIONS = ("model", "prompt", "context", "context_scale")
 """Training options that also apply to prediction with an untrained model."""
 
 

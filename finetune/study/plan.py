@@ -10,7 +10,15 @@ from typing import Any
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import quoting
 from psgimg.finetune.models.manifest import TINY
-from psgimg.finetune.study import baseline_cells, claims, command_words, grid, labels, step
+from psgimg.finetune.study import (
+    baseline_cells,
+    claims,
+    command_words,
+    grid,
+    labels,
+    night_cells,
+    step,
+)
 from psgimg.finetune.study.claims import Claims
 from psgimg.finetune.study.explanation import explanation
 from psgimg.finetune.study.grid import (
@@ -136,8 +144,8 @@ def check(study: Study, cells: Sequence[Cell]) -> None:
         With the error message of `psgimg sft` for the first invalid training.
     """
     for cell in cells:
-        if cell.prediction.command == BASELINE:
-            baseline_cells.check_libraries(study.path, str(cell.factors[BASELINE]))
+        if (method := cell.factors.get(BASELINE)) not in (None, baseline_cells.NONE):
+            baseline_cells.check_libraries(study.path, str(method))
     trainings = {cell.training.id: cell.training for cell in cells if cell.training}
     command_words.check_sft(study.path, [training.words[1:] for training in trainings.values()])
 
@@ -168,6 +176,10 @@ def _cell(study: Study, factors: Mapping[str, Any]) -> Cell:
         options = {**own, **options}
     command_words.check_predict(study.path, options)
     prediction = _prediction(options, training or model, test)
+    if night_cells.is_night(study.path, factors):
+        held_out = _prediction({**options, **night_cells.VALIDATION}, training or model, train)
+        pages = command_words.pages(options)
+        prediction = night_cells.decoded(prediction, held_out, train, pages)
     shown = labels.of(study, factors, zero_shot)
     return Cell(shown, tuple(factors), training, prediction, step.evaluation(prediction))
 
@@ -179,6 +191,16 @@ def _baseline_cell(study: Study, factors: Mapping[str, Any], method: str) -> Cel
     data = _datasets(study, effective, chosen)
     source = None if DATASET in effective else _source(effective, chosen)
     prediction = baseline_cells.prediction(study.path, method, chosen, data, source)
+    if night_cells.is_night(study.path, factors):
+        held_out = baseline_cells.prediction(
+            study.path,
+            method,
+            {**chosen, "predict": {**chosen["predict"], **night_cells.VALIDATION}},
+            (data[0], data[0]),
+            source,
+        )
+        pages = command_words.pages(chosen["predict"])
+        prediction = night_cells.decoded(prediction, held_out, data[0], pages)
     shown = {
         name: value if baseline_cells.applies(name, method) else None
         for name, value in labels.of(study, factors, False).items()
@@ -232,6 +254,7 @@ def _built(path: Path, source: Any, given: Mapping[str, Any], corrupt: Any = lab
     own = {"source": source, **{name: value for name, value in given.items() if name != "source"}}
     if corrupt != labels.CLEAN:
         own["corrupt"] = corrupt
+        own.pop("variants", None)  # a twin has the test split alone, whose pages have none
     given_words = command_words.words("build", own, source if isinstance(source, str) else None)
     command_words.check_build(path, given_words)
     name = "-".join(source) if isinstance(source, list) else str(source)

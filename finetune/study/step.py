@@ -13,6 +13,7 @@ FOLDERS = {
     "build": "builds",
     "sft": "models",
     "predict": "predictions",
+    "calibrate": "predictions",
     "evaluate": "evaluations",
     "explain": "explanations",
 }
@@ -22,7 +23,7 @@ FINISHED = {
     "build": "build.json",
     "sft": "README.md",
     "evaluate": "metrics.json",
-    "explain": "explanation.json",
+    "explain": "report.md",
 }
 """The file that each command writes last, relative to its output; of others the output is a file."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +13,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.files import bounded, secrets
 from psgimg.finetune.evaluation.intervals import finite
 from psgimg.finetune.metrics import disclosure
-from psgimg.finetune.study import baseline_cells, claims, plan, pooling, runs, step
+from psgimg.finetune.study import baseline_cells, claims, plan, pooling, robustness, runs, step
 from psgimg.finetune.study.claims import Claims
 from psgimg.finetune.study.grid import BASELINE, FOLD, Study
 from psgimg.finetune.study.plan import SEED, Cell
@@ -38,7 +38,12 @@ def collect(study: Study, cells: Sequence[Cell], out: Path) -> Values:
     BuildError
         If the output of a finished step can't be read.
     """
-    rows = [_row(cell, out) for cell in cells]
+    metrics = {
+        cell.evaluation.id: _metrics(out / cell.evaluation.finished)
+        for cell in cells
+        if runs.is_done(out, cell.evaluation)
+    }
+    rows = [_row(cell, out, metrics.get(cell.evaluation.id)) for cell in cells]
     done = [(row, cell) for row, cell in zip(rows, cells, strict=True) if row["state"] == DONE]
     answers = {cell.prediction.id: pooling.read(out / cell.prediction.made) for _, cell in done}
     finished = [cell for _, cell in done]
@@ -54,15 +59,16 @@ def collect(study: Study, cells: Sequence[Cell], out: Path) -> Values:
             if factor not in (SEED, FOLD)
             for effect in _effects(factor, cells, finished, answers)
         ],
-        "people": _people(finished, out),
+        "robustness": robustness.robustness(finished, answers),
+        "people": _people(metrics[cell.evaluation.id] for cell in finished),
         "commands": plan.commands(cells),
-        **_disclosed(finished, out),
+        **_disclosed(finished, metrics),
     }
     return secrets.mask_json(dict(finite(values)))
 
 
-def _row(cell: Cell, out: Path) -> Values:
-    """Return the state and results of one cell."""
+def _row(cell: Cell, out: Path, metrics: Values | None) -> Values:
+    """Return the state and results of one cell, given the contents of its ``metrics.json`` if it is done."""
     row: Values = {
         "name": cell.name,
         "factors": dict(cell.factors),
@@ -76,8 +82,7 @@ def _row(cell: Cell, out: Path) -> Values:
     if cell.explanation:
         own = {"folder": cell.explanation.made, "claims": list(cell.explanation_claims)}
         row["explanation"] = own | _state(out, cell.explanation)
-    if runs.is_done(out, cell.evaluation):
-        metrics = _metrics(out / cell.evaluation.finished)
+    if metrics is not None:
         return row | {
             "state": DONE,
             "counts": metrics["counts"],
@@ -96,7 +101,7 @@ def _state(out: Path, goal: Step) -> Values:
     return {"state": WAITING, "reason": None}
 
 
-def _disclosed(cells: Sequence[Cell], out: Path) -> Values:
+def _disclosed(cells: Sequence[Cell], metrics: Mapping[str, Values]) -> Values:
     """Return what the methods of some cells saw of a night and from whom they learned, each once.
 
     Returns
@@ -105,7 +110,7 @@ def _disclosed(cells: Sequence[Cell], out: Path) -> Values:
     """
     files: dict[tuple[str, str], Any] = {}
     for cell in cells:
-        source = _metrics(out / cell.evaluation.finished).get("source") or {}
+        source = metrics[cell.evaluation.id].get("source") or {}
         method = cell.factors.get(BASELINE) or baseline_cells.NONE
         name = MODEL if method == baseline_cells.NONE else method
         people = source.get(disclosure.PEOPLE)
@@ -119,11 +124,10 @@ PEOPLE = {"scorers": "second scorer", "people": "each scorer against the others"
 """Key of ``metrics.json`` → whose agreement it is."""
 
 
-def _people(cells: Sequence[Cell], out: Path) -> list[Values]:
-    """Return the agreement of the scorers on the epochs of the cells, each once."""
+def _people(evaluated: Iterable[Values]) -> list[Values]:
+    """Return the agreement of the scorers on the evaluated epochs, each once."""
     lines: list[Values] = []
-    for cell in cells:
-        metrics = _metrics(out / cell.evaluation.finished)
+    for metrics in evaluated:
         for key, who in PEOPLE.items():
             found = metrics.get(key)
             if not found:
@@ -140,7 +144,7 @@ def _people(cells: Sequence[Cell], out: Path) -> list[Values]:
 def _metrics(path: Path) -> Values:
     """Read the results of `psgimg evaluate`."""
     try:
-        values: Values = bounded.read_json(path)
+        values: Values = bounded.read_json(path, bounded.REPORT)
         values["counts"], values["pooled"]["figures"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BuildError(

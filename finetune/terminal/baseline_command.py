@@ -34,7 +34,7 @@ from psgimg.finetune.terminal.options import corpus_option, fold_option, join_op
     "--method",
     multiple=True,
     metavar="NAME",
-    help="boosting, boosting-page, cnn or yasa; can be repeated [default: all that can run].",
+    help="boosting, boosting-page, cnn, labram, usleep or yasa; can be repeated [default: all that can run].",
 )
 @click.option("--split", default="test", show_default=True, help="Split to stage.")
 @fold_option
@@ -54,6 +54,12 @@ from psgimg.finetune.terminal.options import corpus_option, fold_option, join_op
     help="Number of training subjects, the same ones as of `psgimg sft` [default: all].",
 )
 @click.option(
+    "--weights", metavar="DIR|ID", help="Pretrained weights of labram, in a folder or on the Hub."
+)
+@click.option(
+    "--soft-labels", is_flag=True, help="Learn from all scorers of a page, as `psgimg sft` does."
+)
+@click.option(
     "--workers",
     type=click.IntRange(1),
     default=1,
@@ -71,7 +77,9 @@ def baseline(**options: Any) -> None:
 
     boosting: gradient-boosted trees on YASA's features, which know neighbouring epochs and the time
     of night. boosting-page: the same with one page only, as a model sees it. cnn: a small
-    braindecode network on the lanes of one page. yasa: YASA's own stager, trained on NSRR data.
+    braindecode network on the lanes of one page. usleep: U-Sleep, trained anew on the lanes of 35
+    pages in a row. labram: a linear probe of LaBraM, whose weights you give. yasa: YASA's own
+    stager, trained on NSRR data.
     Compare them with `psgimg evaluate`. With --fetch each method downloads anew; --keep avoids it.
     """
     optional_dependencies.quiet_threads()

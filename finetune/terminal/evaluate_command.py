@@ -47,9 +47,20 @@ TOOLS = ("usleep", "yasa", "pops", "sleepvlm")
     help="Scored epochs for --from: a predictions file, or a dataset of `psgimg build`.",
 )
 @click.option(
+    "--against",
+    type=PATH,
+    metavar="SCORING",
+    help="FILE is a folder of `psgimg stage`, SCORING somebody's scoring of its night.",
+)
+@click.option(
+    "--scoring-format",
+    metavar="NAME|FILE",
+    help="Corpus, or YAML file of your own, whose scorings have this format [default: recognised].",
+)
+@click.option(
     "--codes",
     metavar="CODE=STAGE,...",
-    help="Stages of the numbers in FILE, such as 0=W,1=N1,2=N2,3=N3,4=REM,-1= (none).",
+    help="Stages of numbers in FILE or SCORING, such as 0=W,1=N1,2=N2,3=N3,4=REM,-1= (none).",
 )
 @click.option(
     "--subjects-table",
@@ -69,6 +80,8 @@ def evaluate(
     combine: bool,
     tool: str | None,
     labels: str | None,
+    against: Path | None,
+    scoring_format: str | None,
     codes: str | None,
     subjects_table: Path | None,
     by: str | None,
@@ -89,7 +102,17 @@ def evaluate(
     from psgimg.finetune.terminal import show_evaluation
 
     config = EvaluateConfig(
-        files, out, join, combine, tool, labels, codes, subjects_table=subjects_table, by=by
+        files,
+        out,
+        join,
+        combine,
+        tool,
+        labels,
+        codes,
+        subjects_table=subjects_table,
+        by=by,
+        against=against,
+        scoring_format=scoring_format,
     )
     evaluation_report.check(config.folder)
     evaluation = main_path.evaluate(config)

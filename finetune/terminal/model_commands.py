@@ -18,6 +18,7 @@ from psgimg.finetune.terminal.options import (
     any_recipe_option,
     batch_size_option,
     corpus_option,
+    decode_option,
     device_option,
     dtype_option,
     fold_option,
@@ -55,6 +56,8 @@ class TrainingCommand(click.Command):
     "--prompt", metavar="NAME|FILE", help="closed, aasm or a YAML file [default: closed]."
 )
 @click.option("--context", metavar="K", help="Pages shown on either side [default: 0].")
+@click.option("--context-scale", metavar="S", help="Width of neighbours; below 1, in one picture.")
+@click.option("--context-mixed", metavar="BOOL", help="Show some pages with fewer neighbours.")
 @click.option("--sampling", metavar="HOW", help="natural, balanced or sqrt [default: natural].")
 @click.option("--train-subjects", metavar="N", help="Number of training subjects [default: all].")
 @click.option(
@@ -71,6 +74,7 @@ class TrainingCommand(click.Command):
 @click.option("--freeze-vision", metavar="BOOL", help="Freeze the vision tower.")
 @click.option("--max-pixels", metavar="N", help="Maximum pixels per page (Qwen, GLM-4V).")
 @click.option("--augment", metavar="HOW", help="none, or flip, shift, lanes, joined by commas.")
+@click.option("--variants", metavar="BOOL", help="Draw among variants of pages [default: true].")
 @click.option("--use-peft", metavar="BOOL", help="LoRA adapters [default: true, but for tiny].")
 @click.option(
     "--learning-rate", metavar="X", help="Peak rate [default: 1e-4 with LoRA, 1e-5 without]."
@@ -94,7 +98,6 @@ def sft(ctx: click.Context, /, options: bool, **_: None) -> None:
     `psgimg sft --dataset psg-images --model tiny` needs no GPU and no download.
     """
     optional_dependencies.require()
-    optional_dependencies.quiet_threads()
     from psgimg.finetune import sft as trainer
     from psgimg.finetune.training import training_report
 
@@ -156,7 +159,7 @@ def _given(words: Sequence[str], name: str) -> str | None:
 @click.option(
     "--endpoint",
     metavar="URL",
-    help="OpenAI-compatible server that runs the model, asked 64 times at once or --batch-size.",
+    help="OpenAI-compatible server of the model; 64 or --batch-size requests at a time.",
 )
 @click.option(
     "--prompt",
@@ -167,18 +170,25 @@ def _given(words: Sequence[str], name: str) -> str | None:
     "--context",
     type=int,
     metavar="K",
-    help="Neighbouring pages shown on either side [default: as in training].",
+    help="Pages shown on either side [default: as trained].",
 )
 @click.option(
-    "--limit", type=int, metavar="N", help="Maximum number of pages, spread evenly over the split."
+    "--context-scale",
+    type=float,
+    metavar="S",
+    help="Width of neighbours; below 1, in one picture.",
+)
+@click.option(
+    "--limit", type=int, metavar="N", help="At most N pages, spread evenly over the split."
 )
 @click.option(
     "--max-new-tokens",
     type=int,
     default=32,
     show_default=True,
-    help="Maximum length of a generated answer.",
+    help="Longest generated answer.",
 )
+@decode_option
 @dtype_option
 @trust_option
 @any_recipe_option
@@ -187,7 +197,7 @@ def _given(words: Sequence[str], name: str) -> str | None:
     "--without",
     multiple=True,
     metavar="LANE",
-    help="Draw a lane as absent on all pages; may be repeated.",
+    help="Draw a lane as absent; may be repeated.",
 )
 @click.option(
     "--each-lane-out",
@@ -197,7 +207,7 @@ def _given(words: Sequence[str], name: str) -> str | None:
 @click.option(
     "--send-restricted",
     is_flag=True,
-    help="Send restricted pictures to a server outside your network.",
+    help="Send restricted pictures outside your network.",
 )
 @part_option
 @join_option
@@ -227,7 +237,6 @@ def predict(**options: Any) -> None:
 def merge(adapter: Path, out: Path, dtype: str, trust_remote_code: bool) -> None:
     """Merge an adapter into its base model, for vLLM and other tools without adapter support."""
     optional_dependencies.require()
-    optional_dependencies.quiet_threads()
     from psgimg.finetune import merge as merger
 
     merger.merge(adapter, out, trust_remote_code=trust_remote_code, dtype=dtype)

@@ -35,6 +35,8 @@ loaders_option = click.option(
 )
 dtype_option = click.option(
     "--dtype",
+    type=click.Choice(("auto", "float32", "bfloat16", "float16")),
+    metavar="NAME",
     default="auto",
     show_default=True,
     help="Precision: float32, bfloat16 or float16; auto by the device.",
@@ -43,12 +45,27 @@ trust_option = click.option(
     "--trust-remote-code", is_flag=True, help="Run Python code shipped with the model."
 )
 any_recipe_option = click.option(
-    "--any-recipe", is_flag=True, help="Accept pages drawn by another recipe than the model's."
+    "--any-recipe", is_flag=True, help="Accept pages of another recipe than the model's."
 )
 any_lanes_option = click.option(
     "--any-lanes",
     is_flag=True,
-    help="Accept pages with lanes absent as on no training page; they are marked.",
+    help="Accept pages with other lanes absent than in training; they are marked.",
+)
+decode_option = click.option(
+    "--decode",
+    type=click.Choice(("page", "night")),
+    default="page",
+    show_default=True,
+    help="Stage pages one by one, or a night as a whole.",
+)
+mains_option = click.option(
+    "--mains",
+    "mains_hz",
+    type=float,
+    default=50.0,
+    show_default=True,
+    help="Mains frequency: 50 or 60 Hz.",
 )
 part_option = click.option(
     "--part",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder.console import new_table, styled
-from psgimg.builder.words import counted, listed
+from psgimg.builder.words import counted, listed, percent
 from psgimg.finetune.evaluation.clinical.measures import MEASURES
 from psgimg.finetune.evaluation.evaluate import Evaluation
 from psgimg.finetune.metrics import metric_table
@@ -34,6 +34,13 @@ def show(console: Console, evaluation: Evaluation, out: Path) -> None:
         console.print(
             _figures({"predictions": people["model_on_same"], "each scorer": people["figures"]})
         )
+    if decoded := values["decoded"]:
+        console.print()
+        console.print("Nights decoded, compared with each page by itself:")
+        console.print(_change(decoded["figures"]))
+    if doubt := values["doubt"]:
+        console.print()
+        console.print(_doubt(doubt))
     for comparison in values["comparisons"]:
         console.print()
         console.print("On the same epochs:")
@@ -45,7 +52,7 @@ def show(console: Console, evaluation: Evaluation, out: Path) -> None:
     counts = values["counts"]
     summary = ", ".join(counted(counts[f"{n}s"], n) for n in ("epoch", "recording", "subject"))
     if counts["subjects"] >= values["interval"]["fewest"]:
-        summary += f"; {values['interval']['level']:.0%} intervals over subjects in brackets"
+        summary += f"; {percent(values['interval']['level'])} intervals over subjects in brackets"
     console.print()
     console.print(summary)
     for note in evaluation.notes:
@@ -62,8 +69,10 @@ def _show_clinical(console: Console, values: Mapping[str, Any]) -> None:
             f"Sleep statistics of {counted(nights['compared'], 'night')}, predicted − scored:"
         )
         console.print(_errors(nights["measures"]))
-    console.print()
-    console.print(_transitions(transitions))
+    places = ("at_transition", "inside_run")
+    if any(transitions[place]["accuracy"]["value"] is not None for place in places):
+        console.print()
+        console.print(_transitions(transitions))
     for column, by in ((values["groups"] or {}).get("columns") or {}).items():
         console.print()
         console.print(_groups(column, by["groups"]))
@@ -72,9 +81,18 @@ def _show_clinical(console: Console, values: Mapping[str, Any]) -> None:
 def _review(review: Mapping[str, Any]) -> str:
     """Return a sentence on the errors found by reviewing the least certain epochs."""
     rows = review["shares"]
-    reviewed = listed(f"{row['reviewed']:.0%}" for row in rows)
-    found = listed(f"{row['found']['value']:.0%}" for row in rows)
+    reviewed = listed(percent(row["reviewed"]) for row in rows)
+    found = listed(percent(row["found"]["value"]) for row in rows)
     return f"A review of the least certain {reviewed} of epochs finds {found} of the errors"
+
+
+def _doubt(doubt: Mapping[str, Any]) -> str:
+    """Return a sentence on whether doubt finds the epochs on which scorers disagree."""
+    ways = {"entropy of the probabilities": "entropy", "divergence of the members": "members"}
+    areas = listed(
+        f"{doubt[key]['value']:.3f} by the {way}" for way, key in ways.items() if doubt[key]
+    )
+    return f"Scorers differ on {doubt['disputed']:,} of {doubt['epochs']:,} epochs; AUC {areas}"
 
 
 def _errors(measures: Mapping[str, Any]) -> Table:
@@ -130,6 +148,15 @@ def _differences(comparison: Mapping[str, Any], first: str) -> Table:
         both = _number(figure["first"]), _number(figure["second"])
         difference = {**figure, "value": figure["difference"]}
         table.add_row(metric.title, *both, _shown(difference, "+"))
+    return table
+
+
+def _change(figures: Mapping[str, Figure]) -> Table:
+    table = new_table("", "page", "night", "difference", left=("",))
+    for metric in metric_table.headline():
+        figure = figures[metric.key]
+        both = _number(figure["first"]), _number(figure["second"])
+        table.add_row(metric.title, *both, _shown({**figure, "value": figure["difference"]}, "+"))
     return table
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from psgimg.builder.console import new_table, styled
+from psgimg.builder.words import percent
 from psgimg.finetune.explaining.summary import Summary
 from rich.console import Console
 from rich.text import Text
@@ -27,5 +28,5 @@ def show(console: Console, summary: Summary, out: Path) -> None:
 
 def _share(value: float, is_most: bool) -> Text:
     """Format the share of a lane; the largest of an answer is in bold."""
-    text = "–" if np.isnan(value) else f"{100 * value:.0f} %"
+    text = "–" if np.isnan(value) else percent(value)
     return styled((text, "bold" if is_most else ""))

@@ -76,8 +76,8 @@ Shorter ones learn less in as many pages: one pass over the demo, 1,000 pages, w
 LONG_STEP, LONG_RATE = 32, 2.0
 """Pages of a step of a long run, over all devices, and by how much its learning rate is higher."""
 
-RENAMED = {"--dataset-config": "--corpus"}
-"""Renamed options for which the closest match would be a misleading suggestion."""
+RENAMED = {"--dataset-config": "--corpus", "--out": "--output-dir"}
+"""Options of older versions, or of other commands, for which the closest match would be a misleading suggestion."""
 
 SYNONYMS = [old for old, new in compatibility.CHECKPOINTING.items() if new in TRAINING_OPTIONS]
 """Old names of options that the installed transformers accepts under two names."""

@@ -13,17 +13,16 @@ from typing import Any
 import torch
 from psgimg.builder import atomic_file
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import bounded, ownership
+from psgimg.builder.files import bounded, durable, ownership
 from psgimg.builder.processes import termination
+from psgimg.finetune.inference import earlier_settings
 from psgimg.finetune.models import manifest as folders
+from psgimg.finetune.models import saving
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 YES = ("true", "yes", "1", "last")
 NO = ("false", "no", "0")
 STATE = "trainer_state.json"
-SETTINGS_FILE = "asked.json"
-"""Settings of a training, saved next to its checkpoints, with which it can be resumed."""
-
 MODEL_FILES = (
     "README.md",
     "adapter_config.json",
@@ -49,7 +48,6 @@ MODEL_FILES = (
 """Files that a training writes into its folder, as do others who keep a model in one."""
 
 DEBUG = "PSGIMG_DEBUG"
-FAILURES = (ValueError, ImportError, OSError, RuntimeError, TypeError, KeyError)
 VALUE_WIDTH, ERROR_WIDTH = 40, 400
 
 
@@ -88,11 +86,13 @@ def to_resume(out: Path, requested: str | bool | None) -> str | None:
 
 def _refuse_foreign(out: Path) -> None:
     """Refuse a folder with a model of the user, which no training of psgimg has begun to write."""
-    begun = any((out / name).is_file() for name in (SETTINGS_FILE, folders.FILE))
+    begun = any((out / name).is_file() for name in (folders.SETTINGS_FILE, folders.FILE))
     ownership.refuse_foreign(out, MODEL_FILES, MODEL_FILES if begun else (), "--output-dir")
 
 
-def begin(out: Path, settings: Mapping[str, Any], resume: str | None) -> None:
+def begin(
+    out: Path, settings: Mapping[str, Any], resume: str | None, defaults: Mapping[str, Any]
+) -> None:
     """Save the settings of a training; one that is resumed must have the same.
 
     Parameters
@@ -101,6 +101,8 @@ def begin(out: Path, settings: Mapping[str, Any], resume: str | None) -> None:
         Everything that determines the weights, as JSON values.
     resume
         The checkpoint to resume from; None to start from the beginning.
+    defaults
+        What a setting was before there was a choice, by its key.
 
     Raises
     ------
@@ -110,9 +112,11 @@ def begin(out: Path, settings: Mapping[str, Any], resume: str | None) -> None:
     text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
     if resume is not None:
         checkpoint = Path(resume).resolve()
-        _compare(checkpoint.name, _settings(checkpoint), bounded.loads(text, "the settings"))
+        now = bounded.loads(text, "the settings")
+        before = earlier_settings.completed(_settings(checkpoint), now, defaults)
+        _compare(checkpoint.name, before, now)
     # The checkpoint may be in another folder; the next ones are saved in this one.
-    atomic_file.write_text(out / SETTINGS_FILE, text)
+    atomic_file.write_text(out / folders.SETTINGS_FILE, text)
 
 
 @contextmanager
@@ -122,21 +126,15 @@ def one_line_errors(out: Path, training: Any) -> Iterator[None]:
     Raises
     ------
     BuildError
-        For an interruption, lack of memory, and errors of libraries, for example about an option
-        they can't use. With ``PSGIMG_DEBUG`` set, the latter are raised unchanged.
+        For an interruption, lack of memory, a full disk, and errors of libraries, for example about
+        an option they can't use. With ``PSGIMG_DEBUG`` set, the latter are raised unchanged.
     """
     try:
         yield
     except KeyboardInterrupt as error:
-        last = _last(out)
-        remedy = (
-            f"resume from {last.name} with the same command and --resume-from-checkpoint true"
-            if last
-            else "no checkpoint was saved yet, so start again; --save-steps saves more often"
-        )
         number = termination.number_of(error)
         status = termination.status(number)
-        raise BuildError(termination.message(number, remedy), status) from error
+        raise BuildError(termination.message(number, _remedy(out)), status) from error
     except torch.OutOfMemoryError as error:
         size = training.per_device_train_batch_size
         raise BuildError(
@@ -146,7 +144,12 @@ def one_line_errors(out: Path, training: Any) -> Iterator[None]:
         ) from error
     except BuildError:
         raise
-    except FAILURES as error:
+    except Exception as error:  # of any library below
+        system = saving.system_error(error)
+        if system is not None and system.errno in durable.FULL:
+            raise BuildError(
+                f"the disk is full at {out}; free some space there; {_remedy(out)}"
+            ) from error
         if os.environ.get(DEBUG):
             raise
         raise BuildError(f"{_one_line(error)}; set {DEBUG}=1 to see where") from error
@@ -154,7 +157,7 @@ def one_line_errors(out: Path, training: Any) -> Iterator[None]:
 
 def _settings(checkpoint: Path) -> dict[str, Any]:
     """Read the settings of the training that saved a checkpoint."""
-    path = checkpoint.parent / SETTINGS_FILE
+    path = checkpoint.parent / folders.SETTINGS_FILE
     try:
         settings = bounded.read_json(path)
     except (OSError, ValueError):
@@ -171,8 +174,7 @@ def _compare(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> No
     """Raise BuildError if the settings have changed since a checkpoint, naming those that have."""
     changed = [
         f"{key} {_short(before, key)}, now {_short(now, key)}"
-        for key in sorted({*before, *now})
-        if key not in before or key not in now or before[key] != now[key]
+        for key in earlier_settings.changed(before, now)
     ]
     if changed:
         raise BuildError(
@@ -189,6 +191,13 @@ def _short(settings: Mapping[str, Any], key: str) -> str:
     text = value if isinstance(value, str) and value else json.dumps(value, sort_keys=True)
     line = " ".join(text.split())
     return line if len(line) <= VALUE_WIDTH else f"{line[: VALUE_WIDTH - 1]}…"
+
+
+def _remedy(out: Path) -> str:
+    """Return how a training goes on that was ended before its time."""
+    if last := _last(out):
+        return f"resume from {last.name} with the same command and --resume-from-checkpoint true"
+    return "no checkpoint was saved yet, so start again; --save-steps saves more often"
 
 
 def _one_line(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from types import NoneType
@@ -9,10 +10,12 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from psgimg.builder.command_options import flag
 from psgimg.builder.errors import BuildError
-from psgimg.finetune.data import augment, chat
+from psgimg.finetune.data import augment, sampling
+from psgimg.finetune.data.context import WHOLE
 from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.models.manifest import TINY
 from psgimg.finetune.training.psg_arguments import PsgArguments
+from transformers.integrations import get_reporting_integration_callbacks
 from trl import ModelConfig, SFTConfig
 
 REFUSED = {
@@ -24,13 +27,11 @@ REFUSED = {
     "hub_token": "the token would be saved in training_args.bin; use `hf auth login` or HF_TOKEN instead",
 }
 
-AT_LEAST = {
-    "per_device_train_batch_size": 1,
-    "per_device_eval_batch_size": 1,
-    "gradient_accumulation_steps": 1,
-    "seed": 0,
-}
-
+ONE_OR_MORE = (
+    "per_device_train_batch_size",
+    "per_device_eval_batch_size",
+    "gradient_accumulation_steps",
+)
 
 KINDS = {int: "an integer", float: "a number", bool: "true or false", str: "text", NoneType: "null"}
 """Names of types in messages, in the terms of YAML."""
@@ -51,7 +52,7 @@ def check(psg: PsgArguments, training: SFTConfig, model: ModelConfig) -> None:
         raise BuildError("no dataset; pass --dataset with a folder or an id on the Hub")
     if not psg.model:
         raise BuildError("no model; pass --model with a folder, an id on the Hub, or tiny")
-    chat.check_context(psg.context)
+    _check_context(psg)
     if psg.is_tiny and (model.use_peft or model.load_in_4bit or model.load_in_8bit):
         raise BuildError(
             f"--model {TINY} trains all its weights; leave out --use-peft and --load-in-*"
@@ -63,11 +64,27 @@ def check(psg: PsgArguments, training: SFTConfig, model: ModelConfig) -> None:
             f"--augment {psg.augment}: a mirrored page has its neighbours on the wrong side; leave "
             "flip out, or use --context 0"
         )
+    if psg.soft_labels and (training.label_smoothing_factor or training.loss_type == "dft"):
+        raise BuildError(
+            "--soft-labels has a loss of its own; leave out --label-smoothing-factor and --loss-type"
+        )
     if psg.validation_pages < 1:
         raise BuildError(
             f"--validation-pages {psg.validation_pages}: must be at least 1; to train without "
             "validation, use --eval-strategy no"
         )
+
+
+def _check_context(psg: PsgArguments) -> None:
+    """Refuse numbers out of bounds, and ways to show neighbours where none are shown."""
+    if psg.shown.pages:
+        return
+    for option, given in (
+        (f"--context-scale {psg.context_scale:g}", psg.context_scale != WHOLE),
+        ("--context-mixed", psg.context_mixed),
+    ):
+        if given:
+            raise BuildError(f"{option}: no neighbours are shown; add --context K, or leave it out")
 
 
 def _check_training(training: SFTConfig) -> None:
@@ -83,13 +100,8 @@ def _check_training(training: SFTConfig) -> None:
         raise BuildError(
             "--completion-only-loss false: the loss must cover only the answer; leave it out"
         )
-    for option, least in AT_LEAST.items():
-        if getattr(training, option) < least:
-            raise BuildError(
-                f"{flag(option)} {getattr(training, option)}: must be at least {least}"
-            )
-    if training.num_train_epochs <= 0 and training.max_steps <= 0:
-        raise BuildError(f"--num-train-epochs {training.num_train_epochs}: must be above 0")
+    _check_numbers(training)
+    _check_reports(training)
     if training.train_sampling_strategy not in ("random", "sequential"):
         raise BuildError(
             f"--train-sampling-strategy {training.train_sampling_strategy}: all pages have the "
@@ -103,6 +115,32 @@ def _check_training(training: SFTConfig) -> None:
     nearest = next(path for path in (out, *out.absolute().parents) if os.access(path, os.F_OK))
     if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
         raise BuildError(f"--output-dir {out}: {nearest} is not a writable folder; choose another")
+
+
+def _check_numbers(training: SFTConfig) -> None:
+    """Reject numbers that TRL takes and then fails by, or takes for others."""
+    for option in ONE_OR_MORE:
+        if getattr(training, option) < 1:
+            raise BuildError(f"{flag(option)} {getattr(training, option)}: must be at least 1")
+    sampling.check_seed(training.seed)
+    if not 0 < training.learning_rate < math.inf:
+        raise BuildError(f"--learning-rate {training.learning_rate}: must be a number above 0")
+    if training.max_steps == 0:
+        raise BuildError("--max-steps 0: must be at least 1; leave it out to train by passes")
+    if training.num_train_epochs <= 0 and training.max_steps <= 0:
+        raise BuildError(f"--num-train-epochs {training.num_train_epochs}: must be above 0")
+
+
+def _check_reports(training: SFTConfig) -> None:
+    """Reject a service to report to that is unknown or not installed, as the trainer does later."""
+    for name in training.report_to or ():
+        try:
+            for callback in get_reporting_integration_callbacks([name]):
+                callback()
+        except (ValueError, RuntimeError, ImportError) as error:
+            raise BuildError(
+                f"--report-to {name}: {str(error).rstrip('.')}; leave the option out to report nowhere"
+            ) from error
 
 
 def _check_types(part: Any) -> None:

@@ -40,7 +40,7 @@ def check(*, use_cpu: bool, bf16: bool | None) -> None:
     asked = os.environ.get(VISIBLE)
     if asked is not None and asked not in NONE_VISIBLE and not n_cards:
         raise BuildError(
-            f"{VISIBLE}={asked}: {_why_none()}; mend that, or train on the CPU with --use-cpu true"
+            f"{VISIBLE}={asked}: {_why_none()}; correct it, or train on the CPU with --use-cpu true"
         )
     if bf16 and not torch.accelerator.is_available():
         raise BuildError("--bf16 true: there is no card; leave it out, or add --use-cpu true")

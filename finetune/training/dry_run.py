@@ -10,6 +10,7 @@ from PIL import Image
 from psgimg.builder.dataset import prompts
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.builder.words import percent
 from psgimg.finetune.data.chat import chat_row
 from psgimg.finetune.models import families
 from psgimg.finetune.models.compiled import COMPILED_FROM
@@ -19,7 +20,7 @@ from psgimg.finetune.training.arguments import Arguments
 from psgimg.finetune.training.cost import MEASURED_WITHIN, Cost
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-TFLOP_PER_S = {"H100": (155.0, 287.0)}
+TFLOP_PER_S = {"H100": (155.0, 287.0), "H200": (180.0, 337.0)}
 """Part of the name of a card → its measured rate in training, as layers are and compiled, at 32 pages
 at once (``docs/gpu.json``)."""
 
@@ -72,13 +73,13 @@ def _cost(options: Arguments, recipe: Any) -> Cost:
         template_elsewhere=training.chat_template_path is not None,
     )
     if psg.max_pixels is not None:
-        families.cap_pixels(processor, psg.max_pixels)
+        page_px = recipe["style"]["width_px"]
+        families.cap_pixels(processor, psg.shown.n_pixels(psg.max_pixels, page_px))
     page = Image.new("RGB", (recipe["style"]["width_px"], recipe["style"]["height_px"]))
-    context = psg.context
+    context = psg.shown
     prompt = prompts.load(psg.prompt).about(recipe)
-    row = chat_row(
-        [page] * (1 + 2 * context), STAGE_NAMES[0], prompt, context, context, context, context
-    )
+    n_beside = context.pages
+    row = chat_row([page] * (1 + 2 * n_beside), STAGE_NAMES[0], prompt, n_beside, context)
     collate = DataCollatorForVisionLanguageModeling(processor, completion_only_loss=True)
     targets = None
     if psg.freeze_vision:
@@ -114,7 +115,7 @@ def _memory(cost: Cost, *, four_bit: bool) -> list[str]:
             found.append(f"           {mark} {words:22}" + "".join(f"{gb:7.1f}" for gb in values))
     return [
         *found,
-        f"             estimates, at most {MEASURED_WITHIN:.0%} from the peaks measured on an H100 with a "
+        f"             estimates, at most {percent(MEASURED_WITHIN)} from the peaks measured on an H100 with a "
         "2B model; compiled layers take less",
     ]
 

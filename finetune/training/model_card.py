@@ -17,14 +17,15 @@ from psgimg.builder.files import bounded, quoting
 from psgimg.builder.release import models
 from psgimg.builder.signals.epoching import PAGE_S
 from psgimg.builder.words import number
+from psgimg.finetune.decoding.calibration_fit import VARIANTS
 from psgimg.finetune.metrics import metric_table
 from psgimg.finetune.metrics.metric_table import Metric
-from psgimg.finetune.models.manifest import ModelFolder
+from psgimg.finetune.models import model_files
+from psgimg.finetune.models.manifest import TINY, ModelFolder
 from psgimg.finetune.training import training_report as report
 
 FILE = "README.md"
 TEMPLATE = "model.md.j2"
-ADAPTER = "adapter_config.json"
 
 SETTINGS = {
     "pages per step and device": "per_device_train_batch_size",
@@ -53,7 +54,7 @@ def write(folder: Path, home: str | None = None) -> None:
     Parameters
     ----------
     home
-        Name of the model on the Hub; None takes the name of the folder.
+        Name of the model on the Hub; None takes that of its training, or the name of the folder.
 
     Raises
     ------
@@ -61,10 +62,11 @@ def write(folder: Path, home: str | None = None) -> None:
         If one of them is missing or damaged.
     """
     manifest = ModelFolder.load(folder)
-    adapter = (folder / ADAPTER).exists()
+    adapter = (folder / model_files.ADAPTER).exists()
     try:
         record = bounded.read_json(folder / report.FILE)
-        card = text(manifest, record, adapter, home or folder.resolve().name)
+        own = home or record["training"].get("hub_model_id") or folder.resolve().name
+        card = text(manifest, record, adapter, own)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise BuildError(
             f"{folder / report.FILE} is damaged ({type(error).__name__}: {error}); restore the file "
@@ -108,7 +110,7 @@ def text(manifest: ModelFolder, record: Mapping[str, Any], adapter: bool, home: 
         "page_s": PAGE_S,
         "adapter": adapter,
         "base": manifest.base_model,
-        "tiny": manifest.base_model == "tiny",
+        "tiny": manifest.base_model == TINY,
         "psgimg": manifest.psgimg,
         "dataset": manifest.dataset["id"],
         "command": quoting.command(
@@ -130,19 +132,49 @@ def text(manifest: ModelFolder, record: Mapping[str, Any], adapter: bool, home: 
         "began_from": record["began_from"],
         "figures": figures,
         "headline": metric_table.headline(),
-        "n_validation": record["validation"].get("pages", 0),
-        "n_subjects": record["validation"].get("subjects", 0),
+        **_scored(manifest, record),
         "best_step": last.get("step", 0),
         "rows": _rows(log),
         "prompt": manifest.prompt,
-        "context": manifest.context,
+        **_context(manifest),
+        "variants": manifest.variants,
         "fold": manifest.fold,
         "recipe": manifest.recipe,
         "recipe_hash": manifest.recipe_hash,
+        **_calibration(manifest),
         **_lanes(manifest),
         "settings": _settings(record),
     }
     return templates.render(TEMPLATE, values)
+
+
+def _context(manifest: ModelFolder) -> dict[str, Any]:
+    """Return which neighbours a page is shown with."""
+    names = ("context", "context_scale", "context_mixed")
+    return {name: getattr(manifest, name) for name in names}
+
+
+def _scored(manifest: ModelFolder, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return who scored the pages of training and validation."""
+    validation = record["validation"]
+    return {
+        "soft_labels": manifest.soft_labels,
+        "scored": record.get("preflight", {}),
+        "n_validation": validation.get("pages", 0),
+        "n_subjects": validation.get("subjects", 0),
+        "second_scorer": validation.get("second_scorer"),
+    }
+
+
+def _calibration(manifest: ModelFolder) -> dict[str, Any]:
+    """Return the calibration, and the rows of the table of figures before and after it."""
+    figures = manifest.calibration.figures if manifest.calibration else {}
+    keys = [*(metric.key for metric in metric_table.headline()), "nll", "ece"]
+    rows = [
+        [VARIANTS[name], *("–" if (v := own[key]) is None else f"{v:.3f}" for key in keys)]
+        for name, own in figures.items()
+    ]
+    return {"calibration": manifest.calibration, "calibrated": rows}
 
 
 def _lanes(manifest: ModelFolder) -> dict[str, Any]:
@@ -178,11 +210,21 @@ def _head(manifest: ModelFolder, adapter: bool, home: str, figures: Mapping[Metr
         library_name="peft" if adapter else "transformers",
         pipeline_tag="image-text-to-text",
         base_model=base if "/" in base else None,
+        **_licence(manifest),
         datasets=[dataset] if on_hub else None,
         tags=["sleep", "sleep-staging", "polysomnography", "psgimg", *sorted(manifest.corpora)],
         eval_results=results or None,
     )
     return str(data.to_yaml())
+
+
+def _licence(manifest: ModelFolder) -> dict[str, Any]:
+    """Return the licence of weights that psgimg made itself; those of a base model have that model's."""
+    if manifest.base_model != TINY:
+        return {}
+    if restricted(manifest):
+        return {"license": "other", "license_name": "restricted-see-card"}
+    return {"license": "apache-2.0"}
 
 
 def _evaluation_of_the_weights(record: Mapping[str, Any]) -> Mapping[str, Any]:

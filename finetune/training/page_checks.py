@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.data import page_set, source
+from psgimg.finetune.data import page_set, sampling, source
 from psgimg.finetune.data.page_set import PageSet
+from psgimg.finetune.data.soft_labels import SoftLabels
 from psgimg.finetune.metrics import metric_table, metrics
 from psgimg.finetune.models import provenance
 from psgimg.finetune.models.provenance import Lineage
 from psgimg.finetune.training.psg_arguments import PsgArguments
-from psgimg.finetune.training.trainer import subsample
 from trl import SFTConfig
 
 
@@ -67,6 +67,21 @@ def training_pages(psg: PsgArguments, training: SFTConfig) -> PageSet:
     )
 
 
+def soft_labels(train: PageSet, psg: PsgArguments) -> SoftLabels | None:
+    """Return the scorers of the pages, if all of them are to be learned from.
+
+    Raises
+    ------
+    BuildError
+        If no training page has more than one.
+    """
+    if not psg.soft_labels:
+        return None
+    soft = SoftLabels.of(train.index, train.votes)
+    soft.require(train.rows, psg.dataset)
+    return soft
+
+
 def check_fold(train: PageSet, model: str, lineage: Lineage) -> None:
     """Refuse a base model that has learned from the people whom the fold holds out.
 
@@ -98,7 +113,7 @@ def check_pages(
     """
     _check_steps(len(train), training)
     if validation is not None:
-        rows = subsample(validation.rows, psg.validation_pages, training.seed)
+        rows = sampling.subsample(validation.rows, psg.validation_pages, training.seed)
         _check_best(validation.index.label[rows], training)
 
 

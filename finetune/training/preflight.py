@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from psgimg.builder.errors import BuildError
+from psgimg.builder.words import percent
 from psgimg.finetune.data.collator import supervised
 from psgimg.finetune.models import families
 
@@ -56,10 +57,16 @@ def inspect(trainer: Any, answers: Mapping[str, str]) -> dict[str, Any]:
 def lines(facts: Mapping[str, Any]) -> list[str]:
     """Return the result of ``inspect`` as lines to print."""
     share = facts["trainable"] / facts["parameters"]
-    return [
+    told = [
         f"loss covers       {facts['supervised']!r} (first row)",
-        f"row               {facts['pictures']} page(s), {facts['image_tokens']} image tokens of "
+        f"row               {facts['pictures']} picture(s), {facts['image_tokens']} image tokens of "
         f"{facts['tokens']} tokens",
         f"training pass     {facts['rows']:,} rows",
-        f"trainable         {facts['trainable']:,} of {facts['parameters']:,} parameters ({share:.1%})",
+        f"trainable         {facts['trainable']:,} of {facts['parameters']:,} parameters ({percent(share, 1)})",
     ]
+    if "several" in facts:
+        told.append(
+            f"scorers           several of {facts['several']:,} pages, who differ on "
+            f"{facts['disputed']:,}"
+        )
+    return told

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from psgimg.builder.dataset import prompts
+from psgimg.finetune.data.context import WHOLE, Context
 from psgimg.finetune.models.manifest import TINY
 
 
@@ -41,6 +42,16 @@ class PsgArguments:
         default=0,
         metadata={"help": "Neighbouring pages shown on either side of the page to stage."},
     )
+    context_scale: float = field(
+        default=WHOLE,
+        metadata={
+            "help": "Width of neighbours: below 1, they are narrowed and stand beside the page in one picture."
+        },
+    )
+    context_mixed: bool = field(
+        default=False,
+        metadata={"help": "Show half of the training pages with fewer neighbours, as at edges."},
+    )
     sampling: Literal["natural", "balanced", "sqrt"] = field(
         default="natural",
         metadata={"help": "Balance of the stages in a training pass."},
@@ -66,7 +77,14 @@ class PsgArguments:
             "(lanes): one or more, joined by commas."
         },
     )
-
+    variants: bool = field(
+        default=True,
+        metadata={"help": "Draw among each page and its variants, if the dataset has some."},
+    )
+    soft_labels: bool = field(
+        default=False,
+        metadata={"help": "Learn the shares of all scorers of a page in place of its label."},
+    )
     dry_run: bool = field(
         default=False,
         metadata={"help": "Estimate memory and time, and train nothing."},
@@ -76,6 +94,11 @@ class PsgArguments:
         default=(),
         metadata={"help": "Options of TRL that the card or the length of the run decides."},
     )
+
+    @property
+    def shown(self) -> Context:
+        """The neighbours that a page is shown with."""
+        return Context(self.context, self.context_scale)
 
     @property
     def is_tiny(self) -> bool:

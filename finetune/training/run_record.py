@@ -14,15 +14,18 @@ from psgimg.builder.files import secrets
 from psgimg.builder.files.safe_names import expanded
 from psgimg.builder.render.recipe import digest
 from psgimg.builder.stages import STAGE_NAMES
+from psgimg.finetune.data import sampling
+from psgimg.finetune.data.page_index import NO_STAGE
 from psgimg.finetune.data.page_set import PageSet
+from psgimg.finetune.decoding import transitions
 from psgimg.finetune.lanes.seen import LanesSeen
+from psgimg.finetune.metrics import metric_table, metrics
 from psgimg.finetune.models import manifest as folders
 from psgimg.finetune.models import provenance
 from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.models.provenance import Lineage
 from psgimg.finetune.training.arguments import Arguments
 from psgimg.finetune.training.psg_arguments import PsgArguments
-from psgimg.finetune.training.trainer import subsample
 from transformers import TrainerState
 from trl import SFTConfig
 
@@ -55,8 +58,24 @@ def settings(options: Arguments, train: PageSet, prompt: Prompt) -> dict[str, An
     }
 
 
+def defaults() -> dict[str, Any]:
+    """Return the settings of a training by a version that did not have their options yet."""
+    computed = {"dataset", "model", "prompt"}
+    own = {
+        field.name: field.default
+        for field in dataclasses.fields(PsgArguments)
+        if field.name not in computed and field.default is not dataclasses.MISSING
+    }
+    return {**own, "lora_modules_to_save": None}
+
+
 def folder(
-    psg: PsgArguments, train: PageSet, prompt: Prompt, lineage: Lineage, lanes: LanesSeen
+    psg: PsgArguments,
+    train: PageSet,
+    prompt: Prompt,
+    lineage: Lineage,
+    lanes: LanesSeen,
+    variants: tuple[str, ...],
 ) -> ModelFolder:
     """Return the manifest of the trained model, to be saved as ``psgimg.json``.
 
@@ -64,12 +83,16 @@ def folder(
     ----------
     lanes
         The lanes of the pages shown in this training.
+    variants
+        The variants among which it drew.
     """
     source, build = train.source, train.build
     return ModelFolder(
         prompt=prompt,
         prompt_name=name(psg.prompt),
         context=psg.context,
+        context_scale=psg.context_scale,
+        context_mixed=psg.context_mixed,
         recipe=build["recipe"],
         recipe_hash=build["recipe_hash"],
         policy=lineage.policy,
@@ -85,12 +108,16 @@ def folder(
         fold=source.fold.values() if source.fold else None,
         lanes=lineage.lanes + lanes,
         epochs_s=lineage.epochs_s,
+        transitions=transitions.of(train),
+        variants=variants,
+        soft_labels=psg.soft_labels,
     )
 
 
-def learned(training: SFTConfig, state: TrainerState) -> float:
-    """Return the training passes, a fraction of the last included, up to the weights that are kept."""
-    passes, best = state.epoch or 0.0, _best(training, state)
+def learned(training: SFTConfig, state: TrainerState, train: PageSet) -> float:
+    """Return the passes over all training pages that make up those shown up to the weights kept."""
+    n_shown, _ = _shown(training, state, train)
+    passes, best = n_shown / len(train), _best(training, state)
     return passes if best is None else passes * best / max(state.global_step, 1)
 
 
@@ -142,23 +169,33 @@ def progress(
         including a fraction of the last one), ``subjects`` (number) and ``counts`` (pages by
         stage) from which the passes were drawn; ``splits`` of the dataset that have pages.
     """
-    micro_batch = state.train_batch_size * training.world_size
-    batch = micro_batch * training.gradient_accumulation_steps
-    dropped = len(train) % micro_batch if training.dataloader_drop_last else 0
-    pass_length = max(len(train) - dropped, 1)
-    steps_per_pass = math.ceil(pass_length / batch)  # the last step of a pass may be short
-    whole, rest = divmod(state.global_step, steps_per_pass)
-    n_shown = whole * pass_length + rest * batch
+    n_shown, pass_length = _shown(training, state, train)
     counts = np.bincount(train.index.label[drawn], minlength=len(STAGE_NAMES)).tolist()
     return {
         "steps": state.global_step,
-        "batch": batch,
+        "batch": _batch(training, state),
         "pages_shown": n_shown,
         "passes": n_shown / pass_length,
         "subjects": len(provenance.subjects(dataclasses.replace(train, rows=drawn))),
         "counts": dict(zip(STAGE_NAMES, counts, strict=True)),
         "splits": train.source.splits,
     }
+
+
+def _batch(training: SFTConfig, state: TrainerState) -> int:
+    """Return the pages of a step, over all processes."""
+    return int(state.train_batch_size * training.world_size * training.gradient_accumulation_steps)
+
+
+def _shown(training: SFTConfig, state: TrainerState, train: PageSet) -> tuple[int, int]:
+    """Return the pages shown in all steps, and those of a whole training pass."""
+    batch = _batch(training, state)
+    micro_batch = batch // training.gradient_accumulation_steps
+    dropped = len(train) % micro_batch if training.dataloader_drop_last else 0
+    pass_length = max(len(train) - dropped, 1)
+    steps_per_pass = math.ceil(pass_length / batch)  # the last step of a pass may be short
+    whole, rest = divmod(state.global_step, steps_per_pass)
+    return whole * pass_length + rest * batch, pass_length
 
 
 def _best(training: SFTConfig, state: TrainerState) -> int | None:
@@ -169,11 +206,24 @@ def _best(training: SFTConfig, state: TrainerState) -> int | None:
 
 def _validation_counts(
     validation: PageSet, psg: PsgArguments, training: SFTConfig
-) -> dict[str, int]:
-    """Return the numbers of pages and subjects behind the validation metrics."""
-    rows = subsample(validation.rows, psg.validation_pages, training.seed)
+) -> dict[str, Any]:
+    """Return the numbers of pages and subjects behind the validation metrics, and the human line.
+
+    Returns
+    -------
+    ``pages``, ``subjects``, and if a second person scored some of these pages, ``second_scorer``: their
+    number (``pages``) and the metrics of that scorer on them (``figures``).
+    """
+    rows = sampling.subsample(validation.rows, psg.validation_pages, training.seed)
     subjects = {(page.corpus, page.subject) for page in map(validation.page, rows.tolist())}
-    return {"pages": len(rows), "subjects": len(subjects)}
+    counts: dict[str, Any] = {"pages": len(rows), "subjects": len(subjects)}
+    first, second = validation.index.label[rows], validation.index.label_2[rows]
+    both = second != NO_STAGE
+    if both.any():
+        summary = metric_table.summary(metrics.confusion(first[both], second[both]))
+        figures = {key: value for key, value in summary.items() if not math.isnan(value)}
+        counts["second_scorer"] = {"pages": int(both.sum()), "figures": figures}
+    return counts
 
 
 def name(source: str) -> str:

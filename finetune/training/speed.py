@@ -10,7 +10,14 @@ import torch
 from accelerate import DistributedType
 from psgimg.builder.errors import BuildError
 from psgimg.finetune.data import collator
-from psgimg.finetune.models import compatibility, compiled, families, frozen, vision_attention
+from psgimg.finetune.models import (
+    compatibility,
+    compiled,
+    families,
+    frozen,
+    fused,
+    vision_attention,
+)
 from psgimg.finetune.models.page_positions import PagePositions
 from psgimg.finetune.training import micro_batch
 
@@ -40,6 +47,8 @@ class Levers:
         Vision attention of all pages in one call.
     positions
         Positions computed by the loaders.
+    patches
+        Patches embedded by a matrix product.
     compiled
         Layers compiled; None means for runs that are long enough.
     fitted
@@ -50,6 +59,7 @@ class Levers:
 
     one_call: bool = True
     positions: bool = True
+    patches: bool = True
     compiled: bool | None = None
     fitted: bool = True
     checkpointing: bool | None = None
@@ -102,6 +112,8 @@ def prepare(trainer: Any, levers: Levers) -> list[str]:
     used = ["a frozen vision tower without gradients"] if without else []
     if levers.one_call and vision_attention.in_one_call(model):
         used.append("vision attention in one call")
+    if levers.patches and fused.patches(model):
+        used.append("patches embedded by a matrix product")
     positions = PagePositions.of(model) if levers.positions else None
     if positions is not None:
         used.append("positions computed by the loaders")

@@ -10,33 +10,26 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from accelerate.utils.memory import clear_device_cache
 from peft import PeftModel
+from psgimg.builder.errors import BuildError
 from psgimg.builder.files import durable
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data import collator as batches
 from psgimg.finetune.data.collator import PAGES, AnswerOnly
+from psgimg.finetune.inference.forward import Forward
 from psgimg.finetune.inference.likelihood import Scorer
 from psgimg.finetune.metrics import metric_table, metrics
-from psgimg.finetune.models import compatibility, compiled
+from psgimg.finetune.models import compatibility, compiled, permissions
 from psgimg.finetune.models.page_positions import PagePositions
+from psgimg.finetune.training import divergence, soft_loss
+from psgimg.finetune.training.soft_loss import SoftTargets
 from transformers import PreTrainedModel
 from trl import SFTTrainer
 
-Rows = npt.NDArray[np.int64]
-
 REASON_WIDTH = 120
 """Characters of an error of the compiler that are shown."""
-
-
-def subsample(rows: Rows, n: int, seed: int) -> Rows:
-    """Return at most ``n`` of the rows, ascending, drawn by the seed."""
-    if len(rows) <= n:
-        return rows
-    return np.sort(np.random.default_rng(seed).permutation(rows)[:n])
 
 
 @contextmanager
@@ -72,7 +65,8 @@ class StagingTrainer(SFTTrainer):  # type: ignore[misc]
     def __init__(self, *args: Any, answers: Mapping[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         own: Any = self.data_collator
-        self.data_collator: Any = AnswerOnly(own, self.processing_class.tokenizer)
+        answer_only = AnswerOnly(own, self.processing_class.tokenizer)
+        self.data_collator: Any = SoftTargets(answer_only, self.processing_class, answers)
         self._answers = answers
         self._stage_of = {answers[stage]: i for i, stage in enumerate(STAGE_NAMES)}
         self._n_parts, self._weight = 1, 1.0
@@ -114,6 +108,21 @@ class StagingTrainer(SFTTrainer):  # type: ignore[misc]
         self._total_train_tokens = 0
         compatibility.checkpoint(model, False)
         return peak
+
+    def get_batch_samples(
+        self, epoch_iterator: Any, num_batches: int, device: torch.device
+    ) -> tuple[list[Any], Any]:
+        """Return the batches of a step; none after the last, which resuming would go beyond.
+
+        transformers (5.24) does not look whether the checkpoint is that of the last step.
+        """
+        if self.state.global_step >= self.state.max_steps:
+            self.control.should_training_stop = True
+            return [], None
+        batches_of_step: tuple[list[Any], Any] = super().get_batch_samples(
+            epoch_iterator, num_batches, device
+        )
+        return batches_of_step
 
     def training_step(
         self, model: Any, inputs: Any, num_items_in_batch: Any = None
@@ -187,8 +196,24 @@ class StagingTrainer(SFTTrainer):  # type: ignore[misc]
     ) -> Any:
         """Compute the loss as TRL does, weighted by the share of a part in its batch."""
         inputs = {name: value for name, value in inputs.items() if name != PAGES}
-        loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        if soft_loss.WEIGHTS in inputs:
+            loss = self._soft_loss(model, inputs, num_items_in_batch)
+        else:
+            loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         return loss if self._weight == 1.0 else loss * self._weight
+
+    def _soft_loss(self, model: Any, inputs: Any, n_items: Any) -> torch.Tensor:
+        """Compute the loss against all scorers, per token and scaled as TRL scales its own."""
+        if getattr(self, "aux_loss_enabled", False):
+            raise BuildError(
+                "--soft-labels: this model's experts are balanced by a second loss, which is not "
+                "computed with it; leave it out"
+            )
+        loss = soft_loss.summed(model, self._forward, inputs)
+        if n_items is None:
+            return loss / (inputs["labels"] != batches.IGNORED).sum().clamp(min=1)
+        averaged = self.args.average_tokens_across_devices
+        return loss / n_items * (self.accelerator.num_processes if averaged else 1)
 
     def evaluation_loop(
         self,
@@ -210,8 +235,11 @@ class StagingTrainer(SFTTrainer):  # type: ignore[misc]
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         """Save the model; checkpoints (internal calls) keep the names of its modules."""
         model = self.accelerator.unwrap_model(self.model)
+        divergence.refuse(model, self.args.learning_rate)
         with _module_names(model) if _internal_call else nullcontext():
             super().save_model(output_dir, _internal_call)
+        if self.args.should_save:
+            permissions.follow_folder(Path(output_dir or self.args.output_dir))
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Save a checkpoint; its last file, which marks it as complete, reaches the disk last."""
@@ -236,6 +264,10 @@ class StagingTrainer(SFTTrainer):  # type: ignore[misc]
         tags: str | list[str] | None = None,
     ) -> None:
         """Write no card: TRL's describes a chat model and would replace psgimg's."""
+
+    @cached_property
+    def _forward(self) -> Forward:
+        return Forward(self.accelerator.unwrap_model(self.model))
 
     @cached_property
     def _score(self) -> Scorer:

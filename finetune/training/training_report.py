@@ -101,7 +101,8 @@ def _picture(path: Path, log: Sequence[Mapping[str, float]]) -> None:
     for metric, colour in zip(metric_table.headline(), cycle(LINE_COLOURS)):
         points = curve(log, f"eval_{metric.key}")
         staging.plot(*points, label=metric.short, color=colour, marker=".", markersize=3)
-    staging.set(ylabel="validation pages", xlabel="step", ylim=(0, 1))
+    lowest = min((0.0, *(value for line in staging.lines for value in line.get_ydata())))
+    staging.set(ylabel="on the validation split", xlabel="step", ylim=(lowest - 0.02, 1.02))
     for axes in (losses, staging):
         axes.legend(frameon=False, fontsize=8)
         axes.spines[["top", "right"]].set_visible(False)

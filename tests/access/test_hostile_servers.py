@@ -103,6 +103,31 @@ def test_what_brings_nothing_new_is_not_repeated_without_end(server, host, tmp_p
     assert not (tmp_path / FILE).exists()
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (1, "(it asks for a wait of 1 s); trying again in 1 s"),
+        (7200, "(it asks for a wait of 7200 s, of which 1.5 s are waited); trying again in 1.5 s"),
+    ],
+)
+def test_a_wait_that_the_server_asks_for_is_kept_up_to_a_limit_and_said(
+    server, tmp_path, monkeypatch, asked, said
+):
+    """It is longer than every wait that nobody asks for."""
+    monkeypatch.setattr("psgimg.builder.http_retry.LONGEST_REQUESTED_S", 1.5)
+
+    def act(handler, n):
+        if n == 1:
+            return handler.send(503, Content_Length=0, Retry_After=asked)
+        return handler.send(200, CONTENT, Content_Length=len(CONTENT))
+
+    server.act, notes = act, []
+    with Host("the service", "ask", connections=4, notify=notes.append) as host:
+        assert host.fetch(remote(server), tmp_path).path.read_bytes() == CONTENT
+    [line] = notes
+    assert line.endswith(said)
+
+
 def pieces(handler, _):
     """Never sends more than a part of what is asked for, as a server may."""
     begin = handler.begin_at()

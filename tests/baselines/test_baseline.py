@@ -173,13 +173,16 @@ def test_a_missing_extra_is_one_line_with_the_command_that_installs_it(monkeypat
 
 
 def test_an_unknown_method_is_refused_with_the_known_ones():
-    with pytest.raises(BuildError, match="--method 'svm' is unknown; use boosting, cnn, yasa"):
+    with pytest.raises(
+        BuildError, match="--method 'svm' is unknown; use boosting, cnn, usleep, yasa, labram"
+    ):
         methods.available(("svm",))
 
 
-def test_a_seed_below_0_is_refused_before_anything_is_read():
-    with pytest.raises(BuildError, match="--seed -1: give 0 or more"):
-        BaselineConfig("nowhere", seed=-1)
+@pytest.mark.parametrize("seed", [-1, 2**32, 10**20])
+def test_a_seed_that_a_library_does_not_take_is_refused_before_anything_is_read(seed):
+    with pytest.raises(BuildError, match=f"--seed {seed}: give 0 to 4294967295"):
+        BaselineConfig("nowhere", seed=seed)
 
 
 def test_yasa_is_left_out_with_a_note_without_central_eeg():
@@ -276,7 +279,8 @@ def test_several_workers_read_the_same_pages(isruc, tmp_path):
     ]
     np.testing.assert_array_equal(held[0].pages_uv, held[1].pages_uv)
     np.testing.assert_array_equal(held[0].scale.width_uv, held[1].scale.width_uv)
-    np.testing.assert_array_equal(held[0].labels, np.concatenate([n.labels for n in here.target]))
+    labels = np.concatenate([n.labels for n in here.target])
+    np.testing.assert_array_equal(held[0].targets, np.eye(5)[labels])
 
 
 def test_scale_is_of_the_nights_and_an_absent_lane_is_0():
@@ -300,7 +304,7 @@ def test_a_network_trains_reproducibly_and_keeps_its_best_pass(monkeypatch):
     labels = np.arange(32) % 2 * 3
     pages_uv = chance.normal(size=(32, 2, 3000)) * (1 + 4 * (labels == 3))[:, None, None]
     one = Scale(np.zeros((2, 1), np.float32), np.ones((2, 1), np.float32))
-    held = Store(pages_uv.astype(np.float16), labels, one)
+    held = Store(pages_uv.astype(np.float16), np.eye(5, dtype=np.float32)[labels], one)
     said = []
     for _ in range(2):
         with torch.random.fork_rng():

@@ -70,7 +70,10 @@ def test_every_method_states_what_it_sees():
     by_name = {name: method.sees for name, method in methods.METHODS.items()}
     assert by_name["boosting"] == by_name["yasa"] == features.VIEW
     assert by_name["cnn"] == by_name[disclosure.LIKE_FOR_LIKE] == ONE_PAGE
-    assert [name for name, method in methods.METHODS.items() if method.elsewhere] == ["yasa"]
+    assert [name for name, method in methods.METHODS.items() if method.elsewhere] == [
+        "yasa",
+        "labram",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import edfio
@@ -12,10 +13,13 @@ import tiny
 from builds import PSGIMG, content
 from progress import Remembered
 from psgimg.builder.build import build
+from psgimg.builder.corpora import demo
 from psgimg.builder.corpora.registry import corpus
 from psgimg.builder.corpora.sources import locate, to_fetch
+from psgimg.builder.dataset import build_report
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
+from psgimg.builder.files import bounded
 
 N_GOOD = 3
 
@@ -213,6 +217,20 @@ def test_a_corpus_is_found_by_its_variable_and_by_the_downloaders_folder(monkeyp
     assert locate([corpus("shhs")], [])[0].root == tmp_path
 
 
+def test_a_synthetic_corpus_is_written_where_it_says_and_once(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PSGIMG_DEMO_ROOT", raising=False)
+    one = replace(corpus("demo"), generate=lambda place, progress: demo.write(place, progress, 1))
+    told = Remembered()
+    assert locate([one], [], progress=told)[0].root == Path("psgimg-demo")
+    (note,) = told.notes
+    assert note == "demo: written to psgimg-demo; give --root DIR to use another folder"
+    assert locate([one], [], progress=told)[0].root == Path("psgimg-demo")
+    monkeypatch.chdir(tmp_path.parent)
+    assert locate([one], [str(tmp_path / "psgimg-demo")], progress=told)[0].root.is_absolute()
+    assert len(told.notes) == 1
+
+
 def test_the_home_of_a_user_is_expanded_wherever_a_folder_is_stated(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     shhs = corpus("shhs")
@@ -374,6 +392,29 @@ def test_a_subject_that_no_source_has_is_refused(tmp_path):
     )
     with pytest.raises(BuildError, match="no subject 299999 in shhs"):
         build(config, Remembered())
+
+
+def test_more_recordings_than_a_report_can_hold_are_refused_before_any_is_drawn(
+    tmp_path, monkeypatch
+):
+    tiny.write_shhs(tmp_path / "corpus", n_subjects=3, visits=(1,))
+    config = BuildConfig(("shhs",), (str(tmp_path / "corpus"),), tmp_path / "out")
+    monkeypatch.setattr(bounded, "MOST_RECORDINGS", 2)
+    with pytest.raises(BuildError, match="3 recordings, more than the 2 "):
+        build(config, Remembered())
+    assert not (tmp_path / "out").exists()
+
+
+def test_as_many_recordings_as_a_dataset_can_have_fit_its_report(tmp_path):
+    tiny.write_shhs(tmp_path / "corpus", n_subjects=3, visits=(1,))
+    out = tmp_path / "out"
+    build(BuildConfig(("shhs",), (str(tmp_path / "corpus"),), out), Remembered())
+    recordings = build_report.read(out)["recordings"]
+    text = build_report.text({"recordings": recordings}).encode()
+    n_values = sum(text.count(mark) for mark in (b",", b"[", b"{"))
+    n_nights = bounded.MOST_RECORDINGS / len(recordings)
+    assert len(text) * n_nights < bounded.REPORT.n_bytes
+    assert n_values * n_nights < bounded.REPORT.n_marks
 
 
 def test_check_survives_what_nobody_foresaw(tmp_path, monkeypatch):

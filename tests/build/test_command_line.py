@@ -1,5 +1,6 @@
 """Command line: light, one line for each refusal, and the file never wins over the command."""
 
+import re
 import subprocess
 import sys
 
@@ -96,7 +97,7 @@ def test_a_worker_imports_what_draws_and_writes_alone(corpus, tmp_path):
     """Each worker imports anew what its task needs: no card, no template, no server."""
     program = (
         "import pathlib, pickle, subprocess, sys\n"
-        "from psgimg.builder import tasks\nfrom psgimg.builder.build import draw\n"
+        "from psgimg.builder import tasks\nfrom psgimg.builder.building.one_recording import draw\n"
         "from psgimg.builder.corpora import sources\n"
         "from psgimg.builder.dataset.config import BuildConfig\n"
         f"config = BuildConfig(('shhs',), ({str(corpus)!r},), pathlib.Path('out'), limit=1)\n"
@@ -111,7 +112,7 @@ def test_a_worker_imports_what_draws_and_writes_alone(corpus, tmp_path):
         "assert work(task).n_pictures\n"
         "assert not {'scipy.signal', 'scipy.optimize', 'scipy.stats'} & set(sys.modules)\n"
     )
-    beyond = {"pydantic", "huggingface_hub", "jinja2", "rich", "click"}
+    beyond = {"pydantic", "huggingface_hub", "jinja2", "rich", "click", "PIL", "httpx2", "tenacity"}
     assert not loaded_by(worker, tmp_path) & (ELSEWHERE | beyond)
 
 
@@ -122,14 +123,22 @@ def test_every_option_has_a_help_text():
         assert all(option.help for option in options)
 
 
+def epochs_by_split(said):
+    """Return the lines of the table of epochs by stage and split."""
+    return re.findall(r"^ shhs +(?:train|validation|test) .*$", said, re.M)
+
+
 def test_build_check_and_preview_work_from_the_shell(corpus, tmp_path):
     done = psgimg("check", "--source", "shhs", "--root", corpus, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "2 recordings would be built, 0 set aside" in done.stdout
     assert not list(tmp_path.iterdir()), "check writes nothing"
+    foreseen = epochs_by_split(done.stdout)
     done = psgimg("build", "--source", "shhs", "--root", corpus, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "shhs: 2 recordings found, 2 built (2 subjects), 0 set aside" in done.stdout
+    assert foreseen == epochs_by_split(done.stdout)
+    assert len(foreseen) == 3
     assert "No subject is in" in done.stdout
     assert "--splits" in done.stdout
     done = psgimg(

@@ -204,11 +204,11 @@ def test_a_twin_is_published_by_itself_or_not_at_all(root, clean, twin, tmp_path
         for folder, name, replace in ((twin, "clean", False), (twin, "clean", True)):
             with pytest.raises(BuildError, match="holds pages drawn as recorded, these are drawn"):
                 pushed(folder, name, replace=replace)
-        corrupted = build_report.read(twin)["corruption"]
+        fixed = build_report.read(twin)["fixed"]
         with pytest.raises(BuildError, match="choose another --repo-id"):
-            check_ready(PushConfig(tmp_path / "new", "clean"), ["shhs"], print, corrupted)
+            check_ready(PushConfig(tmp_path / "new", "clean"), ["shhs"], print, fixed)
         pushed(twin, "twin")
-        check_ready(PushConfig(tmp_path / "new", "twin"), ["shhs"], print, corrupted)
+        check_ready(PushConfig(tmp_path / "new", "twin"), ["shhs"], print, fixed)
         with pytest.raises(BuildError, match=r"drawn corrupted by noise:snr_db=-10.*as recorded"):
             pushed(clean, "twin")
         assert len(hub.store.repos) == 2

@@ -58,7 +58,7 @@ def rewrite_footer(folder, **changes):
     """Change facts in the footer of a shard, and the hashes of ``build.json`` with them."""
     path = next((folder / "data").rglob("*.parquet"))
     table = pq.read_table(path, partitioning=None)
-    facts = json.loads(table.schema.metadata[shards.FOOTER.encode()])
+    facts = json.loads(pq.read_metadata(path).metadata[shards.FOOTER.encode()])
     facts[0] |= changes
     metadata = {**table.schema.metadata, shards.FOOTER.encode(): json.dumps(facts).encode()}
     pq.write_table(table.replace_schema_metadata(metadata), path)

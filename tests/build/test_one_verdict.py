@@ -76,12 +76,12 @@ ODD = {
     "an eye without range": Odd(
         {"E1-M2": NO_RANGE},
         lanes=shown(E1=None),
-        notes=(f"lane E1 is drawn as absent: E1-M2 not usable ({RANGE})",),
+        notes=(f"lane E1 is absent: E1-M2 not usable ({RANGE})",),
     ),
     "a chin in %": Odd(
         {"Chin": {"unit": "%"}},
         lanes=shown(chin=None),
-        notes=(f"lane chin is drawn as absent: Chin not usable ({UNIT})",),
+        notes=(f"lane chin is absent: Chin not usable ({UNIT})",),
     ),
     "an eye in degrees, a chin without digital range": Odd(
         {"E2-M2": {"unit": "deg"}, "Chin": {"dmin": "7", "dmax": "7"}},
@@ -91,7 +91,7 @@ ODD = {
     "a limit that is not a number": Odd(
         {"C4-M1": {"pmax": "nan"}},
         lanes=shown(C4=None),
-        notes=(f"lane C4 is drawn as absent: C4-M1 not usable ({RANGE})",),
+        notes=(f"lane C4 is absent: C4-M1 not usable ({RANGE})",),
     ),
     "the next derivation of a lane": Odd(
         {"F4-M1": {"pmin": "n/a"}},
@@ -101,14 +101,12 @@ ODD = {
     "both derivations of a lane": Odd(
         {"F4-M1": NO_RANGE, "F3-M2": {"unit": "mmHg"}},
         lanes=shown(F4=None),
-        notes=(
-            f"lane F4 is drawn as absent: F4-M1 not usable ({RANGE}), F3-M2 not usable ({UNIT})",
-        ),
+        notes=(f"lane F4 is absent: F4-M1 not usable ({RANGE}), F3-M2 not usable ({UNIT})",),
     ),
     "an EEG of 1 Hz": Odd(
         rates_hz={"C4-M1": 1},
         lanes=shown(C4=None),
-        notes=(f"lane C4 is drawn as absent: C4-M1 not usable ({SLOW})",),
+        notes=(f"lane C4 is absent: C4-M1 not usable ({SLOW})",),
     ),
     "eyes of 10 Hz": Odd(
         rates_hz={"E1-M2": 10, "E2-M2": 10},
@@ -144,7 +142,7 @@ ODD = {
         rates_hz={"Chin2": 1},
         inputs=tuple(REFERENTIAL),
         lanes=shown(base=PAIRS, chin=None),
-        notes=("lane chin is drawn as absent: Chin1-Chin2 not usable (level without waveform)",),
+        notes=("lane chin is absent: Chin1-Chin2 not usable (level without waveform)",),
     ),
     "every EEG": Odd(
         {

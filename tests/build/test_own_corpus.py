@@ -122,7 +122,7 @@ def test_an_interrupted_build_goes_on_by_the_same_file_only(lab, tmp_path, monke
     place, _ = lab
     out = tmp_path / "out"
 
-    def killed(work, tasks, workers, *, crashed, stop):
+    def killed(work, tasks, *_, **__):
         for task in tasks:
             yield work(task)
             raise KeyboardInterrupt

@@ -150,9 +150,9 @@ def test_what_a_killed_build_left_is_its_own(shhs, built, tmp_path):
 def test_a_file_put_beside_the_shards_during_a_build_stays(shhs, tmp_path, monkeypatch):
     publish = shard_files.publish
 
-    def late(out, shards):
+    def late(out, shards, hashes):
         put(out, "data/shhs/mine.parquet")
-        return publish(out, shards)
+        return publish(out, shards, hashes)
 
     monkeypatch.setattr(shard_files, "publish", late)
     report, _ = run(tmp_path, shhs, **SMALL)

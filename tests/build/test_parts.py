@@ -8,12 +8,12 @@ import shutil
 import signal
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import pytest
 import tiny
 from builds import PSGIMG, content, run
+from patience import PATIENCE_S, wait_for
 from psgimg.builder import build as main_path
 from psgimg.builder.building import part_record
 from psgimg.builder.dataset import shards
@@ -337,12 +337,9 @@ def test_a_part_ends_at_a_signal_when_the_night_in_progress_is_done_and_goes_on(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     parts = out / shards.STATE / "parts"
-    stop = time.monotonic() + 120
-    while not list(parts.glob("*/*.parquet")):
-        assert time.monotonic() < stop
-        time.sleep(0.01)
+    wait_for(lambda: list(parts.glob("*/*.parquet")))
     process.send_signal(signal.SIGUSR1)
-    _, error = process.communicate(timeout=120)
+    _, error = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == main_path.TO_BE_CONTINUED
     assert "--part 1/1 ended early as SIGUSR1 asked; run the same command again" in error
     assert 0 < len(list(parts.glob("*/*.parquet"))) < 4

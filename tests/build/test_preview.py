@@ -167,8 +167,12 @@ def bipolar(path, labels=("EEG 1", "EEG 2"), hum_hz=50.0):
 
 def test_channels_are_assigned_as_for_staging(tmp_path, out):
     path = bipolar(tmp_path / "a.edf")
-    with pytest.raises(RecordingError, match=r"no usable EEG"):
+    with pytest.raises(
+        RecordingError, match=r"no usable EEG: .*or assign a channel to a lane: --channel"
+    ):
         preview(PreviewConfig(path, out=out))
+    with pytest.raises(RecordingError, match='--channel Fpz-Cz="LABEL"'):  # a lane that is there
+        preview(PreviewConfig(path, montage="sleep-edf", out=out))
     given = {"C4-M1": "EEG 1,EEG 2", "F4": "EEG 1"}
     page = preview(PreviewConfig(path, channels=given, epoch=1, out=out))
     assert dict(page.lanes)["C4"] == "C4-M1"

@@ -472,9 +472,11 @@ def test_another_library_around_the_same_pages_is_named_with_both_versions(shhs,
     values = json.loads((out / "build.json").read_text())
     for shard in values["shards"]:
         path = out / shard["path"]
-        table, schema = pq.read_table(path, partitioning=None), pq.read_schema(path)
-        n_recordings = len(json.loads(schema.metadata[shards.FOOTER.encode()]))
-        table = table.replace_schema_metadata(schema.metadata)
+        table = pq.read_table(path, partitioning=None)
+        facts = pq.read_metadata(path).metadata[shards.FOOTER.encode()]
+        n_recordings = len(json.loads(facts))
+        metadata = {**table.schema.metadata, shards.FOOTER: facts}
+        table = table.replace_schema_metadata(metadata)
         with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
             for group in recordings_of(table):
                 writer.write_table(group)

@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from psgimg.builder.building import shard_files
+from psgimg.builder.building import shard_files, shard_plan
 from psgimg.builder.dataset import build_report, shards
 from psgimg.builder.errors import BuildError
-from psgimg.builder.files import hash_cache
+from psgimg.builder.files import hash_cache, hashing_file
 from shard_parts import content, publish, write
 
 NAMES = [f"{i:04d}-night" for i in range(64)]
@@ -69,7 +69,7 @@ def test_publishing_killed_at_any_step_ends_with_the_same_bytes(
     n_before, change, tmp_path, monkeypatch
 ):
     """And at every step each recording is known by its newest rows, and no report fits by mistake."""
-    monkeypatch.setattr(shards, "PER_SHARD", 4)
+    monkeypatch.setattr(shard_plan, "PER_SHARD", 4)
 
     whole, begun = tmp_path / "whole", tmp_path / "begun"
     write(begun, NAMES[:n_before])
@@ -107,7 +107,7 @@ def test_publishing_killed_at_any_step_ends_with_the_same_bytes(
 
 def test_a_killed_publishing_may_go_on_with_more_recordings(tmp_path, monkeypatch):
     """Also if one was drawn anew before it was killed, and shards that it staged are not wanted."""
-    monkeypatch.setattr(shards, "PER_SHARD", 4)
+    monkeypatch.setattr(shard_plan, "PER_SHARD", 4)
 
     whole, begun, more = (tmp_path / name for name in ("whole", "begun", "more"))
     write(begun, NAMES[:4])
@@ -141,7 +141,7 @@ def shard_sizes(out):
 @pytest.mark.parametrize("n_before", [0, 8, 16, 32])
 def test_a_growing_dataset_needs_disk_space_for_one_more_shard(n_before, tmp_path, monkeypatch):
     """New, grown in place, and with twice or four times as many shards as before."""
-    monkeypatch.setattr(shards, "PER_SHARD", 8)
+    monkeypatch.setattr(shard_plan, "PER_SHARD", 8)
     write(tmp_path, NAMES[:n_before])
     publish(tmp_path)
     of_shards = shard_sizes(tmp_path)
@@ -194,12 +194,12 @@ class HashedBytes:
 
 def test_a_shard_is_hashed_as_it_is_written_and_never_read_for_it(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(shards, "PER_SHARD", 8)
+    monkeypatch.setattr(shard_plan, "PER_SHARD", 8)
     hashed = HashedBytes(monkeypatch)
     out = tmp_path / "out"
     write(out, NAMES)
     done = shards.finished(out)
-    new = shard_files.publish(out, shards.plan(done.values(), dict.fromkeys(done, "train")))
+    new = shard_files.publish(out, shard_plan.plan(done.values(), dict.fromkeys(done, "train")))
     new.remember(wait=True)
     known = hash_cache.HashCache.load()
     paths = sorted((out / "data").rglob("*.parquet"))
@@ -221,7 +221,7 @@ def test_a_full_disk_ends_publishing_and_leaves_every_recording(tmp_path, monkey
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as filling:
-        filling.setattr(shards._HashingWriter, "write", full)
+        filling.setattr(hashing_file.HashingWriter, "write", full)
         with pytest.raises(BuildError, match="disk is full"):
             publish(tmp_path)
     assert len(shards.finished(tmp_path)) == 3

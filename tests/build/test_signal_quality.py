@@ -222,4 +222,4 @@ def test_options_of_a_yaml_file_know_the_least_share(corpus, tmp_path):
     path.write_text("min-quality: 0.9\nsignal: true\nworkers: 1\n")
     code, text = invoke(build_commands.check, corpus, "--config", str(path))
     assert code == 0
-    assert "1 recordings would be built, 6 set aside" in text
+    assert "1 recording would be built, 6 set aside" in text

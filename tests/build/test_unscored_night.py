@@ -128,9 +128,7 @@ def test_a_lane_that_is_not_there_is_told_and_drawn_as_absent(tmp_path):
     eeg = drawn(lab(tmp_path / "a.edf"))
     chin = lab(tmp_path / "b.edf", more=[Channel("EMG chin", 200, "emg")])
     opened = open_night(chin, AASM)
-    assert opened.notes == tuple(
-        f"lane {name} is not in the file and is drawn as absent" for name in ("E1", "E2")
-    )
+    assert opened.notes == tuple(f"lane {name} is absent: not in the file" for name in ("E1", "E2"))
     assert [d.name if d else None for d in opened.derivations][3:] == [None, None, "Chin"]
     differs = (pixels(eeg[0][1]) != pixels(next(pages(opened))[1])).any(axis=(1, 2))
     height = len(differs)

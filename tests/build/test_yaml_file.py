@@ -103,9 +103,9 @@ def test_an_anchor_that_holds_itself_is_refused(read):
 
 
 def test_a_file_that_is_not_there_or_a_folder_is_refused_by_name(tmp_path):
-    with pytest.raises(BuildError, match=r"lab file .*gone.yaml: No such file"):
+    with pytest.raises(BuildError, match=r"lab file .*gone.yaml: No such file.*; check the path"):
         yaml_file.read(tmp_path / "gone.yaml", "lab file")
-    with pytest.raises(BuildError, match=r"lab file .*: Is a directory"):
+    with pytest.raises(BuildError, match=r"lab file .*: Is a directory; check the path"):
         yaml_file.read(tmp_path, "lab file")
 
 

@@ -24,7 +24,7 @@ from datasets.info import DatasetInfosDict
 from huggingface_hub import DatasetCard
 from PIL import Image
 from psgimg.builder import words
-from psgimg.builder.building import shard_files
+from psgimg.builder.building import shard_files, shard_plan
 from psgimg.builder.card import card_metadata, contact_sheet, dataset_card, release_notes
 from psgimg.builder.card.release_notes import Release, Revision
 from psgimg.builder.dataset import build_report, placements, shards
@@ -142,7 +142,7 @@ def finish(out: Path, set_aside: list[SetAside] = ASIDE, **options) -> build_rep
     config = BuildConfig(("demo", "isruc"), out=out, **options)
     done = shards.finished(out)
     split_of = placed([one.facts for one in done.values()], config)
-    shard_files.publish(out, shards.plan(done.values(), split_of))
+    shard_files.publish(out, shard_plan.plan(done.values(), split_of))
     result = build_report.collect(config, set_aside, split_of)
     dataset_card.write(out, result)
     return result
@@ -468,8 +468,8 @@ def test_a_night_with_every_lane_is_shown_before_one_without(tmp_path):
 def test_neighbours_across_a_hole_in_the_scoring_do_not_count():
     labels = [2, 2, 2, 2, 2, 2]
     onsets_s = [0.0, 30.0, 60.0, 90.0, 300.0, 330.0]
-    assert contact_sheet._clearest(labels, onsets_s, 30.0, "N2")[0] in (1, 2)
-    assert sorted(contact_sheet._clearest(labels, onsets_s, 30.0, "N2")) == list(range(6))
+    assert contact_sheet.clearest(labels, onsets_s, 30.0, "N2")[0] in (1, 2)
+    assert sorted(contact_sheet.clearest(labels, onsets_s, 30.0, "N2")) == list(range(6))
 
 
 def test_a_stage_that_nobody_has_leaves_its_places_blank_and_no_old_picture(tmp_path):

@@ -44,8 +44,11 @@ def test_boas_needs_to_know_who_is_one_person(tmp_path):
         list(registry.corpus("boas").recordings(tmp_path))
 
 
-def test_boas_is_read_as_any_dataset(tmp_path):
+def test_boas_is_read_as_any_dataset_whose_codes_have_levels(tmp_path):
     truth = bids.write_boas(tmp_path, n=1)
+    levels = {"0": "Wake", "1": "N1", "2": "N2", "3": "N3", "4": "REM", "8": "disconnection"}
+    columns = {name: {"Levels": levels} for name in ("stage_hum", "stage_ai")}
+    bids.sidecar(tmp_path / "task-Sleep_events.json", **columns)
     found = read(tmp_path)
     (headband, _), (recording, hypnogram) = found.values()
     assert "headband" in headband.recording
@@ -91,7 +94,22 @@ def test_a_scoring_is_not_put_on_another_device_of_that_night(tmp_path):
     assert scored == ["sub-001-ses-001-task-sleep-acq-PSG"]
 
 
-def test_codes_without_levels_that_have_no_0_are_refused(tmp_path):
+@pytest.mark.parametrize("codes", ["01234", "0123", "01235", "012345", "1234"])
+@pytest.mark.parametrize("column", ["trial_type", "stage"])
+def test_codes_without_levels_are_refused_whatever_a_night_has_of_them(codes, column, tmp_path):
+    one_night(tmp_path, list(codes), column=column)
+    for scorer in (None, column):
+        with pytest.raises(RecordingError, match="numbers need `Levels`"):
+            only(tmp_path, scorer=scorer)
+
+
+def test_numbers_beside_words_are_stages_of_non_rem_sleep(tmp_path):
+    one_night(tmp_path, ["W", "1", "2", "3", "4", "R"])
+    expected = (Stage.W, Stage.N1, Stage.N2, Stage.N3, Stage.N3, Stage.REM)
+    assert only(tmp_path)[1].scores == expected
+
+
+def test_codes_without_levels_of_another_dataset_are_refused(tmp_path):
     bids.write_surrey(tmp_path, levels=None)
     with pytest.raises(RecordingError, match="none with known stages; numbers need `Levels`"):
         only(tmp_path)
@@ -126,7 +144,9 @@ def test_an_unknown_stage_is_refused_by_name(tmp_path, word):
 
 
 def test_an_unknown_code_is_refused_by_name(tmp_path):
-    one_night(tmp_path, ["0", "1", "2", "7", "3", "4"], column="stage")
+    base = one_night(tmp_path, ["0", "1", "2", "7", "3", "4"], column="stage")
+    levels = {"0": "Wake", "1": "N1", "2": "N2", "3": "N3", "4": "REM"}
+    bids.sidecar(base.with_name(f"{base.name}_events.json"), stage={"Levels": levels})
     with pytest.raises(RecordingError, match="has '7'"):
         only(tmp_path)
 

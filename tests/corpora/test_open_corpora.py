@@ -1,6 +1,7 @@
 """CinC 2018 and CAP, each on nights in the official layout."""
 
 import re
+import struct
 
 import pytest
 from builds import rows, run
@@ -99,6 +100,34 @@ def test_a_header_and_samples_that_do_not_belong_together_are_refused(tmp_path, 
     damage(path)
     with pytest.raises(RecordingError, match=message):
         open_signal(path)
+
+
+def test_samples_without_the_checksum_of_their_header_are_refused(tmp_path):
+    write_cinc(tmp_path)
+    path = tmp_path / "training/tr03-0005/tr03-0005.mat"
+    with path.open("r+b") as file:
+        file.seek(24 + 2 * len(CINC_LABELS) * 1000)  # the first channel's sample 1000
+        (old,) = struct.unpack("<h", file.read(2))
+        file.seek(-2, 1)
+        file.write(struct.pack("<h", old ^ 4))
+    file = open_signal(path)
+    with pytest.raises(
+        RecordingError, match=r"wrong checksum: tr03-0005\.mat, channel F3-M2: .*\.hea"
+    ):
+        file.read_uv(0)
+    assert len(file.read_uv(1)) == 120_000
+
+
+@pytest.mark.parametrize("sign", [0, 65_536, -65_536])
+def test_a_checksum_counts_with_any_sign_and_needs_not_be_stated(sign, tmp_path):
+    write_cinc(tmp_path)
+    path = tmp_path / "training/tr03-0005/tr03-0005.mat"
+    header = path.with_suffix(".hea")
+    first, line, *others = header.read_text().splitlines()
+    name, form, gain, bits, zero, initial, checksum, block, label = line.split()
+    stated = f"{name} {form} {gain} {bits} {zero} {initial} {int(checksum) + sign} {block} {label}"
+    header.write_text("\n".join([first, stated if sign else f"{name} {form} {gain}", *others]))
+    assert 39 < open_signal(path).read_uv(0).std() < 41
 
 
 @pytest.mark.parametrize("gain", ["0", "0/uV", "0.0(0)/uV"])

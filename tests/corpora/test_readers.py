@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -255,10 +256,42 @@ def test_dcsm_root_may_be_a_subject_folder_itself(
 
 def test_a_scoring_file_of_another_night_is_refused(tmp_path: Path) -> None:
     signal, scoring = tmp_path / "a.edf", tmp_path / "b.edf"
-    write_psg(signal, [Channel("C3", 10)], night(4))
-    write_annotations(scoring, [(0.0, 30.0, "Sleep stage W")], START.replace(day=3))
+    write_psg(signal, [Channel("C3", 10)], night(4), start=START.replace(day=2))
+    write_annotations(scoring, [(0.0, 30.0, "Sleep stage W")], START.replace(day=4))
     with pytest.raises(RecordingError, match=r"scoring of another time: b\.edf starts 48\.0 h"):
-        annotations.start_shift_s(scoring, signal)
+        annotations.start_shift(scoring, signal)
+
+
+NO_DATE, DATE = datetime(1985, 1, 1), datetime(2019, 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("signal", "scoring", "hours"),
+    [
+        (NO_DATE.replace(hour=22), DATE.replace(hour=23), 1),
+        (DATE.replace(hour=22), NO_DATE.replace(hour=23), 1),
+        (DATE.replace(hour=23), NO_DATE.replace(hour=1), 2),
+        (NO_DATE.replace(hour=23), NO_DATE.replace(hour=1), 2),
+        (NO_DATE.replace(hour=1), NO_DATE.replace(hour=23), -2),
+        (datetime(1900, 1, 1, 22), DATE.replace(hour=5), 7),
+        (datetime(2000, 1, 1, 22), DATE.replace(hour=22), 0),
+        (DATE.replace(hour=16), DATE.replace(hour=3, day=4), 11),
+    ],
+)
+def test_a_start_without_a_date_is_placed_by_the_clock(
+    signal: datetime, scoring: datetime, hours: float
+) -> None:
+    found = annotations.shift_between("b.edf", scoring, "a.edf", signal)
+    assert found.seconds == 3600 * hours
+    dated = (signal.year, scoring.year) == (DATE.year, DATE.year)
+    assert len(found.notes) == (not dated)
+    assert all("without a date" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("scoring", [NO_DATE.replace(hour=10), DATE.replace(hour=10, minute=30)])
+def test_a_clock_that_may_lack_am_and_pm_is_refused(scoring: datetime) -> None:
+    with pytest.raises(RecordingError, match=r"b\.edf starts -1\d\.\d h apart .* AM or PM"):
+        annotations.shift_between("b.edf", scoring, "a.edf", NO_DATE.replace(hour=22))
 
 
 @pytest.mark.parametrize(
@@ -270,8 +303,8 @@ def test_a_night_between_two_years_of_two_digits_is_one_night(
 ) -> None:
     signal = write_raw(tmp_path / "a.edf", header=RawHeader(start=(signal_date, "23.59.50")))
     scoring = write_raw(tmp_path / "b.edf", header=RawHeader(start=(scoring_date, "00.00.00")))
-    assert annotations.start_shift_s(scoring, signal) == 10
-    assert annotations.start_shift_s(signal, scoring) == -10
+    assert annotations.start_shift(scoring, signal).seconds == 10
+    assert annotations.start_shift(signal, scoring).seconds == -10
 
 
 def test_onsets_before_the_signal_come_out_negative_not_wrapped(tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import tiny
-from psgimg.builder.corpora import registry, scoring_grid
+from psgimg.builder.corpora import registry, scoring_grid, stage_text
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.recordings.edf import open_edf
+from psgimg.builder.stages import Stage, Unscored
 from tiny_edf import START, Channel, write_annotations, write_psg
 
 CORPORA = ("shhs", "mros", "wsc", "isruc", "mass", "sleep-edf", "hmc", "dcsm")
@@ -24,6 +25,7 @@ def test_the_epochs_are_those_that_the_corpus_reads_without_being_told_the_forma
                 found = scoring_grid.read(path, recording.signal, start, form)
                 assert found.epoch_s == expected.epoch_s
                 np.testing.assert_allclose(found.onsets_s, expected.onsets_s, atol=1e-6)
+                assert found.scores == expected.scores
                 n_read += 1
     assert n_read >= 4
 
@@ -42,7 +44,7 @@ def signal(tmp_path):
         ("stage\tonset\nW\t0\nN2\t20\n?\t60\n", [0, 20, 60], 20),
         ("epoch,onset_s,time,stage,p_W\n0,7.5,22:00,W,1\n1,37.5,,,\n", [7.5, 37.5], 30),
         ("wake\nN1\nREM\n", [0, 30, 60], 30),
-        ("0\n2\n5\n", [0, 30, 60], 30),
+        ("W\n1\n2\n3\n4\nR\n", [0, 30, 60, 90, 120, 150], 30),
         ('"onset";"stage, AASM";"stage"\n"0";"a";"W"\n"30";"b";"N2"\n', [0, 30], 30),
     ],
 )
@@ -53,16 +55,43 @@ def test_tables_and_lists_are_recognised(text, onsets_s, epoch_s, signal, tmp_pa
     assert (list(found.onsets_s), found.epoch_s) == (onsets_s, epoch_s)
 
 
+@pytest.mark.parametrize("heading", ["", "onset,stage\n"])
+def test_numbers_are_stages_only_beside_words_or_by_codes(heading, signal, tmp_path):
+    def read(words, codes=None):
+        rows = [f"{30 * i},{word}" if heading else word for i, word in enumerate(words)]
+        path = tmp_path / "scoring.csv"
+        path.write_text(heading + "\n".join(rows) + "\n")
+        return scoring_grid.read(path, signal, START, codes=codes or {})
+
+    r_and_k = [Stage.W, Stage.N1, Stage.N2, Stage.N3, Stage.N3, Stage.REM]
+    assert [*read(["W", "1", "2", "3", "4", "R"]).scores] == r_and_k
+    assert [*read([f"Sleep stage {one}" for one in "W1234R"]).scores] == r_and_k
+    assert [*read([f"Sleep stage {one}" for one in "1234"]).scores] == r_and_k[1:5]
+    codes = dict(zip("012345", r_and_k, strict=True))
+    assert [*read([*"012345"], codes).scores] == r_and_k
+    assert [*read(["0", "9", "-1"], codes).scores] == [Stage.W, *[Unscored.UNSCORED] * 2]
+    for words in ("01234", "0123", "01235", "12345", "W0", "5R", ["Sleep stage 5"]):
+        with pytest.raises(RecordingError, match="as numbers") as refused:
+            read([*words])
+        assert refused.value.reason == "stages as numbers"
+    assert len(read([*"01234"], stage_text.PLACES_ONLY)) == 5
+
+
 def test_gaps_stay_gaps_and_an_annotation_file_counts_from_its_own_start(signal, tmp_path):
     path = tmp_path / "scoring.edf"
     marks = [(0, 30, "Sleep stage W"), (45, 60, "Sleep stage N2"), (50, 2, "arousal")]
     write_annotations(path, marks, START.replace(second=12))
     found = scoring_grid.read(path, signal, START)
     assert found.onsets_s == (12, 57, 87)
-    other_day = START.replace(day=START.day + 1)
+    write_annotations(path, marks, START.replace(second=12, day=7))
+    other_day = START.replace(day=9)
     with pytest.raises(RecordingError, match=r"apart from night\.fif"):
         scoring_grid.read(path, tmp_path / "night.fif", other_day)
-    assert scoring_grid.read(path, tmp_path / "night.fif", START).onsets_s == (12, 57, 87)
+    assert scoring_grid.read(path, tmp_path / "night.fif", START.replace(day=7)).onsets_s == (
+        12,
+        57,
+        87,
+    )
     unknown = scoring_grid.read(path, tmp_path / "night.fif", None)
     assert unknown.onsets_s == (0, 45, 75)
     assert "whose start is unknown" in unknown.notes[-1]
@@ -119,3 +148,15 @@ def test_the_real_scorings_of_other_people_are_recognised(real_recordings):
     expert = sorted((real_recordings / "isruc").glob("*_1.txt"))
     assert {scoring_grid.read(path, night, start).notes for path in expert} <= {()}
     assert {len(scoring_grid.read(path, night, start)) for path in expert} <= {954}
+
+
+def test_real_tables_of_other_codes_are_not_taken_for_those_of_r_and_k(real_recordings):
+    night = real_recordings / "sleep-edf" / "SC4001E0-PSG.edf"
+    path = min((real_recordings / "ucddb").glob("*_stage.txt"))
+    with pytest.raises(RecordingError, match="as numbers"):
+        scoring_grid.read(path, night, None)
+    words = (Stage.W, Stage.REM, Stage.N1, Stage.N2, Stage.N3, Stage.N3)
+    codes = dict(zip("012345", words, strict=True))
+    found = scoring_grid.read(path, night, None, codes=codes)
+    assert len(found) == len(path.read_text().split())
+    assert set(found.scores) >= set(Stage)

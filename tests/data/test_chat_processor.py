@@ -10,6 +10,7 @@ from psgimg.builder.build import build
 from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.finetune.data import page_set
+from psgimg.finetune.data.context import Context
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -51,7 +52,7 @@ def test_there_is_a_place_for_every_picture_and_only_the_answer_is_learned(
         processor, max_length=None, completion_only_loss=True
     )
     rows = places(train)
-    chat = train.chat(rows, AASM, context)
+    chat = train.chat(rows, AASM, Context(context))
     n_pictures = [len(row["images"]) for row in chat]
     assert n_pictures == [
         1 + sum(r is not None for side in train.neighbours(row, context) for r in side)
@@ -71,7 +72,7 @@ def test_there_is_a_place_for_every_picture_and_only_the_answer_is_learned(
 
 
 def test_a_trainer_that_drops_unused_columns_drops_none_of_these(train):
-    chat = train.chat([0, 1], AASM, 1)
+    chat = train.chat([0, 1], AASM, Context(1))
     kept = {"messages", "prompt", "completion", "image", "images"}
     assert set(chat.column_names) <= kept
     assert set(chat.remove_columns([])[0]) == {"images", "prompt", "completion"}

@@ -163,7 +163,7 @@ def test_a_training_takes_its_pages_from_the_fold(dataset):
         found = {subject for _, subject in provenance.subjects(pages)}
         assert found == people(dataset, 1, split)
     lineage = provenance.of("tiny", train)
-    folder = run_record.folder(psg, train, prompts.load("closed"), lineage, LanesSeen())
+    folder = run_record.folder(psg, train, prompts.load("closed"), lineage, LanesSeen(), ())
     assert folder.fold == {"number": 1, "of": 3}
     tested = {provenance.subject("cfs", who) for who in people(dataset, 1, "test")}
     assert not tested & set(folder.subjects)

@@ -22,6 +22,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.hypnogram import Hypnogram
 from psgimg.builder.stages import STAGE_NAMES, Stage
 from psgimg.finetune.data import page_index, page_set
+from psgimg.finetune.data.context import ALONE, Context
 from shard_damage import spoil
 
 CLOSED = prompts.load("closed")
@@ -156,7 +157,7 @@ def test_chat_rows_show_the_page_among_its_neighbours_in_order_of_time(built, tr
     expected = truth(built[0], "train")
     for k in range(3):
         chosen = places(train)
-        chat = train.chat(chosen, CLOSED, k)
+        chat = train.chat(chosen, CLOSED, Context(k))
         assert chat.column_names == ["images"]
         for row, asked in zip(chosen, chat, strict=True):
             before, after = train.neighbours(row, k)
@@ -175,7 +176,7 @@ def test_chat_rows_show_the_page_among_its_neighbours_in_order_of_time(built, tr
 
 def test_rows_come_in_the_order_asked_for_and_as_often(train):
     chosen = [7, 3, 7]
-    chat = train.chat(np.array(chosen), CLOSED, 1)
+    chat = train.chat(np.array(chosen), CLOSED, Context(1))
     assert len(chat) == 3
     first, second, third = (np.asarray(row["images"][1]) for row in chat)
     assert np.array_equal(first, third)
@@ -183,7 +184,7 @@ def test_rows_come_in_the_order_asked_for_and_as_often(train):
 
 
 def test_a_trainer_that_changes_a_row_changes_no_other(train):
-    chat = train.chat([3, 3], CLOSED, 0)
+    chat = train.chat([3, 3], CLOSED, ALONE)
     batch = chat.__getitems__([0, 1])
     batch[0]["prompt"][-1]["content"] = "changed"
     batch[0]["images"].clear()
@@ -193,7 +194,7 @@ def test_a_trainer_that_changes_a_row_changes_no_other(train):
 
 
 def test_a_worker_of_a_loader_makes_the_same_rows(train):
-    chat = train.chat([3, 4], CLOSED, 1)
+    chat = train.chat([3, 4], CLOSED, Context(1))
     sent = pickle.loads(pickle.dumps(chat))
     for here, there in zip(chat, sent, strict=True):
         assert here["prompt"] == there["prompt"]
@@ -202,12 +203,12 @@ def test_a_worker_of_a_loader_makes_the_same_rows(train):
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_batches_are_all_pages_in_order(train, size):
-    found = list(train.batches(size, CLOSED, 1))
+    found = list(train.batches(size, CLOSED, Context(1)))
     assert np.array_equal(np.concatenate([batch.rows for batch in found]), train.rows)
     keys = [(train.index.recording[row], train.index.epoch[row]) for b in found for row in b.rows]
     assert keys == sorted(keys)
     assert all(len(batch.rows) == len(batch.chat) <= size for batch in found)
-    single = train.chat_rows([int(train.rows[-1])], CLOSED, 1)[0]
+    single = train.chat_rows([int(train.rows[-1])], CLOSED, Context(1))[0]
     assert found[-1].chat[-1] == single
 
 
@@ -217,7 +218,7 @@ def test_fewer_pages_are_asked_about_but_all_are_there_as_neighbours(built, trai
     assert np.bincount(few.index.recording[few.rows]).max() == 4
     assert len(few.labels) == len(few) == 8
     assert all(few.neighbours(row, 2) == train.neighbours(row, 2) for row in few.rows)
-    assert [len(batch.rows) for batch in few.batches(5, CLOSED, 0)] == [5, 3]
+    assert [len(batch.rows) for batch in few.batches(5, CLOSED, ALONE)] == [5, 3]
 
 
 def test_a_folder_built_anew_in_another_style_is_read_anew(built, tmp_path):
@@ -321,7 +322,7 @@ def test_a_picture_that_cannot_be_decoded_is_named(folder):
     with pytest.raises(
         BuildError, match=rf"{page.recording}, epoch {page.epoch} \(row 1\) can't be"
     ):
-        found.chat([1], CLOSED, 0)[0]
+        found.chat([1], CLOSED, ALONE)[0]
 
 
 @pytest.mark.parametrize("key", ["recipe", "recipe_hash", "policy", "corpora", "recordings"])

@@ -118,7 +118,11 @@ def test_what_a_recording_gives_does_not_hang_on_the_others(night, seed):
 
 @pytest.mark.parametrize(
     ("n_subjects", "most", "said"),
-    [(0, None, "n_subjects 0"), (None, 0, "max_per_recording 0"), (3, None, "there are only 2")],
+    [
+        (0, None, "--train-subjects 0"),
+        (None, 0, "--max-epochs-per-recording 0"),
+        (3, None, "there are only 2"),
+    ],
 )
 def test_a_number_that_cannot_be_met_is_refused(n_subjects, most, said):
     keys = [("a", "x", "1"), ("a", "y", "1")]

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from psgimg.builder import atomic_file
+from psgimg.builder.building import shard_plan
 from psgimg.builder.dataset import shards
 from psgimg.builder.dataset.schema import FEATURES, features, schema
 from psgimg.builder.errors import BuildError
@@ -17,7 +18,8 @@ NAMES = [f"{i:04d}-night" for i in range(200)]
 
 def test_the_schema_is_what_datasets_itself_would_write():
     assert features().to_dict() == FEATURES
-    assert features().arrow_schema.equals(schema(), check_metadata=True)
+    for n in (0, 2):
+        assert features(n).arrow_schema.equals(schema(n_variants=n), check_metadata=True)
 
 
 def test_one_row_group_a_recording_and_images_uncompressed(tmp_path):
@@ -60,7 +62,7 @@ def test_a_picture_is_read_without_the_rest_of_its_night(tmp_path):
 def test_recordings_spread_over_shards_by_subject(tmp_path):
     write(tmp_path, NAMES)
     done = shards.finished(tmp_path)
-    planned = shards.plan(done.values(), dict.fromkeys(done, "train"))
+    planned = shard_plan.plan(done.values(), dict.fromkeys(done, "train"))
     assert [shard.name[-17:] for shard in planned] == ["-of-00004.parquet"] * 4
     assert sum(len(shard.recordings) for shard in planned) == 200
     assert min(len(shard.recordings) for shard in planned) > 20

@@ -120,3 +120,9 @@ def test_an_unusable_published_split_is_refused(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(BuildError, match=message):
         read_published(path)
+
+
+def test_a_split_file_that_can_not_be_opened_is_told_with_what_is_taken_instead(tmp_path):
+    for path in (tmp_path / "gone.csv", tmp_path):  # a folder that is no dataset
+        with pytest.raises(BuildError, match=r"--split-file .*: No such file.*, or one of usleep"):
+            read_published(path)

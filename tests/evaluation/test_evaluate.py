@@ -120,7 +120,7 @@ def test_an_epoch_without_an_answer_is_wrong_and_noted(frame, tmp_path):
     frame.loc[:29, "prediction"] = None
     found = evaluated(frame, folder=tmp_path)
     assert found.values["pooled"]["figures"]["accuracy"]["value"] == 0.9
-    assert found.notes[0] == "No valid answer to 30 of 300 epochs (10.0%); these count as wrong."
+    assert found.notes[0] == "No valid answer to 30 of 300 epochs (10.0 %); these count as wrong."
 
 
 def test_where_two_scored_their_agreement_is_the_ceiling_on_the_same_epochs(frame, values):
@@ -318,7 +318,7 @@ def test_the_command_writes_the_report_and_prints_metrics_differences_and_notes(
     written = {path.name for path in (tmp_path / "a-evaluation").iterdir()}
     assert {"metrics.json", "report.md", "report.html"} <= written
     said = " ".join(done.output.split())
-    assert "300 epochs, 5 recordings, 4 subjects; 95% intervals over subjects in brackets" in said
+    assert "300 epochs, 5 recordings, 4 subjects; 95 % intervals over subjects in brackets" in said
     assert "120 epochs were scored twice: predictions second scorer" in said
     assert "+0.000 [" not in said
     assert "No intervals, difference of b.csv: the same in every subject." in said

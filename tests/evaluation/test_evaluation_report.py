@@ -231,6 +231,16 @@ def test_a_dollar_in_a_name_is_a_dollar_and_begins_no_formula(found):
     assert plot_robustness.draw([{**twin, "source": {"corruption": done}}], clean=True)
 
 
+def test_a_corruption_is_named_with_its_lanes_as_a_reader_writes_them(found, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plot_robustness, "png", drawn.append)
+    done = {**corrupted(6.0)["corruption"], "kind": "emg", "lanes": ["eeg", "eog", "F4"]}
+    twin = {**found.values["comparisons"][0], "source": {"corruption": done}}
+    plot_robustness.draw([twin], clean=True)
+    named = [text.get_text() for text in drawn[0].axes[0].get_legend().get_texts()]
+    assert named == ["emg, EEG, EOG and F4 lanes", "as recorded"]
+
+
 def test_severity_is_drawn_for_single_corruptions_only(found):
     several = {"kind": "noise+hum", "severity": None, "unit": "", "lanes": [], "spec": ""}
     twins = found.values["comparisons"]

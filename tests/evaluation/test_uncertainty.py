@@ -119,7 +119,8 @@ def test_an_ensemble_is_the_mean_of_the_probabilities_on_the_same_epochs(tmp_pat
 def test_the_combined_file_is_a_predictions_file_with_the_same_figures(tmp_path):
     for seed in range(2):
         path = tmp_path / f"seed-{seed}.parquet"
-        frame(seed=seed).assign(votes="0 1 2 0 0").to_parquet(path)
+        votes = np.where(np.arange(320) % 3, "0 0 3 0 0", "0 1 2 0 0")
+        frame(seed=seed).assign(votes=votes).to_parquet(path)
         beside = {"psgimg": "0", "policy": ["open", "restricted"][seed]}
         path.with_name(f"{path.name}.json").write_text(json.dumps(beside))
     arguments = [str(tmp_path / f"seed-{seed}.parquet") for seed in range(2)] + ["--combine"]
@@ -231,6 +232,36 @@ def test_each_scorer_is_compared_with_the_others_as_if_their_names_were_known(tm
             cohen_kappa_score(*zip(*expected, strict=True))
         )
         assert figures["kappa"]["low"] is not None
+
+
+def test_votes_say_where_scorers_differ_and_where_there_are_none_the_second_scorer_does(tmp_path):
+    data = frame()
+    split = np.random.default_rng(3).random(len(data)) < 0.2
+    data["votes"] = np.where(split, "0 1 2 0 0", "0 0 3 0 0")
+    data.loc[:99, "votes"] = None
+    differ = np.where(np.arange(len(data)) < 100, data["label"] != data["label_2"], split)
+    doubt = found(tmp_path, data).values["doubt"]
+    assert (doubt["epochs"], doubt["disputed"]) == (len(data), differ.sum())
+    odds = data[list(PROBABILITIES)].to_numpy()
+    entropy = -(odds * np.log(odds)).sum(axis=1)
+    assert doubt["entropy"]["value"] == pytest.approx(roc_auc_score(differ, entropy))
+
+
+def test_every_report_has_the_line_of_the_scorers_and_where_doubt_finds_their_disputes(tmp_path):
+    data = frame()
+    data["votes"] = np.where(data["label"] == data["label_2"], "0 0 3 0 0", "0 1 2 0 0")
+    data.to_parquet(tmp_path / "p.parquet")
+    words = [str(tmp_path / "p.parquet"), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(evaluate_command.evaluate, words, catch_exceptions=False)
+    told = [
+        (tmp_path / "out" / name).read_text() for name in ("report.md", "report.html", "table.tex")
+    ]
+    for text in (result.output, *told):
+        assert "each scorer" in text
+        assert "second scorer" in text
+    differ = int((data["label"] != data["label_2"]).sum())
+    assert f"Scorers differ on {differ} of 320 epochs; AUC 0." in " ".join(result.output.split())
+    assert "## Doubt and dispute" in told[0]
 
 
 def test_two_scorers_are_no_vote(tmp_path):

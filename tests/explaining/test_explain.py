@@ -1,7 +1,10 @@
 """Explain: the lane and the seconds that decide by construction must win, and the check must say so."""
 
 import dataclasses
+import errno
+import itertools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +22,7 @@ from psgimg.builder.build import build
 from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError
+from psgimg.builder.processes import lock
 from psgimg.builder.recordings.montage import MONTAGES
 from psgimg.builder.render.recipe import Recipe, digest
 from psgimg.builder.render.style import PRESETS
@@ -30,6 +34,7 @@ pytest.importorskip("trl")
 import tiny_models  # noqa: E402
 from psgimg.finetune import sft  # noqa: E402
 from psgimg.finetune.data import page_set  # noqa: E402
+from psgimg.finetune.data.context import ALONE, Context  # noqa: E402
 from psgimg.finetune.explaining import (  # noqa: E402
     cells,
     explain,
@@ -44,6 +49,7 @@ from psgimg.finetune.explaining.cells import Grid  # noqa: E402
 from psgimg.finetune.explaining.config import ExplainConfig  # noqa: E402
 from psgimg.finetune.inference.likelihood import Scorer  # noqa: E402
 from psgimg.finetune.models.loading import load_for_inference  # noqa: E402
+from psgimg.finetune.study.step import FINISHED  # noqa: E402
 from psgimg.finetune.terminal import explain_command  # noqa: E402
 
 pytestmark = [
@@ -117,7 +123,7 @@ def grid(pageset):
     return Grid.of(Recipe.from_dict(pageset.build["recipe"]), 6.0)
 
 
-def a_case(pageset, grid, row, context=0):
+def a_case(pageset, grid, row, context=ALONE):
     [case] = margins.cases(pageset, [row], SimpleNamespace(prompt=PROMPT, context=context), grid)
     return case
 
@@ -297,14 +303,25 @@ def test_in_a_split_of_one_night_the_page_that_tests_is_another_page_of_it(pages
 
 def test_neighbours_stay_as_they_are(pageset, grid):
     row = int(pageset.rows[3])
-    case = a_case(pageset, grid, row, context=1)
+    case = a_case(pageset, grid, row, Context(1))
     assert len(case.chat["images"]) == 3
     assert case.place == 1
     shown = case.chat_with(case.ground)["images"]
     assert np.array_equal(shown[1], case.ground)
     assert [shown[i] is case.chat["images"][i] for i in (0, 2)] == [True, True]
-    first = a_case(pageset, grid, int(pageset.rows[0]), context=1)
+    first = a_case(pageset, grid, int(pageset.rows[0]), Context(1))
     assert (len(first.chat["images"]), first.place) == (2, 0)
+
+
+def test_neighbours_in_the_same_picture_stay_as_they_are(pageset, grid):
+    case = a_case(pageset, grid, int(pageset.rows[3]), Context(1, 0.25))
+    [before], [after] = case.chat["images"], case.chat_with(case.ground)["images"]
+    own = slice(case.left_px, case.left_px + grid.page[1])
+    changed = np.array(before)
+    assert np.array_equal(changed[:, own], case.pixels)
+    changed[:, own] = case.ground
+    assert np.array_equal(np.asarray(after), changed)
+    assert np.array_equal(np.asarray(before), np.asarray(case.chat_with(case.pixels)["images"][0]))
 
 
 def test_gradients_add_up_to_the_margin_and_are_refused_where_the_picture_is_in_pieces(
@@ -451,6 +468,27 @@ def test_the_folder_has_the_whole_explanation(explained):
     assert found.n_subjects == 6
     assert values["counts"]["tested"] == 20
     assert "with 95 % intervals over the subjects with this answer" in text
+    lines = text.splitlines()
+    before_tables = [a for a, b in itertools.pairwise(lines) if a[:1] != "|" == b[:1]]
+    assert before_tables, "there are tables"
+    assert set(before_tables) == {""}, "Markdown has a table begin after a blank line"
+
+
+def test_without_its_report_an_explanation_is_not_finished(
+    explained, model, dataset, tmp_path, monkeypatch
+):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    out = tmp_path / "out"
+    shutil.copytree(explained[0], out)
+    assert (out / FINISHED["explain"]).is_file()
+    monkeypatch.setattr(explanation_report, "_write_cells", full)
+    config = ExplainConfig(str(model), str(dataset), out, pages=1, window=30.0)
+    with pytest.raises(OSError, match="No space left"):
+        explain.explain(config, Remembered())
+    assert not (out / FINISHED["explain"]).exists()
+    explanation_report.check(out)  # the same command may be run again
 
 
 def test_the_same_command_gives_the_same_bytes_and_prints_the_result(model, dataset, tmp_path):
@@ -468,6 +506,17 @@ def test_the_same_command_gives_the_same_bytes_and_prints_the_result(model, data
     assert len(names) == 5 + 2
     for name in names:
         assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes(), name
+
+
+def test_where_nothing_can_be_written_no_page_is_explained(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(BuildError, match=r"^can't write .*/file/\.x\.lock: "):
+        explain.explain(ExplainConfig("no", "no", tmp_path / "file" / "x"), Remembered())
+    with (
+        lock.held(lock.beside(tmp_path / "out"), ""),
+        pytest.raises(BuildError, match=r"^another psgimg explain is writing"),
+    ):
+        explain.explain(ExplainConfig("no", "no", tmp_path / "out"), Remembered())
 
 
 def test_what_cannot_be_explained_is_refused_in_one_line(model, dataset, tmp_path):

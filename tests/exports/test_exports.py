@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 
 import datasets
+import huggingface_hub
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tiny
@@ -21,10 +23,15 @@ from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.dataset.schema import FEATURES, SPLITS
 from psgimg.builder.errors import BuildError
-from psgimg.builder.exports import imagefolder, sharegpt, source, webdataset
+from psgimg.builder.exports import imagefolder, sharegpt, source, trl, webdataset
 from psgimg.builder.stages import STAGE_NAMES
 
-FORMATS = {"imagefolder": imagefolder, "sharegpt": sharegpt, "webdataset": webdataset}
+FORMATS = {
+    "imagefolder": imagefolder,
+    "sharegpt": sharegpt,
+    "trl": trl,
+    "webdataset": webdataset,
+}
 COLUMNS = [column for column in FEATURES if column != "image"]
 
 
@@ -98,13 +105,17 @@ def test_the_pictures_are_the_datasets_byte_for_byte_and_named_by_page_alone(
         for tar in (exported / name).glob("*.tar"):
             with tarfile.open(tar) as archive:
                 archive.extractall(tmp_path, filter="data")
-    folder = tmp_path if name == "webdataset" else exported / name
+    for table in (exported / name / "data").glob("*.parquet"):
+        for [picture] in pq.read_table(table)["images"].to_pylist():
+            (tmp_path / picture["path"]).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / picture["path"]).write_bytes(picture["bytes"])
+    folder = tmp_path if name in ("trl", "webdataset") else exported / name
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.png")}
     wanted = {}
     for split in SPLITS:
         for row in rows(built, split):
             page = f"{row['corpus']}/{row['recording']}/{row['epoch']:05d}.png"
-            place = {"imagefolder": f"{split}/", "sharegpt": "images/", "webdataset": ""}[name]
+            place = {"imagefolder": f"{split}/", "sharegpt": "images/"}.get(name, "")
             wanted[f"{place}{page}"] = row["image"]["bytes"]
     assert {path: file.read_bytes() for path, file in found.items()} == wanted
 
@@ -146,6 +157,15 @@ def test_the_readme_says_terms_citation_counts_and_how_to_load(name, built, expo
             assert (f"| {' | '.join(cells)} |" in text) == any(stages.values())
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_export_uploaded_by_hand_keeps_its_licence_and_its_gate(name, exported):
+    data = huggingface_hub.DatasetCard.load(exported / name / "README.md").data
+    assert data.license == "other"
+    assert data.license_link
+    assert "ISRUC" in data.extra_gated_prompt
+    assert any("access to" in field for field in data.extra_gated_fields)
+
+
 def test_the_readmes_examples_run_beside_the_folders(exported, tmp_path):
     readmes = [(exported / name / "README.md").read_text() for name in FORMATS]
     code = [re.search(r"```python\n(.*?)```", text, re.DOTALL)[1] for text in readmes]
@@ -177,6 +197,32 @@ def test_load_dataset_reads_an_imagefolder_with_every_column_and_the_stages_name
     page, row = loaded["test"][0], rows(built, "test")[0]
     assert page["image"].size == (336, 336)
     assert Path(page["image"].filename).read_bytes() == row["image"]["bytes"]
+
+
+# trl
+
+
+def test_load_dataset_reads_the_trl_export_with_its_splits_and_messages(built, exported, tmp_path):
+    loaded = opened(str(exported / "trl"), tmp_path)
+    asked = prompts.load("closed").about(json.loads((built / "build.json").read_text())["recipe"])
+    for split, part in loaded.items():
+        assert part.features.to_dict() == trl.FEATURES
+        for page, row in zip(part.remove_columns("images"), rows(built, split), strict=True):
+            assert page["prompt"][-1] == {"role": "user", "content": asked.question}
+            answer = asked.answers[STAGE_NAMES[row["label"]]]
+            assert page["completion"] == [{"role": "assistant", "content": answer}]
+            assert all(page[key] == row[key] for key in ("corpus", "recording", "epoch"))
+    assert set(loaded) == set(SPLITS)
+
+
+def test_trl_shards_are_started_when_the_one_before_is_full(built, exported, tmp_path, monkeypatch):
+    monkeypatch.setattr(trl, "SHARD_BYTES", 1)
+    monkeypatch.setattr(trl, "PER_GROUP", 4)
+    trl.write(built, tmp_path / "out", "train")
+    shards = sorted((tmp_path / "out" / "data").iterdir())
+    assert len(shards) > 1
+    whole = pq.read_table(exported / "trl" / "data" / "train-00000.parquet")
+    assert pa.concat_tables(map(pq.read_table, shards)).equals(whole)
 
 
 # webdataset

@@ -10,6 +10,7 @@ from psgimg.builder.preview import PreviewConfig, preview
 from psgimg.finetune.evaluation import evaluation_report
 from psgimg.finetune.explaining import explanation_report, plot_explanation
 from psgimg.finetune.inference import partial_file
+from psgimg.finetune.models import manifest
 from psgimg.finetune.staging import stage
 from psgimg.finetune.study import plan, runs, study_report
 from psgimg.finetune.training import checkpoints
@@ -110,7 +111,7 @@ def test_what_psgimg_wrote_is_replaced(command, mark, tmp_path):
 
 
 def test_a_training_that_was_begun_may_be_begun_again(tmp_path):
-    put(tmp_path / checkpoints.SETTINGS_FILE, b"{}")
+    put(tmp_path / manifest.SETTINGS_FILE, b"{}")
     put(tmp_path / "config.json")
     assert checkpoints.to_resume(tmp_path, None) is None
 

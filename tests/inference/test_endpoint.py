@@ -9,11 +9,13 @@ from endpoint_server import KEY, PATIENCE_S, SHADES, SPENT, Server
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from psgimg.builder import http_retry
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data.chat import chat_row
 from psgimg.finetune.inference import predictors
+from psgimg.finetune.inference.predict_config import PredictConfig
 from psgimg.finetune.inference.server import endpoint
 from psgimg.finetune.inference.server.logprobs import Step, probabilities
 
@@ -135,6 +137,14 @@ def test_why_a_busy_server_is_waited_for_is_said_once(server):
     ask(server, note=notes.append)
     [line] = notes
     assert line.startswith("waiting for the server, for up to 15 min: 503 no: Bearer …")
+
+
+def test_a_wait_that_the_server_asks_for_is_said(server, monkeypatch):
+    monkeypatch.setattr(http_retry, "LONGEST_REQUESTED_S", 0.1)
+    server.faults, server.retry_after, notes = [429], "120", []
+    assert [answer.prediction for answer in ask(server, note=notes.append)] == list(STAGE_NAMES)
+    [line] = notes
+    assert line.endswith("(it asks for a wait of 120 s, of which 0.1 s are waited)")
 
 
 def test_answers_that_are_cut_off_are_said_and_counted(server):
@@ -294,3 +304,11 @@ def test_probabilities_add_up_whatever_was_said(tokens):
     if found is not None:
         assert sum(found[0]) == pytest.approx(1)
         assert found[1] < 1e-9
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense", "", "http://", "file:///etc/passwd", "http://host:99999", "http://[::1"]
+)
+def test_what_is_no_address_is_refused_before_anything_is_read(url, tmp_path):
+    with pytest.raises(BuildError, match=r"^--endpoint .*: no address of a server; write it like"):
+        PredictConfig("m", "d", tmp_path / "p.csv", endpoint=url)

@@ -30,9 +30,9 @@ PARAMETERS = {
 """Shape → parameters of the published model."""
 
 
-def run(place, *words):
+def printed(place, *words):
     done = subprocess.run(
-        [sys.executable, str(BENCHMARK), "--tiny", "--device", "cpu", "--out", "gpu.json", *words],
+        [sys.executable, str(BENCHMARK), *words],
         cwd=place,
         env={**os.environ, "OMP_NUM_THREADS": "1", "CI": "1"},
         capture_output=True,
@@ -40,7 +40,12 @@ def run(place, *words):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads((place / "gpu.json").read_text())["results"], done.stdout
+    return done.stdout
+
+
+def run(place, *words):
+    shown = printed(place, "--tiny", "--device", "cpu", "--out", "gpu.json", *words)
+    return json.loads((place / "gpu.json").read_text())["results"], shown
 
 
 def test_it_measures_training_and_scoring_and_reports_what_fails(demo_corpus, tmp_path):
@@ -69,6 +74,31 @@ def test_without_time_it_says_what_was_not_run(tmp_path):
     assert shown.count("| the budget was spent |") == 2 * len(results)
 
 
+def table_of(place, *words):
+    rows = [line.strip("| ").split(" | ") for line in printed(place, *words).splitlines()[2:]]
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_levers_take_fewer_kernels_and_less_memory_traffic_than_transformers():
+    from on_gpu import traffic
+
+    plain = traffic.count("qwen3-vl-2b", traffic.as_in_transformers)
+    own = traffic.count("qwen3-vl-2b", traffic.fewer_passes)
+    layers = 24 + 28
+    assert plain.kernels["attention"] == own.kernels["attention"] == layers
+    assert own.kernels["rms_norm"] == 28 * 4 + 1
+    assert own.kernels["_addmm_activation"] == 24
+    assert own.kernels.total() < 0.6 * plain.kernels.total()
+    assert sum(own.n_bytes.values()) < 0.6 * sum(plain.n_bytes.values())
+    assert own.asked == plain.asked
+
+
+def test_what_a_night_takes_beside_the_card_is_measured_without_one(tmp_path):
+    found = table_of(tmp_path, "--parts", "--tiny")
+    assert len(found) == 5
+    assert all(float(seconds) > 0 for (seconds,) in found.values())
+
+
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_shapes_are_those_of_the_published_models(name):
     from on_gpu import models
@@ -88,6 +118,6 @@ def test_a_model_of_each_family_answers_on_a_page(name):
     texts = [PROMPT.question, PROMPT.system, *PROMPT.answers.values()]
     model, processor = models.make(name, texts, "cpu", torch.float32, tiny=True)
     page = Image.fromarray(np.zeros((448, 896, 3), np.uint8))
-    encoded = encoding.encode(model, processor, [chat_row([page], "W", PROMPT, 0, 0, 0, 0)])
+    encoded = encoding.encode(model, processor, [chat_row([page], "W", PROMPT)])
     with torch.no_grad():
         assert model.eval()(**encoded).logits.isfinite().all()

@@ -118,7 +118,7 @@ def test_a_model_carries_the_subjects_it_learned_from(dataset):
     train = page_set.load(str(dataset), None, "train")
     lineage = provenance.of("tiny", train)
     psg = PsgArguments(dataset=str(dataset), model="tiny")
-    folder = run_record.folder(psg, train, prompts.load("closed"), lineage, LanesSeen())
+    folder = run_record.folder(psg, train, prompts.load("closed"), lineage, LanesSeen(), ())
     assert (
         folder.subjects
         == lineage.subjects

@@ -15,6 +15,7 @@ pytest.importorskip("trl")
 import tiny_models  # noqa: E402
 from psgimg.builder.dataset.prompts import Prompt  # noqa: E402
 from psgimg.finetune.data.chat import chat_row  # noqa: E402
+from psgimg.finetune.data.context import Context  # noqa: E402
 from psgimg.finetune.inference import encoding  # noqa: E402
 from psgimg.finetune.inference.generation import generate  # noqa: E402
 from psgimg.finetune.inference.likelihood import Scorer  # noqa: E402
@@ -42,7 +43,7 @@ def rows():
             None,
             PROMPT,
             before=len(some) - 1,
-            wanted_before=2,
+            context=Context(2),
         )
         for i, some in enumerate(sizes)
     ]
@@ -313,6 +314,6 @@ def test_both_modes_agree_on_what_a_taught_model_says(taught):
 
 def test_generation_is_the_same_alone_and_in_a_batch(taught):
     model, processor, asked = taught
-    small = chat_row([picture(0, (96, 48))] * 2, None, PROMPT, before=1, wanted_before=1)
+    small = chat_row([picture(0, (96, 48))] * 2, None, PROMPT, 1, Context(1))
     together = generate(model, processor, [*asked, small], 8)
     assert together == [generate(model, processor, [row], 8)[0] for row in [*asked, small]]

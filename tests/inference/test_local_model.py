@@ -20,7 +20,13 @@ class Model:
     """Answers a page by its number; more pages than fit are too many, also in each later batch."""
 
     def __init__(self, fits=100):
-        self.fits, self.seen = fits, []
+        self.fits, self.seen, self.n_ready = fits, [], 0
+
+    def ready(self):
+        assert self.n_ready or not self.seen, "before the first batch"
+        self.n_ready += 1
+        if not self.fits:
+            raise torch.OutOfMemoryError("CUDA out of memory")
 
     def __call__(self, encoded):
         pages = encoded["pages"].tolist()
@@ -37,12 +43,27 @@ def encode(rows):
 def predict(model, loaders=0, read=list, constant=False):
     notes = []
     local = LocalModel(
-        torch.device("cpu"), encode, lambda row: None, model, loaders, notes.append, constant
+        torch.device("cpu"),
+        encode,
+        lambda row: None,
+        model,
+        loaders,
+        notes.append,
+        model.ready,
+        constant=constant,
     )
     return list(local(read, TASKS)), notes
 
 
 WHOLE = [[f"page {page}" for page in task] for task in TASKS]
+
+
+@pytest.mark.parametrize("loaders", [0, 2])
+def test_a_model_gets_ready_once_while_the_first_batch_is_prepared(loaders):
+    model = Model()
+    found, _ = predict(model, loaders)
+    assert found == WHOLE
+    assert model.n_ready == 1
 
 
 @pytest.mark.parametrize("loaders", [0, 2])

@@ -1,5 +1,6 @@
 """Predict: from a real dataset and a real tiny model to a file, with a killed and resumed run."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -23,8 +24,10 @@ pytest.importorskip("trl")
 import tiny_models
 from psgimg.finetune import predict
 from psgimg.finetune.data import page_set
-from psgimg.finetune.inference import fleet, pieces, predict_config
+from psgimg.finetune.data.context import Context
+from psgimg.finetune.inference import earlier_settings, fleet, pieces, predict_config
 from psgimg.finetune.inference.likelihood import Scorer
+from psgimg.finetune.lanes.cover import Cover
 from psgimg.finetune.metrics import predictions
 from psgimg.finetune.predict import PredictConfig
 from tiny_manifest import manifest
@@ -214,6 +217,31 @@ def test_other_settings_are_refused_and_leave_everything_as_it_was(
     assert {path.name: path.read_bytes() for path in out.parent.iterdir()} == before
 
 
+def test_predictions_of_a_version_without_an_option_are_those_of_its_default(
+    whole, model, dataset, tmp_path
+):
+    out, *_ = whole
+    for path in out.parent.iterdir():
+        shutil.copy(path, tmp_path)
+    beside = tmp_path / f"{out.name}.json"
+    values = json.loads(beside.read_text())
+    for option in ("decode", "calibration", "without", "fold", "context_scale"):
+        del values["settings"][option]
+    beside.write_text(json.dumps(values))
+    with pytest.raises(BuildError, match=r"other settings \(without\)"):
+        run(model, dataset, tmp_path / out.name, without=("C4",), any_lanes=True)
+    run(model, dataset, tmp_path / out.name)
+
+
+def test_what_an_absent_setting_was_is_the_default_of_its_option():
+    defaults = {field.name: field.default for field in dataclasses.fields(PredictConfig)}
+    same = set(earlier_settings.OF_PREDICTIONS) & set(defaults) - {"context", "context_scale"}
+    assert len(same) >= 7
+    for key in same:
+        stated, default = earlier_settings.OF_PREDICTIONS[key], defaults[key]
+        assert stated == (list(default) if isinstance(default, tuple) else default), key
+
+
 def test_other_weights_are_other_settings(model, tmp_path):
     copy = shutil.copytree(model, tmp_path / "copy")
     (copy / "training.json").write_text('{"seconds": 1}')
@@ -297,8 +325,70 @@ def test_another_prompt_or_context_than_in_training_is_reported(model, dataset, 
     _, told = run(model, dataset, tmp_path / "p.csv", limit=2, prompt="aasm", context=0)
     assert told.notes == [
         "prompt aasm; the model was trained with closed",
-        "0 pages on either side; the model was trained with 1",
+        "0 pages on either side; the model was trained with 1 page on either side",
     ]
+
+
+@pytest.fixture(scope="module")
+def narrow(base, dataset):
+    """A model that learned from neighbours narrowed beside the page, and from fewer of them."""
+    folder = shutil.copytree(base, base.parent / "narrow")
+    shown = {"context": 2, "context_scale": 0.25, "context_mixed": True}
+    manifest(build_report.read(dataset), **shown).save(folder)
+    return folder
+
+
+def rows_of(model, dataset, **options):
+    """What `psgimg predict` shows a model of each page, and the notes on it."""
+    test = page_set.load(str(dataset), None, "test")
+    config = PredictConfig(str(model), str(dataset), Path("unused"), **options)
+    asked = predict_config.question(config, test)
+    return predict._Pages(test, asked)(test.rows.tolist()), asked.notes
+
+
+def test_pages_are_shown_as_in_training_with_neighbours_in_the_same_picture(narrow, dataset):
+    rows, notes = rows_of(narrow, dataset)
+    assert notes == ()
+    assert {(len(row["images"]), row["images"][0].size) for row in rows} == {(1, (672, 336))}
+    assert "shows five pages" in rows[2]["prompt"][-1]["content"]
+    assert "There is no page before it." in rows[0]["prompt"][-1]["content"]
+    test = page_set.load(str(dataset), None, "test")
+    context = Context(2, 0.25)
+    assert rows == test.chat_rows(test.rows.tolist(), prompts.load("closed"), context)
+
+
+def test_fewer_neighbours_than_in_training_are_shown_as_at_the_edges_of_a_night(narrow, dataset):
+    rows, notes = rows_of(narrow, dataset, context=0)
+    said = "0 pages on either side; the model was trained with 2 pages on either side, narrowed to"
+    assert notes == (f"{said} 0.25, and fewer on some pages",)
+    for row in rows:
+        pixels = np.asarray(row["images"][0])
+        assert pixels.shape[1] == 672
+        assert (pixels[:, : 2 * 84 - 8] == 128).all()
+        assert (pixels[:, 2 * 84 + 336 + 8 :] == 128).all()
+        assert "There is no page before it. There is no" in row["prompt"][-1]["content"]
+
+
+def test_lanes_are_left_out_of_neighbours_before_they_are_narrowed(narrow, dataset):
+    rows, _ = rows_of(narrow, dataset, without=("chin",), any_lanes=True)
+    test = page_set.load(str(dataset), None, "test")
+    pages = [test.rows[i] for i in (2, 3, 4, 5, 6)]
+    cover = Cover.of(test.build["recipe"], "")
+    covered = cover.all_over(test.images(pages), [name == "chin" for name in cover.lanes])
+    [expected] = Context(2, 0.25).pictures(covered, 2)
+    assert rows[4]["images"][0].tobytes() == expected.tobytes()
+
+
+def test_neighbours_shown_otherwise_than_in_training_are_reported(model, base, dataset):
+    _, notes = rows_of(model, dataset, context_scale=0.5)
+    said = (
+        "1 page on either side, narrowed to 0.5; the model was trained with 1 page on either side"
+    )
+    assert notes == (said,)
+    rows, _ = rows_of(base, dataset, context=1, context_scale=0.5)
+    assert {row["images"][0].size for row in rows} == {(672, 336)}
+    with pytest.raises(BuildError, match=r"--context-scale 0\.5: no neighbours are shown; add"):
+        rows_of(base, dataset, context_scale=0.5)
 
 
 def test_pages_of_another_recipe_are_refused_with_both_hashes(model, dataset, tmp_path):
@@ -321,7 +411,10 @@ def test_a_command_that_could_not_begin_leaves_nothing(base, dataset, tmp_path):
     (broken / "chat_template.jinja").unlink()
     with pytest.raises(BuildError, match="no chat template"):
         run(broken, dataset, tmp_path / "p.csv")
-    with pytest.raises(BuildError, match="nobody/nothing: use a folder with a model or the id"):
+    with pytest.raises(
+        BuildError,
+        match=r"nobody/nothing .*a model is a folder, such as `psgimg sft` writes, or a Hub id",
+    ):
         run("nobody/nothing", dataset, tmp_path / "p.csv")
     text = tmp_path / "text"
     text.mkdir()

@@ -24,6 +24,8 @@ from click.testing import CliRunner
 from psgimg.finetune import predict, sft
 from psgimg.finetune.data import page_set
 from psgimg.finetune.data.augment import Augmented
+from psgimg.finetune.data.context import Context
+from psgimg.finetune.data.variants import Looks
 from psgimg.finetune.evaluation import evaluation_report
 from psgimg.finetune.evaluation.evaluate import EvaluateConfig, evaluate
 from psgimg.finetune.lanes import pattern
@@ -109,8 +111,9 @@ def words_of(dataset, model, out, *more):
     return list(map(str, words))
 
 
-def augmented(pages, how, seed=0, context=0):
-    return Augmented(pages, lambda _: pages.rows, PROMPT, context, how, seed)
+def augmented(pages, how, seed=0, context=0, scale=1.0):
+    looks, shown = Looks.of(pages, varied=True), Context(context, scale)
+    return Augmented(looks, lambda _: pages.rows, PROMPT, shown, how, seed)
 
 
 def test_the_folder_records_each_pattern_as_often_as_it_was_shown(taught, dataset):
@@ -142,7 +145,7 @@ def test_what_is_shown_in_training_is_what_is_recorded_and_drawn_by_the_renderer
     cover = Cover(Recipe.from_dict(pages.build["recipe"]))
     rows = augmented(pages, "lanes", context=1)
     found = rows.chat({"images": list(range(len(pages)))})["images"]
-    plainly = pages.chat_rows(pages.rows.tolist(), PROMPT, 1)
+    plainly = pages.chat_rows(pages.rows.tolist(), PROMPT, Context(1))
     patterns = [tuple(map(bool, mask)) for mask in np.ndindex(*[2] * len(LANES))]
     counts = Counter()
     for images, before in zip(found, plainly, strict=True):
@@ -157,6 +160,18 @@ def test_what_is_shown_in_training_is_what_is_recorded_and_drawn_by_the_renderer
         counts[pattern.names(LANES, absent)] += 1
     assert rows.lanes_shown(1.0).shown == counts
     assert len(counts) > 2
+
+
+def test_lanes_are_left_out_before_neighbours_are_narrowed(dataset):
+    pages = page_set.load(str(dataset), None, "train")
+    whole, narrow = (augmented(pages, "lanes", context=1, scale=scale) for scale in (1.0, 0.25))
+    positions = list(range(len(pages)))
+    for i, images in enumerate(whole.chat({"images": positions})["images"]):
+        before, _ = pages.neighbours(int(pages.rows[i]), 1)
+        n_before = sum(row is not None for row in before)
+        [expected] = Context(1, 0.25).pictures(images, n_before)
+        [found] = narrow.chat({"images": [i]})["images"][0]
+        assert found.tobytes() == expected.tobytes()
 
 
 def test_pages_depend_on_seed_pass_and_position_only(dataset):

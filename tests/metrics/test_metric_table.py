@@ -112,3 +112,13 @@ def test_an_added_metric_has_a_curve_of_its_own(extra, tmp_path, monkeypatch):
     assert list(lines) == ["accuracy", "N3 found", "macro-F1", "kappa"]
     np.testing.assert_array_equal(lines["N3 found"].get_ydata(), [0.25])
     assert len({line.get_color() for line in lines.values()}) == 4
+
+
+def test_every_value_is_whole_inside_the_picture_of_the_training(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(training_report, "png", lambda figure: drawn.append(figure) or b"")
+    log = [{"step": 1, "eval_kappa": -0.2}, {"step": 2, "eval_kappa": 1.0}]
+    training_report.write(tmp_path, {}, log)
+    low, high = drawn[0].axes[1].get_ylim()
+    assert low < -0.2
+    assert high > 1  # a line on the edge would be cut in half

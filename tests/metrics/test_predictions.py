@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.metrics import predictions
+from psgimg.finetune.metrics import prediction_checks, predictions
 from psgimg.finetune.metrics.predictions import PROBABILITIES, SCHEMA, Answer, Predictions
 
 SUFFIXES = (".parquet", ".csv", ".jsonl")
@@ -172,3 +172,20 @@ def test_probabilities_rounded_to_three_digits_are_probabilities(tmp_path):
     path = tmp_path / "p.jsonl"
     path.write_text(json.dumps({**row(), **rounded}))
     assert predictions.read(path).probabilities is not None
+
+
+@pytest.mark.parametrize("most", [1, 2**30])
+def test_numbers_of_epochs_order_them_as_their_names_do(monkeypatch, most):
+    """However many names there are: with more than fit in the number, they are counted anew."""
+    monkeypatch.setattr(prediction_checks, "MOST_NUMBERS", most)
+    random = np.random.default_rng(0)
+    names = np.array(["", "10", "2", "ä", "b", "B"])
+    drawn = [
+        (*names[random.integers(0, 6, 2)].tolist(), int(random.integers(-5, 5))) for _ in range(200)
+    ]
+    columns = dict(
+        zip(("corpus", "recording", "epoch"), map(list, zip(*drawn, strict=True)), strict=True)
+    )
+    number = prediction_checks.numbered(pa.table(columns), ("corpus", "recording"))
+    rank = {key: i for i, key in enumerate(sorted(set(drawn)))}
+    assert np.unique(number, return_inverse=True)[1].tolist() == [rank[key] for key in drawn]

@@ -15,6 +15,7 @@ import tiny_models  # noqa: E402
 from peft import LoraConfig, get_peft_model  # noqa: E402
 from psgimg.finetune.data.chat import chat_row  # noqa: E402
 from psgimg.finetune.data.collator import IGNORED, AnswerOnly, supervised  # noqa: E402
+from psgimg.finetune.data.context import Context  # noqa: E402
 from psgimg.finetune.models import families  # noqa: E402
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling  # noqa: E402
 
@@ -43,7 +44,7 @@ def rows(context=0):
             Image.fromarray(rng.integers(0, 255, (*size[::-1], 3), np.uint8))
             for _ in range(1 + 2 * context)
         ]
-        found.append(chat_row(pages, stage, PROMPT, context, context, context, context))
+        found.append(chat_row(pages, stage, PROMPT, context, Context(context)))
     return found
 
 

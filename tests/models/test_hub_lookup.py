@@ -53,12 +53,10 @@ MAIN_PATHS = {
 
 
 @pytest.mark.parametrize("name", MAIN_PATHS)
-def test_without_a_network_a_command_is_refused_within_seconds(name, tmp_path):
+def test_without_a_network_a_command_is_refused_before_it_writes(name, tmp_path):
     Path("s.yaml").write_text("build: {source: demo}\nsft: {model: no/such}\n")
-    start = time.monotonic()
     with pytest.raises(BuildError, match=r"no/such is not a folder, and can't be downloaded") as no:
         MAIN_PATHS[name]()
-    assert time.monotonic() - start < 10
     assert "check the name and the network" in str(no.value)
     assert "\n" not in str(no.value)
     assert [path.name for path in tmp_path.iterdir()] == ["s.yaml"]

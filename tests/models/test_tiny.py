@@ -56,6 +56,11 @@ def test_every_patch_of_a_page_has_one_token_and_one_more_stands_for_the_class(f
     assert n == tiny.PATCHES_DOWN * tiny.PATCHES_ACROSS + 1
 
 
+def test_its_weights_are_as_open_as_their_folder(folder):
+    mode = (folder / "model.safetensors").stat().st_mode & 0o777
+    assert mode == folder.stat().st_mode & 0o666
+
+
 def test_the_same_seed_writes_the_same_bytes_and_another_does_not(folder, tmp_path):
     tiny.build(tmp_path / "same", PAGE_PX, [QUESTION], seed=3)
     tiny.build(tmp_path / "other", PAGE_PX, [QUESTION], seed=4)
@@ -102,3 +107,18 @@ def test_a_folder_that_holds_something_is_refused(tmp_path):
     with pytest.raises(BuildError, match="exists already; choose another folder"):
         tiny.build(tmp_path, PAGE_PX, [QUESTION])
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_weights_and_tokenizer_that_do_not_fit_on_the_disk_are_refused_in_one_line(tmp_path):
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for limit in (100, 10_000):  # a limit that a file meets as it would the end of the disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+        try:
+            with pytest.raises(
+                BuildError, match=r"can't write .*: File too large; free some space"
+            ):
+                tiny.build(tmp_path / "model", PAGE_PX, [QUESTION], seed=3)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert not list(tmp_path.iterdir())

@@ -33,7 +33,10 @@ def test_any_other_text_is_refused(text):
         parts.parse(text)
 
 
-@pytest.mark.parametrize(("text", "allowed"), [("4/3", "1/3 to 3/3"), ("0/3", "1/3 to 3/3")])
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [("4/3", "1/3 to 3/3"), ("0/3", "1/3 to 3/3"), ("1/0", "at least 1 part, such as 1/1")],
+)
 def test_a_part_that_there_is_not_is_refused(text, allowed):
     with pytest.raises(BuildError, match=f"^--part {text}: give {allowed}$"):
         parts.parse(text)

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from patience import PATIENCE_S
 from psgimg.builder import atomic_folder
 from psgimg.builder.errors import BuildError
 from psgimg.builder.processes import lock
@@ -120,7 +121,7 @@ print(n)
 """
     command = [sys.executable, "-P", "-c", code, str(tmp_path)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    counts = [int(process.communicate(timeout=60)[0]) for process in processes]
+    counts = [int(process.communicate(timeout=PATIENCE_S)[0]) for process in processes]
     assert all(process.returncode == 0 for process in processes), "two were inside at once"
     assert sum(counts) > 100
 

@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+from patience import PATIENCE_S
 from psgimg.builder.errors import BuildError
 from psgimg.builder.processes import termination
 
@@ -57,7 +58,7 @@ def started(place, before="", clean_up_s=0.0, **options):
 def test_every_signal_that_ends_a_command_cleans_up_and_is_one_line(tmp_path, number, said):
     process = started(tmp_path / "done")
     process.send_signal(number)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 128 + number
     assert error.strip() == f"psgimg: {said}; run the same command again to resume"
     assert (tmp_path / "done").read_text() == "cleaned up"
@@ -72,18 +73,18 @@ def test_a_signal_that_is_ignored_when_a_command_starts_remains_ignored(tmp_path
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(1)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 143
 
 
 def test_a_second_signal_ends_the_clean_up_at_once(tmp_path):
-    process = started(tmp_path / "done", clean_up_s=60)
+    process = started(tmp_path / "done", clean_up_s=2 * PATIENCE_S)
     process.send_signal(signal.SIGTERM)
     while not (tmp_path / "done").exists():
         time.sleep(0.05)
     time.sleep(2 * termination.REPEAT_S)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=10)
+    process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 143
 
 
@@ -91,7 +92,7 @@ def test_the_same_signal_sent_to_process_and_group_counts_once(tmp_path):
     process = started(tmp_path / "done", clean_up_s=1, start_new_session=True)
     process.send_signal(signal.SIGHUP)
     os.killpg(process.pid, signal.SIGHUP)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=PATIENCE_S)
     assert "run the same command again" in error
 
 
@@ -105,7 +106,7 @@ def test_a_worker_that_the_same_signal_ends_is_no_failure(tmp_path):
     )
     process = started(tmp_path / "done", before=before, clean_up_s=1, start_new_session=True)
     os.killpg(process.pid, signal.SIGTERM)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, error.count("\n"), "worker died" in error) == (143, 2, False)
 
 
@@ -124,9 +125,9 @@ def test_signals_that_keep_coming_until_the_end_change_no_status(tmp_path, numbe
 
 def test_a_clean_up_that_hangs_is_cut_short(tmp_path):
     hasty = "from psgimg.builder.processes import termination; termination.GRACE_S = 0.5"
-    process = started(tmp_path / "done", before=hasty, clean_up_s=60)
+    process = started(tmp_path / "done", before=hasty, clean_up_s=2 * PATIENCE_S)
     process.send_signal(signal.SIGTERM)
-    _, error = process.communicate(timeout=20)
+    _, error = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 143
     assert error.count("\n") == 1
     assert "psgimg: terminated; run the same command again to resume" in error

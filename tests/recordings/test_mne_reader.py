@@ -2,6 +2,7 @@
 
 import shutil
 import struct
+import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -565,3 +566,25 @@ def test_edf_with_nuls_for_padding_is_known_by_its_content(tmp_path):
     path = write_raw(tmp_path / "night.rec", header=RawHeader(pad=b"\0"))
     path.write_bytes(b"0".ljust(8, b"\0") + path.read_bytes()[8:])
     assert isinstance(open_signal(path), EdfFile)
+
+
+@pytest.mark.parametrize("name", ["night", "night.fif", "night.bdf", "night.mat", "night.vhdr"])
+def test_an_empty_file_is_called_so_whatever_its_suffix(name, tmp_path):
+    (tmp_path / name).touch()
+    with pytest.raises(RecordingError, match=f"^unreadable recording: {name} is empty; get"):
+        open_signal(tmp_path / name)
+
+
+@pytest.mark.parametrize("path", ["", ".", "/"])
+def test_a_path_without_a_name_is_no_recording(path):
+    with pytest.raises(RecordingError, match="is a folder; give the file of a recording"):
+        open_signal(Path(path))
+
+
+def test_a_format_whose_package_is_missing_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mffpy", None)
+    (tmp_path / "night.mff").mkdir()
+    with pytest.raises(
+        RecordingError, match=r"mffpy, which is not installed; type: pip install mffpy"
+    ):
+        open_signal(tmp_path / "night.mff")

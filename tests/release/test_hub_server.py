@@ -22,6 +22,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from patience import PATIENCE_S
 
 NIGHTS = "alice/nights"
 
@@ -140,7 +141,7 @@ def run(script: str, environment: dict[str, str], folder: Path) -> None:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr[-3000:]

@@ -11,7 +11,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.recordings.montage import MONTAGES, Kind
 from psgimg.builder.recordings.segments import Segment
 from psgimg.builder.signals import corrupt, corruption_spec
-from psgimg.builder.signals.corrupt import RecordingContext
+from psgimg.builder.signals.corruption_effects import RecordingContext
 from psgimg.builder.signals.corruption_kinds import FORMS, Number
 from psgimg.builder.signals.corruption_spec import Corruption, parse
 from psgimg.builder.signals.filter_settings import Filters
@@ -22,11 +22,17 @@ LANES = {lane.name: lane for lane in AASM.lanes}
 MINUTES = 20
 
 
+def ranges(param):
+    ends = st.lists(st.floats(param.low, param.high), min_size=2, max_size=2)
+    written = ends.map(lambda pair: sorted({float(f"{end:.12g}") for end in pair}))
+    return written.filter(lambda pair: len(pair) > 1).map(lambda pair: f"{pair[0]}..{pair[1]}")
+
+
 @st.composite
 def corruptions(draw):
     kind = draw(st.sampled_from(sorted(FORMS)))
     params = {
-        key: draw(st.floats(param.low, param.high) | st.just(param.default))
+        key: draw(st.floats(param.low, param.high) | st.just(param.default) | ranges(param))
         if isinstance(param, Number)
         else draw(st.sampled_from(param.words))
         for key, param in FORMS[kind].params.items()
@@ -71,6 +77,11 @@ def test_severity_of_a_loss_is_the_share_of_the_night_that_is_lost():
         ("hum:hz=any", "hz can't be 'any'; give 10 to 400 (Hz), or mains"),
         ("emg:uv=1,uv=2", "uv is given twice"),
         ("pops:seed=1.5", "seed can't be '1.5'; give a whole number"),
+        ("scale:factor=0.7..200", "factor can't be '0.7..200'; give 0.01 to 100 (factor of the am"),
+        ("scale:factor=1.4..0.7", "or a range such as 0.01..100"),
+        ("scale:factor=1..1", "factor can't be '1..1'"),
+        ("shift:s=1..2..3", "s can't be '1..2..3'"),
+        ("noise:colour=white..pink", "colour can't be 'white..pink'"),
         ("lost:lanes=F9", "has no lane 'F9'; it has F4, C4, O2, E1, E2, chin"),
         ("lost:lanes=ecg", "has no lane 'ecg'"),
         ("lost:lanes=", "has no lane ''"),
@@ -297,7 +308,7 @@ def test_a_level_of_an_emg_takes_no_waveform_but_can_be_lost_or_scaled(kind):
     found = corruptor(LANES["chin"], level.copy(), Fraction(1))
     rates = [Fraction(100)] * 5 + [Fraction(1)]
     notes = corrupt.notes([one], AASM, rates, 50.0)
-    if kind in ("lost", "flat", "scale"):
+    if kind in ("lost", "flat", "scale", "shift"):
         assert (found != level).any()
         assert found.min() >= 0
         assert notes == []
@@ -322,6 +333,61 @@ def test_a_corruption_that_could_not_be_applied_is_noted():
     ]
     nobody = corrupt.notes([parse("lost:lanes=C4")], AASM, rates, 50.0)
     assert nobody == ["lost not applied: none of its lanes was recorded"]
+
+
+def test_a_range_becomes_one_value_for_each_lane_of_each_recording_alone():
+    ones = np.ones(200 * MINUTES * 60)
+    found = {
+        (night, name): done("scale:factor=0.5..2", ones, place=context(recording=night), lane=name)[
+            0
+        ]
+        for night in map(str, range(100))
+        for name in ("F4", "C4")
+    }
+    assert all(0.5 <= value <= 2 for value in found.values())
+    assert len(set(found.values())) == 200, "each lane of each recording has its own"
+    assert np.log2(list(found.values())).mean() == pytest.approx(0, abs=0.15), "half as twice"
+    assert found["1", "F4"] == done("scale:factor=0.5..2", ones, place=context(recording="1"))[0]
+    assert parse("scale:factor=0.5..2").severity == 1
+
+
+def test_what_lanes_share_is_drawn_once_for_a_recording():
+    time = np.arange(200.0 * MINUTES * 60)
+    moved = {name: done("shift:s=-5..5", time, lane=name) for name in ("F4", "chin")}
+    np.testing.assert_array_equal(moved["F4"], moved["chin"])
+    signs = {
+        night: {
+            done("inverted:rate=0.5", time, place=context(recording=night), lane=name)[9] < 0
+            for name in ("F4", "C4", "E1")
+        }
+        for night in map(str, range(40))
+    }
+    assert all(len(found) == 1 for found in signs.values()), "all lanes or none"
+    assert 10 < sum(found == {True} for found in signs.values()) < 30
+
+
+@pytest.mark.parametrize(("s", "first"), [(2, [399, 398]), (-2, [400, 401]), (0, [0, 1])])
+def test_a_shift_moves_each_segment_and_mirrors_its_edge(s, first):
+    parts = (Segment(0.0, 0, 300), Segment(500.0, 300, 1000))
+    time = np.arange(200.0 * 1000)
+    found = done(f"shift:s={s}", time, place=context(segments=parts))
+    assert found[:2].tolist() == first
+    assert found[1000:2000].tolist() == (time[1000:2000] - 200 * s).tolist()
+    start = 200 * 300
+    assert found[start : start + 2].tolist() == [start + one for one in first]
+    assert set(found[start:]) <= set(time[start:]), "nothing crosses a gap"
+
+
+def test_another_name_of_the_same_corruption_has_other_random_numbers():
+    signal = np.random.default_rng(1).standard_normal(200 * MINUTES * 60)
+    one, other, again = (
+        corrupt.corruptor([parse("noise")], context(), name)(
+            LANES["F4"], signal.copy(), Fraction(200)
+        )
+        for name in ("variant_1/", "variant_2/", "variant_1/")
+    )
+    np.testing.assert_array_equal(one, again)
+    assert abs(np.corrcoef(one - signal, other - signal)[0, 1]) < 0.02
 
 
 def test_a_lane_is_meant_by_its_name_its_kind_or_all():

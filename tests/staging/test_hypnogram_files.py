@@ -1,19 +1,24 @@
 """What `psgimg stage` writes: a table and annotations that others read, and a picture."""
 
 import csv
+import json
 from datetime import datetime, timedelta
 
 import mne
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
-from psgimg.builder.corpora import demo
+from psgimg.builder.corpora import demo, registry
 from psgimg.builder.corpora.annotations import read_annotated
 from psgimg.builder.recordings import edf, edf_annotations
 from psgimg.builder.stages import STAGE_NAMES, Stage, Unscored
 from psgimg.finetune.metrics.sleep_statistics import UNSCORED
 from psgimg.finetune.staging import hypnogram_files, plot_night
 from psgimg.finetune.staging.staged_night import StagedNight
+from tiny_bids import describe, place, signal
 from tiny_edf import Channel, write_psg
 
 START = datetime(2021, 3, 27, 23, 58, 30)
@@ -37,6 +42,7 @@ def night(start=START, stages=STAGES, lights_off_s=None, lights_on_s=None):
         lights_on_s=lights_on_s,
         review_below=0.5,
         unscored={"in a gap": stages.count(UNSCORED)},
+        staged_by="a model | of ours, from pictures",
     )
 
 
@@ -116,20 +122,20 @@ def test_a_start_that_edf_cannot_hold_has_no_date(tmp_path, start):
     assert len(edf_annotations.read_annotations(path).events) == len(STAGES) + 1
 
 
-def test_the_table_has_a_row_per_epoch_and_empty_fields_without_a_stage(tmp_path):
+def test_the_table_has_a_row_per_epoch_and_no_probabilities_without_a_stage(tmp_path):
     path = tmp_path / "hypnogram.csv"
     hypnogram_files.write_table(path, night())
     rows = table(path)
     assert [row["epoch"] for row in rows] == [str(i) for i in range(len(STAGES))]
     assert [row["stage"] for row in rows] == [
-        "" if stage == UNSCORED else STAGE_NAMES[stage] for stage in STAGES
+        "UNS" if stage == UNSCORED else STAGE_NAMES[stage] for stage in STAGES
     ]
     assert rows[4]["time"] == "00:00:30", "midnight is passed"
-    assert rows[LOW] | {"p_N1": "0.4000", "confidence": "0.4000", "review": "yes"} == rows[LOW]
+    assert rows[LOW] | {"p_N1": "0.400000", "confidence": "0.400000", "review": "yes"} == rows[LOW]
     assert [row["review"] for row in rows].count("yes") == 1
     missing = rows[STAGES.index(UNSCORED)]
     known = {key for key, value in missing.items() if value}
-    assert known == {"epoch", "onset_s", "time"}
+    assert known == {"epoch", "onset_s", "time", "stage", "staged_by"}
 
 
 def test_without_a_start_the_table_has_no_clock(tmp_path):
@@ -138,12 +144,80 @@ def test_without_a_start_the_table_has_no_clock(tmp_path):
     assert {row["time"] for row in table(path)} == {""}
 
 
-def test_yasa_takes_the_table_as_it_is(tmp_path):
+def test_yasa_takes_the_table_with_its_probabilities_as_it_is(tmp_path):
     yasa = pytest.importorskip("yasa", reason="YASA is not installed")
     path = tmp_path / "hypnogram.csv"
     hypnogram_files.write_table(path, night())
-    stages = [row["stage"] or "UNS" for row in table(path)]
-    assert yasa.Hypnogram(stages).sleep_statistics()["TST"] == night().statistics.tst_min
+    read = pd.read_csv(path)
+    odds = read[[f"p_{name}" for name in STAGE_NAMES]].fillna(0.2)
+    taken = yasa.Hypnogram(read["stage"], proba=odds.rename(columns=lambda name: name[2:]))
+    assert taken.sleep_statistics()["TST"] == night().statistics.tst_min
+
+
+@given(st.lists(st.floats(1e-9, 1), min_size=5, max_size=5))
+def test_probabilities_sum_to_one_as_written(weights):
+    odds = np.array(weights) / sum(weights)
+    units = [round(1e6 * float(f"{share:.6f}")) for share in hypnogram_files.rounded(odds)]
+    assert sum(units) == 10**6
+    assert np.abs(np.array(units) / 1e6 - odds).max() <= 1e-6
+
+
+def annot(path):
+    """Rows of an ``.annot`` as class, start and stop."""
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    head, *rows = [line.split("\t") for line in lines]
+    assert head == ["class", "instance", "channel", "start", "stop", "meta"]
+    return [(row[0], float(row[3]), float(row[4])) for row in rows]
+
+
+def test_luna_gets_every_epoch_the_lights_and_what_to_review(tmp_path):
+    path = tmp_path / "hypnogram.annot"
+    hypnogram_files.write_luna(path, night(lights_off_s=45.5, lights_on_s=400))
+    rows = annot(path)
+    names = ["W", "N1", "N2", "N3", "R"]
+    assert [row for row in rows if row[0] in (*names, "?")] == [
+        ("?" if stage == UNSCORED else names[stage], 30.0 * i, 30.0 * i + 30)
+        for i, stage in enumerate(STAGES)
+    ]
+    assert {row for row in rows if row[0] not in (*names, "?")} == {
+        ("lights_off", 45.5, 45.5),
+        ("review", 30.0 * LOW, 30.0 * LOW + 30),
+        ("lights_on", 400.0, 400.0),
+    }
+    declared = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    assert {line.count("|") for line in declared} == {1}, "a bar ends a name"
+    assert {line.split()[1] for line in declared} == {row[0] for row in rows}
+
+
+def test_luna_itself_reads_the_annotations(tmp_path):
+    lunapi = pytest.importorskip("lunapi", reason="Luna (lunapi) is not installed")
+    psg, path = tmp_path / "night.edf", tmp_path / "hypnogram.annot"
+    write_psg(psg, [Channel("EEG C4-A1", 100)], ["W"] * len(STAGES), start=START)
+    hypnogram_files.write_luna(path, night())
+    one = lunapi.proj().inst("night")
+    one.attach_edf(str(psg))
+    one.attach_annot(str(path))
+    one.eval("EPOCH & HYPNO")
+    minutes = one.table("HYPNO", "SS").set_index("SS")["MINS"]
+    own = night().statistics.stage_min
+    assert {n: minutes["R" if n == "REM" else n] for n in STAGE_NAMES} == own
+
+
+def test_bids_gets_a_table_of_events_that_its_json_describes_and_a_build_reads(tmp_path):
+    base = place(tmp_path, "sub-1_task-sleep")
+    words = ["W", "1", "2", "3", "R"] * 4
+    signal(base, words[: len(STAGES)])
+    describe(tmp_path)
+    path = base.with_name("sub-1_task-sleep_events.tsv")
+    hypnogram_files.write_events(path, night())
+    head = path.read_text().splitlines()[0].split("\t")
+    assert list(json.loads(path.with_suffix(".json").read_text())) == head
+    [recording] = registry.corpus("bids").recordings(tmp_path)
+    read = registry.corpus("bids").read_hypnogram(recording, "")
+    assert read.onsets_s == tuple(30.0 * i for i in range(len(STAGES)))
+    assert list(read.scores) == [
+        Unscored.UNSCORED if stage == UNSCORED else Stage(stage) for stage in STAGES
+    ]
 
 
 def test_the_figures_are_those_between_lights_off_and_on():

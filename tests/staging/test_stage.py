@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from datetime import datetime
 from io import BytesIO
 
@@ -22,6 +23,7 @@ from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.errors import BuildError, PsgimgError
 from psgimg.builder.render.recipe import digest
 from psgimg.builder.unscored_night import UnscoredPage
+from psgimg.finetune.data.context import Context
 from psgimg.finetune.inference.preparing import ahead
 from psgimg.finetune.staging import lights
 from tiny_edf import Channel, discontinuous, write_annotations, write_psg
@@ -32,6 +34,10 @@ pytest.importorskip("trl")
 import tiny_models
 from click.testing import CliRunner
 from psgimg.finetune import predict
+from psgimg.finetune.decoding import night_decoding, temperature
+from psgimg.finetune.decoding.calibration_fit import Calibration
+from psgimg.finetune.decoding.transitions import Transitions
+from psgimg.finetune.metrics import plotting
 from psgimg.finetune.metrics.sleep_statistics import UNSCORED
 from psgimg.finetune.models.manifest import ModelFolder
 from psgimg.finetune.predict import PredictConfig
@@ -109,6 +115,33 @@ def test_a_night_is_staged_as_predict_stages_the_pages_built_of_it(
     assert np.ptp(found.probabilities, axis=0).max() > 1e-3, "pages do not matter: nothing tested"
 
 
+def test_a_decoded_night_has_its_pages_beside_it_and_is_what_their_probabilities_give(
+    staged, model, tmp_path
+):
+    night, _, plain, _ = staged
+    folder = shutil.copytree(model, tmp_path / "model")
+    config = StageConfig(night, str(folder), tmp_path / "stages", batch_size=5, decode="night")
+    with pytest.raises(BuildError, match=r"no weight .*psgimg calibrate --model"):
+        stage(config, Remembered())
+    counts = tuple(tuple(40 if i == j else 1 + i for j in range(5)) for i in range(5))
+    known = Transitions({30.0: counts})
+    fit = Calibration(0.5, 1.0, 1.5, 10, 1, 1, {})
+    replace(ModelFolder.load(folder), transitions=known, calibration=fit).save(folder)
+    found = stage(config, Remembered())
+    pages = temperature.scaled(plain.probabilities, 0.5)
+    np.testing.assert_allclose(found.page_probabilities, pages, atol=1e-6)
+    [decoded] = night_decoding.smoothed(pages, np.arange(N_EPOCHS), known.chain(30.0), [1.0])
+    np.testing.assert_allclose(found.probabilities, temperature.scaled(decoded, 1.5), atol=1e-6)
+    rows = list(csv.DictReader((config.folder / "hypnogram.csv").read_text().splitlines()))
+    assert [row["page_stage"] for row in rows] == plain.names
+    assert [row["stage"] for row in rows] == found.names
+    written = [float(row["page_p_W"]) for row in rows]
+    assert written == pytest.approx(pages[:, 0].tolist(), abs=1e-6)
+    facts = json.loads((config.folder / "statistics.json").read_text())
+    assert facts["calibration"] == {"temperature": 0.5, "weight": 1.0, "night_temperature": 1.5}
+    assert facts["decode"] == "night"
+
+
 def test_the_folder_holds_what_was_found(staged):
     night, out, found, told = staged
     assert sorted(path.name for path in out.iterdir()) == sorted(OUTPUT)
@@ -134,6 +167,27 @@ def test_the_same_night_gives_the_same_bytes_and_replaces_the_former_folder(
     for name in OUTPUT:
         assert (again / name).read_bytes() == (before / name).read_bytes(), name
     assert [path.name for path in tmp_path.iterdir()] == ["stages"]
+
+
+def test_what_draws_the_picture_is_loaded_beside_the_model_s_work_after_its_first_batch(
+    staged, model, tmp_path, monkeypatch
+):
+    night, _, _, _ = staged
+    events, usual = [], inference.answers
+
+    def answers(*words):
+        for batch in usual(*words):
+            events.append("batch")
+            yield batch
+        events.append("end")
+
+    monkeypatch.setattr(inference, "answers", answers)
+    monkeypatch.setattr(plotting, "load", lambda: events.append(threading.current_thread()))
+    stage(StageConfig(night, str(model), tmp_path / "stages", batch_size=5), Remembered())
+    loaded = [event for event in events if not isinstance(event, str)]
+    assert len(loaded) == 1
+    assert loaded[0] is not threading.main_thread()
+    assert events[0] == "batch"
 
 
 def test_several_devices_give_the_same_folder(staged, model, tmp_path):
@@ -208,10 +262,10 @@ def page(epoch):
     return UnscoredPage(epoch), png.getvalue()
 
 
-def shown(epochs, context):
+def shown(epochs, context, scale=1.0):
     """The numbers of the pages that each question shows, and what it says."""
     some = list(inference.asked(map(page, epochs), context))
-    rows = inference.Questions(prompts.load("closed"), context)(some)
+    rows = inference.Questions(prompts.load("closed"), Context(context, scale))(some)
     return {
         asked.page.epoch: (
             [image.getpixel((0, 0))[0] for image in row["images"]],
@@ -234,6 +288,24 @@ def test_neighbours_are_shown_only_where_they_follow_without_a_gap():
     }
     assert "The second of two pages is the one to stage" in found[8][1]
     assert "There is one page" in found[10][1]
+
+
+def test_neighbours_narrowed_beside_a_page_are_those_that_follow_without_a_gap():
+    """Pages of 8 px have places of 9 px, of which the bar takes 8."""
+    found = shown([0, 1, 2, 40], context=1, scale=0.25)
+    assert {len(pages) for pages, _ in found.values()} == {1}
+    assert [pages for pages, _ in found.values()] == [[128], [0], [1], [128]]
+    assert "shows three pages" in found[1][1]
+    assert "The page between the two blue bars is the one to stage." in found[40][1]
+
+
+@pytest.mark.parametrize(("n", "size", "first", "last"), [(1000, 64, 16, 40), (40, 16, 16, 8)])
+def test_the_first_batches_for_a_card_are_small_and_no_page_is_left_out(n, size, first, last):
+    tasks = inference._tasks(list(range(n)), size)
+    assert [page for task in tasks for page in task] == list(range(n))
+    assert len(tasks[0]) == first
+    assert len(tasks[-1]) == last
+    assert max(map(len, tasks)) <= size
 
 
 def test_without_context_every_page_is_shown_alone():
@@ -386,7 +458,7 @@ def test_weights_that_were_copied_in_part_are_one_line(staged, model, tmp_path):
     broken = shutil.copytree(model, tmp_path / "broken")
     weights = broken / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(BuildError, match="broken: it can't be loaded") as refused:
+    with pytest.raises(BuildError, match=r"model.safetensors is damaged \(1,000 bytes") as refused:
         stage(StageConfig(staged[0], str(broken), tmp_path / "out"), Remembered())
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "out").exists()

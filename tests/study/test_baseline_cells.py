@@ -71,6 +71,11 @@ def test_factors_of_models_and_pictures_have_no_effect_and_repeat_no_baseline(tm
     assert other.endswith("mode, seed")
 
 
+def test_soft_labels_are_those_of_what_learns():
+    assert baseline_cells.applies("sft.soft_labels", "usleep")
+    assert not baseline_cells.applies("sft.soft_labels", "yasa")
+
+
 def test_what_decides_signals_or_epochs_is_a_factor_of_a_baseline(tmp_path):
     axes = {
         "baseline": ["boosting"],
@@ -101,6 +106,30 @@ def test_a_baseline_learns_from_and_stages_the_fold_of_its_cell(tmp_path):
     own = staged(cells)
     assert [value_of(cell.prediction, "--fold") for cell in own] == [["0"], ["1"]]
     assert [cell.factors["fold"] for cell in own] == ["0", "1"]
+
+
+def test_the_nights_of_a_cell_are_decoded_by_its_own_predictions_of_the_validation_split(tmp_path):
+    axes = {"baseline": ["none", "boosting-page"], "decode": ["page", "night"], "fold": [1]}
+    cells = cells_of(tmp_path, build={"source": "demo", "folds": 3}, grid=axes)
+    assert [cell.factors["decode"] for cell in cells] == ["page", "night"] * 2
+    for page, night in (cells[:2], cells[2:]):
+        assert page.prediction.command in ("predict", "baseline")
+        assert night.prediction.command == "calibrate"
+        validation, test, built = night.prediction.needs
+        assert test == page.prediction, "staged once"
+        assert value_of(validation, "--split") == ["validation"]
+        assert value_of(validation, "--fold") == value_of(night.prediction, "--fold") == ["1"]
+        assert night.prediction.words[1] == f"@/{validation.made}"
+        assert value_of(night.prediction, "--apply") == [f"@/{test.made}"]
+        assert value_of(night.prediction, "--dataset") == [f"@/{built.made}"]
+        assert night.prediction.made.endswith(".parquet")
+        assert night.evaluation.words[1] == f"@/{night.prediction.made}"
+    with pytest.raises(BuildError, match="decode: no value 'nights'; use page or night"):
+        cells_of(tmp_path, grid={"decode": ["nights"]})
+    with pytest.raises(
+        BuildError, match="predict: decode can't be given, as a study sets it itself"
+    ):
+        cells_of(tmp_path, predict={"decode": "night"})
 
 
 def test_a_study_of_baselines_needs_no_model(tmp_path):
@@ -175,7 +204,7 @@ def test_the_file_of_a_corpus_of_ones_own_is_handed_on(tmp_path):
         ({"baseline": {"method": "cnn"}}, "baseline: method can't be given, as a study sets it"),
         ({"baseline": {"on": "x"}}, "baseline: on can't be given"),
         ({"baseline": {"worker": 2}}, "baseline: unknown option worker; use one of root, split"),
-        ({"baseline": {"seed": -1}}, "baseline: --seed -1: give 0 or more"),
+        ({"baseline": {"seed": -1}}, "baseline: --seed -1: give 0 to 4294967295"),
         ({"sft": {"train_subjects": 0}}, "baseline: --train-subjects 0: give 1 or more"),
     ],
 )

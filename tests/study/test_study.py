@@ -207,7 +207,8 @@ def test_cells_share_what_is_the_same_for_them(tmp_path):
     axes = {"style": ["clinical", "paper"], "mode": ["score", "generate"], "seed": [0, 1]}
     cells = cells_of(tmp_path, grid=axes)
     counts = {name: len(commands(cells, name)) for name in FOLDERS}
-    assert counts == {"build": 2, "sft": 4, "predict": 8, "evaluate": 8, "explain": 0}
+    never = {"calibrate": 0, "explain": 0}
+    assert counts == {"build": 2, "sft": 4, "predict": 8, "evaluate": 8, **never}
     for step in plan.steps(cells):
         assert {f"@/{need.made}" for need in step.needs} <= set(step.words)
 
@@ -283,6 +284,14 @@ def test_corruption_applies_to_test_pages_only(tmp_path):
     assert "--corrupt" not in noisy.training.needs[0].words
     words = noisy.prediction.needs[1].words
     assert words[words.index("--corrupt") + 1] == "noise:snr_db=0"
+
+
+def test_a_twin_of_a_dataset_with_variants_has_none(tmp_path):
+    build = {"source": "demo", "variants": ["labs", "noise"]}
+    clean, noisy = cells_of(tmp_path, build=build, grid={"corrupt": ["none", "hum"]})
+    assert clean.training == noisy.training
+    assert clean.training.needs[0].words.count("--variants") == 2
+    assert "--variants" not in noisy.prediction.needs[1].words
 
 
 def test_an_existing_dataset_is_not_built(tmp_path):
@@ -611,6 +620,73 @@ def test_an_effect_is_the_mean_difference_of_otherwise_equal_pairs(tabled):
     expected = np.mean(singles[2:]) - np.mean(singles[:2])
     assert found["difference"] == pytest.approx(expected, abs=1e-12)
     assert 0 < found["low"] < found["difference"] < found["high"]
+
+
+def test_settings_are_compared_under_each_corruption_by_itself(tmp_path):
+    """Taught with lanes left out, a model bears noise better; as recorded, both answer alike."""
+    asked = grid.read(
+        written(
+            tmp_path,
+            cells=[{}, {"augment": "lanes"}],
+            grid={"corrupt": ["none", "noise"], "seed": [0, 1]},
+        )
+    )
+    cells = plan.plan(asked)
+
+    def rows(cell):
+        noisy = cell.factors["corrupt"] == "noise"
+        wrong = 0.1 if not noisy else 0.2 if cell.factors["augment"] == "lanes" else 0.6
+        return answers(wrong=wrong, seed=int(cell.factors["seed"]))
+
+    finished(tmp_path, cells, rows)
+    values = table.collect(asked, cells, tmp_path)
+    clean, noisy = values["robustness"]
+    assert [one["corruption"] for one in (clean, noisy)] == ["none", "noise"]
+    assert [one["name"] for one in noisy["settings"]] == ["base", "augment lanes"]
+    for one in (clean, noisy):
+        before, after = one["settings"]
+        assert before["differences"] is None
+        found = after["differences"]["accuracy"]
+        two = after["figures"]["accuracy"]["value"] - before["figures"]["accuracy"]["value"]
+        assert found["difference"] == pytest.approx(two, abs=1e-12)
+    assert clean["settings"][1]["differences"]["accuracy"]["difference"] == 0
+    assert noisy["settings"][1]["differences"]["accuracy"]["low"] > 0
+    page = study_report.page(values, [])
+    [line] = [line for line in page.splitlines() if line.startswith("| noise |")][:1]
+    assert line.count(" [") == 3
+    assert line.endswith(" | 3 |")
+
+
+def test_a_setting_keeps_its_column_where_it_has_no_figures_or_other_epochs(tmp_path):
+    asked = grid.read(
+        written(
+            tmp_path,
+            cells=[{}, {"augment": "lanes"}, {"augment": "flip"}],
+            grid={"corrupt": ["none", "noise"]},
+        )
+    )
+    cells = plan.plan(asked)
+
+    def noisy(cell, augment):
+        return cell.factors["corrupt"] == "noise" and cell.factors["augment"] == augment
+
+    done = [cell for cell in cells if not noisy(cell, "flip")]
+    finished(tmp_path, done, lambda cell: answers(n_subjects=4 if noisy(cell, "lanes") else 3))
+    rows = table.collect(asked, cells, tmp_path)["robustness"]
+    names = [[one["name"] for one in row["settings"]] for row in rows]
+    assert names[0] == names[1]
+    _, lanes, flip = rows[1]["settings"]
+    assert lanes["figures"]
+    assert lanes["differences"] is None, "of other epochs"
+    assert flip["figures"] is flip["differences"] is None
+    page = study_report.page(table.collect(asked, cells, tmp_path), [])
+    [line] = [line for line in page.splitlines() if line.startswith("| noise |")][:1]
+    assert line.count("–") == 3
+
+
+def test_a_study_without_corruption_has_no_section_on_it(tabled):
+    assert tabled[3]["robustness"] == []
+    assert "Under each corruption" not in study_report.page(tabled[3], [])
 
 
 def test_an_effect_is_of_the_folds_that_both_have_evaluated_together(tmp_path):

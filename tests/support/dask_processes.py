@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
+from patience import wait_for
+
 QUIET = {"DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "warning"}
-START_S = 120
 
 
 class DaskProcesses:
@@ -69,7 +69,4 @@ class DaskProcesses:
             )
 
     def _wait_for(self, condition) -> None:
-        stop = time.monotonic() + START_S
-        while not condition():
-            assert time.monotonic() < stop, self.log()
-            time.sleep(0.05)
+        wait_for(condition, self.log)

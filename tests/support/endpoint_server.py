@@ -38,6 +38,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.faults, self.seen, self.most, self.told, self.said = [], [], 20, True, None
+        self.retry_after = "0"
         self.lock, self.at_once, self.at_most = threading.Lock(), 0, 0
         self.gate = None
         self.refused, self.finish = (), "stop"
@@ -86,7 +87,9 @@ class Handler(BaseHTTPRequestHandler):
             error = {"message": UNSUPPORTED[name], "param": name, "code": "unsupported_parameter"}
             self.send(400, json.dumps({"error": error}).encode())
         elif fault is not None:
-            self.send(fault, f"no: {self.headers.get('Authorization')}".encode(), "0")
+            self.send(
+                fault, f"no: {self.headers.get('Authorization')}".encode(), self.server.retry_after
+            )
         elif body.get("top_logprobs", 0) > self.server.most:
             self.send(400, b'{"error": {"message": "top_logprobs is too large"}}')
         else:

@@ -10,7 +10,7 @@ def first_night(source, root, recipe):
     recording = next(iter(source.recordings(root)))
     plan = night.plan(source, recording, PageSpec(recipe, trim_min=30.0))
     signals = read_signals(
-        plan.edf,
+        plan.file,
         recipe.montage,
         plan.derivations,
         filters=recipe.filters,

@@ -2,8 +2,11 @@
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
+
+from patience import PATIENCE_S
 
 
 def double(task):
@@ -20,6 +23,10 @@ def fragile(task):
     return number
 
 
+def has_imported(name):
+    return name in sys.modules
+
+
 def lost(task):
     return ("lost", task[0])
 
@@ -30,5 +37,5 @@ def refuse(task):
 
 def refuse_or_sleep(task):
     if task:
-        time.sleep(60)
+        time.sleep(2 * PATIENCE_S)
     raise ValueError(f"task {task}")

@@ -1,6 +1,6 @@
 """Parts of a dataset without a picture worth looking at."""
 
-from psgimg.builder.building import shard_files
+from psgimg.builder.building import shard_files, shard_plan
 from psgimg.builder.dataset import shards
 
 
@@ -34,7 +34,7 @@ def facts(recording, mark=0, corpus="shhs"):
 
 def publish(out):
     done = shards.finished(out)
-    shard_files.publish(out, shards.plan(done.values(), dict.fromkeys(done, "train")))
+    shard_files.publish(out, shard_plan.plan(done.values(), dict.fromkeys(done, "train")))
 
 
 def write(out, names, mark=0, corpus="shhs"):

@@ -15,6 +15,7 @@ from html import escape
 from pathlib import Path
 
 from markdown_it import MarkdownIt
+from patience import PATIENCE_S
 from PIL import Image, ImageChops
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -91,7 +92,9 @@ def picture(folder: Path, width_px: int = WIDTH_PX) -> Image.Image:
             f"--screenshot={png}",
             page.as_uri(),
         ]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
         if not png.exists():
             raise RuntimeError(f"chromium took no picture: {done.stderr[-500:]}")
         with Image.open(png) as shot:

@@ -49,7 +49,7 @@ def test_check_runs_in_any_encoding(encoding, corpus):
     check = psgimg("check", "--source", "shhs", "--root", corpus, PYTHONIOENCODING=encoding)
     assert check.returncode == 0, check.stderr
     printed = check.stdout.decode(encoding)
-    assert "1 recordings would be built, 1 set aside" in printed
+    assert "1 recording would be built, 1 set aside" in printed
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "iso8859-2"])
@@ -66,7 +66,7 @@ def test_commands_run_in_a_locale_without_characters(surroundings, corpus):
     environment = {"PYTHONIOENCODING": ""} | surroundings
     check = psgimg("check", "--source", "shhs", "--root", corpus, **environment)
     assert check.returncode == 0, check.stderr
-    assert b"1 recordings would be built, 1 set aside" in check.stdout
+    assert b"1 recording would be built, 1 set aside" in check.stdout
 
 
 @pytest.mark.parametrize("name", ["", *sorted(command_line().commands)])

@@ -1,5 +1,7 @@
 """Paths that libraries would take for addresses: a folder is used as such, an address is refused."""
 
+from pathlib import Path
+
 import pytest
 from builds import opened
 from click.testing import CliRunner
@@ -43,3 +45,25 @@ def test_an_address_is_no_place_to_read_from():
 )
 def test_only_what_begins_like_an_address_becomes_absolute(typed, taken, tmp_path):
     assert str(LocalPath().convert(typed, None, None)) == taken.format(tmp_path)
+
+
+def test_a_home_is_meant_by_a_tilde_wherever_a_path_is_given(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert LocalPath().convert("~/p.parquet", None, None) == tmp_path / "p.parquet"
+    assert LocalPath().convert("~no-such-person/x", None, None) == Path("~no-such-person/x")
+
+
+def test_a_name_too_long_for_temporary_files_is_refused_before_any_work(tmp_path):
+    out = "é" * 120 + ".parquet"
+    words = ["predict", "--model", "m", "--dataset", "d", "--out", out]
+    result = CliRunner().invoke(command_line(), words)
+    assert str(result.exception) == f"--out {out}: longer than 200 bytes; give a shorter name"
+
+
+def test_a_link_to_itself_is_refused(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    for path in ("loop", "loop/x.parquet"):
+        with pytest.raises(
+            BuildError, match=f"^path {path}: a link leads to itself; give another path$"
+        ):
+            LocalPath().convert(path, None, None)

@@ -12,7 +12,7 @@ from psgimg.builder.errors import BuildError
 COMMANDS = command_line().commands
 FROM_A_FILE = (
     *("build", "check", "fetch", "preview", "push", "export", "rebuild"),
-    *("predict", "stage", "evaluate", "explain", "baseline"),
+    *("predict", "calibrate", "stage", "evaluate", "explain", "baseline"),
 )
 """Commands of click's that take ``--config``; `sft` hands it to TRL's parser."""
 
@@ -37,7 +37,9 @@ def value_of(option):
     """A value that the option takes."""
     if option.opts == ["--part"]:
         return "2/8"
-    return option.type.choices[0] if isinstance(option.type, click.Choice) else "7"
+    if isinstance(option.type, click.Choice):
+        return next(one for one in option.type.choices if one != option.default)
+    return "7"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

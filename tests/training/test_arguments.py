@@ -13,6 +13,7 @@ pytest.importorskip("torch")
 from psgimg.finetune.training import arguments
 from psgimg.finetune.training.arguments import parse
 from psgimg.finetune.training.psg_arguments import PsgArguments
+from transformers.integrations import integration_utils
 from trl import SFTConfig
 
 PAGES = ["--dataset", "pages"]
@@ -165,6 +166,12 @@ def test_options_of_checkpointing_are_taken_by_each_name_too():
             assert getattr(training, f"{one}_kwargs") == {"use_reentrant": True}
 
 
+def test_a_service_to_report_to_must_be_installed_before_a_model_is_loaded(monkeypatch):
+    monkeypatch.setattr(integration_utils, "is_wandb_available", lambda: False)
+    with pytest.raises(BuildError, match=r"^--report-to wandb: .*pip install wandb.*; leave the"):
+        parse([*BIG, "--report-to", "wandb"])
+
+
 def test_neighbours_are_not_mirrored():
     assert parse([*TINY, "--context", "1"])[0].augment == "shift"
     with pytest.raises(BuildError, match="neighbours on the wrong side"):
@@ -197,6 +204,7 @@ def test_neighbours_are_not_mirrored():
             [*BIG, "--dataset_config", "shhs"],
             "unknown option --dataset-config: use --corpus",
         ),
+        ([*BIG, "--out", "x"], "unknown option --out: use --output-dir"),
         ([*BIG, "--learning_rate", "fast"], "argument --learning-rate: invalid"),
         (
             [*BIG, "--validation-pages", "0"],
@@ -214,7 +222,13 @@ def test_neighbours_are_not_mirrored():
             [*BIG, "--gradient-accumulation-steps", "0"],
             "--gradient-accumulation-steps 0: must be at least 1",
         ),
-        ([*BIG, "--seed", "-1"], "--seed -1: must be at least 0"),
+        ([*BIG, "--report-to", "nix"], "--report-to nix: nix is not supported, only .*wandb"),
+        ([*BIG, "--seed", "-1"], "--seed -1: give 0 to 4294967295"),
+        ([*BIG, "--seed", str(2**32)], "--seed 4294967296: give 0 to 4294967295"),
+        ([*BIG, "--learning-rate", "nan"], "--learning-rate nan: must be a number above 0"),
+        ([*BIG, "--learning-rate", "inf"], "--learning-rate inf: must be a number above 0"),
+        ([*BIG, "--learning-rate", "0"], "--learning-rate 0.0: must be a number above 0"),
+        ([*BIG, "--max-steps", "0"], "--max-steps 0: must be at least 1"),
         ([*BIG, "--num-train-epochs", "0"], "--num-train-epochs 0.*: must be above 0"),
         (
             [*BIG, "--train-sampling-strategy", "group_by_length"],
@@ -229,6 +243,12 @@ def test_neighbours_are_not_mirrored():
             "--metric-for-best-model f1: use one of loss, accuracy, .*macro_f1.*f1_REM",
         ),
         ([*BIG, "--context", "6"], "context 6: must be the number of pages"),
+        (
+            [*BIG, "--context", "1", "--context-scale", "2"],
+            "context scale 2: must be a neighbour's",
+        ),
+        ([*BIG, "--context-scale", "0.5"], "--context-scale 0.5: no neighbours are shown; add"),
+        ([*BIG, "--context-mixed", "true"], "--context-mixed: no neighbours are shown; add"),
         ([*BIG, "--output-dir", __file__], "--output-dir .*test_arguments.py is not a writable"),
         (
             [*BIG, "--output-dir", f"{__file__}/out"],

@@ -1,6 +1,7 @@
 """Checkpoints: a training resumes with its own settings, and its errors are one line."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,27 +17,27 @@ SETTINGS = {"context": 0, "model": "tiny", "learning_rate": 1e-3, "stages": ["W"
 
 def test_the_settings_of_a_training_are_written_sorted_and_complete(tmp_path):
     out = tmp_path / "new" / "folder"
-    checkpoints.begin(out, SETTINGS, None)
+    checkpoints.begin(out, SETTINGS, None, {})
     text = (out / "asked.json").read_text()
     assert json.loads(text) == SETTINGS
-    checkpoints.begin(out, dict(reversed(SETTINGS.items())), None)
+    checkpoints.begin(out, dict(reversed(SETTINGS.items())), None, {})
     assert (out / "asked.json").read_text() == text
     assert [path.name for path in out.iterdir()] == ["asked.json"]
 
 
 def test_a_training_goes_on_with_the_same_settings(tmp_path):
-    checkpoints.begin(tmp_path, {**SETTINGS, "stages": ("W", "N1")}, None)
+    checkpoints.begin(tmp_path, {**SETTINGS, "stages": ("W", "N1")}, None, {})
     before = (tmp_path / "asked.json").read_bytes()
-    checkpoints.begin(tmp_path, SETTINGS, str(tmp_path / "checkpoint-90"))
+    checkpoints.begin(tmp_path, SETTINGS, str(tmp_path / "checkpoint-90"), {})
     assert (tmp_path / "asked.json").read_bytes() == before
 
 
 def test_a_training_does_not_go_on_with_other_settings(tmp_path):
-    checkpoints.begin(tmp_path, {**SETTINGS, "prompt": "a\n" * 100}, None)
+    checkpoints.begin(tmp_path, {**SETTINGS, "prompt": "a\n" * 100}, None, {})
     before = (tmp_path / "asked.json").read_bytes()
     now = {**SETTINGS, "context": 1, "model": "", "seed": None}
     with pytest.raises(BuildError) as caught:
-        checkpoints.begin(tmp_path, now, f"{tmp_path}/checkpoint-90/")
+        checkpoints.begin(tmp_path, now, f"{tmp_path}/checkpoint-90/", {})
     said = str(caught.value)
     assert said.startswith(
         'checkpoint-90 was saved with other settings (context 0, now 1; model tiny, now ""; prompt a a'
@@ -55,16 +56,28 @@ def test_a_checkpoint_with_unknown_settings_is_refused(tmp_path, text):
     if text is not None:
         (tmp_path / "asked.json").write_text(text)
     with pytest.raises(BuildError, match=r"checkpoint-9 can't be resumed: .*asked\.json does"):
-        checkpoints.begin(tmp_path, SETTINGS, str(tmp_path / "checkpoint-9"))
+        checkpoints.begin(tmp_path, SETTINGS, str(tmp_path / "checkpoint-9"), {})
 
 
 def test_a_checkpoint_from_elsewhere_brings_its_settings_along(tmp_path):
     old, new = tmp_path / "old", tmp_path / "new"
-    checkpoints.begin(old, SETTINGS, None)
-    checkpoints.begin(new, SETTINGS, str(old / "checkpoint-9"))
-    checkpoints.begin(new, SETTINGS, str(new / "checkpoint-12"))
+    checkpoints.begin(old, SETTINGS, None, {})
+    checkpoints.begin(new, SETTINGS, str(old / "checkpoint-9"), {})
+    checkpoints.begin(new, SETTINGS, str(new / "checkpoint-12"), {})
     with pytest.raises(BuildError, match="context 0, now 2"):
-        checkpoints.begin(new, {**SETTINGS, "context": 2}, str(new / "checkpoint-12"))
+        checkpoints.begin(new, {**SETTINGS, "context": 2}, str(new / "checkpoint-12"), {})
+
+
+def test_a_setting_that_an_older_version_did_not_have_was_its_default(tmp_path):
+    older = {key: value for key, value in SETTINGS.items() if key != "context"}
+    checkpoints.begin(tmp_path, older, None, {})
+    resume, defaults = str(tmp_path / "checkpoint-9"), {"context": 0}
+    with pytest.raises(BuildError, match="context 0, now 2"):
+        checkpoints.begin(tmp_path, {**SETTINGS, "context": 2}, resume, defaults)
+    with pytest.raises(BuildError, match="context not set, now 0"):
+        checkpoints.begin(tmp_path, SETTINGS, resume, {})
+    checkpoints.begin(tmp_path, SETTINGS, resume, defaults)
+    assert json.loads((tmp_path / "asked.json").read_text()) == SETTINGS
 
 
 def _no_such_layer():
@@ -144,3 +157,51 @@ def test_errors_of_a_gpu_keep_their_text(tmp_path):
     assert "\n" not in said
     short = str(_raised(tmp_path, RuntimeError("missing key\n" * 200)))
     assert len(short) < 500
+
+
+def _no_space_for_an_optimizer():
+    torch.save({"step": torch.zeros(500_000)}, "/dev/full")
+
+
+def _no_space_for_the_end_of_an_optimizer():
+    torch.save({}, "/dev/full")
+
+
+def _no_space_for_a_tokenizer():
+    from tokenizers import Tokenizer, models
+
+    Tokenizer(models.BPE()).save("/dev/full")
+
+
+def _no_space_for_text():
+    with open("/dev/full", "w") as file:  # noqa: PTH123
+        file.write("{}")
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no device that is always full")
+@pytest.mark.parametrize(
+    "fails",
+    [
+        _no_space_for_an_optimizer,
+        _no_space_for_the_end_of_an_optimizer,
+        _no_space_for_a_tokenizer,
+        _no_space_for_text,
+    ],
+)
+def test_a_full_disk_is_told_with_the_way_to_go_on_whichever_library_meets_it(tmp_path, fails):
+    for last, remedy in (
+        (None, "no checkpoint was saved yet, so start again; --save-steps saves more often"),
+        (
+            "checkpoint-4",
+            "resume from checkpoint-4 with the same command and --resume-from-checkpoint",
+        ),
+    ):
+        if last:
+            (tmp_path / last).mkdir()
+            (tmp_path / last / "trainer_state.json").write_text("{}")
+        said = f"^the disk is full at {tmp_path}; free some space there; {remedy}"
+        with (
+            pytest.raises(BuildError, match=said),
+            checkpoints.one_line_errors(tmp_path, TRAINING),
+        ):
+            fails()

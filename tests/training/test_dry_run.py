@@ -1,6 +1,7 @@
 """Dry run: estimates near what was measured, before weights or pictures are read."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def test_estimates_of_memory_are_near_the_peaks_measured_on_a_card():
     found = published()
     measured = [
         result
-        for result in json.loads(MEASURED.read_text())["results"]
+        for result in json.loads(MEASURED.read_text())["prototypes"]["results"]
         if result["job"] in ("sft", "bare") and "plain" not in result["levers"]
     ]
     assert len(measured) > 8
@@ -67,9 +68,26 @@ def test_estimates_of_memory_are_near_the_peaks_measured_on_a_card():
         ]
 
 
+def test_estimates_are_near_the_peaks_of_another_card():
+    measured = [r for r in json.loads(MEASURED.read_text())["results"] if "estimated_gb" in r]
+    assert len(measured) == 8
+    for result in measured:
+        within = pytest.approx(result["peak_gb"], rel=cost.MEASURED_WITHIN)
+        assert result["estimated_gb"] == within, result["name"]
+
+
+def test_rates_of_a_card_are_those_that_were_measured_on_it():
+    results = json.loads(MEASURED.read_text())["results"]
+    for name, rate in zip(
+        ("sft, not compiled", "sft, defaults"), dry_run.TFLOP_PER_S["H200"], strict=True
+    ):
+        newest = max((r for r in results if r["name"] == name), key=lambda r: r["run"])
+        assert newest["tflop_per_s"] == pytest.approx(rate, rel=0.02)
+
+
 def test_operations_are_those_behind_the_measured_rates():
     found = published()
-    results = json.loads(MEASURED.read_text())["results"]
+    results = json.loads(MEASURED.read_text())["prototypes"]["results"]
     plain, compiled = dry_run.TFLOP_PER_S["H100"]
     for words, rate in (("+ batch 32", plain), ("+ compiled layers", compiled)):
         same = [r for r in results if r["job"] == "sft" and r["name"].endswith(words)]
@@ -104,6 +122,16 @@ def test_a_dry_run_reads_neither_weights_nor_pictures(
     assert "4 bit, with checkpointing" in said
     assert "none here" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_counts_the_tokens_of_neighbours_as_they_are_shown(dataset, tmp_path, capsys):
+    tiny_models.build("llava", tmp_path / "model")
+    said = []
+    for more in ([], ["--context-scale", "0.25"]):
+        words = words_of(dataset, tmp_path / "model", tmp_path / "out", "--context", "1", *more)
+        assert sft.main([*words, "--dry-run"]) is None
+        said.append(int(re.search(r"a row has (\d+) tokens", capsys.readouterr().out)[1]))
+    assert 450 < said[0] - said[1] < 2 * 257, "two pictures fewer, and some more words"
 
 
 def test_a_dry_run_counts_the_weights_that_learn(dataset, tmp_path, capsys):

@@ -131,3 +131,43 @@ def test_a_metric_that_is_added_to_the_table_is_on_the_card(folder, monkeypatch)
     assert "| 150 | 0.500 | 0.900 | 0.800 | 0.250 | 0.700 | 0.600 |" in text
     (result,) = [r for r in ModelCard(text).data.eval_results if r.metric_type == extra.key]
     assert (result.metric_name, result.metric_value) == (extra.title, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("base", "corpora", "licence"),
+    [
+        ("tiny", ["demo"], "apache-2.0"),
+        ("tiny", ["demo", "shhs"], "other"),
+        ("Qwen/Qwen3-VL-2B-Instruct", ["demo"], None),
+    ],
+)
+def test_weights_made_by_psgimg_alone_have_a_licence_on_the_card(folder, base, corpora, licence):
+    values = json.loads((folder / "psgimg.json").read_text())
+    values |= {"base_model": base, "corpora": corpora, "subjects": ["demo-01"]}
+    (folder / "psgimg.json").write_text(json.dumps(values))
+    assert ModelCard(card(folder)).data.license == licence
+
+
+def test_a_calibration_is_told_with_its_figures_before_and_after(folder):
+    path = folder / "psgimg.json"
+    assert "## Calibration" not in card(folder)
+    figures = {"accuracy": 0.8, "macro_f1": 0.75, "kappa": 0.7, "nll": 0.9, "ece": 0.1234}
+    fit = {
+        "temperature": 1.75,
+        "weight": 0.8,
+        "night_temperature": 1.5,
+        "pages": 1234,
+        "recordings": 5,
+        "subjects": 4,
+        "figures": {
+            "predicted": figures,
+            "temperature": {**figures, "ece": 0.02},
+            "night": {**figures, "accuracy": 0.85, "macro_f1": None},
+        },
+    }
+    path.write_text(json.dumps({**json.loads(path.read_text()), "calibration": fit}))
+    text = card(folder)
+    assert "1,234 pages of 4 subjects not used for training" in text
+    assert "temperature 1.75, weight 0.8 of the transitions" in text
+    assert "| as predicted | 0.800 | 0.750 | 0.700 | 0.900 | 0.123 |" in text
+    assert "| night decoded | 0.850 | – | 0.700 | 0.900 | 0.123 |" in text

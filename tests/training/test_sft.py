@@ -1,6 +1,7 @@
 """Fine-tuning: the whole way with TRL's own trainer, on a dataset that the builder made."""
 
 import dataclasses
+import itertools
 import json
 import os
 import re
@@ -25,13 +26,19 @@ from psgimg.builder.processes.termination import Terminated
 torch = pytest.importorskip("torch")
 
 import tiny_models  # noqa: E402
-from psgimg.finetune import merge, sft  # noqa: E402
+import transformers  # noqa: E402
+from psgimg.finetune import merge, predict, sft  # noqa: E402
 from psgimg.finetune.data import page_set  # noqa: E402
 from psgimg.finetune.data.augment import Augmented  # noqa: E402
+from psgimg.finetune.data.chat import messages  # noqa: E402
+from psgimg.finetune.data.context import ALONE, Context  # noqa: E402
+from psgimg.finetune.data.variants import Looks  # noqa: E402
+from psgimg.finetune.decoding import transitions  # noqa: E402
 from psgimg.finetune.inference.likelihood import Scorer  # noqa: E402
 from psgimg.finetune.models import provenance  # noqa: E402
 from psgimg.finetune.models.loading import load_for_inference  # noqa: E402
 from psgimg.finetune.models.manifest import ModelFolder  # noqa: E402
+from psgimg.finetune.predict import PredictConfig  # noqa: E402
 from psgimg.finetune.training import checkpoints, run_record, training_report  # noqa: E402
 
 pytestmark = [
@@ -99,7 +106,7 @@ def losses(out):
 def log_probs(source, dataset):
     loaded = load_for_inference(str(source))
     validation = page_set.load(str(dataset), None, "validation")
-    rows = validation.chat_rows(validation.rows[:6].tolist(), PROMPT, 0)
+    rows = validation.chat_rows(validation.rows[:6].tolist(), PROMPT, ALONE)
     return Scorer(loaded.model, loaded.processor, PROMPT.answers)(rows).log_probs
 
 
@@ -111,6 +118,8 @@ def test_the_folder_holds_all_that_is_needed_to_ask_the_model_again(taught, data
     assert (told.prompt, told.prompt_name, told.context) == (PROMPT, "closed", 0)
     assert told.dataset == {"id": "out", "config": "all", "revision": None}
     assert told.base_model == "tiny"
+    assert told.transitions == transitions.of(page_set.load(str(dataset), None, "train"))
+    assert told.calibration is None
     loaded = load_for_inference(str(taught))
     assert loaded.folder == told
     assert str(taught.parent) not in (taught / "config.json").read_text()
@@ -162,14 +171,27 @@ def test_a_pass_whose_last_step_is_short_counts_its_pages_once(dataset):
         assert found["passes"] == told / n
 
 
-def progress(train, steps, *, batch, accumulated=1, processes=1, drop_last=False):
+def test_lanes_are_counted_on_as_many_pages_as_the_card_says_were_shown(dataset):
+    train = page_set.load(str(dataset), None, "train", max_per_recording=7)
+    n, batch = len(train), 4
+    for steps, drop_last in ((1, False), (n // batch + 2, False), (n // batch, True)):
+        found = progress(train, steps, batch=batch, drop_last=drop_last)
+        run = run_of(steps, batch=batch, drop_last=drop_last)
+        assert run_record.learned(*run, train) * n == pytest.approx(found["pages_shown"])
+
+
+def run_of(steps, *, batch, accumulated=1, processes=1, drop_last=False):
     training = SimpleNamespace(
         gradient_accumulation_steps=accumulated,
         world_size=processes,
         dataloader_drop_last=drop_last,
+        load_best_model_at_end=False,
     )
-    state = SimpleNamespace(global_step=steps, train_batch_size=batch)
-    return run_record.progress(training, state, train, train.rows)
+    return training, SimpleNamespace(global_step=steps, train_batch_size=batch)
+
+
+def progress(train, steps, **how):
+    return run_record.progress(*run_of(steps, **how), train, train.rows)
 
 
 def test_pages_are_those_of_all_processes_and_of_whole_batches_where_others_are_dropped(dataset):
@@ -225,20 +247,21 @@ def test_validation_stands_in_the_log_and_chooses_the_best(taught):
 def test_the_best_model_is_the_one_that_is_saved(taught):
     state = json.loads((taught / "checkpoint-6" / "trainer_state.json").read_text())
     best = taught / f"checkpoint-{state['best_global_step']}"
-    saved, chosen = (load_for_inference(str(f)).model.state_dict() for f in (taught, best))
+    load = transformers.AutoModelForImageTextToText.from_pretrained
+    saved, chosen = (load(folder).state_dict() for folder in (taught, best))
     assert all(torch.equal(saved[name], chosen[name]) for name in saved)
 
 
 def test_validation_names_stages_as_prediction_does(taught, dataset):
     """The figures of the log are those of the saved model on the same pages."""
+    from psgimg.finetune.data.sampling import subsample
     from psgimg.finetune.metrics import metrics
-    from psgimg.finetune.training.trainer import subsample
 
     log = json.loads((taught / "training.json").read_text())["log"]
     held_out = page_set.load(str(dataset), None, "validation", seed=42)
     rows = subsample(held_out.rows, 6, 42)
     loaded = load_for_inference(str(taught))
-    chat = held_out.chat_rows(rows.tolist(), PROMPT, 0)
+    chat = held_out.chat_rows(rows.tolist(), PROMPT, ALONE)
     scores = Scorer(loaded.model, loaded.processor, PROMPT.answers)(chat)
     found = scores.log_probs.argmax(1)
     table = metrics.confusion(held_out.index.label[rows], found)
@@ -256,8 +279,16 @@ def test_what_the_loss_covers_is_printed_before_the_first_step(dataset, tmp_path
     sft.main(argv(dataset, tmp_path / "out", max_steps=1, eval_strategy="no"))
     said = capsys.readouterr().out
     assert "<|im_end|>' (first row)" in said
-    assert "1 page(s), 257 image tokens of" in said
-    assert "(100.0%)" in said
+    assert "1 picture(s), 257 image tokens of" in said
+    assert "(100.0 %)" in said
+
+
+def as_of_an_older_version(path, *options):
+    """Remove the settings that a version without these options did not save."""
+    settings = json.loads(path.read_text())
+    for option in options:
+        del settings[option]
+    path.write_text(json.dumps(settings))
 
 
 def test_a_killed_run_resumes_with_the_same_losses(dataset, taught, tmp_path):
@@ -270,8 +301,8 @@ def test_a_killed_run_resumes_with_the_same_losses(dataset, taught, tmp_path):
         stderr=subprocess.DEVNULL,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
-    state, deadline = out / "checkpoint-2" / "trainer_state.json", time.monotonic() + 120
-    while not state.exists() and child.poll() is None and time.monotonic() < deadline:
+    state = out / "checkpoint-2" / "trainer_state.json"
+    while not state.exists() and child.poll() is None:
         time.sleep(0.02)
     child.send_signal(signal.SIGKILL)
     child.wait()
@@ -282,8 +313,22 @@ def test_a_killed_run_resumes_with_the_same_losses(dataset, taught, tmp_path):
         sft.main(asked)
     # a checkpoint that was being written when the process died does not count
     (out / "checkpoint-5").mkdir()
+    as_of_an_older_version(out / "asked.json", "context", "variants", "soft_labels", "max_pixels")
     sft.main([*asked, "--resume-from-checkpoint", "true"])
     assert losses(out) == pytest.approx(losses(taught), abs=1e-5)
+
+
+def test_a_run_killed_while_it_saved_its_model_resumes_without_a_further_step(dataset, tmp_path):
+    out = tmp_path / "model"
+    asked = argv(dataset, out, max_steps=2, save_steps=1, eval_strategy="no")
+    sft.main(asked)
+    weights, first = (out / "model.safetensors").read_bytes(), losses(out)
+    (out / "psgimg.json").unlink()
+    (out / "model.safetensors").write_bytes(weights[:1000])
+    sft.main([*asked, "--resume-from-checkpoint", "true"])
+    assert (out / "model.safetensors").read_bytes() == weights
+    assert losses(out) == first
+    assert not (out / "checkpoint-3").exists()
 
 
 def test_lora_learns_in_the_language_model_alone_and_each_stage_as_often(adapter):
@@ -295,6 +340,12 @@ def test_lora_learns_in_the_language_model_alone_and_each_stage_as_often(adapter
     assert facts["supervised"] in {f" {stage}<end_of_utterance>" for stage in PROMPT.answers}
 
 
+def assert_open(folder):
+    weights = list(folder.rglob("*.safetensors"))
+    assert weights
+    assert {path.stat().st_mode & 0o777 for path in weights} == {folder.stat().st_mode & 0o666}
+
+
 def test_a_merged_adapter_answers_as_it_did_with_its_base(adapter, dataset, tmp_path):
     merge.merge(adapter, tmp_path / "merged")
     together, merged = log_probs(adapter, dataset), log_probs(tmp_path / "merged", dataset)
@@ -303,6 +354,12 @@ def test_a_merged_adapter_answers_as_it_did_with_its_base(adapter, dataset, tmp_
     assert np.abs(together - base).max() > 1e-2  # it did learn something
     assert ModelFolder.load(tmp_path / "merged") == ModelFolder.load(adapter)
     assert not (tmp_path / "merged" / "adapter_config.json").exists()
+    assert_open(tmp_path / "merged")
+
+
+def test_weights_are_as_open_as_their_folder(adapter, taught):
+    for folder in (adapter, taught):
+        assert_open(folder)
 
 
 def test_nothing_but_progress_stands_in_the_errors_of_a_normal_run(dataset, adapter, tmp_path):
@@ -366,7 +423,7 @@ def test_what_can_not_be_merged_is_refused(adapter, taught, tmp_path):
         ({"resume_from_checkpoint": "true"}, "no checkpoint in .*; leave out --resume"),
         ({"resume_from_checkpoint": "elsewhere"}, "no checkpoint in elsewhere"),
         ({"prompt": "poem"}, "unknown prompt 'poem'"),
-        ({"train_subjects": 99}, "n_subjects 99: there are"),
+        ({"train_subjects": 99}, "--train-subjects 99: there are"),
     ],
 )
 def test_what_can_not_be_learned_from_is_refused_in_one_line(dataset, tmp_path, options, said):
@@ -404,11 +461,66 @@ def test_an_interrupted_run_says_how_to_resume(tmp_path):
         raise torch.OutOfMemoryError
 
 
+def test_half_of_the_rows_of_a_mixed_training_have_any_number_of_neighbours(dataset):
+    train = page_set.load(str(dataset), None, "train")
+    inner = [
+        row for row in train.rows if None not in itertools.chain(*train.neighbours(int(row), 2))
+    ]
+    rows = np.resize(inner, 8)
+
+    def n_shown(mixed, n_pass=0, places=range(4000)):
+        """How many pages are shown before and after each, by the words of the question."""
+        looks = Looks.of(train, varied=True)
+        made = Augmented(looks, lambda _: rows, PROMPT, Context(2), "none", 0, mixed=mixed)
+        made.on_epoch_begin(None, SimpleNamespace(epoch=n_pass), None)
+        return [made._at_most(place) for place in places]
+
+    assert set(n_shown(mixed=False)) == {(2, 2)}
+    found = n_shown(mixed=True)
+    assert found == n_shown(mixed=True)
+    assert found[7:9] == n_shown(mixed=True, places=[7, 8])
+    assert found != n_shown(mixed=True, n_pass=1)
+    assert set(found) == set(itertools.product(range(3), repeat=2))
+    assert 0.53 < np.mean([one == (2, 2) for one in found]) < 0.58, (
+        "a half, and a ninth of the rest"
+    )
+
+    looks = Looks.of(train, varied=True)
+    made = Augmented(looks, lambda _: rows, PROMPT, Context(2), "none", 0, mixed=True)
+    chat = made.chat({"images": list(range(8))})
+    for i, (images, prompt) in enumerate(zip(chat["images"], chat["prompt"], strict=True)):
+        before, after = found[i]
+        assert prompt == messages(PROMPT, before, after, Context(2))
+        pages = train.images(range(rows[i] - before, rows[i] + after + 1))
+        assert [image.tobytes() for image in images] == [page.tobytes() for page in pages]
+
+
+def test_a_model_learns_neighbours_in_one_picture_and_is_asked_with_them(dataset, tmp_path, capsys):
+    out = tmp_path / "out"
+    how = {"context": 1, "context_scale": 0.25, "context_mixed": "true"}
+    sft.main(argv(dataset, out, max_steps=2, eval_steps=2, **how))
+    told = ModelFolder.load(out)
+    assert (told.shown, told.context_mixed) == (Context(1, 0.25), True)
+    assert "1 picture(s), 385 image tokens of" in capsys.readouterr().out
+    validation = page_set.load(str(dataset), None, "validation")
+    predicted = predict.predict(
+        PredictConfig(str(out), str(dataset), tmp_path / "p.parquet", split="validation", limit=8),
+        Remembered(),
+    )
+    loaded = load_for_inference(str(out))
+    rows = predict.chosen(validation, 8).tolist()
+    asked = validation.chat_rows(rows, PROMPT, Context(1, 0.25))
+    expected = Scorer(loaded.model, loaded.processor, PROMPT.answers)(asked).log_probs
+    np.testing.assert_allclose(np.log(predicted.probabilities), expected, atol=1e-4)
+
+
 def test_what_chance_makes_of_a_page_hangs_on_seed_pass_and_place_alone(dataset):
     train = page_set.load(str(dataset), None, "train")
 
     def shown(how, seed, n_pass, places):
-        rows = Augmented(train, lambda number: train.rows[:8], PROMPT, 0, how, seed)
+        rows = Augmented(
+            Looks.of(train, varied=True), lambda number: train.rows[:8], PROMPT, ALONE, how, seed
+        )
         rows.on_epoch_begin(None, type("State", (), {"epoch": n_pass}), None)
         found = rows.dataset()[places]["images"]
         return [np.asarray(image) for images in found for image in images]

@@ -14,6 +14,7 @@ from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
 from psgimg.finetune.data import collator
 from psgimg.finetune.data.chat import chat_row
+from psgimg.finetune.data.context import Context
 
 torch = pytest.importorskip("torch")
 
@@ -50,7 +51,7 @@ def chat_rows(n=8):
         size = (112, 224, 3) if i % 2 else (112, 168, 3)
         pages = [Image.fromarray(rng.integers(0, 255, size, np.uint8)) for _ in range(1 + (i == 5))]
         shown = len(pages) - 1
-        found.append(chat_row(pages, STAGE_NAMES[i % 5], PROMPT, shown, 0, shown, 0))
+        found.append(chat_row(pages, STAGE_NAMES[i % 5], PROMPT, shown, Context(shown)))
     return found
 
 

@@ -1,8 +1,8 @@
 """Stage columns: which columns of a table of events hold the stages of a scorer.
 
-A column counts if its values are words or codes of a known vocabulary, or have a legend (``Levels``)
-that names stages. Other events may share the column. Numbers without a legend count only in a column
-that is named after stages: in many others, 0 and 1 mean something else.
+A column counts if its values are words of a known vocabulary, or have a legend (``Levels``) that names
+stages. Other events may share the column. Numbers without a legend are no stages, whatever the name of
+the column: which stage 4 is differs between datasets, and a night that lacks a stage can't tell.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ def no_stages(what: str, values: Collection[str]) -> RecordingError:
     listed = f" but {shown}" if shown else ""
     return RecordingError(
         "no known stage",
-        f"{what}{listed}; numbers need `Levels` in the JSON beside the table, or name the column with "
-        "--stage-column, or define the words under stages in a YAML file",
+        f"{what}{listed}; numbers need `Levels` in the JSON beside the table, or define numbers and "
+        "words under stages in a YAML file, or name another column with --stage-column",
     )
 
 
@@ -133,7 +133,7 @@ def _scores(
         spelt = vocabulary.words(value for value in values if not vocabulary.is_number(value))
         codes = {value: vocabulary.code(value) for value in values}
         return spelt | {value: meant[code] for value, code in codes.items() if code in meant}
-    return vocabulary.words(values) or vocabulary.codes(values)
+    return vocabulary.words(values)
 
 
 def _legend(name: str, levels: Mapping[str, Any], where: str) -> dict[str, Score]:
@@ -161,7 +161,4 @@ def _is_scoring(
     if len(set(map(scores.get, staged))) < 2 and not (staged and set(present) <= set(scores)):
         return False
     n_known = sum(value in scores for value in present)
-    named_so = bool(_NAMED_SO.search(name))
-    if all(vocabulary.is_number(value) for value in staged):
-        return named_so and 2 * n_known > len(present)
-    return named_so or name.lower() == MIXED or 2 * n_known > len(present)
+    return bool(_NAMED_SO.search(name)) or name.lower() == MIXED or 2 * n_known > len(present)

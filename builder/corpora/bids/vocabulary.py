@@ -1,10 +1,14 @@
-"""Vocabulary: the words and codes by which BIDS datasets write the stages of sleep."""
+"""Vocabulary: the words by which BIDS datasets write the stages of sleep, and their legends.
+
+Numbers alone are no stages: 4 is REM in one dataset, N2 or stage 4 in another.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 
+from psgimg.builder.corpora.stage_text import NON_REM
 from psgimg.builder.errors import RecordingError
 from psgimg.builder.stages import Score, Stage, Unscored
 
@@ -25,15 +29,6 @@ WORDS: Mapping[str, Score] = {
 }
 """Words for a stage, as ``_plain`` makes them."""
 
-NUMBERED: Mapping[str, Score] = {"1": Stage.N1, "2": Stage.N2, "3": Stage.N3, "4": Stage.N3}
-"""Numbers of sleep stages beside words for waking and REM: ``W 1 2 3 4 R``, ``Sleep stage 2``."""
-
-CODES: Mapping[str, Score] = {
-    **{str(int(stage)): stage for stage in Stage},
-    **dict.fromkeys(("8", "9", "-1", "-2"), Unscored.UNSCORED),
-}
-"""Codes without a legend: 0 W, 1 N1, 2 N2, 3 N3, 4 REM, as in BOAS."""
-
 _PREFIX = re.compile(r"(sleep )?stage ")
 _DOUBT = re.compile(r"(.*) \((uncertain|unsure|unscorable|unclear|artefact|artifact)\)")
 _NUMBER = re.compile(r"-?\d+(\.0*)?")
@@ -46,7 +41,7 @@ _IN_TEXT = re.compile(
 
 
 def is_number(text: str) -> bool:
-    """Whether a value is a whole number, which means a stage only by a legend or by ``CODES``."""
+    """Whether a value is a whole number, which means a stage only by a legend or beside words."""
     return bool(_NUMBER.fullmatch(text))
 
 
@@ -59,7 +54,7 @@ def is_doubtful(text: str) -> bool:
     """Whether a scorer noted doubt beside a stage: ``W (uncertain)``, ``2 or 3 (unscorable)``."""
     match = _DOUBT.fullmatch(_plain(text))
     return match is not None and all(
-        word in WORDS or word in NUMBERED for word in match[1].split(" or ")
+        word in WORDS or word in NON_REM for word in match[1].split(" or ")
     )
 
 
@@ -76,19 +71,8 @@ def words(values: Iterable[str]) -> dict[str, Score]:
     distinct = set(values)
     scores = {text: score for text in distinct if (score := _word(text)) is not None}
     if {Stage.W, Stage.REM} & set(scores.values()):
-        scores |= {text: NUMBERED[code(text)] for text in distinct if code(text) in NUMBERED}
+        scores |= {text: NON_REM[code(text)] for text in distinct if code(text) in NON_REM}
     return scores
-
-
-def codes(values: Iterable[str]) -> dict[str, Score]:
-    """Return the scores of those values of a column that are known codes.
-
-    Without 0 there is none: no night is without waking, so its numbers begin elsewhere.
-    """
-    distinct = set(values)
-    if "0" not in map(code, distinct):
-        return {}
-    return {text: CODES[code(text)] for text in distinct if code(text) in CODES}
 
 
 def legend(levels: Mapping[str, object], where: str) -> dict[str, Score]:
@@ -125,7 +109,7 @@ def _described(value: object) -> set[Score]:
     spaced = " ".join(text.lower().replace("_", " ").split())
     for match in _IN_TEXT.finditer(spaced.replace("rapid eye movement", "rem")):
         if match["number"]:
-            found.add(NUMBERED[match["number"]])
+            found.add(NON_REM[match["number"]])
         else:
             found.add(WORDS[(match["word"] or match["rem"]).removesuffix(" sleep")])
     return {score for score in found if isinstance(score, Stage)} or found
@@ -137,8 +121,8 @@ def _word(text: str) -> Score | None:
         return Unscored.UNSCORED
     plain = _plain(text)
     bare = _PREFIX.sub("", plain, count=1).removesuffix(" sleep")
-    if bare != plain and bare in NUMBERED:
-        return NUMBERED[bare]
+    if bare != plain and bare in NON_REM:
+        return NON_REM[bare]
     return WORDS.get(bare)
 
 

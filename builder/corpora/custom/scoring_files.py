@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from psgimg.builder.corpora import csv_table
-from psgimg.builder.corpora.annotations import start_shift_s
+from psgimg.builder.corpora.annotations import Shift, start_shift
 from psgimg.builder.corpora.nsrr import nsrr_xml
 from psgimg.builder.corpora.reading import check_runs, number, read_text, scoring_of
 from psgimg.builder.errors import RecordingError
@@ -103,11 +103,12 @@ def read_hypnogram(form: ScoringForm, recording: Recording, scorer: str) -> Hypn
 def _annotations(path: Path, signal: Path) -> tuple[list[_Row], tuple[str, ...]]:
     from psgimg.builder.recordings import edf_annotations  # NumPy; listing corpora must not load it
 
-    shift_s = 0.0 if path == signal else start_shift_s(path, signal)
+    shift = Shift(0.0) if path == signal else start_shift(path, signal)
     read = edf_annotations.read_annotations(path)
-    return [
-        _Row(one.text, one.onset_s + shift_s, one.duration_s) for one in read.events
-    ], read.notes
+    return [_Row(one.text, one.onset_s + shift.seconds, one.duration_s) for one in read.events], (
+        *read.notes,
+        *shift.notes,
+    )
 
 
 def _table(form: ScoringForm, path: Path) -> Iterator[_Row]:

@@ -6,6 +6,7 @@ GDF), it resamples all of them to the highest rate.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,9 @@ IGNORED_WARNINGS = (
     "Number of records from the header",
 )
 """Warnings of MNE that concern no sample, or that are handled here."""
+
+_NEEDED = re.compile(r"the module (\w+) is needed")
+"""How MNE says that a format is read by another package."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +72,7 @@ class MneFile(Reader):
     @property
     def start(self) -> datetime | None:
         """Date and time of the first sample according to MNE, without time zone; None if unset."""
-        measured: datetime | None = self._raw.info["meas_date"]
-        if measured is None:
-            return None
-        try:
-            return (measured + timedelta(seconds=self._raw.first_time)).replace(tzinfo=None)
-        except (ValueError, OverflowError):  # not a time: MNE believes any number
-            return None
+        return start_of(self._raw)
 
     def unit(self, channel: int) -> str:
         """Return the unit of a channel as its file states it, or as its format defines it."""
@@ -132,6 +130,17 @@ class MneFile(Reader):
                 "recording as EDF",
             )
         return joined
+
+
+def start_of(raw: Any) -> datetime | None:
+    """Return date and time of the first sample of a ``Raw``, without time zone; None if unset."""
+    measured: datetime | None = raw.info["meas_date"]
+    if measured is None:
+        return None
+    try:
+        return (measured + timedelta(seconds=raw.first_time)).replace(tzinfo=None)
+    except (ValueError, OverflowError):  # not a time: MNE believes any number
+        return None
 
 
 def open_mne(path: Path) -> MneFile:
@@ -218,6 +227,8 @@ def _one_line_errors(path: Path) -> Iterator[None]:
     except Exception as error:  # each of MNE's thirty readers raises its own errors
         if isinstance(error, OSError) and error.errno is not None:  # of whichever of its files
             raise unreadable(Path(error.filename or path).name, error) from error
+        if needed := _NEEDED.search(str(error)):
+            raise packages.absent(needed[1], path.name, f"pip install {needed[1]}") from error
         raise RecordingError(
             "unreadable recording",
             f"{path.name}: MNE can't read it ({packages.reason(error, path)}); export it as EDF",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from psgimg.builder.errors import BuildError, RecordingError
 
-INSTALL = 'type: pip install "psgimg[corpora]"'
+INSTALL = 'pip install "psgimg[corpora]"'
 
 
 def require(package: str, what: str) -> None:
@@ -26,13 +26,14 @@ def require(package: str, what: str) -> None:
         If it is not installed.
     """
     if package and find_spec(package) is None:
-        raise BuildError(f"{what} is read by {package}, which is not installed; {INSTALL}")
+        raise BuildError(f"{what} is read by {package}, which is not installed; type: {INSTALL}")
 
 
-def absent(package: str, name: str) -> RecordingError:
+def absent(package: str, name: str, install: str = INSTALL) -> RecordingError:
     """Return the error for a file whose package is not installed."""
     return RecordingError(
-        "package not installed", f"{name} is read by {package}, which is not installed; {INSTALL}"
+        "package not installed",
+        f"{name} is read by {package}, which is not installed; type: {install}",
     )
 
 

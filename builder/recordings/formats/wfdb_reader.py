@@ -1,7 +1,8 @@
 """WFDB reader: recordings in PhysioNet's own format, a header beside the samples.
 
 The package wfdb reads them; it comes with ``psgimg[corpora]``. It takes a channel without a gain as one
-of 200 steps per unit, and believes a header that ends before its samples do; both are refused here.
+of 200 steps per unit, believes a header that ends before its samples do, and compares no checksum; all
+three are refused here.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ HEADER = ".hea"
 SAMPLES = (HEADER, ".mat")
 """Suffixes of files that are in WFDB format, or lack their header."""
 
+CHECKSUMS = 2**16
+"""Checksums of the format are sums modulo this number, stored with or without a sign."""
+
 _GAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _STEPS_16 = "16"
 
@@ -39,6 +43,8 @@ class WfdbFile(Reader):
     ----------
     calibrated
         Whether the header states the gain of each channel.
+    checksums
+        Sum of all samples of each channel as stored, modulo 65,536; None where the header states none.
     """
 
     path: Path
@@ -48,6 +54,7 @@ class WfdbFile(Reader):
     segments: tuple[Segment, ...]
     units: tuple[str, ...]
     calibrated: tuple[bool, ...]
+    checksums: tuple[int | None, ...]
     start: datetime | None
     notes: tuple[str, ...] = ()
 
@@ -60,8 +67,9 @@ class WfdbFile(Reader):
         scale = self._conversion(channel)
         wfdb = require_wfdb(self.path)
         with one_line_errors(self.path):
-            record = wfdb.rdrecord(_stem(self.path), channels=[channel])
-        samples: npt.NDArray[np.float64] = record.p_signal[:, 0] * scale
+            record = wfdb.rdrecord(_stem(self.path), channels=[channel], physical=False)
+            self._compare(channel, record.d_signal[:, 0])
+            samples: npt.NDArray[np.float64] = record.dac()[:, 0] * scale
         if not np.isfinite(samples).all():
             raise RecordingError(
                 "samples missing",
@@ -69,6 +77,17 @@ class WfdbFile(Reader):
                 "missing; leave this recording out",
             )
         return samples
+
+    def _compare(self, channel: int, stored: npt.NDArray[np.integer[Any]]) -> None:
+        """Refuse samples that are not those that the header was written for."""
+        stated = self.checksums[channel]
+        if stated is None or (int(stored.sum(dtype=np.int64)) - stated) % CHECKSUMS == 0:
+            return
+        raise RecordingError(
+            "wrong checksum",
+            f"{self.path.name}, channel {self.labels[channel]}: the samples don't have the checksum "
+            f"{stated} that {self.path.with_suffix(HEADER).name} states; get both again",
+        )
 
     def _conversion(self, channel: int) -> float:
         where = f"{self.path.name}, channel {self.labels[channel]!r}"
@@ -109,7 +128,10 @@ def open_wfdb(path: Path) -> WfdbFile:
     require_plausible_span(segments, 1 / sfreq_hz, path.name)
     rates = (sfreq_hz,) * len(labels)
     gains = _calibrated(path.with_suffix(HEADER), len(labels))
-    return WfdbFile(path, labels, rates, 1 / sfreq_hz, segments, units, gains, header.base_datetime)
+    sums = tuple(header.checksum or (None,) * len(labels))
+    return WfdbFile(
+        path, labels, rates, 1 / sfreq_hz, segments, units, gains, sums, header.base_datetime
+    )
 
 
 def _require_own_samples(header: Any, path: Path) -> None:
@@ -166,6 +188,8 @@ def one_line_errors(path: Path, reason: str = "unreadable recording") -> Iterato
     """Turn any error of wfdb into one line; ``reason`` is that of the RecordingError."""
     try:
         yield
+    except RecordingError:
+        raise
     except OSError as error:  # of the header, or of the samples
         raise unreadable(Path(error.filename or path).name, error) from error
     except Exception as error:  # it checks little, and raises what its parts raise

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from psgimg.builder.words import counted, percent
 from psgimg.finetune.evaluation.clinical.agreement import Agreement, agreement
 from psgimg.finetune.evaluation.clinical.measures import MEASURES
 from psgimg.finetune.evaluation.epochs import Epochs, Night, SubjectKey
@@ -31,7 +32,7 @@ LEAST_COVERED = 0.9
 SHORT, HOLES = "short", "holes"
 REASONS = {
     SHORT: f"fewer than {FEWEST_EPOCHS} epochs",
-    HOLES: f"more than {1 - LEAST_COVERED:.0%} of the epochs between the first and the last missing",
+    HOLES: f"more than {percent(1 - LEAST_COVERED)} of the epochs between the first and the last missing",
 }
 """Why a recording is left out."""
 
@@ -150,8 +151,8 @@ def notes(values: Mapping[str, Any]) -> list[str]:
     for reason, n in nights["left_out"].items():
         if n:
             lines.append(
-                f"{n:,} of {values['counts']['recordings']:,} recordings not in the sleep statistics: "
-                f"{REASONS[reason]}."
+                f"{n:,} of {counted(values['counts']['recordings'], 'recording')} not in the sleep "
+                f"statistics: {REASONS[reason]}."
             )
     if (n := nights["epochs_s"].get("not stated")) and nights["compared"]:
         lines.append(
@@ -169,7 +170,7 @@ def _left_out(night: Night) -> str | None:
     return HOLES if n / span < LEAST_COVERED else None
 
 
-def _statistics(night: Night, stages: npt.NDArray[np.int64]) -> list[float]:
+def _statistics(night: Night, stages: npt.NDArray[np.int8]) -> list[float]:
     """Return the measures of a night's stages, laid on all epochs from the first to the last."""
     whole = np.full(int(night.epochs[-1] - night.epochs[0]) + 1, UNSCORED, np.int64)
     whole[night.epochs - night.epochs[0]] = stages  # NO_ANSWER is UNSCORED: without a stage

@@ -108,7 +108,7 @@ def by_recording(data: Epochs, found: Places) -> list[dict[str, float]]:
     return rows
 
 
-def _changes(stages: npt.NDArray[np.int64], pairs: Mask) -> Mask:
+def _changes(stages: npt.NDArray[np.int8], pairs: Mask) -> Mask:
     """Return which epochs, of those that end a pair, have another stage than the one before."""
     change = np.zeros(len(stages), np.bool_)
     change[1:] = stages[1:] != stages[:-1]
@@ -123,7 +123,7 @@ def _errors(where: Mask, wrong: Mask, slices: Iterable[slice]) -> dict[str, Any]
     return {
         "epochs": int(n.sum()),
         "share_of_errors": _ratio((where & wrong).sum(), wrong.sum()),
-        "accuracy": _over_subjects(right, n, within=(0.0, 1.0)),
+        "accuracy": over_subjects(right, n, within=(0.0, 1.0)),
     }
 
 
@@ -135,13 +135,13 @@ def _rates(found: Places, slices: Iterable[slice]) -> dict[str, Any]:
     ]
     scored, predicted, hours = np.array(sums).T
     return {
-        "scored": _over_subjects(scored, hours),
-        "predicted": _over_subjects(predicted, hours),
-        "difference": _over_subjects(predicted - scored, hours),
+        "scored": over_subjects(scored, hours),
+        "predicted": over_subjects(predicted, hours),
+        "difference": over_subjects(predicted - scored, hours),
     }
 
 
-def _over_subjects(parts: Values, wholes: Values, within: Range | None = None) -> dict[str, Any]:
+def over_subjects(parts: Values, wholes: Values, within: Range | None = None) -> dict[str, Any]:
     """Return a ratio of sums over the subjects that have any whole, with its interval."""
     has = wholes > 0
     both = np.column_stack([parts, wholes])[has]
@@ -151,11 +151,10 @@ def _over_subjects(parts: Values, wholes: Values, within: Range | None = None) -
     return found._asdict()
 
 
-def _counts(stages: npt.NDArray[np.int64], pairs: Mask) -> list[list[int]]:
+def _counts(stages: npt.NDArray[np.int8], pairs: Mask) -> list[list[int]]:
     """Return (5, 5) pairs by stage of the first epoch (rows) and of the second (columns)."""
-    table = np.zeros((N_STAGES, N_STAGES), np.int64)
-    second = np.flatnonzero(pairs)
-    np.add.at(table, (stages[second - 1], stages[second]), 1)
+    both = stages[:-1][pairs[1:]] * N_STAGES + stages[1:][pairs[1:]]
+    table = np.bincount(both, minlength=N_STAGES**2).reshape(N_STAGES, N_STAGES)
     counts: list[list[int]] = table.tolist()
     return counts
 

@@ -63,12 +63,18 @@ def read(paths: Sequence[Path], names: Sequence[str], codes: Codes, out: Path) -
     Raises
     ------
     BuildError
-        If there is one file only, one can't be read, an epoch has no probabilities, the files do not
+        If there is one file only, one can't be read or its nights are decoded, an epoch has no probabilities, the files do not
         cover the same epochs or disagree on the scored stages, or their signals differ.
     """
     if len(paths) < 2:
         raise BuildError(f"--combine: {paths[0]} is one file; give at least two")
     members = [predictions_file.read(path, codes) for path in paths]
+    for one in members:
+        if one.pages is not None:
+            raise BuildError(
+                f"--combine: the nights of {one.path} are decoded; combine predictions made without "
+                "--decode night, and decode the result: psgimg calibrate --apply"
+            )
     first = members[0]
     orders = [np.arange(len(first)), *(matched(first, other) for other in members[1:])]
     for other, order in zip(members[1:], orders[1:], strict=True):
@@ -85,7 +91,7 @@ def read(paths: Sequence[Path], names: Sequence[str], codes: Codes, out: Path) -
         first,
         path=out,
         source={**source, "psgimg": version("psgimg"), MEMBERS: list(names)},
-        prediction=mean.argmax(axis=1),
+        prediction=mean.argmax(axis=1).astype(np.int8),
         probabilities=mean / mean.sum(axis=1, keepdims=True),
         renamed={word: stage for one in members for word, stage in one.renamed.items()},
     )
@@ -124,7 +130,7 @@ def table(data: Epochs) -> pa.Table:
     return pa.table(columns)
 
 
-def _names(codes: npt.NDArray[np.int64]) -> pa.Array:
+def _names(codes: npt.NDArray[np.int8]) -> pa.Array:
     return pc.take(pa.array(STAGE_NAMES), pa.array(codes, mask=codes < 0))
 
 

@@ -1,4 +1,4 @@
-"""Disagreement: whether a model's doubt finds the epochs on which two scorers disagree."""
+"""Disagreement: whether a model's doubt finds the epochs on which scorers disagree."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 def finds_scorers(data: Epochs, members: Floats | None = None) -> dict[str, Any] | None:
-    """Return how well doubt tells epochs on which two scorers disagree from those on which they agree.
+    """Return how well doubt tells epochs on which scorers disagree from those on which they agree.
 
     Parameters
     ----------
@@ -25,15 +25,16 @@ def finds_scorers(data: Epochs, members: Floats | None = None) -> dict[str, Any]
 
     Returns
     -------
-    ``epochs`` that two scored and that have probabilities, and ``disputed``, those of them on which
-    the scorers disagree; ``entropy``, the area under the ROC curve by the entropy of the probabilities,
+    ``epochs`` that two or more scored and that have probabilities, and ``disputed``, those of them on
+    which the scorers disagree, by their votes where there are any; ``entropy``, the area under the ROC curve by the entropy of the probabilities,
     and ``members``, that by the disagreement of the members (Jensen-Shannon divergence; None without),
     with intervals over subjects. 0.5 is chance. None without such epochs of both kinds.
     """
     if data.probabilities is None:
         return None
-    known = (data.label_2 >= 0) & np.isfinite(data.probabilities).all(axis=1)
-    disputed = (data.label != data.label_2) & known
+    several, differ = _scored(data)
+    known = several & np.isfinite(data.probabilities).all(axis=1)
+    disputed = differ & known
     if not disputed.any() or not (known & ~disputed).any():
         return None
     slices = [rows for rows in data.subjects().values() if known[rows].any()]
@@ -49,10 +50,23 @@ def finds_scorers(data: Epochs, members: Floats | None = None) -> dict[str, Any]
     return {"epochs": int(known.sum()), "disputed": int(disputed.sum()), "members": None, **areas}
 
 
+def _scored(data: Epochs) -> tuple[Bools, Bools]:
+    """Return of each epoch whether two or more people scored it, and whether they differ."""
+    several = data.label_2 >= 0
+    differ = several & (data.label != data.label_2)
+    if data.votes is None:
+        return several, differ
+    voted = data.votes.sum(axis=1) > 0
+    several = np.where(voted, data.votes.sum(axis=1) > 1, several)
+    return several, np.where(voted, (data.votes > 0).sum(axis=1) > 1, differ)
+
+
 def entropy(probabilities: Floats) -> Floats:
     """Return (...) the entropy of probabilities (..., 5), in nats."""
-    logs = np.log(np.where(probabilities > 0, probabilities, 1))
-    return np.asarray(-(probabilities * logs).sum(axis=-1))
+    logs = np.where(probabilities > 0, probabilities, 1)
+    np.log(logs, out=logs)
+    logs *= probabilities
+    return np.asarray(-logs.sum(axis=-1))
 
 
 def divergence(members: Floats) -> Floats:

@@ -33,7 +33,7 @@ def review(data: Epochs) -> dict[str, Any] | None:
     wrong = (data.prediction != data.label) & known
     if not wrong.any():
         return None
-    certainty = np.nan_to_num(data.probabilities).max(axis=1)
+    certainty = data.probabilities.max(axis=1)
     subjects = list(data.subjects().values())
     errors = np.array([wrong[rows].sum() for rows in subjects])
     found = np.zeros((len(subjects), len(SHARES)))

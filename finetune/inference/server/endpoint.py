@@ -121,7 +121,7 @@ class Endpoint:
             yield waiting.popleft().result()
 
     def _reply(self, row: ChatRow) -> Reply:
-        """Request the answer to a page; after a refusal that nothing mends, no other is requested."""
+        """Request the answer to a page; after a permanent refusal, no other is requested."""
         if self._refusal is not None:
             raise self._refusal
         try:
@@ -187,6 +187,7 @@ class Endpoint:
             why = f"{type(error).__name__} {error}".strip()
         else:
             why = f"{response.status_code} {' '.join(response.text.split())[:200]}".strip()
+        why += http_retry.requested_wait(error) if error else ""
         self._notes.waiting(self._masked(why), self._patience_s())
 
     def _pause(self, seconds: float) -> None:

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from psgimg.finetune.evaluation.uncertainty.calibration import LEAST, calibration
+from psgimg.finetune.metrics import calibration as measures
+from psgimg.finetune.metrics.calibration import LEAST, calibration
 
 sk = pytest.importorskip("sklearn.metrics")
 curve = pytest.importorskip("sklearn.calibration").calibration_curve
@@ -52,3 +53,11 @@ def test_only_epochs_with_probabilities_count():
     np.testing.assert_equal(found, calibration(labels[:10], probabilities[:10]))
     assert found["epochs"] == sum(b["epochs"] for b in found["bins"]) == 10
     assert calibration(labels, None) is None
+
+
+def test_epochs_measured_a_few_at_a_time_give_exactly_the_same_figures(monkeypatch):
+    labels, probabilities = drawn()
+    probabilities[::7] = np.nan
+    whole = calibration(labels, probabilities)
+    monkeypatch.setattr(measures, "BLOCK", 6)
+    assert repr(calibration(labels, probabilities)) == repr(whole)  # NaN of empty bins included

@@ -7,13 +7,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
 N_BINS = 10
+BLOCK = 100_000
+"""Epochs that are measured at a time; copies of millions would fill the memory."""
+
 LEAST = float(np.finfo(np.float64).eps)
 """Lower bound of probabilities in the NLL, so that a single epoch can't make it infinite."""
 
 
 def calibration(
-    labels: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64] | None
+    labels: npt.NDArray[np.integer], probabilities: npt.NDArray[np.float64] | None
 ) -> dict[str, Any] | None:
     """Return calibration measures over the epochs that have probabilities.
 
@@ -33,21 +39,27 @@ def calibration(
     """
     if probabilities is None:
         return None
-    complete = np.isfinite(probabilities).all(axis=1)
-    labels, probabilities = labels[complete], probabilities[complete]
-    n = len(labels)
-    if not n:
+    complete: Mask = np.asarray(np.isfinite(probabilities).all(axis=1))
+    if not complete.any():
         return None
-    rows = np.arange(n)
-    target = np.zeros_like(probabilities)
-    target[rows, labels] = 1
-    bins = _bins(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
+    n = int(complete.sum())
+    confidence, scored, squares = np.empty((3, n))
+    right, end = np.empty(n, np.bool_), 0
+    for start in range(0, len(labels), BLOCK):
+        rows = slice(start, start + BLOCK)
+        stages, odds = labels[rows][complete[rows]], probabilities[rows][complete[rows]]
+        own = slice(end, end := end + len(stages))
+        confidence[own], right[own] = odds.max(axis=1), odds.argmax(axis=1) == stages
+        scored[own] = odds[np.arange(len(stages)), stages]
+        odds[np.arange(len(stages)), stages] -= 1
+        squares[own] = (odds**2).sum(axis=1)
+    bins = _bins(confidence, right)
     gaps = [b["epochs"] * abs(b["accuracy"] - b["confidence"]) for b in bins if b["epochs"]]
     return {
         "epochs": n,
         "ece": float(sum(gaps) / n),
-        "nll": float(-np.log(np.maximum(probabilities[rows, labels], LEAST)).mean()),
-        "brier": float(((probabilities - target) ** 2).sum(axis=1).mean()),
+        "nll": float(-np.log(np.maximum(scored, LEAST)).mean()),
+        "brier": float(squares.mean()),
         "bins": bins,
     }
 

@@ -1,0 +1,1 @@
+../../psgimg/__init__.pyi

@@ -1,0 +1,1 @@
+"""Unscored: recordings outside any corpus, as signals for stagers and as views for people."""

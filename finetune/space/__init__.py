@@ -1,0 +1,1 @@
+"""Space: a page on the Hub that stages a night with a model."""

@@ -1,0 +1,11 @@
+from .builder.errors import BuildError as BuildError
+from .builder.errors import RecordingError as RecordingError
+from .builder.unscored.notebook import Look as Look
+from .builder.unscored.notebook import Page as Page
+from .builder.unscored.notebook import draw_page as draw_page
+from .builder.unscored.notebook import draw_pages as draw_pages
+from .finetune.notebook import Pages as Pages
+from .finetune.notebook import read_pages as read_pages
+from .finetune.notebook import read_predictions as read_predictions
+from .finetune.notebook import sleep_statistics as sleep_statistics
+from .finetune.notebook import stage as stage
