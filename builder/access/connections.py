@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,19 +25,22 @@ class Connections:
 
     def __init__(self) -> None:
         self._streams: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._ended = False
+        self._ended, self._lock = False, threading.Lock()
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Remember a connection that the client has opened; its ``trace`` extension."""
         if event.endswith(OPENED):
-            self._streams.add(info["return_value"])
+            with self._lock:
+                self._streams.add(info["return_value"])
             if self._ended:
                 self.end()
 
     def end(self) -> None:
         """End every connection, now and later: who waits for bytes gets an error at once."""
         self._ended = True
-        for stream in list(self._streams):
+        with self._lock:  # other threads may be opening more
+            streams = list(self._streams)
+        for stream in streams:
             with suppress(OSError):
                 stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
