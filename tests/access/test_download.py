@@ -6,7 +6,7 @@ import threading
 from pathlib import PurePosixPath
 
 import pytest
-from file_server import FileServer
+from file_server import FileServer, nobody
 from psgimg.builder.access import host as hosts
 from psgimg.builder.access import incoming
 from psgimg.builder.access.answer import RefusedError
@@ -36,10 +36,14 @@ def host(monkeypatch):
 
 
 def remote(server, *, md5=True, size=True, name="night.edf"):
+    return remote_at(server.url, md5=md5, size=size, name=name)
+
+
+def remote_at(url, *, md5=True, size=True, name="night.edf"):
     digest = hashlib.md5(CONTENT).hexdigest()
     return RemoteFile(
         PurePosixPath("edfs") / name,
-        f"{server.url}/{name}",
+        f"{url}/{name}",
         len(CONTENT) if size else None,
         (("md5", digest),) if md5 else (),
     )
@@ -123,10 +127,11 @@ def test_a_refusal_is_one_line_and_final(server, host, tmp_path, fault, reason):
 
 def test_a_server_that_stays_away_is_told_without_the_secret(host, tmp_path, monkeypatch):
     monkeypatch.setattr(hosts, "FIRST_PATIENCE_S", 0.2)
-    gone = FileServer()
-    gone.close()
-    with pytest.raises(RecordingError, match="run the same command again later") as caught:
-        host.fetch(remote(gone), tmp_path)
+    with (
+        nobody() as url,
+        pytest.raises(RecordingError, match="run the same command again later") as caught,
+    ):
+        host.fetch(remote_at(url), tmp_path)
     error = caught.value
     while error is not None:
         assert SECRET not in repr(error)

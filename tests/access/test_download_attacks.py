@@ -17,7 +17,7 @@ from file_server import FileServer
 from hypothesis import given
 from hypothesis import strategies as st
 from nsrr_server import TOKEN, NsrrServer
-from patience import PATIENCE_S
+from patience import PATIENCE_S, wait_for
 from progress import Remembered
 from psgimg.builder import fetch as fetching
 from psgimg.builder.access import host as hosts
@@ -123,8 +123,7 @@ def test_ending_waits_for_no_server_and_what_has_come_stays(server, tmp_path):
         thread = threading.Thread(target=work)
         thread.start()
         assert server.hanging.wait(PATIENCE_S)
-        while not (tmp_path / ".n.edf.part").exists():
-            time.sleep(0.01)
+        wait_for((tmp_path / ".n.edf.part").exists)
         host.stop()
         thread.join()
     assert len(errors) == 1
@@ -198,15 +197,21 @@ def test_no_more_than_stated_is_on_disk_at_the_same_time(served, tmp_path):
         stock.bring(job.recording)
         return job
 
+    def n_here():
+        return len(list(tmp_path.glob("*.edf")))
+
     with service.stock(tmp_path) as stock:
         arrivals = Arrivals(jobs, {"one": stock}, bring, None, connections=4, ahead=3)
-        while arrivals:
-            time.sleep(0.02)  # so that the threads could run ahead
+        for n_left in range(12, 0, -1):
             job = arrivals.take(wait=True)
-            most = max(most, len(list(tmp_path.glob("*.edf"))))
+            n_expected = min(3, n_left)
+            wait_for(lambda n=n_expected: n_here() >= n)
+            time.sleep(0.02)  # so that the threads could run further ahead
+            most = max(most, n_here())
             arrivals.used(job.key)
+        assert not arrivals
         arrivals.close()
-    assert 1 < most <= 3
+    assert most == 3
     assert not list(tmp_path.glob("*.edf"))
 
 
@@ -326,8 +331,7 @@ def test_an_ended_command_goes_on_where_it_was(nsrr, tmp_path, words, number):
     part = paths(root, NIGHTS[0])[0].with_name(f".{NIGHTS[0]}.edf.part")
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as running:
         assert nsrr.hanging.wait(PATIENCE_S)
-        while not (part.exists() and part.stat().st_size):
-            time.sleep(0.02)
+        wait_for(lambda: part.exists() and part.stat().st_size)
         running.send_signal(number)
         _, said = running.communicate()
     assert running.returncode == (130 if number == signal.SIGINT else -number)

@@ -6,9 +6,11 @@ import logging
 import os
 import threading
 from pathlib import PurePosixPath
+from types import SimpleNamespace
 
 import pytest
-from file_server import FileHandler, FileServer
+from file_server import FileHandler, FileServer, nobody
+from patience import PATIENCE_S
 from psgimg.builder.access import host as hosts
 from psgimg.builder.access import nsrr_service, services, turns
 from psgimg.builder.access.host import Host
@@ -93,7 +95,6 @@ def beyond(handler, _):
     handler.send(416, Content_Length=0)
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("act", [busy, half, elsewhere, beyond])
 def test_what_brings_nothing_new_is_not_repeated_without_end(server, host, tmp_path, act):
     server.act = act
@@ -115,6 +116,7 @@ def test_a_wait_that_the_server_asks_for_is_kept_up_to_a_limit_and_said(
 ):
     """It is longer than every wait that nobody asks for."""
     monkeypatch.setattr("psgimg.builder.http_retry.LONGEST_REQUESTED_S", 1.5)
+    monkeypatch.setattr(hosts, "FIRST_PATIENCE_S", PATIENCE_S)  # the first answer may take long
 
     def act(handler, n):
         if n == 1:
@@ -258,20 +260,21 @@ def test_too_many_requests_keep_all_others_waiting():
     every = turns.of("busy.example", 4)
     assert turns.of("busy.example", 4) is every
     ended = threading.Event()
-    every.rest(60)
+    every.rest(2 * PATIENCE_S)
     ended.set()
     with pytest.raises(ConnectionAbortedError), every.taken(0.0, ended):
         raise AssertionError
 
 
 def test_physionet_is_asked_where_its_mirror_can_not_be_reached(monkeypatch):
-    gone, here = FileServer(), FileServer()
-    gone.close()
+    here = FileServer()
     here.files["/p/1/SHA256SUMS.txt"] = f"{'0' * 64} a.edf\n".encode()
-    monkeypatch.setattr("psgimg.builder.access.physionet_service.ADDRESSES", (gone.url, here.url))
-    service = PhysioNet(Project("p", "1"), connections=4)
-    with service.host:
-        assert [file.url for file in service.files()] == [f"{here.url}/p/1/a.edf"]
+    with nobody() as gone:
+        addresses = "psgimg.builder.access.physionet_service.ADDRESSES"
+        monkeypatch.setattr(addresses, (gone, here.url))
+        service = PhysioNet(Project("p", "1"), connections=4)
+        with service.host:
+            assert [file.url for file in service.files()] == [f"{here.url}/p/1/a.edf"]
     here.close()
 
 
@@ -282,8 +285,8 @@ def test_a_name_too_long_for_the_disk_is_refused_when_it_is_listed(name):
 
 
 def test_corpora_on_one_disk_share_its_space(tmp_path, monkeypatch):
-    usage = os.statvfs(tmp_path)
-    free = usage.f_bavail * usage.f_frsize
+    free = 10**12
+    monkeypatch.setattr(services.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     one, two = tmp_path / "one", tmp_path / "two"
     services.require_space({one: free * 2 // 3}, "choose fewer")
     with pytest.raises(BuildError, match="choose fewer"):
