@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from patience import wait_for
+from patience import PATIENCE_S, wait_for
 
 CHILD = """
 import sys, os
@@ -34,7 +34,7 @@ def test_no_child_and_no_grandchild_outlives_the_command_that_started_it(tmp_pat
     wait_for((tmp_path / "ready").exists)
     pids = [int(word) for word in (tmp_path / "ready").read_text().split()]
     process.send_signal(number)
-    process.wait(20)
+    process.wait(PATIENCE_S)
     wait_for(lambda: not any(map(alive, pids)))
 
 

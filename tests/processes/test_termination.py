@@ -9,25 +9,28 @@ import threading
 import time
 
 import pytest
-from patience import PATIENCE_S
+from patience import PATIENCE_S, wait_for
 from psgimg.builder.errors import BuildError
 from psgimg.builder.processes import termination
 
-# A command that waits, and at its end takes its time or cleans up.
-COMMAND = """
+# A command that waits, and at its end takes its time or cleans up. It is not ended for being slow,
+# and no signal comes so late that it counts as another one, unless a test says so.
+COMMAND = f"""
 import sys, time, click
 from pathlib import Path
 from psgimg.builder import cli
-{before}
+from psgimg.builder.processes import termination
+termination.GRACE_S = termination.REPEAT_S = {2 * PATIENCE_S}
+{{before}}
 @cli.cli.command()
 def rest():
     try:
         print("ready", flush=True)
-        for _ in range(1200):
+        for _ in range(12000):
             time.sleep(0.05)  # one long sleep would miss a signal that comes just before it
     finally:
         Path(place).write_text("cleaned up")
-        time.sleep({clean_up_s})
+        time.sleep({{clean_up_s}})
 cli.command_line = lambda: cli.cli
 place = sys.argv[1]
 sys.argv[1:] = ["rest"]
@@ -78,10 +81,10 @@ def test_a_signal_that_is_ignored_when_a_command_starts_remains_ignored(tmp_path
 
 
 def test_a_second_signal_ends_the_clean_up_at_once(tmp_path):
-    process = started(tmp_path / "done", clean_up_s=2 * PATIENCE_S)
+    before = f"termination.REPEAT_S = {termination.REPEAT_S}"
+    process = started(tmp_path / "done", before=before, clean_up_s=2 * PATIENCE_S)
     process.send_signal(signal.SIGTERM)
-    while not (tmp_path / "done").exists():
-        time.sleep(0.05)
+    wait_for((tmp_path / "done").exists)
     time.sleep(2 * termination.REPEAT_S)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=PATIENCE_S)
@@ -124,7 +127,7 @@ def test_signals_that_keep_coming_until_the_end_change_no_status(tmp_path, numbe
 
 
 def test_a_clean_up_that_hangs_is_cut_short(tmp_path):
-    hasty = "from psgimg.builder.processes import termination; termination.GRACE_S = 0.5"
+    hasty = "termination.GRACE_S = 0.5"
     process = started(tmp_path / "done", before=hasty, clean_up_s=2 * PATIENCE_S)
     process.send_signal(signal.SIGTERM)
     _, error = process.communicate(timeout=PATIENCE_S)
@@ -152,7 +155,7 @@ def test_a_terminal_that_is_closed_costs_no_clean_up(tmp_path):
         said += os.read(ours, 100)
     os.close(ours)  # hangs up
     process.send_signal(signal.SIGHUP)  # as the shell does
-    assert process.wait(60) == 129
+    assert process.wait(PATIENCE_S) == 129
     assert (tmp_path / "done").read_text() == "cleaned up"
 
 
@@ -173,7 +176,7 @@ def test_writing_to_a_closed_terminal_ends_a_command_as_its_signal_does(tmp_path
     os.close(theirs)
     os.close(ours)
     os.write(go, b"!")
-    assert process.wait(60) == 129
+    assert process.wait(PATIENCE_S) == 129
     assert (tmp_path / "done").read_text() == "cleaned up"
 
 
@@ -181,14 +184,16 @@ FORKED = """
 import os, signal, time
 from psgimg.builder.processes import termination
 with termination.handled():
+    ready, say = os.pipe()
     child = os.fork()
     if not child:
         print("ready", flush=True)
         try:
-            time.sleep(60)
+            os.write(say, b"!")
+            time.sleep(600)
         finally:
             print("the child ran the parent's clean-up", flush=True)
-    time.sleep(1)
+    os.read(ready, 1)
     os.kill(child, signal.SIGTERM)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
