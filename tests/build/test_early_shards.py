@@ -1,8 +1,7 @@
 """Early shards: written while nights are drawn, with the bytes of a publishing after the last one."""
 
-import time
-
 import pytest
+from patience import wait_for
 from psgimg.builder.building import shard_files, shard_plan
 from psgimg.builder.building.early_shards import EarlyShards
 from psgimg.builder.dataset import shards
@@ -62,10 +61,7 @@ def test_a_shard_is_complete_before_the_last_recording_is_drawn(tmp_path):
         for key in keys:
             write(out, [key[1]])
             work.known(key)
-        stop = time.monotonic() + 30
-        while first not in work.hashes:
-            assert time.monotonic() < stop, "waited in vain"
-            time.sleep(0.01)
+        wait_for(lambda: first in work.hashes)
         for key in set(KEYS) - set(keys):
             write(out, [key[1]])
             work.known(key)
