@@ -10,6 +10,7 @@ import pytest
 import tiny
 from builds import content, run
 from dask_processes import DaskProcesses
+from patience import PATIENCE_S, wait_for
 from psgimg.builder import build as main_path
 from psgimg.builder.dataset.config import BuildConfig
 from psgimg.builder.engines import attempt, dask_cluster
@@ -21,10 +22,12 @@ SMALL = {"style": "paper", "trim_min": None, "splits": "1/1/1"}
 
 SLOW = """
 import time
+from pathlib import Path
 from psgimg.builder import night
 drawn = night.draw
 def draw(plan, spec):
-    time.sleep(1)
+    while not Path("go").exists():  # beside the logs
+        time.sleep(0.02)
     return drawn(plan, spec)
 night.draw = draw
 """
@@ -56,8 +59,9 @@ def whole(shhs, tmp_path_factory):
 
 
 @pytest.fixture
-def cluster(tmp_path):
+def cluster(tmp_path, monkeypatch):
     """Return a function that starts a cluster; it ends with the test."""
+    monkeypatch.setattr(dask_cluster, "TIMEOUT_S", PATIENCE_S)
     started = []
 
     def start(n_workers, code=""):
@@ -74,11 +78,11 @@ def built_on(cluster, out, root):
     return main_path.build_on(str(cluster.file), config, SILENT)
 
 
-def has_begun(out):
-    """Whether a worker has begun a night; folders may vanish while they are listed."""
+def n_begun(out):
+    """Return how many nights are in progress; folders may vanish while they are listed."""
     with suppress(FileNotFoundError):
-        return bool(list(out.glob(".psgimg/begun/*/*")))
-    return False
+        return len(list(out.glob(".psgimg/begun/*/*")))
+    return 0
 
 
 def test_a_cluster_of_which_a_worker_is_killed_and_one_comes_late_builds_the_same(
@@ -88,11 +92,10 @@ def test_a_cluster_of_which_a_worker_is_killed_and_one_comes_late_builds_the_sam
     ours, out = cluster(2, SLOW), tmp_path / "out"
 
     def kill_one():
-        while not has_begun(out):
-            time.sleep(0.01)
-        time.sleep(0.3)
+        wait_for(lambda: n_begun(out) == 2)
         ours.kill_worker(ours.workers[0])
         ours.add_worker()
+        (ours.folder / "go").touch()
 
     killing = threading.Thread(target=kill_one)
     killing.start()
@@ -116,8 +119,7 @@ def test_a_scheduler_that_dies_ends_the_command_in_one_line(shhs, tmp_path, clus
     ours, out = cluster(1, SLOW), tmp_path / "out"
 
     def kill():
-        while not has_begun(out):
-            time.sleep(0.01)
+        wait_for(lambda: n_begun(out))
         ours.scheduler.kill()
 
     killing = threading.Thread(target=kill)

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from patience import PATIENCE_S
+from patience import PATIENCE_S, wait_for
 
 
 def double(task):
@@ -23,7 +23,11 @@ def fragile(task):
     return number
 
 
-def has_imported(name):
+def has_imported(task):
+    """Whether a module was imported before; a task for each of two workers, who wait for each other."""
+    name, folder = task
+    Path(folder, str(os.getpid())).touch()
+    wait_for(lambda: len(list(Path(folder).iterdir())) == 2)
     return name in sys.modules
 
 
