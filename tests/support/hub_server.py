@@ -150,6 +150,12 @@ class _Http(ThreadingHTTPServer):
         super().__init__(*args)
         self.connections: set[socket.socket] = set()
 
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Know a connection before its thread begins, which may be late."""
+        connection, address = super().get_request()
+        self.connections.add(connection)
+        return connection, address
+
     def close_connections(self) -> None:
         for connection in list(self.connections):
             with suppress(OSError):
@@ -167,10 +173,6 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Http
-
-    def setup(self) -> None:
-        super().setup()
-        self.server.connections.add(self.connection)
 
     def finish(self) -> None:
         self.server.connections.discard(self.connection)
