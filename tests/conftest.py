@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 STEERS = (
     "ACCELERATE_",
@@ -68,7 +68,12 @@ def _heed_signals() -> None:
 _clean_environment()
 _heed_signals()
 
-settings.register_profile("psgimg", deadline=None)  # a busy machine is no fault of the code
+# A busy machine is no fault of the code, and a change has to answer for the same examples whenever it
+# is tested. `pytest -m hypothesis --hypothesis-profile search` looks for others.
+settings.register_profile(
+    "search", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=False
+)
+settings.register_profile("psgimg", settings.get_profile("search"), derandomize=True)
 settings.load_profile("psgimg")
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "psg"
