@@ -23,7 +23,8 @@ class FileServer(ThreadingHTTPServer):
     """Serves ``files`` (path → bytes); ``faults`` (path → list of faults) come first, one a request.
 
     A fault is ``503``, ``429``, ``302``, ``404``, ``html``, ``drop`` (half, then the connection ends),
-    ``wrong`` (other bytes), ``more`` (bytes without end) or ``hang`` (half, then nothing).
+    ``wrong`` (other bytes), ``more`` (bytes without end) or ``hang`` (half, then nothing). Nothing is
+    answered before ``gate`` is set, which it is unless a test clears it.
     """
 
     daemon_threads = True
@@ -34,7 +35,8 @@ class FileServer(ThreadingHTTPServer):
         self.tags, self.hanging, self.ending = True, threading.Event(), threading.Event()
         self.faults, self.seen = defaultdict(list), []
         self.lock, self.at_once, self.at_most = threading.Lock(), 0, 0
-        self.sent = 0
+        self.sent, self.gate = 0, threading.Event()
+        self.gate.set()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -43,6 +45,7 @@ class FileServer(ThreadingHTTPServer):
 
     def close(self):
         self.ending.set()
+        self.gate.set()
         self.shutdown()
         self.server_close()
 
@@ -68,6 +71,7 @@ class FileHandler(BaseHTTPRequestHandler):
             server.at_most = max(server.at_most, server.at_once)
             self.counted = True
             fault = server.faults[path].pop(0) if server.faults[path] else None
+        server.gate.wait()
         try:
             with suppress(ConnectionError):  # a client that has what it wants, or was ended
                 self.answer(path, query, fault)
