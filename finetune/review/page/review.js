@@ -45,16 +45,19 @@ class Review {
 
   // Show what the address names: `#night/epoch`, or the worklist.
   async route() {
+    this.leaving = true;
     try {
       await this.saving?.drained();
       const list = await server.worklist();
       const [id, epoch] = location.hash.slice(1).split("/").map(decodeURIComponent);
+      this.leaving = false;
       const only = list.nights.length === 1 ? list.nights[0].id : null;
       const known = list.nights.some((night) => night.id === id);
       get("to-worklist").hidden = list.nights.length === 1 || !known;
       if (known || only) await this.open(known ? id : only, Number(epoch) - 1);
       else this.#list(list);
     } catch (error) {
+      this.leaving = false;
       this.say(error.status ? error.message : "The server does not answer. Start psgimg review again.", true);
     }
   }
@@ -112,7 +115,7 @@ class Review {
   // Keep the place in the address; browsers refuse to do so for each turn of a held key.
   #remember() {
     const keep = () => {
-      if (!this.night) return; // the worklist was opened
+      if (!this.night || this.leaving) return; // the address says where to go, not where we are
       this.remembered = performance.now();
       history.replaceState(null, "", `#${encodeURIComponent(this.night.id)}/${this.epoch + 1}`);
     };
