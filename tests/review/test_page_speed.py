@@ -14,6 +14,11 @@ pytest.importorskip("uvicorn")
 
 LOG = logging.getLogger("page turns")
 TURNS = 24
+CAME = """(path) => {
+  const came = performance.getEntriesByType("resource").filter((one) => one.name.includes(path));
+  return came.filter((one) => one.responseEnd).length === 2;
+}"""
+"""Whether the picture of a page and what is written around it have come."""
 READING_MS = 250
 """A scorer looks at a page at least as long; meanwhile its neighbours are fetched."""
 
@@ -22,9 +27,9 @@ def test_the_next_page_is_there_before_it_is_asked_for(browser, tmp_path):
     staged = write_staged(write_recording(tmp_path / "night.edf"))
     with serving(staged) as address:
         page = ReviewPage(browser, address).ready()
-        page.page.wait_for_load_state("networkidle")
-        page.context.set_offline(True)
         before = page.epoch
+        page.until(CAME, f"/page/{before}.")  # addresses count epochs from 0: it is the next one
+        page.context.set_offline(True)
         assert page.press("ArrowRight").epoch == before + 1
         page.close()
 
