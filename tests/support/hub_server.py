@@ -30,8 +30,12 @@ from hub_faults import Fault, Faults
 from hub_repo import HubError, Repo
 from hub_store import KINDS, Store, Token
 from hub_wire import Call, Reply, answer, refusal
+from patience import PATIENCE_S
 
 BLOCK = 1 << 16
+
+TIME_LIMITS = ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT")
+"""Settings of a client that gives up after 10 s, within which a busy machine may not answer."""
 
 
 @dataclass
@@ -130,6 +134,7 @@ class HubServer:
         mine = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
         mine |= {"HF_ENDPOINT": self.url, "HF_HOME": str(home), "NO_PROXY": "127.0.0.1"}
         mine |= {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+        mine |= dict.fromkeys(TIME_LIMITS, str(int(PATIENCE_S)))
         if token is not None:
             mine["HF_TOKEN"] = token
         if xet:
@@ -149,8 +154,10 @@ class _Http(ThreadingHTTPServer):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.connections: set[socket.socket] = set()
+        self.closing = False
 
     def close_connections(self) -> None:
+        self.closing = True
         for connection in list(self.connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -171,6 +178,9 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.server.connections.add(self.connection)
+        if self.server.closing:  # accepted just before: nobody else would end it
+            with suppress(OSError):
+                self.connection.shutdown(socket.SHUT_RDWR)
 
     def finish(self) -> None:
         self.server.connections.discard(self.connection)
