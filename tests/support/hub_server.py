@@ -154,10 +154,14 @@ class _Http(ThreadingHTTPServer):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.connections: set[socket.socket] = set()
-        self.closing = False
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Know a connection before its thread begins, which may be late."""
+        connection, address = super().get_request()
+        self.connections.add(connection)
+        return connection, address
 
     def close_connections(self) -> None:
-        self.closing = True
         for connection in list(self.connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -174,13 +178,6 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Http
-
-    def setup(self) -> None:
-        super().setup()
-        self.server.connections.add(self.connection)
-        if self.server.closing:  # accepted just before: nobody else would end it
-            with suppress(OSError):
-                self.connection.shutdown(socket.SHUT_RDWR)
 
     def finish(self) -> None:
         self.server.connections.discard(self.connection)
