@@ -2,6 +2,7 @@
 
 import pytest
 from browser import Command, serving
+from lasting_port import lasting_port
 from review_nights import DOUBTED, write_recording, write_staged
 from review_page import ReviewPage
 
@@ -30,7 +31,7 @@ def staged(tmp_path):
 
 
 def test_a_killed_server_loses_nothing_that_was_typed(browser, staged):
-    first = Command(staged)
+    first = Command(staged, "--port", lasting_port())
     page = ReviewPage(browser, first.address).ready()
     page.press("Home", "2").saved()
     first.kill()
