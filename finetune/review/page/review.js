@@ -92,6 +92,8 @@ class Review {
       this.epoch = 0;
     }
     this.redraw();
+    this.film.show(this.night, this.epoch); // what stands around a page decides how large it is
+    this.#place();
     const first = this.night.open(0) ? 0 : this.night.next(0, (k) => this.night.open(k));
     this.turn(Number.isInteger(epoch) ? epoch : (first ?? 0));
   }
@@ -253,8 +255,7 @@ class Review {
   answer(index) {
     const { epoch, night } = this;
     this.#edit({ kind: "stage", epoch, stage: index === null ? null : night.stages[index] });
-    if (epoch + 1 < night.n) this.turn(epoch + 1);
-    else this.turn(epoch);
+    this.turn(epoch + 1);
   }
 
   agree() {
@@ -268,8 +269,7 @@ class Review {
 
   find(question, none) {
     const next = this.night.next(this.epoch, question);
-    if (next === null) this.say(none);
-    else this.turn(next);
+    return next === null ? this.say(none) : this.turn(next);
   }
 
   // The time of lights off or on is the start of this epoch; at the same epoch again, it is taken back.
