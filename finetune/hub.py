@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import safe_names, secrets
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 Kind = Literal["model", "dataset"]
 
@@ -108,19 +111,22 @@ def line(error: BaseException) -> str:
 def _look_up(name: str, kind: Kind, revision: str | None) -> Exception | None:
     """Return why a repository can't be used; None if it exists, or the Hub answers otherwise.
 
-    The look-up of the host can't be limited in time, so that all is done in a thread.
+    The look-up of the host can't be limited in time, so that all is done in a thread, but for the
+    import of the client, which may take longer.
     """
+    from huggingface_hub import HfApi
+
+    api = HfApi()
     outcome: list[Exception | None] = []
     asking = threading.Thread(
-        target=lambda: outcome.append(_answer(name, kind, revision)), daemon=True
+        target=lambda: outcome.append(_answer(api, name, kind, revision)), daemon=True
     )
     asking.start()
     asking.join(DEADLINE_S)
     return outcome[0] if outcome else TimeoutError(f"no answer within {DEADLINE_S:g} s")
 
 
-def _answer(name: str, kind: Kind, revision: str | None) -> Exception | None:
-    from huggingface_hub import HfApi
+def _answer(api: HfApi, name: str, kind: Kind, revision: str | None) -> Exception | None:
     from huggingface_hub.errors import (
         HfHubHTTPError,
         RepositoryNotFoundError,
@@ -128,7 +134,7 @@ def _answer(name: str, kind: Kind, revision: str | None) -> Exception | None:
     )
 
     try:
-        HfApi().repo_info(name, repo_type=kind, revision=revision, timeout=REQUEST_S)
+        api.repo_info(name, repo_type=kind, revision=revision, timeout=REQUEST_S)
     except (RepositoryNotFoundError, RevisionNotFoundError) as error:
         return error
     except HfHubHTTPError:

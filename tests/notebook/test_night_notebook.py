@@ -52,7 +52,9 @@ def test_it_runs_from_top_to_bottom(notebook, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     shorten(notebook)
     where = {"metadata": {"path": str(tmp_path)}}
-    nbclient.NotebookClient(notebook, timeout=PATIENCE_S, resources=where).execute()
+    longest_s = int(2 * PATIENCE_S)  # just below the limit of this test
+    patience = {f"{what}timeout": longest_s for what in ("", "startup_", "iopub_")}
+    nbclient.NotebookClient(notebook, **patience, resources=where).execute()
     assert len(pictures(notebook)) == 4
     told = "".join(o.get("text", "") for cell in code_of(notebook) for o in cell.outputs)
     assert "undertrained" in told

@@ -13,7 +13,7 @@ from typing import Any
 import huggingface_hub
 import numpy as np
 import pytest
-from hub_server import HubServer
+from hub_server import TIME_LIMITS, HubServer
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import (
     EntryNotFoundError,
@@ -22,7 +22,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from patience import PATIENCE_S
+from patience import PATIENCE_S, wait_for
 
 NIGHTS = "alice/nights"
 
@@ -31,6 +31,8 @@ NIGHTS = "alice/nights"
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     """A Hub; clients in this process upload by LFS."""
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+    for name in TIME_LIMITS:
+        monkeypatch.setattr(huggingface_hub.constants, name, int(PATIENCE_S))
     with HubServer() as server:
         yield server
     huggingface_hub.close_session()
@@ -385,6 +387,7 @@ def test_a_client_can_be_killed_in_the_middle_of_any_request(
     clients: list[subprocess.Popen[bytes]] = []
 
     def kill() -> None:
+        wait_for(lambda: clients)
         clients[0].kill()
         clients[0].wait()
 
@@ -401,9 +404,9 @@ def test_a_client_can_be_killed_in_the_middle_of_any_request(
     command = [sys.executable, "-P", "-c", script]
     with subprocess.Popen(command, env=environment, cwd=folder) as process:
         clients.append(process)
-        assert process.wait(60) == -9
+        assert process.wait(PATIENCE_S) == -9
     assert list(hub.repo(NIGHTS).head.files) == [".gitattributes"]
-    assert all(len(data) == 8_000_000 for data in hub.repo(NIGHTS).objects.values())
+    assert all(len(data) == 8_000_000 for data in [*hub.repo(NIGHTS).objects.values()])
 
 
 def test_an_unknown_address_is_not_found_and_logged(hub: HubServer) -> None:

@@ -15,6 +15,7 @@ import yaml
 from builds import PSGIMG, run
 from hub_client import pushed, signed_in
 from huggingface_hub import HfApi, snapshot_download
+from patience import wait_for
 from progress import Remembered
 from psgimg.builder.card import dataset_card, release_notes
 from psgimg.builder.dataset.schema import SPLITS, features
@@ -295,10 +296,17 @@ def test_killed_at_any_moment_readers_see_all_or_nothing_and_the_rest_is_sent_la
     hub, built, tmp_path, moment, nth, at
 ):
     pushed(built / "open")
-    process = client(hub, tmp_path / "killed", "push", built / "restyled")
+    started = []
+
+    def kill():
+        wait_for(lambda: started)
+        started[0].kill()
+
     if at == "start":  # of a dead client only part of a request arrives
         hub.faults.add(moment, drop="request", skip=nth - 1)
-    hub.faults.call(moment, process.kill, nth=nth, at=at)
+    hub.faults.call(moment, kill, nth=nth, at=at)
+    process = client(hub, tmp_path / "killed", "push", built / "restyled")
+    started.append(process)
     assert process.wait() < 0, process.stdout.read()
     process.stdout.close()
     landed = ("commit" in moment and at == "done") or "tag" in moment

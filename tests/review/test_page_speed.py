@@ -2,6 +2,7 @@
 
 import logging
 from statistics import median
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from browser import serving
@@ -14,6 +15,11 @@ pytest.importorskip("uvicorn")
 
 LOG = logging.getLogger("page turns")
 TURNS = 24
+CAME = """(path) => {
+  const came = performance.getEntriesByType("resource").filter((one) => one.name.includes(path));
+  return came.filter((one) => one.responseEnd).length === 2;
+}"""
+"""Whether the picture of a page and what is written around it have come."""
 READING_MS = 250
 """A scorer looks at a page at least as long; meanwhile its neighbours are fetched."""
 
@@ -22,10 +28,20 @@ def test_the_next_page_is_there_before_it_is_asked_for(browser, tmp_path):
     staged = write_staged(write_recording(tmp_path / "night.edf"))
     with serving(staged) as address:
         page = ReviewPage(browser, address).ready()
-        page.page.wait_for_load_state("networkidle")
-        page.context.set_offline(True)
         before = page.epoch
+        page.until(CAME, f"/page/{before}.")  # addresses count epochs from 0: it is the next one
+        page.context.set_offline(True)
         assert page.press("ArrowRight").epoch == before + 1
+        page.close()
+
+
+def test_a_page_is_drawn_at_once_in_the_size_that_it_keeps(browser, tmp_path):
+    staged = write_staged(write_recording(tmp_path / "night.edf"))
+    with serving(staged) as address:
+        page = ReviewPage(browser, address).ready()
+        page.page.wait_for_timeout(500)  # another size would be asked for now
+        asked = [parse_qs(urlsplit(url).query) for url in page.asked if "/page/" in url]
+        assert len({(*query["width"], *query["height"]) for query in asked}) == 1
         page.close()
 
 

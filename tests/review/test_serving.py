@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 from psgimg.builder.errors import BuildError
 from review_nights import write_recording, write_staged
 
@@ -15,7 +16,7 @@ pytest.importorskip("uvicorn")
 from psgimg.finetune.review import requirements, serve
 from psgimg.finetune.review.review_config import ReviewConfig
 from psgimg.finetune.review.worklist import Worklist
-from review_client import WAIT_S, Served
+from review_client import Served
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def test_a_killed_review_has_lost_nothing_that_was_answered_and_its_files_are_br
             edit = {"kind": "stage", "epoch": epoch, "stage": "N3"}
             assert served.edit(edit).status_code == 200
         os.kill(served.process.pid, signal.SIGKILL)
-        served.process.wait(WAIT_S)
+        served.process.wait(PATIENCE_S)
     (folder / "review" / "hypnogram.csv").unlink(
         missing_ok=True
     )  # as if killed before it was written
@@ -41,7 +42,7 @@ def test_a_killed_review_has_lost_nothing_that_was_answered_and_its_files_are_br
         assert _addresses(served.port) == {"0100007F"}, "only this machine is served"
         served.process.send_signal(signal.SIGINT)
         rest = served.process.stdout.read()
-        assert served.process.wait(WAIT_S) == 130
+        assert served.process.wait(PATIENCE_S) == 130
     assert "api/nights" not in rest
     assert "key=" not in rest
     facts = json.loads((folder / "review" / "statistics.json").read_text())

@@ -3,10 +3,8 @@
 import ast
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 import zipfile
 from pathlib import Path
@@ -18,6 +16,7 @@ import yaml
 from click.testing import CliRunner
 from hub_client import signed_in
 from huggingface_hub import HfApi
+from lasting_port import lasting_port
 from patience import PATIENCE_S, wait_for
 from progress import Remembered
 from psgimg.builder.build import build
@@ -141,9 +140,7 @@ def test_a_night_dropped_on_the_page_is_staged_and_then_forgotten(model, corpus,
     if not python:
         pytest.skip(f"no environment with gradio; name its Python in {GRADIO}")
     page = space.write(published(model, "alice/stager"), tmp_path / "page").out
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = lasting_port()
     uploads = tmp_path / "uploads"
     environment = {
         **{k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "HF_ENDPOINT")},
@@ -185,15 +182,15 @@ def test_a_night_dropped_on_the_page_is_staged_and_then_forgotten(model, corpus,
 
 
 def _await(address, server):
-    for _ in range(600):
+    def is_up():
         assert server.poll() is None, "the page ended"
         try:
-            urllib.request.urlopen(address, timeout=5).close()
+            urllib.request.urlopen(address, timeout=PATIENCE_S).close()
         except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    raise AssertionError("the page did not come up")
+            return False
+        return True
+
+    wait_for(is_up, lambda: "for the page")
 
 
 def _ask(python, address, night, out, environment, channels=CHANNELS):

@@ -15,6 +15,7 @@ import mne
 import numpy as np
 import pytest
 import tiny
+from patience import PATIENCE_S
 from PIL import Image
 from progress import Remembered
 from psgimg.builder.build import build
@@ -322,7 +323,7 @@ def test_the_next_item_is_made_while_the_caller_is_busy():
 
     made = ahead(items())
     assert next(made) == 1
-    assert second.wait(20), "the second is only made once it is asked for"
+    assert second.wait(PATIENCE_S), "the second is only made once it is asked for"
     assert list(made) == [2]
 
 

@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import builds
@@ -20,6 +19,7 @@ import tiny
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from patience import PATIENCE_S
 from progress import Remembered
 from psgimg.builder.command_options import kebab
 from psgimg.builder.errors import BuildError
@@ -355,6 +355,19 @@ def finished(out, cells, rows_of):
         )
 
 
+DIES = """
+import os, signal, sys
+
+def dies(event, arguments):
+    if event == "os.mkdir" and str(arguments[0]).endswith("checkpoint-2"):
+        os.kill(os.getppid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(dies)
+"""
+"""What Python runs first in every process, so that a training with one checkpoint kills its study."""
+
+
 @pytest.mark.timeout(900)  # six commands, each of which loads torch
 def test_a_killed_study_resumes_from_its_checkpoint_and_then_has_nothing_to_do(
     tmp_path, surroundings
@@ -369,13 +382,15 @@ def test_a_killed_study_resumes_from_its_checkpoint_and_then_has_nothing_to_do(
         grid={"corpus": ["shhs", {"train": "shhs", "test": "isruc"}]},
     )  # fmt: skip
     out = tmp_path / "out"
-    killed = subprocess.Popen(
-        [*builds.PSGIMG, "study", str(path), "--out", str(out)], start_new_session=True
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "sitecustomize.py").write_text(DIES)
+    killed = subprocess.run(
+        [*builds.PSGIMG, "study", str(path), "--out", str(out)],
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "first")},
+        check=False,
     )
-    while not list(out.glob("models/*/checkpoint-*/trainer_state.json")) and killed.poll() is None:
-        time.sleep(0.02)
-    os.killpg(killed.pid, signal.SIGKILL)
-    assert killed.wait() == -signal.SIGKILL
+    assert killed.returncode == -signal.SIGKILL
+    assert list(out.glob("models/*/checkpoint-1/trainer_state.json"))
     assert not list(out.glob("models/*/README.md"))
 
     told = Remembered()
@@ -444,10 +459,11 @@ def test_a_step_that_another_process_does_is_waited_for_and_not_done_twice(tmp_p
         fcntl.flock(held, fcntl.LOCK_EX)
         waiting = threading.Thread(target=Runner(tmp_path, told).run, args=([cell],))
         waiting.start()
-        assert waited.wait(30)
+        assert waited.wait(PATIENCE_S)
         finish(tmp_path, asked, lambda path: path.mkdir(parents=True))
         (tmp_path / asked.finished).touch()
-    waiting.join(30)
+    waiting.join(PATIENCE_S)
+    assert not waiting.is_alive()
     assert told.notes == ["waiting for another process that runs evaluate-x"]
 
 

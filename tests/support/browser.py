@@ -42,7 +42,7 @@ class Command:
         The one that the command prints, with its token.
     """
 
-    def __init__(self, *words: str | Path) -> None:
+    def __init__(self, *words: str | int | Path) -> None:
         command = [sys.executable, "-P", "-c", "from psgimg.builder.cli import main; main()"]
         self.process = subprocess.Popen(
             [*command, "review", *map(str, words), "--no-open"],

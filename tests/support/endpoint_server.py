@@ -8,6 +8,7 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from patience import PATIENCE_S
 from PIL import Image
 from psgimg.builder.stages import STAGE_NAMES
 
@@ -27,14 +28,12 @@ UNSUPPORTED = {
 SPENT = (429, {"message": "You exceeded your current quota", "code": "insufficient_quota"})
 """Status and error of a key without quota."""
 
-PATIENCE_S = 30.0
-"""For what comes soon, on a machine that is busy with other things."""
-
 
 class Server(ThreadingHTTPServer):
     """Names the stage by the page's shade; ``faults`` come first, ``told`` makes log-probabilities."""
 
     daemon_threads = True
+    request_queue_size = 128  # of 5, more connections at once would be tried again after seconds
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)

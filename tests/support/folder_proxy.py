@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 from in_thread import running
+from patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -32,7 +33,7 @@ def in_a_folder(address: str) -> Iterator[str]:
     async def pass_on(request: Request) -> Response:
         url = f"{there.scheme}://{there.netloc}/{request.path_params['path']}?{request.url.query}"
         given = [(k, v) for k, v in request.headers.items() if k not in OF_A_HOP]
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=PATIENCE_S) as client:
             answer = await client.request(
                 request.method, url, headers=given, content=await request.body()
             )

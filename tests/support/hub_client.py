@@ -1,4 +1,7 @@
-"""A client of the test Hub in this process: endpoint, token and caches of its own, no long waits."""
+"""A client of the test Hub in this process: endpoint, token and caches of its own.
+
+It waits as long as a busy machine needs, and no longer between attempts than it must.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hub_server import HubServer
+from hub_server import TIME_LIMITS, HubServer
 from huggingface_hub import close_session
+from patience import PATIENCE_S
 from progress import Remembered
 from psgimg.builder import http_retry
 from psgimg.builder.release.push import PushConfig, Pushed, push
@@ -31,6 +35,10 @@ def signed_in(home: Path, user: str = "alice", role: str = "write") -> Iterator[
         patch.setattr("datasets.config.HF_ENDPOINT", hub.url)
         patch.setattr("datasets.config.HF_DATASETS_CACHE", home / "datasets")
         patch.setattr(http_retry, "LONGEST_WAIT_S", 0.02)
+        for name in TIME_LIMITS:
+            patch.setattr(f"huggingface_hub.constants.{name}", int(PATIENCE_S))
+        for name in ("REQUEST_S", "DEADLINE_S"):
+            patch.setattr(f"psgimg.finetune.hub.{name}", PATIENCE_S)
         try:
             yield hub
         finally:

@@ -30,8 +30,12 @@ from hub_faults import Fault, Faults
 from hub_repo import HubError, Repo
 from hub_store import KINDS, Store, Token
 from hub_wire import Call, Reply, answer, refusal
+from patience import PATIENCE_S
 
 BLOCK = 1 << 16
+
+TIME_LIMITS = ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT")
+"""Settings of a client that gives up after 10 s, within which a busy machine may not answer."""
 
 
 @dataclass
@@ -130,6 +134,7 @@ class HubServer:
         mine = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
         mine |= {"HF_ENDPOINT": self.url, "HF_HOME": str(home), "NO_PROXY": "127.0.0.1"}
         mine |= {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+        mine |= dict.fromkeys(TIME_LIMITS, str(int(PATIENCE_S)))
         if token is not None:
             mine["HF_TOKEN"] = token
         if xet:

@@ -8,6 +8,7 @@ import sys
 from contextlib import ExitStack
 
 import httpx2
+from patience import PATIENCE_S
 from progress import Remembered
 from psgimg.finetune.review import worklist
 from psgimg.finetune.review.application import application
@@ -51,7 +52,6 @@ class Review:
 
 
 ADDRESS = re.compile(r"review at (http://127\.0\.0\.1:(\d+)/)\?key=(\S+)")
-WAIT_S = 60.0
 
 
 class Served:
@@ -71,7 +71,9 @@ class Served:
             self.said += line
             if found := ADDRESS.search(line):
                 self.base, self.port, token = found.groups()
-                self.client = httpx2.Client(base_url=self.base, headers={"X-Token": token})
+                self.client = httpx2.Client(
+                    base_url=self.base, headers={"X-Token": token}, timeout=PATIENCE_S
+                )
                 return
         raise AssertionError(f"no address: {self.said}")
 
@@ -81,7 +83,7 @@ class Served:
     def __exit__(self, *_):
         self.client.close()
         self.process.kill()
-        self.process.wait(WAIT_S)
+        self.process.wait(PATIENCE_S)
         self.process.stdout.close()
 
     @property

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -291,22 +290,31 @@ def as_of_an_older_version(path, *options):
     path.write_text(json.dumps(settings))
 
 
+DIES = """
+import os, signal, sys
+from psgimg.finetune import sft
+
+def dies(event, arguments):
+    if event == "os.mkdir" and str(arguments[0]).endswith("checkpoint-4"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(dies)
+sft.main(sys.argv[1:])
+"""
+"""A training that is killed as it begins its second checkpoint."""
+
+
 def test_a_killed_run_resumes_with_the_same_losses(dataset, taught, tmp_path):
     out = tmp_path / "model"
-    code = "import sys; from psgimg.finetune import sft; sft.main(sys.argv[1:])"
     asked = argv(dataset, out, max_steps=6, save_steps=2)
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-c", code, *asked, "--save-total-limit", "9"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", DIES, *asked, "--save-total-limit", "9"],
+        capture_output=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
+        check=False,
     )
-    state = out / "checkpoint-2" / "trainer_state.json"
-    while not state.exists() and child.poll() is None:
-        time.sleep(0.02)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    assert state.exists()
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert (out / "checkpoint-2" / "trainer_state.json").exists()
     assert not (out / "psgimg.json").exists()
 
     with pytest.raises(BuildError, match="holds a training already; resume it with --resume"):

@@ -7,8 +7,12 @@ import pytest
 import tiny
 from builds import PSGIMG, run
 from hub_server import HubServer
+from patience import PATIENCE_S
 
 pytest.importorskip("torch")
+
+PATIENT = f"from psgimg.finetune import hub; hub.REQUEST_S = hub.DEADLINE_S = {PATIENCE_S}; "
+"""Has a command wait for the Hub as long as a busy machine needs."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +41,7 @@ def test_an_adapter_is_published_as_its_pages_may_be_and_staged_with_by_name(bui
 
         def psgimg(*words):
             done = subprocess.run(
-                [*PSGIMG, *map(str, words)],
+                [*PSGIMG[:-1], PATIENT + PSGIMG[-1], *map(str, words)],
                 env=env,
                 cwd=tmp_path,
                 capture_output=True,

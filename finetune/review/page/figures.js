@@ -39,8 +39,13 @@ export function showStatistics({ statistics, lights }) {
   get("statistics").replaceChildren(make("tbody", {}, ...lines), make("tbody", {}, head, ...stages));
 }
 
+let asked = 0;
+
+// The answer that was asked for last is shown, in whichever order they come.
 export async function showAgreement(night) {
+  const ticket = (asked += 1);
   const told = await server.agreement(night.id);
+  if (ticket !== asked) return;
   const kappa = told.kappa === null ? "κ undefined" : `κ ${number(told.kappa, 2)}`;
   const says = `${number(100 * told.accuracy, 1)} % of ${number(told.n, 0)} epochs, ${kappa}`;
   const head = make("tr", {}, make("td", {}), ...night.stages.map((stage) => make("th", { scope: "col" }, stage)));

@@ -21,15 +21,11 @@ export class PageView {
     this.shown = Promise.resolve(true);
     this.ticket = 0;
     this.failed = false; // whether the picture that was asked for last could not be had
+    this.fitted = ""; // the size of what was asked for last
     let timer = 0;
-    let fitted = "";
     new ResizeObserver(() => {
       clearTimeout(timer);
-      timer = setTimeout(() => {
-        const fits = JSON.stringify(this.size());
-        if (fits !== fitted) resized();
-        fitted = fits;
-      }, SETTLE_MS);
+      timer = setTimeout(() => JSON.stringify(this.size()) !== this.fitted && resized(), SETTLE_MS);
     }).observe(get("room"));
   }
 
@@ -62,6 +58,7 @@ export class PageView {
   // `next` is an epoch that is likely to follow; null for none.
   show(night, epoch, view, next) {
     this.night = night;
+    this.fitted = JSON.stringify(this.size());
     const query = this.query(view, view.offset);
     const ticket = (this.ticket += 1);
     const ready = this.pages.ready(night, epoch, query);

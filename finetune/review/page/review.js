@@ -45,16 +45,19 @@ class Review {
 
   // Show what the address names: `#night/epoch`, or the worklist.
   async route() {
+    this.leaving = true;
     try {
       await this.saving?.drained();
       const list = await server.worklist();
       const [id, epoch] = location.hash.slice(1).split("/").map(decodeURIComponent);
+      this.leaving = false;
       const only = list.nights.length === 1 ? list.nights[0].id : null;
       const known = list.nights.some((night) => night.id === id);
       get("to-worklist").hidden = list.nights.length === 1 || !known;
       if (known || only) await this.open(known ? id : only, Number(epoch) - 1);
       else this.#list(list);
     } catch (error) {
+      this.leaving = false;
       this.say(error.status ? error.message : "The server does not answer. Start psgimg review again.", true);
     }
   }
@@ -89,6 +92,8 @@ class Review {
       this.epoch = 0;
     }
     this.redraw();
+    this.film.show(this.night, this.epoch); // what stands around a page decides how large it is
+    this.#place();
     const first = this.night.open(0) ? 0 : this.night.next(0, (k) => this.night.open(k));
     this.turn(Number.isInteger(epoch) ? epoch : (first ?? 0));
   }
@@ -112,7 +117,7 @@ class Review {
   // Keep the place in the address; browsers refuse to do so for each turn of a held key.
   #remember() {
     const keep = () => {
-      if (!this.night) return; // the worklist was opened
+      if (!this.night || this.leaving) return; // the address says where to go, not where we are
       this.remembered = performance.now();
       history.replaceState(null, "", `#${encodeURIComponent(this.night.id)}/${this.epoch + 1}`);
     };
@@ -250,8 +255,7 @@ class Review {
   answer(index) {
     const { epoch, night } = this;
     this.#edit({ kind: "stage", epoch, stage: index === null ? null : night.stages[index] });
-    if (epoch + 1 < night.n) this.turn(epoch + 1);
-    else this.turn(epoch);
+    this.turn(epoch + 1);
   }
 
   agree() {
@@ -265,8 +269,7 @@ class Review {
 
   find(question, none) {
     const next = this.night.next(this.epoch, question);
-    if (next === null) this.say(none);
-    else this.turn(next);
+    return next === null ? this.say(none) : this.turn(next);
   }
 
   // The time of lights off or on is the start of this epoch; at the same epoch again, it is taken back.
