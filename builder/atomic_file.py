@@ -110,10 +110,10 @@ def unwritable(path: Path, error: OSError) -> str:
     """Return the one-line message for a failed write, with the remedy."""
     if error.errno in durable.FULL:
         return (
-            f"the disk is full at {path.parent}; free some space or write to another disk, then run "
+            f"the disk is full at {path.parent}; free some space or choose another --out, then run "
             "the same command again: what is finished is kept"
         )
-    return f"can't write {path}: {error.strerror or error}; fix its permissions or write elsewhere"
+    return f"can't write {path}: {error.strerror or error}; choose another --out or fix its permissions"
 
 
 def sha256(path: Path) -> str:
