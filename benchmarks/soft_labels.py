@@ -4,7 +4,7 @@
     python benchmarks/soft_labels.py --dataset varied --out docs/results.json
 
 Three seeds each, alike in all but `--soft-labels`. Figures are of the test split: whole people that nothing
-was fitted to. Takes about 30 CPU minutes; the work folder keeps what is done.
+was fitted to. Takes about 40 CPU minutes; the work folder keeps what is done.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from real_nights.steps import machine, parser, psgimg, work_folder
 
 SEEDS = (0, 1, 2)
 PASSES, PAGES = 1, 800
-"""Training passes, and pages of the test split, evenly spread: all six models in about 30 CPU minutes."""
+"""Training passes, and pages of the test split, evenly spread: all six models in about 40 CPU minutes."""
 
 WAYS = {"hard": "", "soft": " --soft-labels true"}
 """What is learned from → the option."""
