@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from psgimg.builder.errors import BuildError
 from psgimg.builder.files import yaml_file
@@ -27,6 +27,13 @@ WAY_UP = "{way_up}"
 """Stands for the sentence that says which way is up; see ``Prompt.about``."""
 
 
+class Message(TypedDict):
+    """One turn of plain text; pictures are inserted by whoever has them."""
+
+    role: str
+    content: str
+
+
 @dataclass(frozen=True)
 class Prompt:
     """A question about one page.
@@ -42,6 +49,11 @@ class Prompt:
     system: str
     question: str
     answers: Mapping[str, str]
+
+    def turns(self, question: str) -> list[Message]:
+        """Return the system turn, if any, and that of the user, who asks ``question``."""
+        system = [Message(role="system", content=self.system)] if self.system else []
+        return [*system, Message(role="user", content=question)]
 
     def about(self, recipe: Mapping[str, Any]) -> Prompt:
         """Return the prompt for the pages of a recipe, as JSON, which decides which way is up."""

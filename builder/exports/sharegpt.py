@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from psgimg.builder.dataset import prompts
-from psgimg.builder.dataset.prompts import Prompt
+from psgimg.builder.dataset.prompts import Message, Prompt
 from psgimg.builder.dataset.schema import Row
 from psgimg.builder.exports import readme, target
-from psgimg.builder.exports.source import ALL, Source, name, open_asked, png
+from psgimg.builder.exports.source import ALL, Source, identity, name, open_asked, png
 from psgimg.builder.progress import SILENT, Progress
 from psgimg.builder.stages import STAGE_NAMES
 
@@ -66,20 +66,11 @@ def conversation(row: Row, prompt: Prompt, image: str) -> dict[str, Any]:
 
     Further keys identify the page, so that a prediction can be matched to its row.
     """
-    question = f"{PLACEHOLDER}\n{prompt.question}"
-    messages = [
-        {"role": "user", "content": question},
-        {"role": "assistant", "content": prompt.answers[STAGE_NAMES[row["label"]]]},
-    ]
-    if prompt.system:
-        messages.insert(0, {"role": "system", "content": prompt.system})
+    answer = Message(role="assistant", content=prompt.answers[STAGE_NAMES[row["label"]]])
     return {
-        "messages": messages,
+        "messages": [*prompt.turns(f"{PLACEHOLDER}\n{prompt.question}"), answer],
         "images": [image],
-        "corpus": row["corpus"],
-        "subject": row["subject"],
-        "recording": row["recording"],
-        "epoch": row["epoch"],
+        **identity(row),
     }
 
 

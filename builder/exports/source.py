@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, Literal, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +22,14 @@ ALL = "all"
 
 BATCH = 64
 """Pages converted to Python objects at a time."""
+
+IDENTITY: tuple[Literal["corpus", "subject", "recording", "epoch"], ...] = (
+    "corpus",
+    "subject",
+    "recording",
+    "epoch",
+)
+"""Columns that identify a page."""
 
 UNSAFE = re.compile("[^A-Za-z0-9_-]")
 
@@ -101,6 +109,11 @@ def name(row: Row) -> str:
         for part in (row["corpus"], row["recording"])
     )
     return f"{corpus}/{recording}/{row['epoch']:05d}"
+
+
+def identity(row: Row) -> dict[str, Any]:
+    """Return what identifies a page, so that a prediction can be matched to its row."""
+    return {key: row[key] for key in IDENTITY}
 
 
 def png(row: Row) -> bytes:

@@ -24,7 +24,7 @@ from psgimg.builder.dataset import prompts
 from psgimg.builder.dataset.prompts import Prompt
 from psgimg.builder.dataset.schema import Row
 from psgimg.builder.exports import readme, target
-from psgimg.builder.exports.source import ALL, Source, name, open_asked, png
+from psgimg.builder.exports.source import ALL, Source, identity, name, open_asked, png
 from psgimg.builder.progress import SILENT, Progress
 from psgimg.builder.stages import STAGE_NAMES
 
@@ -87,18 +87,12 @@ def write(
 
 def example(row: Row, prompt: Prompt) -> dict[str, Any]:
     """Return one page as a question and its answer, with what identifies the page."""
-    turns = [{"role": "user", "content": prompt.question}]
-    if prompt.system:
-        turns.insert(0, {"role": "system", "content": prompt.system})
     answer = prompt.answers[STAGE_NAMES[row["label"]]]
     return {
         "images": [{"bytes": png(row), "path": f"{name(row)}.png"}],
-        "prompt": turns,
+        "prompt": prompt.turns(prompt.question),
         "completion": [{"role": "assistant", "content": answer}],
-        "corpus": row["corpus"],
-        "subject": row["subject"],
-        "recording": row["recording"],
-        "epoch": row["epoch"],
+        **identity(row),
     }
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from psgimg.builder.dataset.schema import Row
 from psgimg.builder.exports import readme, target
-from psgimg.builder.exports.source import ALL, Source, name, open_folder, png
+from psgimg.builder.exports.source import ALL, Source, identity, name, open_folder, png
 from psgimg.builder.progress import SILENT, Progress
 from psgimg.builder.stages import STAGE_NAMES
 
@@ -64,10 +64,7 @@ def label(row: Row) -> dict[str, Any]:
     return {
         "label": row["label"],
         "stage": STAGE_NAMES[row["label"]],
-        "corpus": row["corpus"],
-        "subject": row["subject"],
-        "recording": row["recording"],
-        "epoch": row["epoch"],
+        **identity(row),
         "onset_s": row["onset_s"],
         "label_2": NO_LABEL if row["label_2"] is None else row["label_2"],
         "votes": NO_VOTES if row["votes"] is None else row["votes"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
 
-from psgimg.builder.dataset.prompts import Prompt
+from psgimg.builder.dataset.prompts import Message, Prompt
 from psgimg.finetune.data.context import ALONE, Context
 
 if TYPE_CHECKING:
@@ -26,17 +26,10 @@ _NUMBERS = {
 }
 
 
-class Message(TypedDict):
-    """One turn of plain text; the trainer and the processor insert the pictures."""
-
-    role: str
-    content: str
-
-
 class ChatRow(TypedDict):
     """A question about a page and its answer; ``completion`` is empty without a label.
 
-    The trainer inserts the pictures before the text of the user, in order.
+    The trainer and the processor insert the pictures before the text of the user, in order.
     """
 
     images: list[Image]
@@ -75,8 +68,7 @@ def messages(
             "The question is about that page alone." if before or after else "",
         )
         words = " ".join(part for part in parts if part) + "\n\n" + words
-    system = [Message(role="system", content=prompt.system)] if prompt.system else []
-    return [*system, Message(role="user", content=words)]
+    return prompt.turns(words)
 
 
 def chat_row(

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from psgimg.builder.dataset.prompts import Prompt
+from psgimg.builder.dataset.prompts import Message, Prompt
 from psgimg.builder.errors import BuildError
 from psgimg.builder.stages import STAGE_NAMES
-from psgimg.finetune.data.chat import Message
 from psgimg.finetune.data.page_index import NO_STAGE, Index
 from psgimg.finetune.data.votes import Votes
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 from psgimg.builder.command_options import OUT, PATH, config_option
+from psgimg.finetune.terminal.options import scoring_format_option
 
 TOOLS = ("usleep", "yasa", "pops", "sleepvlm")
 """The keys of ``other_tools.tools.TOOLS``, which is not imported for the help."""
@@ -52,11 +53,7 @@ TOOLS = ("usleep", "yasa", "pops", "sleepvlm")
     metavar="SCORING",
     help="FILE is a folder of `psgimg stage`, SCORING somebody's scoring of its night.",
 )
-@click.option(
-    "--scoring-format",
-    metavar="NAME|FILE",
-    help="Corpus, or YAML file of your own, whose scorings have this format [default: recognised].",
-)
+@scoring_format_option
 @click.option(
     "--codes",
     metavar="CODE=STAGE,...",

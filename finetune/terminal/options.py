@@ -67,6 +67,11 @@ mains_option = click.option(
     show_default=True,
     help="Mains frequency: 50 or 60 Hz.",
 )
+scoring_format_option = click.option(
+    "--scoring-format",
+    metavar="NAME|FILE",
+    help="Corpus, or YAML file of your own, whose scorings have this format [default: recognised].",
+)
 part_option = click.option(
     "--part",
     type=parts.parse,

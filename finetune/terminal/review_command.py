@@ -10,7 +10,7 @@ import click
 from psgimg.builder.command_options import OUT, PATH, by_lane, channel_option
 from psgimg.builder.console import ProgressBar, open_console
 from psgimg.finetune import optional_dependencies
-from psgimg.finetune.terminal.options import mains_option
+from psgimg.finetune.terminal.options import mains_option, scoring_format_option
 
 
 @click.command()
@@ -18,11 +18,7 @@ from psgimg.finetune.terminal.options import mains_option
 @click.option(
     "--scoring", type=PATH, metavar="FILE", help="Scoring of the recording, in any known format."
 )
-@click.option(
-    "--scoring-format",
-    metavar="NAME|FILE",
-    help="Corpus, or YAML file of your own, whose scorings have this format [default: recognised].",
-)
+@scoring_format_option
 @click.option(
     "--codes",
     metavar="CODE=STAGE,...",

@@ -18,6 +18,7 @@ from psgimg.finetune.terminal.options import (
     dtype_option,
     loaders_option,
     mains_option,
+    scoring_format_option,
     trust_option,
 )
 
@@ -68,11 +69,7 @@ NO_MODEL = (
     metavar="FILE",
     help="Stage the epochs of an existing scoring; its stages are not used.",
 )
-@click.option(
-    "--scoring-format",
-    metavar="NAME|FILE",
-    help="Corpus, or YAML file of your own, whose scorings have this format [default: recognised].",
-)
+@scoring_format_option
 @click.option(
     "--any-lanes",
     is_flag=True,

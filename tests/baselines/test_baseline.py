@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-import tiny
+import two_scorers_pages
 from builds import rows, run
 from click.testing import CliRunner
 from needed import need
@@ -30,9 +30,7 @@ SPLIT = {"train": ["I-001", "II-001"], "validation": ["I-002"], "test": ["III-00
 def isruc(tmp_path_factory):
     """A dataset of a tiny corpus with two scorers, and the corpus."""
     place = tmp_path_factory.mktemp("isruc")
-    tiny.write_isruc(place / "root", minutes=6)
-    (place / "split.json").write_text(json.dumps(SPLIT))
-    run(place / "pages", place / "root", "isruc", style="paper", split_file=place / "split.json")
+    two_scorers_pages.write(place, SPLIT)
     return place
 
 

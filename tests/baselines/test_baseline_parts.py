@@ -1,12 +1,10 @@
 """Baselines in parts: trained once, staged apart, joined to the bytes of one command."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
-import tiny
-from builds import run
+import two_scorers_pages
 from click.testing import CliRunner
 from needed import need
 from progress import Remembered
@@ -27,9 +25,7 @@ def one(tmp_path_factory):
     """The files of one command, and how it was called."""
     need("boosting")
     place = tmp_path_factory.mktemp("parts")
-    tiny.write_isruc(place / "root", minutes=6)
-    (place / "split.json").write_text(json.dumps(SPLIT))
-    run(place / "pages", place / "root", "isruc", style="paper", split_file=place / "split.json")
+    two_scorers_pages.write(place, SPLIT)
     config = BaselineConfig(
         str(place / "pages"), (str(place / "root"),), METHODS, out=place / "one"
     )

@@ -5,8 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-import tiny
-from builds import run
+import two_scorers_pages
 from huggingface_hub import constants
 from needed import need
 from progress import Remembered
@@ -92,15 +91,7 @@ def test_weights_on_the_hub_are_told_by_their_commit(weights, tmp_path, monkeypa
 def test_it_stages_the_epochs_of_the_others_in_parts_and_says_what_it_learned_from(
     weights, tmp_path
 ):
-    tiny.write_isruc(tmp_path / "root", minutes=6)
-    (tmp_path / "split.json").write_text(json.dumps(SPLIT))
-    run(
-        tmp_path / "pages",
-        tmp_path / "root",
-        "isruc",
-        style="paper",
-        split_file=tmp_path / "split.json",
-    )
+    two_scorers_pages.write(tmp_path, SPLIT)
 
     def staged(out, **options):
         told = str(tmp_path / "pages"), (str(tmp_path / "root"),), ("labram",)

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import tiny
+import two_scorers_pages
 from builds import run
 from needed import need
 from progress import Remembered
@@ -115,9 +116,7 @@ def test_a_network_trains_reproducibly_and_is_the_same_after_saving(small, tmp_p
 def isruc(tmp_path_factory):
     """A dataset of a tiny corpus with two scorers, and the corpus."""
     place = tmp_path_factory.mktemp("isruc")
-    tiny.write_isruc(place / "root", minutes=6)
-    (place / "split.json").write_text(json.dumps(SPLIT))
-    run(place / "pages", place / "root", "isruc", style="paper", split_file=place / "split.json")
+    two_scorers_pages.write(place, SPLIT)
     return place
 
 

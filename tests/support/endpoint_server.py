@@ -4,13 +4,13 @@ import base64
 import io
 import json
 import math
-import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from patience import PATIENCE_S
 from PIL import Image
 from psgimg.builder.stages import STAGE_NAMES
+from quiet_server import QuietServer
 
 SHADES = dict(zip((0, 50, 100, 150, 200), STAGE_NAMES, strict=True))
 
@@ -29,7 +29,7 @@ SPENT = (429, {"message": "You exceeded your current quota", "code": "insufficie
 """Status and error of a key without quota."""
 
 
-class Server(ThreadingHTTPServer):
+class Server(QuietServer):
     """Names the stage by the page's shade; ``faults`` come first, ``told`` makes log-probabilities."""
 
     daemon_threads = True
@@ -46,11 +46,6 @@ class Server(ThreadingHTTPServer):
     @property
     def url(self):
         return f"http://127.0.0.1:{self.server_port}/v1"
-
-    def handle_error(self, *_):
-        """Say nothing of a client that went away: it would be said in a later test."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(*_)
 
 
 class Handler(BaseHTTPRequestHandler):

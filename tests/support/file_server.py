@@ -3,12 +3,13 @@
 import hashlib
 import json
 import socket
-import sys
 import threading
 from collections import defaultdict
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from quiet_server import QuietServer
 
 
 @contextmanager
@@ -19,7 +20,7 @@ def nobody():
         yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
-class FileServer(ThreadingHTTPServer):
+class FileServer(QuietServer):
     """Serves ``files`` (path → bytes); ``faults`` (path → list of faults) come first, one a request.
 
     A fault is ``503``, ``429``, ``302``, ``404``, ``html``, ``drop`` (half, then the connection ends),
@@ -48,11 +49,6 @@ class FileServer(ThreadingHTTPServer):
         self.gate.set()
         self.shutdown()
         self.server_close()
-
-    def handle_error(self, *_):
-        """Say nothing of a client that went away: it would be said in a later test."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(*_)
 
 
 class FileHandler(BaseHTTPRequestHandler):
