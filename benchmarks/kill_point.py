@@ -28,8 +28,8 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 SUBREAPER = 36
 """``PR_SET_CHILD_SUBREAPER``: orphans become children of this process."""
 
-ORPHANS_S = 60.0
-"""How long children may take to notice that their parent was killed, on a busy machine."""
+ORPHANS_S = 15.0
+"""How long children may take to notice that their parent was killed."""
 
 LIMIT_S = 300.0
 

@@ -1,4 +1,4 @@
-"""Everything is bounded: an absurd file is one clear line within 5 s and 500 MB, a large one is read."""
+"""Everything is bounded: an absurd file is one clear line within 2 s and 500 MB, a large one is read."""
 
 from __future__ import annotations
 

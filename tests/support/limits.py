@@ -8,16 +8,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-SECONDS = 5.0
-"""Of processor time: what takes one where the core and its memory are shared may take two and more."""
-
+SECONDS = 2.0
 MEMORY_BYTES = 500_000_000
 
 _FORK = multiprocessing.get_context("fork")
 
 
 def refusal(parse: Callable[[Path], object], path: Path) -> str:
-    """Return the one line with which a parser refuses a file within 5 s and 500 MB."""
+    """Return the one line with which a parser refuses a file within 2 s and 500 MB."""
     answers, end = _FORK.Pipe(duplex=False)
     process = _FORK.Process(target=_run, args=(parse, path, end))
     process.start()
